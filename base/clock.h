@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clock.h - the only place that reads a real clock; everyone else is handed now_ns. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define CLOCK_STRLEN 32
+#define NS_PER_S     UINT64_C(1000000000)
+
+uint64_t clock_wall_ns(void); /* ns since 1970-01-01 UTC */
+uint64_t clock_mono_ns(void);
+uint64_t clock_cpu_ns(void); /* CPU time of the calling thread */
+
+/* "2026-11-23T10:00:00.123456+0000", the form of EVE; buf holds CLOCK_STRLEN. Returns buf. */
+char *clock_str(uint64_t ns, char *buf);
+
+#endif /* BASE_CLOCK_H */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/jw.h"
+
+#include "base/clock.h"
+
+static const char hex[] = "0123456789abcdef";
+
+/* Length of the well-formed UTF-8 sequence at s (RFC 3629 section 4), 0 if none. */
+static size_t
+utf8_len(const uint8_t *s, size_t n)
+{
+	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
+	    : s[0] < 0xf5 ? 4 : 0;
+
+	if (len == 0 || len > n)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+void
+jw_quote(struct jw *w, const char *text, size_t n)
+{
+	const uint8_t *s = (const uint8_t *)text;
+	size_t run = 0;
+
+	jw_ch(w, '"');
+	for (size_t i = 0; i < n;) {
+		size_t u = s[i] < 0x20 || s[i] == '"' || s[i] == '\\' || s[i] == 0x7f
+		    ? 0 : utf8_len(s + i, n - i);
+
+		if (u != 0) {
+			i += u;
+			run += u;
+			continue;
+		}
+		jw_raw(w, text + i - run, run);
+		run = 0;
+		if (s[i] == '"' || s[i] == '\\') {
+			char e[2] = {'\\', text[i]};
+
+			jw_raw(w, e, 2);
+		} else {
+			char e[6] = {'\\', 'u', '0', '0', hex[s[i] >> 4], hex[s[i] & 15]};
+
+			jw_raw(w, e, 6);
+		}
+		i++;
+	}
+	jw_raw(w, text + n - run, run);
+	jw_ch(w, '"');
+}
+
+void
+jw_dec(struct jw *w, uint64_t v)
+{
+	char b[20];
+	size_t i = sizeof(b);
+
+	do {
+		b[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v != 0);
+	jw_raw(w, b + i, sizeof(b) - i);
+}
+
+void
+jw_time(struct jw *w, uint64_t ns)
+{
+	char b[CLOCK_STRLEN];
+
+	clock_str(ns, b);
+	jw_raw(w, b, strlen(b));
+}

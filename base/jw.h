@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jw.h - append-only writer of JSON and other text into a buffer of the caller.
+ *
+ * The buffer never grows.  What does not fit sets .full and is left out from
+ * that byte on; the caller looks once, at the end.  Commas are the writer's
+ * business: open with jw_obj/jw_arr, name members with the key argument
+ * (NULL inside an array).  Strings are escaped as RFC 8259 section 7 asks;
+ * bytes that are not well-formed UTF-8 are written as \u00XX of each byte,
+ * so the output is always valid JSON whatever the wire said.
+ */
+#ifndef BASE_JW_H
+#define BASE_JW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct jw {
+	char *p;	/* next byte to write; not NUL-terminated until jw_end() */
+	char *start;
+	char *end;	/* one past the last writable byte */
+	bool full;	/* something did not fit */
+	bool comma;	/* a value precedes at this level */
+};
+
+static inline struct jw
+jw_make(char *buf, size_t size)
+{
+	return (struct jw){.p = buf, .start = buf, .end = buf + size};
+}
+
+static inline size_t
+jw_len(const struct jw *w)
+{
+	return (size_t)(w->p - w->start);
+}
+
+static inline void
+jw_raw(struct jw *w, const char *s, size_t n)
+{
+	if (n > (size_t)(w->end - w->p)) {
+		w->full = true;
+		w->end = w->p; /* nothing more gets in: no half-written tail */
+		return;
+	}
+	memcpy(w->p, s, n);
+	w->p += n;
+}
+
+static inline void
+jw_ch(struct jw *w, char c)
+{
+	if (w->p == w->end) {
+		w->full = true;
+		return;
+	}
+	*w->p++ = c;
+}
+
+void jw_quote(struct jw *w, const char *s, size_t n); /* "s", escaped, no comma logic */
+void jw_dec(struct jw *w, uint64_t v);		       /* bare decimal digits */
+void jw_time(struct jw *w, uint64_t ns); /* bare 2026-11-23T10:00:00.123456+0000 */
+
+/* Begins a value: comma if needed, then "key": when key is not NULL.
+ * Keys are our own literals and are not escaped. */
+static inline void
+jw_key(struct jw *w, const char *key)
+{
+	if (w->comma)
+		jw_ch(w, ',');
+	w->comma = true;
+	if (key) {
+		jw_ch(w, '"');
+		jw_raw(w, key, strlen(key));
+		jw_raw(w, "\":", 2);
+	}
+}
+
+static inline void
+jw_obj(struct jw *w, const char *key)
+{
+	jw_key(w, key);
+	jw_ch(w, '{');
+	w->comma = false;
+}
+
+static inline void
+jw_arr(struct jw *w, const char *key)
+{
+	jw_key(w, key);
+	jw_ch(w, '[');
+	w->comma = false;
+}
+
+static inline void
+jw_close(struct jw *w, char bracket) /* '}' or ']' */
+{
+	jw_ch(w, bracket);
+	w->comma = true;
+}
+
+static inline void
+jw_u(struct jw *w, const char *key, uint64_t v)
+{
+	jw_key(w, key);
+	jw_dec(w, v);
+}
+
+static inline void
+jw_i(struct jw *w, const char *key, int64_t v)
+{
+	jw_key(w, key);
+	if (v < 0)
+		jw_ch(w, '-');
+	jw_dec(w, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+static inline void
+jw_bool(struct jw *w, const char *key, bool v)
+{
+	jw_key(w, key);
+	jw_raw(w, v ? "true" : "false", v ? 4 : 5);
+}
+
+static inline void
+jw_strn(struct jw *w, const char *key, const char *s, size_t n)
+{
+	jw_key(w, key);
+	jw_quote(w, s, n);
+}
+
+static inline void
+jw_str(struct jw *w, const char *key, const char *s)
+{
+	jw_strn(w, key, s, strlen(s));
+}
+
+/* NUL-terminate; false when something did not fit. */
+static inline bool
+jw_end(struct jw *w)
+{
+	if (w->full || w->p == w->end)
+		return false;
+	*w->p = '\0';
+	return true;
+}
+
+#endif /* BASE_JW_H */

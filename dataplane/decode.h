@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * decode.h - link, network and transport headers of one frame.
+ *
+ * decode() finds the layers; it does not judge.  A frame that cannot be
+ * decoded has exactly one drop reason.  Offsets are from pkt->bytes.
+ */
+#ifndef DATAPLANE_DECODE_H
+#define DATAPLANE_DECODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/net.h"
+#include "dataplane/drop.h"
+#include "dataplane/pkt.h"
+
+enum layer_flags {
+	LAYER_IP = 1 << 0,	  /* ip_ver, src, dst, proto are set */
+	LAYER_L4 = 1 << 1,	  /* sport, dport, payload are set (TCP or UDP) */
+	LAYER_FRAGMENT = 1 << 2,  /* an IP fragment: payload is the fragment's data, no ports */
+	LAYER_ETHERNET = 1 << 3,  /* smac, dmac are set */
+	LAYER_CUT = 1 << 4,	  /* the capture holds less than the IP length says */
+	LAYER_ARP = 1 << 5,
+	LAYER_V6 = 1 << 6,
+};
+
+enum tcp_flags {
+	TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32,
+};
+
+struct layers {
+	uint16_t flags;	    /* enum layer_flags */
+	uint16_t ethertype; /* innermost, host order; < 0x0600: LLC length; 0 = none */
+	uint16_t vlan;	    /* outermost VLAN id, 0 = untagged */
+	uint8_t proto;	    /* IP protocol after extension headers */
+	uint8_t tcp_flags;
+	uint16_t sport, dport; /* host order */
+	uint16_t tcp_win;      /* unscaled, host order */
+	uint16_t l3_off, l4_off;
+	uint32_t pay_off;   /* transport payload (fragment: IP payload) */
+	uint32_t pay_len;   /* bytes of it that are here */
+	uint32_t seq, ack;  /* TCP, host order */
+	uint32_t l3_end;    /* end of the IP datagram in the frame (padding follows) */
+	const uint8_t *src, *dst;   /* 4 or 16 bytes in the frame; NULL without IP */
+	const uint8_t *smac, *dmac; /* NULL without Ethernet */
+	/* fragments only */
+	uint32_t frag_id;
+	uint16_t frag_off; /* bytes */
+	bool frag_more;
+};
+
+/* DROP_NONE and *l filled, or the reason.  The common frame (Ethernet, at most
+ * one VLAN tag, IPv4 without options, TCP) takes a straight path. */
+enum drop_reason decode(const struct pkt *p, struct layers *l);
+
+/* Layers of a reassembled IP datagram (starting at its IP header). */
+enum drop_reason decode_ip(const uint8_t *ip, uint32_t len, bool v6, struct layers *l);
+
+/* Recompute and compare: IPv4 header, and TCP or UDP when the whole datagram is
+ * here (a UDP checksum of 0 over IPv4 means none). */
+bool decode_ip_checksum_ok(const struct pkt *p, const struct layers *l);
+bool decode_l4_checksum_ok(const struct pkt *p, const struct layers *l);
+
+/* Tuple in the direction the packet travels. */
+void layers_tuple(const struct layers *l, uint8_t port, struct net_tuple *t);
+
+/* For ARP frames (LAYER_ARP): false when the body is not IPv4 over Ethernet. */
+struct policy_l2;
+bool decode_arp(const struct pkt *p, const struct layers *l, struct policy_l2 *out);
+
+#endif /* DATAPLANE_DECODE_H */

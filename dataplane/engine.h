@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.h - the per-core loop: decode, flow, TCP order, feed, dissector,
+ * policy, fate.
+ *
+ * One engine per core; it owns all its memory from engine_new() on and calls
+ * nothing that allocates, locks, logs or reads a clock while a burst is
+ * judged.  Time is the packets' own.  The same code serves watch and replay
+ * (every frame goes on, verdicts say what a guard would do) and guard and
+ * `replay --inline` (fates are obeyed).
+ *
+ * Balance, true after every engine_burst():
+ *   received + injected = forwarded + sum(dropped[]) + consumed + held
+ */
+#ifndef DATAPLANE_ENGINE_H
+#define DATAPLANE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/net.h"
+#include "dataplane/drop.h"
+#include "dataplane/io/io.h"
+#include "dataplane/pkt.h"
+#include "dissectors/dissector.h"
+#include "policy/policy.h"
+
+struct alerts;
+struct engine;
+
+/* One judged PDU, given to on_fact; all pointers are valid during the call only. */
+struct engine_pdu {
+	uint64_t frame; /* number of the frame that holds the PDU's last byte */
+	uint64_t ts_ns;
+	uint64_t flow_id;    /* seeded hash of the flow, for EVE flow_id */
+	uint32_t flow_index; /* slot in the flow table, < engine_max_flows() */
+	const struct net_tuple *tuple; /* src sent the PDU */
+	const struct fact *fact;
+	const struct verdict *verdict; /* reason REASON_NO_POLICY without a policy */
+};
+
+/* One packet whose fate is known; for `why` and --json traces. */
+struct engine_packet {
+	uint64_t frame, ts_ns;
+	const struct net_tuple *tuple; /* NULL when not decoded so far */
+	uint8_t fate, reason;
+	const char *note; /* static text: what the stream layer thought of it; may be NULL */
+};
+
+struct engine_conf {
+	size_t memory_bytes; /* for all tables and pools together; 0 = 64 MiB */
+	uint32_t max_flows;  /* 0 = as many as the memory holds */
+	uint64_t seed;	     /* for hashes; different on every start, fixed in tests */
+	bool inline_mode;    /* obey fates: trim, hold, drop */
+	const struct policy *policy; /* or NULL: everything is allowed and told */
+	struct alerts *alerts;	     /* or NULL */
+	struct io *io;		     /* tx() for released and injected frames; may be NULL */
+	void (*on_fact)(void *ctx, const struct engine_pdu *pdu);
+	void (*on_packet)(void *ctx, const struct engine_packet *pkt);
+	void *ctx;
+};
+
+struct engine_stats {
+	uint64_t received, injected, forwarded, consumed, held;
+	uint64_t dropped[DROP__MAX];
+	uint64_t would_drop; /* frames a guard would have dropped for policy (watch) */
+	uint64_t bytes;
+	uint64_t pdus, requests, responses, exceptions, malformed;
+	uint64_t verdicts[5];	  /* by enum verdict_action, after the mode */
+	uint64_t would[5];	  /* by enum verdict_action, as enforce would */
+	uint64_t flows, flows_active, flows_evicted, flows_expired;
+	uint64_t overlap_differs, retransmitted, out_of_order, gaps, midstream;
+	uint64_t pool_full, copied_bytes;
+	size_t memory_bytes;
+};
+
+/* NULL when the memory cannot be had. The policy must outlive the engine. */
+struct engine *engine_new(const struct engine_conf *conf);
+void engine_free(struct engine *e);
+uint32_t engine_max_flows(const struct engine *e);
+
+/* Judge n (<= PKT_BURST) frames; sets fate, reason and perhaps bytes of each. */
+void engine_burst(struct engine *e, struct pkt *burst, unsigned n);
+
+/* Packet time moved on without packets: run timers. */
+void engine_tick(struct engine *e, uint64_t now_ns);
+
+/* The input ended: what is held is released or dropped, flows are closed. */
+void engine_finish(struct engine *e);
+
+const struct engine_stats *engine_stats(const struct engine *e);
+/* Hits per rule, policy_rule_count() of them: allowed, denied (or would-deny). */
+const uint64_t *engine_rule_hits(const struct engine *e);
+/* True when the equation above holds; tests and `replay` ask it. */
+bool engine_balanced(const struct engine_stats *s);
+
+#endif /* DATAPLANE_ENGINE_H */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * io.h - where packets come from and go to.  One io per worker and queue.
+ *
+ * Life of a frame: rx() lends a burst; the engine judges it; done() takes the
+ * whole burst back and forwards the frames whose fate says so, as they now
+ * are.  A frame the engine wants to keep (FATE_HELD) it copied; when it is
+ * released, or when the engine makes a frame of its own (reset, reject), it
+ * goes out by tx().  Nothing here is called from two threads.
+ */
+#ifndef DATAPLANE_IO_IO_H
+#define DATAPLANE_IO_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/pkt.h"
+
+struct io;
+
+struct io_conf {
+	const char *target;   /* what follows "scheme:" */
+	const char *write_to; /* file backend: capture to write forwarded frames to, or NULL */
+};
+
+struct io_stats {
+	uint64_t rx, rx_dropped; /* packets; dropped = lost before rx() */
+	uint64_t tx, tx_dropped;
+};
+
+struct io_backend {
+	const char *scheme; /* "file", "pcap", "xdp", "dpdk" */
+	/* 0 or ERR_*; err then holds one line for the user. */
+	int (*open)(struct io **io, const struct io_conf *conf, unsigned queue, char *err,
+	    size_t err_size);
+	/* Count of frames lent (<= max), 0 = none now, ERR_EOF at the end,
+	 * ERR_TRUNCATED or ERR_FORMAT when the source broke off (err_text says where). */
+	int (*rx)(struct io *io, struct pkt *burst, unsigned max);
+	/* Send one frame out of the port opposite to p->port; bytes are copied or sent. */
+	int (*tx)(struct io *io, const struct pkt *p);
+	/* Forward or drop each as its fate says, and give all back. */
+	void (*done)(struct io *io, struct pkt *burst, unsigned n);
+	void (*stats)(const struct io *io, struct io_stats *st);
+	const char *(*err_text)(const struct io *io); /* of the last failure; "" = none */
+	/* 0, or ERR_* when what was written could not be completed (err_text). */
+	int (*close)(struct io *io);
+};
+
+/* First member of every backend's own struct. */
+struct io {
+	const struct io_backend *be;
+};
+
+extern const struct io_backend *const io_backends[]; /* NULL-terminated */
+
+/* Finds the backend by prefix ("file:x.pcap"; no prefix = file) and opens it. */
+int io_open(struct io **io, const char *spec, const char *write_to, char *err, size_t err_size);
+
+#endif /* DATAPLANE_IO_IO_H */

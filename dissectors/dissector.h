@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dissector.h - the one interface between the engine, policy and a protocol.
+ *
+ * The engine owns reassembly, buffering, time and memory.  A dissector owns
+ * only the meaning of bytes.  It says how long the PDU at the start of a
+ * window is (frame), and, given exactly one whole PDU in contiguous memory,
+ * says what it does (pdu).  It never sees half a PDU, never allocates, never
+ * blocks, never logs; it holds per-flow state of a size it declares.
+ *
+ * Life of a segment, for one direction of one flow:
+ *
+ *   segment --> window --> frame() --len <= window--> pdu() --> fact --> sink
+ *                 ^           |
+ *                 |           +--FRAME_MORE or len > window--> carry buffer
+ *                 +-----------------next segment-------------------+
+ *
+ * The window points into the packet itself unless a PDU straddles segments;
+ * then, and only then, are its bytes copied (at most max_pdu of them).  A PDU
+ * longer than max_pdu is given in pieces to part(), if there is one.
+ *
+ * A protocol is a folder.  Its schema tables are all that policy, the JSON
+ * writers and the documentation know of it.
+ */
+#ifndef DISSECTORS_DISSECTOR_H
+#define DISSECTORS_DISSECTOR_H
+
+#include "base/cur.h"
+#include "dissectors/fact.h"
+
+enum dis_dir { DIR_TO_SERVER = 0, DIR_TO_CLIENT = 1 };
+
+enum dis_probe_result { PROBE_NO = 0, PROBE_MAYBE, PROBE_YES };
+
+/* frame() answers: > 0 = whole length in bytes of the first PDU, whether or
+ * not it is all here; else one of these. */
+#define FRAME_MORE 0	/* header incomplete: ask again with more */
+#define FRAME_BAD  (-1) /* this is not our framing; the engine desyncs */
+
+/* Per-flow state of at most this size lies inside the flow record and costs
+ * no extra cache miss; a larger state is leased from a pool. */
+#define DIS_STATE_INLINE 128
+
+struct dis_sink;
+
+/*
+ * Judge and report one fact; the engine's.  True: the PDU goes on its way (or
+ * we only watch).  False: the other side will not see it, so a request must
+ * not be remembered as open.
+ */
+bool dis_emit(struct dis_sink *sink, struct fact *f);
+
+struct dis_call {
+	uint8_t dir;	  /* enum dis_dir */
+	uint8_t variant;  /* what probe() chose: the protocol's own framings */
+	bool datagram;	  /* UDP: a PDU may be lost or repeated */
+	bool midstream;	  /* no handshake seen: requests before us are unknown */
+	uint32_t flags;	  /* reserved for the engine */
+	uint64_t now_ns;  /* packet time, ns since the epoch, UTC */
+	uint64_t anomalies; /* engine bits that belong to this PDU; copy into the fact */
+	void *state;	  /* state_size bytes, zeroed when the flow is claimed */
+	struct dis_sink *sink;
+};
+
+/* --- schema: how policy and the writers see the protocol ------------------- */
+
+/* One thing a client can ask for; a row per (code, sub) pair. */
+struct dis_op {
+	uint16_t opx;	   /* dense index used by compiled policy, unique, < n_opx */
+	uint16_t code;
+	uint16_t sub;	   /* FACT_NO_SUB when the code has none */
+	uint8_t access;	   /* enum access bits of a request */
+	bool known;	   /* part of `functions: all` */
+	uint32_t sets;	   /* bit i: member of dis_schema.sets[i] */
+	const char *name;  /* "read_holding_registers"; what facts call op */
+};
+
+/* An address space that items live in. */
+struct dis_space {
+	const char *name;  /* "holding" */
+	uint32_t max;	   /* highest address, zero-based */
+	uint32_t max_sub;  /* highest sub (DB, file number); 0 = the space has none */
+	uint8_t value_bits; /* width of one value for `values:` checks; 0 = has none */
+};
+
+enum dis_key_kind {
+	KEY_OPS = 1, /* function / service codes, names and sets -> fact.opx */
+	KEY_UNIT,    /* set of integers lo..hi -> fact.unit */
+	KEY_RANGE,   /* address ranges in dis_key.space -> items */
+	KEY_VALUES,  /* map address range -> constraint, in dis_key.space */
+	KEY_PATTERN, /* list of globs -> item.name in dis_key.space */
+	KEY_ACCESS,  /* sub-map of KEY_RANGE keys that hold only for items with .access */
+};
+
+struct dis_range { uint32_t sub, sub_last, first, last; }; /* inclusive */
+
+/* A key a rule of this protocol may have. */
+struct dis_key {
+	const char *name; /* "functions", "units", "holding" */
+	uint8_t kind;	  /* enum dis_key_kind */
+	uint8_t space;	  /* for RANGE, VALUES, PATTERN */
+	uint8_t access;	  /* for ACCESS: ACC_READ or ACC_WRITE */
+	bool required;	  /* a rule without it can match nothing: load error */
+	uint32_t lo, hi;  /* for UNIT: permitted integers */
+	const char *help; /* one sentence for docs and error texts */
+};
+
+/* A key of the protocol block itself, one word out of a list ("addressing"). */
+struct dis_option {
+	const char *name;
+	const char *const *words; /* NULL-ended */
+	bool required;
+	const char *help;
+};
+
+#define DIS_OPTION_MAX 8
+
+/* A member of the protocol's JSON objects, read from fact.ext. */
+enum dis_field_type { FIELD_U8 = 1, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_STR };
+struct dis_field {
+	const char *name;
+	uint8_t type;	 /* enum dis_field_type; STR is a const char * */
+	uint16_t off;	 /* offsetof in the ext struct */
+	uint8_t present; /* bit of the uint32_t at offset 0 of ext that says it is there */
+	const char *help;
+};
+
+struct dis_schema {
+	uint16_t n_opx;
+	uint16_t n_ops, n_spaces, n_keys, n_options, n_fields;
+	const struct dis_op *ops;
+	const char *const *sets; /* NULL-ended: "read", "write", "programming" */
+	const struct dis_space *spaces;
+	const struct dis_key *keys;
+	const struct dis_option *options;
+	const struct dis_field *fields;
+	/* Members that no table can say (arrays, nested objects); may be NULL. */
+	void (*json)(struct jw *w, const struct fact *f);
+	/* One range as an engineer writes it ("0..99", "DB10.DBW0..20").  opt[i]
+	 * is the index of the word chosen for options[i].  0, or ERR_SYNTAX or
+	 * ERR_RANGE with a reason in err.  NULL: plain zero-based a..b. */
+	int (*parse_range)(const struct dis_key *key, const uint8_t *opt, const char *text,
+	    struct dis_range *out, char *err, size_t err_size);
+	/* The reverse, for messages and alerts; returns buf. NULL: decimal. */
+	char *(*show_addr)(uint8_t space, uint32_t sub, uint32_t addr, char *buf, size_t size);
+	const char *const *anomalies; /* names of bits 0..47, NULL-ended */
+};
+
+struct dissector {
+	const char *name; /* "modbus": policy key, fact field, test folder */
+	const char *spec; /* normative documents and editions */
+	const uint16_t *ports; /* 0-terminated, host order; a hint, never proof */
+	uint32_t max_pdu;      /* bytes one direction may hold back */
+	uint32_t state_size;   /* bytes of per-flow state */
+	bool datagrams;	       /* also spoken over UDP */
+	const struct dis_schema *schema;
+
+	/*
+	 * Is the window the start of our protocol?  YES only when the bytes could
+	 * hardly be anything else; *variant is then the framing.  Asked again
+	 * with more bytes after MAYBE.  Pure.
+	 */
+	enum dis_probe_result (*probe)(struct cur window, enum dis_dir dir, uint8_t *variant);
+	/* Length of the first PDU; pure: no state, no side effects. */
+	int32_t (*frame)(struct cur window, enum dis_dir dir, uint8_t variant);
+	/* Exactly one whole PDU. */
+	void (*pdu)(struct dis_call *call, struct cur pdu);
+	/*
+	 * A piece of a PDU longer than max_pdu: bytes off.. of total.  State lives
+	 * in call->state.  Facts emitted before the last piece have .more set and
+	 * their verdicts accumulate.  NULL: such a PDU is a loss of step.
+	 */
+	void (*part)(struct dis_call *call, struct cur piece, uint32_t off, uint32_t total);
+	/* Bytes were lost in call->dir; forget what depended on them. May be NULL. */
+	void (*gap)(struct dis_call *call, uint32_t lost);
+	/*
+	 * The protocol's own refusal of request f, into buf: bytes to send to the
+	 * client, or 0 when there is none (then reject becomes reset). May be NULL.
+	 */
+	size_t (*refuse)(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size);
+};
+
+/* All dissectors, NULL-terminated; generated from dissectors/ by the Makefile. */
+extern const struct dissector *const dissectors[];
+extern const unsigned n_dissectors;
+
+/* By name; NULL when there is none. */
+const struct dissector *dissector_lookup(const char *name, uint8_t *index);
+
+/* The row of ops with this opx, or NULL. */
+const struct dis_op *dissector_op(const struct dis_schema *s, uint16_t opx);
+
+#endif /* DISSECTORS_DISSECTOR_H */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fact.c - names of what facts say, and the one JSON writer for all protocols. */
+#include "dissectors/fact.h"
+
+#include <string.h>
+
+#include "base/jw.h"
+#include "dissectors/dissector.h"
+
+static const char *const kind_names[] = {"request", "response", "exception", "malformed", "other"};
+
+/* Bits FACT_A_ENGINE and up, in order. */
+static const char *const engine_anomalies[] = {
+    "overlap_differs", "gap", "midstream", "unsolicited", "not_protocol",
+    "resync", "bad_checksum", "overload", "encrypted", "truncated",
+};
+
+const char *
+fact_kind_name(uint8_t kind)
+{
+	return kind < sizeof(kind_names) / sizeof(kind_names[0]) ? kind_names[kind] : "other";
+}
+
+const char *
+fact_access_name(uint8_t access)
+{
+	static const struct {
+		uint8_t bit;
+		const char *name;
+	} order[] = {
+	    {ACC_PROGRAM, "program"}, {ACC_CONTROL, "control"}, {ACC_WRITE, "write"},
+	    {ACC_READ, "read"}, {ACC_DIAG, "diagnostic"}, {ACC_SESSION, "session"},
+	};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (access & order[i].bit)
+			return order[i].name;
+	return "other";
+}
+
+static void
+field_json(struct jw *w, const struct dis_field *fd, const void *ext)
+{
+	const uint8_t *at = (const uint8_t *)ext + fd->off;
+	uint64_t u64;
+	uint32_t u32;
+	uint16_t u16;
+	const char *s;
+
+	switch ((enum dis_field_type)fd->type) {
+	case FIELD_U8:
+		jw_u(w, fd->name, *at);
+		break;
+	case FIELD_U16:
+		memcpy(&u16, at, sizeof(u16));
+		jw_u(w, fd->name, u16);
+		break;
+	case FIELD_U32:
+		memcpy(&u32, at, sizeof(u32));
+		jw_u(w, fd->name, u32);
+		break;
+	case FIELD_U64:
+		memcpy(&u64, at, sizeof(u64));
+		jw_u(w, fd->name, u64);
+		break;
+	case FIELD_STR:
+		memcpy(&s, at, sizeof(s));
+		if (s)
+			jw_str(w, fd->name, s);
+		break;
+	}
+}
+
+static void
+anomalies_json(struct jw *w, const struct fact *f, const struct dis_schema *sc)
+{
+	jw_arr(w, "anomalies");
+	for (unsigned i = 0; sc && i < FACT_A_ENGINE && sc->anomalies && sc->anomalies[i]; i++)
+		if (f->anomalies >> i & 1)
+			jw_str(w, NULL, sc->anomalies[i]);
+	for (unsigned i = 0; i < sizeof(engine_anomalies) / sizeof(engine_anomalies[0]); i++)
+		if (f->anomalies >> (FACT_A_ENGINE + i) & 1)
+			jw_str(w, NULL, engine_anomalies[i]);
+	jw_close(w, ']');
+}
+
+void
+fact_json(struct jw *w, const struct fact *f)
+{
+	const struct dis_schema *sc = f->proto < n_dissectors ? dissectors[f->proto]->schema : NULL;
+	uint32_t present = 0;
+
+	jw_str(w, "kind", fact_kind_name(f->kind));
+	jw_u(w, "code", f->code);
+	jw_str(w, "op", f->op);
+	jw_str(w, "access", fact_access_name(f->access));
+	anomalies_json(w, f, sc);
+	if (!sc)
+		return;
+	if (f->ext)
+		memcpy(&present, f->ext, sizeof(present));
+	for (unsigned i = 0; i < sc->n_fields; i++)
+		if (present >> sc->fields[i].present & 1)
+			field_json(w, &sc->fields[i], f->ext);
+	if (sc->json)
+		sc->json(w, f);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy.h - a compiled policy never changes; a new one replaces it.
+ *
+ * Life of a flow: at its first packet policy_bind() finds the conduit that
+ * governs it (slow: zones, devices).  Per PDU policy_eval() judges a fact with
+ * tables whose cost does not grow with the number of rules.  Both are pure:
+ * same inputs, same verdict; any thread; neither allocates, logs or reads a
+ * clock.  What the packet itself did wrong (a condition) is asked for by name.
+ *
+ * Memory: one policy owns everything it points to; policy_free() ends it.
+ */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/net.h"
+#include "dissectors/dissector.h"
+
+struct policy;
+
+/* In order of severity: the worst of several is the numerically greatest. */
+enum verdict_action {
+	VERDICT_ALLOW = 0,
+	VERDICT_ALERT,	/* forward and tell */
+	VERDICT_REJECT, /* remove this PDU, answer with the protocol's own error */
+	VERDICT_DROP,	/* remove this PDU */
+	VERDICT_RESET,	/* end the connection */
+};
+
+/* Why; a stable name each: policy_reason_name(). */
+enum policy_reason {
+	REASON_RULE = 0,    /* a named rule decided */
+	REASON_OTHERWISE,   /* no rule of the conduit allows it */
+	REASON_NO_CONDUIT,  /* default deny: nobody may talk like this */
+	REASON_PORT,	    /* conduit exists, but not for this port or protocol */
+	REASON_RESPONSE,    /* answer to an allowed, open request */
+	REASON_CONDITION,   /* a condition of the policy; .rule is the enum policy_cond */
+	REASON_L2,	    /* the l2 section */
+	REASON_NO_POLICY,   /* none was given */
+};
+
+struct verdict {
+	uint8_t action;	 /* enum verdict_action to carry out, after the mode */
+	uint8_t would;	 /* what mode `enforce` would have done */
+	uint8_t reason;	 /* enum policy_reason */
+	uint8_t mode;	 /* enum policy_mode that applied */
+	uint32_t rule;	 /* index for policy_rule_info(), or RULE_NONE */
+	uint32_t conduit; /* index for policy_conduit_name(), or RULE_NONE */
+	uint32_t generation; /* of the policy that decided */
+};
+#define RULE_NONE UINT32_MAX
+
+enum policy_mode { MODE_LEARN = 0, MODE_ALERT, MODE_ENFORCE };
+
+enum policy_cond {
+	COND_UNPARSABLE = 0, COND_UNSOLICITED, COND_MIDSTREAM, COND_OVERLAP_DIFFERS,
+	COND_FRAGMENT, COND_OVERLOAD, COND_ENCRYPTED, COND_BAD_CHECKSUM, COND_AUDIT_FAILURE,
+	COND__MAX,
+};
+
+/* What policy_bind() found for a flow; kept in the flow record. 8 bytes. */
+struct policy_bind {
+	uint32_t conduit;    /* index, RULE_NONE = default deny */
+	uint16_t generation; /* low bits; a flow of an older one is bound again */
+	uint8_t flags;	     /* enum bind_flags */
+	uint8_t pad;
+};
+enum bind_flags { BIND_PORT_OK = 1 << 0 /* destination port is one the conduit serves */ };
+
+/*
+ * Which conduit governs connections that t->src opens to t->dst.  Returns the
+ * verdict on opening it: allow, or the default deny.
+ */
+struct verdict policy_bind(const struct policy *pol, const struct net_tuple *t,
+    struct policy_bind *out);
+
+/*
+ * Judge one fact of a bound flow.  Requests are judged by the rules; a
+ * response or exception passes as the answer to an open, allowed request
+ * (the dissector sets FACT_A_UNSOLICITED when there is none), malformed facts
+ * by condition `unparsable`.
+ */
+struct verdict policy_eval(const struct policy *pol, const struct policy_bind *b,
+    const struct fact *f);
+
+/* What to do about a condition on a flow (b may be NULL: no conduit yet). */
+struct verdict policy_condition(const struct policy *pol, const struct policy_bind *b,
+    enum policy_cond c);
+
+/* Frames that are not IP: ARP, LLDP, GOOSE, ...  arp_* only for ARP. */
+struct policy_l2 {
+	uint16_t ethertype; /* host order; < 0x0600: LLC length */
+	uint16_t vlan;
+	uint8_t smac[6], dmac[6];
+	bool arp;
+	uint8_t arp_smac[6];
+	struct net_addr arp_sip, arp_tip;
+};
+struct verdict policy_eval_l2(const struct policy *pol, const struct policy_l2 *l2);
+
+/* --- building -------------------------------------------------------------- */
+
+enum complaint_level { COMPLAINT_ERROR = 0, COMPLAINT_WARNING };
+struct complaint {
+	uint8_t level;
+	unsigned line, col; /* 1-based; 0 = the file as a whole */
+	char text[200];
+};
+struct complaints {
+	const char *file; /* as given by the user */
+	struct complaint *v;
+	size_t n, cap;	  /* grows; at most 1000 are kept */
+	size_t errors, warnings;
+};
+void complaints_fini(struct complaints *c);
+/* One per line: "plant.yaml:41:9: zone "cell-2": unit 300 is outside 0..255". */
+void complaints_print(const struct complaints *c, FILE *to);
+
+/*
+ * Read, check and compile a file ("-" = standard input).  On failure returns
+ * NULL and fills c with all complaints, not only the first.  With success c
+ * may hold warnings.  Generations count up from 1 within the process.
+ */
+struct policy *policy_build(const char *path, struct complaints *c)
+    __attribute__((warn_unused_result));
+/* The same from memory; name is what complaints call it. */
+struct policy *policy_build_text(const char *name, const char *text, size_t len,
+    struct complaints *c) __attribute__((warn_unused_result));
+void policy_free(struct policy *pol);
+
+/* --- asking ---------------------------------------------------------------- */
+
+struct policy_rule_info {
+	const char *name;    /* "setpoints" */
+	const char *conduit; /* "hmi-filler" */
+	const char *proto;   /* "modbus" */
+	const char *file;    /* where it is written */
+	unsigned line, col;
+	bool deny;	     /* from the deny list */
+	uint32_t id;	     /* stable: from conduit and rule name; EVE signature_id */
+	uint8_t verdict;     /* of an allow rule: allow or alert */
+};
+uint32_t policy_rule_count(const struct policy *pol);
+/* 0, or ERR_NOTFOUND. Strings live as long as the policy. */
+int policy_rule_info(const struct policy *pol, uint32_t rule, struct policy_rule_info *out);
+uint32_t policy_conduit_count(const struct policy *pol);
+const char *policy_conduit_name(const struct policy *pol, uint32_t conduit); /* NULL-safe: "-" */
+/* Declared name of the device at an address, or NULL; zone likewise. */
+const char *policy_device_name(const struct policy *pol, const struct net_addr *a);
+const char *policy_zone_name(const struct policy *pol, const struct net_addr *a);
+const char *policy_site(const struct policy *pol);
+enum policy_mode policy_mode(const struct policy *pol);
+uint32_t policy_generation(const struct policy *pol);
+const uint8_t *policy_hash(const struct policy *pol); /* SHA-256 of the text, 32 bytes */
+size_t policy_bytes(const struct policy *pol);	      /* memory it holds */
+
+const char *verdict_action_name(uint8_t action); /* "allow", ... */
+const char *policy_reason_name(uint8_t reason);	 /* "rule", "default_deny", ... */
+const char *policy_cond_name(uint8_t cond);	 /* "overlap-differs" as in YAML */
+
+/*
+ * The path of a fact through the rules, for `interlock why`: one line per
+ * step, naming file:line of each rule looked at and why it did not match.
+ */
+void policy_why(const struct policy *pol, const struct net_tuple *t, const struct fact *f,
+    FILE *to);
+
+#endif /* POLICY_POLICY_H */
