@@ -16,6 +16,12 @@ static const char *const engine_anomalies[] = {
 };
 
 const char *
+fact_proto_name(const struct fact *f)
+{
+	return f->proto < n_dissectors ? dissectors[f->proto]->name : "unknown";
+}
+
+const char *
 fact_kind_name(uint8_t kind)
 {
 	return kind < sizeof(kind_names) / sizeof(kind_names[0]) ? kind_names[kind] : "other";

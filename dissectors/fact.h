@@ -57,6 +57,9 @@ struct fact_item {
 
 #define FACT_NO_SUB UINT16_MAX
 
+/* fact.proto of what the engine itself has to say (lost step, overlap). */
+#define FACT_PROTO_NONE 0xff
+
 /* Anomaly bits 48..63 belong to the engine (names in fact.c); 0..47 to the
  * dissector (names in its anomaly table). */
 #define FACT_A_ENGINE	    48
@@ -137,6 +140,7 @@ fact_value(const struct fact_item *it, uint32_t i)
 	return 0;
 }
 
+const char *fact_proto_name(const struct fact *f); /* "modbus"; "unknown" for FACT_PROTO_NONE */
 const char *fact_kind_name(uint8_t kind);   /* "request", ... */
 const char *fact_access_name(uint8_t access); /* strongest bit: program > control > write > ... */
 

@@ -1,0 +1,819 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.c - bursts: decode, look up, judge, decide each frame's fate.
+ *
+ * A burst is worked in stages so that memory is asked for before it is needed:
+ * all headers are decoded and hashed while the buckets are fetched, all
+ * candidates are found while the flows are fetched, and only then are the
+ * packets judged, in order.
+ */
+#include "dataplane/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "alerts/alert.h"
+#include "dataplane/decode_fast.h"
+#include "dataplane/engine_int.h"
+
+#define DEFAULT_MEMORY (64u << 20)
+#define MIN_FLOWS      64u
+#define FRAG_DATAGRAMS 64u
+
+/* --- setup --------------------------------------------------------------------------- */
+
+static void
+on_gone(void *ctx, struct flow *f)
+{
+	struct engine *e = ctx;
+
+	stream_release(e, f);
+	feed_release(e, f);
+	e->st.flows_active--;
+}
+
+/* How long a flow may be idle before it is forgotten.  A session that was
+ * opened properly lives for months; it goes only when the table needs room. */
+static uint32_t
+patience(const struct flow *f)
+{
+	if ((uint8_t)(f->kb >> 8) != NET_PROTO_TCP)
+		return FLOW_TICKS(300);
+	switch ((enum flow_state)f->state) {
+	case FLOW_OPENING:
+		return FLOW_TICKS(60);
+	case FLOW_CLOSED:
+		return FLOW_TICKS(10);
+	case FLOW_CLOSING:
+		return FLOW_TICKS(3600);
+	case FLOW_OPEN:
+		break;
+	}
+	return UINT32_MAX / 4;
+}
+
+static uint32_t
+on_timer(void *ctx, struct flow *f)
+{
+	struct engine *e = ctx;
+	uint32_t idle = e->flows.now_tick - f->last_tick, limit = patience(f);
+
+	if (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE)
+		stream_expire(e, f, false);
+	if (idle > UINT32_MAX / 2)
+		return limit; /* packet time went back */
+	return idle >= limit ? 0 : limit - idle;
+}
+
+/* Split one number of bytes: half to flows, the rest to cells. */
+static void
+plan_memory(const struct engine_conf *c, uint32_t *flows, uint32_t cells[CELL__CLASSES])
+{
+	size_t total = c->memory_bytes ? c->memory_bytes : DEFAULT_MEMORY;
+	size_t per_flow = flow_table_cost(1u << 20) >> 20;
+	size_t half = total / 2, rest;
+
+	*flows = c->max_flows ? c->max_flows : (uint32_t)(half / per_flow);
+	if (*flows < MIN_FLOWS)
+		*flows = MIN_FLOWS;
+	rest = total > flow_table_cost(*flows) ? total - flow_table_cost(*flows) : total / 4;
+	cells[CELL_S] = (uint32_t)(rest / 4 / CELL_S_SIZE) + 64;
+	cells[CELL_M] = (uint32_t)(rest / 2 / CELL_M_SIZE) + 64;
+	cells[CELL_L] = (uint32_t)(rest / 8 / CELL_L_SIZE) + 4;
+}
+
+struct engine *
+engine_new(const struct engine_conf *conf)
+{
+	uint32_t flows, cells[CELL__CLASSES];
+	struct engine *e = aligned_alloc(64, (sizeof(*e) + 63) / 64 * 64);
+
+	if (!e)
+		return NULL;
+	memset(e, 0, sizeof(*e));
+	e->conf = *conf;
+	e->policy = conf->policy;
+	e->inline_mode = conf->inline_mode;
+	plan_memory(conf, &flows, cells);
+	e->frags = frag_new(FRAG_DATAGRAMS, conf->seed);
+	e->scratch = aligned_alloc(64, SCRATCH_BYTES);
+	e->rule_hits = calloc(conf->policy ? policy_rule_count(conf->policy) + 1 : 1,
+	    sizeof(*e->rule_hits));
+	if (!e->frags || !e->scratch || !e->rule_hits ||
+	    flow_table_init(&e->flows, flows, conf->seed) < 0 || cells_init(&e->cells, cells) < 0) {
+		engine_free(e);
+		return NULL;
+	}
+	e->flows.on_gone = on_gone;
+	e->flows.on_timer = on_timer;
+	e->flows.ctx = e;
+	e->sink.e = e;
+	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES;
+	for (unsigned k = 0; k < CELL__CLASSES; k++)
+		e->st.memory_bytes += (size_t)cells[k] * cell_size(k);
+	return e;
+}
+
+void
+engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	flow_table_fini(&e->flows);
+	cells_fini(&e->cells);
+	frag_free(e->frags);
+	free(e->scratch);
+	free(e->rule_hits);
+	free(e);
+}
+
+uint32_t
+engine_max_flows(const struct engine *e)
+{
+	return e->flows.max;
+}
+
+/* --- fates ---------------------------------------------------------------------------- */
+
+static inline void
+drop(struct pkt *p, enum drop_reason why)
+{
+	p->fate = FATE_DROP;
+	p->reason = (uint8_t)why;
+}
+
+/* Carry out what the stream layer decided about a frame. */
+static void
+settle(struct engine *e, struct pkt *p, const struct layers *l, const struct seg_result *r)
+{
+	if (r->fate == FATE_HELD || r->fate == FATE_CONSUMED) {
+		p->fate = r->fate;
+		return;
+	}
+	if (r->keep == l->pay_len || !e->inline_mode)
+		return;
+	/* Part of it may go, or (fate forward) its header alone: a keep-alive. */
+	if (r->fate == FATE_DROP && r->keep == 0)
+		drop(p, (enum drop_reason)r->reason);
+	else if (!inline_trim(e, p, l, r->keep))
+		drop(p, DROP_TCP_POOL_FULL);
+}
+
+void
+engine_release(struct engine *e, struct pkt *p, const struct layers *l, const struct seg_result *r)
+{
+	settle(e, p, l, r);
+	e->st.held--;
+	if (p->fate == FATE_FORWARD) {
+		e->st.forwarded++;
+		if (e->conf.io)
+			(void)e->conf.io->be->tx(e->conf.io, p);
+	} else {
+		e->st.dropped[p->reason]++;
+	}
+}
+
+/* --- flows ----------------------------------------------------------------------------- */
+
+static bool
+known_port(uint16_t port)
+{
+	for (unsigned i = 0; i < n_dissectors; i++)
+		for (const uint16_t *p = dissectors[i]->ports; p && *p; p++)
+			if (*p == port)
+				return true;
+	return false;
+}
+
+/* Did the sender of this packet open the conversation? */
+static bool
+from_client(const struct layers *l)
+{
+	if (l->proto == NET_PROTO_TCP && l->tcp_flags & TCP_SYN)
+		return !(l->tcp_flags & TCP_ACK);
+	if (known_port(l->dport))
+		return true;
+	if (known_port(l->sport))
+		return false;
+	return l->proto != NET_PROTO_TCP || l->dport <= l->sport;
+}
+
+static void
+orient(struct flow *f, const struct flow_key *k, bool src_is_client, uint8_t port)
+{
+	bool client_port1 = (port == 1) == src_is_client;
+
+	f->flags &= (uint8_t)~(FLOW_CLIENT_LO | FLOW_CLIENT_PORT1);
+	if (k->src_is_lo == src_is_client)
+		f->flags |= FLOW_CLIENT_LO;
+	if (client_port1)
+		f->flags |= FLOW_CLIENT_PORT1;
+}
+
+/*
+ * First packet of a conversation.  Inline, a flow exists only where the policy
+ * lets one; watch keeps it, to say what was attempted.
+ */
+static struct flow *__attribute__((noinline))
+new_flow(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k)
+{
+	bool client = from_client(l), syn = l->tcp_flags & TCP_SYN;
+	struct policy_bind bind = {.conduit = RULE_NONE};
+	bool denied = false;
+	struct flow *f;
+
+	if (e->policy) {
+		struct net_tuple t, back;
+		struct verdict v;
+
+		layers_tuple(l, p->port, &t);
+		back = net_tuple_reverse(&t);
+		v = policy_bind(e->policy, client ? &t : &back, &bind);
+		denied = v.would >= VERDICT_REJECT;
+		if (v.would != VERDICT_ALLOW)
+			judge_flow(e, &v, &t, k->hash, false);
+		if (e->inline_mode && v.action >= VERDICT_REJECT) {
+			drop(p, DROP_POLICY_CONDUIT);
+			return NULL;
+		}
+		if (e->inline_mode && l->proto == NET_PROTO_TCP && !syn &&
+		    policy_condition(e->policy, &bind, COND_MIDSTREAM).action >= VERDICT_REJECT) {
+			drop(p, DROP_TCP_NO_FLOW);
+			return NULL;
+		}
+	}
+	f = flow_create(&e->flows, k, l->proto == NET_PROTO_TCP ? FLOW_TICKS(60) : FLOW_TICKS(300));
+	if (!f) {
+		drop(p, DROP_FLOW_FULL);
+		return NULL;
+	}
+	e->st.flows++;
+	e->st.flows_active++;
+	f->bind = bind;
+	orient(f, k, client, p->port);
+	if (denied)
+		f->flags |= FLOW_UNBOUND;
+	if (l->proto == NET_PROTO_TCP && !syn) {
+		f->flags |= FLOW_MIDSTREAM;
+		f->state = FLOW_OPEN;
+		e->st.midstream++;
+	}
+	return f;
+}
+
+/* A tuple is used again: the old conversation is over. */
+static void
+restart(struct engine *e, struct flow *f)
+{
+	stream_expire(e, f, true);
+	stream_release(e, f);
+	feed_release(e, f);
+	memset(f->dir, 0, sizeof(f->dir));
+	memset(f->dstate, 0, sizeof(f->dstate));
+	f->dis = FLOW_DIS_ASKING;
+	f->variant = 0;
+	f->state = FLOW_OPENING;
+	f->flags &= (uint8_t)~(FLOW_MIDSTREAM | FLOW_TOLD | FLOW_REOPEN);
+}
+
+/* Window scale of a SYN (RFC 7323 2.2), 0 when absent. */
+static uint8_t
+window_scale(const struct pkt *p, const struct layers *l)
+{
+	uint32_t from = l->l4_off + 20u;
+	struct cur c;
+
+	if (l->pay_off < from || l->pay_off > p->caplen)
+		return 0;
+	c = cur_make(p->bytes + from, l->pay_off - from);
+	while (cur_left(&c) > 0) {
+		uint8_t kind = cur_u8(&c), len;
+
+		if (kind == 0)
+			break;
+		if (kind == 1)
+			continue;
+		len = cur_u8(&c);
+		if (kind == 3 && len == 3) {
+			uint8_t shift = cur_u8(&c);
+
+			return cur_ok(&c) && shift <= 14 ? shift : 0;
+		}
+		if (len < 2)
+			break;
+		cur_skip(&c, len - 2u);
+	}
+	return 0;
+}
+
+/* SYN and SYN-ACK: where the directions begin, and whether a tuple is reused. */
+static void __attribute__((noinline))
+on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, const struct layers *l)
+{
+	bool answer = l->tcp_flags & TCP_ACK;
+	struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
+
+	if (!answer && (d->flags & DIR_SEEN) && d->nxt != l->seq + 1) {
+		/* A new number on a known tuple.  A live session is not given up for
+		 * one forged SYN: the answer, or data, must agree with it. */
+		bool live = f->state == FLOW_OPEN && (o->flags & DIR_SEEN) &&
+		    !(f->flags & FLOW_MIDSTREAM);
+
+		if (live) {
+			f->flags |= FLOW_REOPEN;
+			f->reopen_isn = l->seq;
+			return;
+		}
+		restart(e, f);
+	} else if (answer && (f->flags & FLOW_REOPEN) && l->ack == f->reopen_isn + 1) {
+		uint32_t isn = f->reopen_isn;
+
+		restart(e, f);
+		o->flags |= DIR_SEEN;
+		o->nxt = o->acked = isn + 1;
+	} else if (d->flags & DIR_SEEN) {
+		return; /* repeated */
+	}
+	d->flags |= DIR_SEEN;
+	d->nxt = d->acked = l->seq + 1;
+	d->wscale = window_scale(p, l);
+	d->win = l->tcp_win;
+	if (answer)
+		f->state = FLOW_OPEN;
+}
+
+/* Data that only fits the new number of a SYN seen on a live flow: the
+ * capture is one-sided and the answer was not seen. */
+static bool
+reopened_by_data(const struct flow *f, unsigned dir, const struct layers *l)
+{
+	return (f->flags & FLOW_REOPEN) && dir == DIR_TO_SERVER &&
+	    l->seq == f->reopen_isn + 1 && f->dir[dir].nxt != l->seq;
+}
+
+/* --- guard only: what no honest stack sends ------------------------------------------- */
+
+static bool
+flags_possible(uint8_t fl)
+{
+	if (fl & TCP_SYN)
+		return !(fl & (TCP_FIN | TCP_RST));
+	if (fl & TCP_RST)
+		return !(fl & TCP_FIN);
+	return (fl & TCP_ACK) != 0; /* RFC 9293 3.10.7.4: after the SYN, ACK is always set */
+}
+
+/* Inside what the peer offered, with one window of slack to the left. */
+static bool
+in_window(const struct flow *f, unsigned dir, const struct layers *l)
+{
+	const struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
+	uint32_t win = (uint32_t)o->win << o->wscale;
+	int32_t right, left;
+
+	if (!(d->flags & DIR_SEEN))
+		return true;
+	if (win < 65535 || !(o->flags & DIR_SEEN))
+		win = 65535;
+	if (f->flags & FLOW_MIDSTREAM)
+		win = win < (1u << 20) ? 1u << 20 : win; /* the scale was not seen */
+	right = (int32_t)(l->seq + l->pay_len - d->acked);
+	left = (int32_t)(l->seq - d->acked);
+	return right <= (int64_t)win && left >= -(int64_t)win;
+}
+
+static enum drop_reason __attribute__((noinline))
+guard_checks(const struct pkt *p, const struct layers *l, const struct flow *f, unsigned dir)
+{
+	if (!flags_possible(l->tcp_flags))
+		return DROP_TCP_FLAGS;
+	if (!(l->flags & LAYER_V6) && !decode_ip_checksum_ok(p, l))
+		return DROP_IP_CHECKSUM;
+	if (!decode_l4_checksum_ok(p, l))
+		return DROP_L4_CHECKSUM;
+	if (!(l->tcp_flags & TCP_SYN) && !in_window(f, dir, l))
+		return DROP_TCP_WINDOW;
+	return DROP_NONE;
+}
+
+/* --- transport -------------------------------------------------------------------------- */
+
+static inline void
+aim(struct engine *e, struct flow *f, unsigned dir, const struct layers *l)
+{
+	e->sink.fl = f;
+	e->sink.l = l;
+	e->sink.dir = (uint8_t)dir;
+	e->sink.tuple_ok = false;
+}
+
+static inline struct flow *
+find(struct engine *e, const struct flow_key *k, uint32_t candidate)
+{
+	if (__builtin_expect(candidate != FLOW_NONE, 1)) {
+		struct flow *f = &e->flows.flows[candidate];
+
+		if (__builtin_expect(f->hash == k->hash && f->wheel_slot != UINT16_MAX &&
+			flow_matches(&e->flows, f, k), 1))
+			return f;
+	}
+	return flow_lookup(&e->flows, k);
+}
+
+static inline unsigned
+direction(const struct flow *f, const struct flow_key *k)
+{
+	return k->src_is_lo == ((f->flags & FLOW_CLIENT_LO) != 0) ? DIR_TO_SERVER : DIR_TO_CLIENT;
+}
+
+static void __attribute__((noinline))
+on_end(struct engine *e, struct flow *f, unsigned dir, const struct layers *l)
+{
+	struct tcp_dir *d = &f->dir[dir];
+
+	if (l->tcp_flags & TCP_RST) {
+		/* RFC 5961 3.2: only an exact number ends it at once; in watch a
+		 * reset inside the window does, we cannot ask back. */
+		if (!(d->flags & DIR_SEEN) || l->seq == d->nxt ||
+		    (!e->inline_mode && in_window(f, dir, l)))
+			f->state = FLOW_CLOSED;
+	} else if (l->tcp_flags & TCP_FIN &&
+	    (!(d->flags & DIR_SEEN) || l->seq + l->pay_len == d->nxt)) {
+		d->flags |= DIR_FIN;
+		f->state = f->dir[dir ^ 1].flags & DIR_FIN ? FLOW_CLOSED : FLOW_CLOSING;
+	}
+	if (f->state == FLOW_CLOSED)
+		flow_timer(&e->flows, f, FLOW_TICKS(10));
+}
+
+static inline void
+tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
+    uint32_t candidate)
+{
+	struct flow *f = find(e, k, candidate);
+	unsigned dir;
+
+	if (__builtin_expect(f == NULL, 0)) {
+		if (l->tcp_flags & TCP_RST && !e->inline_mode)
+			return; /* ends nothing that we know */
+		if ((f = new_flow(e, p, l, k)) == NULL)
+			return;
+	}
+	dir = direction(f, k);
+	f->last_tick = e->flows.now_tick;
+	aim(e, f, dir, l);
+	if (__builtin_expect(e->inline_mode, 0)) {
+		enum drop_reason why = guard_checks(p, l, f, dir);
+
+		if (why != DROP_NONE) {
+			if (why == DROP_L4_CHECKSUM || why == DROP_IP_CHECKSUM)
+				(void)judge_condition(e, COND_BAD_CHECKSUM, "bad_checksum",
+				    FACT_A_CHECKSUM, NULL);
+			drop(p, why);
+			return;
+		}
+	}
+	if (__builtin_expect(l->tcp_flags & TCP_SYN, 0)) {
+		on_syn(e, f, dir, p, l);
+	} else {
+		f->dir[dir].win = l->tcp_win;
+		if (f->state == FLOW_OPENING)
+			f->state = FLOW_OPEN;
+		if (__builtin_expect(f->flags & FLOW_REOPEN, 0) && reopened_by_data(f, dir, l)) {
+			restart(e, f);
+			f->dir[dir].flags |= DIR_SEEN;
+			f->dir[dir].nxt = f->dir[dir].acked = l->seq;
+			f->state = FLOW_OPEN;
+		}
+	}
+	if (l->tcp_flags & TCP_ACK && f->dir[dir ^ 1].flags & DIR_SEEN)
+		stream_acked(e, f, dir ^ 1, l->ack);
+	if (l->pay_len > 0) {
+		struct seg s = {
+		    .p = p->bytes + l->pay_off,
+		    .len = l->pay_len,
+		    .seq = l->seq + (l->tcp_flags & TCP_SYN ? 1 : 0),
+		    .pkt = p,
+		    .l = l,
+		};
+		struct seg_result r = stream_segment(e, f, dir, &s);
+
+		if (__builtin_expect(r.fate != FATE_FORWARD || r.keep != l->pay_len, 0))
+			settle(e, p, l, &r);
+		dir = e->sink.dir;
+		if (__builtin_expect(l->flags & LAYER_CUT, 0))
+			/* The rest was on the wire but not in the capture. */
+			e->note = "capture cut the packet";
+	}
+	if (__builtin_expect(l->tcp_flags & (TCP_FIN | TCP_RST), 0) && p->fate == FATE_FORWARD)
+		on_end(e, f, dir, l);
+}
+
+static void
+udp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
+    uint32_t candidate)
+{
+	struct flow *f = find(e, k, candidate);
+	enum drop_reason why = DROP_NONE;
+	unsigned dir;
+
+	if (!f && (f = new_flow(e, p, l, k)) == NULL)
+		return;
+	dir = direction(f, k);
+	f->last_tick = e->flows.now_tick;
+	f->state = FLOW_OPEN;
+	aim(e, f, dir, l);
+	if (e->inline_mode && !decode_l4_checksum_ok(p, l)) {
+		(void)judge_condition(e, COND_BAD_CHECKSUM, "bad_checksum", FACT_A_CHECKSUM, NULL);
+		drop(p, DROP_L4_CHECKSUM);
+		return;
+	}
+	if (l->pay_len > 0 &&
+	    !feed_datagram(e, f, dir, p->bytes + l->pay_off, l->pay_len, &why))
+		drop(p, why);
+}
+
+/* --- what is not TCP or UDP --------------------------------------------------------------- */
+
+static void
+l2_frame(struct engine *e, struct pkt *p, const struct layers *l)
+{
+	struct policy_l2 l2 = {.ethertype = l->ethertype, .vlan = l->vlan};
+	struct net_tuple t = {.vlan = l->vlan, .port = p->port};
+	struct verdict v;
+
+	if (!e->policy)
+		return;
+	if (l->smac) {
+		memcpy(l2.smac, l->smac, 6);
+		memcpy(l2.dmac, l->dmac, 6);
+		memcpy(t.smac, l->smac, 6);
+		memcpy(t.dmac, l->dmac, 6);
+	}
+	if (l->flags & LAYER_ARP)
+		l2.arp = decode_arp(p, l, &l2);
+	v = policy_eval_l2(e->policy, &l2);
+	if (v.would != VERDICT_ALLOW)
+		judge_flow(e, &v, &t, hash_mix(e->flows.seed, l->ethertype, l->vlan), true);
+	if (e->inline_mode && v.action >= VERDICT_REJECT)
+		drop(p, DROP_L2_POLICY);
+}
+
+/* ICMP and other IP protocols.  Inline an ICMP error passes when it speaks of
+ * a flow we know (RFC 792: it quotes IP header and 8 bytes); nothing else does. */
+static void
+other_ip(struct engine *e, struct pkt *p, const struct layers *l)
+{
+	const uint8_t *in = p->bytes + l->pay_off + 8;
+	struct layers quoted = {0};
+	struct flow_key k;
+	uint32_t hl;
+
+	if (!e->inline_mode || !e->policy)
+		return;
+	if (l->proto != NET_PROTO_ICMP || l->flags & LAYER_V6 || l->pay_len < 8 + 20 + 4)
+		goto out;
+	hl = (in[0] & 15u) * 4u;
+	if (in[0] >> 4 != 4 || hl < 20 || l->pay_len < 8 + hl + 4)
+		goto out;
+	quoted.flags = LAYER_IP | LAYER_L4;
+	quoted.proto = in[9];
+	quoted.vlan = l->vlan;
+	quoted.src = in + 12;
+	quoted.dst = in + 16;
+	quoted.sport = (uint16_t)(in[hl] << 8 | in[hl + 1]);
+	quoted.dport = (uint16_t)(in[hl + 2] << 8 | in[hl + 3]);
+	flow_key_make(&e->flows, &quoted, &k);
+	if (flow_lookup(&e->flows, &k))
+		return;
+out:
+	drop(p, DROP_IP_PROTO);
+}
+
+static void transport(struct engine *e, struct pkt *p, const struct layers *l);
+
+/*
+ * Watch reassembles and judges the whole.  Guard refuses: what has left in
+ * pieces cannot be called back.
+ */
+static void
+fragment(struct engine *e, struct pkt *p, const struct layers *l)
+{
+	enum drop_reason why = DROP_NONE;
+	const uint8_t *ip;
+	uint32_t len;
+
+	if (e->inline_mode && e->policy) {
+		struct net_tuple t;
+		struct verdict v = policy_condition(e->policy, NULL, COND_FRAGMENT);
+
+		layers_tuple(l, p->port, &t);
+		judge_flow(e, &v, &t, hash_mix(e->flows.seed, l->frag_id, 0), false);
+		drop(p, DROP_FRAG_POLICY);
+		return;
+	}
+	switch (frag_put(e->frags, p, l, e->now_ns, &ip, &len, &why)) {
+	case FRAG_WAIT:
+		return;
+	case FRAG_DROP:
+		drop(p, why);
+		return;
+	case FRAG_WHOLE:
+		break;
+	}
+	{
+		struct pkt whole = *p;
+		struct layers wl = {0};
+
+		if ((why = decode_ip(ip, len, (l->flags & LAYER_V6) != 0, &wl)) != DROP_NONE) {
+			drop(p, why);
+			return;
+		}
+		whole.bytes = ip;
+		whole.caplen = whole.wirelen = len;
+		wl.vlan = l->vlan;
+		wl.smac = l->smac;
+		wl.dmac = l->dmac;
+		transport(e, &whole, &wl);
+		p->fate = whole.fate;
+		p->reason = whole.reason;
+	}
+}
+
+static void
+transport(struct engine *e, struct pkt *p, const struct layers *l)
+{
+	struct flow_key k;
+
+	if (!(l->flags & LAYER_L4)) {
+		other_ip(e, p, l);
+		return;
+	}
+	flow_key_make(&e->flows, l, &k);
+	if (l->proto == NET_PROTO_TCP)
+		tcp_packet(e, p, l, &k, FLOW_NONE);
+	else
+		udp_packet(e, p, l, &k, FLOW_NONE);
+}
+
+/* --- the burst ------------------------------------------------------------------------------ */
+
+static void __attribute__((noinline))
+show_packet(struct engine *e, const struct pkt *p, const struct layers *l, bool decoded)
+{
+	struct net_tuple t = {0};
+	struct engine_packet ep = {
+	    .frame = p->frame,
+	    .ts_ns = p->ts_ns,
+	    .fate = p->fate,
+	    .reason = p->reason,
+	    .note = e->note,
+	};
+
+	if (decoded && l->flags & LAYER_IP) {
+		layers_tuple(l, p->port, &t);
+		ep.tuple = &t;
+	}
+	e->conf.on_packet(e->conf.ctx, &ep);
+}
+
+static inline void
+account(struct engine *e, const struct pkt *p)
+{
+	switch ((enum pkt_fate)p->fate) {
+	case FATE_FORWARD:
+		e->st.forwarded++;
+		break;
+	case FATE_DROP:
+		e->st.dropped[p->reason]++;
+		break;
+	case FATE_HELD:
+		e->st.held++;
+		break;
+	case FATE_CONSUMED:
+		e->st.consumed++;
+		break;
+	}
+}
+
+void
+engine_burst(struct engine *e, struct pkt *burst, unsigned n)
+{
+	struct layers l[PKT_BURST];
+	struct flow_key k[PKT_BURST];
+	uint32_t candidate[PKT_BURST];
+	uint8_t why[PKT_BURST];
+	uint64_t now = e->now_ns;
+
+	if (n == 0)
+		return;
+	if (n > PKT_BURST)
+		n = PKT_BURST;
+	e->scratch_used = 0;
+	for (unsigned i = 0; i < n; i++) {
+		why[i] = (uint8_t)decode_inline(&burst[i], &l[i]);
+		candidate[i] = FLOW_NONE;
+		if (__builtin_expect((l[i].flags & LAYER_L4) != 0, 1) && why[i] == DROP_NONE) {
+			flow_key_make(&e->flows, &l[i], &k[i]);
+			flow_prefetch_bucket(&e->flows, k[i].hash);
+		}
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (why[i] == DROP_NONE && l[i].flags & LAYER_L4) {
+			const char *f;
+
+			candidate[i] = flow_candidate(&e->flows, k[i].hash);
+			if (candidate[i] == FLOW_NONE)
+				continue;
+			f = (const char *)&e->flows.flows[candidate[i]];
+			__builtin_prefetch(f);
+			__builtin_prefetch(f + 64, 1);
+			__builtin_prefetch(f + 128, 1);
+		}
+	if (burst[n - 1].ts_ns > now)
+		now = burst[n - 1].ts_ns;
+	if (now >> FLOW_TICK_SHIFT != e->now_ns >> FLOW_TICK_SHIFT)
+		engine_tick(e, now);
+	e->now_ns = now;
+	for (unsigned i = 0; i < n; i++) {
+		struct pkt *p = &burst[i];
+
+		e->st.received++;
+		e->st.bytes += p->wirelen;
+		e->sink.frame = p->frame;
+		e->sink.ts_ns = p->ts_ns;
+		e->sink.would_drop = false;
+		e->note = NULL;
+		p->fate = FATE_FORWARD;
+		p->reason = DROP_NONE;
+		if (__builtin_expect(why[i] != DROP_NONE, 0))
+			drop(p, (enum drop_reason)why[i]);
+		else if (__builtin_expect((l[i].flags & LAYER_L4) != 0, 1)) {
+			if (l[i].proto == NET_PROTO_TCP)
+				tcp_packet(e, p, &l[i], &k[i], candidate[i]);
+			else
+				udp_packet(e, p, &l[i], &k[i], candidate[i]);
+		} else if (l[i].flags & LAYER_FRAGMENT)
+			fragment(e, p, &l[i]);
+		else if (l[i].flags & LAYER_IP)
+			other_ip(e, p, &l[i]);
+		else
+			l2_frame(e, p, &l[i]);
+		account(e, p);
+		e->st.would_drop += e->sink.would_drop;
+		if (e->conf.on_packet)
+			show_packet(e, p, &l[i], why[i] == DROP_NONE);
+	}
+}
+
+void
+engine_tick(struct engine *e, uint64_t now_ns)
+{
+	unsigned fragments = 0;
+
+	if (now_ns > e->now_ns)
+		e->now_ns = now_ns;
+	flow_advance(&e->flows, e->now_ns);
+	(void)frag_expire(e->frags, e->now_ns, &fragments);
+	e->st.flows_evicted = e->flows.evicted;
+	e->st.flows_expired = e->flows.expired;
+}
+
+void
+engine_finish(struct engine *e)
+{
+	e->sink.ts_ns = e->now_ns;
+	for (uint32_t i = 0; i < e->flows.max; i++) {
+		struct flow *f = &e->flows.flows[i];
+
+		if (f->wheel_slot == UINT16_MAX)
+			continue;
+		if (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE)
+			stream_expire(e, f, true);
+		flow_remove(&e->flows, f);
+	}
+	e->st.flows_evicted = e->flows.evicted;
+	e->st.flows_expired = e->flows.expired;
+}
+
+const struct engine_stats *
+engine_stats(const struct engine *e)
+{
+	return &e->st;
+}
+
+const uint64_t *
+engine_rule_hits(const struct engine *e)
+{
+	return e->rule_hits;
+}
+
+bool
+engine_balanced(const struct engine_stats *s)
+{
+	uint64_t dropped = 0;
+
+	for (unsigned i = 0; i < DROP__MAX; i++)
+		dropped += s->dropped[i];
+	return s->received + s->injected == s->forwarded + dropped + s->consumed + s->held;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine_int.h - what the files of the engine share: engine.c (bursts, fates,
+ * flows), stream.c (TCP order), feed.c (bytes to PDUs), judge.c (facts to
+ * verdicts), inline.c (frames that leave changed).
+ *
+ * Life of a segment:
+ *
+ *   engine.c  decode, hash, look up the flow, update acknowledgement and state
+ *   stream.c  old bytes are compared, early bytes are held, the rest is in order
+ *   feed.c    in-order bytes become PDUs; half a PDU waits in a carry cell
+ *   dissector says what a PDU does
+ *   judge.c   dis_emit(): policy, counters, alert, on_fact
+ *   feed.c    "passed" = bytes before the first PDU that may not go on
+ *   engine.c  fate: forward, trimmed, dropped, held
+ */
+#ifndef DATAPLANE_ENGINE_INT_H
+#define DATAPLANE_ENGINE_INT_H
+
+#include "dataplane/cell.h"
+#include "dataplane/decode.h"
+#include "dataplane/engine.h"
+#include "dataplane/flow.h"
+#include "dataplane/frag.h"
+
+#define OOO_MAX	   64u /* segments one direction may hold ahead of a hole */
+#define RETAIN_MAX 32u /* cells of judged, unacknowledged bytes per direction */
+#define PROBE_MAX  48u /* bytes a flow is asked about before it is nobody's */
+#define PROBE_TRIES 8u /* segments in which an unclaimed flow is asked again */
+#define MIDSTREAM_TRIES 4u /* of them until a midstream flow is called foreign */
+#define HOLE_TICKS 8u  /* watch: a hole is a loss after about a second */
+#define HELD_TICKS FLOW_TICKS(10) /* guard: a held segment is given up */
+#define SCRATCH_BYTES (256u * 1024u) /* changed frames of one burst */
+
+/* What the sink knows of the PDU being judged. */
+struct dis_sink {
+	struct engine *e;
+	struct flow *fl;
+	const struct layers *l; /* of the packet at hand, for MACs; NULL when held */
+	uint64_t frame, ts_ns;
+	struct net_tuple tuple; /* src sent the PDU; valid when tuple_ok */
+	uint8_t dir;
+	uint8_t port;
+	uint8_t worst; /* worst action since the PDU (or its first part) began */
+	bool tuple_ok;
+	bool would_drop; /* some PDU of this packet would not pass a guard */
+};
+
+struct engine {
+	/* hot */
+	struct flow_table flows;
+	struct cells cells;
+	struct dis_sink sink;
+	struct dis_call call;
+	uint64_t now_ns;
+	struct engine_stats st;
+	uint64_t *rule_hits;
+	const struct policy *policy;
+	bool inline_mode;
+	/* the rest */
+	struct engine_conf conf;
+	struct frag_table *frags;
+	uint8_t *scratch;
+	size_t scratch_used;
+	uint32_t held_frames;
+	const char *note; /* what the stream layer thought of the packet */
+};
+
+/* A segment on its way through stream.c; p is its payload. */
+struct seg {
+	const uint8_t *p;
+	uint32_t len, seq;
+	const struct pkt *pkt; /* the frame, to hold; NULL when it was held already */
+	const struct layers *l;
+};
+
+/* judge.c */
+struct verdict judge_none(void);
+const struct net_tuple *judge_tuple(struct dis_sink *s);
+/* A fact of the engine's own (lost step, overlap, wrong protocol) under a
+ * condition of the policy; the action that applies. */
+uint8_t judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t anomaly,
+    const char *note);
+/* A flow that may not be opened, or a frame that is not IP. */
+void judge_flow(struct engine *e, const struct verdict *v, const struct net_tuple *t,
+    uint64_t flow_id, bool l2);
+
+/* feed.c: give the next in-order bytes of one direction.  Returns how many of
+ * them may go on: less than len only inline, and then *reason says why. */
+uint32_t feed_bytes(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len,
+    enum drop_reason *reason);
+/* One datagram; false: it may not go on. */
+bool feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len,
+    enum drop_reason *reason);
+/* Bytes were lost: forget half PDUs, look for a boundary. */
+void feed_gap(struct engine *e, struct flow *f, unsigned dir, uint32_t lost);
+/* Give back what the flow holds. */
+void feed_release(struct engine *e, struct flow *f);
+
+/* stream.c */
+struct seg_result {
+	uint32_t keep; /* payload bytes that may go on, from the front */
+	uint8_t fate;  /* enum pkt_fate */
+	uint8_t reason; /* why less than all goes on */
+};
+struct seg_result stream_segment(struct engine *e, struct flow *f, unsigned dir,
+    const struct seg *s);
+/* The peer acknowledged up to ack. */
+void stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack);
+/* Holes that time has made losses; `end` when no more packets will come. */
+void stream_expire(struct engine *e, struct flow *f, bool end);
+void stream_release(struct engine *e, struct flow *f);
+
+/* inline.c: the frame with only the first `keep` bytes of payload, lengths and
+ * checksums right, in the burst scratch; false when there is no room. */
+bool inline_trim(struct engine *e, struct pkt *p, const struct layers *l, uint32_t keep);
+
+/* engine.c: a held frame leaves, or is dropped for good. */
+void engine_release(struct engine *e, struct pkt *p, const struct layers *l,
+    const struct seg_result *r);
+
+#endif /* DATAPLANE_ENGINE_INT_H */

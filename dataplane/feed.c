@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * feed.c - in-order bytes in, whole PDUs out.
+ *
+ * The window given to frame() and pdu() points into the packet unless a PDU
+ * straddles segments; then its bytes gather in one carry cell.  While a header
+ * is incomplete the carry grows by one byte at a time, so it never holds bytes
+ * of the next PDU.  A PDU longer than max_pdu goes to part() piece by piece.
+ */
+#include <string.h>
+
+#include "dataplane/engine_int.h"
+
+static void
+drop_carry(struct engine *e, struct tcp_dir *d)
+{
+	if (d->carry != CELL_NONE)
+		cell_put(&e->cells, d->carry);
+	d->carry = CELL_NONE;
+	d->carry_len = 0;
+	d->flags &= (uint8_t)~DIR_PART;
+}
+
+static void *
+dissector_state(struct engine *e, struct flow *f)
+{
+	cell_id id;
+
+	if (!(f->flags & FLOW_STATE_CELL))
+		return f->dstate;
+	memcpy(&id, f->dstate, sizeof(id));
+	return cell_at(&e->cells, id)->data;
+}
+
+/* One whole PDU. False: it may not go on. */
+static inline bool
+give_pdu(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struct cur pdu)
+{
+	struct dis_call *call = &e->call;
+
+	call->anomalies = 0;
+	if (d->flags & (DIR_A_MIDSTREAM | DIR_A_RESYNC | DIR_A_GAP)) {
+		call->anomalies = (d->flags & DIR_A_MIDSTREAM ? FACT_A_MIDSTREAM : 0) |
+		    (d->flags & DIR_A_RESYNC ? FACT_A_RESYNC : 0) |
+		    (d->flags & DIR_A_GAP ? FACT_A_GAP : 0);
+		d->flags &= (uint8_t)~(DIR_A_MIDSTREAM | DIR_A_RESYNC | DIR_A_GAP);
+	}
+	e->sink.worst = VERDICT_ALLOW;
+	ds->pdu(call, pdu);
+	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;
+}
+
+static void
+set_call(struct engine *e, struct flow *f, unsigned dir, bool datagram)
+{
+	e->call.dir = (uint8_t)dir;
+	e->call.variant = f->variant;
+	e->call.datagram = datagram;
+	e->call.midstream = (f->flags & FLOW_MIDSTREAM) != 0;
+	e->call.now_ns = e->sink.ts_ns;
+	e->call.state = dissector_state(e, f);
+	e->call.sink = &e->sink;
+}
+
+/*
+ * The boundary is lost.  Told once per loss; what follows in this segment
+ * is not readable, the next segment start is asked for a boundary.  True when
+ * the policy stops the direction here.
+ */
+static bool
+lose_step(struct engine *e, struct flow *f, unsigned dir, enum policy_cond c, const char *op,
+    uint64_t anomaly, enum drop_reason *reason)
+{
+	struct tcp_dir *d = &f->dir[dir];
+
+	drop_carry(e, d);
+	d->flags |= DIR_DESYNC;
+	if (judge_condition(e, c, op, anomaly, NULL) < VERDICT_REJECT || !e->inline_mode)
+		return false;
+	*reason = c == COND_OVERLOAD ? DROP_TCP_POOL_FULL : DROP_POLICY_UNPARSABLE;
+	return true;
+}
+
+/* A carry cell that holds at least want bytes, contents kept. */
+static bool
+carry_room(struct engine *e, struct tcp_dir *d, uint32_t want)
+{
+	cell_id id;
+
+	if (d->carry != CELL_NONE && cell_room(d->carry) >= want)
+		return true;
+	if ((id = cell_get(&e->cells, want)) == CELL_NONE) {
+		e->st.pool_full++;
+		return false;
+	}
+	if (d->carry != CELL_NONE) {
+		memcpy(cell_at(&e->cells, id)->data, cell_at(&e->cells, d->carry)->data,
+		    d->carry_len);
+		cell_put(&e->cells, d->carry);
+	}
+	d->carry = id;
+	return true;
+}
+
+/* Pieces of a PDU longer than max_pdu. The cell keeps its length and the worst
+ * verdict so far. False: the last piece may not go on. */
+static bool
+give_part(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struct cur *seg)
+{
+	struct cell *c = cell_at(&e->cells, d->carry);
+	uint32_t left = c->total - d->carry_len;
+	uint32_t n = cur_left(seg) < left ? (uint32_t)cur_left(seg) : left;
+
+	e->sink.worst = (uint8_t)c->len;
+	ds->part(&e->call, cur_take(seg, n), d->carry_len, c->total);
+	d->carry_len += n;
+	c->len = e->sink.worst;
+	if (d->carry_len < c->total)
+		return true;
+	drop_carry(e, d);
+	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;
+}
+
+static bool
+begin_part(struct engine *e, struct tcp_dir *d, uint32_t total)
+{
+	struct cell *c;
+
+	if (!carry_room(e, d, 1))
+		return false;
+	c = cell_at(&e->cells, d->carry);
+	c->total = total;
+	c->len = VERDICT_ALLOW;
+	d->carry_len = 0;
+	d->flags |= DIR_PART;
+	return true;
+}
+
+/*
+ * The loop proper.  Bytes of `seg` that may go on; less than all only inline.
+ * Invariant: at the top, either carry is empty, or it holds the front of one
+ * PDU and nothing more.
+ */
+static uint32_t
+feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum drop_reason *reason)
+{
+	const struct dissector *ds = dissectors[f->dis];
+	struct tcp_dir *d = &f->dir[dir];
+	const uint8_t *front = seg.p;
+
+	while (cur_left(&seg) > 0) {
+		uint32_t start = (uint32_t)(seg.p - front);
+		bool held = d->carry != CELL_NONE;
+		struct cur w = seg;
+		int32_t n;
+
+		if (d->flags & DIR_PART) {
+			if (!give_part(e, ds, d, &seg)) {
+				*reason = DROP_POLICY_PDU;
+				return start;
+			}
+			continue;
+		}
+		if (held)
+			w = cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len);
+		n = ds->frame(w, (enum dis_dir)dir, f->variant);
+		if (n > 0 && (uint32_t)n <= ds->max_pdu && (size_t)n <= cur_left(&w)) {
+			bool ok = give_pdu(e, ds, d, held ? w : cur_take(&seg, (size_t)n));
+
+			if (held)
+				drop_carry(e, d);
+			if (!ok) {
+				*reason = DROP_POLICY_PDU;
+				return start;
+			}
+			continue;
+		}
+		if (n < 0 || ((uint32_t)n > ds->max_pdu && !ds->part)) {
+			if (lose_step(e, f, dir, COND_UNPARSABLE, "lost_step", FACT_A_NOT_PROTO,
+				reason))
+				return start;
+			break;
+		}
+		if ((uint32_t)n > ds->max_pdu) {
+			uint8_t head[PROBE_MAX]; /* what the carry held comes first */
+			uint32_t had = held ? d->carry_len : 0;
+			struct cur h;
+
+			if (had > sizeof(head) || !begin_part(e, d, (uint32_t)n)) {
+				if (lose_step(e, f, dir, COND_OVERLOAD, "pdu_too_long",
+					FACT_A_OVERLOAD, reason))
+					return start;
+				break;
+			}
+			if (held)
+				memcpy(head, w.p, had);
+			h = cur_make(head, had);
+			if (had > 0 && !give_part(e, ds, d, &h)) {
+				*reason = DROP_POLICY_PDU;
+				return start;
+			}
+			continue;
+		}
+		{
+			uint32_t want = n != FRAME_MORE ? (uint32_t)n : d->carry_len + 1;
+
+			if (want > ds->max_pdu || !carry_room(e, d, want)) {
+				if (lose_step(e, f, dir, COND_OVERLOAD, "no_room", FACT_A_OVERLOAD,
+					reason))
+					return start;
+				break;
+			}
+			e->st.copied_bytes += want - d->carry_len;
+			d->carry_len += (uint32_t)cur_copy(&seg,
+			    cell_at(&e->cells, d->carry)->data + d->carry_len, want - d->carry_len);
+			if (n != FRAME_MORE && d->carry_len == want) {
+				bool ok = give_pdu(e, ds, d,
+				    cur_make(cell_at(&e->cells, d->carry)->data, want));
+
+				drop_carry(e, d);
+				if (!ok) {
+					*reason = DROP_POLICY_PDU;
+					return start;
+				}
+			}
+		}
+	}
+	return (uint32_t)(seg.end - front);
+}
+
+/* --- whose flow is it ------------------------------------------------------------- */
+
+static bool
+port_hint(const struct dissector *ds, uint16_t port)
+{
+	for (const uint16_t *p = ds->ports; p && *p; p++)
+		if (*p == port)
+			return true;
+	return false;
+}
+
+static uint16_t
+server_port(const struct flow *f)
+{
+	return (uint16_t)(f->flags & FLOW_CLIENT_LO ? f->kb >> 32 : f->kb >> 48);
+}
+
+/* The other end is the client, it turns out (midstream on an unknown port). */
+static void
+turn_round(struct engine *e, struct flow *f)
+{
+	struct tcp_dir swap = f->dir[0];
+
+	f->dir[0] = f->dir[1];
+	f->dir[1] = swap;
+	f->flags ^= FLOW_CLIENT_LO | FLOW_CLIENT_PORT1;
+	e->sink.dir ^= 1;
+	e->sink.tuple_ok = false;
+	if (e->policy) {
+		struct net_tuple t;
+
+		flow_tuple(&e->flows, f, true, &t);
+		(void)policy_bind(e->policy, &t, &f->bind);
+	}
+}
+
+/*
+ * Ask the dissectors, those hinted at by the port first.  YES claims; so does
+ * MAYBE with a whole PDU on a hinted port, since a first request with an
+ * unusual function must not pass unread.  MAYBE: not enough bytes.
+ */
+static enum dis_probe_result
+ask(const struct flow *f, struct cur w, unsigned dir, bool datagram, uint8_t *who,
+    uint8_t *variant, bool *hinted)
+{
+	enum dis_probe_result best = PROBE_NO;
+	uint16_t port = server_port(f);
+
+	*hinted = false;
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (unsigned i = 0; i < n_dissectors; i++) {
+			const struct dissector *ds = dissectors[i];
+			bool hint = port_hint(ds, port);
+			enum dis_probe_result r;
+			uint8_t v = 0;
+			int32_t n;
+
+			if (hint != (pass == 0) || (datagram && !ds->datagrams))
+				continue;
+			*hinted |= hint;
+			r = ds->probe(w, (enum dis_dir)dir, &v);
+			if (r == PROBE_MAYBE && hint && (n = ds->frame(w, (enum dis_dir)dir, v)) > 0 &&
+			    (size_t)n <= cur_left(&w))
+				r = PROBE_YES;
+			if (r == PROBE_YES) {
+				*who = (uint8_t)i;
+				*variant = v;
+				return PROBE_YES;
+			}
+			if (r > best)
+				best = r;
+		}
+	return best;
+}
+
+static bool
+claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
+{
+	if (dissectors[who]->state_size > DIS_STATE_INLINE) {
+		cell_id id = cell_get(&e->cells, dissectors[who]->state_size);
+
+		if (id == CELL_NONE) {
+			e->st.pool_full++;
+			return false;
+		}
+		memset(cell_at(&e->cells, id)->data, 0, dissectors[who]->state_size);
+		memcpy(f->dstate, &id, sizeof(id));
+		f->flags |= FLOW_STATE_CELL;
+	}
+	f->dis = who;
+	f->variant = variant;
+	return true;
+}
+
+/* Bytes that waited for an owner, fed from a copy: they may be several PDUs. */
+static bool
+feed_waiting(struct engine *e, struct flow *f, unsigned dir, enum drop_reason *reason)
+{
+	struct tcp_dir *d = &f->dir[dir];
+	uint8_t copy[PROBE_MAX];
+	uint32_t n = d->carry_len;
+	uint8_t old_dir = e->sink.dir;
+	bool ok;
+
+	if (d->carry == CELL_NONE || n > sizeof(copy))
+		return true;
+	memcpy(copy, cell_at(&e->cells, d->carry)->data, n);
+	drop_carry(e, d);
+	e->sink.dir = (uint8_t)dir;
+	e->sink.tuple_ok = false;
+	set_call(e, f, dir, false);
+	ok = feed_loop(e, f, dir, cur_make(copy, n), reason) == n;
+	e->sink.dir = old_dir;
+	e->sink.tuple_ok = false;
+	return ok;
+}
+
+/*
+ * First bytes of a flow nobody has claimed.  Returns bytes of p that may go on.
+ */
+static uint32_t __attribute__((noinline))
+feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len,
+    enum drop_reason *reason)
+{
+	struct tcp_dir *d = &f->dir[dir];
+	struct cur w = cur_make(p, len);
+	uint32_t taken = 0; /* bytes of p that are in the carry */
+	uint8_t who = 0, variant = 0;
+	bool hinted;
+	enum dis_probe_result r;
+
+	if (f->dis == FLOW_DIS_NOBODY && d->tries >= PROBE_TRIES)
+		goto nobody; /* asked often enough */
+	if (d->carry != CELL_NONE) {
+		taken = PROBE_MAX - d->carry_len;
+		taken = len < taken ? len : taken;
+		memcpy(cell_at(&e->cells, d->carry)->data + d->carry_len, p, taken);
+		d->carry_len += taken;
+		w = cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len);
+	}
+	r = ask(f, w, dir, false, &who, &variant, &hinted);
+	if (r != PROBE_YES && !hinted && (f->flags & FLOW_MIDSTREAM) && d->carry == CELL_NONE) {
+		bool other_hint;
+
+		if (ask(f, w, dir ^ 1, false, &who, &variant, &other_hint) == PROBE_YES) {
+			turn_round(e, f);
+			dir ^= 1;
+			d = &f->dir[dir];
+			r = PROBE_YES;
+		}
+	}
+	if (r == PROBE_YES) {
+		uint32_t passed;
+
+		if (!claim(e, f, who, variant))
+			goto nobody;
+		d->flags &= (uint8_t)~DIR_DESYNC;
+		/* Order of time: what the other side said waited longer. */
+		(void)feed_waiting(e, f, dir ^ 1, reason);
+		if (!feed_waiting(e, f, dir, reason))
+			return 0;
+		set_call(e, f, dir, false);
+		passed = feed_loop(e, f, dir, cur_make(p + taken, len - taken), reason);
+		return taken + passed;
+	}
+	if (r == PROBE_MAYBE && cur_left(&w) < PROBE_MAX && !(d->flags & DIR_DESYNC)) {
+		if (d->carry == CELL_NONE) {
+			if (!carry_room(e, d, PROBE_MAX))
+				goto nobody;
+			memcpy(cell_at(&e->cells, d->carry)->data, p, len);
+			d->carry_len = len;
+		}
+		return len; /* a header at most: nobody can act on it yet */
+	}
+	drop_carry(e, d);
+	f->dis = FLOW_DIS_NOBODY;
+	if (!hinted || d->tries < MIDSTREAM_TRIES)
+		d->tries++;
+	/* Midstream, the first segments may be the rest of a PDU we did not see. */
+	if (hinted && !(f->flags & FLOW_TOLD) &&
+	    (!(d->flags & DIR_DESYNC) || d->tries >= MIDSTREAM_TRIES)) {
+		f->flags |= FLOW_TOLD;
+		if (judge_condition(e, COND_UNPARSABLE, "not_protocol", FACT_A_NOT_PROTO, NULL) >=
+			VERDICT_REJECT && e->inline_mode) {
+			*reason = DROP_POLICY_UNPARSABLE;
+			return 0;
+		}
+		return len;
+	}
+nobody:
+	/* What no dissector reads may pass a guard only where the policy says so. */
+	if (e->inline_mode && e->policy &&
+	    policy_condition(e->policy, &f->bind, COND_UNPARSABLE).action >= VERDICT_REJECT) {
+		*reason = DROP_POLICY_UNPARSABLE;
+		return 0;
+	}
+	return len;
+}
+
+/* A segment start after a loss of step: is it a boundary? */
+static bool
+resync(const struct flow *f, unsigned dir, struct cur w)
+{
+	const struct dissector *ds = dissectors[f->dis];
+	uint8_t variant = 0;
+	enum dis_probe_result r = ds->probe(w, (enum dis_dir)dir, &variant);
+
+	if (r == PROBE_NO || variant != f->variant)
+		return false;
+	/* MAYBE is proof enough when the PDU fills the segment exactly. */
+	return r == PROBE_YES ||
+	    ds->frame(w, (enum dis_dir)dir, f->variant) == (int32_t)cur_left(&w);
+}
+
+uint32_t
+feed_bytes(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len,
+    enum drop_reason *reason)
+{
+	struct tcp_dir *d = &f->dir[dir];
+
+	if (__builtin_expect(f->dis >= FLOW_DIS_NOBODY, 0))
+		return feed_unclaimed(e, f, dir, p, len, reason);
+	if (__builtin_expect(d->flags & DIR_DESYNC, 0)) {
+		if (!resync(f, dir, cur_make(p, len))) {
+			if (e->inline_mode && e->policy &&
+			    policy_condition(e->policy, &f->bind, COND_UNPARSABLE).action >=
+				VERDICT_REJECT) {
+				*reason = DROP_POLICY_UNPARSABLE;
+				return 0;
+			}
+			return len;
+		}
+		d->flags = (uint8_t)((d->flags & ~DIR_DESYNC) |
+		    (d->flags & (DIR_A_MIDSTREAM | DIR_A_GAP) ? 0 : DIR_A_RESYNC));
+	}
+	set_call(e, f, dir, false);
+	return feed_loop(e, f, dir, cur_make(p, len), reason);
+}
+
+bool
+feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len,
+    enum drop_reason *reason)
+{
+	struct tcp_dir *d = &f->dir[dir];
+	struct cur w = cur_make(p, len);
+	uint8_t who = 0, variant = 0;
+	bool hinted = true;
+
+	if (f->dis >= FLOW_DIS_NOBODY) {
+		if (f->dis == FLOW_DIS_NOBODY && d->tries >= PROBE_TRIES)
+			goto unreadable;
+		if (ask(f, w, dir, true, &who, &variant, &hinted) != PROBE_YES ||
+		    !claim(e, f, who, variant)) {
+			f->dis = FLOW_DIS_NOBODY;
+			if (!hinted) {
+				d->tries++;
+				goto unreadable;
+			}
+			goto malformed;
+		}
+	}
+	set_call(e, f, dir, true);
+	while (cur_left(&w) > 0) {
+		const struct dissector *ds = dissectors[f->dis];
+		int32_t n = ds->frame(w, (enum dis_dir)dir, f->variant);
+
+		if (n <= 0 || (size_t)n > cur_left(&w))
+			goto malformed;
+		if (!give_pdu(e, ds, d, cur_take(&w, (size_t)n))) {
+			*reason = DROP_POLICY_PDU;
+			return false;
+		}
+	}
+	return true;
+malformed:
+	if (judge_condition(e, COND_UNPARSABLE, "not_protocol", FACT_A_NOT_PROTO, NULL) <
+		VERDICT_REJECT || !e->inline_mode)
+		return true;
+	*reason = DROP_POLICY_UNPARSABLE;
+	return false;
+unreadable:
+	if (!e->inline_mode || !e->policy ||
+	    policy_condition(e->policy, &f->bind, COND_UNPARSABLE).action < VERDICT_REJECT)
+		return true;
+	*reason = DROP_POLICY_UNPARSABLE;
+	return false;
+}
+
+void
+feed_gap(struct engine *e, struct flow *f, unsigned dir, uint32_t lost)
+{
+	struct tcp_dir *d = &f->dir[dir];
+
+	drop_carry(e, d);
+	d->flags |= DIR_DESYNC | DIR_A_GAP;
+	e->st.gaps++;
+	if (f->dis < FLOW_DIS_NOBODY && dissectors[f->dis]->gap) {
+		set_call(e, f, dir, false);
+		dissectors[f->dis]->gap(&e->call, lost);
+	}
+}
+
+void
+feed_release(struct engine *e, struct flow *f)
+{
+	drop_carry(e, &f->dir[0]);
+	drop_carry(e, &f->dir[1]);
+	if (f->flags & FLOW_STATE_CELL) {
+		cell_id id;
+
+		memcpy(&id, f->dstate, sizeof(id));
+		cell_put(&e->cells, id);
+		f->flags &= (uint8_t)~FLOW_STATE_CELL;
+	}
+}

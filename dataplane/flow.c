@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flow.c - see flow.h.
+ *
+ * Key, 128 bits:  ka = lo address, hi address (IPv6: seeded hashes of both;
+ * the addresses themselves are compared in the side table), kb = lo port,
+ * hi port, VLAN, protocol, IP version.
+ *
+ * Bucket, one cache line: eight 16-bit tags, eight flow numbers, and a note
+ * that some flow whose first choice this was lies in its second choice.
+ */
+#include "dataplane/flow.h"
+
+#include <emmintrin.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+#define WAYS	    8
+#define WHEEL_SLOTS 512u /* of one tick (134 ms): 68 s a turn */
+#define EVICT_LOOKS 16u	 /* flows looked at to find an old one */
+
+struct flow_bucket {
+	uint16_t tag[WAYS]; /* 0 = empty */
+	uint32_t idx[WAYS];
+	uint32_t spilled; /* flows that went to their second bucket */
+	uint32_t pad[3];
+} __attribute__((aligned(64)));
+
+/* Buckets for max flows at a load of at most one half. */
+static uint32_t
+bucket_count(uint32_t max)
+{
+	uint32_t n = 16;
+
+	while ((uint64_t)n * WAYS < (uint64_t)max * 2)
+		n *= 2;
+	return n;
+}
+
+size_t
+flow_table_cost(uint32_t max)
+{
+	return (size_t)max * (sizeof(struct flow) + sizeof(struct net_addr[2]) / 4) +
+	    (size_t)bucket_count(max) * sizeof(struct flow_bucket);
+}
+
+int
+flow_table_init(struct flow_table *t, uint32_t max, uint64_t seed)
+{
+	uint32_t nb = bucket_count(max);
+
+	memset(t, 0, sizeof(*t));
+	t->max = max;
+	t->mask = nb - 1;
+	t->v6_max = max / 4 + 16;
+	t->seed = hash_seed_make(seed);
+	t->flows = aligned_alloc(64, (size_t)max * sizeof(*t->flows));
+	t->buckets = aligned_alloc(64, (size_t)nb * sizeof(*t->buckets));
+	t->v6 = malloc((size_t)t->v6_max * sizeof(*t->v6));
+	t->wheel = malloc(WHEEL_SLOTS * sizeof(*t->wheel));
+	if (!t->flows || !t->buckets || !t->v6 || !t->wheel) {
+		flow_table_fini(t);
+		return ERR_NOMEM;
+	}
+	memset(t->flows, 0, (size_t)max * sizeof(*t->flows));
+	memset(t->buckets, 0, (size_t)nb * sizeof(*t->buckets));
+	for (uint32_t i = 0; i < max; i++) {
+		t->flows[i].wheel_next = i + 1 < max ? i + 1 : FLOW_NONE; /* free list */
+		t->flows[i].wheel_slot = UINT16_MAX;			  /* not in use */
+	}
+	for (uint32_t i = 0; i < t->v6_max; i++) {
+		uint32_t next = i + 1 < t->v6_max ? i + 1 : FLOW_NONE;
+
+		memcpy(t->v6[i][0].b, &next, sizeof(next));
+	}
+	for (unsigned i = 0; i < WHEEL_SLOTS; i++)
+		t->wheel[i] = FLOW_NONE;
+	t->bytes = flow_table_cost(max);
+	return 0;
+}
+
+void
+flow_table_fini(struct flow_table *t)
+{
+	free(t->flows);
+	free(t->buckets);
+	free(t->v6);
+	free(t->wheel);
+	memset(t, 0, sizeof(*t));
+}
+
+static inline uint32_t
+be32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return __builtin_bswap32(v);
+}
+
+static void
+key_make6(const struct flow_table *t, const struct layers *l, struct flow_key *k)
+{
+	int order = memcmp(l->src, l->dst, 16);
+
+	k->src_is_lo = order < 0 || (order == 0 && l->sport <= l->dport);
+	k->lo = k->src_is_lo ? l->src : l->dst;
+	k->hi = k->src_is_lo ? l->dst : l->src;
+	k->ka = hash_16(t->seed, k->lo) ^ (hash_16(t->seed, k->hi) << 1);
+}
+
+void
+flow_key_make(const struct flow_table *t, const struct layers *l, struct flow_key *k)
+{
+	uint16_t lo_port, hi_port;
+
+	if (l->flags & LAYER_V6) {
+		key_make6(t, l, k);
+	} else {
+		uint64_t src = be32(l->src), dst = be32(l->dst);
+
+		k->src_is_lo = (src << 16 | l->sport) <= (dst << 16 | l->dport);
+		k->ka = k->src_is_lo ? src << 32 | dst : dst << 32 | src;
+		k->lo = k->hi = NULL;
+	}
+	lo_port = k->src_is_lo ? l->sport : l->dport;
+	hi_port = k->src_is_lo ? l->dport : l->sport;
+	k->kb = (uint64_t)lo_port << 48 | (uint64_t)hi_port << 32 | (uint64_t)l->vlan << 16 |
+	    (uint64_t)l->proto << 8 | (l->flags & LAYER_V6 ? 6 : 4);
+	k->hash = hash_mix(t->seed, k->ka, k->kb);
+}
+
+static inline uint16_t
+tag_of(uint64_t hash)
+{
+	return (uint16_t)(hash >> 48 | 1);
+}
+
+static inline struct flow_bucket *
+first_bucket(const struct flow_table *t, uint64_t hash)
+{
+	return &t->buckets[(uint32_t)hash & t->mask];
+}
+
+static inline struct flow_bucket *
+second_bucket(const struct flow_table *t, uint64_t hash)
+{
+	return &t->buckets[(uint32_t)(hash >> 24 ^ hash * 5) & t->mask];
+}
+
+void
+flow_prefetch_bucket(const struct flow_table *t, uint64_t hash)
+{
+	__builtin_prefetch(first_bucket(t, hash));
+}
+
+static inline unsigned
+tag_hits(const struct flow_bucket *b, uint16_t tag)
+{
+	__m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tag);
+	__m128i eq = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
+
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
+}
+
+uint32_t
+flow_candidate(const struct flow_table *t, uint64_t hash)
+{
+	const struct flow_bucket *b = first_bucket(t, hash);
+	unsigned hits = tag_hits(b, tag_of(hash));
+
+	if (hits == 0 && b->spilled != 0) {
+		b = second_bucket(t, hash);
+		hits = tag_hits(b, tag_of(hash));
+	}
+	return hits ? b->idx[__builtin_ctz(hits)] : FLOW_NONE;
+}
+
+bool
+flow_matches(const struct flow_table *t, const struct flow *f, const struct flow_key *k)
+{
+	if (f->ka != k->ka || f->kb != k->kb)
+		return false;
+	return k->lo == NULL || (memcmp(t->v6[f->v6][0].b, k->lo, 16) == 0 &&
+	    memcmp(t->v6[f->v6][1].b, k->hi, 16) == 0);
+}
+
+static struct flow *
+bucket_lookup(const struct flow_table *t, const struct flow_bucket *b, const struct flow_key *k)
+{
+	for (unsigned hits = tag_hits(b, tag_of(k->hash)); hits != 0; hits &= hits - 1) {
+		struct flow *f = &t->flows[b->idx[__builtin_ctz(hits)]];
+
+		if (flow_matches(t, f, k))
+			return f;
+	}
+	return NULL;
+}
+
+struct flow *
+flow_lookup(const struct flow_table *t, const struct flow_key *k)
+{
+	const struct flow_bucket *b = first_bucket(t, k->hash);
+	struct flow *f = bucket_lookup(t, b, k);
+
+	if (f == NULL && b->spilled != 0)
+		f = bucket_lookup(t, second_bucket(t, k->hash), k);
+	return f;
+}
+
+/* --- timers ------------------------------------------------------------------ */
+
+static void
+wheel_unlink(struct flow_table *t, struct flow *f)
+{
+	if (f->wheel_prev != FLOW_NONE)
+		t->flows[f->wheel_prev].wheel_next = f->wheel_next;
+	else
+		t->wheel[f->wheel_slot] = f->wheel_next;
+	if (f->wheel_next != FLOW_NONE)
+		t->flows[f->wheel_next].wheel_prev = f->wheel_prev;
+}
+
+static void
+wheel_link(struct flow_table *t, struct flow *f, uint32_t ticks)
+{
+	uint32_t i = flow_index(t, f);
+
+	if (ticks == 0)
+		ticks = 1;
+	if (ticks > WHEEL_SLOTS - 1)
+		ticks = WHEEL_SLOTS - 1; /* asked again after a turn */
+	f->wheel_slot = (uint16_t)((t->wheel_tick + ticks) % WHEEL_SLOTS);
+	f->wheel_prev = FLOW_NONE;
+	f->wheel_next = t->wheel[f->wheel_slot];
+	if (f->wheel_next != FLOW_NONE)
+		t->flows[f->wheel_next].wheel_prev = i;
+	t->wheel[f->wheel_slot] = i;
+}
+
+void
+flow_timer(struct flow_table *t, struct flow *f, uint32_t ticks)
+{
+	wheel_unlink(t, f);
+	wheel_link(t, f, ticks);
+}
+
+static void
+run_slot(struct flow_table *t, uint32_t slot)
+{
+	uint32_t i = t->wheel[slot];
+
+	/* The list is taken off first: a flow that is linked again goes elsewhere
+	 * or, after exactly one turn, to this slot's next life. */
+	t->wheel[slot] = FLOW_NONE;
+	while (i != FLOW_NONE) {
+		struct flow *f = &t->flows[i];
+		uint32_t again;
+
+		i = f->wheel_next;
+		if (i != FLOW_NONE)
+			t->flows[i].wheel_prev = FLOW_NONE;
+		f->wheel_next = f->wheel_prev = FLOW_NONE;
+		again = t->on_timer ? t->on_timer(t->ctx, f) : 0;
+		wheel_link(t, f, again);
+		if (again == 0) {
+			t->expired++;
+			flow_remove(t, f);
+		}
+	}
+}
+
+void
+flow_advance(struct flow_table *t, uint64_t now_ns)
+{
+	uint32_t now = (uint32_t)(now_ns >> FLOW_TICK_SHIFT);
+	uint32_t steps = now - t->wheel_tick;
+
+	if (t->wheel_tick == 0 && t->now_tick == 0) { /* the first packet sets the clock */
+		t->now_tick = t->wheel_tick = now;
+		return;
+	}
+	if (steps > UINT32_MAX / 2) /* time went back: timers wait */
+		return;
+	t->now_tick = now;
+	if (steps > WHEEL_SLOTS) /* a jump: one turn asks every flow */
+		t->wheel_tick = now - (steps = WHEEL_SLOTS);
+	for (; steps > 0; steps--) {
+		t->wheel_tick++;
+		run_slot(t, t->wheel_tick % WHEEL_SLOTS);
+	}
+}
+
+/* --- making and removing ---------------------------------------------------------- */
+
+static bool
+bucket_put(struct flow_bucket *b, uint16_t tag, uint32_t idx)
+{
+	for (unsigned i = 0; i < WAYS; i++)
+		if (b->tag[i] == 0) {
+			b->tag[i] = tag;
+			b->idx[i] = idx;
+			return true;
+		}
+	return false;
+}
+
+static bool
+bucket_take(struct flow_bucket *b, uint32_t idx)
+{
+	for (unsigned i = 0; i < WAYS; i++)
+		if (b->tag[i] != 0 && b->idx[i] == idx) {
+			b->tag[i] = 0;
+			return true;
+		}
+	return false;
+}
+
+void
+flow_remove(struct flow_table *t, struct flow *f)
+{
+	struct flow_bucket *b = first_bucket(t, f->hash);
+	uint32_t idx = flow_index(t, f);
+
+	if (t->on_gone)
+		t->on_gone(t->ctx, f);
+	if (!bucket_take(b, idx)) {
+		b->spilled--;
+		(void)bucket_take(second_bucket(t, f->hash), idx);
+	}
+	wheel_unlink(t, f);
+	if (f->v6 != FLOW_NONE) {
+		memcpy(t->v6[f->v6][0].b, &t->v6_free, sizeof(t->v6_free));
+		t->v6_free = f->v6;
+	}
+	f->wheel_slot = UINT16_MAX;
+	f->wheel_next = t->free_head;
+	t->free_head = idx;
+	t->n_active--;
+}
+
+static uint32_t
+age(const struct flow_table *t, const struct flow *f)
+{
+	uint32_t a = t->now_tick - f->last_tick;
+
+	if (a > UINT32_MAX / 2)
+		a = 0;
+	/* What never became a conversation, and what has ended, goes first. */
+	return f->state == FLOW_OPENING || f->state == FLOW_CLOSED ? a + (1u << 30) : a;
+}
+
+/* The oldest of a few flows in use; the hand goes round so that all get looked at. */
+static void
+evict_some(struct flow_table *t, bool v6_only)
+{
+	struct flow *old = NULL;
+	unsigned looks = 0;
+
+	for (uint32_t i = 0; i < t->max && looks < EVICT_LOOKS; i++) {
+		struct flow *f = &t->flows[t->hand];
+
+		t->hand = t->hand + 1 < t->max ? t->hand + 1 : 0;
+		if (f->wheel_slot == UINT16_MAX || (v6_only && f->v6 == FLOW_NONE))
+			continue;
+		looks++;
+		if (old == NULL || age(t, f) > age(t, old))
+			old = f;
+	}
+	if (old) {
+		t->evicted++;
+		flow_remove(t, old);
+	}
+}
+
+static void
+evict_from(struct flow_table *t, const struct flow_bucket *a, const struct flow_bucket *b)
+{
+	struct flow *old = &t->flows[a->idx[0]];
+
+	for (unsigned i = 0; i < 2 * WAYS; i++) {
+		struct flow *f = &t->flows[i < WAYS ? a->idx[i] : b->idx[i - WAYS]];
+
+		if (age(t, f) > age(t, old))
+			old = f;
+	}
+	t->evicted++;
+	flow_remove(t, old);
+}
+
+struct flow *
+flow_create(struct flow_table *t, const struct flow_key *k, uint32_t ticks)
+{
+	struct flow_bucket *first = first_bucket(t, k->hash);
+	struct flow_bucket *second = second_bucket(t, k->hash);
+	struct flow *f;
+	uint32_t idx;
+
+	if (t->free_head == FLOW_NONE)
+		evict_some(t, false);
+	if (k->lo && t->v6_free == FLOW_NONE)
+		evict_some(t, true);
+	if (t->free_head == FLOW_NONE || (k->lo && t->v6_free == FLOW_NONE))
+		return NULL;
+	idx = t->free_head;
+	if (!bucket_put(first, tag_of(k->hash), idx)) {
+		if (!bucket_put(second, tag_of(k->hash), idx)) {
+			evict_from(t, first, second);
+			return flow_create(t, k, ticks); /* a place is free now: once */
+		}
+		first->spilled++;
+	}
+	f = &t->flows[idx];
+	t->free_head = f->wheel_next;
+	memset(f, 0, sizeof(*f));
+	f->ka = k->ka;
+	f->kb = k->kb;
+	f->hash = k->hash;
+	f->v6 = FLOW_NONE;
+	f->vlan = (uint16_t)(k->kb >> 16);
+	f->dis = FLOW_DIS_ASKING;
+	f->last_tick = t->now_tick;
+	f->bind.conduit = RULE_NONE;
+	if (k->lo) {
+		f->flags |= FLOW_V6;
+		f->v6 = t->v6_free;
+		memcpy(&t->v6_free, t->v6[f->v6][0].b, sizeof(t->v6_free));
+		memcpy(t->v6[f->v6][0].b, k->lo, 16);
+		memcpy(t->v6[f->v6][1].b, k->hi, 16);
+	}
+	wheel_link(t, f, ticks);
+	t->n_active++;
+	t->created++;
+	return f;
+}
+
+void
+flow_tuple(const struct flow_table *t, const struct flow *f, bool from_client,
+    struct net_tuple *out)
+{
+	bool src_lo = ((f->flags & FLOW_CLIENT_LO) != 0) == from_client;
+	uint16_t lo_port = (uint16_t)(f->kb >> 48), hi_port = (uint16_t)(f->kb >> 32);
+	struct net_addr lo, hi;
+
+	if (f->v6 != FLOW_NONE) {
+		lo = t->v6[f->v6][0];
+		hi = t->v6[f->v6][1];
+	} else {
+		uint32_t a = __builtin_bswap32((uint32_t)(f->ka >> 32));
+		uint32_t b = __builtin_bswap32((uint32_t)f->ka);
+		uint8_t four[4];
+
+		memcpy(four, &a, 4);
+		lo = net_addr_from4(four);
+		memcpy(four, &b, 4);
+		hi = net_addr_from4(four);
+	}
+	out->src = src_lo ? lo : hi;
+	out->dst = src_lo ? hi : lo;
+	out->sport = src_lo ? lo_port : hi_port;
+	out->dport = src_lo ? hi_port : lo_port;
+	out->vlan = f->vlan;
+	out->proto = (uint8_t)(f->kb >> 8);
+	out->port = ((f->flags & FLOW_CLIENT_PORT1) != 0) == from_client;
+	memset(out->smac, 0, 6);
+	memset(out->dmac, 0, 6);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flow.h - the table of conversations: fixed size, seeded hash, timers on
+ * packet time.
+ *
+ * A flow is keyed without direction: the numerically lower endpoint is "lo".
+ * Four cache lines each: who it is, where its two TCP directions stand, and
+ * the dissector's state.  Look-up touches one bucket line and the flow.
+ * Buckets hold eight; a flow lies in one of two buckets, and when both are
+ * full the older of their flows is evicted and counted: bounded work, no
+ * chains for an attacker to grow.
+ */
+#ifndef DATAPLANE_FLOW_H
+#define DATAPLANE_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/net.h"
+#include "dataplane/cell.h"
+#include "dataplane/decode.h"
+#include "dissectors/dissector.h"
+#include "policy/policy.h"
+
+#define FLOW_NONE UINT32_MAX
+
+/* flow.dis when no dissector is known */
+#define FLOW_DIS_ASKING 0xff /* not enough bytes seen */
+#define FLOW_DIS_NOBODY 0xfe /* no dissector claims it */
+
+/* One tick of flow time is 2^27 ns (134 ms). */
+#define FLOW_TICK_SHIFT 27
+#define FLOW_TICKS(sec) ((uint32_t)(((uint64_t)(sec) * 1000000000u) >> FLOW_TICK_SHIFT))
+
+enum flow_state {
+	FLOW_OPENING = 0, /* SYN seen, no answer yet */
+	FLOW_OPEN,
+	FLOW_CLOSING, /* one FIN seen */
+	FLOW_CLOSED,  /* both FIN, or RST */
+};
+
+enum flow_flags {
+	FLOW_CLIENT_LO = 1 << 0,   /* the client is the lower endpoint */
+	FLOW_MIDSTREAM = 1 << 1,   /* no handshake was seen */
+	FLOW_CLIENT_PORT1 = 1 << 2, /* the client is on the inside port */
+	FLOW_TOLD = 1 << 3,	   /* "not this protocol" was reported */
+	FLOW_REOPEN = 1 << 4,	   /* SYN on a live flow; reopen_isn is its number */
+	FLOW_STATE_CELL = 1 << 5,  /* dissector state is leased; id in the first 4 bytes */
+	FLOW_UNBOUND = 1 << 6,	   /* default deny: nobody may talk like this */
+	FLOW_V6 = 1 << 7,
+};
+
+enum tcp_dir_flags {
+	DIR_SEEN = 1 << 0,    /* nxt is valid */
+	DIR_FIN = 1 << 1,
+	DIR_DESYNC = 1 << 2,  /* no PDU boundary is known; look for one at segment starts */
+	DIR_BLOCKED = 1 << 3, /* a PDU at nxt was denied: nothing further passes (inline) */
+	DIR_PART = 1 << 4,    /* carry counts off a PDU longer than max_pdu */
+	DIR_A_MIDSTREAM = 1 << 5, /* anomalies to put on the next fact */
+	DIR_A_RESYNC = 1 << 6,
+	DIR_A_GAP = 1 << 7,
+};
+
+struct tcp_dir {
+	uint32_t nxt;	   /* next sequence number to judge */
+	uint32_t acked;	   /* the peer has acknowledged up to here */
+	cell_id retain;	   /* judged, unacknowledged bytes: circular, points to the last */
+	cell_id ooo;	   /* segments ahead of a hole, by sequence number */
+	cell_id carry;	   /* a PDU that is not whole yet */
+	uint32_t carry_len; /* bytes of it here (DIR_PART: given to part() so far) */
+	uint16_t win;	   /* last advertised window of this side, unscaled */
+	uint8_t wscale;
+	uint8_t flags; /* enum tcp_dir_flags */
+	uint8_t n_ooo, n_retain;
+	uint8_t tries; /* segments that no dissector recognised */
+	uint8_t pad;
+};
+
+struct flow {
+	/* line 0: identity and age */
+	uint64_t ka, kb; /* key; see flow.c */
+	uint64_t hash;
+	uint32_t v6; /* slot of the two IPv6 addresses, lo first; FLOW_NONE for IPv4 */
+	uint32_t last_tick;
+	uint32_t wheel_next, wheel_prev;
+	struct policy_bind bind;
+	uint16_t wheel_slot;
+	uint8_t dis; /* index in dissectors[], or FLOW_DIS_* */
+	uint8_t variant;
+	uint8_t state; /* enum flow_state */
+	uint8_t flags; /* enum flow_flags */
+	uint16_t vlan;
+	uint32_t reopen_isn;
+	uint32_t told_tick; /* when a loss of step was last told */
+	/* line 1: both directions; [DIR_TO_SERVER], [DIR_TO_CLIENT] */
+	struct tcp_dir dir[2];
+	/* lines 2, 3 */
+	uint8_t dstate[DIS_STATE_INLINE];
+} __attribute__((aligned(64)));
+
+struct flow_key {
+	uint64_t ka, kb, hash;
+	const uint8_t *lo, *hi; /* 16-byte addresses of IPv6, else NULL */
+	bool src_is_lo;
+};
+
+struct flow_bucket;
+
+struct flow_table {
+	struct flow *flows;
+	struct flow_bucket *buckets;
+	struct net_addr (*v6)[2];
+	uint32_t *wheel; /* first flow of each slot */
+	struct hash_seed seed;
+	uint32_t max, mask, free_head, n_active;
+	uint32_t v6_free, v6_max;
+	uint32_t now_tick, wheel_tick; /* wheel_tick: the last slot that was run */
+	uint32_t hand;		       /* eviction's place */
+	uint64_t created, evicted, expired;
+	size_t bytes;
+	/* Called before a flow goes: release what it holds. */
+	void (*on_gone)(void *ctx, struct flow *f);
+	/* Called when a flow's timer fires: ticks until it wants to be asked again,
+	 * 0 = expire it now. */
+	uint32_t (*on_timer)(void *ctx, struct flow *f);
+	void *ctx;
+};
+
+/* 0 or ERR_NOMEM. Room for max flows (a power of two is not needed). */
+int flow_table_init(struct flow_table *t, uint32_t max, uint64_t seed);
+void flow_table_fini(struct flow_table *t);
+/* Memory that max flows take. */
+size_t flow_table_cost(uint32_t max);
+
+void flow_key_make(const struct flow_table *t, const struct layers *l, struct flow_key *k);
+void flow_prefetch_bucket(const struct flow_table *t, uint64_t hash);
+/* A flow that may be the one (its bucket has this tag); FLOW_NONE when surely absent. */
+uint32_t flow_candidate(const struct flow_table *t, uint64_t hash);
+bool flow_matches(const struct flow_table *t, const struct flow *f, const struct flow_key *k);
+struct flow *flow_lookup(const struct flow_table *t, const struct flow_key *k);
+/* A new, zeroed flow with dis = FLOW_DIS_ASKING and a timer of `ticks`; evicts
+ * when it must; NULL only when not even that helps. */
+struct flow *flow_create(struct flow_table *t, const struct flow_key *k, uint32_t ticks);
+void flow_remove(struct flow_table *t, struct flow *f);
+/* Ask again in `ticks` at the latest. */
+void flow_timer(struct flow_table *t, struct flow *f, uint32_t ticks);
+/* Move time on; runs timers of the slots that have passed. */
+void flow_advance(struct flow_table *t, uint64_t now_ns);
+
+/* Addresses and ports of the side `lo` says. */
+void flow_tuple(const struct flow_table *t, const struct flow *f, bool from_client,
+    struct net_tuple *out);
+
+static inline uint32_t
+flow_index(const struct flow_table *t, const struct flow *f)
+{
+	return (uint32_t)(f - t->flows);
+}
+
+#endif /* DATAPLANE_FLOW_H */

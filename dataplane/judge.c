@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* judge.c - facts to verdicts: policy, counters, alert, observer. */
+#include <string.h>
+
+#include "alerts/alert.h"
+#include "dataplane/engine_int.h"
+
+struct verdict
+judge_none(void)
+{
+	return (struct verdict){
+	    .reason = REASON_NO_POLICY, .rule = RULE_NONE, .conduit = RULE_NONE};
+}
+
+const struct net_tuple *
+judge_tuple(struct dis_sink *s)
+{
+	if (!s->tuple_ok) {
+		flow_tuple(&s->e->flows, s->fl, s->dir == DIR_TO_SERVER, &s->tuple);
+		if (s->l && s->l->smac) {
+			memcpy(s->tuple.smac, s->l->smac, 6);
+			memcpy(s->tuple.dmac, s->l->dmac, 6);
+		}
+		s->tuple_ok = true;
+	}
+	return &s->tuple;
+}
+
+static void __attribute__((noinline))
+tell(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, const struct verdict *v,
+    const struct fact *f, const char *note)
+{
+	struct event ev = {
+	    .kind = (uint8_t)kind,
+	    .cond = (uint8_t)cond,
+	    .ts_ns = s->ts_ns,
+	    .frame = s->frame,
+	    .flow_id = s->fl->hash,
+	    .tuple = judge_tuple(s),
+	    .to_client = s->dir == DIR_TO_CLIENT,
+	    .verdict = *v,
+	    .fact = f,
+	    .note = note,
+	};
+
+	if (s->e->conf.alerts)
+		alerts_put(s->e->conf.alerts, &ev);
+}
+
+static inline void
+observe(struct dis_sink *s, const struct fact *f, const struct verdict *v)
+{
+	struct engine *e = s->e;
+
+	if (e->conf.on_fact) {
+		struct engine_pdu pdu = {
+		    .frame = s->frame,
+		    .ts_ns = s->ts_ns,
+		    .flow_id = s->fl->hash,
+		    .flow_index = flow_index(&e->flows, s->fl),
+		    .tuple = judge_tuple(s),
+		    .fact = f,
+		    .verdict = v,
+		};
+
+		e->conf.on_fact(e->conf.ctx, &pdu);
+	}
+}
+
+/* Anomalies worth an alert of their own when the PDU itself is allowed: all
+ * but those that only say how we came to see it. */
+#define QUIET_ANOMALIES (FACT_A_MIDSTREAM | FACT_A_RESYNC | FACT_A_TRUNCATED | FACT_A_GAP)
+
+bool
+dis_emit(struct dis_sink *s, struct fact *f)
+{
+	struct engine *e = s->e;
+	struct verdict v;
+
+	f->proto = s->fl->dis;
+	f->dir = s->dir;
+	e->st.pdus++;
+	switch ((enum fact_kind)f->kind) {
+	case FACT_REQUEST:
+		e->st.requests++;
+		break;
+	case FACT_RESPONSE:
+		e->st.responses++;
+		break;
+	case FACT_EXCEPTION:
+		e->st.exceptions++;
+		break;
+	case FACT_MALFORMED:
+		e->st.malformed++;
+		break;
+	case FACT_OTHER:
+		break;
+	}
+	if (e->policy) {
+		v = policy_eval(e->policy, &s->fl->bind, f);
+		if (v.reason == REASON_RULE)
+			e->rule_hits[v.rule]++;
+		if (v.would != VERDICT_ALLOW) {
+			bool cond = v.reason == REASON_CONDITION;
+
+			tell(s, cond ? EVENT_CONDITION : EVENT_PDU,
+			    cond ? (enum policy_cond)v.rule : (enum policy_cond)0, &v, f, NULL);
+			s->would_drop |= v.would >= VERDICT_REJECT;
+		} else if (f->anomalies & ~QUIET_ANOMALIES) {
+			tell(s, EVENT_ANOMALY, (enum policy_cond)0, &v, f, NULL);
+		}
+	} else {
+		v = judge_none();
+	}
+	e->st.verdicts[v.action]++;
+	e->st.would[v.would]++;
+	observe(s, f, &v);
+	if (v.action > s->worst)
+		s->worst = v.action;
+	return v.action < VERDICT_REJECT || !e->inline_mode;
+}
+
+uint8_t
+judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t anomaly,
+    const char *note)
+{
+	struct dis_sink *s = &e->sink;
+	struct fact f = {
+	    .proto = FACT_PROTO_NONE,
+	    .kind = FACT_MALFORMED,
+	    .dir = s->dir,
+	    .sub = FACT_NO_SUB,
+	    .anomalies = anomaly,
+	    .op = op,
+	};
+	struct verdict v = judge_none();
+
+	if (e->policy) {
+		v = policy_condition(e->policy, &s->fl->bind, c);
+		if (v.would != VERDICT_ALLOW)
+			tell(s, EVENT_CONDITION, c, &v, &f, note);
+		s->would_drop |= v.would >= VERDICT_REJECT;
+	}
+	e->st.malformed++;
+	e->st.verdicts[v.action]++;
+	e->st.would[v.would]++;
+	observe(s, &f, &v);
+	return v.action;
+}
+
+void
+judge_flow(struct engine *e, const struct verdict *v, const struct net_tuple *t, uint64_t flow_id,
+    bool l2)
+{
+	struct event ev = {
+	    .kind = l2 ? EVENT_L2 : EVENT_FLOW,
+	    .ts_ns = e->sink.ts_ns,
+	    .frame = e->sink.frame,
+	    .flow_id = flow_id,
+	    .tuple = t,
+	    .verdict = *v,
+	};
+
+	e->st.verdicts[v->action]++;
+	e->st.would[v->would]++;
+	e->sink.would_drop |= v->would >= VERDICT_REJECT;
+	if (e->conf.alerts)
+		alerts_put(e->conf.alerts, &ev);
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stream.c - TCP order for one direction: what is old is compared, what is
+ * early waits, the rest is in order (RFC 9293 3.10.7.4).
+ *
+ *            acked          nxt
+ *   ...-------+--------------+--------------------+-------...
+ *    gone     |  retained    |  in order: judge   |  ahead of a hole: hold
+ *
+ * First data wins.  Bytes that were judged stay in retain cells until the peer
+ * acknowledges them; a retransmission that differs is an attempt to show the
+ * guard one thing and the device another.  Segments ahead of a hole wait in
+ * cells by sequence number.  A hole that is never filled becomes a loss in
+ * watch (the receiver has the bytes, we do not) and a drop in guard (the
+ * sender will send again).
+ */
+#include <string.h>
+
+#include "dataplane/engine_int.h"
+
+/* What a held segment needs to be judged, and inline to leave, later. */
+struct held {
+	uint64_t ts_ns, frame;
+	uint32_t frame_len, wirelen;
+	uint32_t pay_off; /* of the payload in the bytes kept */
+	uint8_t link, port;
+	uint8_t pad[2];
+};
+
+static inline int32_t
+seq_diff(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+/* --- judged and not yet acknowledged -------------------------------------------- */
+
+static void
+retain_drop_first(struct engine *e, struct tcp_dir *d)
+{
+	struct cell *last = cell_at(&e->cells, d->retain);
+	cell_id first = last->next;
+
+	if (first == d->retain)
+		d->retain = CELL_NONE;
+	else
+		last->next = cell_at(&e->cells, first)->next;
+	cell_put(&e->cells, first);
+	d->n_retain--;
+}
+
+static void
+retain_clear(struct engine *e, struct tcp_dir *d)
+{
+	while (d->retain != CELL_NONE)
+		retain_drop_first(e, d);
+}
+
+static void
+retain_add(struct engine *e, struct tcp_dir *d, uint32_t seq, const uint8_t *p, uint32_t len)
+{
+	while (len > 0) {
+		struct cell *last = d->retain ? cell_at(&e->cells, d->retain) : NULL;
+		uint32_t room = last ? cell_room(d->retain) - last->len : 0;
+		uint32_t n;
+
+		if (room == 0 || last->seq + last->len != seq) {
+			uint32_t want = len < CELL_M_SIZE - sizeof(struct cell)
+			    ? len : CELL_M_SIZE - (uint32_t)sizeof(struct cell);
+			cell_id id;
+			struct cell *c;
+
+			if (d->n_retain >= RETAIN_MAX)
+				retain_drop_first(e, d);
+			if ((id = cell_get(&e->cells, want)) == CELL_NONE) {
+				e->st.pool_full++; /* cannot be compared later */
+				return;
+			}
+			c = cell_at(&e->cells, id);
+			c->seq = seq;
+			if (d->retain) {
+				last = cell_at(&e->cells, d->retain);
+				c->next = last->next;
+				last->next = id;
+			} else {
+				c->next = id;
+			}
+			d->retain = id;
+			d->n_retain++;
+			last = c;
+			room = cell_room(id);
+		}
+		n = len < room ? len : room;
+		memcpy(last->data + last->len, p, n);
+		last->len += n;
+		seq += n;
+		p += n;
+		len -= n;
+	}
+}
+
+/* False when some retained byte of [seq, seq + len) differs from p. */
+static bool
+retain_same(const struct engine *e, const struct tcp_dir *d, uint32_t seq, const uint8_t *p,
+    uint32_t len)
+{
+	cell_id id = d->retain;
+
+	if (id == CELL_NONE)
+		return true;
+	do {
+		const struct cell *c;
+		int32_t from, to;
+
+		id = cell_at(&e->cells, id)->next;
+		c = cell_at(&e->cells, id);
+		from = seq_diff(c->seq, seq);
+		to = from + (int32_t)c->len;
+		if (from < (int32_t)len && to > 0) {
+			uint32_t a = from > 0 ? (uint32_t)from : 0;
+			uint32_t b = (uint32_t)to < len ? (uint32_t)to : len;
+
+			if (memcmp(p + a, c->data + ((int32_t)a - from), b - a) != 0)
+				return false;
+		}
+	} while (id != d->retain);
+	return true;
+}
+
+void
+stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
+{
+	struct tcp_dir *d = &f->dir[dir];
+
+	if (seq_diff(ack, d->acked) <= 0)
+		return;
+	if (seq_diff(ack, d->nxt) > 0 && e->inline_mode)
+		return; /* acknowledges what never passed: not to be believed */
+	d->acked = ack;
+	while (d->retain != CELL_NONE) {
+		const struct cell *c =
+		    cell_at(&e->cells, cell_at(&e->cells, d->retain)->next);
+
+		if (seq_diff(c->seq + c->len, ack) > 0)
+			break;
+		retain_drop_first(e, d);
+	}
+	/* The receiver has what lies behind the hole: so it has the hole, and we
+	 * shall not see it. */
+	if (d->ooo != CELL_NONE && !e->inline_mode) {
+		const struct cell *c = cell_at(&e->cells, d->ooo);
+
+		if (seq_diff(ack, c->seq + c->len) >= 0)
+			stream_expire(e, f, false);
+	}
+}
+
+/* --- ahead of a hole ----------------------------------------------------------- */
+
+static uint8_t *
+held_bytes(struct cell *c)
+{
+	return c->data + sizeof(struct held);
+}
+
+/* Same place and length: equal bytes? */
+static bool
+held_same(struct cell *c, const struct seg *s)
+{
+	struct held h;
+
+	memcpy(&h, c->data, sizeof(h));
+	return memcmp(held_bytes(c) + h.pay_off, s->p, s->len) == 0;
+}
+
+static struct seg_result
+overlap(struct engine *e, uint32_t len)
+{
+	e->st.overlap_differs++;
+	e->note = "differs from what was seen before";
+	if (judge_condition(e, COND_OVERLAP_DIFFERS, "overlap_differs", FACT_A_OVERLAP, NULL) >=
+		VERDICT_REJECT && e->inline_mode)
+		return (struct seg_result){0, FATE_DROP, DROP_TCP_OVERLAP};
+	/* Inline the first data wins whatever the policy says. */
+	if (e->inline_mode)
+		return (struct seg_result){0, FATE_DROP, DROP_TCP_OVERLAP};
+	return (struct seg_result){len, FATE_FORWARD, 0};
+}
+
+static struct seg_result
+hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
+{
+	struct tcp_dir *d = &f->dir[dir];
+	uint32_t bytes = e->inline_mode ? s->pkt->caplen : s->len;
+	struct held h = {
+	    .ts_ns = e->sink.ts_ns,
+	    .frame = e->sink.frame,
+	    .frame_len = bytes,
+	    .wirelen = s->pkt->wirelen,
+	    .pay_off = e->inline_mode ? s->l->pay_off : 0,
+	    .link = s->pkt->link,
+	    .port = s->pkt->port,
+	};
+	cell_id *at = &d->ooo, id;
+	struct cell *c;
+
+	e->st.out_of_order++;
+	while (*at != CELL_NONE) {
+		c = cell_at(&e->cells, *at);
+		if (c->seq == s->seq && c->total == s->len) {
+			if (!held_same(c, s))
+				return overlap(e, s->len);
+			e->note = "duplicate of a held segment";
+			return e->inline_mode ? (struct seg_result){0, FATE_CONSUMED, 0}
+					      : (struct seg_result){s->len, FATE_FORWARD, 0};
+		}
+		if (seq_diff(c->seq, s->seq) > 0)
+			break;
+		at = &c->next;
+	}
+	if (d->n_ooo >= OOO_MAX ||
+	    (id = cell_get(&e->cells, bytes + (uint32_t)sizeof(h))) == CELL_NONE) {
+		e->st.pool_full++;
+		e->note = "no room to hold it";
+		if (e->inline_mode) {
+			(void)judge_condition(e, COND_OVERLOAD, "pool_full", FACT_A_OVERLOAD, NULL);
+			return (struct seg_result){0, FATE_DROP, DROP_TCP_POOL_FULL};
+		}
+		if (d->n_ooo > 0) { /* make room: the hole is a loss now */
+			stream_expire(e, f, false);
+			return stream_segment(e, f, e->sink.dir, s);
+		}
+		(void)judge_condition(e, COND_OVERLOAD, "pool_full", FACT_A_OVERLOAD, NULL);
+		d->nxt = s->seq + s->len;
+		feed_gap(e, f, dir, s->len);
+		return (struct seg_result){s->len, FATE_FORWARD, 0};
+	}
+	c = cell_at(&e->cells, id);
+	c->seq = s->seq;
+	c->len = bytes + (uint32_t)sizeof(h);
+	c->total = s->len;
+	memcpy(c->data, &h, sizeof(h));
+	memcpy(held_bytes(c), e->inline_mode ? s->pkt->bytes : s->p, bytes);
+	c->next = *at;
+	*at = id;
+	if (d->n_ooo++ == 0)
+		flow_timer(&e->flows, f, e->inline_mode ? HELD_TICKS : HOLE_TICKS);
+	e->note = "ahead of a hole: waits";
+	return (struct seg_result){s->len, e->inline_mode ? FATE_HELD : FATE_FORWARD, 0};
+}
+
+/* --- one segment ----------------------------------------------------------------- */
+
+/* A segment without early bytes. */
+static struct seg_result
+old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const uint8_t *p,
+    uint32_t len)
+{
+	struct tcp_dir *d = &f->dir[dir];
+	uint32_t old = (uint32_t)seq_diff(d->nxt, seq);
+	enum drop_reason why = DROP_NONE;
+	uint32_t passed;
+
+	if (old > len)
+		old = len;
+	if (old > 0) {
+		bool gone = seq_diff(seq + len, d->acked) <= 0;
+
+		e->st.retransmitted++;
+		e->note = "retransmission";
+		if (gone && e->inline_mode) /* a keep-alive: goes on, without its bytes */
+			return (struct seg_result){0, FATE_FORWARD, 0};
+		if (!gone && !retain_same(e, d, seq, p, old)) {
+			struct seg_result r = overlap(e, len);
+
+			if (r.fate != FATE_FORWARD || old == len)
+				return r;
+		}
+		if (old == len)
+			return (struct seg_result){len, FATE_FORWARD, 0};
+	}
+	if (d->flags & DIR_BLOCKED) {
+		e->note = "behind a denied PDU";
+		return (struct seg_result){old, FATE_DROP, DROP_TCP_BLOCKED};
+	}
+	passed = feed_bytes(e, f, dir, p + old, len - old, &why);
+	d = &f->dir[e->sink.dir]; /* the flow may have been turned round */
+	retain_add(e, d, seq + old, p + old, passed);
+	d->nxt += passed;
+	if (passed < len - old) {
+		d->flags |= DIR_BLOCKED;
+		return (struct seg_result){old + passed, FATE_DROP, (uint8_t)why};
+	}
+	return (struct seg_result){len, FATE_FORWARD, 0};
+}
+
+/* Held segments that are in order now. */
+static void
+drain(struct engine *e, struct flow *f)
+{
+	struct dis_sink *s = &e->sink;
+	uint64_t frame = s->frame, ts = s->ts_ns;
+	const struct layers *l = s->l;
+
+	for (;;) {
+		struct tcp_dir *d = &f->dir[s->dir];
+		cell_id id = d->ooo;
+		struct cell *c;
+		struct seg_result r;
+		struct held h;
+
+		if (id == CELL_NONE || seq_diff(cell_at(&e->cells, id)->seq, d->nxt) > 0)
+			break;
+		c = cell_at(&e->cells, id);
+		memcpy(&h, c->data, sizeof(h));
+		d->ooo = c->next;
+		d->n_ooo--;
+		s->frame = h.frame;
+		s->ts_ns = h.ts_ns;
+		s->l = NULL;
+		s->tuple_ok = false;
+		r = old_or_next(e, f, s->dir, c->seq, held_bytes(c) + h.pay_off, c->total);
+		if (e->inline_mode) {
+			struct pkt p = {
+			    .bytes = held_bytes(c),
+			    .ts_ns = h.ts_ns,
+			    .frame = h.frame,
+			    .caplen = h.frame_len,
+			    .wirelen = h.wirelen,
+			    .link = h.link,
+			    .port = h.port,
+			};
+			struct layers hl;
+
+			if (decode(&p, &hl) == DROP_NONE)
+				engine_release(e, &p, &hl, &r);
+		}
+		cell_put(&e->cells, id);
+	}
+	s->frame = frame;
+	s->ts_ns = ts;
+	s->l = l;
+	s->tuple_ok = false;
+}
+
+struct seg_result
+stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
+{
+	struct tcp_dir *d = &f->dir[dir];
+	struct seg_result r;
+	enum drop_reason why = DROP_NONE;
+
+	if (__builtin_expect(!(d->flags & DIR_SEEN), 0)) {
+		d->flags |= DIR_SEEN;
+		d->nxt = d->acked = s->seq;
+		if (f->flags & FLOW_MIDSTREAM)
+			d->flags |= DIR_DESYNC | DIR_A_MIDSTREAM;
+	}
+	/* The usual one: exactly the next bytes, nothing waits, nothing is blocked. */
+	if (__builtin_expect(s->seq == d->nxt && d->ooo == CELL_NONE && !(d->flags & DIR_BLOCKED),
+		1)) {
+		uint32_t passed = feed_bytes(e, f, dir, s->p, s->len, &why);
+
+		d = &f->dir[e->sink.dir];
+		retain_add(e, d, s->seq, s->p, passed);
+		d->nxt += passed;
+		if (__builtin_expect(passed == s->len, 1))
+			return (struct seg_result){passed, FATE_FORWARD, 0};
+		d->flags |= DIR_BLOCKED;
+		return (struct seg_result){passed, FATE_DROP, (uint8_t)why};
+	}
+	if (seq_diff(s->seq, d->nxt) > 0) {
+		if (d->flags & DIR_BLOCKED) {
+			e->note = "behind a denied PDU";
+			return (struct seg_result){0, FATE_DROP, DROP_TCP_BLOCKED};
+		}
+		return hold(e, f, dir, s);
+	}
+	r = old_or_next(e, f, dir, s->seq, s->p, s->len);
+	if (f->dir[e->sink.dir].ooo != CELL_NONE) {
+		const char *note = e->note;
+
+		drain(e, f);
+		e->note = note;
+	}
+	return r;
+}
+
+/* A held frame that will never be judged. */
+static void
+give_up(struct engine *e, struct tcp_dir *d, enum drop_reason why)
+{
+	cell_id id = d->ooo;
+
+	d->ooo = cell_at(&e->cells, id)->next;
+	d->n_ooo--;
+	cell_put(&e->cells, id);
+	if (e->inline_mode) {
+		e->st.held--;
+		e->st.dropped[why]++;
+	}
+}
+
+void
+stream_expire(struct engine *e, struct flow *f, bool end)
+{
+	struct dis_sink *s = &e->sink;
+	struct dis_sink saved = *s;
+
+	for (unsigned dir = 0; dir < 2; dir++) {
+		while (f->dir[dir].ooo != CELL_NONE) {
+			struct tcp_dir *d = &f->dir[dir];
+			uint32_t seq = cell_at(&e->cells, d->ooo)->seq;
+
+			if (e->inline_mode) {
+				give_up(e, d, end ? DROP_END_OF_INPUT : DROP_TCP_HOLE_TIMEOUT);
+				continue;
+			}
+			s->fl = f;
+			s->dir = (uint8_t)dir;
+			s->tuple_ok = false;
+			s->l = NULL;
+			feed_gap(e, f, dir, seq - d->nxt);
+			retain_clear(e, d);
+			d->nxt = seq;
+			drain(e, f);
+		}
+	}
+	*s = saved;
+	s->tuple_ok = false;
+}
+
+void
+stream_release(struct engine *e, struct flow *f)
+{
+	for (unsigned dir = 0; dir < 2; dir++) {
+		struct tcp_dir *d = &f->dir[dir];
+
+		while (d->ooo != CELL_NONE)
+			give_up(e, d, DROP_END_OF_INPUT);
+		retain_clear(e, d);
+	}
+}
