@@ -6,7 +6,9 @@ B        ?= build
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 T        ?= 60
+CORPUS   ?= ../shared/corpus
 VERSION  := 0.1.0
+.DEFAULT_GOAL := all
 
 # --- flags ------------------------------------------------------------------
 WARN  := -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes \
@@ -24,18 +26,23 @@ CFLAGS   += -std=c17 $(OPT) $(WARN) $(HARD)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDSAN)
 
 # --- what this machine has (mk/features.sh reports) ----------------------------
--include $B/features.mk
-$B/features.mk: mk/features.sh
+# These goals work on a machine that has nothing yet; all others ask it first.
+ifneq ($(filter-out deps demo test help clean,$(or $(MAKECMDGOALS),all)),)
+include $B/features.mk
+endif
+$B/features.mk: mk/features.sh $(wildcard /var/lib/dpkg/status)
 	@mkdir -p $(@D)
-	@sh mk/features.sh $(WITHOUT) > $@
+	@sh mk/features.sh $(WITHOUT) > $@.new
+	@cmp -s $@.new $@ && rm $@.new || { mv $@.new $@; sed -n \
+	  's/^FEATURES_\([A-Z]*\) :=\(..*\)/features: \1\2/p' $@ | tr A-Z a-z; }
 CPPFLAGS += $(FEATURE_CPPFLAGS)
 LDLIBS   += $(FEATURE_LDLIBS)
 
 # --- sources: a folder is its *.c; a protocol is its folder ------------------------
 DISSECTORS ?= dissectors
 PROTOS := $(filter-out _%,$(sort $(notdir $(patsubst %/,%,$(wildcard $(DISSECTORS)/*/)))))
-SRC := $(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c dataplane/*.c) \
-       $(filter-out $(FEATURE_SKIP),$(wildcard dataplane/io/*.c)) \
+SRC := $(filter-out $(FEATURE_SKIP),$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
+         dataplane/*.c dataplane/io/*.c)) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
 CLI := $(wildcard cli/*.c)
 OBJ := $(SRC:%.c=$B/%.o)
@@ -63,46 +70,99 @@ $B/gen/dissectors.c: FORCE
 	   echo 'const struct dissector *const dissectors[] = {'; \
 	   $(foreach p,$(PROTOS),echo '	&dissector_$p,';) echo '	NULL,'; echo '};'; \
 	   echo 'const unsigned n_dissectors = sizeof(dissectors) / sizeof(dissectors[0]) - 1;'; \
-	 } > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	 } > $@.$$$$; cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
 # The build id names the sources, so that an alert says what judged it.
 $B/gen/build_id.c: FORCE
 	@mkdir -p $(@D)
 	@{ echo '/* generated */'; echo '#include "base/build_id.h"'; \
 	   printf 'const char build_version[] = "%s";\n' '$(VERSION)'; \
 	   printf 'const char build_id[] = "%s";\n' "$$(cat $(SRC) $(CLI) | sha256sum | cut -c1-16)"; \
-	 } > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	 } > $@.$$$$; cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
 FORCE:
 
 -include $(OBJ:.o=.d) $(CLI:%.c=$B/%.d)
 
 # --- tests --------------------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
+# A model test is tests/model/X_test.c with every helper (naive.c, ...) beside it.
+MODEL := $(patsubst tests/model/%_test.c,%,$(wildcard tests/model/*_test.c))
+MODELOBJ := $(patsubst %.c,$B/%.o,$(filter-out %_test.c,$(wildcard tests/model/*.c)))
+BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
+UNITBIN := $(UNIT:%=$B/tests/unit/%_test)
+MODELBIN := $(MODEL:%=$B/tests/model/%_test)
+BENCHBIN := $(BENCH:%=$B/bench/%)
+LINK = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) \
+       $B/libinterlock.a $(LDLIBS)
+
 $B/tests/unit/%_test: tests/unit/%_test.c $B/libinterlock.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $B/libinterlock.a $(LDLIBS) -lcmocka
--include $(UNIT:%=$B/tests/unit/%_test.d)
-unit: $(UNIT:%=$B/tests/unit/%_test)	## build and run the unit tests
+	$(LINK) -lcmocka
+$B/tests/model/%_test: tests/model/%_test.c $(MODELOBJ) $B/libinterlock.a
+	@mkdir -p $(@D)
+	$(LINK) -lcmocka
+$B/bench/%: tests/bench/%.c $B/libinterlock.a
+	@mkdir -p $(@D)
+	$(LINK)
+-include $(UNITBIN:%=%.d) $(MODELBIN:%=%.d) $(MODELOBJ:.o=.d) $(BENCHBIN:%=%.d)
+
+deps:					## install what building and testing need (apt)
+	@sh mk/deps.sh build test
+demo: 					## build, judge a capture, prove the alerts
+	@sh mk/deps.sh build
+	@$(MAKE) --no-print-directory B=$B all
+	@B=$B sh mk/demo.sh
+test:					## everything: builds, tests, fuzz, lint
+	@sh mk/deps.sh build test
+	@B=$B CORPUS=$(CORPUS) bash tests/run
+test-programs: $(UNITBIN) $(MODELBIN)	## build unit and model tests, do not run them
+unit: $(UNITBIN)			## build and run the unit tests
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 unit-%: $B/tests/unit/%_test		## run one of them
 	$<
 asan:					## unit tests under ASan and UBSan
 	$(MAKE) B=$B-asan SAN=address,undefined unit
+model: $(MODELBIN)			## compiled tables against the naive twins
+	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+corpus: $B/interlock			## facts against the public captures in CORPUS
+	@CORPUS=$(CORPUS) sh mk/corpus.sh $B/interlock
+bench: $(BENCHBIN)			## build and run the benchmarks
+	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
+	@B=$B CC=$(CC) sh mk/lint.sh
+minimal:				## build without any optional library
+	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk xdp" all
 
 # --- fuzz -----------------------------------------------------------------------------
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZB := $B-fuzz
-$(FUZZB)/fuzz_%: tests/fuzz/fuzz_%.c $(SRC)
-	@$(MAKE) --no-print-directory B=$(FUZZB) CC=clang SAN=fuzzer-no-link,address,undefined $(FUZZB)/libinterlock.a
-	clang $(CPPFLAGS) -I$(FUZZB)/gen -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined \
-	  -fno-sanitize-recover=all -o $@ $< $(FUZZB)/libinterlock.a $(LDLIBS)
+FUZZSAN := address,undefined
+$(FUZZB)/libinterlock.a: FORCE
+	@$(MAKE) --no-print-directory B=$(FUZZB) CC=clang SAN=fuzzer-no-link,$(FUZZSAN) $@
+$(FUZZB)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZB)/libinterlock.a
+	clang $(CPPFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,$(FUZZSAN) -fno-sanitize-recover=all \
+	  -MMD -MP -o $@ $< $(FUZZB)/libinterlock.a $(LDLIBS)
+-include $(FUZZ:%=$(FUZZB)/fuzz_%.d)
+fuzz-programs: $(FUZZ:%=$(FUZZB)/fuzz_%)	## build the harnesses, do not run them
 fuzz-%: $(FUZZB)/fuzz_%			## fuzz one harness for T seconds
-	@mkdir -p $(FUZZB)/corpus/$* tests/fuzz/corpus/$*
-	$< -max_total_time=$T -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-	  -artifact_prefix=$(FUZZB)/ $(FUZZB)/corpus/$* tests/fuzz/corpus/$*
+	@sh mk/fuzz.sh $(FUZZB) $* $T
+fuzz-smoke: fuzz-programs		## every harness, a minute each
+	@for f in $(FUZZ); do sh mk/fuzz.sh $(FUZZB) $$f 60 || exit 1; done
 
+# --- the rest ---------------------------------------------------------------------------
+install: $B/interlock			## PREFIX= DESTDIR=
+	install -D -m 755 $B/interlock $(DESTDIR)$(PREFIX)/bin/interlock
+	install -d $(DESTDIR)$(PREFIX)/share/interlock/policies $(DESTDIR)$(PREFIX)/share/doc/interlock
+	install -m 644 $(wildcard policies/*.yaml) $(DESTDIR)$(PREFIX)/share/interlock/policies
+	install -m 644 README.md CHANGES LICENSE $(wildcard docs/*) $(DESTDIR)$(PREFIX)/share/doc/interlock
+features: $B/features.mk		## which optional libraries this build has
+	@echo "with:   " $(or $(FEATURES_HAVE),-); echo "without:" $(or $(FEATURES_ABSENT),-)
+compdb:					## compile_commands.json for editors
+	@{ echo '['; sep=; for f in $(SRC) $(CLI); do printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' \
+	  "$$sep" "$(CURDIR)" $$f "$(CC) $(CPPFLAGS) $(CFLAGS) -c $$f"; sep=,; done; echo ']'; } > compile_commands.json
 help:					## this list
-	@sed -n 's/^\([a-z%-]*\):.*##\(.*\)/\1	\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all unit asan help clean FORCE
+.PHONY: all deps demo test test-programs unit asan model corpus bench lint minimal \
+        fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

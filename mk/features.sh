@@ -1,24 +1,45 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Prints make variables for the libraries this machine has.
-# usage: features.sh [WITHOUT...]   e.g. features.sh ndpi
-# libpcap, libyaml, libsodium, nettle and jansson are always there; the rest are features.
+# usage: features.sh [WITHOUT...]   e.g. features.sh ndpi dpdk
+#
+# libpcap, libyaml, libsodium, nettle and jansson are always there; the rest are
+# features.  A feature has one home file: without the library the file is left
+# out of the build, without the file the library is not linked.
 set -eu
-cpp= libs= have= absent=
-for lib in libpcap:libpcap yaml-0.1:yaml libsodium:sodium nettle:nettle jansson:jansson; do
+
+cpp='' libs='' have='' absent='' skip=''
+
+command -v pkg-config >/dev/null || { echo "pkg-config is missing: run 'make deps'" >&2; exit 1; }
+for lib in libpcap:libpcap yaml-0.1:libyaml libsodium:libsodium nettle:nettle jansson:jansson; do
 	pc=${lib%%:*}
-	pkg-config --exists "$pc" || { echo "\$(error ${lib##*:} is missing: run 'make deps')"; exit 0; }
+	pkg-config --exists "$pc" || { echo "${lib##*:} is missing: run 'make deps'" >&2; exit 1; }
 	cpp="$cpp $(pkg-config --cflags "$pc")" libs="$libs $(pkg-config --libs "$pc")"
 done
-for lib in libndpi:NDPI libdpdk:DPDK libbpf:BPF libxdp:XDP; do
-	pc=${lib%%:*} name=${lib##*:} off=
-	for w in "$@"; do [ "$w" = "$(echo "$name" | tr A-Z a-z)" ] && off=1; done
-	if [ -z "$off" ] && pkg-config --exists "$pc"; then
+
+# feature NAME MODULES HOME: on when pkg-config knows all modules and nobody said WITHOUT
+feature() {
+	name=$1 modules=$2 home=$3 up=$(echo "$1" | tr '[:lower:]' '[:upper:]')
+	# shellcheck disable=SC2086 # modules is a list
+	case " $without " in
+	*" $name "*) ;;
+	*) if pkg-config --exists $modules; then
 		have="$have $name"
-	else
-		absent="$absent $name"
-	fi
-done
+		[ -e "$home" ] || return 0
+		cpp="$cpp -DHAVE_$up $(pkg-config --cflags $modules)"
+		libs="$libs $(pkg-config --libs $modules)"
+		return 0
+	fi ;;
+	esac
+	absent="$absent $name" skip="$skip $home"
+}
+without=$*
+feature ndpi libndpi dataplane/classify_ndpi.c
+feature dpdk libdpdk dataplane/io/io_dpdk.c
+feature xdp "libbpf libxdp" dataplane/io/io_xdp.c
+
 echo "FEATURE_CPPFLAGS :=$cpp"
 echo "FEATURE_LDLIBS :=$libs"
+echo "FEATURE_SKIP :=$skip"
 echo "FEATURES_HAVE :=$have"
 echo "FEATURES_ABSENT :=$absent"

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is missing, and is silent when nothing is.
+# usage: deps.sh KIND...   kinds of mk/deps: build, test, record (pcaps/*/ scripts)
+set -eu
+
+list=$(dirname "$0")/deps
+
+there() {
+	case $1 in
+	/*) [ -e "$1" ] ;;
+	pc:*) command -v pkg-config >/dev/null && pkg-config --exists "${1#pc:}" ;;
+	py:*) python3 -c "import ${1#py:}" 2>/dev/null || /usr/bin/python3 -c "import ${1#py:}" 2>/dev/null ;;
+	*) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+	esac
+}
+
+missing=
+for kind in "$@"; do
+	while read -r k package probe; do
+		[ "$k" = "$kind" ] || continue
+		there "$probe" || missing="$missing $package"
+	done <"$list"
+done
+[ -n "$missing" ] || exit 0
+
+echo "missing:$missing"
+if ! command -v apt-get >/dev/null; then
+	echo "there is no apt-get here: install what these Debian packages hold, then try again" >&2
+	exit 2
+fi
+as_root=
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "run this as root: apt-get install --no-install-recommends$missing" >&2
+		exit 2
+	}
+	as_root=sudo
+	echo "installing them with apt-get; sudo may ask for your password"
+fi
+apt() {
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"
+}
+apt update
+# shellcheck disable=SC2086 # a list of packages
+apt install -y --no-install-recommends $missing
