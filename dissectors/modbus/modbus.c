@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * modbus.c - Modbus over TCP, over UDP, and RTU frames in a TCP stream.
+ *
+ * Spec: MODBUS Application Protocol Specification V1.1b3          [APP]
+ *       MODBUS Messaging on TCP/IP Implementation Guide V1.0b     [MSG]
+ *       MODBUS over Serial Line V1.02 (RTU framing: rtu.h)        [SER]
+ *
+ * MBAP header, [MSG] 3.1.3; all fields high byte first:
+ *
+ *    0        2        4        6      7      8
+ *   +--------+--------+--------+------+------+- - - - -+
+ *   | txn id | proto  | length | unit | code | body    |
+ *   +--------+--------+--------+------+------+- - - - -+
+ *              == 0      bytes from unit to the end, 2..254
+ *
+ * This file has the framing, the probe and the life of one PDU.  body.h reads
+ * the bodies, pair.h knows which request is answered, rtu.h the serial frames,
+ * show.h what people read and write.  The lists are ops.def and anomalies.def.
+ * All are included here, so that the folder exports one symbol.
+ */
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/jw.h"
+#include "dissectors/dissector.h"
+
+#define MBAP_LEN	   6	/* bytes before those that the length field counts */
+#define MBAP_COUNT_MIN	   2	/* unit and code */
+#define MBAP_COUNT_MAX	   254	/* [APP] 4.1: PDU of at most 253 bytes, plus the unit */
+#define MBAP_COUNT_UMAS	   1024 /* M340 and M580 negotiate UMAS frames of up to 1021 bytes */
+#define FC_MASK		   0x7f
+#define FC_EXCEPTION	   0x80 /* [APP] 7: the code of an answer, with the high bit */
+#define FC_UMAS		   90
+#define ADDRESSES	   65536u
+
+enum { VARIANT_MBAP = 0, VARIANT_RTU };
+
+enum {
+#define ANOM(bit, id, name, malformed) BIT_##id = (bit),
+#include "dissectors/modbus/anomalies.def"
+#undef ANOM
+};
+#define MB_A(id) (UINT64_C(1) << BIT_##id)
+#define MB_A_DUPLICATE_RESPONSE MB_A(DUPLICATE_RESPONSE)
+#define MB_A_LATE_RESPONSE	MB_A(LATE_RESPONSE)
+#define MB_A_TXN_IN_USE		MB_A(TXN_IN_USE)
+#define MB_A_PENDING_FULL	MB_A(PENDING_FULL)
+#define MB_A_FUNCTION_MISMATCH	MB_A(FUNCTION_MISMATCH)
+#define MB_A_UNIT_MISMATCH	MB_A(UNIT_MISMATCH)
+
+static const uint64_t malformed_bits = 0
+#define ANOM(bit, id, name, malformed) | (uint64_t)(malformed) << (bit)
+#include "dissectors/modbus/anomalies.def"
+#undef ANOM
+    ;
+
+enum space { SPACE_COIL = 0, SPACE_DISCRETE, SPACE_HOLDING, SPACE_INPUT, SPACE_FILE };
+
+/* The JSON fields that a table can say; bits of present in this order. */
+enum { P_UNIT = 0, P_TXN, P_ADDR, P_COUNT, P_WADDR, P_WCOUNT, P_SUB, P_EXC, P_EXC_NAME };
+#define HAS(bit) (1u << (bit))
+struct mb_ext {
+	uint32_t present;
+	uint16_t txn, addr, count, write_addr, write_count, sub;
+	uint8_t unit, exception;
+	const char *exception_name;
+	struct cur body; /* after the function code, without CRC */
+};
+
+/* --- operations ----------------------------------------------------------------- */
+
+enum { S_READ = 1 << 0, S_WRITE = 1 << 1, S_PROG = 1 << 2, S_DIAG = 1 << 3, S_CTRL = 1 << 4 };
+static const char *const sets[] = {"read", "write", "programming", "diagnostic", "control", NULL};
+
+enum {
+	OPX_SUBS = 127,
+#define OP(...)
+#define DIAG(sub, ...) OPX_DIAG_##sub,
+#define MEI(sub, ...)  OPX_MEI_##sub,
+#define UMAS(sub, ...) OPX_UMAS_##sub,
+#include "dissectors/modbus/ops.def"
+#undef DIAG
+#undef MEI
+#undef UMAS
+#undef OP
+	N_OPX,
+};
+
+/* ops[opx].opx == opx: the code, or an index for its sub-function. */
+static const struct dis_op ops[N_OPX] = {
+#define OP(code, name, known, access, sets) {code, code, FACT_NO_SUB, access, known, sets, name},
+#define DIAG(sub, name, access, sets)	    {OPX_DIAG_##sub, 8, sub, access, true, sets, name},
+#define MEI(sub, name, access, sets)	    {OPX_MEI_##sub, 43, sub, access, true, sets, name},
+#define UMAS(sub, name, access, sets) {OPX_UMAS_##sub, FC_UMAS, sub, access, false, sets, name},
+#include "dissectors/modbus/ops.def"
+#undef OP
+#undef DIAG
+#undef MEI
+#undef UMAS
+};
+
+/* Sub-function to opx, 0 = has no row of its own. */
+static const uint8_t diag_opx[] = {
+#define OP(...)
+#define DIAG(sub, ...) [sub] = OPX_DIAG_##sub,
+#define MEI(...)
+#define UMAS(...)
+#include "dissectors/modbus/ops.def"
+#undef DIAG
+#undef UMAS
+};
+static const uint8_t umas_opx[256] = {
+#define DIAG(...)
+#define UMAS(sub, ...) [sub] = OPX_UMAS_##sub,
+#include "dissectors/modbus/ops.def"
+#undef OP
+#undef DIAG
+#undef MEI
+#undef UMAS
+};
+_Static_assert(N_OPX <= 256, "sub-function tables hold bytes");
+
+static uint16_t
+sub_opx(uint8_t code, uint16_t sub)
+{
+	uint16_t opx = 0;
+
+	if (code == 8 && sub < sizeof(diag_opx))
+		opx = diag_opx[sub];
+	else if (code == 43)
+		opx = sub == 13 ? OPX_MEI_13 : sub == 14 ? OPX_MEI_14 : 0;
+	else if (code == FC_UMAS && sub < sizeof(umas_opx))
+		opx = umas_opx[sub];
+	return opx ? opx : code;
+}
+
+#include "dissectors/modbus/pair.h"
+#include "dissectors/modbus/rtu.h"
+#include "dissectors/modbus/show.h"
+
+/* --- framing ---------------------------------------------------------------------- */
+
+static int32_t
+mbap_frame(struct cur c)
+{
+	const uint8_t *p = cur_bytes(&c, MBAP_LEN);
+	unsigned len;
+
+	if (!p)
+		return FRAME_MORE;
+	len = (unsigned)p[4] << 8 | p[5];
+	if ((p[2] | p[3]) != 0 || len < MBAP_COUNT_MIN || len > MBAP_COUNT_UMAS)
+		return FRAME_BAD;
+	if (len > MBAP_COUNT_MAX) { /* only Schneider's programming protocol may */
+		cur_skip(&c, 1);
+		if ((cur_u8(&c) & FC_MASK) != FC_UMAS)
+			return cur_ok(&c) ? FRAME_BAD : FRAME_MORE;
+	}
+	return MBAP_LEN + (int32_t)len;
+}
+
+static int32_t
+modbus_frame(struct cur c, enum dis_dir dir, uint8_t variant)
+{
+	return variant == VARIANT_RTU ? rtu_frame(c, dir) : mbap_frame(c);
+}
+
+/*
+ * YES: the window is exactly one ADU (protocol id 0 and a length that agrees
+ * with the segment: 1 in 2^32), or starts with an ADU whose length fits its
+ * function code and goes on with the head of another.
+ */
+static enum dis_probe_result
+mbap_probe(struct cur c, enum dis_dir dir)
+{
+	size_t all = cur_left(&c);
+	int32_t n = mbap_frame(c), next;
+	enum fit fit;
+
+	if (n == FRAME_BAD)
+		return PROBE_NO;
+	if (n == FRAME_MORE) /* what is there of the protocol id must be 0 */
+		return (all > 2 && c.p[2]) || (all > 3 && c.p[3]) ? PROBE_NO : PROBE_MAYBE;
+	if (all == (size_t)n)
+		return PROBE_YES;
+	cur_skip(&c, MBAP_LEN + 1);
+	fit = pdu_fits(c, (size_t)n - MBAP_LEN - 1, dir);
+	if (fit == FIT_NO)
+		return PROBE_NO;
+	if (all < (size_t)n)
+		return PROBE_MAYBE;
+	cur_skip(&c, (size_t)n - MBAP_LEN - 1);
+	next = mbap_frame(c);
+	if (next == FRAME_BAD)
+		return PROBE_NO;
+	return next > 0 || fit == FIT_YES ? PROBE_YES : PROBE_MAYBE;
+}
+
+/* YES only with a CRC that fits a frame of a known code, which random bytes
+ * pass once in about a million; user functions are believed after that. */
+static enum dis_probe_result
+rtu_probe(struct cur c, enum dis_dir dir)
+{
+	size_t all = cur_left(&c);
+	struct cur frame = c;
+	int32_t n;
+
+	if (all < 2)
+		return PROBE_MAYBE;
+	if (c.p[0] > 247 || (!(c.p[1] & FC_EXCEPTION) && pdu_len[dir][c.p[1]].base == 0) ||
+	    (c.p[1] & FC_EXCEPTION && (dir == DIR_TO_SERVER ||
+	    pdu_len[DIR_TO_SERVER][c.p[1] & FC_MASK].base == 0)))
+		return PROBE_NO;
+	n = rtu_frame(c, dir);
+	if (n < 0)
+		return PROBE_NO;
+	if (n == FRAME_MORE || all < (size_t)n)
+		return all < RTU_MAX ? PROBE_MAYBE : PROBE_NO;
+	return crc16_ok(cur_take(&frame, (size_t)n)) ? PROBE_YES : PROBE_NO;
+}
+
+static enum dis_probe_result
+modbus_probe(struct cur c, enum dis_dir dir, uint8_t *variant)
+{
+	enum dis_probe_result mbap = mbap_probe(c, dir), rtu;
+
+	*variant = VARIANT_MBAP;
+	if (mbap == PROBE_YES)
+		return PROBE_YES;
+	rtu = rtu_probe(c, dir);
+	if (rtu == PROBE_YES || mbap == PROBE_NO)
+		*variant = VARIANT_RTU;
+	return rtu > mbap ? rtu : mbap;
+}
+
+#include "dissectors/modbus/body.h"
+
+/* --- one PDU ---------------------------------------------------------------------------- */
+
+static void
+modbus_pdu(struct dis_call *call, struct cur c)
+{
+	struct pair *st = call->state;
+	struct pair_hit hit = {PAIR_NONE, 0};
+	struct pair_req key = {0, 0, 0, 0, 0};
+	bool rtu = call->variant == VARIANT_RTU, keep = true;
+	struct fact f = {.dir = call->dir, .sub = FACT_NO_SUB, .anomalies = call->anomalies};
+	struct mb_ext x;
+	const struct fc *fc;
+	const uint8_t *p;
+	uint8_t code;
+
+	if (rtu) {
+		if (!crc16_ok(c))
+			f.anomalies |= MB_A(CRC);
+		if (cur_left(&c) > RTU_MAX)
+			f.anomalies |= MB_A(LENGTH_OVER);
+		p = cur_bytes(&c, 2);
+		if (cur_left(&c) >= 2)
+			c.end -= 2;
+		else
+			f.anomalies |= MB_A(BODY_SHORT);
+		x.present = HAS(P_UNIT);
+	} else {
+		size_t all = cur_left(&c);
+		unsigned len;
+
+		p = cur_bytes(&c, MBAP_LEN + 2);
+		if (p) {
+			len = be16(p + 4);
+			if (len != all - MBAP_LEN)
+				f.anomalies |= MB_A(ADU_LENGTH);
+			if (len > MBAP_COUNT_MAX)
+				f.anomalies |= MB_A(LENGTH_OVER);
+			key.txn = be16(p);
+			p += MBAP_LEN;
+		}
+		x.present = HAS(P_UNIT) | HAS(P_TXN);
+	}
+	if (!p) { /* a datagram without a whole header; frame() lets no such thing pass */
+		x.present = 0;
+		f.kind = FACT_MALFORMED;
+		f.anomalies |= MB_A(BODY_SHORT);
+		f.op = ops[0].name;
+		f.ext = &x;
+		x.body = c;
+		(void)dis_emit(call->sink, &f);
+		return;
+	}
+	key.unit = p[0];
+	code = p[1];
+	key.fc = code & FC_MASK;
+	f.unit = x.unit = key.unit;
+	f.txn = x.txn = key.txn;
+	f.code = f.opx = key.fc;
+	f.ext = &x;
+	x.body = c;
+	fc = &fcs[key.fc];
+
+	if (call->dir == DIR_TO_SERVER) {
+		f.kind = FACT_REQUEST;
+		if (code & FC_EXCEPTION) {
+			f.anomalies |= MB_A(EXCEPTION_REQUEST);
+			keep = false;
+		}
+		request(fc, &c, &f, &x, &key);
+		f.anomalies |= pair_check(st, &key, call->datagram, !rtu, &keep);
+		if (rtu && key.unit == 0) { /* [SER] 2.1: a broadcast has no answer */
+			keep = false;
+			if (ops[f.opx].access & (ACC_READ | ACC_DIAG))
+				f.anomalies |= MB_A(BROADCAST_READ);
+		}
+	} else {
+		const struct pair_req *q;
+
+		hit = pair_find(st, &key, call->datagram, call->midstream);
+		f.anomalies |= hit.anomalies;
+		q = hit.slot == PAIR_NONE ? NULL : &st->req[hit.slot];
+		if (code & FC_EXCEPTION) {
+			exception(&c, &f, &x, q);
+		} else {
+			f.kind = FACT_RESPONSE;
+			response(fc, &c, &f, &x, q);
+		}
+	}
+
+	f.op = ops[f.opx].name;
+	f.access = ops[f.opx].access;
+	if (fc->shape == SH_OPAQUE || fc->shape == SH_UMAS)
+		f.anomalies |= MB_A(FUNCTION_PRIVATE) | (key.fc == 0 ? MB_A(FUNCTION_ZERO) : 0);
+	if (c.bad || c.p != c.end)
+		f.anomalies |= c.bad ? MB_A(BODY_SHORT) : MB_A(BODY_LONG);
+	if (f.anomalies & malformed_bits) {
+		f.kind = FACT_MALFORMED;
+		f.n_items = 0;
+		if (c.bad && !(code & FC_EXCEPTION) && call->dir == DIR_TO_SERVER)
+			short_body(fc, &x);
+	}
+
+	if (!dis_emit(call->sink, &f))
+		return;
+	if (call->dir == DIR_TO_CLIENT)
+		pair_close(st, &hit);
+	else if (keep)
+		pair_push(st, &key);
+}
+
+static void
+modbus_gap(struct dis_call *call, uint32_t lost)
+{
+	(void)lost;
+	pair_gap(call->state, call->dir == DIR_TO_SERVER);
+}
+
+/*
+ * The exception the device itself would send, [APP] 7: 01 for a function that
+ * names no object, 03 when the request breaks a limit, else 02, since what the
+ * policy withholds is the address.
+ */
+static size_t
+modbus_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
+{
+	uint8_t why = f->n_items ? 2 : 1;
+	uint16_t crc = 0xffff;
+
+	if (f->anomalies & (malformed_bits | MB_A(QUANTITY_ZERO) | MB_A(QUANTITY_OVER) |
+	    MB_A(COIL_VALUE)))
+		why = 3;
+	if (variant == VARIANT_RTU) {
+		const uint8_t pdu[] = {(uint8_t)f->unit, (uint8_t)(f->code | FC_EXCEPTION), why};
+
+		if (size < sizeof(pdu) + 2 || f->unit == 0)
+			return 0;
+		for (size_t i = 0; i < sizeof(pdu); i++)
+			crc = crc16(crc, buf[i] = pdu[i]);
+		buf[3] = (uint8_t)crc;
+		buf[4] = (uint8_t)(crc >> 8);
+		return sizeof(pdu) + 2;
+	}
+	if (size < MBAP_LEN + 3)
+		return 0;
+	buf[0] = (uint8_t)(f->txn >> 8);
+	buf[1] = (uint8_t)f->txn;
+	buf[2] = buf[3] = buf[4] = 0;
+	buf[5] = 3; /* unit, code, exception */
+	buf[6] = (uint8_t)f->unit;
+	buf[7] = (uint8_t)(f->code | FC_EXCEPTION);
+	buf[8] = why;
+	return MBAP_LEN + 3;
+}
+
+/* --- schema --------------------------------------------------------------------------------- */
+
+static const struct dis_space spaces[] = {
+	[SPACE_COIL] = {"coil", ADDRESSES - 1, 0, 1},
+	[SPACE_DISCRETE] = {"discrete", ADDRESSES - 1, 0, 1},
+	[SPACE_HOLDING] = {"holding", ADDRESSES - 1, 0, 16},
+	[SPACE_INPUT] = {"input", ADDRESSES - 1, 0, 16},
+	[SPACE_FILE] = {"file", FILE_RECORDS - 1, UINT16_MAX, 16},
+};
+
+static const struct dis_key keys[] = {
+	{"functions", KEY_OPS, 0, 0, true, 0, 0,
+	 "function codes, names, or the sets read, write, programming, diagnostic, control, all"},
+	{"units", KEY_UNIT, 0, 0, true, 0, 255, "unit identifiers; 0 and 255 mean the device itself"},
+	{"coils", KEY_RANGE, SPACE_COIL, 0, false, 0, 0, "coils that may be read or written"},
+	{"discrete", KEY_RANGE, SPACE_DISCRETE, 0, false, 0, 0, "discrete inputs that may be read"},
+	{"holding", KEY_RANGE, SPACE_HOLDING, 0, false, 0, 0,
+	 "holding registers that may be read or written"},
+	{"input", KEY_RANGE, SPACE_INPUT, 0, false, 0, 0, "input registers that may be read"},
+	{"files", KEY_RANGE, SPACE_FILE, 0, false, 0, 0,
+	 "file records, as FILE, FILE..FILE or FILE:RECORD..RECORD"},
+	{"read", KEY_ACCESS, 0, ACC_READ, false, 0, 0, "ranges that hold for what is read"},
+	{"write", KEY_ACCESS, 0, ACC_WRITE, false, 0, 0, "ranges that hold for what is written"},
+	{"values", KEY_VALUES, SPACE_HOLDING, 0, false, 0, 0,
+	 "limits of values written to holding registers"},
+	{"coil-values", KEY_VALUES, SPACE_COIL, 0, false, 0, 0, "limits of values written to coils"},
+};
+
+static const struct dis_option options[] = {
+	{"addressing", addressing_words, true,
+	 "how addresses are written: as on the wire, counted from 1, or with the Modicon prefix"},
+};
+
+#define FIELD(name, type, member, bit, help) {name, type, offsetof(struct mb_ext, member), bit, help}
+static const struct dis_field fields[] = {
+	FIELD("unit", FIELD_U8, unit, P_UNIT, "unit identifier"),
+	FIELD("txn", FIELD_U16, txn, P_TXN, "transaction identifier; RTU has none"),
+	FIELD("addr", FIELD_U16, addr, P_ADDR,
+	    "first object, zero-based; of a read response: that of its request"),
+	FIELD("count", FIELD_U16, count, P_COUNT, "objects read, or written by other than FC 23"),
+	FIELD("write_addr", FIELD_U16, write_addr, P_WADDR, "FC 23: first register written"),
+	FIELD("write_count", FIELD_U16, write_count, P_WCOUNT, "FC 23: registers written"),
+	FIELD("subcode", FIELD_U16, sub, P_SUB, "FC 8 sub-function, FC 43 MEI type, FC 90 function"),
+	FIELD("exception", FIELD_U8, exception, P_EXC, "exception code"),
+	FIELD("exception_name", FIELD_STR, exception_name, P_EXC_NAME, "its name in [APP] 7"),
+};
+
+static const char *const anomaly_names[] = {
+#define ANOM(bit, id, name, malformed) [bit] = name,
+#include "dissectors/modbus/anomalies.def"
+#undef ANOM
+	NULL,
+};
+
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+static const struct dis_schema schema = {
+	.n_opx = N_OPX,
+	.n_ops = N_OPX,
+	.n_spaces = COUNT_OF(spaces),
+	.n_keys = COUNT_OF(keys),
+	.n_options = COUNT_OF(options),
+	.n_fields = COUNT_OF(fields),
+	.ops = ops,
+	.sets = sets,
+	.spaces = spaces,
+	.keys = keys,
+	.options = options,
+	.fields = fields,
+	.json = modbus_json,
+	.parse_range = modbus_parse_range,
+	.show_addr = modbus_show_addr,
+	.anomalies = anomaly_names,
+};
+
+static const uint16_t ports[] = {502, 0};
+
+const struct dissector dissector_modbus = {
+	.name = "modbus",
+	.spec = "MODBUS Application Protocol V1.1b3; Messaging on TCP/IP V1.0b; Serial Line V1.02",
+	.ports = ports,
+	.max_pdu = MBAP_LEN + MBAP_COUNT_UMAS,
+	.state_size = sizeof(struct pair),
+	.datagrams = true,
+	.schema = &schema,
+	.probe = modbus_probe,
+	.frame = modbus_frame,
+	.pdu = modbus_pdu,
+	.gap = modbus_gap,
+	.refuse = modbus_refuse,
+};

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pair.h - which request a Modbus response answers; included by modbus.c only.
+ *
+ * The state of a flow is a ring of its last 15 requests in 128 bytes, so it
+ * lies inside the flow record.  A slot is
+ *
+ *   open         remembered, not answered
+ *   done         answered; a second answer is a duplicate
+ *   superseded   neither: a younger request of the same transaction has been
+ *                answered, or the answer was lost in a gap; an answer is late
+ *
+ * A response belongs to the oldest open request with the same transaction,
+ * unit and function.  RTU has no transactions: all are 0, which leaves order.
+ * The usual flow has one open request, and that is the first slot looked at.
+ */
+#ifndef MODBUS_PAIR_H
+#define MODBUS_PAIR_H
+
+#define PAIR_SLOTS 15 /* 8 + 15 * 8 = DIS_STATE_INLINE */
+#define PAIR_NONE  UINT8_MAX
+
+/* What is remembered of a request; txn, unit and fc are its key. */
+struct pair_req {
+	uint16_t txn;
+	uint8_t unit;
+	uint8_t fc;
+	uint16_t addr;	/* address, sub-function or MEI type */
+	uint16_t count; /* quantity, value, or what else the answer must repeat */
+};
+
+struct pair {
+	uint16_t open; /* bit per slot */
+	uint16_t done; /* bit per slot */
+	uint8_t next;  /* slot of the next request */
+	uint8_t old;   /* no slot older than this one is open */
+	uint8_t evicted; /* open requests overwritten and not answered since */
+	uint8_t flags; /* enum pair_flags */
+	struct pair_req req[PAIR_SLOTS];
+};
+_Static_assert(sizeof(struct pair) <= DIS_STATE_INLINE, "pairing state leaves the flow record");
+
+enum pair_flags {
+	PAIR_MATCHED = 1 << 0, /* an answer to a request we saw has come */
+	PAIR_LOST = 1 << 1,    /* requests were lost in a gap, none matched since */
+};
+
+/* How a response relates to the requests seen. */
+struct pair_hit {
+	uint8_t slot;	    /* of the request, or PAIR_NONE */
+	uint64_t anomalies; /* MB_A_*, FACT_A_UNSOLICITED */
+};
+
+static inline unsigned
+pair_after(unsigned slot)
+{
+	return slot + 1 == PAIR_SLOTS ? 0 : slot + 1;
+}
+
+static inline bool
+pair_same(const struct pair_req *a, const struct pair_req *b)
+{
+	return a->txn == b->txn && a->unit == b->unit && a->fc == b->fc;
+}
+
+/*
+ * Anomalies of a new request.  *keep is cleared when it must not be remembered
+ * because it is already: the retransmission of a datagram.
+ */
+static inline uint64_t
+pair_check(const struct pair *st, const struct pair_req *r, bool datagram, bool has_txn, bool *keep)
+{
+	uint64_t anomalies = 0;
+
+	if (st->open == 0)
+		return 0;
+	for (unsigned i = 0; has_txn && i < PAIR_SLOTS; i++) {
+		const struct pair_req *q = &st->req[i];
+
+		if (!(st->open >> i & 1) || q->txn != r->txn)
+			continue;
+		if (datagram && pair_same(q, r) && q->addr == r->addr && q->count == r->count) {
+			*keep = false;
+			return 0;
+		}
+		anomalies = MB_A_TXN_IN_USE;
+	}
+	if (st->open >> st->next & 1)
+		anomalies |= MB_A_PENDING_FULL;
+	return anomalies;
+}
+
+static inline void
+pair_push(struct pair *st, const struct pair_req *r)
+{
+	unsigned slot = st->next, bit = 1u << slot;
+
+	if (st->open & bit) { /* full: the oldest goes, its answer will be late */
+		if (st->evicted < UINT8_MAX)
+			st->evicted++;
+		st->old = (uint8_t)pair_after(slot);
+	} else if (st->open == 0) {
+		st->old = (uint8_t)slot;
+	}
+	st->req[slot] = *r;
+	st->open = (uint16_t)(st->open | bit);
+	st->done = (uint16_t)(st->done & ~bit);
+	st->next = (uint8_t)pair_after(slot);
+}
+
+/* Not the oldest open request: the rare cases, in order of trust. */
+static struct pair_hit
+pair_find_slow(const struct pair *st, const struct pair_req *key, bool datagram, bool midstream)
+{
+	unsigned done = PAIR_NONE, late = PAIR_NONE, near = PAIR_NONE, i = st->old;
+	struct pair_hit hit = {PAIR_NONE, 0};
+
+	for (unsigned k = 0; k < PAIR_SLOTS; k++, i = pair_after(i)) {
+		const struct pair_req *q = &st->req[i];
+		unsigned open = st->open >> i & 1u;
+
+		if (open && near == PAIR_NONE && q->txn == key->txn)
+			near = i;
+		if (!pair_same(q, key))
+			continue;
+		if (open) {
+			hit.slot = (uint8_t)i; /* out of order, by transaction */
+			return hit;
+		}
+		if (st->done >> i & 1)
+			done = i;
+		else if (q->fc != 0) /* an unused slot is all zero */
+			late = i;
+	}
+	if (late != PAIR_NONE) {
+		hit.slot = (uint8_t)late;
+		hit.anomalies = MB_A_LATE_RESPONSE;
+	} else if (done != PAIR_NONE) {
+		if (!datagram)
+			hit.anomalies = MB_A_DUPLICATE_RESPONSE | FACT_A_UNSOLICITED;
+	} else if (near != PAIR_NONE) {
+		hit.anomalies = FACT_A_UNSOLICITED;
+		if (st->req[near].fc != key->fc)
+			hit.anomalies |= MB_A_FUNCTION_MISMATCH;
+		if (st->req[near].unit != key->unit)
+			hit.anomalies |= MB_A_UNIT_MISMATCH;
+	} else if (st->evicted) {
+		hit.anomalies = MB_A_LATE_RESPONSE;
+	} else if (!(midstream && !(st->flags & PAIR_MATCHED)) && !(st->flags & PAIR_LOST)) {
+		hit.anomalies = FACT_A_UNSOLICITED;
+	}
+	return hit;
+}
+
+static inline struct pair_hit
+pair_find(const struct pair *st, const struct pair_req *key, bool datagram, bool midstream)
+{
+	if ((st->open >> st->old & 1) && pair_same(&st->req[st->old], key))
+		return (struct pair_hit){st->old, 0};
+	return pair_find_slow(st, key, datagram, midstream);
+}
+
+/* The response has gone on its way: its request is closed, and with it older
+ * ones of the same transaction, which the server has passed over. */
+static inline void
+pair_close(struct pair *st, const struct pair_hit *hit)
+{
+	unsigned bit, open = st->open;
+
+	if (hit->slot == PAIR_NONE) {
+		if ((hit->anomalies & MB_A_LATE_RESPONSE) && st->evicted)
+			st->evicted--;
+		return;
+	}
+	bit = 1u << hit->slot;
+	for (unsigned i = st->old; (open & bit) && i != hit->slot; i = pair_after(i))
+		if (st->req[i].txn == st->req[hit->slot].txn)
+			open &= ~(1u << i);
+	open &= ~bit;
+	st->open = (uint16_t)open;
+	st->done = (uint16_t)(st->done | bit);
+	st->flags = PAIR_MATCHED;
+	if (open == 0) {
+		st->old = st->next;
+		return;
+	}
+	while (!(open >> st->old & 1))
+		st->old = (uint8_t)pair_after(st->old);
+}
+
+/* Bytes were lost.  Requests among them: their answers will seem to answer
+ * nothing, until one fits again.  Responses: what was open may be answered. */
+static inline void
+pair_gap(struct pair *st, bool to_server)
+{
+	if (to_server)
+		st->flags |= PAIR_LOST;
+	else
+		st->open = 0, st->old = st->next;
+}
+
+#endif /* MODBUS_PAIR_H */
