@@ -28,6 +28,7 @@
 
 struct alerts;
 struct engine;
+struct event;
 
 /* One judged PDU, given to on_fact; all pointers are valid during the call only. */
 struct engine_pdu {
@@ -58,6 +59,8 @@ struct engine_conf {
 	struct io *io;		     /* tx() for released and injected frames; may be NULL */
 	void (*on_fact)(void *ctx, const struct engine_pdu *pdu);
 	void (*on_packet)(void *ctx, const struct engine_packet *pkt);
+	/* What alerts_put() is told, also without alerts: off the common path. */
+	void (*on_event)(void *ctx, const struct event *ev);
 	void *ctx;
 };
 

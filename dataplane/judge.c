@@ -45,6 +45,8 @@ tell(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, const stru
 
 	if (s->e->conf.alerts)
 		alerts_put(s->e->conf.alerts, &ev);
+	if (s->e->conf.on_event)
+		s->e->conf.on_event(s->e->conf.ctx, &ev);
 }
 
 static inline void
@@ -166,4 +168,6 @@ judge_flow(struct engine *e, const struct verdict *v, const struct net_tuple *t,
 	e->sink.would_drop |= v->would >= VERDICT_REJECT;
 	if (e->conf.alerts)
 		alerts_put(e->conf.alerts, &ev);
+	if (e->conf.on_event)
+		e->conf.on_event(e->conf.ctx, &ev);
 }
