@@ -42,8 +42,10 @@ struct io_backend {
 	/* Forward or drop each as its fate says, and give all back. */
 	void (*done)(struct io *io, struct pkt *burst, unsigned n);
 	void (*stats)(const struct io *io, struct io_stats *st);
-	const char *(*err_text)(const struct io *io); /* of the last failure; "" = none */
-	/* 0, or ERR_* when what was written could not be completed (err_text). */
+	/* Of the last failure, "" = none.  err_text(NULL): of the last close() of this
+	 * thread, whose io is gone. */
+	const char *(*err_text)(const struct io *io);
+	/* 0, or ERR_* when what was written could not be completed (err_text(NULL)). */
 	int (*close)(struct io *io);
 };
 
