@@ -129,7 +129,7 @@ fact_value(const struct fact_item *it, uint32_t i)
 	case ENC_U16_BE:
 		return (uint32_t)(it->vals[2 * (size_t)i] << 8 | it->vals[2 * (size_t)i + 1]);
 	case ENC_BIT_LSB:
-		return it->vals[i / 8] >> (i % 8) & 1u;
+		return (uint32_t)it->vals[i / 8] >> (i % 8) & 1u;
 	case ENC_U8:
 		return it->vals[i];
 	case ENC_COIL:
