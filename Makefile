@@ -128,7 +128,7 @@ corpus: $B/interlock			## facts against the public captures in CORPUS
 bench: $(BENCHBIN)			## build and run the benchmarks
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
-	@B=$B CC=$(CC) sh mk/lint.sh
+	@B=$B CC=$(CC) bash mk/lint.sh
 minimal:				## build without any optional library
 	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk xdp" all
 

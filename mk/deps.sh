@@ -10,6 +10,9 @@ there() {
 	case $1 in
 	/*) [ -e "$1" ] ;;
 	pc:*) command -v pkg-config >/dev/null && pkg-config --exists "${1#pc:}" ;;
+	clang:*) clang -print-resource-dir 2>/dev/null | {
+		read -r dir && ls "$dir"/lib/linux/libclang_rt."${1#clang:}"*.a
+	} >/dev/null 2>&1 ;;
 	py:*) python3 -c "import ${1#py:}" 2>/dev/null || /usr/bin/python3 -c "import ${1#py:}" 2>/dev/null ;;
 	*) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
 	esac
