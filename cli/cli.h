@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli.h - what the verbs share: exit status, messages, arguments, outputs.
+ *
+ * A verb gets its own argv (argv[0] is the verb), writes results to standard
+ * output and messages to standard error, and returns one of enum exit_status.
+ * Of several states the greatest is the program's.  SIGPIPE is ignored, so a
+ * reader that goes away is a write error like a full disk.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct jw;
+struct policy;
+
+enum exit_status {
+	EXIT_OK = 0,	 /* nothing to report */
+	EXIT_FOUND = 1,	 /* worked, and found what it looks for */
+	EXIT_UNABLE = 2, /* could not work, or not to the end */
+};
+
+int cmd_replay(int argc, char **argv);
+int cmd_why(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+int cmd_key(int argc, char **argv);
+int cmd_journal(int argc, char **argv);
+
+static inline int
+exit_worse(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+/* "interlock: FILE: what" on standard error: lower case, no trailing dot or newline. */
+void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same, then where help is found; returns EXIT_UNABLE. */
+int cli_usage(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* What getopt() stumbled over, as cli_usage(); argv as given to it. */
+int cli_bad_option(const char *verb, char **argv, int got);
+
+/* "64M", "1GiB", "500000": bytes. False when it is none or does not fit. */
+bool cli_parse_size(const char *text, size_t *out);
+bool cli_parse_u64(const char *text, uint64_t *out);
+
+/* May colours be used on this stream? A terminal, and NO_COLOR is unset. */
+bool cli_colour(FILE *fp);
+
+/* Read and compile a policy; complaints go to standard error. NULL: said why. */
+struct policy *cli_policy(const char *path);
+
+/* --- outputs: opened before the work, so that a wrong path costs no time ----- */
+
+struct out {
+	FILE *fp;	  /* NULL = not wanted */
+	const char *path; /* "-" = standard output */
+};
+
+/* path NULL: not wanted. False: said why. */
+bool out_open(struct out *o, const char *path);
+/* Flush and close; false when not every byte arrived, said why. */
+bool out_close(struct out *o);
+const char *out_name(const char *path); /* "standard output" for "-" */
+
+/* Have a writer fill a buffer that is large enough, and write it with a newline. */
+bool out_json(struct out *o, void (*writer)(struct jw *w, const void *ctx), const void *ctx);
+
+#endif /* CLI_CLI_H */
