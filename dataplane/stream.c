@@ -150,7 +150,7 @@ stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 	if (d->ooo != CELL_NONE && !e->inline_mode) {
 		const struct cell *c = cell_at(&e->cells, d->ooo);
 
-		if (seq_diff(ack, c->seq + c->len) >= 0)
+		if (seq_diff(ack, c->seq + c->total) >= 0)
 			stream_expire(e, f, false);
 	}
 }

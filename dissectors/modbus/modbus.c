@@ -182,10 +182,10 @@ mbap_probe(struct cur c, enum dis_dir dir)
 		return PROBE_NO;
 	if (n == FRAME_MORE) /* what is there of the protocol id must be 0 */
 		return (all > 2 && c.p[2]) || (all > 3 && c.p[3]) ? PROBE_NO : PROBE_MAYBE;
-	if (all == (size_t)n)
-		return PROBE_YES;
 	cur_skip(&c, MBAP_LEN + 1);
 	fit = pdu_fits(c, (size_t)n - MBAP_LEN - 1, dir);
+	if (all == (size_t)n) /* fills the segment: ours, if perhaps of the other direction */
+		return fit != FIT_NO ? PROBE_YES : PROBE_MAYBE;
 	if (fit == FIT_NO)
 		return PROBE_NO;
 	if (all < (size_t)n)
