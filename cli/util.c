@@ -134,6 +134,7 @@ out_open(struct out *o, const char *path)
 bool
 out_close(struct out *o)
 {
+	static bool stdout_told;
 	FILE *fp = o->fp;
 	bool bad;
 
@@ -144,8 +145,9 @@ out_close(struct out *o)
 	bad = ferror(fp) != 0 || fflush(fp) != 0;
 	if (fp != stdout && fclose(fp) != 0)
 		bad = true;
-	if (bad)
+	if (bad && !(fp == stdout && stdout_told)) /* main() closes it again */
 		cli_say("%s: %s", out_name(o->path), errno ? strerror(errno) : "write error");
+	stdout_told |= bad && fp == stdout;
 	return !bad;
 }
 

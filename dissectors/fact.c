@@ -44,6 +44,22 @@ fact_access_name(uint8_t access)
 	return "other";
 }
 
+const char *
+fact_anomaly_name(uint8_t proto, unsigned bit)
+{
+	const struct dis_schema *sc = proto < n_dissectors ? dissectors[proto]->schema : NULL;
+
+	if (bit >= FACT_A_ENGINE) {
+		bit -= FACT_A_ENGINE;
+		return bit < sizeof(engine_anomalies) / sizeof(engine_anomalies[0])
+		    ? engine_anomalies[bit] : NULL;
+	}
+	for (unsigned i = 0; sc && sc->anomalies && sc->anomalies[i]; i++)
+		if (i == bit)
+			return sc->anomalies[i];
+	return NULL;
+}
+
 static void
 field_json(struct jw *w, const struct dis_field *fd, const void *ext)
 {

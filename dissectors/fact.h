@@ -142,6 +142,8 @@ fact_value(const struct fact_item *it, uint32_t i)
 
 const char *fact_proto_name(const struct fact *f); /* "modbus"; "unknown" for FACT_PROTO_NONE */
 const char *fact_kind_name(uint8_t kind);   /* "request", ... */
+/* Anomaly bit of a protocol's facts, or (48 and up) of the engine; NULL = no such bit. */
+const char *fact_anomaly_name(uint8_t proto, unsigned bit);
 const char *fact_access_name(uint8_t access); /* strongest bit: program > control > write > ... */
 
 struct jw;

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* facts.c - facts as JSON lines. */
+#include "cli/facts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/jw.h"
+#include "cli/cli.h"
+
+#define BUF_SIZE  (1u << 20)
+#define LINE_ROOM (128u << 10) /* flushed when less is left; a longer line is an error */
+#define TUPLES	  1024u	       /* cached texts; powers of two */
+#define VERDICTS  64u
+
+struct facts {
+	int fd;
+	int err; /* errno of the first failed write; nothing is written after it */
+	const char *path;
+	const struct policy *policy;
+	struct jw w;
+	uint64_t lost; /* lines too long for the buffer */
+	char capture[1024]; /* "capture":"x.pcap", or empty */
+	size_t capture_len;
+	uint64_t ts_sec; /* whose digits are in sec */
+	char sec[24];
+	size_t sec_len;
+	struct tuple_text {
+		uint64_t flow_id;
+		uint32_t flow_index;
+		uint8_t proto, dir, len; /* len 0: free */
+		char text[200];
+	} tuples[2 * TUPLES];
+	struct verdict_text {
+		struct verdict v;
+		uint16_t len;
+		char text[320];
+	} verdicts[VERDICTS];
+	char buf[BUF_SIZE];
+};
+
+struct facts *
+facts_open(const char *path, const struct policy *pol)
+{
+	struct facts *fx = calloc(1, sizeof(*fx));
+
+	if (!fx) {
+		cli_say("%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	fx->path = path;
+	fx->policy = pol;
+	fx->ts_sec = UINT64_MAX;
+	fx->w = jw_make(fx->buf, sizeof(fx->buf));
+	fx->fd = strcmp(path, "-") == 0 ? STDOUT_FILENO
+	    : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fx->fd >= 0)
+		return fx;
+	cli_say("%s: %s", path, strerror(errno));
+	free(fx);
+	return NULL;
+}
+
+void
+facts_capture(struct facts *fx, const char *capture, bool show)
+{
+	struct jw w = jw_make(fx->capture, sizeof(fx->capture));
+
+	fx->capture_len = 0;
+	memset(fx->tuples, 0, sizeof(fx->tuples)); /* another engine's flows */
+	if (!show)
+		return;
+	jw_str(&w, "capture", capture);
+	jw_ch(&w, ',');
+	if (!w.full)
+		fx->capture_len = jw_len(&w);
+}
+
+static void
+flush(struct facts *fx)
+{
+	const char *p = fx->buf;
+	size_t left = jw_len(&fx->w);
+
+	while (left > 0 && fx->err == 0) {
+		ssize_t n = write(fx->fd, p, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			fx->err = errno;
+			break;
+		}
+		p += n;
+		left -= (size_t)n;
+	}
+	fx->w = jw_make(fx->buf, sizeof(fx->buf));
+}
+
+/* "proto":..,"src":..,"sport":..,"dst":..,"dport":.. */
+static const struct tuple_text *
+tuple_text(struct facts *fx, const struct engine_pdu *pdu)
+{
+	const struct net_tuple *t = pdu->tuple;
+	const struct fact *f = pdu->fact;
+	struct tuple_text *c = &fx->tuples[2 * (pdu->flow_index % TUPLES) + (f->dir & 1)];
+	char addr[NET_ADDR_STRLEN];
+	struct jw w;
+
+	if (c->len != 0 && c->flow_id == pdu->flow_id && c->flow_index == pdu->flow_index &&
+	    c->proto == f->proto)
+		return c;
+	w = jw_make(c->text, sizeof(c->text));
+	jw_str(&w, "proto", fact_proto_name(f));
+	jw_str(&w, "src", net_addr_str(&t->src, addr));
+	jw_u(&w, "sport", t->sport);
+	jw_str(&w, "dst", net_addr_str(&t->dst, addr));
+	jw_u(&w, "dport", t->dport);
+	c->flow_id = pdu->flow_id;
+	c->flow_index = pdu->flow_index;
+	c->proto = f->proto;
+	c->len = (uint8_t)jw_len(&w);
+	return c;
+}
+
+/* ,"verdict":..,"rule":..,"reason":..,"conduit":.. */
+static const struct verdict_text *
+verdict_text(struct facts *fx, const struct verdict *v)
+{
+	struct verdict_text *c =
+	    &fx->verdicts[(v->rule * 4 + v->reason + v->would) % VERDICTS];
+	struct policy_rule_info ri;
+	struct jw w;
+
+	if (c->len != 0 && c->v.rule == v->rule && c->v.conduit == v->conduit &&
+	    c->v.would == v->would && c->v.reason == v->reason)
+		return c;
+	w = jw_make(c->text, sizeof(c->text));
+	w.comma = true;
+	jw_str(&w, "verdict", verdict_action_name(v->would));
+	jw_key(&w, "rule");
+	if (v->reason == REASON_RULE && policy_rule_info(fx->policy, v->rule, &ri) == 0)
+		jw_quote(&w, ri.name, strlen(ri.name));
+	else
+		jw_raw(&w, "null", 4);
+	jw_key(&w, "conduit");
+	if (v->conduit != RULE_NONE) {
+		const char *name = policy_conduit_name(fx->policy, v->conduit);
+
+		jw_quote(&w, name, strlen(name));
+	} else {
+		jw_raw(&w, "null", 4);
+	}
+	jw_str(&w, "reason", policy_reason_name(v->reason));
+	if (v->reason == REASON_CONDITION)
+		jw_str(&w, "condition", policy_cond_name((uint8_t)v->rule));
+	c->v = *v;
+	c->len = (uint16_t)jw_len(&w);
+	return c;
+}
+
+/* Decimal seconds, nine digits behind the point. */
+static void
+put_ts(struct facts *fx, uint64_t ns)
+{
+	uint64_t sec = ns / NS_PER_S;
+	uint32_t rest = (uint32_t)(ns % NS_PER_S);
+	char b[10];
+
+	if (sec != fx->ts_sec) {
+		struct jw w = jw_make(fx->sec, sizeof(fx->sec));
+
+		jw_dec(&w, sec);
+		fx->sec_len = jw_len(&w);
+		fx->ts_sec = sec;
+	}
+	jw_key(&fx->w, "ts");
+	jw_raw(&fx->w, fx->sec, fx->sec_len);
+	for (unsigned i = 9; i > 0; i--, rest /= 10)
+		b[i] = (char)('0' + rest % 10);
+	b[0] = '.';
+	jw_raw(&fx->w, b, sizeof(b));
+}
+
+void
+facts_put(struct facts *fx, const struct engine_pdu *pdu)
+{
+	const struct tuple_text *t;
+	char *line;
+
+	if (fx->err != 0)
+		return;
+	if ((size_t)(fx->w.end - fx->w.p) < LINE_ROOM)
+		flush(fx);
+	line = fx->w.p;
+	fx->w.comma = false;
+	jw_ch(&fx->w, '{');
+	jw_raw(&fx->w, fx->capture, fx->capture_len);
+	jw_u(&fx->w, "frame", pdu->frame);
+	put_ts(fx, pdu->ts_ns);
+	t = tuple_text(fx, pdu);
+	jw_ch(&fx->w, ',');
+	jw_raw(&fx->w, t->text, t->len);
+	fact_json(&fx->w, pdu->fact);
+	if (fx->policy) {
+		const struct verdict_text *v = verdict_text(fx, pdu->verdict);
+
+		jw_raw(&fx->w, v->text, v->len);
+	}
+	jw_raw(&fx->w, "}\n", 2);
+	if (fx->w.full) {
+		fx->lost++;
+		fx->w.p = line;
+		fx->w.full = false;
+		flush(fx);
+	}
+}
+
+bool
+facts_usable(const struct facts *fx)
+{
+	return fx->err == 0;
+}
+
+bool
+facts_close(struct facts *fx)
+{
+	bool ok;
+
+	if (!fx)
+		return true;
+	flush(fx);
+	if (fx->fd != STDOUT_FILENO && close(fx->fd) < 0 && fx->err == 0)
+		fx->err = errno;
+	if (fx->err != 0)
+		cli_say("%s: %s", out_name(fx->path), strerror(fx->err));
+	if (fx->lost != 0)
+		cli_say("%s: %llu facts were too long to write", out_name(fx->path),
+		    (unsigned long long)fx->lost);
+	ok = fx->err == 0 && fx->lost == 0;
+	free(fx);
+	return ok;
+}
