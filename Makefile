@@ -91,6 +91,7 @@ BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
 UNITBIN := $(UNIT:%=$B/tests/unit/%_test)
 MODELBIN := $(MODEL:%=$B/tests/model/%_test)
 BENCHBIN := $(BENCH:%=$B/bench/%)
+TOOLBIN := $(patsubst %.c,$B/%,$(wildcard tests/tools/*.c))
 LINK = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) \
        $B/libinterlock.a $(LDLIBS)
 
@@ -103,7 +104,10 @@ $B/tests/model/%_test: tests/model/%_test.c $(MODELOBJ) $B/libinterlock.a
 $B/bench/%: tests/bench/%.c $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(LINK)
--include $(UNITBIN:%=%.d) $(MODELBIN:%=%.d) $(MODELOBJ:.o=.d) $(BENCHBIN:%=%.d)
+$B/tests/tools/%: tests/tools/%.c $B/libinterlock.a
+	@mkdir -p $(@D)
+	$(LINK)
+-include $(addsuffix .d,$(UNITBIN) $(MODELBIN) $(BENCHBIN) $(TOOLBIN)) $(MODELOBJ:.o=.d)
 
 deps:					## install what building and testing need (apt)
 	@sh mk/deps.sh build test
@@ -114,7 +118,7 @@ demo: 					## build, judge a capture, prove the alerts
 test:					## everything: builds, tests, fuzz, lint
 	@sh mk/deps.sh build test
 	@B=$B CORPUS=$(CORPUS) bash tests/run
-test-programs: $(UNITBIN) $(MODELBIN)	## build unit and model tests, do not run them
+test-programs: $(UNITBIN) $(MODELBIN) $(TOOLBIN)	## build the tests' programs, do not run them
 unit: $(UNITBIN)			## build and run the unit tests
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 unit-%: $B/tests/unit/%_test		## run one of them

@@ -1,0 +1,45 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The program was linked and compiled as the Makefile's HARD and LDFLAGS say; read from
+# the program itself, so that a lost flag shows.
+
+setup() {
+	bin=${INTERLOCK:-$BATS_TEST_DIRNAME/../../build/interlock}
+}
+
+has() { # has TEXT COMMAND...
+	local text=$1
+	shift
+	run "$@"
+	[ "$status" -eq 0 ] && [[ $output == *"$text"* ]] || { echo "no \"$text\" in: $output"; return 1; }
+}
+
+@test "position independent" {
+	has 'Position-Independent Executable' readelf -h "$bin"
+	has 'PIE' readelf -d "$bin"
+}
+@test "full RELRO: relocated before start, then read-only" {
+	has 'GNU_RELRO' readelf -lW "$bin"
+	has 'BIND_NOW' readelf -d "$bin"
+}
+@test "no executable stack, no segment writable and executable" {
+	run bash -c "readelf -lW '$bin' | grep GNU_STACK"
+	[[ $output == *'RW '* ]] || { echo "$output"; return 1; }
+	run bash -c "readelf -lW '$bin' | grep -E 'LOAD.* RWE'"
+	[ -z "$output" ]
+}
+@test "stack protector" {
+	has '__stack_chk_fail' readelf -W --dyn-syms "$bin"
+}
+@test "fortified calls" {
+	run bash -c "readelf -W --dyn-syms '$bin' | grep -cE '__(memcpy|snprintf|vsnprintf|fprintf|vfprintf|memmove|memset|read)_chk'"
+	[ "$output" -ge 2 ]
+}
+@test "control-flow enforcement: IBT and shadow stack" {
+	[ "$(uname -m)" = x86_64 ] || skip "an x86 feature"
+	has 'IBT, SHSTK' readelf -nW "$bin"
+}
+@test "no search path of libraries is built in" {
+	run bash -c "readelf -d '$bin' | grep -E 'RPATH|RUNPATH'"
+	[ -z "$output" ]
+}
