@@ -261,6 +261,10 @@ input_ended(struct file_io *f, int r)
 
 	if (r == PCAP_ERROR_BREAK)
 		return ERR_EOF;
+	if (strncmp(msg, "an interface has", 16) == 0) /* libpcap wants them alike */
+		return fail(f->text, sizeof(f->text), ERR_UNSUPPORTED,
+		    "%s: frame %llu: %s; editcap -F pcap makes a capture that can be read",
+		    f->in_name, (unsigned long long)f->frame + 1, msg);
 	at = ftell(pcap_file(f->in));
 	if (at < 0) /* a pipe */
 		return fail(f->text, sizeof(f->text), err_of_pcap(msg), "%s: frame %llu: %s",
