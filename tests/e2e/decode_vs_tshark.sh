@@ -2,15 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compares what decode() finds in each frame with what tshark finds: VLAN,
 # addresses, transport, ports, sequence number, lengths, and the number of frames.
-# usage: decode_vs_tshark.sh DECODE_DUMP [FOLDER...]   (default: pcaps and ../shared/corpus)
+# usage: [B=build] decode_vs_tshark.sh [FOLDER...]   (default: pcaps and ../shared/corpus)
 # A frame that tshark shows and decode() refuses counts as different; the known
 # ones are in decode_vs_tshark.known, each with its reason.
 set -euo pipefail
 export LC_ALL=C
-here=$(dirname "$0") dump=$1
-shift
+here=$(dirname "$0") dump=${B:-build}/tests/tools/decode_dump
 [ $# -gt 0 ] || set -- pcaps ../shared/corpus
-command -v tshark >/dev/null || { echo "skipped: tshark is not installed"; exit 0; }
+command -v tshark >/dev/null || { echo "tshark is not installed"; exit 77; }
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
