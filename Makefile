@@ -9,6 +9,8 @@ T        ?= 60
 CORPUS   ?= ../shared/corpus
 VERSION  := 0.1.0
 .DEFAULT_GOAL := all
+# V=1 shows the commands.
+say = $(if $V,,@printf '  %-4s %s\n' $1 $2; )
 
 # --- flags ------------------------------------------------------------------
 WARN  := -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes \
@@ -51,15 +53,15 @@ GENOBJ := $B/gen/dissectors.o $B/gen/build_id.o
 all: $B/interlock		## build the program at build/interlock
 
 $B/interlock: $(CLI:%.c=$B/%.o) $B/libinterlock.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $B/libinterlock.a: $(OBJ) $(GENOBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)ar rcs $@ $^
 $B/%.o: %.c $B/features.mk
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $B/gen/%.o: $B/gen/%.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The registry is the list of folders; rewritten only when the list changes.
 $B/gen/dissectors.c: FORCE
@@ -97,16 +99,16 @@ LINK = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^
 
 $B/tests/unit/%_test: tests/unit/%_test.c $B/libinterlock.a
 	@mkdir -p $(@D)
-	$(LINK) -lcmocka
+	$(call say,LINK,$@)$(LINK) -lcmocka
 $B/tests/model/%_test: tests/model/%_test.c $(MODELOBJ) $B/libinterlock.a
 	@mkdir -p $(@D)
-	$(LINK) -lcmocka
+	$(call say,LINK,$@)$(LINK) -lcmocka
 $B/bench/%: tests/bench/%.c $B/libinterlock.a
 	@mkdir -p $(@D)
-	$(LINK)
+	$(call say,LINK,$@)$(LINK)
 $B/tests/tools/%: tests/tools/%.c $B/libinterlock.a
 	@mkdir -p $(@D)
-	$(LINK)
+	$(call say,LINK,$@)$(LINK)
 -include $(addsuffix .d,$(UNITBIN) $(MODELBIN) $(BENCHBIN) $(TOOLBIN)) $(MODELOBJ:.o=.d)
 
 deps:					## install what building and testing need (apt)
@@ -143,7 +145,7 @@ FUZZSAN := address,undefined
 $(FUZZB)/libinterlock.a: FORCE
 	@$(MAKE) --no-print-directory B=$(FUZZB) CC=clang SAN=fuzzer-no-link,$(FUZZSAN) $@
 $(FUZZB)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZB)/libinterlock.a
-	clang $(CPPFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,$(FUZZSAN) -fno-sanitize-recover=all \
+	$(call say,LINK,$@)clang $(CPPFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,$(FUZZSAN) -fno-sanitize-recover=all \
 	  -MMD -MP -o $@ $< $(FUZZB)/libinterlock.a $(LDLIBS)
 -include $(FUZZ:%=$(FUZZB)/fuzz_%.d)
 fuzz-programs: $(FUZZ:%=$(FUZZB)/fuzz_%)	## build the harnesses, do not run them
