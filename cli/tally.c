@@ -138,9 +138,17 @@ conv_lookup(struct tally *t, const struct net_tuple *tuple, bool to_client, uint
 }
 
 static struct tally_op *
-conv_op(struct conv *c, uint16_t opx)
+conv_op(const struct conv *c, uint16_t opx)
 {
 	return &c->ops[opx < c->n_ops ? opx : c->n_ops - 1];
+}
+
+const struct tally_op *
+tally_op_of(const struct tally *t, const struct finding *f)
+{
+	const struct conv *c = f->conv != NONE ? &t->convs[f->conv] : NULL;
+
+	return c && c->ops && f->op && f->opx != NO_OPX ? conv_op(c, f->opx) : NULL;
 }
 
 /* --- one PDU --------------------------------------------------------------------------- */
@@ -234,7 +242,7 @@ finding_key(const struct event *ev, uint32_t conv)
 	}
 	if (ev->fact) {
 		k.op = ev->fact->op;
-		k.opx = ev->fact->opx;
+		k.opx = ev->fact->proto != FACT_PROTO_NONE ? ev->fact->opx : NO_OPX;
 		k.port = ev->to_client ? t->sport : t->dport;
 	}
 	return k;
@@ -328,7 +336,8 @@ describe_item(struct jw *w, const struct dis_schema *sc, const struct fact_item 
 
 	jw_ch(w, ' ');
 	if (it->name) {
-		jw_raw(w, it->name, it->name_len);
+		for (uint32_t i = 0; i < it->name_len; i++) /* the wire's bytes, on a terminal */
+			jw_ch(w, it->name[i] >= ' ' && it->name[i] <= '~' ? it->name[i] : '?');
 		return;
 	}
 	if (sp) {

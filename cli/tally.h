@@ -19,6 +19,7 @@
 #define FINDING_SAMPLES 8u    /* PDUs described per finding */
 #define FACT_KINDS	5u    /* enum fact_kind */
 #define NONE		UINT32_MAX
+#define NO_OPX		UINT16_MAX
 
 /* One operation within a conversation. */
 struct tally_op {
@@ -50,7 +51,8 @@ struct finding {
 	const char *op, *note; /* static text; NULL = none */
 	uint32_t conv;	       /* index, or NONE */
 	uint32_t rule, conduit;
-	uint16_t port, opx;
+	uint16_t port;
+	uint16_t opx; /* NO_OPX = of no protocol */
 	uint8_t smac[6], dmac[6]; /* of frames that are not IP */
 	uint8_t kind;		  /* enum event_kind */
 	uint8_t would, action, reason, mode, cond, l4;
@@ -115,6 +117,9 @@ tally_fact(struct tally *t, const struct engine_pdu *pdu)
 
 /* Counted events that are not allowed: what makes the exit status 1. */
 bool tally_denies(const struct verdict *v);
+
+/* The operation that a finding is about; NULL = none (a connection, a frame). */
+const struct tally_op *tally_op_of(const struct tally *t, const struct finding *f);
 
 /* What a PDU is about, in the words of its protocol; returns buf. */
 char *tally_describe(const struct fact *f, char *buf, size_t size);

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report_text.c - the summary that a person reads. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/report.h"
+
+#define LIST_MAX 40u /* lines of one list */
+
+/* ANSI, or empty strings. */
+struct style {
+	const char *bold, *red, *green, *dim, *off;
+};
+
+static struct style
+style_of(bool colour)
+{
+	return colour ? (struct style){"\033[1m", "\033[31m", "\033[32m", "\033[2m", "\033[0m"}
+		      : (struct style){"", "", "", "", ""};
+}
+
+static const char *
+plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void
+more(FILE *to, size_t shown, size_t all, const char *what)
+{
+	if (all > shown)
+		fprintf(to, "  ... and %zu more %s; --json lists them\n", all - shown, what);
+}
+
+static void
+put_head(const struct capture *c, FILE *to, const struct style *st)
+{
+	char from[CLOCK_STRLEN];
+
+	fprintf(to, "%s%s%s: %" PRIu64 " frame%s, %" PRIu64 " PDU%s", st->bold, c->path, st->off,
+	    c->run.stats.received, plural(c->run.stats.received), c->run.stats.pdus,
+	    plural(c->run.stats.pdus));
+	if (c->run.first_ns != 0)
+		fprintf(to, ", %.3f s from %s", (double)(c->run.last_ns - c->run.first_ns) / 1e9,
+		    clock_str(c->run.first_ns, from));
+	fputc('\n', to);
+	if (c->run.error[0] != '\0')
+		fprintf(to, "%sincomplete: %s%s\n", st->red, c->run.error, st->off);
+}
+
+static void
+put_devices(const struct report *r, const struct capture *c, FILE *to, const struct style *st)
+{
+	size_t n, shown;
+	struct host *h = report_hosts(&c->tally, &n);
+
+	if (n != 0)
+		fprintf(to, "\n%sdevices%s\n", st->bold, st->off);
+	for (shown = 0; shown < n && shown < LIST_MAX; shown++) {
+		const char *name = r->policy ? policy_device_name(r->policy, &h[shown].addr) : NULL;
+		const char *zone = r->policy ? policy_zone_name(r->policy, &h[shown].addr) : NULL;
+		char addr[NET_ADDR_STRLEN];
+
+		fprintf(to, "  %-16s %-16s %-12s", net_addr_str(&h[shown].addr, addr),
+		    name ? name : "-", zone ? zone : "-");
+		if (!h[shown].client && !h[shown].server)
+			fputs(" no known protocol\n", to);
+		else
+			fprintf(to, " %s of %u, %" PRIu64 " PDU%s\n",
+			    h[shown].client && h[shown].server ? "client and server"
+			    : h[shown].client		      ? "client"
+							      : "server",
+			    h[shown].peers, h[shown].pdus, plural(h[shown].pdus));
+	}
+	more(to, shown, n, "devices");
+	free(h);
+}
+
+static void
+put_op(const struct tally_op *op, FILE *to, const struct style *st)
+{
+	fprintf(to, "    %5u  %-32s %10" PRIu64 " request%s", op->code, op->op,
+	    op->n[FACT_REQUEST], plural(op->n[FACT_REQUEST]));
+	fprintf(to, ", %" PRIu64 " response%s", op->n[FACT_RESPONSE], plural(op->n[FACT_RESPONSE]));
+	if (op->n[FACT_EXCEPTION] != 0)
+		fprintf(to, ", %" PRIu64 " exception%s", op->n[FACT_EXCEPTION],
+		    plural(op->n[FACT_EXCEPTION]));
+	if (op->n[FACT_MALFORMED] != 0)
+		fprintf(to, ", %" PRIu64 " malformed", op->n[FACT_MALFORMED]);
+	if (op->n[FACT_OTHER] != 0)
+		fprintf(to, ", %" PRIu64 " other", op->n[FACT_OTHER]);
+	if (op->denied != 0)
+		fprintf(to, ", %s%" PRIu64 " not allowed%s", st->red, op->denied, st->off);
+	fputc('\n', to);
+}
+
+static void
+put_convs(const struct report *r, const struct capture *c, FILE *to, const struct style *st)
+{
+	const struct tally *t = &c->tally;
+	size_t shown = 0, all = 0;
+
+	for (uint32_t i = 0; i < t->n_convs; i++) {
+		const struct conv *v = &t->convs[i];
+		char name[NAME_SIZE];
+
+		if (!v->ops)
+			continue;
+		if (all++ == 0)
+			fprintf(to, "\n%sconversations%s\n", st->bold, st->off);
+		if (all > LIST_MAX)
+			continue;
+		shown++;
+		fprintf(to, "  %s  %s/%s, %" PRIu64 " PDU%s\n", report_conv(r->policy, v, name),
+		    dissectors[v->proto]->name, v->l4 == NET_PROTO_UDP ? "udp" : "tcp",
+		    report_conv_pdus(v), plural(report_conv_pdus(v)));
+		for (unsigned k = 0; k < v->n_ops; k++)
+			if (v->ops[k].op)
+				put_op(&v->ops[k], to, st);
+	}
+	more(to, shown, all, "conversations");
+	if (t->convs_lost != 0)
+		fprintf(to, "  %" PRIu64 " PDUs of further conversations are not listed\n",
+		    t->convs_lost);
+}
+
+static void
+put_rules(const struct report *r, const struct capture *c, FILE *to, const struct style *st)
+{
+	size_t shown = 0, all = 0;
+
+	for (uint32_t i = 0; i < c->run.n_rules && c->run.rule_hits; i++) {
+		struct policy_rule_info ri;
+
+		if (c->run.rule_hits[i] == 0 || policy_rule_info(r->policy, i, &ri) < 0)
+			continue;
+		if (all++ == 0)
+			fprintf(to, "\n%srules that decided%s\n", st->bold, st->off);
+		if (all > LIST_MAX)
+			continue;
+		shown++;
+		fprintf(to, "  %10" PRIu64 "  %s%-6s%s %s/%s  %s%s:%u:%u%s\n", c->run.rule_hits[i],
+		    ri.deny ? st->red : st->green, ri.deny ? "deny" : "allow", st->off, ri.conduit,
+		    ri.name, st->dim, ri.file, ri.line, ri.col, st->off);
+	}
+	more(to, shown, all, "rules");
+}
+
+static void
+put_finding(const struct report *r, const struct finding *f, FILE *to, const struct style *st)
+{
+	char ends[NAME_SIZE], who[NAME_SIZE];
+	unsigned col, line = report_line(r->policy, f, &col);
+	uint64_t samples = f->count < FINDING_SAMPLES ? f->count : FINDING_SAMPLES;
+
+	fprintf(to, "  %10" PRIu64 "  %s%-6s%s %s  %s%s", f->count, f->denied ? st->red : "",
+	    verdict_action_name(f->would), f->denied ? st->off : "",
+	    report_ends(r->policy, f, ends), report_subject(f), f->answer ? " (answer)" : "");
+	fprintf(to, "\n              by %s", report_decider(r->policy, f, who));
+	if (line != 0)
+		fprintf(to, "  %s%s:%u:%u%s", st->dim, r->policy_path, line, col, st->off);
+	if (f->action != f->would)
+		fprintf(to, ", let through: mode %s", f->mode == MODE_LEARN ? "learn" : "alert");
+	if (f->note)
+		fprintf(to, ", %s", f->note);
+	fputc('\n', to);
+	for (uint64_t i = 0; i < samples && i < 3; i++)
+		fprintf(to, "              frame %" PRIu64 "%s%s\n", f->sample[i].frame,
+		    f->sample[i].text[0] ? ": " : "", f->sample[i].text);
+	if (f->count > 3)
+		fprintf(to, "              ... up to frame %" PRIu64 "\n", f->last_frame);
+}
+
+static void
+put_findings(const struct report *r, const struct capture *c, FILE *to, const struct style *st,
+    bool denied)
+{
+	const struct tally *t = &c->tally;
+	size_t shown = 0, all = 0;
+
+	for (uint32_t i = 0; i < t->n_findings; i++) {
+		if (t->findings[i].denied != denied)
+			continue;
+		if (all++ == 0)
+			fprintf(to, "\n%s%s%s\n", st->bold, denied ? "not allowed" : "told", st->off);
+		if (all > LIST_MAX)
+			continue;
+		shown++;
+		put_finding(r, &t->findings[i], to, st);
+	}
+	more(to, shown, all, "findings");
+	if (denied && t->findings_lost != 0)
+		fprintf(to, "  %" PRIu64 " further events are counted only\n", t->findings_lost);
+}
+
+static void
+put_anomalies(const struct capture *c, FILE *to, const struct style *st)
+{
+	bool any = false;
+
+	for (unsigned p = 0; p <= n_dissectors; p++)
+		for (unsigned b = 0; b < 64; b++) {
+			const char *name = fact_anomaly_name((uint8_t)p, b);
+
+			if (c->tally.anomalies[p][b] == 0 || !name)
+				continue;
+			if (!any)
+				fprintf(to, "\n%sanomalies%s\n", st->bold, st->off);
+			any = true;
+			fprintf(to, "  %10" PRIu64 "  %s%s%s\n", c->tally.anomalies[p][b],
+			    p < n_dissectors ? dissectors[p]->name : "", p < n_dissectors ? "." : "",
+			    name);
+		}
+}
+
+static void
+put_balance(const struct report *r, const struct capture *c, FILE *to, const struct style *st)
+{
+	const struct engine_stats *s = &c->run.stats;
+	uint64_t dropped = 0;
+
+	for (unsigned i = 0; i < DROP__MAX; i++)
+		dropped += s->dropped[i];
+	fprintf(to, "\n%spackets%s\n  received %" PRIu64, st->bold, st->off, s->received);
+	if (s->injected != 0)
+		fprintf(to, " + injected %" PRIu64, s->injected);
+	fprintf(to, " = %s %" PRIu64 " + dropped %" PRIu64 " + consumed %" PRIu64 " + held %" PRIu64 "\n",
+	    r->inline_mode ? "forwarded" : "judged", s->forwarded, dropped, s->consumed, s->held);
+	for (unsigned i = 0; i < DROP__MAX; i++)
+		if (s->dropped[i] != 0)
+			fprintf(to, "  %10" PRIu64 "  %s: %s\n", s->dropped[i], drop_name(i),
+			    drop_text(i));
+	if (!r->inline_mode && s->would_drop != 0)
+		fprintf(to, "  a guard in mode enforce would have dropped %" PRIu64 "\n",
+		    s->would_drop);
+	fprintf(to, "  flows %" PRIu64 ", midstream %" PRIu64 ", evicted %" PRIu64
+	    ", retransmitted %" PRIu64 ", out of order %" PRIu64 ", gaps %" PRIu64 "\n",
+	    s->flows, s->midstream, s->flows_evicted, s->retransmitted, s->out_of_order, s->gaps);
+	fprintf(to, "  memory %.1f MiB, taken at start, for %u flows\n",
+	    (double)s->memory_bytes / (1 << 20), c->run.max_flows);
+}
+
+static void
+put_end(const struct report *r, FILE *to, const struct style *st)
+{
+	uint64_t denied = 0, told = 0;
+
+	for (size_t i = 0; i < r->n_caps; i++) {
+		denied += r->caps[i].tally.denied;
+		told += r->caps[i].tally.told;
+	}
+	if (r->alerts) {
+		fprintf(to, "\n%salerts%s\n  %" PRIu64 " event%s, %" PRIu64 " folded, %" PRIu64
+		    " lost, %" PRIu64 " line%s", st->bold, st->off, r->alerts->events,
+		    plural(r->alerts->events), r->alerts->folded, r->alerts->lost, r->alerts->lines,
+		    plural(r->alerts->lines));
+		if (r->journal_dir)
+			fprintf(to, ", %" PRIu64 " signed batch%s in %s", r->alerts->batches,
+			    r->alerts->batches == 1 ? "" : "es", r->journal_dir);
+		fputc('\n', to);
+	}
+	fputc('\n', to);
+	if (!r->policy)
+		fputs("no policy was given: everything is allowed\n", to);
+	else if (denied != 0)
+		fprintf(to, "%s%" PRIu64 " not allowed%s by %s", st->red, denied, st->off,
+		    r->policy_path);
+	else
+		fprintf(to, "%severything is allowed%s by %s", st->green, st->off, r->policy_path);
+	if (r->policy && told != 0)
+		fprintf(to, ", %" PRIu64 " told", told);
+	if (r->policy)
+		fputc('\n', to);
+	if (r->status == EXIT_UNABLE)
+		fprintf(to, "%snot all of the work could be done; see above%s\n", st->red, st->off);
+}
+
+void
+report_text(const struct report *r, FILE *to, bool colour)
+{
+	const struct style st = style_of(colour);
+
+	for (size_t i = 0; i < r->n_caps; i++) {
+		const struct capture *c = &r->caps[i];
+
+		if (i != 0)
+			fputc('\n', to);
+		put_head(c, to, &st);
+		if (c->run.stats.received == 0)
+			continue;
+		put_devices(r, c, to, &st);
+		put_convs(r, c, to, &st);
+		if (r->policy) {
+			put_rules(r, c, to, &st);
+			put_findings(r, c, to, &st, true);
+			put_findings(r, c, to, &st, false);
+		}
+		put_anomalies(c, to, &st);
+		put_balance(r, c, to, &st);
+	}
+	put_end(r, to, &st);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run.c - the loop of replay and why: io, engine, alerts, io. */
+#include "cli/run.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "alerts/alert.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "cli/cli.h"
+
+#define PROGRESS_AFTER_NS (NS_PER_S)
+#define PROGRESS_EVERY_NS (NS_PER_S / 5)
+#define PROGRESS_BURSTS	  256u /* the clock is read once in so many */
+#define RECORD_HEAD	  16u  /* of a frame in a pcap file */
+
+/* A capture is judged the same way every time, so the seed is fixed.  A file
+ * made to collide can evict flows, which is counted; it cannot do more. */
+#define REPLAY_SEED UINT64_C(0x696e7465726c6f63)
+
+static volatile sig_atomic_t interrupted;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+static void __attribute__((format(printf, 2, 3)))
+fail(struct run_result *r, const char *fmt, ...)
+{
+	char text[RUN_ERR_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	cli_say("%s", text);
+	r->status = EXIT_UNABLE;
+	if (r->error[0] == '\0')
+		memcpy(r->error, text, sizeof(r->error));
+}
+
+struct progress {
+	bool on, shown;
+	unsigned bursts;
+	uint64_t begin_ns, next_ns;
+	uint64_t file_bytes; /* 0 = not known */
+};
+
+static void
+progress_init(struct progress *p, const char *path, bool wanted)
+{
+	struct stat st;
+
+	*p = (struct progress){.on = wanted && isatty(STDERR_FILENO)};
+	if (!p->on)
+		return;
+	p->begin_ns = clock_mono_ns();
+	p->next_ns = p->begin_ns + PROGRESS_AFTER_NS;
+	if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+		p->file_bytes = (uint64_t)st.st_size;
+}
+
+static void
+progress_step(struct progress *p, const char *path, const struct engine_stats *st)
+{
+	uint64_t now, done = st->bytes + st->received * RECORD_HEAD;
+
+	if (!p->on || ++p->bursts % PROGRESS_BURSTS != 0)
+		return;
+	if ((now = clock_mono_ns()) < p->next_ns)
+		return;
+	p->next_ns = now + PROGRESS_EVERY_NS;
+	p->shown = true;
+	fprintf(stderr, "\r%s: %llu frames, %llu PDUs", path, (unsigned long long)st->received,
+	    (unsigned long long)st->pdus);
+	/* Frames that the capture cut make this an estimate. */
+	if (p->file_bytes != 0)
+		fprintf(stderr, ", %u %%",
+		    done < p->file_bytes ? (unsigned)(done * 100 / p->file_bytes) : 100);
+	fputs("\033[K", stderr);
+}
+
+static void
+progress_end(struct progress *p)
+{
+	if (p->shown)
+		fputs("\r\033[K", stderr);
+}
+
+static void
+pump(const struct run_conf *conf, struct run_result *r, uint64_t now_ns)
+{
+	int rc;
+
+	if (!conf->alerts || (rc = alerts_pump(conf->alerts, now_ns)) >= 0)
+		return;
+	if (r->status == EXIT_OK)
+		fail(r, "%s", *alerts_error(conf->alerts) ? alerts_error(conf->alerts) : err_str(rc));
+	r->status = EXIT_UNABLE;
+}
+
+static void
+loop(const char *path, const struct run_conf *conf, struct io *io, struct engine *e,
+    struct run_result *r)
+{
+	const struct engine_stats *st = engine_stats(e);
+	struct pkt burst[PKT_BURST];
+	struct progress progress;
+	bool more = true;
+	int n = 0;
+
+	progress_init(&progress, path, conf->progress);
+	while (more && !interrupted && (n = io->be->rx(io, burst, PKT_BURST)) >= 0) {
+		if (n == 0)
+			continue;
+		if (r->first_ns == 0)
+			r->first_ns = burst[0].ts_ns;
+		if (burst[n - 1].ts_ns > r->last_ns)
+			r->last_ns = burst[n - 1].ts_ns;
+		more = !conf->on_burst || conf->on_burst(conf->ctx, burst, (unsigned)n);
+		engine_burst(e, burst, (unsigned)n);
+		pump(conf, r, burst[n - 1].ts_ns);
+		io->be->done(io, burst, (unsigned)n);
+		progress_step(&progress, path, st);
+	}
+	progress_end(&progress);
+	if (interrupted)
+		fail(r, "%s: interrupted after %llu frames", path, (unsigned long long)st->received);
+	else if (n < 0 && n != ERR_EOF)
+		fail(r, "%s; the %llu frames before were judged", io->be->err_text(io),
+		    (unsigned long long)st->received);
+	engine_finish(e);
+	pump(conf, r, r->last_ns);
+}
+
+void
+run_capture(const char *path, const struct run_conf *conf, struct run_result *out)
+{
+	struct engine_conf ec = {
+	    .memory_bytes = conf->memory_bytes,
+	    .seed = REPLAY_SEED,
+	    .inline_mode = conf->inline_mode,
+	    .policy = conf->policy,
+	    .alerts = conf->alerts,
+	    .on_fact = conf->on_fact,
+	    .on_packet = conf->on_packet,
+	    .on_event = conf->on_event,
+	    .ctx = conf->ctx,
+	};
+	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+	char err[RUN_ERR_SIZE] = "";
+	struct engine *e = NULL;
+	const struct io_backend *be;
+	struct io *io = NULL;
+	int rc;
+
+	*out = (struct run_result){.status = EXIT_OK, .balanced = true};
+	(void)sigaction(SIGINT, &sa, NULL);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	if ((rc = io_open(&io, path, conf->write_to, err, sizeof(err))) < 0) {
+		fail(out, "%s", *err ? err : err_str(rc));
+		return;
+	}
+	be = io->be;
+	ec.io = io;
+	if (!(e = engine_new(&ec))) {
+		fail(out, "%s: no memory for the engine; --memory sets how much it takes", path);
+	} else if (!conf->on_start || conf->on_start(conf->ctx, e)) {
+		out->max_flows = engine_max_flows(e);
+		loop(path, conf, io, e, out);
+		out->stats = *engine_stats(e);
+		out->balanced = engine_balanced(&out->stats);
+		out->n_rules = conf->policy ? policy_rule_count(conf->policy) : 0;
+		if (out->n_rules != 0 &&
+		    (out->rule_hits = calloc(out->n_rules, sizeof(*out->rule_hits))))
+			memcpy(out->rule_hits, engine_rule_hits(e),
+			    out->n_rules * sizeof(*out->rule_hits));
+		if (!out->balanced || out->stats.held != 0)
+			fail(out, "%s: internal error: the packet balance does not hold", path);
+	} else {
+		out->status = EXIT_UNABLE;
+	}
+	if ((rc = be->close(io)) < 0 && out->status == EXIT_OK)
+		fail(out, "%s", be->err_text(NULL));
+	engine_free(e);
+}
+
+void
+run_result_fini(struct run_result *r)
+{
+	free(r->rule_hits);
+	r->rule_hits = NULL;
+}

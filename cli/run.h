@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run.h - one capture through one engine, start to end.
+ *
+ * What was readable before a capture breaks off is judged; status then is
+ * EXIT_UNABLE and error says how far it went.
+ */
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include "dataplane/engine.h"
+
+#define RUN_ERR_SIZE 640
+
+struct run_conf {
+	const struct policy *policy;
+	struct alerts *alerts;
+	size_t memory_bytes; /* 0 = the engine's default */
+	bool inline_mode;
+	bool progress;	      /* on standard error, if that is a terminal */
+	const char *write_to; /* forwarded frames, or NULL */
+	/* As in engine_conf; any may be NULL. */
+	void (*on_fact)(void *ctx, const struct engine_pdu *pdu);
+	void (*on_packet)(void *ctx, const struct engine_packet *pkt);
+	void (*on_event)(void *ctx, const struct event *ev);
+	/* The engine is made; false ends the run (said why). */
+	bool (*on_start)(void *ctx, struct engine *e);
+	/* Before a burst is judged; false ends the run in good order. */
+	bool (*on_burst)(void *ctx, const struct pkt *burst, unsigned n);
+	void *ctx;
+};
+
+struct run_result {
+	int status;		  /* EXIT_OK, or EXIT_UNABLE */
+	char error[RUN_ERR_SIZE]; /* "" = none; begins with the file's name */
+	uint64_t first_ns, last_ns; /* packet time; 0 = no packets */
+	struct engine_stats stats;
+	uint64_t *rule_hits; /* policy_rule_count() of them, or NULL */
+	uint32_t n_rules, max_flows;
+	bool balanced;
+};
+
+/* Errors are said on standard error and kept in out->error. */
+void run_capture(const char *path, const struct run_conf *conf, struct run_result *out);
+void run_result_fini(struct run_result *r);
+
+#endif /* CLI_RUN_H */
