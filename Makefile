@@ -47,6 +47,7 @@ SRC := $(filter-out $(FEATURE_SKIP),$(wildcard base/*.c dissectors/*.c policy/*.
          dataplane/*.c dataplane/io/*.c)) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
 CLI := $(wildcard cli/*.c)
+HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
 OBJ := $(SRC:%.c=$B/%.o)
 GENOBJ := $B/gen/dissectors.o $B/gen/build_id.o
 
@@ -78,7 +79,7 @@ $B/gen/build_id.c: FORCE
 	@mkdir -p $(@D)
 	@{ echo '/* generated */'; echo '#include "base/build_id.h"'; \
 	   printf 'const char build_version[] = "%s";\n' '$(VERSION)'; \
-	   printf 'const char build_id[] = "%s";\n' "$$(cat $(SRC) $(CLI) | sha256sum | cut -c1-16)"; \
+	   printf 'const char build_id[] = "%s";\n' "$$(cat $(SRC) $(CLI) $(HDR) | sha256sum | cut -c1-16)"; \
 	 } > $@.$$$$; cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
 FORCE:
 
