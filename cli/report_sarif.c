@@ -108,17 +108,28 @@ put_result(struct jw *w, const struct report *r, const struct capture *c, const 
 	jw_close(w, '}');
 }
 
+/* Do these two have the same rule id? */
+static bool
+same_decider(const struct finding *a, const struct finding *b)
+{
+	bool ruled = a->reason == REASON_RULE || a->reason == REASON_CONDITION;
+
+	if (a->reason != b->reason)
+		return false;
+	return ruled ? a->rule == b->rule : a->conduit == b->conduit;
+}
+
 /* Was this rule id already given by an earlier finding? */
 static bool
-seen(const struct report *r, size_t cap, uint32_t finding, const char *id)
+seen(const struct report *r, size_t cap, uint32_t finding)
 {
-	char b[NAME_SIZE];
+	const struct finding *f = &r->caps[cap].tally.findings[finding];
 
 	for (size_t i = 0; i <= cap; i++) {
 		const struct tally *t = &r->caps[i].tally;
 
 		for (uint32_t k = 0; k < (i == cap ? finding : t->n_findings); k++)
-			if (strcmp(report_rule_id(r->policy, &t->findings[k], b), id) == 0)
+			if (same_decider(&t->findings[k], f))
 				return true;
 	}
 	return false;
@@ -134,10 +145,10 @@ put_rule_ids(struct jw *w, const struct report *r)
 		for (uint32_t k = 0; k < t->n_findings; k++) {
 			char id[NAME_SIZE], by[NAME_SIZE], text[2 * NAME_SIZE];
 
-			if (seen(r, i, k, report_rule_id(r->policy, &t->findings[k], id)))
+			if (seen(r, i, k))
 				continue;
 			jw_obj(w, NULL);
-			jw_str(w, "id", id);
+			jw_str(w, "id", report_rule_id(r->policy, &t->findings[k], id));
 			jw_obj(w, "shortDescription");
 			snprintf(text, sizeof(text), "decided by %s",
 			    report_decider(r->policy, &t->findings[k], by));

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_replay.c - captures in; facts, verdicts, signed alerts and reports out.
+ *
+ * Each capture has an engine of its own, so that one cannot disturb the next;
+ * alerts and reports are for all of them.  Every output is opened before the
+ * first packet and checked when it is closed.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alerts/alert.h"
+#include "base/err.h"
+#include "cli/facts.h"
+#include "cli/report.h"
+
+static const char usage_text[] =
+    "usage: interlock replay [OPTION]... CAPTURE...\n"
+    "Judge captures (pcap, pcapng; - is standard input) as a sensor would have.\n\n"
+    "  -p, --policy FILE    the policy; without one everything is allowed\n"
+    "      --inline         judge as a guard between two ports does\n"
+    "      --write PCAP     write the frames that a guard would forward (implies --inline)\n"
+    "      --facts FILE     one JSON object per PDU\n"
+    "      --eve FILE       alerts as Suricata EVE JSON lines\n"
+    "      --journal DIR    sign the alerts into a journal\n"
+    "      --key KEY        with this secret key (see interlock key)\n"
+    "      --no-fold        one alert per event, also in a storm\n"
+    "      --junit FILE     JUnit XML\n"
+    "      --sarif FILE     SARIF 2.1.0; needs a policy\n"
+    "      --json           the summary as JSON\n"
+    "      --memory SIZE    memory for flows and streams, e.g. 256M (default 64M)\n"
+    "  -q, --quiet          no summary and no progress\n\n"
+    "FILE - is standard output; the summary then goes to standard error.\n"
+    "exit status: 0 all is allowed, 1 some PDU, connection or frame is not (also when the\n"
+    "mode only alerts), 2 could not work, or not to the end: a broken capture, a full disk\n";
+
+struct options {
+	const char *policy, *facts, *eve, *journal, *key, *write, *junit, *sarif;
+	bool inline_mode, no_fold, json, quiet;
+	size_t memory;
+	char **captures;
+	size_t n_captures;
+};
+
+enum { OPT_INLINE = 256, OPT_WRITE, OPT_FACTS, OPT_EVE, OPT_JOURNAL, OPT_KEY, OPT_NO_FOLD,
+	OPT_JUNIT, OPT_SARIF, OPT_JSON, OPT_MEMORY, OPT_HELP };
+
+static const struct option long_options[] = {
+    {"policy", required_argument, NULL, 'p'},
+    {"inline", no_argument, NULL, OPT_INLINE},
+    {"write", required_argument, NULL, OPT_WRITE},
+    {"facts", required_argument, NULL, OPT_FACTS},
+    {"eve", required_argument, NULL, OPT_EVE},
+    {"journal", required_argument, NULL, OPT_JOURNAL},
+    {"key", required_argument, NULL, OPT_KEY},
+    {"no-fold", no_argument, NULL, OPT_NO_FOLD},
+    {"junit", required_argument, NULL, OPT_JUNIT},
+    {"sarif", required_argument, NULL, OPT_SARIF},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static bool
+is_std(const char *path)
+{
+	return path && strcmp(path, "-") == 0;
+}
+
+/* What the options say together.  EXIT_OK, or EXIT_UNABLE and said why. */
+static int
+check_options(const struct options *o)
+{
+	unsigned in = is_std(o->policy), out = (unsigned)is_std(o->facts) + is_std(o->eve) +
+	    is_std(o->write) + is_std(o->junit) + is_std(o->sarif) + o->json;
+
+	if (o->n_captures == 0)
+		return cli_usage("replay", "no capture was given");
+	for (size_t i = 0; i < o->n_captures; i++)
+		in += is_std(o->captures[i]);
+	if (in > 1)
+		return cli_usage("replay", "only one input can be standard input");
+	if (out > 1)
+		return cli_usage("replay", "only one output can be standard output");
+	if (o->key && !o->journal)
+		return cli_usage("replay", "--key needs --journal");
+	if (o->write && o->n_captures > 1)
+		return cli_usage("replay", "--write takes one capture");
+	if (o->sarif && !o->policy)
+		return cli_usage("replay", "--sarif needs a policy to point to");
+	return EXIT_OK;
+}
+
+/* EXIT_OK, EXIT_UNABLE (said why), or -1: help was given. */
+static int
+parse(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	optind = 1;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":p:qh", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'p':
+			o->policy = optarg;
+			break;
+		case OPT_INLINE:
+			o->inline_mode = true;
+			break;
+		case OPT_WRITE:
+			o->write = optarg;
+			o->inline_mode = true;
+			break;
+		case OPT_FACTS:
+			o->facts = optarg;
+			break;
+		case OPT_EVE:
+			o->eve = optarg;
+			break;
+		case OPT_JOURNAL:
+			o->journal = optarg;
+			break;
+		case OPT_KEY:
+			o->key = optarg;
+			break;
+		case OPT_NO_FOLD:
+			o->no_fold = true;
+			break;
+		case OPT_JUNIT:
+			o->junit = optarg;
+			break;
+		case OPT_SARIF:
+			o->sarif = optarg;
+			break;
+		case OPT_JSON:
+			o->json = true;
+			break;
+		case OPT_MEMORY:
+			if (!cli_parse_size(optarg, &o->memory))
+				return cli_usage("replay", "--memory %s: not a size such as 256M",
+				    optarg);
+			break;
+		case 'q':
+			o->quiet = true;
+			break;
+		case 'h':
+		case OPT_HELP:
+			fputs(usage_text, stdout);
+			return -1;
+		default:
+			return cli_bad_option("replay", argv, c);
+		}
+	}
+	o->captures = argv + optind;
+	o->n_captures = (size_t)(argc - optind);
+	return check_options(o);
+}
+
+/* --- the run ---------------------------------------------------------------------------- */
+
+struct watcher {
+	struct tally *tally;
+	struct facts *facts;
+	bool to_stdout; /* facts: nobody may be there to read them */
+};
+
+static void
+on_fact(void *ctx, const struct engine_pdu *pdu)
+{
+	struct watcher *w = ctx;
+
+	tally_fact(w->tally, pdu);
+	if (w->facts)
+		facts_put(w->facts, pdu);
+}
+
+static void
+on_event(void *ctx, const struct event *ev)
+{
+	struct watcher *w = ctx;
+
+	tally_event(w->tally, ev);
+}
+
+static bool
+on_start(void *ctx, struct engine *e)
+{
+	struct watcher *w = ctx;
+
+	if (tally_slots(w->tally, engine_max_flows(e)))
+		return true;
+	cli_say("no memory for the summary");
+	return false;
+}
+
+/* The reader of standard output has gone: do not work for nobody. */
+static bool
+on_burst(void *ctx, const struct pkt *burst, unsigned n)
+{
+	const struct watcher *w = ctx;
+
+	(void)burst;
+	(void)n;
+	return !w->to_stdout || facts_usable(w->facts);
+}
+
+struct replay {
+	struct options o;
+	struct policy *policy;
+	struct alerts *alerts;
+	struct facts *facts;
+	struct out junit, sarif, summary;
+	struct report report;
+};
+
+static int
+open_alerts(struct replay *rp)
+{
+	const struct options *o = &rp->o;
+	struct alerts_conf ac = {
+	    .policy = rp->policy,
+	    .eve_path = o->eve,
+	    .journal_dir = o->journal,
+	    .key_path = o->key,
+	    .in_iface = o->n_captures == 1 ? o->captures[0] : NULL,
+	    .replay = true,
+	    .fold_window_ns = o->no_fold ? 0 : ALERT_FOLD_WINDOW_NS,
+	};
+	char err[512] = "";
+
+	if (!o->eve && !o->journal)
+		return EXIT_OK;
+	if ((rp->alerts = alerts_new(&ac, err, sizeof(err))))
+		return EXIT_OK;
+	cli_say("%s", *err ? err : "alerts cannot be written");
+	return EXIT_UNABLE;
+}
+
+/* Everything that can fail before the first packet. */
+static int
+open_all(struct replay *rp)
+{
+	const struct options *o = &rp->o;
+
+	if (o->policy && !(rp->policy = cli_policy(o->policy)))
+		return EXIT_UNABLE;
+	if (o->facts && !(rp->facts = facts_open(o->facts, rp->policy)))
+		return EXIT_UNABLE;
+	if (!out_open(&rp->junit, o->junit) || !out_open(&rp->sarif, o->sarif))
+		return EXIT_UNABLE;
+	return open_alerts(rp);
+}
+
+static int
+judge(struct replay *rp, struct capture *c)
+{
+	struct watcher w = {&c->tally, rp->facts, is_std(rp->o.facts)};
+	const struct run_conf conf = {
+	    .policy = rp->policy,
+	    .alerts = rp->alerts,
+	    .memory_bytes = rp->o.memory,
+	    .inline_mode = rp->o.inline_mode,
+	    .progress = !rp->o.quiet,
+	    .write_to = rp->o.write,
+	    .on_fact = on_fact,
+	    .on_event = on_event,
+	    .on_start = on_start,
+	    .on_burst = on_burst,
+	    .ctx = &w,
+	};
+
+	if (!tally_init(&c->tally, rp->policy)) {
+		cli_say("no memory for the summary");
+		return EXIT_UNABLE;
+	}
+	if (rp->facts)
+		facts_capture(rp->facts, c->path, rp->o.n_captures > 1);
+	run_capture(c->path, &conf, &c->run);
+	tally_slots_fini(&c->tally);
+	if (c->tally.nomem) {
+		cli_say("%s: out of memory: the summary is incomplete", c->path);
+		c->run.status = EXIT_UNABLE;
+	}
+	return exit_worse(c->run.status, c->tally.denied != 0 ? EXIT_FOUND : EXIT_OK);
+}
+
+static int
+close_alerts(struct replay *rp)
+{
+	uint64_t last = 0;
+	int rc;
+
+	if (!rp->alerts)
+		return EXIT_OK;
+	for (size_t i = 0; i < rp->report.n_caps; i++)
+		if (rp->report.caps[i].run.last_ns > last)
+			last = rp->report.caps[i].run.last_ns;
+	rc = alerts_finish(rp->alerts, last);
+	rp->report.alerts = alerts_stats(rp->alerts);
+	if (rp->report.alerts->lost != 0)
+		cli_say("%llu alerts were lost", (unsigned long long)rp->report.alerts->lost);
+	if (rc < 0)
+		cli_say("%s", *alerts_error(rp->alerts) ? alerts_error(rp->alerts) : err_str(rc));
+	return rc < 0 || rp->report.alerts->lost != 0 ? EXIT_UNABLE : EXIT_OK;
+}
+
+/* The reports, when everything that they report is known. */
+static int
+write_reports(struct replay *rp)
+{
+	const struct options *o = &rp->o;
+	bool busy = is_std(o->facts) || is_std(o->eve) || is_std(o->write) || is_std(o->junit) ||
+	    is_std(o->sarif);
+	bool ok = true;
+
+	if (rp->junit.fp) {
+		report_junit(&rp->report, rp->junit.fp);
+		ok &= out_close(&rp->junit);
+	}
+	if (rp->sarif.fp) {
+		ok &= out_json(&rp->sarif, report_sarif, &rp->report);
+		ok &= out_close(&rp->sarif);
+	}
+	if (!ok)
+		rp->report.status = EXIT_UNABLE;
+	if (o->json) {
+		struct out out = {stdout, "-"};
+
+		ok &= out_json(&out, report_json, &rp->report);
+		ok &= out_close(&out);
+	} else if (!o->quiet) {
+		struct out out = {busy ? stderr : stdout, "-"};
+
+		report_text(&rp->report, out.fp, cli_colour(out.fp));
+		ok &= busy || out_close(&out);
+	}
+	return ok ? EXIT_OK : EXIT_UNABLE;
+}
+
+int
+cmd_replay(int argc, char **argv)
+{
+	struct replay rp = {0};
+	int status = parse(argc, argv, &rp.o);
+
+	if (status != EXIT_OK)
+		return status < 0 ? EXIT_OK : status;
+	status = open_all(&rp);
+	rp.report = (struct report){
+	    .policy = rp.policy,
+	    .policy_path = rp.o.policy,
+	    .journal_dir = rp.o.journal,
+	    .inline_mode = rp.o.inline_mode,
+	    .caps = calloc(rp.o.n_captures, sizeof(*rp.report.caps)),
+	};
+	if (status == EXIT_OK && !rp.report.caps) {
+		cli_say("out of memory");
+		status = EXIT_UNABLE;
+	}
+	if (status == EXIT_OK) {
+		for (size_t i = 0; i < rp.o.n_captures; i++) {
+			rp.report.caps[i].path = rp.o.captures[i];
+			rp.report.n_caps++;
+			status = exit_worse(status, judge(&rp, &rp.report.caps[i]));
+		}
+		status = exit_worse(status, close_alerts(&rp));
+		if (!facts_close(rp.facts))
+			status = EXIT_UNABLE;
+		rp.facts = NULL;
+		rp.report.status = status;
+		status = exit_worse(status, write_reports(&rp));
+	}
+	(void)facts_close(rp.facts);
+	(void)out_close(&rp.junit);
+	(void)out_close(&rp.sarif);
+	alerts_free(rp.alerts);
+	for (size_t i = 0; i < rp.report.n_caps; i++) {
+		tally_fini(&rp.report.caps[i].tally);
+		run_result_fini(&rp.report.caps[i].run);
+	}
+	free(rp.report.caps);
+	policy_free(rp.policy);
+	return status;
+}
