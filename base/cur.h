@@ -5,9 +5,9 @@
  * Every byte that came from a network or a file is read through here.
  *
  * Contract:
- *   - A read that does not fit returns 0, moves the cursor to its end and
- *     sets .bad.  It stays bad: later reads also fail, loops on cur_left()
- *     end, and one cur_ok() after a run of reads covers the whole run.
+ *   - A read that does not fit returns 0 and makes the cursor bad and empty.
+ *     It stays bad: later reads also fail, loops on cur_left() end, and one
+ *     cur_ok() after a run of reads covers the whole run.
  *   - Test cur_ok() before a value that was read is used as a count, a
  *     length, an index, or is emitted.
  *   - Nested lengths become sub-cursors (cur_take), never subtractions.
@@ -22,18 +22,22 @@
 #include <stdint.h>
 #include <string.h>
 
+/*
+ * Two words, so that a cursor travels in registers when it is passed by value
+ * (as frame() and pdu() get theirs).  Bad is p == NULL, which sticks because
+ * then nothing is left to read.
+ */
 struct cur {
-	const uint8_t *p;	/* next unread byte; borrowed, never freed */
+	const uint8_t *p;	/* next unread byte; borrowed, never freed; NULL = bad */
 	const uint8_t *end;	/* one past the last readable byte */
-	bool bad;		/* some read did not fit; sticky */
 };
 
 static inline struct cur
 cur_make(const void *buf, size_t len)
 {
-	const uint8_t *p = buf;
+	const uint8_t *p = buf ? buf : (const void *)"";
 
-	return (struct cur){ .p = p, .end = len ? p + len : p };
+	return (struct cur){ .p = p, .end = p + len };
 }
 
 static inline size_t
@@ -45,7 +49,7 @@ cur_left(const struct cur *c)
 static inline bool
 cur_ok(const struct cur *c)
 {
-	return !c->bad;
+	return c->p != NULL;
 }
 
 /* Borrow the next n bytes, or NULL (and go bad) when they are not there. */
@@ -55,11 +59,10 @@ cur_bytes(struct cur *c, size_t n)
 	const uint8_t *p = c->p;
 
 	if (n > cur_left(c)) {
-		c->p = c->end;
-		c->bad = true;
+		c->p = c->end = NULL;
 		return NULL;
 	}
-	if (n != 0)
+	if (n != 0) /* a bad cursor stays NULL */
 		c->p += n;
 	return p;
 }
@@ -70,9 +73,10 @@ cur_copy(struct cur *c, void *dst, size_t n)
 {
 	if (n > cur_left(c))
 		n = cur_left(c);
-	if (n != 0)
+	if (n != 0) {
 		memcpy(dst, c->p, n);
-	c->p += n;
+		c->p += n;
+	}
 	return n;
 }
 
@@ -89,9 +93,7 @@ cur_take(struct cur *c, size_t n)
 {
 	const uint8_t *p = cur_bytes(c, n);
 
-	if (c->bad)
-		return (struct cur){ .p = c->end, .end = c->end, .bad = true };
-	return (struct cur){ .p = p, .end = n ? p + n : p };
+	return (struct cur){ .p = p, .end = p ? p + n : NULL };
 }
 
 static inline uint8_t

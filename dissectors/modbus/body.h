@@ -52,33 +52,31 @@ static const struct fc {
 
 #define RW_WRITE_MAX	 121  /* [APP] 6.17: 0x79 */
 #define FIFO_MAX	 31   /* [APP] 6.18 */
+#define READ_BYTES	 250  /* [APP] 6.1..6.4, 6.17: bytes of values in an answer */
 #define FILE_RECORDS	 10000 /* [APP] 6.14: records 0..9999 */
 #define FILE_REF	 6
-#define FILE_READ_REQ	 7    /* bytes of a sub-request of FC 20, and of the head of one of 21 */
 #define FILE_READ_BYTES	 245  /* [APP] 6.14: byte count 7..0xF5 */
 #define FILE_WRITE_BYTES 251  /* [APP] 6.15: byte count 9..0xFB */
 
-static inline uint16_t
-be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
 /* One run of objects. */
 static inline void
-item_set(struct fact_item *it, const struct fc *fc, uint8_t access, uint16_t addr, uint32_t count,
+item_set(struct fact_item *it, const struct fc *fc, uint8_t access, uint32_t addr, uint32_t count,
     const uint8_t *vals)
 {
 	it->space = fc->space;
 	it->access = access;
 	it->enc = vals ? fc->enc : ENC_NONE;
+	it->masked = false;
+	it->sub = 0;
 	it->first = addr;
 	it->count = count;
 	it->vals = vals;
+	it->name = NULL;
+	it->name_len = 0;
 }
 
 static inline uint64_t
-quantity_anomalies(uint16_t addr, unsigned quantity, unsigned max)
+quantity_anomalies(unsigned addr, unsigned quantity, unsigned max)
 {
 	uint64_t a = 0;
 
@@ -96,15 +94,21 @@ value_bytes(const struct fc *fc, unsigned quantity)
 	return fc->enc == ENC_BIT_LSB ? (quantity + 7) / 8 : 2 * quantity;
 }
 
+/* Both masks of FC 22 in the 16 bits that pairing has for them. */
+static inline uint16_t
+mask_digest(const uint8_t *masks)
+{
+	return (uint16_t)(be16(masks) ^ be16(masks + 2) * 3u);
+}
+
 /* FC 23: the write after the read. */
 static bool
 next_read_write(const struct fact *f, struct fact_iter *it, struct fact_item *out)
 {
 	const struct mb_ext *x = f->ext;
-	struct cur c = x->body;
+	struct cur c = ext_body(x);
 
 	(void)it;
-	*out = (struct fact_item){0};
 	cur_skip(&c, 9); /* both ranges and the byte count */
 	item_set(out, &fcs[23], ACC_WRITE, x->write_addr, x->write_count, c.p);
 	return true;
@@ -117,8 +121,7 @@ file_take(struct cur *c, uint8_t code, struct fact_item *out)
 	unsigned type = cur_u8(c), file = cur_be16(c), record = cur_be16(c), len = cur_be16(c);
 	uint64_t a = 0;
 
-	*out = (struct fact_item){0};
-	item_set(out, &fcs[code], code == 20 ? ACC_READ : ACC_WRITE, (uint16_t)record, len,
+	item_set(out, &fcs[code], code == 20 ? ACC_READ : ACC_WRITE, record, len,
 	    code == 20 ? NULL : cur_bytes(c, 2 * (size_t)len));
 	out->sub = file;
 	if (!cur_ok(c))
@@ -138,7 +141,7 @@ static bool
 next_file(const struct fact *f, struct fact_iter *it, struct fact_item *out)
 {
 	const struct mb_ext *x = f->ext;
-	struct cur c = x->body;
+	struct cur c = ext_body(x);
 
 	cur_skip(&c, 1);
 	if (it->i > 1) /* p is behind item i - 1 */
@@ -150,28 +153,31 @@ next_file(const struct fact *f, struct fact_iter *it, struct fact_item *out)
 	return cur_ok(&c);
 }
 
-/* Requests of FC 20 and 21, and the answer of 21, which repeats its request. */
-static void
-file_items(struct cur *c, struct fact *f, uint16_t *answer_bytes)
+/* Requests of FC 20 and 21, and the answer of 21, which repeats its request.
+ * *answer: the byte count that the answer to it must have. */
+static uint64_t
+file_items(struct cur *c, struct fact *f, uint16_t *answer)
 {
-	unsigned bytes = cur_u8(c), n = 0, answer = 0;
+	unsigned bytes = cur_u8(c), n = 0, back = 0;
 	struct cur list = cur_take(c, bytes);
 	struct fact_item it;
+	uint64_t a = 0;
 
 	if (bytes < (f->code == 20 ? 7 : 9) ||
 	    bytes > (f->code == 20 ? FILE_READ_BYTES : FILE_WRITE_BYTES))
-		f->anomalies |= MB_A(FILE_LENGTH);
+		a |= MB_A(FILE_LENGTH);
 	while (cur_left(&list) > 0) {
-		f->anomalies |= file_take(&list, (uint8_t)f->code, &it);
+		a |= file_take(&list, (uint8_t)f->code, &it);
 		if (n++ == 0)
 			f->item = it;
-		answer += 2 + 2 * it.count;
+		back += 2 + 2 * it.count;
 	}
 	f->n_items = (uint16_t)n;
 	f->next = next_file;
-	if (f->code == 20 && answer > FILE_READ_BYTES)
-		f->anomalies |= MB_A(QUANTITY_OVER);
-	*answer_bytes = (uint16_t)(f->code == 20 ? answer : bytes);
+	if (f->code == 20 && back > FILE_READ_BYTES)
+		a |= MB_A(QUANTITY_OVER);
+	*answer = (uint16_t)(f->code == 20 ? back : bytes);
+	return a;
 }
 
 /* [APP] 6.8.1: what the data field must hold. */
@@ -198,7 +204,7 @@ diag_anomalies(uint16_t sub, struct cur data)
 static void
 short_body(const struct fc *fc, struct mb_ext *x)
 {
-	struct cur c = x->body;
+	struct cur c = ext_body(x);
 
 	if (fc->max == 0 || fc->shape == SH_OPAQUE)
 		return;
@@ -224,20 +230,27 @@ set_sub(struct fact *f, struct mb_ext *x, uint16_t sub)
 	x->present |= HAS(P_SUB);
 }
 
-static void
-request_rare(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *x,
-    struct pair_req *r)
+/*
+ * Functions that are seldom used.  Both directions return anomalies, leave the
+ * cursor behind what they have read, and (requests) say in *about what the
+ * answer must repeat.
+ */
+static uint64_t
+request_rare(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *x, pair_req *about)
 {
 	const uint8_t *p;
-	unsigned bytes;
+	uint64_t a = 0;
+	uint16_t word;
+	unsigned n;
 
+	f->item = (struct fact_item){0};
 	switch ((enum shape)fc->shape) {
 	case SH_MASK:
 		if (!(p = cur_bytes(c, 6)))
 			break;
-		x->addr = r->addr = be16(p);
+		x->addr = be16(p);
 		x->present |= HAS(P_ADDR);
-		r->count = (uint16_t)(be16(p + 2) ^ be16(p + 4) * 3u);
+		*about = pair_about(x->addr, mask_digest(p + 2));
 		item_set(&f->item, fc, ACC_WRITE, x->addr, 1, NULL);
 		f->item.masked = true;
 		f->n_items = 1;
@@ -245,17 +258,17 @@ request_rare(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *
 	case SH_READ_WRITE:
 		if (!(p = cur_bytes(c, 9)))
 			break;
-		x->addr = r->addr = be16(p);
-		x->count = r->count = be16(p + 2);
+		x->addr = be16(p);
+		x->count = be16(p + 2);
 		x->write_addr = be16(p + 4);
 		x->write_count = be16(p + 6);
 		x->present |= HAS(P_ADDR) | HAS(P_COUNT) | HAS(P_WADDR) | HAS(P_WCOUNT);
-		bytes = p[8];
-		cur_skip(c, bytes);
-		f->anomalies |= quantity_anomalies(x->addr, x->count, fc->max) |
+		*about = pair_about(x->addr, x->count);
+		cur_skip(c, p[8]);
+		a |= quantity_anomalies(x->addr, x->count, fc->max) |
 		    quantity_anomalies(x->write_addr, x->write_count, RW_WRITE_MAX);
-		if (bytes != 2u * x->write_count)
-			f->anomalies |= MB_A(BYTE_COUNT);
+		if (p[8] != 2u * x->write_count)
+			a |= MB_A(BYTE_COUNT);
 		item_set(&f->item, fc, ACC_READ, x->addr, x->count, NULL);
 		f->n_items = 2;
 		f->next = next_read_write;
@@ -263,49 +276,51 @@ request_rare(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *
 	case SH_FIFO:
 		if (!(p = cur_bytes(c, 2)))
 			break;
-		x->addr = r->addr = be16(p);
+		x->addr = be16(p);
 		x->present |= HAS(P_ADDR);
+		*about = pair_about(x->addr, 0);
 		/* The answer may hold the count register and 31 behind it. */
-		bytes = ADDRESSES - x->addr < fc->max ? ADDRESSES - x->addr : fc->max;
-		item_set(&f->item, fc, ACC_READ, x->addr, bytes, NULL);
+		n = ADDRESSES - x->addr < fc->max ? ADDRESSES - x->addr : fc->max;
+		item_set(&f->item, fc, ACC_READ, x->addr, n, NULL);
 		f->n_items = 1;
 		break;
 	case SH_FILE_READ:
 	case SH_FILE_WRITE:
-		file_items(c, f, &r->count);
+		a |= file_items(c, f, &word);
+		*about = pair_about(0, word);
 		break;
 	case SH_DIAG:
 		if (!(p = cur_bytes(c, 2)))
 			break;
-		r->addr = be16(p);
-		set_sub(f, x, r->addr);
-		f->anomalies |= diag_anomalies(r->addr, *c);
-		r->count = cur_be16(c);
-		if (r->addr == 0 || f->opx == 8)
-			*c = (struct cur){c->end, c->end, c->bad};
+		set_sub(f, x, be16(p));
+		a |= diag_anomalies(f->sub, *c);
+		word = cur_be16(c);
+		*about = pair_about(f->sub, word);
+		if (f->sub == 0 || f->opx == 8) /* any length */
+			cur_skip(c, cur_left(c));
 		break;
 	case SH_MEI:
 		if (!(p = cur_bytes(c, 1)))
 			break;
-		r->addr = p[0];
 		set_sub(f, x, p[0]);
+		*about = pair_about(p[0], 0);
 		if (p[0] == 14) {
-			unsigned code = cur_u8(c);
-
+			n = cur_u8(c);
 			cur_skip(c, 1);
-			if (cur_ok(c) && (code < 1 || code > 4))
-				f->anomalies |= MB_A(DEVICE_ID_CODE);
+			if (cur_ok(c) && (n < 1 || n > 4))
+				a |= MB_A(DEVICE_ID_CODE);
 			break;
 		}
 		if (p[0] != 13)
-			f->anomalies |= MB_A(MEI_TYPE);
+			a |= MB_A(MEI_TYPE);
 		cur_skip(c, cur_left(c));
 		break;
-	case SH_UMAS:
-		f->anomalies |= MB_A(UMAS);
-		if ((p = cur_bytes(c, 2))) { /* session key, UMAS function */
-			r->addr = p[1];
-			set_sub(f, x, p[1]);
+	case SH_UMAS: /* session key, function */
+		a |= MB_A(UMAS);
+		if (cur_left(c) >= 2) {
+			cur_skip(c, 1);
+			set_sub(f, x, cur_u8(c));
+			*about = pair_about(f->sub, 0);
 		}
 		cur_skip(c, cur_left(c));
 		break;
@@ -318,147 +333,148 @@ request_rare(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *
 	case SH_WRITE_MANY:
 		break;
 	}
+	return a;
 }
 
-static inline void
-request(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *x, struct pair_req *r)
+static inline uint64_t
+request(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *x, pair_req *about)
 {
+	unsigned shape = fc->shape, addr, word, bytes;
 	const uint8_t *p, *vals;
-	unsigned bytes;
+	struct cur rest;
+	uint64_t a = 0;
 
-	if (fc->shape == SH_READ) {
-		if (!(p = cur_bytes(c, 4)))
-			return;
-		x->addr = r->addr = be16(p);
-		x->count = r->count = be16(p + 2);
-		x->present |= HAS(P_ADDR) | HAS(P_COUNT);
-		f->anomalies |= quantity_anomalies(x->addr, x->count, fc->max);
-		item_set(&f->item, fc, ACC_READ, x->addr, x->count, NULL);
-		f->n_items = 1;
-	} else if (fc->shape == SH_WRITE_ONE) {
-		if (!(p = cur_bytes(c, 4)))
-			return;
-		x->addr = r->addr = be16(p);
-		x->count = 1;
-		r->count = be16(p + 2);
-		x->present |= HAS(P_ADDR) | HAS(P_COUNT);
-		item_set(&f->item, fc, ACC_WRITE, x->addr, 1, p + 2);
-		f->n_items = 1;
-		if (fc->enc == ENC_COIL && (p[3] != 0 || (p[2] != 0 && p[2] != 0xff))) {
-			/* No device may obey it; no rule about values may match it. */
-			f->anomalies |= MB_A(COIL_VALUE);
-			f->item.masked = true;
-		}
-	} else if (fc->shape == SH_WRITE_MANY) {
-		if (!(p = cur_bytes(c, 5)))
-			return;
-		x->addr = r->addr = be16(p);
-		x->count = r->count = be16(p + 2);
-		x->present |= HAS(P_ADDR) | HAS(P_COUNT);
-		bytes = p[4];
-		vals = cur_bytes(c, bytes);
-		f->anomalies |= quantity_anomalies(x->addr, x->count, fc->max);
-		if (bytes != value_bytes(fc, x->count))
-			f->anomalies |= MB_A(BYTE_COUNT);
-		item_set(&f->item, fc, ACC_WRITE, x->addr, x->count, vals);
-		f->n_items = 1;
-	} else {
-		request_rare(fc, c, f, x, r);
+	if (shape != SH_READ && shape != SH_WRITE_ONE && shape != SH_WRITE_MANY) {
+		rest = *c; /* so that the hot cursor stays in registers */
+		a = request_rare(fc, &rest, f, x, about);
+		*c = rest;
+		return a;
 	}
+	if (!(p = cur_bytes(c, 4)))
+		return 0;
+	addr = be16(p);
+	word = be16(p + 2);
+	*about = pair_about((uint16_t)addr, (uint16_t)word);
+	x->addr = (uint16_t)addr;
+	x->present |= HAS(P_ADDR) | HAS(P_COUNT);
+	f->n_items = 1;
+	if (shape == SH_READ) {
+		x->count = (uint16_t)word;
+		item_set(&f->item, fc, ACC_READ, addr, word, NULL);
+		return quantity_anomalies(addr, word, fc->max);
+	}
+	if (shape == SH_WRITE_ONE) {
+		x->count = 1;
+		item_set(&f->item, fc, ACC_WRITE, addr, 1, p + 2);
+		if (fc->enc == ENC_COIL && word != 0 && word != 0xff00) {
+			/* No device may obey it; no rule about values may match it. */
+			f->item.masked = true;
+			a = MB_A(COIL_VALUE);
+		}
+		return a;
+	}
+	x->count = (uint16_t)word;
+	bytes = cur_u8(c);
+	vals = cur_bytes(c, bytes);
+	item_set(&f->item, fc, ACC_WRITE, addr, word, vals);
+	if (bytes != value_bytes(fc, word))
+		a = MB_A(BYTE_COUNT);
+	return a | quantity_anomalies(addr, word, fc->max);
 }
 
 /* q: the request that is answered, or NULL when we have not seen it. */
-static void
+static uint64_t
 response_rare(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *x,
-    const struct pair_req *q)
+    const pair_req *q)
 {
 	const uint8_t *p;
-	unsigned bytes, n;
+	uint64_t a = 0;
 	uint16_t word;
+	unsigned n;
 
+	f->item = (struct fact_item){0};
 	switch ((enum shape)fc->shape) {
 	case SH_MASK:
 		if (!(p = cur_bytes(c, 6)))
 			break;
 		x->addr = be16(p);
 		x->present |= HAS(P_ADDR);
-		if (q && q->addr != x->addr)
-			f->anomalies |= MB_A(ECHO_ADDRESS) | FACT_A_UNSOLICITED;
-		if (q && q->count != (uint16_t)(be16(p + 2) ^ be16(p + 4) * 3u))
-			f->anomalies |= MB_A(ECHO_VALUE);
+		if (q && pair_addr(*q) != x->addr)
+			a |= MB_A(ECHO_ADDRESS) | FACT_A_UNSOLICITED;
+		if (q && pair_count(*q) != mask_digest(p + 2))
+			a |= MB_A(ECHO_VALUE);
 		break;
 	case SH_FIFO:
-		bytes = cur_be16(c);
+		word = cur_be16(c);
 		n = cur_be16(c);
 		if (!cur_ok(c))
 			break;
 		if (n > FIFO_MAX)
-			f->anomalies |= MB_A(FIFO_COUNT);
-		if (bytes != 2 + 2 * n)
-			f->anomalies |= MB_A(BYTE_COUNT);
-		p = cur_bytes(c, 2 * (size_t)n);
+			a |= MB_A(FIFO_COUNT);
+		if (word != 2 + 2 * n)
+			a |= MB_A(BYTE_COUNT);
+		cur_skip(c, 2 * (size_t)n);
 		x->count = (uint16_t)n;
 		x->present |= HAS(P_COUNT);
-		if (q && p) {
-			x->addr = q->addr;
+		if (q) {
+			x->addr = pair_addr(*q);
 			x->present |= HAS(P_ADDR);
 		}
 		break;
 	case SH_FILE_READ:
-		bytes = cur_u8(c);
-		if (q && q->count != bytes)
-			f->anomalies |= MB_A(COUNT_MISMATCH) | FACT_A_UNSOLICITED;
-		for (struct cur list = cur_take(c, bytes); cur_left(&list) > 0;) {
+		n = cur_u8(c);
+		if (q && pair_count(*q) != n)
+			a |= MB_A(COUNT_MISMATCH) | FACT_A_UNSOLICITED;
+		for (struct cur list = cur_take(c, n); cur_left(&list) > 0;) {
 			n = cur_u8(&list); /* bytes of type and records */
 			if (n % 2 == 0)
-				f->anomalies |= MB_A(ODD_BYTES);
+				a |= MB_A(ODD_BYTES);
 			if (cur_u8(&list) != FILE_REF)
-				f->anomalies |= MB_A(FILE_TYPE);
+				a |= MB_A(FILE_TYPE);
 			cur_skip(&list, n ? n - 1 : 0);
 			if (!cur_ok(&list))
-				f->anomalies |= MB_A(BODY_SHORT);
+				a |= MB_A(BODY_SHORT);
 		}
 		break;
 	case SH_FILE_WRITE:
-		file_items(c, f, &word);
-		if (q && q->count != word)
-			f->anomalies |= MB_A(COUNT_MISMATCH) | FACT_A_UNSOLICITED;
+		a |= file_items(c, f, &word);
+		if (q && pair_count(*q) != word)
+			a |= MB_A(COUNT_MISMATCH) | FACT_A_UNSOLICITED;
 		break;
 	case SH_DIAG:
 		if (!(p = cur_bytes(c, 2)))
 			break;
-		word = be16(p);
-		set_sub(f, x, word);
+		set_sub(f, x, be16(p));
 		if (f->opx == 8)
-			f->anomalies |= MB_A(SUB_FUNCTION);
-		if (q && q->addr != word)
-			f->anomalies |= MB_A(ECHO_ADDRESS) | FACT_A_UNSOLICITED;
-		n = word;
+			a |= MB_A(SUB_FUNCTION);
+		if (q && pair_addr(*q) != f->sub)
+			a |= MB_A(ECHO_ADDRESS) | FACT_A_UNSOLICITED;
 		word = cur_be16(c);
 		/* Counters and the register (2, 11..18) answer with news. */
-		if (q && q->count != word && (n < 2 || n == 3 || n == 10 || n == 20))
-			f->anomalies |= MB_A(ECHO_VALUE);
-		if (n == 0 || f->opx == 8)
+		if (q && pair_count(*q) != word &&
+		    (f->sub < 2 || f->sub == 3 || f->sub == 10 || f->sub == 20))
+			a |= MB_A(ECHO_VALUE);
+		if (f->sub == 0 || f->opx == 8)
 			cur_skip(c, cur_left(c));
 		break;
 	case SH_MEI:
 		if (!(p = cur_bytes(c, 1)))
 			break;
 		set_sub(f, x, p[0]);
-		if (q && q->addr != p[0])
-			f->anomalies |= MB_A(ECHO_ADDRESS) | FACT_A_UNSOLICITED;
+		if (q && pair_addr(*q) != p[0])
+			a |= MB_A(ECHO_ADDRESS) | FACT_A_UNSOLICITED;
 		if (p[0] == 14) {
-			f->anomalies |= device_id_anomalies(c);
+			a |= device_id_anomalies(c);
 			break;
 		}
 		if (p[0] != 13)
-			f->anomalies |= MB_A(MEI_TYPE);
+			a |= MB_A(MEI_TYPE);
 		cur_skip(c, cur_left(c));
 		break;
 	case SH_UMAS: /* session key, 0xFE done or 0xFD failed: the function is the request's */
-		f->anomalies |= MB_A(UMAS);
+		a |= MB_A(UMAS);
 		if (q)
-			set_sub(f, x, q->addr);
+			set_sub(f, x, pair_addr(*q));
 		cur_skip(c, cur_left(c));
 		break;
 	case SH_EMPTY:
@@ -468,13 +484,13 @@ response_rare(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext 
 			word = cur_be16(c);
 			cur_skip(c, 2);
 			if (cur_ok(c) && word != 0 && word != 0xffff)
-				f->anomalies |= MB_A(STATUS_WORD);
+				a |= MB_A(STATUS_WORD);
 		} else {
-			bytes = cur_u8(c);
+			n = cur_u8(c);
 			/* [APP] 6.10: three words, then at most 64 events. */
-			if (f->code == 12 && cur_ok(c) && (bytes < 6 || bytes > 6 + 64))
-				f->anomalies |= MB_A(BYTE_COUNT);
-			cur_skip(c, bytes);
+			if (f->code == 12 && cur_ok(c) && (n < 6 || n > 6 + 64))
+				a |= MB_A(BYTE_COUNT);
+			cur_skip(c, n);
 		}
 		break;
 	case SH_OPAQUE:
@@ -486,78 +502,79 @@ response_rare(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext 
 	case SH_WRITE_MANY:
 		break;
 	}
+	return a;
 }
 
-static inline void
-response(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *x,
-    const struct pair_req *q)
+static inline uint64_t
+response(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *x, const pair_req *q)
 {
+	unsigned shape = fc->shape, addr, word, bytes;
 	const uint8_t *p, *vals;
-	unsigned bytes;
+	struct cur rest;
+	uint64_t a = 0;
 
-	if (fc->shape == SH_READ || fc->shape == SH_READ_WRITE) {
+	if (shape == SH_READ || shape == SH_READ_WRITE) {
 		bytes = cur_u8(c);
 		vals = cur_bytes(c, bytes);
-		if (!vals)
-			return;
 		if (fc->enc == ENC_U16_BE && bytes % 2)
-			f->anomalies |= MB_A(ODD_BYTES);
-		if (bytes - 1 >= 250) /* [APP] 6.1..6.4, 6.17: 1..250 bytes */
-			f->anomalies |= bytes ? MB_A(QUANTITY_OVER) : MB_A(QUANTITY_ZERO);
-		if (!q) /* values of we do not know which objects */
-			return;
-		x->addr = q->addr;
-		x->count = q->count;
+			a |= MB_A(ODD_BYTES);
+		if (bytes - 1 >= READ_BYTES)
+			a |= bytes ? MB_A(QUANTITY_OVER) : MB_A(QUANTITY_ZERO);
+		if (!q || !vals) /* values of we do not know which objects */
+			return a;
+		x->addr = pair_addr(*q);
+		x->count = pair_count(*q);
 		x->present |= HAS(P_ADDR) | HAS(P_COUNT);
-		if (bytes != value_bytes(fc, q->count)) {
-			f->anomalies |= MB_A(COUNT_MISMATCH) | FACT_A_UNSOLICITED;
-			return;
-		}
-		item_set(&f->item, fc, ACC_READ, q->addr, q->count, vals);
+		if (bytes != value_bytes(fc, x->count))
+			return a | MB_A(COUNT_MISMATCH) | FACT_A_UNSOLICITED;
+		item_set(&f->item, fc, ACC_READ, x->addr, x->count, vals);
 		f->n_items = 1;
-	} else if (fc->shape == SH_WRITE_ONE || fc->shape == SH_WRITE_MANY) {
-		bool one = fc->shape == SH_WRITE_ONE;
-		uint16_t word;
-
-		if (!(p = cur_bytes(c, 4)))
-			return;
-		x->addr = be16(p);
-		word = be16(p + 2); /* value, or quantity */
-		x->count = one ? 1 : word;
-		x->present |= HAS(P_ADDR) | HAS(P_COUNT);
-		item_set(&f->item, fc, ACC_WRITE, x->addr, x->count, one ? p + 2 : NULL);
-		f->n_items = 1;
-		if (!q)
-			return;
-		if (q->addr != x->addr)
-			f->anomalies |= MB_A(ECHO_ADDRESS) | FACT_A_UNSOLICITED;
-		if (q->count != word) /* devices that clamp a value say so here */
-			f->anomalies |= one ? MB_A(ECHO_VALUE) :
-			    MB_A(COUNT_MISMATCH) | FACT_A_UNSOLICITED;
-	} else {
-		response_rare(fc, c, f, x, q);
+		return a;
 	}
+	if (shape != SH_WRITE_ONE && shape != SH_WRITE_MANY) {
+		rest = *c;
+		a = response_rare(fc, &rest, f, x, q);
+		*c = rest;
+		return a;
+	}
+	if (!(p = cur_bytes(c, 4)))
+		return 0;
+	addr = be16(p);
+	word = be16(p + 2); /* value, or quantity */
+	x->addr = (uint16_t)addr;
+	x->count = shape == SH_WRITE_ONE ? 1 : (uint16_t)word;
+	x->present |= HAS(P_ADDR) | HAS(P_COUNT);
+	item_set(&f->item, fc, ACC_WRITE, addr, x->count, shape == SH_WRITE_ONE ? p + 2 : NULL);
+	f->n_items = 1;
+	if (!q)
+		return 0;
+	if (pair_addr(*q) != addr)
+		a |= MB_A(ECHO_ADDRESS) | FACT_A_UNSOLICITED;
+	if (pair_count(*q) != word) /* a device that clamps a value says so here */
+		a |= shape == SH_WRITE_ONE ? MB_A(ECHO_VALUE) : MB_A(COUNT_MISMATCH) | FACT_A_UNSOLICITED;
+	return a;
 }
 
-static void
-exception(struct cur *c, struct fact *f, struct mb_ext *x, const struct pair_req *q)
+static uint64_t
+exception(struct cur *c, struct fact *f, struct mb_ext *x, const pair_req *q)
 {
+	uint64_t a = 0;
+
 	f->kind = FACT_EXCEPTION;
 	x->exception = cur_u8(c);
 	if (!cur_ok(c))
-		return;
+		return 0;
 	x->exception_name = exception_name(x->exception);
 	x->present |= HAS(P_EXC) | HAS(P_EXC_NAME);
 	if (!x->exception_name)
-		f->anomalies |= MB_A(EXCEPTION_CODE);
-	if (!q)
-		return;
-	if (fcs[f->code].max) { /* say what was refused */
-		x->addr = q->addr;
+		a = MB_A(EXCEPTION_CODE);
+	if (q && fcs[f->code].max) { /* say what was refused */
+		x->addr = pair_addr(*q);
 		x->present |= HAS(P_ADDR);
-	} else if (f->code == 8 || f->code == 43 || f->code == FC_UMAS) {
-		set_sub(f, x, q->addr);
+	} else if (q && (f->code == 8 || f->code == 43 || f->code == FC_UMAS)) {
+		set_sub(f, x, pair_addr(*q));
 	}
+	return a;
 }
 
 #endif /* MODBUS_BODY_H */

@@ -65,8 +65,20 @@ struct mb_ext {
 	uint16_t txn, addr, count, write_addr, write_count, sub;
 	uint8_t unit, exception;
 	const char *exception_name;
-	struct cur body; /* after the function code, without CRC */
+	const uint8_t *body, *end; /* what follows the function code, without CRC */
 };
+
+static inline uint16_t
+be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline struct cur
+ext_body(const struct mb_ext *x)
+{
+	return (struct cur){.p = x->body, .end = x->end};
+}
 
 /* --- operations ----------------------------------------------------------------- */
 
@@ -238,112 +250,136 @@ modbus_probe(struct cur c, enum dis_dir dir, uint8_t *variant)
 
 /* --- one PDU ---------------------------------------------------------------------------- */
 
+/* A datagram without a whole header; in a stream frame() lets no such thing pass. */
+static void
+headless(struct dis_call *call, struct fact *f, struct mb_ext *x)
+{
+	x->present = 0;
+	x->body = x->end = NULL;
+	f->kind = FACT_MALFORMED;
+	f->access = 0;
+	f->code = f->opx = 0;
+	f->unit = f->txn = 0;
+	f->item = (struct fact_item){0};
+	f->op = ops[0].name;
+	(void)dis_emit(call->sink, f);
+}
+
 static void
 modbus_pdu(struct dis_call *call, struct cur c)
 {
 	struct pair *st = call->state;
 	struct pair_hit hit = {PAIR_NONE, 0};
-	struct pair_req key = {0, 0, 0, 0, 0};
+	pair_req key, about = 0;
 	bool rtu = call->variant == VARIANT_RTU, keep = true;
-	struct fact f = {.dir = call->dir, .sub = FACT_NO_SUB, .anomalies = call->anomalies};
+	uint64_t a = call->anomalies;
+	struct fact f; /* member by member: clearing it all costs more than reading the PDU */
 	struct mb_ext x;
+	const struct dis_op *op;
 	const struct fc *fc;
 	const uint8_t *p;
-	uint8_t code;
+	uint8_t code, fcode, unit;
+	uint16_t txn = 0;
 
+	f.proto = 0; /* the engine knows our index */
+	f.dir = call->dir;
+	f.sub = FACT_NO_SUB;
+	f.n_items = 0;
+	f.more = 0;
+	f.next = NULL;
+	f.ext = &x;
+	f.iter_arg = NULL;
 	if (rtu) {
-		if (!crc16_ok(c))
-			f.anomalies |= MB_A(CRC);
-		if (cur_left(&c) > RTU_MAX)
-			f.anomalies |= MB_A(LENGTH_OVER);
+		a |= rtu_trailer(&c);
 		p = cur_bytes(&c, 2);
-		if (cur_left(&c) >= 2)
-			c.end -= 2;
-		else
-			f.anomalies |= MB_A(BODY_SHORT);
 		x.present = HAS(P_UNIT);
 	} else {
 		size_t all = cur_left(&c);
-		unsigned len;
 
 		p = cur_bytes(&c, MBAP_LEN + 2);
 		if (p) {
-			len = be16(p + 4);
+			unsigned len = be16(p + 4);
+
 			if (len != all - MBAP_LEN)
-				f.anomalies |= MB_A(ADU_LENGTH);
+				a |= MB_A(ADU_LENGTH);
 			if (len > MBAP_COUNT_MAX)
-				f.anomalies |= MB_A(LENGTH_OVER);
-			key.txn = be16(p);
+				a |= MB_A(LENGTH_OVER);
+			txn = be16(p);
 			p += MBAP_LEN;
 		}
 		x.present = HAS(P_UNIT) | HAS(P_TXN);
 	}
-	if (!p) { /* a datagram without a whole header; frame() lets no such thing pass */
-		x.present = 0;
-		f.kind = FACT_MALFORMED;
-		f.anomalies |= MB_A(BODY_SHORT);
-		f.op = ops[0].name;
-		f.ext = &x;
-		x.body = c;
-		(void)dis_emit(call->sink, &f);
+	if (!p) {
+		f.anomalies = a | MB_A(BODY_SHORT);
+		headless(call, &f, &x);
 		return;
 	}
-	key.unit = p[0];
+	unit = p[0];
 	code = p[1];
-	key.fc = code & FC_MASK;
-	f.unit = x.unit = key.unit;
-	f.txn = x.txn = key.txn;
-	f.code = f.opx = key.fc;
-	f.ext = &x;
-	x.body = c;
-	fc = &fcs[key.fc];
+	fcode = code & FC_MASK;
+	fc = &fcs[fcode];
+	key = pair_key(txn, unit, fcode);
+	f.unit = x.unit = unit;
+	f.txn = x.txn = txn;
+	f.code = f.opx = fcode;
+	x.body = c.p;
+	x.end = c.end;
 
 	if (call->dir == DIR_TO_SERVER) {
 		f.kind = FACT_REQUEST;
 		if (code & FC_EXCEPTION) {
-			f.anomalies |= MB_A(EXCEPTION_REQUEST);
+			a |= MB_A(EXCEPTION_REQUEST);
 			keep = false;
 		}
-		request(fc, &c, &f, &x, &key);
-		f.anomalies |= pair_check(st, &key, call->datagram, !rtu, &keep);
-		if (rtu && key.unit == 0) { /* [SER] 2.1: a broadcast has no answer */
+		a |= request(fc, &c, &f, &x, &about);
+		key |= about;
+		if (st->open)
+			a |= pair_check(st, key, call->datagram, !rtu, &keep);
+		if (rtu && unit == 0) { /* [SER] 2.1: a broadcast has no answer */
 			keep = false;
 			if (ops[f.opx].access & (ACC_READ | ACC_DIAG))
-				f.anomalies |= MB_A(BROADCAST_READ);
+				a |= MB_A(BROADCAST_READ);
 		}
 	} else {
-		const struct pair_req *q;
+		const pair_req *q;
 
-		hit = pair_find(st, &key, call->datagram, call->midstream);
-		f.anomalies |= hit.anomalies;
+		hit = pair_find(st, key, call->datagram, call->midstream);
+		a |= hit.anomalies;
 		q = hit.slot == PAIR_NONE ? NULL : &st->req[hit.slot];
 		if (code & FC_EXCEPTION) {
-			exception(&c, &f, &x, q);
+			struct cur rest = c;
+
+			a |= exception(&rest, &f, &x, q);
+			c = rest;
 		} else {
 			f.kind = FACT_RESPONSE;
-			response(fc, &c, &f, &x, q);
+			a |= response(fc, &c, &f, &x, q);
 		}
 	}
 
-	f.op = ops[f.opx].name;
-	f.access = ops[f.opx].access;
+	op = &ops[f.opx];
+	f.op = op->name;
+	f.access = op->access;
 	if (fc->shape == SH_OPAQUE || fc->shape == SH_UMAS)
-		f.anomalies |= MB_A(FUNCTION_PRIVATE) | (key.fc == 0 ? MB_A(FUNCTION_ZERO) : 0);
-	if (c.bad || c.p != c.end)
-		f.anomalies |= c.bad ? MB_A(BODY_SHORT) : MB_A(BODY_LONG);
-	if (f.anomalies & malformed_bits) {
+		a |= MB_A(FUNCTION_PRIVATE) | (fcode == 0 ? MB_A(FUNCTION_ZERO) : 0);
+	if (!cur_ok(&c))
+		a |= MB_A(BODY_SHORT);
+	else if (cur_left(&c) > 0)
+		a |= MB_A(BODY_LONG);
+	if (a & malformed_bits) {
 		f.kind = FACT_MALFORMED;
 		f.n_items = 0;
-		if (c.bad && !(code & FC_EXCEPTION) && call->dir == DIR_TO_SERVER)
+		if (!cur_ok(&c) && call->dir == DIR_TO_SERVER)
 			short_body(fc, &x);
 	}
+	f.anomalies = a;
 
 	if (!dis_emit(call->sink, &f))
 		return;
 	if (call->dir == DIR_TO_CLIENT)
 		pair_close(st, &hit);
 	else if (keep)
-		pair_push(st, &key);
+		pair_push(st, key);
 }
 
 static void

@@ -18,16 +18,58 @@
 #define MODBUS_PAIR_H
 
 #define PAIR_SLOTS 15 /* 8 + 15 * 8 = DIS_STATE_INLINE */
+#define PAIR_ALL   ((1u << PAIR_SLOTS) - 1)
 #define PAIR_NONE  UINT8_MAX
 
-/* What is remembered of a request; txn, unit and fc are its key. */
-struct pair_req {
-	uint16_t txn;
-	uint8_t unit;
-	uint8_t fc;
-	uint16_t addr;	/* address, sub-function or MEI type */
-	uint16_t count; /* quantity, value, or what else the answer must repeat */
-};
+/*
+ * What is remembered of a request, in one word: it is written and compared
+ * whole.  From the low end: transaction, unit, function (these 32 bits are the
+ * key), address (or sub-function, MEI type), count (quantity, value, or what
+ * else the answer must repeat).
+ */
+typedef uint64_t pair_req;
+
+static inline pair_req
+pair_key(uint16_t txn, uint8_t unit, uint8_t fc)
+{
+	return txn | (uint32_t)unit << 16 | (uint32_t)fc << 24;
+}
+
+static inline pair_req
+pair_about(uint16_t addr, uint16_t count)
+{
+	return (uint64_t)addr << 32 | (uint64_t)count << 48;
+}
+
+static inline uint16_t
+pair_txn(pair_req r)
+{
+	return (uint16_t)r;
+}
+
+static inline uint8_t
+pair_unit(pair_req r)
+{
+	return (uint8_t)(r >> 16);
+}
+
+static inline uint8_t
+pair_fc(pair_req r)
+{
+	return (uint8_t)(r >> 24);
+}
+
+static inline uint16_t
+pair_addr(pair_req r)
+{
+	return (uint16_t)(r >> 32);
+}
+
+static inline uint16_t
+pair_count(pair_req r)
+{
+	return (uint16_t)(r >> 48);
+}
 
 struct pair {
 	uint16_t open; /* bit per slot */
@@ -36,7 +78,7 @@ struct pair {
 	uint8_t old;   /* no slot older than this one is open */
 	uint8_t evicted; /* open requests overwritten and not answered since */
 	uint8_t flags; /* enum pair_flags */
-	struct pair_req req[PAIR_SLOTS];
+	pair_req req[PAIR_SLOTS];
 };
 _Static_assert(sizeof(struct pair) <= DIS_STATE_INLINE, "pairing state leaves the flow record");
 
@@ -58,51 +100,51 @@ pair_after(unsigned slot)
 }
 
 static inline bool
-pair_same(const struct pair_req *a, const struct pair_req *b)
+pair_same(pair_req a, pair_req b)
 {
-	return a->txn == b->txn && a->unit == b->unit && a->fc == b->fc;
+	return (uint32_t)a == (uint32_t)b;
 }
 
 /*
- * Anomalies of a new request.  *keep is cleared when it must not be remembered
+ * Anomalies of a new request when others are open.  *keep is cleared when it must not be remembered
  * because it is already: the retransmission of a datagram.
  */
-static inline uint64_t
-pair_check(const struct pair *st, const struct pair_req *r, bool datagram, bool has_txn, bool *keep)
+static uint64_t
+pair_check(const struct pair *st, pair_req r, bool datagram, bool has_txn, bool *keep)
 {
 	uint64_t anomalies = 0;
 
-	if (st->open == 0)
-		return 0;
 	for (unsigned i = 0; has_txn && i < PAIR_SLOTS; i++) {
-		const struct pair_req *q = &st->req[i];
+		pair_req q = st->req[i];
 
-		if (!(st->open >> i & 1) || q->txn != r->txn)
+		if (!(st->open >> i & 1) || pair_txn(q) != pair_txn(r))
 			continue;
-		if (datagram && pair_same(q, r) && q->addr == r->addr && q->count == r->count) {
+		if (datagram && q == r) {
 			*keep = false;
 			return 0;
 		}
 		anomalies = MB_A_TXN_IN_USE;
 	}
-	if (st->open >> st->next & 1)
+	if (st->open == PAIR_ALL)
 		anomalies |= MB_A_PENDING_FULL;
 	return anomalies;
 }
 
 static inline void
-pair_push(struct pair *st, const struct pair_req *r)
+pair_push(struct pair *st, pair_req r)
 {
 	unsigned slot = st->next, bit = 1u << slot;
 
-	if (st->open & bit) { /* full: the oldest goes, its answer will be late */
-		if (st->evicted < UINT8_MAX)
+	if (st->open & bit) { /* the oldest goes */
+		/* When younger ones were answered it has had its time; when none
+		 * was, the client asks faster than we remember. */
+		if (st->open == PAIR_ALL && st->evicted < UINT8_MAX)
 			st->evicted++;
 		st->old = (uint8_t)pair_after(slot);
 	} else if (st->open == 0) {
 		st->old = (uint8_t)slot;
 	}
-	st->req[slot] = *r;
+	st->req[slot] = r;
 	st->open = (uint16_t)(st->open | bit);
 	st->done = (uint16_t)(st->done & ~bit);
 	st->next = (uint8_t)pair_after(slot);
@@ -110,16 +152,16 @@ pair_push(struct pair *st, const struct pair_req *r)
 
 /* Not the oldest open request: the rare cases, in order of trust. */
 static struct pair_hit
-pair_find_slow(const struct pair *st, const struct pair_req *key, bool datagram, bool midstream)
+pair_find_slow(const struct pair *st, pair_req key, bool datagram, bool midstream)
 {
 	unsigned done = PAIR_NONE, late = PAIR_NONE, near = PAIR_NONE, i = st->old;
 	struct pair_hit hit = {PAIR_NONE, 0};
 
 	for (unsigned k = 0; k < PAIR_SLOTS; k++, i = pair_after(i)) {
-		const struct pair_req *q = &st->req[i];
+		pair_req q = st->req[i];
 		unsigned open = st->open >> i & 1u;
 
-		if (open && near == PAIR_NONE && q->txn == key->txn)
+		if (open && near == PAIR_NONE && pair_txn(q) == pair_txn(key))
 			near = i;
 		if (!pair_same(q, key))
 			continue;
@@ -129,7 +171,7 @@ pair_find_slow(const struct pair *st, const struct pair_req *key, bool datagram,
 		}
 		if (st->done >> i & 1)
 			done = i;
-		else if (q->fc != 0) /* an unused slot is all zero */
+		else if (pair_fc(q) != 0) /* an unused slot is all zero */
 			late = i;
 	}
 	if (late != PAIR_NONE) {
@@ -140,9 +182,9 @@ pair_find_slow(const struct pair *st, const struct pair_req *key, bool datagram,
 			hit.anomalies = MB_A_DUPLICATE_RESPONSE | FACT_A_UNSOLICITED;
 	} else if (near != PAIR_NONE) {
 		hit.anomalies = FACT_A_UNSOLICITED;
-		if (st->req[near].fc != key->fc)
+		if (pair_fc(st->req[near]) != pair_fc(key))
 			hit.anomalies |= MB_A_FUNCTION_MISMATCH;
-		if (st->req[near].unit != key->unit)
+		if (pair_unit(st->req[near]) != pair_unit(key))
 			hit.anomalies |= MB_A_UNIT_MISMATCH;
 	} else if (st->evicted) {
 		hit.anomalies = MB_A_LATE_RESPONSE;
@@ -153,9 +195,9 @@ pair_find_slow(const struct pair *st, const struct pair_req *key, bool datagram,
 }
 
 static inline struct pair_hit
-pair_find(const struct pair *st, const struct pair_req *key, bool datagram, bool midstream)
+pair_find(const struct pair *st, pair_req key, bool datagram, bool midstream)
 {
-	if ((st->open >> st->old & 1) && pair_same(&st->req[st->old], key))
+	if ((st->open >> st->old & 1) && pair_same(st->req[st->old], key))
 		return (struct pair_hit){st->old, 0};
 	return pair_find_slow(st, key, datagram, midstream);
 }
@@ -174,7 +216,7 @@ pair_close(struct pair *st, const struct pair_hit *hit)
 	}
 	bit = 1u << hit->slot;
 	for (unsigned i = st->old; (open & bit) && i != hit->slot; i = pair_after(i))
-		if (st->req[i].txn == st->req[hit->slot].txn)
+		if (pair_txn(st->req[i]) == pair_txn(st->req[hit->slot]))
 			open &= ~(1u << i);
 	open &= ~bit;
 	st->open = (uint16_t)open;

@@ -98,6 +98,19 @@ crc16_ok(struct cur c)
 	return crc == 0;
 }
 
+/* Takes the CRC off a whole frame; returns anomalies. */
+static uint64_t
+rtu_trailer(struct cur *c)
+{
+	size_t len = cur_left(c);
+	uint64_t a = crc16_ok(*c) ? 0 : MB_A(CRC);
+
+	if (len > RTU_MAX)
+		a |= MB_A(LENGTH_OVER);
+	*c = cur_take(c, len < 2 ? 0 : len - 2);
+	return len < RTU_MIN ? a | MB_A(BODY_SHORT) : a;
+}
+
 /* First length at which the CRC fits, or FRAME_MORE, or FRAME_BAD. */
 static int32_t
 rtu_scan(struct cur c)
@@ -119,6 +132,7 @@ static int32_t
 rtu_device_id(struct cur c)
 {
 	const uint8_t *start = c.p;
+	size_t have = cur_left(&c);
 	unsigned n;
 
 	cur_skip(&c, 7); /* unit, code, MEI, id code, conformity, more, next */
@@ -128,7 +142,7 @@ rtu_device_id(struct cur c)
 		cur_skip(&c, cur_u8(&c));
 	}
 	if (!cur_ok(&c))
-		return c.end - start > RTU_MAX ? FRAME_BAD : FRAME_MORE;
+		return have > RTU_MAX ? FRAME_BAD : FRAME_MORE;
 	n = (unsigned)(c.p - start) + 2;
 	return n <= RTU_MAX ? (int32_t)n : FRAME_BAD;
 }

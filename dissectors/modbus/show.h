@@ -216,7 +216,7 @@ modbus_json(struct jw *w, const struct fact *f)
 
 	if (!x || f->kind == FACT_EXCEPTION)
 		return;
-	c = x->body;
+	c = ext_body(x);
 	if (f->kind == FACT_MALFORMED) {
 		json_hex(w, "data", c);
 		return;
