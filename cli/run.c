@@ -69,14 +69,17 @@ progress_init(struct progress *p, const char *path, bool wanted)
 }
 
 static void
-progress_step(struct progress *p, const char *path, const struct engine_stats *st)
+progress_step(struct progress *p, const char *path, struct engine *e)
 {
-	uint64_t now, done = st->bytes + st->received * RECORD_HEAD;
+	const struct engine_stats *st;
+	uint64_t now, done;
 
 	if (!p->on || ++p->bursts % PROGRESS_BURSTS != 0)
 		return;
 	if ((now = clock_mono_ns()) < p->next_ns)
 		return;
+	st = engine_stats(e);
+	done = st->bytes + st->received * RECORD_HEAD;
 	p->next_ns = now + PROGRESS_EVERY_NS;
 	p->shown = true;
 	fprintf(stderr, "\r%s: %llu frames, %llu PDUs", path, (unsigned long long)st->received,
@@ -111,7 +114,6 @@ static void
 loop(const char *path, const struct run_conf *conf, struct io *io, struct engine *e,
     struct run_result *r)
 {
-	const struct engine_stats *st = engine_stats(e);
 	struct pkt burst[PKT_BURST];
 	struct progress progress;
 	bool more = true;
@@ -129,14 +131,15 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 		engine_burst(e, burst, (unsigned)n);
 		pump(conf, r, burst[n - 1].ts_ns);
 		io->be->done(io, burst, (unsigned)n);
-		progress_step(&progress, path, st);
+		progress_step(&progress, path, e);
 	}
 	progress_end(&progress);
 	if (interrupted)
-		fail(r, "%s: interrupted after %llu frames", path, (unsigned long long)st->received);
+		fail(r, "%s: interrupted after %llu frames", path,
+		    (unsigned long long)engine_stats(e)->received);
 	else if (n < 0 && n != ERR_EOF)
 		fail(r, "%s; the %llu frames before were judged", io->be->err_text(io),
-		    (unsigned long long)st->received);
+		    (unsigned long long)engine_stats(e)->received);
 	engine_finish(e);
 	pump(conf, r, r->last_ns);
 }

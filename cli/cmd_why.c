@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_why.c - the path of one frame: layers, what the stream made of it, the
+ * PDUs it completes, and for each the rules that were looked at.
+ *
+ * Frames before it are judged as replay does, for without them nobody knows
+ * which PDU begins where, and which request an answer belongs to.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alerts/alert.h"
+#include "base/clock.h"
+#include "base/jw.h"
+#include "cli/cli.h"
+#include "cli/run.h"
+#include "cli/tally.h"
+#include "dataplane/decode.h"
+
+#define FACT_TEXT (64u << 10)
+
+static const char usage_text[] =
+    "usage: interlock why -p POLICY --frame N [--inline] CAPTURE\n"
+    "Show the path of frame N through the layers and the rules of a policy.\n\n"
+    "  -p, --policy FILE   the policy\n"
+    "  -n, --frame N       number of the frame, 1 is the first\n"
+    "      --inline        judge as a guard between two ports does\n\n"
+    "exit status: 0 allowed, 1 something in it is not, 2 no such frame, or could not work\n";
+
+struct why {
+	const struct policy *policy;
+	uint64_t frame;
+	bool found, denied;
+	unsigned pdus;
+	char *text; /* what the callbacks wrote; printed below the layers */
+	size_t text_len;
+	FILE *to;
+	char fact[FACT_TEXT];
+};
+
+/* --- the frame itself ------------------------------------------------------------------- */
+
+static void
+put_tcp(const struct layers *l)
+{
+	static const struct {
+		uint8_t bit;
+		const char *name;
+	} flags[] = {
+	    {TCP_SYN, "SYN"}, {TCP_FIN, "FIN"}, {TCP_RST, "RST"}, {TCP_PSH, "PSH"},
+	    {TCP_ACK, "ACK"}, {TCP_URG, "URG"},
+	};
+
+	printf("  tcp      %u -> %u, seq %u, ack %u,", l->sport, l->dport, l->seq, l->ack);
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (l->tcp_flags & flags[i].bit)
+			printf(" %s", flags[i].name);
+	printf(", %u bytes\n", l->pay_len);
+}
+
+static void
+put_host(const char *what, const struct policy *pol, const struct net_addr *a)
+{
+	const char *name = policy_device_name(pol, a), *zone = policy_zone_name(pol, a);
+	char b[NET_ADDR_STRLEN];
+
+	printf("  %-8s %s: %s%s in %s%s\n", what, net_addr_str(a, b), name ? "device " : "no device",
+	    name ? name : "", zone ? "zone " : "no zone", zone ? zone : "");
+}
+
+static void
+put_layers(const struct why *y, const struct pkt *p)
+{
+	static const char *const links[] = {
+	    "ethernet", "cooked", "cooked 2", "raw ip", "loopback", "unknown"};
+	char when[CLOCK_STRLEN], a[NET_ADDR_STRLEN], b[NET_ADDR_STRLEN];
+	struct layers l = {0};
+	enum drop_reason bad = decode(p, &l);
+	struct net_tuple t;
+
+	printf("frame %llu, %s, %u of %u bytes captured\n", (unsigned long long)p->frame,
+	    clock_str(p->ts_ns, when), p->caplen, p->wirelen);
+	printf("  link     %s", p->link <= LINK_UNKNOWN ? links[p->link] : "unknown");
+	if (l.flags & LAYER_ETHERNET)
+		printf(", %s -> %s", net_mac_str(l.smac, a), net_mac_str(l.dmac, b));
+	if (l.vlan != 0)
+		printf(", VLAN %u", l.vlan);
+	if (!(l.flags & LAYER_IP))
+		printf(", ethertype 0x%04x", l.ethertype);
+	putchar('\n');
+	if (l.flags & LAYER_IP) {
+		layers_tuple(&l, p->port, &t);
+		printf("  ip       %s -> %s, protocol %u%s%s\n", net_addr_str(&t.src, a),
+		    net_addr_str(&t.dst, b), l.proto, l.flags & LAYER_FRAGMENT ? ", a fragment" : "",
+		    l.flags & LAYER_CUT ? ", cut by the capture" : "");
+		if (l.flags & LAYER_L4 && l.proto == NET_PROTO_TCP)
+			put_tcp(&l);
+		else if (l.flags & LAYER_L4)
+			printf("  udp      %u -> %u, %u bytes\n", l.sport, l.dport, l.pay_len);
+		put_host("from", y->policy, &t.src);
+		put_host("to", y->policy, &t.dst);
+	}
+	if (bad != DROP_NONE)
+		printf("  decoding broke off: %s: %s\n", drop_name(bad), drop_text(bad));
+}
+
+/* --- what the engine says of it ------------------------------------------------------------ */
+
+static void
+put_verdict(struct why *y, const struct verdict *v)
+{
+	struct policy_rule_info ri;
+
+	fprintf(y->to, "  verdict  %s", verdict_action_name(v->would));
+	if (v->reason == REASON_RULE && policy_rule_info(y->policy, v->rule, &ri) == 0)
+		fprintf(y->to, " by rule %s/%s, %s:%u:%u", ri.conduit, ri.name, ri.file, ri.line,
+		    ri.col);
+	else if (v->reason == REASON_CONDITION)
+		fprintf(y->to, " by condition %s", policy_cond_name((uint8_t)v->rule));
+	else if (v->conduit != RULE_NONE)
+		fprintf(y->to, " by conduit %s: %s", policy_conduit_name(y->policy, v->conduit),
+		    policy_reason_name(v->reason));
+	else
+		fprintf(y->to, " by %s", policy_reason_name(v->reason));
+	if (v->action != v->would)
+		fprintf(y->to, "; carried out: %s, for the mode is %s", verdict_action_name(v->action),
+		    v->mode == MODE_LEARN ? "learn" : "alert");
+	fputc('\n', y->to);
+	y->denied |= tally_denies(v);
+}
+
+static void
+on_fact(void *ctx, const struct engine_pdu *pdu)
+{
+	struct why *y = ctx;
+	struct jw w = jw_make(y->fact, sizeof(y->fact));
+
+	if (pdu->frame != y->frame)
+		return;
+	y->pdus++;
+	fprintf(y->to, "\nPDU %u: %s %s\n", y->pdus, fact_proto_name(pdu->fact), pdu->fact->op);
+	jw_obj(&w, NULL);
+	fact_json(&w, pdu->fact);
+	jw_close(&w, '}');
+	if (jw_end(&w))
+		fprintf(y->to, "  fact     %s\n", y->fact);
+	policy_why(y->policy, pdu->tuple, pdu->fact, y->to);
+	put_verdict(y, pdu->verdict);
+}
+
+/* Connections and frames; PDUs were told by on_fact. */
+static void
+on_event(void *ctx, const struct event *ev)
+{
+	struct why *y = ctx;
+
+	if (ev->frame != y->frame || ev->fact)
+		return;
+	fprintf(y->to, "\n%s\n", ev->kind == EVENT_L2 ? "frame that is not IP" : "connection");
+	put_verdict(y, &ev->verdict);
+}
+
+static void
+on_packet(void *ctx, const struct engine_packet *pkt)
+{
+	static const char *const fates[] = {"goes on", "dropped", "held", "consumed"};
+	struct why *y = ctx;
+
+	if (pkt->frame != y->frame)
+		return;
+	fprintf(y->to, "\nengine     %s", fates[pkt->fate & 3]);
+	if (pkt->fate == FATE_DROP)
+		fprintf(y->to, ": %s: %s", drop_name(pkt->reason), drop_text(pkt->reason));
+	if (pkt->note)
+		fprintf(y->to, " (%s)", pkt->note);
+	if (y->pdus == 0)
+		fputs("; it completes no PDU", y->to);
+	fputc('\n', y->to);
+}
+
+static bool
+on_burst(void *ctx, const struct pkt *burst, unsigned n)
+{
+	struct why *y = ctx;
+
+	for (unsigned i = 0; i < n; i++)
+		if (burst[i].frame == y->frame) {
+			put_layers(y, &burst[i]);
+			y->found = true;
+		}
+	return !y->found;
+}
+
+/* --- the verb --------------------------------------------------------------------------------- */
+
+static int
+explain(struct why *y, const char *capture, bool inline_mode)
+{
+	const struct run_conf conf = {
+	    .policy = y->policy,
+	    .inline_mode = inline_mode,
+	    .progress = true,
+	    .on_fact = on_fact,
+	    .on_packet = on_packet,
+	    .on_event = on_event,
+	    .on_burst = on_burst,
+	    .ctx = y,
+	};
+	struct run_result r;
+	int status = EXIT_OK;
+
+	if (!(y->to = open_memstream(&y->text, &y->text_len))) {
+		cli_say("out of memory");
+		return EXIT_UNABLE;
+	}
+	run_capture(capture, &conf, &r);
+	if (fclose(y->to) != 0) {
+		cli_say("out of memory");
+		status = EXIT_UNABLE;
+	} else if (!y->found) {
+		if (r.status == EXIT_OK)
+			cli_say("%s: no frame %llu; it has %llu", capture,
+			    (unsigned long long)y->frame, (unsigned long long)r.stats.received);
+		status = EXIT_UNABLE;
+	} else {
+		fputs(y->text, stdout);
+		status = y->denied ? EXIT_FOUND : EXIT_OK;
+	}
+	free(y->text);
+	run_result_fini(&r);
+	return status;
+}
+
+int
+cmd_why(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"policy", required_argument, NULL, 'p'},
+	    {"frame", required_argument, NULL, 'n'},
+	    {"inline", no_argument, NULL, 'i'},
+	    {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
+	};
+	static struct why y; /* its buffer is large */
+	const char *path = NULL;
+	bool inline_mode = false;
+	struct policy *pol;
+	int c, status;
+
+	optind = 1;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":p:n:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'p':
+			path = optarg;
+			break;
+		case 'n':
+			if (!cli_parse_u64(optarg, &y.frame) || y.frame == 0)
+				return cli_usage("why", "--frame %s: not a frame number", optarg);
+			break;
+		case 'i':
+			inline_mode = true;
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			return EXIT_OK;
+		default:
+			return cli_bad_option("why", argv, c);
+		}
+	}
+	if (!path || y.frame == 0 || optind + 1 != argc)
+		return cli_usage("why", "takes -p POLICY, --frame N and one capture");
+	if (strcmp(path, "-") == 0 && strcmp(argv[optind], "-") == 0)
+		return cli_usage("why", "only one input can be standard input");
+	if (!(pol = cli_policy(path)))
+		return EXIT_UNABLE;
+	y.policy = pol;
+	status = explain(&y, argv[optind], inline_mode);
+	policy_free(pol);
+	return status;
+}
