@@ -261,9 +261,9 @@ input_ended(struct file_io *f, int r)
 
 	if (r == PCAP_ERROR_BREAK)
 		return ERR_EOF;
-	if (strncmp(msg, "an interface has", 16) == 0) /* libpcap wants them alike */
+	if (strncmp(msg, "an interface has", 16) == 0)
 		return fail(f->text, sizeof(f->text), ERR_UNSUPPORTED,
-		    "%s: frame %llu: %s; editcap -F pcap makes a capture that can be read",
+		    "%s: frame %llu: %s; libpcap reads captures of like interfaces only",
 		    f->in_name, (unsigned long long)f->frame + 1, msg);
 	at = ftell(pcap_file(f->in));
 	if (at < 0) /* a pipe */

@@ -45,7 +45,7 @@ for folder; do
 	[ -d "$folder" ] || { echo "skipped: no folder $folder"; continue; }
 	while IFS= read -r f; do
 		"$dump" "$f" >"$tmp/ours" 2>"$tmp/why" || {
-			grep -Eq "is not supported|can be read" "$tmp/why" &&
+			grep -Eq "is not supported|like interfaces only" "$tmp/why" &&
 				{ echo "skipped: $(cat "$tmp/why")"; continue; }
 			echo "note: $(cat "$tmp/why")"
 		}
