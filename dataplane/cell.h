@@ -39,6 +39,7 @@ struct cell {
 struct cells {
 	uint8_t *base[CELL__CLASSES];
 	cell_id free[CELL__CLASSES];
+	cell_id spare; /* the small cell given back last: taken again without a look at memory */
 	uint32_t n[CELL__CLASSES], used[CELL__CLASSES];
 };
 
@@ -68,6 +69,23 @@ cell_at(const struct cells *c, cell_id id)
 	    (size_t)((id & 0x3fffffff) - 1) * cell_size(class));
 }
 
+/* A small cell, quickly; its contents are undefined. */
+static inline cell_id
+cell_get_small(struct cells *c)
+{
+	cell_id id = c->spare;
+
+	if (__builtin_expect(id != CELL_NONE, 1)) {
+		c->spare = CELL_NONE;
+	} else {
+		if ((id = c->free[CELL_S]) == CELL_NONE)
+			return CELL_NONE;
+		c->free[CELL_S] = cell_at(c, id)->next;
+	}
+	c->used[CELL_S]++;
+	return id;
+}
+
 /* Lease one of at least `want` bytes of data; CELL_NONE when there is none left. */
 static inline cell_id
 cell_get(struct cells *c, uint32_t want)
@@ -80,6 +98,12 @@ cell_get(struct cells *c, uint32_t want)
 
 	if (want > CELL_L_SIZE - sizeof(struct cell))
 		return CELL_NONE;
+	if (class == CELL_S && (id = cell_get_small(c)) != CELL_NONE) {
+		cell = cell_at(c, id);
+		cell->next = CELL_NONE;
+		cell->len = 0;
+		return id;
+	}
 	while ((id = c->free[class]) == CELL_NONE)
 		if (++class == CELL__CLASSES)
 			return CELL_NONE;
@@ -96,6 +120,11 @@ cell_put(struct cells *c, cell_id id)
 {
 	unsigned class = id >> 30;
 
+	if (class == CELL_S && c->spare == CELL_NONE) {
+		c->spare = id;
+		c->used[CELL_S]--;
+		return;
+	}
 	cell_at(c, id)->next = c->free[class];
 	c->free[class] = id;
 	c->used[class]--;

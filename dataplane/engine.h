@@ -92,7 +92,8 @@ void engine_tick(struct engine *e, uint64_t now_ns);
 /* The input ended: what is held is released or dropped, flows are closed. */
 void engine_finish(struct engine *e);
 
-const struct engine_stats *engine_stats(const struct engine *e);
+/* Valid until the next call; counters are brought up to date by it. */
+const struct engine_stats *engine_stats(struct engine *e);
 /* Hits per rule, policy_rule_count() of them: allowed, denied (or would-deny). */
 const uint64_t *engine_rule_hits(const struct engine *e);
 /* True when the equation above holds; tests and `replay` ask it. */

@@ -54,6 +54,8 @@ struct engine {
 	struct dis_call call;
 	uint64_t now_ns;
 	struct engine_stats st;
+	uint64_t kinds[FACT_OTHER + 1]; /* facts by enum fact_kind */
+	uint64_t allowed, told;		/* facts with nothing to say; facts of the engine's own */
 	uint64_t *rule_hits;
 	const struct policy *policy;
 	bool inline_mode;
@@ -97,6 +99,25 @@ void feed_gap(struct engine *e, struct flow *f, unsigned dir, uint32_t lost);
 /* Give back what the flow holds. */
 void feed_release(struct engine *e, struct flow *f);
 
+/* Usual fate of a whole PDU: it goes on. False: it may not (inline). */
+static inline bool
+feed_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned dir,
+    const uint8_t *p, uint32_t len)
+{
+	struct dis_call *call = &e->call;
+
+	call->dir = (uint8_t)dir;
+	call->variant = f->variant;
+	call->datagram = false;
+	call->midstream = (f->flags & FLOW_MIDSTREAM) != 0;
+	call->now_ns = e->sink.ts_ns;
+	call->anomalies = 0;
+	call->state = f->dstate;
+	e->sink.worst = VERDICT_ALLOW;
+	ds->pdu(call, cur_make(p, len));
+	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;
+}
+
 /* stream.c */
 struct seg_result {
 	uint32_t keep; /* payload bytes that may go on, from the front */
@@ -105,6 +126,9 @@ struct seg_result {
 };
 struct seg_result stream_segment(struct engine *e, struct flow *f, unsigned dir,
     const struct seg *s);
+/* Remember what was judged until it is acknowledged. */
+void stream_retain(struct engine *e, struct tcp_dir *d, uint32_t seq, const uint8_t *p,
+    uint32_t len);
 /* The peer acknowledged up to ack. */
 void stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack);
 /* Holes that time has made losses; `end` when no more packets will come. */

@@ -5,28 +5,18 @@
  * Key, 128 bits:  ka = lo address, hi address (IPv6: seeded hashes of both;
  * the addresses themselves are compared in the side table), kb = lo port,
  * hi port, VLAN, protocol, IP version.
- *
- * Bucket, one cache line: eight 16-bit tags, eight flow numbers, and a note
- * that some flow whose first choice this was lies in its second choice.
  */
 #include "dataplane/flow.h"
 
-#include <emmintrin.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 
-#define WAYS	    8
+#define WAYS	    FLOW_WAYS
 #define WHEEL_SLOTS 512u /* of one tick (134 ms): 68 s a turn */
 #define EVICT_LOOKS 16u	 /* flows looked at to find an old one */
-
-struct flow_bucket {
-	uint16_t tag[WAYS]; /* 0 = empty */
-	uint32_t idx[WAYS];
-	uint32_t spilled; /* flows that went to their second bucket */
-	uint32_t pad[3];
-} __attribute__((aligned(64)));
+#define CROWDED	    5u	 /* flows in a bucket above which the second is considered */
 
 /* Buckets for max flows at a load of at most one half. */
 static uint32_t
@@ -91,106 +81,27 @@ flow_table_fini(struct flow_table *t)
 	memset(t, 0, sizeof(*t));
 }
 
-static inline uint32_t
-be32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return __builtin_bswap32(v);
-}
-
-static void
-key_make6(const struct flow_table *t, const struct layers *l, struct flow_key *k)
+void
+flow_key_make6(const struct flow_table *t, const struct layers *l, struct flow_key *k)
 {
 	int order = memcmp(l->src, l->dst, 16);
+	uint16_t lo_port, hi_port;
 
 	k->src_is_lo = order < 0 || (order == 0 && l->sport <= l->dport);
 	k->lo = k->src_is_lo ? l->src : l->dst;
 	k->hi = k->src_is_lo ? l->dst : l->src;
 	k->ka = hash_16(t->seed, k->lo) ^ (hash_16(t->seed, k->hi) << 1);
-}
-
-void
-flow_key_make(const struct flow_table *t, const struct layers *l, struct flow_key *k)
-{
-	uint16_t lo_port, hi_port;
-
-	if (l->flags & LAYER_V6) {
-		key_make6(t, l, k);
-	} else {
-		uint64_t src = be32(l->src), dst = be32(l->dst);
-
-		k->src_is_lo = (src << 16 | l->sport) <= (dst << 16 | l->dport);
-		k->ka = k->src_is_lo ? src << 32 | dst : dst << 32 | src;
-		k->lo = k->hi = NULL;
-	}
 	lo_port = k->src_is_lo ? l->sport : l->dport;
 	hi_port = k->src_is_lo ? l->dport : l->sport;
 	k->kb = (uint64_t)lo_port << 48 | (uint64_t)hi_port << 32 | (uint64_t)l->vlan << 16 |
-	    (uint64_t)l->proto << 8 | (l->flags & LAYER_V6 ? 6 : 4);
+	    (uint64_t)l->proto << 8 | 6;
 	k->hash = hash_mix(t->seed, k->ka, k->kb);
-}
-
-static inline uint16_t
-tag_of(uint64_t hash)
-{
-	return (uint16_t)(hash >> 48 | 1);
-}
-
-static inline struct flow_bucket *
-first_bucket(const struct flow_table *t, uint64_t hash)
-{
-	return &t->buckets[(uint32_t)hash & t->mask];
-}
-
-static inline struct flow_bucket *
-second_bucket(const struct flow_table *t, uint64_t hash)
-{
-	return &t->buckets[(uint32_t)(hash >> 24 ^ hash * 5) & t->mask];
-}
-
-void
-flow_prefetch_bucket(const struct flow_table *t, uint64_t hash)
-{
-	__builtin_prefetch(first_bucket(t, hash));
-}
-
-static inline unsigned
-tag_hits(const struct flow_bucket *b, uint16_t tag)
-{
-	__m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tag);
-	__m128i eq = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
-
-	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
-}
-
-uint32_t
-flow_candidate(const struct flow_table *t, uint64_t hash)
-{
-	const struct flow_bucket *b = first_bucket(t, hash);
-	unsigned hits = tag_hits(b, tag_of(hash));
-
-	if (hits == 0 && b->spilled != 0) {
-		b = second_bucket(t, hash);
-		hits = tag_hits(b, tag_of(hash));
-	}
-	return hits ? b->idx[__builtin_ctz(hits)] : FLOW_NONE;
-}
-
-bool
-flow_matches(const struct flow_table *t, const struct flow *f, const struct flow_key *k)
-{
-	if (f->ka != k->ka || f->kb != k->kb)
-		return false;
-	return k->lo == NULL || (memcmp(t->v6[f->v6][0].b, k->lo, 16) == 0 &&
-	    memcmp(t->v6[f->v6][1].b, k->hi, 16) == 0);
 }
 
 static struct flow *
 bucket_lookup(const struct flow_table *t, const struct flow_bucket *b, const struct flow_key *k)
 {
-	for (unsigned hits = tag_hits(b, tag_of(k->hash)); hits != 0; hits &= hits - 1) {
+	for (unsigned hits = flow_tag_hits(b, flow_tag(k->hash)); hits != 0; hits &= hits - 1) {
 		struct flow *f = &t->flows[b->idx[__builtin_ctz(hits)]];
 
 		if (flow_matches(t, f, k))
@@ -202,11 +113,11 @@ bucket_lookup(const struct flow_table *t, const struct flow_bucket *b, const str
 struct flow *
 flow_lookup(const struct flow_table *t, const struct flow_key *k)
 {
-	const struct flow_bucket *b = first_bucket(t, k->hash);
+	const struct flow_bucket *b = flow_bucket1(t, k->hash);
 	struct flow *f = bucket_lookup(t, b, k);
 
 	if (f == NULL && b->spilled != 0)
-		f = bucket_lookup(t, second_bucket(t, k->hash), k);
+		f = bucket_lookup(t, flow_bucket2(t, k->hash), k);
 	return f;
 }
 
@@ -307,6 +218,12 @@ bucket_put(struct flow_bucket *b, uint16_t tag, uint32_t idx)
 	return false;
 }
 
+static unsigned
+bucket_used(const struct flow_bucket *b)
+{
+	return WAYS - (unsigned)__builtin_popcount(flow_tag_hits(b, 0));
+}
+
 static bool
 bucket_take(struct flow_bucket *b, uint32_t idx)
 {
@@ -321,14 +238,14 @@ bucket_take(struct flow_bucket *b, uint32_t idx)
 void
 flow_remove(struct flow_table *t, struct flow *f)
 {
-	struct flow_bucket *b = first_bucket(t, f->hash);
+	struct flow_bucket *b = flow_bucket1(t, f->hash);
 	uint32_t idx = flow_index(t, f);
 
 	if (t->on_gone)
 		t->on_gone(t->ctx, f);
 	if (!bucket_take(b, idx)) {
 		b->spilled--;
-		(void)bucket_take(second_bucket(t, f->hash), idx);
+		(void)bucket_take(flow_bucket2(t, f->hash), idx);
 	}
 	wheel_unlink(t, f);
 	if (f->v6 != FLOW_NONE) {
@@ -393,8 +310,8 @@ evict_from(struct flow_table *t, const struct flow_bucket *a, const struct flow_
 struct flow *
 flow_create(struct flow_table *t, const struct flow_key *k, uint32_t ticks)
 {
-	struct flow_bucket *first = first_bucket(t, k->hash);
-	struct flow_bucket *second = second_bucket(t, k->hash);
+	struct flow_bucket *first = flow_bucket1(t, k->hash);
+	struct flow_bucket *second = flow_bucket2(t, k->hash);
 	struct flow *f;
 	uint32_t idx;
 
@@ -405,12 +322,14 @@ flow_create(struct flow_table *t, const struct flow_key *k, uint32_t ticks)
 	if (t->free_head == FLOW_NONE || (k->lo && t->v6_free == FLOW_NONE))
 		return NULL;
 	idx = t->free_head;
-	if (!bucket_put(first, tag_of(k->hash), idx)) {
-		if (!bucket_put(second, tag_of(k->hash), idx)) {
-			evict_from(t, first, second);
-			return flow_create(t, k, ticks); /* a place is free now: once */
-		}
+	/* A crowded first choice gives way to an emptier second: so neither fills
+	 * up at the loads that the table is made for. */
+	if (bucket_used(first) > CROWDED && bucket_used(second) < bucket_used(first)) {
+		(void)bucket_put(second, flow_tag(k->hash), idx);
 		first->spilled++;
+	} else if (!bucket_put(first, flow_tag(k->hash), idx)) {
+		evict_from(t, first, second);
+		return flow_create(t, k, ticks); /* a place is free now: once */
 	}
 	f = &t->flows[idx];
 	t->free_head = f->wheel_next;

@@ -13,9 +13,11 @@
 #ifndef DATAPLANE_FLOW_H
 #define DATAPLANE_FLOW_H
 
+#include <emmintrin.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "base/net.h"
@@ -106,7 +108,16 @@ struct flow_key {
 	bool src_is_lo;
 };
 
-struct flow_bucket;
+/* Eight 16-bit tags, eight flow numbers, and how many flows whose first choice
+ * this is lie in their second choice. One cache line. */
+#define FLOW_WAYS 8
+
+struct flow_bucket {
+	uint16_t tag[FLOW_WAYS]; /* 0 = empty */
+	uint32_t idx[FLOW_WAYS];
+	uint32_t spilled;
+	uint32_t pad[3];
+} __attribute__((aligned(64)));
 
 struct flow_table {
 	struct flow *flows;
@@ -134,11 +145,7 @@ void flow_table_fini(struct flow_table *t);
 /* Memory that max flows take. */
 size_t flow_table_cost(uint32_t max);
 
-void flow_key_make(const struct flow_table *t, const struct layers *l, struct flow_key *k);
-void flow_prefetch_bucket(const struct flow_table *t, uint64_t hash);
-/* A flow that may be the one (its bucket has this tag); FLOW_NONE when surely absent. */
-uint32_t flow_candidate(const struct flow_table *t, uint64_t hash);
-bool flow_matches(const struct flow_table *t, const struct flow *f, const struct flow_key *k);
+void flow_key_make6(const struct flow_table *t, const struct layers *l, struct flow_key *k);
 struct flow *flow_lookup(const struct flow_table *t, const struct flow_key *k);
 /* A new, zeroed flow with dis = FLOW_DIS_ASKING and a timer of `ticks`; evicts
  * when it must; NULL only when not even that helps. */
@@ -152,6 +159,87 @@ void flow_advance(struct flow_table *t, uint64_t now_ns);
 /* Addresses and ports of the side `lo` says. */
 void flow_tuple(const struct flow_table *t, const struct flow *f, bool from_client,
     struct net_tuple *out);
+
+static inline uint16_t
+flow_tag(uint64_t hash)
+{
+	return (uint16_t)(hash >> 48 | 1);
+}
+
+static inline struct flow_bucket *
+flow_bucket1(const struct flow_table *t, uint64_t hash)
+{
+	return &t->buckets[(uint32_t)hash & t->mask];
+}
+
+static inline struct flow_bucket *
+flow_bucket2(const struct flow_table *t, uint64_t hash)
+{
+	return &t->buckets[(uint32_t)(hash >> 24 ^ hash * 5) & t->mask];
+}
+
+/* Bit i: tag i of the bucket is this one. */
+static inline unsigned
+flow_tag_hits(const struct flow_bucket *b, uint16_t tag)
+{
+	__m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tag);
+	__m128i eq = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
+
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
+}
+
+static inline void
+flow_key_make(const struct flow_table *t, const struct layers *l, struct flow_key *k)
+{
+	uint64_t src_end, dst_end, lo, hi;
+	uint32_t a, b;
+
+	if (__builtin_expect(l->flags & LAYER_V6, 0)) {
+		flow_key_make6(t, l, k);
+		return;
+	}
+	memcpy(&a, l->src, sizeof(a));
+	memcpy(&b, l->dst, sizeof(b));
+	src_end = (uint64_t)__builtin_bswap32(a) << 16 | l->sport;
+	dst_end = (uint64_t)__builtin_bswap32(b) << 16 | l->dport;
+	k->src_is_lo = src_end <= dst_end;
+	lo = k->src_is_lo ? src_end : dst_end;
+	hi = k->src_is_lo ? dst_end : src_end;
+	k->ka = lo >> 16 << 32 | hi >> 16;
+	k->kb = lo << 48 | (hi & 0xffff) << 32 | (uint64_t)l->vlan << 16 |
+	    (uint64_t)l->proto << 8 | 4;
+	k->lo = k->hi = NULL;
+	k->hash = hash_mix(t->seed, k->ka, k->kb);
+}
+
+static inline void
+flow_prefetch_bucket(const struct flow_table *t, uint64_t hash)
+{
+	__builtin_prefetch(flow_bucket1(t, hash));
+}
+
+/* A flow that may be the one (a bucket has its tag); FLOW_NONE when surely absent. */
+static inline uint32_t
+flow_candidate(const struct flow_table *t, uint64_t hash)
+{
+	const struct flow_bucket *b = flow_bucket1(t, hash);
+	unsigned hits = flow_tag_hits(b, flow_tag(hash));
+
+	if (__builtin_expect(hits == 0, 0) && b->spilled != 0) {
+		b = flow_bucket2(t, hash);
+		hits = flow_tag_hits(b, flow_tag(hash));
+	}
+	return hits ? b->idx[__builtin_ctz(hits)] : FLOW_NONE;
+}
+
+static inline bool
+flow_matches(const struct flow_table *t, const struct flow *f, const struct flow_key *k)
+{
+	if (f->ka != k->ka || f->kb != k->kb)
+		return false;
+	return k->lo == NULL || (memcmp(t->v6[f->v6][0].b, k->lo, 16) == 0 &&
+	    memcmp(t->v6[f->v6][1].b, k->hi, 16) == 0);
+}
 
 static inline uint32_t
 flow_index(const struct flow_table *t, const struct flow *f)

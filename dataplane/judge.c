@@ -81,23 +81,7 @@ dis_emit(struct dis_sink *s, struct fact *f)
 
 	f->proto = s->fl->dis;
 	f->dir = s->dir;
-	e->st.pdus++;
-	switch ((enum fact_kind)f->kind) {
-	case FACT_REQUEST:
-		e->st.requests++;
-		break;
-	case FACT_RESPONSE:
-		e->st.responses++;
-		break;
-	case FACT_EXCEPTION:
-		e->st.exceptions++;
-		break;
-	case FACT_MALFORMED:
-		e->st.malformed++;
-		break;
-	case FACT_OTHER:
-		break;
-	}
+	e->kinds[f->kind]++;
 	if (e->policy) {
 		v = policy_eval(e->policy, &s->fl->bind, f);
 		if (v.reason == REASON_RULE)
@@ -114,8 +98,12 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	} else {
 		v = judge_none();
 	}
-	e->st.verdicts[v.action]++;
-	e->st.would[v.would]++;
+	if (__builtin_expect((v.action | v.would) != VERDICT_ALLOW, 0)) {
+		e->st.verdicts[v.action]++;
+		e->st.would[v.would]++;
+	} else {
+		e->allowed++;
+	}
 	observe(s, f, &v);
 	if (v.action > s->worst)
 		s->worst = v.action;
@@ -143,7 +131,8 @@ judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t a
 			tell(s, EVENT_CONDITION, c, &v, &f, note);
 		s->would_drop |= v.would >= VERDICT_REJECT;
 	}
-	e->st.malformed++;
+	e->kinds[FACT_MALFORMED]++;
+	e->told++;
 	e->st.verdicts[v.action]++;
 	e->st.would[v.would]++;
 	observe(s, &f, &v);

@@ -56,8 +56,8 @@ retain_clear(struct engine *e, struct tcp_dir *d)
 		retain_drop_first(e, d);
 }
 
-static void
-retain_add(struct engine *e, struct tcp_dir *d, uint32_t seq, const uint8_t *p, uint32_t len)
+void
+stream_retain(struct engine *e, struct tcp_dir *d, uint32_t seq, const uint8_t *p, uint32_t len)
 {
 	while (len > 0) {
 		struct cell *last = d->retain ? cell_at(&e->cells, d->retain) : NULL;
@@ -285,7 +285,7 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 	}
 	passed = feed_bytes(e, f, dir, p + old, len - old, &why);
 	d = &f->dir[e->sink.dir]; /* the flow may have been turned round */
-	retain_add(e, d, seq + old, p + old, passed);
+	stream_retain(e, d, seq + old, p + old, passed);
 	d->nxt += passed;
 	if (passed < len - old) {
 		d->flags |= DIR_BLOCKED;
@@ -362,7 +362,7 @@ stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg 
 		uint32_t passed = feed_bytes(e, f, dir, s->p, s->len, &why);
 
 		d = &f->dir[e->sink.dir];
-		retain_add(e, d, s->seq, s->p, passed);
+		stream_retain(e, d, s->seq, s->p, passed);
 		d->nxt += passed;
 		if (__builtin_expect(passed == s->len, 1))
 			return (struct seg_result){passed, FATE_FORWARD, 0};

@@ -315,7 +315,7 @@ lap_floor(struct floor *fl, struct load *ld)
 }
 
 static void
-check(const struct engine *e, uint64_t want, const char *what)
+check(struct engine *e, uint64_t want, const char *what)
 {
 	const struct engine_stats *s = engine_stats(e);
 
