@@ -67,7 +67,7 @@ struct policy_bind {
 	uint32_t conduit;    /* index, RULE_NONE = default deny */
 	uint16_t generation; /* low bits; a flow of an older one is bound again */
 	uint8_t flags;	     /* enum bind_flags */
-	uint8_t pad;
+	uint8_t blocks;	     /* bit i: the conduit's i-th protocol serves this port */
 };
 enum bind_flags { BIND_PORT_OK = 1 << 0 /* destination port is one the conduit serves */ };
 
@@ -154,6 +154,9 @@ const char *policy_device_name(const struct policy *pol, const struct net_addr *
 const char *policy_zone_name(const struct policy *pol, const struct net_addr *a);
 const char *policy_site(const struct policy *pol);
 enum policy_mode policy_mode(const struct policy *pol);
+bool policy_mode_stated(const struct policy *pol); /* guard refuses a policy without mode: */
+/* Pass when the engine is gone?  RULE_NONE asks for the policy's own word. */
+bool policy_fail_open(const struct policy *pol, uint32_t conduit);
 uint32_t policy_generation(const struct policy *pol);
 const uint8_t *policy_hash(const struct policy *pol); /* SHA-256 of the text, 32 bytes */
 size_t policy_bytes(const struct policy *pol);	      /* memory it holds */

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check.c - YAML tree to rules, part one: the file as a whole, layer 2, zones
+ * and devices.  check_conduit.c and check_rule.c go on from there.
+ *
+ * Every check goes on after a complaint, so that one run shows all of them.
+ */
+#include "policy/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+/* DESIGN section 3: what holds when a policy does not say. */
+static const uint8_t cond_default[COND__MAX] = {
+    [COND_UNPARSABLE] = VERDICT_DROP,
+    [COND_UNSOLICITED] = VERDICT_DROP,
+    [COND_MIDSTREAM] = VERDICT_ALLOW,
+    [COND_OVERLAP_DIFFERS] = VERDICT_DROP,
+    [COND_FRAGMENT] = VERDICT_DROP,
+    [COND_OVERLOAD] = VERDICT_DROP,
+    [COND_ENCRYPTED] = VERDICT_DROP,
+    [COND_BAD_CHECKSUM] = VERDICT_DROP,
+    [COND_AUDIT_FAILURE] = VERDICT_ALLOW,
+};
+
+/* --- l2 ------------------------------------------------------------------------------ */
+
+/* Frames a plant may need by name; IEEE ethertype registry.  STP is LLC. */
+static const struct {
+	const char *name;
+	uint16_t type; /* 0: LLC to the bridge group address */
+} l2_names[] = {
+    {"stp", 0},
+    {"lldp", 0x88cc},
+    {"mrp", 0x88e3},	   /* IEC 62439-2 */
+    {"ptp", 0x88f7},	   /* IEEE 1588 over Ethernet */
+    {"profinet", 0x8892},  /* DCP, RT */
+    {"goose", 0x88b8},	   /* IEC 61850-8-1 */
+    {"sv", 0x88ba},	   /* IEC 61850-9-2 */
+    {"ethercat", 0x88a4},
+    {"powerlink", 0x88ab},
+    {"sercos", 0x88cd},
+    {"cc-link-ie", 0x890f},
+    {"prp", 0x88fb},	   /* IEC 62439-3 supervision */
+    {"hsr", 0x892f},
+    {"dlr", 0x80e1},	   /* ODVA device level ring */
+    {"lacp", 0x8809},	   /* slow protocols */
+    {"eapol", 0x888e},
+    {"loopback", 0x9000},
+};
+#define N_L2_NAMES (sizeof(l2_names) / sizeof(l2_names[0]))
+
+static int
+u16_cmp(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+static void
+check_l2_allow(struct check *k, const struct ynode *n, struct l2_rules *l2)
+{
+	const char *words[N_L2_NAMES + 1], *s;
+	uint64_t type;
+	size_t w;
+
+	for (w = 0; w < N_L2_NAMES; w++)
+		words[w] = l2_names[w].name;
+	words[w] = NULL;
+	l2->stp = false;
+	l2->n_types = 0;
+	l2->types = arena_array(k->keep, list_n(n) + 1, sizeof(*l2->types));
+	for (uint32_t i = 0; i < list_n(n); i++) {
+		const struct ynode *e = list_at(n, i);
+		unsigned at;
+
+		if (!check_text(k, e, "l2: allow", &s))
+			continue;
+		if (s[0] >= '0' && s[0] <= '9') {
+			if (text_number(s, UINT16_MAX, &type) < 0 || type < 0x600)
+				check_error(k, e, "l2: allow: %s is not an ethertype (0x600..0xffff)", s);
+			else if (type == 0x0800 || type == 0x86dd || type == 0x0806)
+				check_error(k, e, "l2: allow: %s is %s; zones and `arp` speak of it", s,
+				    type == 0x0806 ? "ARP" : "IP");
+			else
+				l2->types[l2->n_types++] = (uint16_t)type;
+		} else if (check_word(k, e, "l2: allow", words, &at)) {
+			if (l2_names[at].type == 0)
+				l2->stp = true;
+			else
+				l2->types[l2->n_types++] = l2_names[at].type;
+		}
+	}
+	qsort(l2->types, l2->n_types, sizeof(*l2->types), u16_cmp);
+}
+
+static void
+check_l2(struct check *k, const struct ynode *n)
+{
+	enum { ARP, ALLOW, MAC, OTHERWISE, N };
+	static const struct field fields[N] = {
+	    {"arp", FIELD_MAY}, {"allow", FIELD_MAY}, {"mac", FIELD_MAY}, {"otherwise", FIELD_MAY}};
+	static const char *const arp[] = {"bound", "any", "drop", NULL}; /* enum arp_choice */
+	static const uint16_t usual[] = {0x88cc, 0x88e3, 0x88f7};
+	struct l2_rules *l2 = &k->rs->l2;
+	const struct ynode *v[N];
+	unsigned w;
+
+	l2->arp = ARP_BOUND;
+	l2->mac = VERDICT_ALERT;
+	l2->otherwise = VERDICT_DROP;
+	l2->stp = true;
+	l2->n_types = sizeof(usual) / sizeof(usual[0]);
+	l2->types = arena_get(k->keep, sizeof(usual));
+	memcpy(l2->types, usual, sizeof(usual));
+	if (!n || !check_map(k, n, "l2", fields, N, v, NULL, NULL))
+		return;
+	if (v[ARP] && check_word(k, v[ARP], "l2: arp", arp, &w))
+		l2->arp = (uint8_t)w;
+	if (v[ALLOW])
+		check_l2_allow(k, v[ALLOW], l2);
+	if (v[MAC])
+		check_action(k, v[MAC], "l2: mac",
+		    1u << VERDICT_ALLOW | 1u << VERDICT_ALERT | 1u << VERDICT_DROP, &l2->mac);
+	if (v[OTHERWISE])
+		check_action(k, v[OTHERWISE], "l2: otherwise",
+		    1u << VERDICT_ALLOW | 1u << VERDICT_ALERT | 1u << VERDICT_DROP, &l2->otherwise);
+}
+
+/* --- zones ------------------------------------------------------------------------------ */
+
+/* "2" or "3.5": the levels of IEC 62443 and Purdue. */
+static bool
+level_ok(const char *s)
+{
+	if (s[0] < '0' || s[0] > '5')
+		return false;
+	return s[1] == '\0' || (s[1] == '.' && s[2] >= '0' && s[2] <= '9' && s[3] == '\0');
+}
+
+static void
+check_zone(struct check *k, const struct ynode *key, const struct ynode *n, struct zone *z)
+{
+	enum { LEVEL, PORT, NETS, VLAN, N };
+	static const struct field fields[N] = {
+	    {"level", FIELD_MAY}, {"port", FIELD_MAY}, {"nets", FIELD_MUST}, {"vlan", FIELD_MAY}};
+	static const char *const ports[] = {"outside", "inside", NULL};
+	const struct ynode *v[N];
+	struct what what;
+	const char *who = what_name(&what, "zone", key->s), *s;
+	unsigned w;
+	uint32_t vlan;
+
+	z->place = place_of(key);
+	if (!check_map(k, n, who, fields, N, v, NULL, NULL))
+		return;
+	if (v[LEVEL] && check_text(k, v[LEVEL], who, &s)) {
+		if (level_ok(s))
+			z->level = arena_strn(k->keep, s, strlen(s));
+		else
+			check_error(k, v[LEVEL], "%s: level %s is outside 0..5", who, s);
+	}
+	if (v[PORT] && check_word(k, v[PORT], who, ports, &w))
+		z->port = w == 0 ? ZONE_OUTSIDE : ZONE_INSIDE;
+	if (v[VLAN] && check_number(k, v[VLAN], who, 1, 4094, &vlan))
+		z->vlan = (uint16_t)vlan;
+	if (!v[NETS])
+		return;
+	z->nets = arena_array(k->keep, list_n(v[NETS]) + 1, sizeof(*z->nets));
+	for (uint32_t i = 0; i < list_n(v[NETS]); i++) {
+		const struct ynode *e = list_at(v[NETS], i);
+		int r;
+
+		if (!check_text(k, e, who, &s))
+			continue;
+		r = net_prefix_parse(s, &z->nets[z->n_nets]);
+		if (r == 0 && k->n_nets == NETS_MAX)
+			check_error(k, e, "%s: a policy has at most %u nets", who, NETS_MAX);
+		else if (r == 0)
+			z->n_nets++, k->n_nets++;
+		else if (r == ERR_RANGE)
+			check_error(k, e, "%s: net %s is too long or has host bits set", who, s);
+		else
+			check_error(k, e, "%s: \"%s\" is not a net such as 10.1.2.0/24", who, s);
+	}
+	if (list_n(v[NETS]) == 0)
+		check_error(k, v[NETS], "%s: a zone needs at least one net", who);
+}
+
+struct net_ref {
+	struct net_prefix p;
+	uint32_t zone;
+};
+
+static int
+net_cmp(const void *va, const void *vb)
+{
+	const struct net_ref *a = va, *b = vb;
+	int d = memcmp(a->p.addr.b, b->p.addr.b, 16);
+
+	if (d == 0)
+		d = a->p.len - b->p.len;
+	return d != 0 ? d : (a->zone > b->zone) - (a->zone < b->zone);
+}
+
+/* The same net in two zones would make membership a matter of order. */
+static void
+check_nets_differ(struct check *k)
+{
+	struct ruleset *rs = k->rs;
+	struct net_ref *refs;
+	uint32_t n = 0;
+
+	for (uint32_t z = 0; z < rs->n_zones; z++)
+		n += rs->zones[z].n_nets;
+	refs = arena_array(k->scratch, n + 1, sizeof(*refs));
+	n = 0;
+	for (uint32_t z = 0; z < rs->n_zones; z++)
+		for (uint32_t i = 0; i < rs->zones[z].n_nets; i++)
+			refs[n++] = (struct net_ref){rs->zones[z].nets[i], z};
+	qsort(refs, n, sizeof(*refs), net_cmp);
+	for (uint32_t i = 1; i < n; i++)
+		if (refs[i].p.len == refs[i - 1].p.len &&
+		    net_addr_eq(&refs[i].p.addr, &refs[i - 1].p.addr)) {
+			const struct zone *z = &rs->zones[refs[i].zone];
+			char buf[NET_ADDR_STRLEN];
+
+			complain_at(k->c, COMPLAINT_ERROR, z->place.line, z->place.col,
+			    "zone \"%s\": net %s is also in zone \"%s\"", z->name,
+			    net_addr_str(&refs[i].p.addr, buf), rs->zones[refs[i - 1].zone].name);
+		}
+}
+
+static void
+check_zones(struct check *k, const struct ynode *n)
+{
+	struct ruleset *rs = k->rs;
+
+	if (n->kind != Y_MAP) {
+		check_error(k, n, "zones: expected a map of zones by name");
+		return;
+	}
+	rs->zones = arena_array(k->keep, n->n + 1, sizeof(*rs->zones));
+	for (uint32_t i = 0; i < n->n; i++) {
+		const struct ynode *key = n->kids[2 * (size_t)i];
+		struct zone *z = &rs->zones[rs->n_zones];
+
+		if (!check_name(k, key, "zone", &z->name))
+			continue;
+		names_add(k, key, z->name, NAME_ZONE, rs->n_zones++);
+		check_zone(k, key, n->kids[2 * (size_t)i + 1], z);
+	}
+	check_nets_differ(k);
+}
+
+/* --- devices ---------------------------------------------------------------------------- */
+
+static void
+check_device_ip(struct check *k, const struct ynode *at, const char *who, struct device *d,
+    const char *text, bool zone_known)
+{
+	const struct zone *z = &k->rs->zones[d->zone];
+	uint32_t lpm;
+
+	if (net_addr_parse(text, &d->ip) < 0) {
+		check_error(k, at, "%s: \"%s\" is not an address", who, text);
+		return;
+	}
+	if (!zone_known || z->n_nets == 0)
+		return;
+	for (uint32_t i = 0; i < z->n_nets; i++)
+		if (net_prefix_has(&z->nets[i], &d->ip)) {
+			lpm = rules_zone_of(k->rs, &d->ip);
+			if (lpm != d->zone && lpm < k->rs->n_zones)
+				check_error(k, at, "%s: %s lies in a narrower net of zone \"%s\"",
+				    who, text, k->rs->zones[lpm].name);
+			return;
+		}
+	check_error(k, at, "%s: %s is in none of the nets of zone \"%s\"", who, text, z->name);
+}
+
+static void
+check_device(struct check *k, const struct ynode *key, const struct ynode *n, struct device *d)
+{
+	enum { ZONE, IP, MAC, ROLE, LOCATION, N };
+	static const struct field fields[N] = {{"zone", FIELD_MUST}, {"ip", FIELD_MUST},
+	    {"mac", FIELD_MAY}, {"role", FIELD_MAY}, {"location", FIELD_MAY}};
+	const struct ynode *v[N];
+	const struct name_entry *e;
+	struct what what;
+	const char *who = what_name(&what, "device", key->s), *s, *near;
+	bool zone_known = false;
+
+	d->place = place_of(key);
+	if (!check_map(k, n, who, fields, N, v, NULL, NULL))
+		return;
+	if (v[ZONE] && check_text(k, v[ZONE], who, &s)) {
+		e = names_find(k, s);
+		if (e && e->kind == NAME_ZONE) {
+			zone_known = true;
+			d->zone = e->index;
+			k->rs->zones[e->index].n_devices++;
+		} else {
+			near = names_nearest(k, s);
+			check_error(k, v[ZONE], "%s: there is no zone \"%s\"%s%s%s", who, s,
+			    near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+		}
+	}
+	if (v[IP] && check_text(k, v[IP], who, &s))
+		check_device_ip(k, v[IP], who, d, s, zone_known);
+	if (v[MAC] && check_text(k, v[MAC], who, &s)) {
+		d->has_mac = net_mac_parse(s, d->mac) == 0;
+		if (!d->has_mac)
+			check_error(k, v[MAC], "%s: \"%s\" is not a MAC such as 00:1b:1b:aa:bb:01", who,
+			    s);
+	}
+	if (v[ROLE] && check_text(k, v[ROLE], who, &s))
+		d->role = arena_strn(k->keep, s, strlen(s));
+	if (v[LOCATION] && check_text(k, v[LOCATION], who, &s))
+		d->location = arena_strn(k->keep, s, strlen(s));
+}
+
+static int
+device_ip_cmp(const void *va, const void *vb)
+{
+	const struct device *a = *(const struct device *const *)va;
+	const struct device *b = *(const struct device *const *)vb;
+	int d = memcmp(a->ip.b, b->ip.b, 16);
+
+	return d != 0 ? d : (a->place.line > b->place.line) - (a->place.line < b->place.line);
+}
+
+static void
+check_devices(struct check *k, const struct ynode *n)
+{
+	static const struct net_addr none;
+	struct ruleset *rs = k->rs;
+	const struct device **by_ip;
+
+	if (n->kind != Y_MAP) {
+		check_error(k, n, "devices: expected a map of devices by name");
+		return;
+	}
+	if (n->n > DEVICES_MAX) {
+		check_error(k, n, "devices: a policy has at most %u", DEVICES_MAX);
+		return;
+	}
+	if (!rs->zones) /* for the index 0 of a device whose zone is unknown */
+		rs->zones = arena_get(k->keep, sizeof(*rs->zones));
+	rs->devices = arena_array(k->keep, n->n + 1, sizeof(*rs->devices));
+	for (uint32_t i = 0; i < n->n; i++) {
+		const struct ynode *key = n->kids[2 * (size_t)i];
+		struct device *d = &rs->devices[rs->n_devices];
+
+		if (!check_name(k, key, "device", &d->name))
+			continue;
+		names_add(k, key, d->name, NAME_DEVICE, rs->n_devices++);
+		check_device(k, key, n->kids[2 * (size_t)i + 1], d);
+	}
+	by_ip = arena_array(k->scratch, rs->n_devices + 1, sizeof(struct device *));
+	for (uint32_t i = 0; i < rs->n_devices; i++)
+		by_ip[i] = &rs->devices[i];
+	qsort(by_ip, rs->n_devices, sizeof(struct device *), device_ip_cmp);
+	for (uint32_t i = 1; i < rs->n_devices; i++)
+		if (net_addr_eq(&by_ip[i]->ip, &by_ip[i - 1]->ip) &&
+		    !net_addr_eq(&by_ip[i]->ip, &none))
+			complain_at(k->c, COMPLAINT_ERROR, by_ip[i]->place.line,
+			    by_ip[i]->place.col, "device \"%s\": device \"%s\" in line %u has the "
+			    "same address", by_ip[i]->name, by_ip[i - 1]->name,
+			    by_ip[i - 1]->place.line);
+}
+
+/* --- the file ------------------------------------------------------------------------------ */
+
+static void
+check_top(struct check *k, const struct ynode *root)
+{
+	enum { VERSION, SITE, MODE, CONDITIONS, FAIL, L2, ZONES, DEVICES, CONDUITS, WINDOWS,
+	    PERMITS, APPS, LIMITS, GROUPS, TAGS, L4, N };
+	static const struct field fields[N] = {
+	    {"interlock", FIELD_MUST}, {"site", FIELD_MAY}, {"mode", FIELD_MAY},
+	    {"conditions", FIELD_MAY}, {"fail", FIELD_MAY}, {"l2", FIELD_MAY},
+	    {"zones", FIELD_MAY}, {"devices", FIELD_MAY}, {"conduits", FIELD_MAY},
+	    {"windows", FIELD_LATER}, {"permits", FIELD_LATER}, {"apps", FIELD_LATER},
+	    {"limits", FIELD_LATER}, {"groups", FIELD_LATER}, {"tags", FIELD_LATER},
+	    {"l4", FIELD_LATER},
+	};
+	struct ruleset *rs = k->rs;
+	const struct ynode *v[N];
+	const char *s;
+	uint32_t version;
+
+	if (!check_map(k, root, "policy", fields, N, v, NULL, NULL))
+		return;
+	if (v[VERSION])
+		check_number(k, v[VERSION], "interlock", 1, 1, &version);
+	if (v[SITE] && check_text(k, v[SITE], "site", &s))
+		rs->site = arena_strn(k->keep, s, strlen(s));
+	if (v[MODE])
+		rs->mode_stated = check_mode(k, v[MODE], "mode", &rs->mode);
+	else
+		complain_at(k->c, COMPLAINT_WARNING, root->line, root->col,
+		    "policy: \"mode\" is missing: judged as alert, and guard refuses it");
+	if (v[CONDITIONS])
+		check_conditions(k, v[CONDITIONS], "policy", rs->cond);
+	if (v[FAIL])
+		check_fail(k, v[FAIL], "fail", &rs->fail_open);
+	check_l2(k, v[L2]);
+	if (v[ZONES])
+		check_zones(k, v[ZONES]);
+	if (v[DEVICES])
+		check_devices(k, v[DEVICES]);
+	if (v[CONDUITS])
+		check_conduits(k, v[CONDUITS]);
+	else
+		complain_at(k->c, COMPLAINT_WARNING, root->line, root->col,
+		    "policy: no \"conduits\": nobody may talk to anybody");
+}
+
+struct ruleset *
+check_policy(struct arena *keep, struct arena *scratch, struct complaints *c,
+    const struct ynode *root)
+{
+	struct check k = {.keep = keep, .scratch = scratch, .c = c};
+	size_t errors = c->errors;
+
+	k.rs = arena_get(keep, sizeof(*k.rs));
+	k.rs->site = "";
+	k.rs->mode = MODE_ALERT;
+	memcpy(k.rs->cond, cond_default, sizeof(cond_default));
+	check_top(&k, root);
+	if (c->errors == errors)
+		check_overlaps(&k);
+	return c->errors == errors ? k.rs : NULL;
+}
+
+struct ruleset *
+rules_read(struct arena *keep, struct arena *scratch, struct complaints *c, const char *text,
+    size_t len)
+{
+	const struct ynode *root = yaml_read(scratch, c, text, len);
+	struct ruleset *rs = root ? check_policy(keep, scratch, c, root) : NULL;
+
+	if (rs) {
+		rs->file = arena_strn(keep, c->file ? c->file : "policy",
+		    strlen(c->file ? c->file : "policy"));
+		lint_policy(rs, c);
+	}
+	complaints_sort(c);
+	return rs;
+}

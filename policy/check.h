@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check.h - what the parts of the checker share; nobody else includes it. */
+#ifndef POLICY_CHECK_H
+#define POLICY_CHECK_H
+
+#include "policy/complain.h"
+#include "policy/rules.h"
+#include "policy/yaml.h"
+
+struct check {
+	struct arena *keep;    /* the rule tree */
+	struct arena *scratch; /* gone after the check */
+	struct complaints *c;
+	struct ruleset *rs;
+	struct names *names; /* zones, devices and conduits share one namespace */
+	struct rule_list rules; /* all so far, in index order */
+	uint32_t n_nets;
+};
+
+/* How a map may be filled. */
+enum field_need {
+	FIELD_MAY = 0,
+	FIELD_MUST,
+	FIELD_LATER, /* part of the full language, refused by this version */
+};
+struct field {
+	const char *key;
+	uint8_t need;
+};
+#define FIELDS_MAX 64u
+
+/*
+ * Sort the values of a map by the fields they belong to: out[i] is the value of
+ * fields[i] or NULL.  Complains of a value that is no map, of unknown, missing
+ * and not yet supported keys; what says whose keys they are.  Keys for which
+ * other(k, ctx, key) is true are left to the caller.
+ */
+bool check_map(struct check *k, const struct ynode *map, const char *what,
+    const struct field *fields, unsigned n, const struct ynode **out,
+    bool (*other)(struct check *k, void *ctx, const struct ynode *key), void *ctx);
+
+void check_error(struct check *k, const struct ynode *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void check_warn(struct check *k, const struct place *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Scalars; false after a complaint.  what names the key. */
+bool check_text(struct check *k, const struct ynode *n, const char *what, const char **out);
+bool check_name(struct check *k, const struct ynode *n, const char *what, const char **out);
+bool check_number(struct check *k, const struct ynode *n, const char *what, uint32_t lo,
+    uint32_t hi, uint32_t *out);
+bool check_bool(struct check *k, const struct ynode *n, const char *what, bool *out);
+/* One word of a NULL-ended list; its index. */
+bool check_word(struct check *k, const struct ynode *n, const char *what,
+    const char *const *words, unsigned *out);
+/* A verdict word that the mask (bits of enum verdict_action) permits. */
+bool check_action(struct check *k, const struct ynode *n, const char *what, unsigned mask,
+    uint8_t *out);
+bool check_mode(struct check *k, const struct ynode *n, const char *what, uint8_t *out);
+void check_conditions(struct check *k, const struct ynode *n, const char *what,
+    uint8_t cond[COND__MAX]);
+bool check_fail(struct check *k, const struct ynode *n, const char *what, bool *open);
+/* Decimal or 0x number; whole text.  0, ERR_SYNTAX or ERR_RANGE. */
+int text_number(const char *s, uint64_t max, uint64_t *out);
+/* "a", or "a..b" with a <= b. */
+int text_span(const char *s, uint32_t max, struct ival *out);
+
+/* "zone "x": ..." for messages; static storage of the caller. */
+struct what {
+	char text[NAME_LEN_MAX + 96];
+};
+const char *what_name(struct what *w, const char *kind, const char *name);
+
+/* A list, or one value standing for a list of one. */
+static inline uint32_t
+list_n(const struct ynode *n)
+{
+	return n->kind == Y_LIST ? n->n : 1;
+}
+
+static inline const struct ynode *
+list_at(const struct ynode *n, uint32_t i)
+{
+	return n->kind == Y_LIST ? n->kids[i] : n;
+}
+
+static inline struct place
+place_of(const struct ynode *n)
+{
+	return (struct place){n->line, n->col};
+}
+
+/* The namespace. */
+enum name_kind { NAME_ZONE = 0, NAME_DEVICE, NAME_CONDUIT };
+struct name_entry {
+	const char *name;
+	uint8_t kind;
+	uint32_t index;
+	unsigned line;
+};
+void names_add(struct check *k, const struct ynode *at, const char *name, uint8_t kind,
+    uint32_t index);
+const struct name_entry *names_find(const struct check *k, const char *name);
+/* The nearest zone or device to a word that is neither. */
+const char *names_nearest(const struct check *k, const char *word);
+
+/* check_conduit.c */
+void check_conduits(struct check *k, const struct ynode *list);
+void check_overlaps(struct check *k);
+/* check_rule.c */
+void check_block(struct check *k, const struct ynode *n, struct conduit *c, struct block *b);
+/* A rule is "conduit/rule" everywhere: within a conduit its name is unique. */
+void check_rule_names(struct check *k, const struct conduit *c);
+
+#endif /* POLICY_CHECK_H */

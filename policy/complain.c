@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* complain.c - see complain.h and policy.h. */
+#include "policy/complain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Cut at a whole character; nothing a terminal would obey. */
+static void
+text_tidy(char *s, size_t cut)
+{
+	size_t n = strlen(s);
+
+	if (n >= cut) {
+		while (n > 0 && ((unsigned char)s[n - 1] & 0xc0) == 0x80)
+			n--;
+		if (n > 0 && (unsigned char)s[n - 1] >= 0xc0)
+			n--;
+		s[n] = '\0';
+	}
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+		else if ((unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0)
+			s[0] = s[1] = '?'; /* C1 controls */
+}
+
+void
+complain_v(struct complaints *c, enum complaint_level level, unsigned line, unsigned col,
+    const char *fmt, va_list ap)
+{
+	struct complaint *v;
+	size_t cap;
+
+	if (level == COMPLAINT_ERROR)
+		c->errors++;
+	else
+		c->warnings++;
+	if (c->n >= COMPLAINTS_MAX)
+		return;
+	if (c->n == c->cap) {
+		cap = c->cap ? c->cap * 2 : 16;
+		v = realloc(c->v, cap * sizeof(*v));
+		if (!v)
+			return; /* counted all the same */
+		c->v = v;
+		c->cap = cap;
+	}
+	v = &c->v[c->n++];
+	v->level = (uint8_t)level;
+	v->line = line;
+	v->col = col;
+	vsnprintf(v->text, sizeof(v->text), fmt, ap);
+	text_tidy(v->text, sizeof(v->text) - 1);
+}
+
+void
+complain_at(struct complaints *c, enum complaint_level level, unsigned line, unsigned col,
+    const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain_v(c, level, line, col, fmt, ap);
+	va_end(ap);
+}
+
+void
+complaints_fini(struct complaints *c)
+{
+	free(c->v);
+	*c = (struct complaints){0};
+}
+
+/* Insertion sort: nearly sorted already, and stable. */
+void
+complaints_sort(struct complaints *c)
+{
+	for (size_t i = 1; i < c->n; i++) {
+		struct complaint x = c->v[i];
+		size_t j = i;
+
+		for (; j > 0 && (c->v[j - 1].line > x.line ||
+			(c->v[j - 1].line == x.line && c->v[j - 1].col > x.col)); j--)
+			c->v[j] = c->v[j - 1];
+		c->v[j] = x;
+	}
+}
+
+void
+complaints_print(const struct complaints *c, FILE *to)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const struct complaint *v = &c->v[i];
+
+		fprintf(to, "%s:", c->file ? c->file : "policy");
+		if (v->line != 0)
+			fprintf(to, "%u:%u:", v->line, v->col);
+		fprintf(to, " %s%s\n", v->level == COMPLAINT_WARNING ? "warning: " : "", v->text);
+	}
+	if (c->errors + c->warnings > c->n)
+		fprintf(to, "%s: %zu more complaints are not shown\n", c->file ? c->file : "policy",
+		    c->errors + c->warnings - c->n);
+}
+
+/* Edit distance with neighbours swapped counted as one; words of at most 31. */
+static unsigned
+distance(const char *a, const char *b)
+{
+	unsigned d[32][32];
+	size_t n = strlen(a), m = strlen(b);
+
+	if (n > 31 || m > 31)
+		return 32;
+	for (unsigned i = 0; i <= n; i++)
+		d[i][0] = i;
+	for (unsigned j = 0; j <= m; j++)
+		d[0][j] = j;
+	for (unsigned i = 1; i <= n; i++)
+		for (unsigned j = 1; j <= m; j++) {
+			unsigned best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+
+			if (d[i - 1][j] + 1 < best)
+				best = d[i - 1][j] + 1;
+			if (d[i][j - 1] + 1 < best)
+				best = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < best)
+				best = d[i - 2][j - 2] + 1;
+			d[i][j] = best;
+		}
+	return d[n][m];
+}
+
+const char *
+complain_nearest(const char *word, const char *const *list)
+{
+	unsigned best = strlen(word) < 4 ? 2 : 3, d; /* at least one better than this */
+	const char *found = NULL;
+
+	for (; *list; list++) {
+		d = distance(word, *list);
+		if (d < best) {
+			best = d;
+			found = *list;
+		}
+	}
+	return found;
+}

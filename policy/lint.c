@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lint.c - warnings about a policy that loads: rules that can never match,
+ * that an earlier denial covers, that touch data but name no addresses, that
+ * undo the value limits of another.
+ */
+#include <string.h>
+
+#include "policy/complain.h"
+#include "policy/rules.h"
+
+/* Pairs of rules are compared; a policy that needs more is not compared to the end. */
+#define LINT_STEPS UINT64_C(40000000)
+
+struct lint {
+	struct complaints *c;
+	const struct block *b;
+	const struct dis_schema *sc;
+	uint64_t steps;
+};
+
+static bool
+ops_meet(const struct lint *l, const struct rule *a, const struct rule *b)
+{
+	for (unsigned i = 0; i <= l->sc->n_opx / 64u; i++)
+		if (a->ops[i] & b->ops[i])
+			return true;
+	return false;
+}
+
+static bool
+ops_within(const struct lint *l, const struct rule *in, const struct rule *of)
+{
+	for (unsigned i = 0; i <= l->sc->n_opx / 64u; i++)
+		if (in->ops[i] & ~of->ops[i])
+			return false;
+	return true;
+}
+
+static bool
+units_meet(const struct rule *a, const struct rule *b)
+{
+	for (uint32_t i = 0, j = 0; i < a->units.n && j < b->units.n;) {
+		if (a->units.v[i].lo <= b->units.v[j].hi && b->units.v[j].lo <= a->units.v[i].hi)
+			return true;
+		if (a->units.v[i].hi < b->units.v[j].hi)
+			i++;
+		else
+			j++;
+	}
+	return false;
+}
+
+static bool
+units_within(const struct rule *in, const struct rule *of)
+{
+	uint32_t j = 0;
+
+	for (uint32_t i = 0; i < in->units.n; i++) {
+		while (j < of->units.n && of->units.v[j].hi < in->units.v[i].lo)
+			j++;
+		if (j == of->units.n || of->units.v[j].lo > in->units.v[i].lo ||
+		    of->units.v[j].hi < in->units.v[i].hi)
+			return false;
+	}
+	return true;
+}
+
+static bool
+rect_within(const struct dis_range *a, const struct rects *of)
+{
+	for (uint32_t i = 0; i < of->n; i++)
+		if (of->v[i].sub <= a->sub && a->sub_last <= of->v[i].sub_last &&
+		    of->v[i].first <= a->first && a->last <= of->v[i].last)
+			return true;
+	return false;
+}
+
+/* Every address of one rule in a single range of the other. */
+static bool
+reach_within(struct lint *l, const struct rule *in, const struct rule *of)
+{
+	if (of->everything)
+		return true;
+	for (unsigned s = 0; s < 2u * l->sc->n_spaces; s++) {
+		if (in->names[s].n != 0)
+			return false; /* globs are not compared */
+		for (uint32_t i = 0; i < in->reach[s].n; i++) {
+			l->steps += of->reach[s].n + 1;
+			if (!rect_within(&in->reach[s].v[i], &of->reach[s]))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool
+rule_reaches(const struct lint *l, const struct rule *r, unsigned write)
+{
+	for (unsigned s = 0; s < l->sc->n_spaces; s++)
+		if (r->reach[2 * s + write].n != 0 || r->names[2 * s + write].n != 0)
+			return true;
+	return false;
+}
+
+static bool
+rule_limits(const struct lint *l, const struct rule *r)
+{
+	for (unsigned s = 0; s < l->sc->n_spaces; s++)
+		if (r->limits[s].n != 0)
+			return true;
+	return false;
+}
+
+/* Diagnostics may read too, but no addresses. */
+static bool
+rule_does(const struct lint *l, const struct rule *r, uint8_t access)
+{
+	for (unsigned i = 0; i < l->sc->n_ops; i++)
+		if (rule_has_op(r, l->sc->ops[i].opx) && l->sc->ops[i].access & access &&
+		    !(l->sc->ops[i].access & ACC_DIAG))
+			return true;
+	return false;
+}
+
+static void
+warn(struct lint *l, const struct rule *r, const char *text)
+{
+	complain_at(l->c, COMPLAINT_WARNING, r->place.line, r->place.col, "rule \"%s\": %s", r->name,
+	    text);
+}
+
+/* --- one rule by itself ------------------------------------------------------------------- */
+
+static void
+lint_rule(struct lint *l, const struct rule *r)
+{
+	bool any_op = false, no_addresses = !rule_reaches(l, r, 0) && !rule_reaches(l, r, 1);
+	bool reads = rule_does(l, r, ACC_READ), writes = rule_does(l, r, ACC_WRITE);
+
+	for (unsigned i = 0; i <= l->sc->n_opx / 64u; i++)
+		any_op = any_op || r->ops[i] != 0;
+	if (!any_op) {
+		warn(l, r, "names no function, so it never matches");
+		return;
+	}
+	if (r->units.n == 0) {
+		warn(l, r, "names no unit, so it never matches");
+		return;
+	}
+	if (r->everything)
+		return;
+	if (no_addresses && (reads || writes))
+		warn(l, r, "names functions that touch data but no addresses: those it does not allow");
+	else if (writes && rule_reaches(l, r, 0) && !rule_reaches(l, r, 1))
+		warn(l, r, "names functions that write but only addresses to read");
+	else if (reads && rule_reaches(l, r, 1) && !rule_reaches(l, r, 0))
+		warn(l, r, "names functions that read but only addresses to write");
+	if (!no_addresses && !reads && !writes)
+		warn(l, r, "names addresses but no function that touches data");
+	if (rule_limits(l, r) && !writes)
+		warn(l, r, "limits values but names no function that writes");
+}
+
+/* --- rules against each other ----------------------------------------------------------------- */
+
+static bool
+work_left(struct lint *l)
+{
+	return ++l->steps < LINT_STEPS;
+}
+
+/* A rehearsed denial (mode alert or learn) covers nothing. */
+static bool
+denies_for_sure(const struct lint *l, const struct rule *r)
+{
+	return r->enabled && r->mode != MODE_ALERT && r->mode != MODE_LEARN && !rule_limits(l, r);
+}
+
+static void
+lint_shadowed(struct lint *l, const struct rule *r, uint32_t denials)
+{
+	for (uint32_t i = 0; i < denials && work_left(l); i++) {
+		const struct rule *d = l->b->deny.v[i];
+
+		if (denies_for_sure(l, d) && ops_within(l, r, d) && units_within(r, d) &&
+		    reach_within(l, r, d)) {
+			/* a rule with addresses also allows what touches none; a denial with
+			 * addresses leaves that alone */
+			if (!d->everything && !rule_reaches(l, r, 0) && !rule_reaches(l, r, 1))
+				continue;
+			complain_at(l->c, COMPLAINT_WARNING, r->place.line, r->place.col,
+			    "rule \"%s\": never matters: deny rule \"%s\" (line %u) covers all of it",
+			    r->name, d->name, d->place.line);
+			return;
+		}
+	}
+}
+
+static bool
+rects_meet(const struct dis_range *a, const struct dis_range *b)
+{
+	return a->sub <= b->sub_last && b->sub <= a->sub_last && a->first <= b->last &&
+	    b->first <= a->last;
+}
+
+/* Does rule r, without limits of its own there, reach what other limits? */
+static bool
+undoes(struct lint *l, const struct rule *r, const struct rule *other)
+{
+	for (unsigned s = 0; s < l->sc->n_spaces; s++) {
+		const struct rects *reach = &r->reach[2 * s + 1];
+
+		if (r->limits[s].n != 0)
+			continue;
+		for (uint32_t i = 0; i < other->limits[s].n; i++)
+			for (uint32_t j = 0; j < reach->n; j++) {
+				l->steps++;
+				if (rects_meet(&other->limits[s].v[i].at, &reach->v[j]))
+					return true;
+			}
+	}
+	return false;
+}
+
+static bool
+writes_in_common(const struct lint *l, const struct rule *a, const struct rule *b)
+{
+	for (unsigned i = 0; i < l->sc->n_ops; i++)
+		if (l->sc->ops[i].access & ACC_WRITE && rule_has_op(a, l->sc->ops[i].opx) &&
+		    rule_has_op(b, l->sc->ops[i].opx))
+			return true;
+	return false;
+}
+
+static void
+lint_undone(struct lint *l, const struct rule *r)
+{
+	for (uint32_t i = 0; i < l->b->allow.n && work_left(l); i++) {
+		const struct rule *o = l->b->allow.v[i];
+
+		if (o == r || !o->enabled || !rule_limits(l, o) || !ops_meet(l, r, o) ||
+		    !units_meet(r, o) || !writes_in_common(l, r, o) || !undoes(l, r, o))
+			continue;
+		complain_at(l->c, COMPLAINT_WARNING, r->place.line, r->place.col,
+		    "rule \"%s\": undoes value limits of rule \"%s\" (line %u): it allows any value "
+		    "there", r->name, o->name, o->place.line);
+		return;
+	}
+}
+
+static void
+lint_block(struct lint *l, const struct block *b)
+{
+	uint32_t enabled = 0;
+
+	l->b = b;
+	l->sc = b->dis->schema;
+	for (uint32_t i = 0; i < b->deny.n; i++)
+		if (b->deny.v[i]->enabled) {
+			lint_rule(l, b->deny.v[i]);
+			lint_shadowed(l, b->deny.v[i], i);
+		}
+	for (uint32_t i = 0; i < b->allow.n; i++)
+		if (b->allow.v[i]->enabled) {
+			enabled++;
+			lint_rule(l, b->allow.v[i]);
+			lint_shadowed(l, b->allow.v[i], b->deny.n);
+			lint_undone(l, b->allow.v[i]);
+		}
+	if (enabled == 0)
+		complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col, "%s: no rule allows "
+		    "anything", b->dis->name);
+}
+
+void
+lint_policy(const struct ruleset *rs, struct complaints *c)
+{
+	struct lint l = {.c = c};
+
+	for (uint32_t i = 0; i < rs->n_conduits; i++)
+		for (uint32_t j = 0; j < rs->conduits[i].n_blocks; j++)
+			lint_block(&l, &rs->conduits[i].blocks[j]);
+	if (l.steps >= LINT_STEPS)
+		complain_at(c, COMPLAINT_WARNING, 0, 0,
+		    "too many rules to compare all of them with each other");
+}

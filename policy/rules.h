@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules.h - a policy as its author wrote it, checked but not yet compiled.
+ *
+ * check.c makes this tree from YAML; compile.c makes tables of it, lint.c looks
+ * for what is probably not meant, why.c explains with it, and the naive
+ * evaluator of the tests judges with it alone.  It lives in the policy's arena.
+ */
+#ifndef POLICY_RULES_H
+#define POLICY_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/net.h"
+#include "dissectors/dissector.h"
+#include "policy/arena.h"
+#include "policy/policy.h"
+
+/* Named limits; beyond them a policy does not load. */
+#define RULES_MAX	 65536u /* rules in a policy */
+#define BLOCK_RULES_MAX	 20000u /* rules in one protocol block */
+#define CONDUIT_BLOCKS	 8u	/* protocol blocks in one conduit: bits of policy_bind.blocks */
+#define CONDUIT_PAIRS	 (1u << 20) /* from x to, all conduits together */
+#define NETS_MAX	 4096u	/* nets of all zones */
+#define DEVICES_MAX	 65536u
+#define NAME_LEN_MAX	 64u	/* bytes of a name */
+
+#define MODE_UNSET 0xff
+
+struct place {
+	unsigned line, col;
+};
+
+struct ival {
+	uint32_t lo, hi; /* inclusive */
+};
+struct ivals {
+	struct ival *v;
+	uint32_t n, cap;
+};
+
+struct rects { /* addresses a rule reaches in one space */
+	struct dis_range *v;
+	uint32_t n, cap;
+};
+
+/* What a written value must be: in one of set, and first-of-set + k * step. */
+struct limit {
+	struct dis_range at;
+	struct ivals set;
+	uint32_t step; /* 1 = every value of the set */
+	struct place place;
+};
+struct limits {
+	struct limit *v;
+	uint32_t n, cap;
+};
+
+struct globs {
+	const char **v;
+	uint32_t n, cap;
+};
+
+/* Slots separate what is read from what is written: space * 2 + (write ? 1 : 0). */
+static inline unsigned
+slot_of(unsigned space, unsigned access)
+{
+	return space * 2 + ((access & ACC_WRITE) != 0);
+}
+
+struct rule {
+	const char *name;
+	struct place place;
+	uint32_t index;	  /* in ruleset.rules; what verdicts call .rule */
+	bool deny;
+	bool enabled;
+	bool everything;  /* a deny rule that names no addresses: all of them */
+	uint8_t verdict;  /* allow rule: allow or alert; deny rule: reject, drop, reset */
+	uint8_t mode;	  /* enum policy_mode, or MODE_UNSET: the conduit's */
+	uint64_t *ops;	  /* bit set of opx */
+	struct ivals units; /* sorted, merged; all, when the protocol has no units */
+	struct rects *reach; /* [slot] */
+	struct globs *names; /* [slot] */
+	struct limits *limits; /* [space]; what is written there */
+};
+
+struct port_span {
+	uint16_t lo, hi;
+	bool tcp, udp;
+};
+struct port_spans {
+	struct port_span *v;
+	uint32_t n, cap;
+};
+
+struct rule_list {
+	struct rule **v;
+	uint32_t n, cap;
+};
+
+/* One protocol inside a conduit. */
+struct block {
+	const struct dissector *dis;
+	uint8_t proto; /* index in dissectors[] */
+	struct place place;
+	uint8_t opt[DIS_OPTION_MAX];
+	struct port_spans ports;
+	struct rule_list deny, allow; /* in the order of the file */
+};
+
+/* In order of how narrow they are. */
+enum end_kind { END_ANY = 0 /* zone/star */, END_ZONE /* its declared devices */, END_DEVICE };
+
+struct endpoint {
+	uint8_t kind;	/* enum end_kind */
+	uint32_t index; /* of the device or zone */
+	struct place place;
+};
+struct endpoints {
+	struct endpoint *v;
+	uint32_t n, cap;
+};
+
+struct conduit {
+	const char *name;
+	struct place place;
+	uint32_t index;
+	struct endpoints from, to;
+	uint8_t otherwise;	  /* enum verdict_action */
+	uint8_t mode;		  /* enum policy_mode, its own or the policy's */
+	uint8_t cond[COND__MAX];  /* enum verdict_action */
+	bool fail_open;
+	const void *yaml; /* its map, to compare conduits; gone after check */
+	struct block *blocks;
+	uint32_t n_blocks;
+};
+
+enum zone_port { ZONE_PORT_UNSAID = 0, ZONE_OUTSIDE, ZONE_INSIDE };
+
+struct zone {
+	const char *name;
+	struct place place;
+	const char *level; /* as written, or NULL */
+	uint8_t port;	   /* enum zone_port */
+	uint16_t vlan;	   /* 0 = unsaid */
+	struct net_prefix *nets;
+	uint32_t n_nets, n_devices;
+};
+
+struct device {
+	const char *name;
+	struct place place;
+	uint32_t zone;
+	struct net_addr ip;
+	uint8_t mac[6];
+	bool has_mac;
+	const char *role, *location; /* as written, or NULL */
+};
+
+enum arp_choice { ARP_BOUND = 0, ARP_ANY, ARP_DROP };
+
+struct l2_rules {
+	uint8_t arp;	   /* enum arp_choice */
+	uint8_t mac;	   /* enum verdict_action: a declared device with another MAC */
+	uint8_t otherwise; /* enum verdict_action */
+	bool stp;	   /* LLC frames to the bridge group address */
+	uint16_t *types;   /* allowed ethertypes, sorted */
+	uint32_t n_types;
+};
+
+struct ruleset {
+	const char *file, *site;
+	uint8_t mode; /* enum policy_mode; MODE_ALERT when not stated */
+	bool mode_stated;
+	bool fail_open;
+	uint8_t cond[COND__MAX];
+	struct l2_rules l2;
+	struct zone *zones;
+	struct device *devices;
+	struct conduit *conduits;
+	uint32_t n_zones, n_devices, n_conduits;
+	const struct rule **rules; /* all of them, by index */
+	const struct conduit **rule_conduit;
+	const struct block **rule_block;
+	uint32_t n_rules;
+};
+
+/*
+ * Which conduit is written for a pair of ends.  An address is at most three
+ * ends: the declared device, the declared devices of its zone, anything in its
+ * zone; end_key() numbers them.
+ */
+struct pair_map {
+	uint64_t *key;	   /* from << 32 | to */
+	uint32_t *conduit; /* PAIR_NONE: slot is free */
+	uint32_t mask, n;
+};
+#define PAIR_NONE UINT32_MAX
+#define END_NONE  UINT32_MAX /* no such end */
+
+static inline uint32_t
+end_key(uint8_t kind, uint32_t index)
+{
+	return (uint32_t)kind << 30 | index;
+}
+
+static inline uint64_t
+pair_key(uint32_t from, uint32_t to)
+{
+	return (uint64_t)from << 32 | to;
+}
+
+/* Room for n pairs. */
+void pair_map_init(struct arena *a, struct pair_map *m, uint32_t n);
+/* The first conduit put for a pair stays; returns it. */
+uint32_t pair_map_put(struct pair_map *m, uint64_t key, uint32_t conduit);
+uint32_t pair_map_get(const struct pair_map *m, uint64_t key);
+/* Next wider end: device, its zone's devices, anything in the zone, END_NONE. */
+uint32_t end_wider(const struct ruleset *rs, uint32_t end);
+/* Pairs of all conduits; at most CONDUIT_PAIRS after check. */
+uint64_t rules_pairs(const struct ruleset *rs);
+
+struct ynode;
+
+/* NULL after complaints.  scratch may go away afterwards, keep may not. */
+struct ruleset *check_policy(struct arena *keep, struct arena *scratch, struct complaints *c,
+    const struct ynode *root);
+/* Warnings about what loads but is probably not meant. */
+void lint_policy(const struct ruleset *rs, struct complaints *c);
+
+/* text to tree to rules: what the naive evaluator builds on. */
+struct ruleset *rules_read(struct arena *keep, struct arena *scratch, struct complaints *c,
+    const char *text, size_t len);
+
+/* --- small things more than one of them needs ----------------------------------- */
+
+static inline bool
+rule_has_op(const struct rule *r, uint32_t opx)
+{
+	return (r->ops[opx / 64] >> (opx % 64) & 1) != 0;
+}
+
+bool ivals_has(const struct ivals *s, uint32_t v);
+/* Sorted, without overlaps or touching neighbours. */
+void ivals_normalise(struct ivals *s);
+bool limit_holds(const struct limit *l, uint32_t value);
+bool glob_match(const char *glob, const char *text, size_t len);
+/* Index of the zone that holds an address (longest prefix), or UINT32_MAX. */
+uint32_t rules_zone_of(const struct ruleset *rs, const struct net_addr *a);
+/* Has the protocol a key of this kind (for this space; SPACE_NONE: for any)? */
+#define SPACE_NONE 0xff
+bool schema_has(const struct dis_schema *s, uint8_t kind, uint8_t space);
+
+#endif /* POLICY_RULES_H */

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * why.c - the path of one fact through the rules, in words.  It reads the rules
+ * as written and not the tables, and ends with what the tables say.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/table.h"
+
+#define WHY_ITEMS 8u /* items explained; the verdict is over all of them */
+
+struct why {
+	const struct policy *p;
+	const struct conduit *c;
+	const struct block *b;
+	const struct dis_schema *sc;
+	const struct fact *f;
+	FILE *to;
+};
+
+static void
+addr_line(const struct policy *p, FILE *to, const char *label, const struct net_addr *a,
+    uint16_t port)
+{
+	char buf[NET_ADDR_STRLEN];
+	const char *device = policy_device_name(p, a), *zone = policy_zone_name(p, a);
+
+	fprintf(to, "%-5s %s port %u: ", label, net_addr_str(a, buf), port);
+	if (device)
+		fprintf(to, "device \"%s\", zone \"%s\"\n", device, zone ? zone : "-");
+	else if (zone)
+		fprintf(to, "no declared device, zone \"%s\"\n", zone);
+	else
+		fprintf(to, "in no zone\n");
+}
+
+static const char *
+show_at(const struct why *w, const struct fact_item *it, uint32_t addr, char *buf, size_t size)
+{
+	if (w->sc->show_addr)
+		return w->sc->show_addr(it->space, it->sub, addr, buf, size);
+	if (w->sc->spaces[it->space].max_sub)
+		snprintf(buf, size, "%u:%u", it->sub, addr);
+	else
+		snprintf(buf, size, "%u", addr);
+	return buf;
+}
+
+/* --- one rule ------------------------------------------------------------------------------ */
+
+static bool
+in_rects(const struct rects *rs, uint32_t sub, uint64_t addr)
+{
+	for (uint32_t i = 0; i < rs->n; i++)
+		if (rs->v[i].sub <= sub && sub <= rs->v[i].sub_last && rs->v[i].first <= addr &&
+		    addr <= rs->v[i].last)
+			return true;
+	return false;
+}
+
+static const struct limit *
+limit_at(const struct limits *ls, uint32_t sub, uint32_t addr)
+{
+	for (uint32_t i = 0; i < ls->n; i++)
+		if (ls->v[i].at.sub <= sub && sub <= ls->v[i].at.sub_last &&
+		    ls->v[i].at.first <= addr && addr <= ls->v[i].at.last)
+			return &ls->v[i];
+	return NULL;
+}
+
+/* Elements of an item that a rule matches; the first that it does not goes to
+ * *miss with a reason. */
+static uint32_t
+item_hits(const struct rule *r, const struct fact_item *it, uint32_t *miss, const char **reason)
+{
+	unsigned slot = slot_of(it->space, it->access);
+	const struct limits *ls = &r->limits[it->space];
+	bool write = slot % 2 == 1;
+	uint32_t hits = 0;
+
+	*reason = NULL;
+	for (uint32_t i = 0; i < it->count && i < 65536; i++) {
+		const struct limit *l = write ? limit_at(ls, it->sub, it->first + i) : NULL;
+		const char *no = NULL;
+
+		if (!r->everything && !in_rects(&r->reach[slot], it->sub, (uint64_t)it->first + i))
+			no = write ? "is not among the addresses it may write" :
+				     "is not among the addresses it may read";
+		else if (write && ls->n != 0 && it->masked)
+			no = r->deny ? NULL : "is written by mask, and the rule limits values";
+		else if (l && !it->vals)
+			no = r->deny ? NULL : "has no value to hold against the limit";
+		else if (l && !limit_holds(l, fact_value(it, i)))
+			no = "has a value outside the rule's limit";
+		if (!no)
+			hits++;
+		else if (!*reason) {
+			*reason = no;
+			*miss = it->first + i;
+		}
+	}
+	return hits;
+}
+
+static bool
+name_hits(const struct rule *r, const struct fact_item *it)
+{
+	const struct globs *g = &r->names[slot_of(it->space, it->access)];
+	bool hit = r->everything;
+
+	for (uint32_t i = 0; i < g->n && !hit; i++)
+		hit = glob_match(g->v[i], it->name ? it->name : "", it->name ? it->name_len : 0);
+	return hit;
+}
+
+static void
+rule_line(const struct why *w, const struct rule *r, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static void
+rule_line(const struct why *w, const struct rule *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(w->to, "      %s:%u:%u: %s rule \"%s\": ", w->p->rs->file, r->place.line,
+	    r->place.col, r->deny ? "deny" : "allow", r->name);
+	va_start(ap, fmt);
+	vfprintf(w->to, fmt, ap);
+	va_end(ap);
+	fputc('\n', w->to);
+}
+
+/* Unit and function; false when they already say no. */
+static bool
+rule_fits(const struct why *w, const struct rule *r)
+{
+	if (!r->enabled)
+		rule_line(w, r, "is not enabled");
+	else if (!ivals_has(&r->units, w->f->unit))
+		rule_line(w, r, "unit %u is not among its units", w->f->unit);
+	else if (!rule_has_op(r, w->f->opx))
+		rule_line(w, r, "%s (code %u) is not among its functions", w->f->op, w->f->code);
+	else
+		return true;
+	return false;
+}
+
+static void
+rule_item(const struct why *w, const struct rule *r, const struct fact_item *it)
+{
+	const char *reason;
+	uint32_t miss, hits;
+	char buf[64];
+
+	if (!rule_fits(w, r))
+		return;
+	if (schema_has(w->sc, KEY_PATTERN, it->space)) {
+		rule_line(w, r, name_hits(r, it) ? "matches" : "no pattern of it matches \"%.*s\"",
+		    (int)(it->name_len < 120 ? it->name_len : 120), it->name ? it->name : "");
+		return;
+	}
+	hits = item_hits(r, it, &miss, &reason);
+	if (!reason)
+		rule_line(w, r, "matches");
+	else
+		rule_line(w, r, "%s%s %s", hits ? "matches some, but " : "",
+		    show_at(w, it, miss, buf, sizeof(buf)), reason);
+}
+
+static void
+each_rule(const struct why *w, const struct fact_item *it)
+{
+	for (uint32_t i = 0; i < w->b->deny.n + w->b->allow.n; i++) {
+		const struct rule *r =
+		    i < w->b->deny.n ? w->b->deny.v[i] : w->b->allow.v[i - w->b->deny.n];
+
+		if (it)
+			rule_item(w, r, it);
+		else if (rule_fits(w, r))
+			rule_line(w, r, r->deny && !r->everything ?
+			    "denies addresses, and the request names none" : "matches");
+	}
+}
+
+static void
+items(const struct why *w)
+{
+	struct fact_iter iter = {0};
+	struct fact_item it;
+	char first[64], last[64];
+	uint32_t n = 0;
+
+	while (fact_next(w->f, &iter, &it)) {
+		if (it.count == 0)
+			continue;
+		if (it.space >= w->sc->n_spaces) {
+			fprintf(w->to, "   item in an unknown address space\n");
+			continue;
+		}
+		if (++n > WHY_ITEMS)
+			continue;
+		if (it.name)
+			fprintf(w->to, "   item %u: %s %s \"%.*s\"\n", n, fact_access_name(it.access),
+			    w->sc->spaces[it.space].name,
+			    (int)(it.name_len < 120 ? it.name_len : 120), it.name);
+		else
+			fprintf(w->to, "   item %u: %s %s %s..%s\n", n, fact_access_name(it.access),
+			    w->sc->spaces[it.space].name,
+			    show_at(w, &it, it.first, first, sizeof(first)),
+			    show_at(w, &it, it.first + (it.count - 1), last, sizeof(last)));
+		each_rule(w, &it);
+	}
+	if (n == 0) {
+		fprintf(w->to, "   touches no addresses: unit and function decide\n");
+		each_rule(w, NULL);
+	} else if (n > WHY_ITEMS) {
+		fprintf(w->to, "   and %u more items\n", n - WHY_ITEMS);
+	}
+}
+
+/* --- the whole path -------------------------------------------------------------------------- */
+
+static void
+verdict_line(const struct policy *p, const struct verdict *v, FILE *to)
+{
+	struct policy_rule_info info;
+
+	fprintf(to, "verdict: %s (%s", verdict_action_name(v->action), policy_reason_name(v->reason));
+	if (v->reason == REASON_CONDITION)
+		fprintf(to, " %s", policy_cond_name((uint8_t)v->rule));
+	else if (policy_rule_info(p, v->rule, &info) == 0)
+		fprintf(to, " \"%s/%s\", %s:%u:%u", info.conduit, info.name, info.file, info.line,
+		    info.col);
+	fprintf(to, ")");
+	if (v->would != v->action)
+		fprintf(to, "; mode enforce would %s", verdict_action_name(v->would));
+	fputc('\n', to);
+}
+
+static const struct block *
+block_of(const struct conduit *c, uint8_t proto)
+{
+	for (uint32_t i = 0; i < c->n_blocks; i++)
+		if (c->blocks[i].proto == proto)
+			return &c->blocks[i];
+	return NULL;
+}
+
+void
+policy_why(const struct policy *p, const struct net_tuple *t, const struct fact *f, FILE *to)
+{
+	struct net_tuple open = f->dir == DIR_TO_CLIENT ? net_tuple_reverse(t) : *t;
+	struct why w = {.p = p, .f = f, .to = to};
+	struct policy_bind bind;
+	struct verdict v = policy_bind(p, &open, &bind);
+
+	addr_line(p, to, "from", &open.src, open.sport);
+	addr_line(p, to, "to", &open.dst, open.dport);
+	if (bind.conduit == RULE_NONE) {
+		fprintf(to, "conduit: none is written for this pair: default deny\n");
+		verdict_line(p, &v, to);
+		return;
+	}
+	w.c = &p->rs->conduits[bind.conduit];
+	fprintf(to, "conduit: \"%s\" (%s:%u:%u)\n", w.c->name, p->rs->file, w.c->place.line,
+	    w.c->place.col);
+	w.b = block_of(w.c, f->proto);
+	v = policy_eval(p, &bind, f);
+	if (!w.b || v.reason == REASON_PORT) {
+		fprintf(to, "   %s port %u is not served by it for this protocol\n",
+		    open.proto == NET_PROTO_UDP ? "UDP" : "TCP", open.dport);
+	} else if (f->kind == FACT_REQUEST || f->kind == FACT_OTHER) {
+		w.sc = w.b->dis->schema;
+		fprintf(to, "%s: %s (code %u), unit %u\n", w.b->dis->name, f->op, f->code, f->unit);
+		items(&w);
+		if (v.reason == REASON_OTHERWISE)
+			fprintf(to, "   no rule allows all of it: otherwise %s\n",
+			    verdict_action_name(w.c->otherwise));
+	} else {
+		fprintf(to, "%s: %s, judged by the request it answers\n", w.b->dis->name,
+		    fact_kind_name(f->kind));
+	}
+	verdict_line(p, &v, to);
+}
