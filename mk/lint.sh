@@ -71,7 +71,7 @@ lint_format() {
 lint_scripts() {
 	local found=()
 	while IFS= read -r f; do
-		case $(head -c 64 "$f" | head -n 1) in '#!'*sh) found+=("$f") ;; esac
+		case $(head -c 64 "$f" | head -n 1 | tr -d '\0') in '#!'*sh) found+=("$f") ;; esac
 	done < <(find mk tests pcaps contrib .ci -type f ! -path '*/node_modules/*' ! -path 'tests/fuzz/corpus/*' 2>/dev/null)
 	shellcheck -x -S warning "${found[@]}"
 }
