@@ -33,7 +33,8 @@ struct why {
 	uint64_t frame;
 	bool found, denied;
 	unsigned pdus;
-	char *text; /* what the callbacks wrote; printed below the layers */
+	char engine[256]; /* the engine's word on the frame, and below it */
+	char *text;	  /* what the callbacks wrote of PDUs and rules */
 	size_t text_len;
 	FILE *to;
 	char fact[FACT_TEXT];
@@ -166,17 +167,15 @@ on_packet(void *ctx, const struct engine_packet *pkt)
 {
 	static const char *const fates[] = {"goes on", "dropped", "held", "consumed"};
 	struct why *y = ctx;
+	bool drop = pkt->fate == FATE_DROP;
 
 	if (pkt->frame != y->frame)
 		return;
-	fprintf(y->to, "\nengine     %s", fates[pkt->fate & 3]);
-	if (pkt->fate == FATE_DROP)
-		fprintf(y->to, ": %s: %s", drop_name(pkt->reason), drop_text(pkt->reason));
-	if (pkt->note)
-		fprintf(y->to, " (%s)", pkt->note);
-	if (y->pdus == 0)
-		fputs("; it completes no PDU", y->to);
-	fputc('\n', y->to);
+	snprintf(y->engine, sizeof(y->engine), "  engine   %s%s%s%s%s%s%s%s%s\n",
+	    fates[pkt->fate & 3], drop ? ": " : "", drop ? drop_name(pkt->reason) : "",
+	    drop ? ", " : "", drop ? drop_text(pkt->reason) : "", pkt->note ? "; " : "",
+	    pkt->note ? pkt->note : "", y->pdus == 0 ? "; completes no PDU" : "",
+	    pkt->tuple ? "" : "; not IP");
 }
 
 static bool
@@ -224,6 +223,7 @@ explain(struct why *y, const char *capture, bool inline_mode)
 			    (unsigned long long)y->frame, (unsigned long long)r.stats.received);
 		status = EXIT_UNABLE;
 	} else {
+		fputs(y->engine, stdout);
 		fputs(y->text, stdout);
 		status = y->denied ? EXIT_FOUND : EXIT_OK;
 	}
