@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 int
 cells_init(struct cells *c, const uint32_t counts[CELL__CLASSES])
@@ -16,11 +17,10 @@ cells_init(struct cells *c, const uint32_t counts[CELL__CLASSES])
 		c->n[k] = counts[k];
 		if (counts[k] == 0)
 			continue;
-		if ((c->base[k] = aligned_alloc(64, (bytes + 63) / 64 * 64)) == NULL) {
+		if ((c->base[k] = mem_table(bytes)) == NULL) {
 			cells_fini(c);
 			return ERR_NOMEM;
 		}
-		memset(c->base[k], 0, bytes); /* touch every page now, not per packet */
 		for (uint32_t i = counts[k]; i > 0; i--) {
 			cell_id id = (cell_id)k << 30 | i;
 

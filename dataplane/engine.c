@@ -521,11 +521,11 @@ usual_packet(struct engine *e, const struct pkt *p, const struct layers *l, stru
 	return true;
 }
 
-static inline void
-tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
-    uint32_t candidate)
+/* Every other packet of TCP. */
+static void __attribute__((noinline))
+tcp_general(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
+    struct flow *f)
 {
-	struct flow *f = find(e, k, candidate);
 	unsigned dir;
 
 	if (__builtin_expect(f == NULL, 0)) {
@@ -537,8 +537,6 @@ tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	dir = direction(f, k);
 	f->last_tick = e->flows.now_tick;
 	aim(e, f, dir, l);
-	if (__builtin_expect(!e->inline_mode, 1) && usual_packet(e, p, l, f, dir))
-		return;
 	if (__builtin_expect(e->inline_mode, 0)) {
 		enum drop_reason why = guard_checks(p, l, f, dir);
 
@@ -584,6 +582,23 @@ tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	}
 	if (__builtin_expect(l->tcp_flags & (TCP_FIN | TCP_RST), 0) && p->fate == FATE_FORWARD)
 		on_end(e, f, dir, l);
+}
+
+static inline void
+tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
+    uint32_t candidate)
+{
+	struct flow *f = find(e, k, candidate);
+
+	if (__builtin_expect(f != NULL, 1) && !e->inline_mode) {
+		unsigned dir = direction(f, k);
+
+		f->last_tick = e->flows.now_tick;
+		aim(e, f, dir, l);
+		if (__builtin_expect(usual_packet(e, p, l, f, dir), 1))
+			return;
+	}
+	tcp_general(e, p, l, k, f);
 }
 
 static void
@@ -754,13 +769,13 @@ show_packet(struct engine *e, const struct pkt *p, const struct layers *l, bool 
 	e->conf.on_packet(e->conf.ctx, &ep);
 }
 
-static inline void
+/* A burst is counted as forwarded at first; this puts right what was not. */
+static void __attribute__((noinline))
 account(struct engine *e, const struct pkt *p)
 {
 	switch ((enum pkt_fate)p->fate) {
 	case FATE_FORWARD:
-		e->st.forwarded++;
-		break;
+		return;
 	case FATE_DROP:
 		e->st.dropped[p->reason]++;
 		break;
@@ -771,6 +786,7 @@ account(struct engine *e, const struct pkt *p)
 		e->st.consumed++;
 		break;
 	}
+	e->st.forwarded--;
 }
 
 void
@@ -780,13 +796,15 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 	struct flow_key k[PKT_BURST];
 	uint32_t candidate[PKT_BURST];
 	uint8_t why[PKT_BURST];
-	uint64_t now = e->now_ns;
+	uint64_t now = e->now_ns, bytes = 0;
 
 	if (n == 0)
 		return;
 	if (n > PKT_BURST)
 		n = PKT_BURST;
 	e->scratch_used = 0;
+	for (unsigned i = 0; i < n; i++)
+		__builtin_prefetch(burst[i].bytes + 64); /* where the payload usually ends */
 	for (unsigned i = 0; i < n; i++) {
 		why[i] = (uint8_t)decode_inline(&burst[i], &l[i]);
 		candidate[i] = FLOW_NONE;
@@ -806,17 +824,28 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 			__builtin_prefetch(f);
 			__builtin_prefetch(f + 64, 1);
 			__builtin_prefetch(f + 128, 1);
+			__builtin_prefetch(f + 192, 1);
+		}
+	for (unsigned i = 0; i < n; i++)
+		if (candidate[i] != FLOW_NONE) {
+			const struct tcp_dir *d = e->flows.flows[candidate[i]].dir;
+			cell_id id = d[0].retain | d[1].retain; /* usually one of them is none */
+
+			/* Wrong when both are some: a prefetch cannot fault. */
+			__builtin_prefetch(e->cells.base[CELL_S] + (size_t)(id & 0x3fffffff) * CELL_S_SIZE -
+			    CELL_S_SIZE, 1);
 		}
 	if (burst[n - 1].ts_ns > now)
 		now = burst[n - 1].ts_ns;
 	if (now >> FLOW_TICK_SHIFT != e->now_ns >> FLOW_TICK_SHIFT)
 		engine_tick(e, now);
 	e->now_ns = now;
+	e->st.received += n;
+	e->st.forwarded += n;
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = &burst[i];
 
-		e->st.received++;
-		e->st.bytes += p->wirelen;
+		bytes += p->wirelen;
 		e->sink.frame = p->frame;
 		e->sink.ts_ns = p->ts_ns;
 		e->sink.would_drop = false;
@@ -836,11 +865,13 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 			other_ip(e, p, &l[i]);
 		else
 			l2_frame(e, p, &l[i]);
-		account(e, p);
+		if (__builtin_expect(p->fate != FATE_FORWARD, 0))
+			account(e, p);
 		e->st.would_drop += e->sink.would_drop;
 		if (e->conf.on_packet)
 			show_packet(e, p, &l[i], why[i] == DROP_NONE);
 	}
+	e->st.bytes += bytes;
 }
 
 void

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 #define WAYS	    FLOW_WAYS
 #define WHEEL_SLOTS 512u /* of one tick (134 ms): 68 s a turn */
@@ -46,16 +47,14 @@ flow_table_init(struct flow_table *t, uint32_t max, uint64_t seed)
 	t->mask = nb - 1;
 	t->v6_max = max / 4 + 16;
 	t->seed = hash_seed_make(seed);
-	t->flows = aligned_alloc(64, (size_t)max * sizeof(*t->flows));
-	t->buckets = aligned_alloc(64, (size_t)nb * sizeof(*t->buckets));
-	t->v6 = malloc((size_t)t->v6_max * sizeof(*t->v6));
+	t->flows = mem_table((size_t)max * sizeof(*t->flows));
+	t->buckets = mem_table((size_t)nb * sizeof(*t->buckets));
+	t->v6 = mem_table((size_t)t->v6_max * sizeof(*t->v6));
 	t->wheel = malloc(WHEEL_SLOTS * sizeof(*t->wheel));
 	if (!t->flows || !t->buckets || !t->v6 || !t->wheel) {
 		flow_table_fini(t);
 		return ERR_NOMEM;
 	}
-	memset(t->flows, 0, (size_t)max * sizeof(*t->flows));
-	memset(t->buckets, 0, (size_t)nb * sizeof(*t->buckets));
 	for (uint32_t i = 0; i < max; i++) {
 		t->flows[i].wheel_next = i + 1 < max ? i + 1 : FLOW_NONE; /* free list */
 		t->flows[i].wheel_slot = UINT16_MAX;			  /* not in use */

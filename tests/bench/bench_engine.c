@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/mem.h"
 #include "dataplane/decode_fast.h"
 #include "dataplane/engine.h"
 #include "dataplane/flow.h"
@@ -171,8 +172,8 @@ load_make(struct load *ld, uint32_t flows, unsigned mix, unsigned rules)
 	ld->n = 2 * flows;
 	ld->mix = mix;
 	ld->rules = rules;
-	ld->mem = aligned_alloc(64, (size_t)ld->n * SLOT);
-	ld->pkts = calloc(ld->n, sizeof(*ld->pkts));
+	ld->mem = mem_table((size_t)ld->n * SLOT);
+	ld->pkts = mem_table(ld->n * sizeof(*ld->pkts));
 	ld->order = calloc(ld->n, sizeof(*ld->order));
 	ld->now_ns = UINT64_C(1700000000) * NS_PER_S;
 	if (!ld->mem || !ld->pkts || !ld->order)
