@@ -22,6 +22,7 @@
 #include <pcap/pcap.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -109,6 +110,14 @@ err_of_pcap(const char *msg)
 	return ERR_FORMAT;
 }
 
+/* A buffer of ours, and no lock per call: one thread uses the stream. */
+static void
+set_buffer(FILE *file, char *buf, size_t size)
+{
+	(void)setvbuf(file, buf, _IOFBF, size);
+	(void)__fsetlocking(file, FSETLOCKING_BYCALLER);
+}
+
 static int
 open_input(struct file_io *f, char *err, size_t size)
 {
@@ -129,7 +138,7 @@ open_input(struct file_io *f, char *err, size_t size)
 		close(fd);
 		return fail_errno(err, size, f->in_name, ENOMEM);
 	}
-	(void)setvbuf(file, f->read_buf, _IOFBF, sizeof(f->read_buf));
+	set_buffer(file, f->read_buf, sizeof(f->read_buf));
 	if ((c = getc(file)) == EOF) {
 		int r = ferror(file) ? fail_errno(err, size, f->in_name, errno)
 				     : fail(err, size, ERR_TRUNCATED, "%s: empty file", f->in_name);
@@ -186,7 +195,7 @@ open_output(struct file_io *f, char *err, size_t size)
 		close(fd);
 		return r;
 	}
-	(void)setvbuf(file, f->write_buf, _IOFBF, sizeof(f->write_buf));
+	set_buffer(file, f->write_buf, sizeof(f->write_buf));
 	f->out = pcap_open_dead_with_tstamp_precision(pcap_datalink(f->in), FRAME_MAX,
 	    PCAP_TSTAMP_PRECISION_NANO);
 	if (!f->out) {
