@@ -43,6 +43,8 @@ check_json(struct jw *w, const void *ctx)
 	}
 	jw_close(w, ']');
 	if (c->policy) {
+		jw_u(w, "zones", policy_zone_count(c->policy));
+		jw_u(w, "devices", policy_device_count(c->policy));
 		jw_u(w, "conduits", policy_conduit_count(c->policy));
 		jw_u(w, "rules", policy_rule_count(c->policy));
 		jw_u(w, "bytes", policy_bytes(c->policy));
@@ -95,7 +97,8 @@ check(int argc, char **argv)
 		complaints_print(&complaints, stderr);
 		printf("%s: ", c.path);
 		if (pol)
-			printf("usable: %u conduits, %u rules, %zu bytes of tables; ",
+			printf("%u zones, %u devices, %u conduits, %u rules, %zu bytes; ",
+			    policy_zone_count(pol), policy_device_count(pol),
 			    policy_conduit_count(pol), policy_rule_count(pol), policy_bytes(pol));
 		printf("%zu errors, %zu warnings\n", complaints.errors, complaints.warnings);
 	}

@@ -61,17 +61,7 @@ put_tcp(const struct layers *l)
 }
 
 static void
-put_host(const char *what, const struct policy *pol, const struct net_addr *a)
-{
-	const char *name = policy_device_name(pol, a), *zone = policy_zone_name(pol, a);
-	char b[NET_ADDR_STRLEN];
-
-	printf("  %-8s %s: %s%s in %s%s\n", what, net_addr_str(a, b), name ? "device " : "no device",
-	    name ? name : "", zone ? "zone " : "no zone", zone ? zone : "");
-}
-
-static void
-put_layers(const struct why *y, const struct pkt *p)
+put_layers(const struct pkt *p)
 {
 	static const char *const links[] = {
 	    "ethernet", "cooked", "cooked 2", "raw ip", "loopback", "unknown"};
@@ -99,8 +89,6 @@ put_layers(const struct why *y, const struct pkt *p)
 			put_tcp(&l);
 		else if (l.flags & LAYER_L4)
 			printf("  udp      %u -> %u, %u bytes\n", l.sport, l.dport, l.pay_len);
-		put_host("from", y->policy, &t.src);
-		put_host("to", y->policy, &t.dst);
 	}
 	if (bad != DROP_NONE)
 		printf("  decoding broke off: %s: %s\n", drop_name(bad), drop_text(bad));
@@ -109,26 +97,35 @@ put_layers(const struct why *y, const struct pkt *p)
 /* --- what the engine says of it ------------------------------------------------------------ */
 
 static void
-put_verdict(struct why *y, const struct verdict *v)
+put_end(struct why *y, const char *what, const struct net_addr *a, uint16_t port)
 {
-	struct policy_rule_info ri;
+	const char *name = policy_device_name(y->policy, a), *zone = policy_zone_name(y->policy, a);
+	char b[NET_ADDR_STRLEN];
 
-	fprintf(y->to, "  verdict  %s", verdict_action_name(v->would));
-	if (v->reason == REASON_RULE && policy_rule_info(y->policy, v->rule, &ri) == 0)
-		fprintf(y->to, " by rule %s/%s, %s:%u:%u", ri.conduit, ri.name, ri.file, ri.line,
-		    ri.col);
-	else if (v->reason == REASON_CONDITION)
-		fprintf(y->to, " by condition %s", policy_cond_name((uint8_t)v->rule));
-	else if (v->conduit != RULE_NONE)
-		fprintf(y->to, " by conduit %s: %s", policy_conduit_name(y->policy, v->conduit),
-		    policy_reason_name(v->reason));
+	fprintf(y->to, "%-5s%s port %u: device %s, zone %s\n", what, net_addr_str(a, b), port,
+	    name ? name : "-", zone ? zone : "-");
+}
+
+/* Who may talk like this, where there is no PDU that policy_why() could explain. */
+static void
+put_conduit(struct why *y, const struct net_tuple *t)
+{
+	const struct net_tuple back = net_tuple_reverse(t);
+	unsigned line = 0, col = 0;
+	struct policy_bind bind;
+	struct verdict v;
+
+	put_end(y, "from", &t->src, t->sport);
+	put_end(y, "to", &t->dst, t->dport);
+	v = policy_bind(y->policy, t, &bind);
+	if (bind.conduit == RULE_NONE)
+		v = policy_bind(y->policy, &back, &bind);
+	y->denied |= tally_denies(&v);
+	if (policy_conduit_place(y->policy, bind.conduit, &line, &col) == 0)
+		fprintf(y->to, "conduit: %s, line %u\n",
+		    policy_conduit_name(y->policy, bind.conduit), line);
 	else
-		fprintf(y->to, " by %s", policy_reason_name(v->reason));
-	if (v->action != v->would)
-		fprintf(y->to, "; carried out: %s, for the mode is %s", verdict_action_name(v->action),
-		    v->mode == MODE_LEARN ? "learn" : "alert");
-	fputc('\n', y->to);
-	y->denied |= tally_denies(v);
+		fputs("conduit: none is written for this pair, in either direction\n", y->to);
 }
 
 static void
@@ -145,9 +142,9 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 	fact_json(&w, pdu->fact);
 	jw_close(&w, '}');
 	if (jw_end(&w))
-		fprintf(y->to, "  fact     %s\n", y->fact);
+		fprintf(y->to, "%s\n", y->fact);
 	policy_why(y->policy, pdu->tuple, pdu->fact, y->to);
-	put_verdict(y, pdu->verdict);
+	y->denied |= tally_denies(pdu->verdict);
 }
 
 /* Connections and frames; PDUs were told by on_fact. */
@@ -158,8 +155,12 @@ on_event(void *ctx, const struct event *ev)
 
 	if (ev->frame != y->frame || ev->fact)
 		return;
-	fprintf(y->to, "\n%s\n", ev->kind == EVENT_L2 ? "frame that is not IP" : "connection");
-	put_verdict(y, &ev->verdict);
+	fprintf(y->to, "\n%s: %s by %s", ev->kind == EVENT_L2 ? "frame that is not IP" : "connection",
+	    verdict_action_name(ev->verdict.action), policy_reason_name(ev->verdict.reason));
+	if (ev->verdict.action != ev->verdict.would)
+		fprintf(y->to, "; mode enforce would %s", verdict_action_name(ev->verdict.would));
+	fputc('\n', y->to);
+	y->denied |= tally_denies(&ev->verdict);
 }
 
 static void
@@ -176,6 +177,8 @@ on_packet(void *ctx, const struct engine_packet *pkt)
 	    drop ? ", " : "", drop ? drop_text(pkt->reason) : "", pkt->note ? "; " : "",
 	    pkt->note ? pkt->note : "", y->pdus == 0 ? "; completes no PDU" : "",
 	    pkt->tuple ? "" : "; not IP");
+	if (pkt->tuple && y->pdus == 0 && (pkt->tuple->sport | pkt->tuple->dport) != 0)
+		put_conduit(y, pkt->tuple);
 }
 
 static bool
@@ -185,7 +188,7 @@ on_burst(void *ctx, const struct pkt *burst, unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		if (burst[i].frame == y->frame) {
-			put_layers(y, &burst[i]);
+			put_layers(&burst[i]);
 			y->found = true;
 		}
 	return !y->found;

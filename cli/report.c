@@ -83,22 +83,17 @@ report_rule_id(const struct policy *pol, const struct finding *f, char *buf)
 unsigned
 report_line(const struct policy *pol, const struct finding *f, unsigned *col)
 {
-	const char *conduit = f->conduit != RULE_NONE ? policy_conduit_name(pol, f->conduit) : NULL;
 	struct policy_rule_info ri;
+	unsigned line = 0;
 
 	*col = 0;
-	if (f->reason == REASON_RULE) {
-		if (policy_rule_info(pol, f->rule, &ri) < 0)
-			return 0;
+	if (f->reason == REASON_RULE && policy_rule_info(pol, f->rule, &ri) == 0) {
 		*col = ri.col;
 		return ri.line;
 	}
-	for (uint32_t i = 0; conduit && i < policy_rule_count(pol); i++)
-		if (policy_rule_info(pol, i, &ri) == 0 && strcmp(ri.conduit, conduit) == 0) {
-			*col = ri.col;
-			return ri.line;
-		}
-	return 0;
+	if (policy_conduit_place(pol, f->conduit, &line, col) < 0)
+		return 0;
+	return line;
 }
 
 uint64_t

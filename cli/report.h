@@ -51,7 +51,7 @@ const char *report_subject(const struct finding *f);
 const char *report_decider(const struct policy *pol, const struct finding *f, char *buf);
 /* The same as a stable identifier of [a-z0-9./_-]. */
 const char *report_rule_id(const struct policy *pol, const struct finding *f, char *buf);
-/* Line and column of the rule or, when no rule decided, of the conduit's first; 0 = none. */
+/* Line and column of the rule or, when no rule decided, of the conduit; 0 = none. */
 unsigned report_line(const struct policy *pol, const struct finding *f, unsigned *col);
 
 struct host {

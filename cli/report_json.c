@@ -39,12 +39,15 @@ put_host(struct jw *w, const char *key, const struct policy *pol, const struct n
 {
 	const char *name = pol ? policy_device_name(pol, a) : NULL;
 	const char *zone = pol ? policy_zone_name(pol, a) : NULL;
+	const char *role = pol ? policy_device_role(pol, a) : NULL;
 	char b[NET_ADDR_STRLEN];
 
 	jw_obj(w, key);
 	jw_str(w, "addr", net_addr_str(a, b));
 	if (name)
 		jw_str(w, "name", name);
+	if (role)
+		jw_str(w, "role", role);
 	if (zone)
 		jw_str(w, "zone", zone);
 }

@@ -61,10 +61,13 @@ put_devices(const struct report *r, const struct capture *c, FILE *to, const str
 	for (shown = 0; shown < n && shown < LIST_MAX; shown++) {
 		const char *name = r->policy ? policy_device_name(r->policy, &h[shown].addr) : NULL;
 		const char *zone = r->policy ? policy_zone_name(r->policy, &h[shown].addr) : NULL;
+		const char *role = r->policy ? policy_device_role(r->policy, &h[shown].addr) : NULL;
 		char addr[NET_ADDR_STRLEN];
 
-		fprintf(to, "  %-16s %-16s %-12s", net_addr_str(&h[shown].addr, addr),
-		    name ? name : "-", zone ? zone : "-");
+		fprintf(to, "  %-16s", net_addr_str(&h[shown].addr, addr));
+		if (r->policy)
+			fprintf(to, " %-16s %-12s %-12s", name ? name : "(not declared)",
+			    role ? role : "-", zone ? zone : "-");
 		if (!h[shown].client && !h[shown].server)
 			fputs(" no known protocol\n", to);
 		else

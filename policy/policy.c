@@ -245,12 +245,42 @@ policy_conduit_name(const struct policy *p, uint32_t conduit)
 	return p && conduit < p->rs->n_conduits ? p->rs->conduits[conduit].name : "-";
 }
 
+int
+policy_conduit_place(const struct policy *p, uint32_t conduit, unsigned *line, unsigned *col)
+{
+	if (conduit >= p->rs->n_conduits)
+		return ERR_NOTFOUND;
+	*line = p->rs->conduits[conduit].place.line;
+	*col = p->rs->conduits[conduit].place.col;
+	return 0;
+}
+
 const char *
 policy_device_name(const struct policy *p, const struct net_addr *a)
 {
 	uint32_t d = bind_device(p, a);
 
 	return d != UINT32_MAX ? p->rs->devices[d].name : NULL;
+}
+
+const char *
+policy_device_role(const struct policy *p, const struct net_addr *a)
+{
+	uint32_t d = bind_device(p, a);
+
+	return d != UINT32_MAX ? p->rs->devices[d].role : NULL;
+}
+
+uint32_t
+policy_device_count(const struct policy *p)
+{
+	return p->rs->n_devices;
+}
+
+uint32_t
+policy_zone_count(const struct policy *p)
+{
+	return p->rs->n_zones;
 }
 
 const char *

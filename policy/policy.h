@@ -149,9 +149,14 @@ uint32_t policy_rule_count(const struct policy *pol);
 int policy_rule_info(const struct policy *pol, uint32_t rule, struct policy_rule_info *out);
 uint32_t policy_conduit_count(const struct policy *pol);
 const char *policy_conduit_name(const struct policy *pol, uint32_t conduit); /* NULL-safe: "-" */
-/* Declared name of the device at an address, or NULL; zone likewise. */
+/* Where it is written: 0, or ERR_NOTFOUND. */
+int policy_conduit_place(const struct policy *pol, uint32_t conduit, unsigned *line, unsigned *col);
+/* Declared name of the device at an address, or NULL; its role and zone likewise. */
 const char *policy_device_name(const struct policy *pol, const struct net_addr *a);
+const char *policy_device_role(const struct policy *pol, const struct net_addr *a);
 const char *policy_zone_name(const struct policy *pol, const struct net_addr *a);
+uint32_t policy_device_count(const struct policy *pol);
+uint32_t policy_zone_count(const struct policy *pol);
 const char *policy_site(const struct policy *pol);
 enum policy_mode policy_mode(const struct policy *pol);
 bool policy_mode_stated(const struct policy *pol); /* guard refuses a policy without mode: */
