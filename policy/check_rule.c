@@ -381,6 +381,8 @@ check_limits_fit(struct rule_check *rc, const struct dis_key *key)
 	const struct rects *reach = &rc->r->reach[slot_of(key->space, ACC_WRITE)];
 	uint32_t span = rc->sc->spaces[key->space].max_sub ? ls->n : 1;
 
+	if (ls->n == 0)
+		return;
 	qsort(ls->v, ls->n, sizeof(*ls->v), limit_cmp);
 	for (uint32_t i = 0; i < ls->n; i++) {
 		const struct limit *l = &ls->v[i];
