@@ -316,7 +316,6 @@ request_rare(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext *
 		cur_skip(c, cur_left(c));
 		break;
 	case SH_UMAS: /* session key, function */
-		a |= MB_A(UMAS);
 		if (cur_left(c) >= 2) {
 			cur_skip(c, 1);
 			set_sub(f, x, cur_u8(c));
@@ -472,7 +471,6 @@ response_rare(const struct fc *fc, struct cur *c, struct fact *f, struct mb_ext 
 		cur_skip(c, cur_left(c));
 		break;
 	case SH_UMAS: /* session key, 0xFE done or 0xFD failed: the function is the request's */
-		a |= MB_A(UMAS);
 		if (q)
 			set_sub(f, x, pair_addr(*q));
 		cur_skip(c, cur_left(c));

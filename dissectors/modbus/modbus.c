@@ -178,58 +178,82 @@ modbus_frame(struct cur c, enum dis_dir dir, uint8_t variant)
 	return variant == VARIANT_RTU ? rtu_frame(c, dir) : mbap_frame(c);
 }
 
+/* frame() for a probe: a header that is not all there must not be wrong so far. */
+static int32_t
+mbap_head(struct cur c)
+{
+	int32_t n = mbap_frame(c);
+
+	cur_skip(&c, 2);
+	if (n == FRAME_MORE && ((cur_left(&c) > 0 && c.p[0] != 0) || (cur_left(&c) > 1 && c.p[1] != 0)))
+		return FRAME_BAD;
+	return n;
+}
+
 /*
  * YES: the window is exactly one ADU (protocol id 0 and a length that agrees
- * with the segment: 1 in 2^32), or starts with an ADU whose length fits its
- * function code and goes on with the head of another.
+ * with the segment: 1 in 2^32, so it may even be malformed), or starts with an
+ * ADU whose length fits its function code and goes on with the head of another.
  */
 static enum dis_probe_result
 mbap_probe(struct cur c, enum dis_dir dir)
 {
 	size_t all = cur_left(&c);
-	int32_t n = mbap_frame(c), next;
-	enum fit fit;
+	int32_t n = mbap_head(c), next;
+	enum fit fit, other;
 
-	if (n == FRAME_BAD)
-		return PROBE_NO;
-	if (n == FRAME_MORE) /* what is there of the protocol id must be 0 */
-		return (all > 2 && c.p[2]) || (all > 3 && c.p[3]) ? PROBE_NO : PROBE_MAYBE;
+	if (n <= 0)
+		return n == FRAME_BAD ? PROBE_NO : PROBE_MAYBE;
 	cur_skip(&c, MBAP_LEN + 1);
 	fit = pdu_fits(c, (size_t)n - MBAP_LEN - 1, dir);
-	if (all == (size_t)n) /* fills the segment: ours, if perhaps of the other direction */
-		return fit != FIT_NO ? PROBE_YES : PROBE_MAYBE;
+	if (all == (size_t)n) { /* fills the segment: ours, if perhaps of the other direction */
+		other = pdu_fits(c, (size_t)n - MBAP_LEN - 1, (enum dis_dir)(dir ^ 1));
+		return fit == FIT_NO && other == FIT_YES ? PROBE_MAYBE : PROBE_YES;
+	}
 	if (fit == FIT_NO)
 		return PROBE_NO;
 	if (all < (size_t)n)
 		return PROBE_MAYBE;
 	cur_skip(&c, (size_t)n - MBAP_LEN - 1);
-	next = mbap_frame(c);
+	next = mbap_head(c);
 	if (next == FRAME_BAD)
 		return PROBE_NO;
 	return next > 0 || fit == FIT_YES ? PROBE_YES : PROBE_MAYBE;
 }
 
-/* YES only with a CRC that fits a frame of a known code, which random bytes
- * pass once in about a million; user functions are believed after that. */
+/* Could a frame of a code whose length we know start like this? */
+static bool
+rtu_plausible(struct cur c, enum dis_dir dir)
+{
+	uint8_t unit = cur_u8(&c), code = cur_u8(&c);
+
+	if (unit > RTU_UNIT_MAX || (code & FC_EXCEPTION && dir == DIR_TO_SERVER))
+		return false;
+	return !cur_ok(&c) || pdu_len[dir][code & FC_MASK].base != 0;
+}
+
+/*
+ * YES: nothing but frames of known codes with the right CRC, the last of which
+ * may be incomplete.  One frame is 1 in 2^16 times its code and length; bytes
+ * of a user function are believed only behind such a frame.
+ */
 static enum dis_probe_result
 rtu_probe(struct cur c, enum dis_dir dir)
 {
-	size_t all = cur_left(&c);
-	struct cur frame = c;
-	int32_t n;
+	enum dis_probe_result r = PROBE_MAYBE;
 
-	if (all < 2)
-		return PROBE_MAYBE;
-	if (c.p[0] > 247 || (!(c.p[1] & FC_EXCEPTION) && pdu_len[dir][c.p[1]].base == 0) ||
-	    (c.p[1] & FC_EXCEPTION && (dir == DIR_TO_SERVER ||
-	    pdu_len[DIR_TO_SERVER][c.p[1] & FC_MASK].base == 0)))
-		return PROBE_NO;
-	n = rtu_frame(c, dir);
-	if (n < 0)
-		return PROBE_NO;
-	if (n == FRAME_MORE || all < (size_t)n)
-		return all < RTU_MAX ? PROBE_MAYBE : PROBE_NO;
-	return crc16_ok(cur_take(&frame, (size_t)n)) ? PROBE_YES : PROBE_NO;
+	do {
+		int32_t n = rtu_frame(c, dir);
+
+		if (!rtu_plausible(c, dir) || n == FRAME_BAD)
+			return PROBE_NO;
+		if (n == FRAME_MORE || cur_left(&c) < (size_t)n)
+			return r;
+		if (!crc16_ok(cur_take(&c, (size_t)n)))
+			return PROBE_NO;
+		r = PROBE_YES;
+	} while (cur_left(&c) > 0);
+	return r;
 }
 
 static enum dis_probe_result
@@ -361,7 +385,8 @@ modbus_pdu(struct dis_call *call, struct cur c)
 	f.op = op->name;
 	f.access = op->access;
 	if (fc->shape == SH_OPAQUE || fc->shape == SH_UMAS)
-		a |= MB_A(FUNCTION_PRIVATE) | (fcode == 0 ? MB_A(FUNCTION_ZERO) : 0);
+		a |= MB_A(FUNCTION_PRIVATE) | (fcode == 0 ? MB_A(FUNCTION_ZERO) : 0) |
+		    (fcode == FC_UMAS ? MB_A(UMAS) : 0);
 	if (!cur_ok(&c))
 		a |= MB_A(BODY_SHORT);
 	else if (cur_left(&c) > 0)

@@ -19,6 +19,7 @@
 
 #define RTU_MIN	     4	 /* unit, code, CRC */
 #define RTU_MAX	     256 /* [SER] 2.5.1 */
+#define RTU_UNIT_MAX 247 /* [SER] 2.2 */
 #define RTU_SCAN_MAX 64	 /* longest frame found by its CRC: bounds the work per byte to 64 steps */
 
 /* Length of a PDU from its function code on: base bytes, plus the value of the
