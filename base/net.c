@@ -2,6 +2,7 @@
 #include "base/net.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -94,14 +95,18 @@ net_prefix_parse(const char *text, struct net_prefix *out)
 int
 net_mac_parse(const char *text, uint8_t out[6])
 {
-	unsigned v[6];
-	int used = 0;
+	uint8_t mac[6];
 
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
-		&used) != 6 || text[used] != '\0' || used != 17)
-		return ERR_SYNTAX;
-	for (unsigned i = 0; i < 6; i++)
-		out[i] = (uint8_t)v[i];
+	for (unsigned i = 0; i < 6; i++, text += 3) {
+		char hex[3] = {0};
+
+		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]) ||
+		    text[2] != (i < 5 ? ':' : '\0'))
+			return ERR_SYNTAX;
+		memcpy(hex, text, 2);
+		mac[i] = (uint8_t)strtoul(hex, NULL, 16);
+	}
+	memcpy(out, mac, sizeof(mac));
 	return 0;
 }
 
