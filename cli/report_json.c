@@ -20,7 +20,7 @@ put_policy(struct jw *w, const struct report *r)
 
 	jw_obj(w, "policy");
 	jw_str(w, "file", r->policy_path);
-	if (site)
+	if (site && *site)
 		jw_str(w, "site", site);
 	jw_str(w, "mode", modes[policy_mode(r->policy)]);
 	jw_key(w, "sha256");

@@ -124,7 +124,7 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 		if (n == 0)
 			continue;
 		if (r->first_ns == 0)
-			r->first_ns = burst[0].ts_ns;
+			r->first_ns = r->last_ns = burst[0].ts_ns;
 		if (burst[n - 1].ts_ns > r->last_ns)
 			r->last_ns = burst[n - 1].ts_ns;
 		more = !conf->on_burst || conf->on_burst(conf->ctx, burst, (unsigned)n);
@@ -138,8 +138,9 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 		fail(r, "%s: interrupted after %llu frames", path,
 		    (unsigned long long)engine_stats(e)->received);
 	else if (n < 0 && n != ERR_EOF)
-		fail(r, "%s; the %llu frames before were judged", io->be->err_text(io),
-		    (unsigned long long)engine_stats(e)->received);
+		fail(r, "%s; %llu frame%s before it judged", io->be->err_text(io),
+		    (unsigned long long)engine_stats(e)->received,
+		    engine_stats(e)->received == 1 ? "" : "s");
 	engine_finish(e);
 	pump(conf, r, r->last_ns);
 }
