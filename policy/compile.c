@@ -215,30 +215,11 @@ cand_add(struct compiler *k, struct cands *cs, const struct rule *r, const struc
 		cs->ended = true;
 }
 
-/* Worse of two outcomes; of equals the first.  `would` is the worst of all. */
-static void
-outcome_add(uint32_t *rule, uint32_t *bits, bool first, uint32_t rule2, uint32_t bits2)
-{
-	uint32_t key = (*bits & 0xff) << 8 | (*bits >> 8 & 0xff);
-	uint32_t key2 = (bits2 & 0xff) << 8 | (bits2 >> 8 & 0xff);
-	uint32_t would = (bits2 >> 8 & 0xff) > (*bits >> 8 & 0xff) ? bits2 & 0xff00 : *bits & 0xff00;
-
-	if (first) {
-		*rule = rule2;
-		*bits = bits2;
-		return;
-	}
-	if (key2 > key) {
-		*rule = rule2;
-		*bits = bits2;
-	}
-	*bits = (*bits & ~UINT32_C(0xff00)) | would;
-}
-
 static struct tb_seg
 cands_seg(struct compiler *k, struct cands *cs, uint32_t last)
 {
 	struct tb_seg seg = {.last = last, .rule = RULE_NONE};
+	struct outcome o = {0};
 
 	if (!cs->ended)
 		vec_push(k->t, cs, ((struct tb_cand){.rule = RULE_NONE, .bits = k->otherwise,
@@ -249,7 +230,9 @@ cands_seg(struct compiler *k, struct cands *cs, uint32_t last)
 		    cs->n * (uint32_t)(sizeof(*cs->v) / sizeof(uint32_t)));
 	} else {
 		for (uint32_t i = 0; i < cs->n; i++)
-			outcome_add(&seg.rule, &seg.bits, i == 0, cs->v[i].rule, cs->v[i].bits);
+			outcome_add(&o, cs->v[i].rule, cs->v[i].bits);
+		seg.rule = o.rule;
+		seg.bits = outcome_bits(&o);
 	}
 	return seg;
 }

@@ -14,12 +14,6 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define COLD	    __attribute__((noinline, cold))
 
-/* The worst so far. */
-struct outcome {
-	uint32_t rule, bits;
-	bool any; /* something was judged */
-};
-
 static inline const struct tb_dir *
 dir_at(const struct policy *p, uint32_t off)
 {
@@ -38,26 +32,6 @@ verdict_make(const struct policy *p, uint32_t conduit, uint32_t rule, uint32_t b
 	return (struct verdict){.action = (uint8_t)bits, .would = (uint8_t)(bits >> 8),
 	    .reason = (uint8_t)(bits >> 16), .mode = (uint8_t)(bits >> 24), .rule = rule,
 	    .conduit = conduit, .generation = p->generation};
-}
-
-/* Worst action, then worst would; of equals the first.  would is the worst of all. */
-static inline void
-outcome_add(struct outcome *o, uint32_t rule, uint32_t bits)
-{
-	uint32_t would = bits & 0xff00;
-
-	if (!o->any) {
-		*o = (struct outcome){rule, bits, true};
-		return;
-	}
-	if ((o->bits & 0xff00) > would)
-		would = o->bits & 0xff00;
-	if ((bits & 0xff) > (o->bits & 0xff) ||
-	    ((bits & 0xff) == (o->bits & 0xff) && (bits & 0xff00) > (o->bits & 0xff00))) {
-		o->rule = rule;
-		o->bits = bits;
-	}
-	o->bits = (o->bits & ~UINT32_C(0xff00)) | would;
 }
 
 /* --- segs ------------------------------------------------------------------------------ */
@@ -153,14 +127,18 @@ judge_list(const struct policy *p, const struct tb_seg *s, const struct fact_ite
 
 	if (it->masked || !it->vals) /* the same for all of them */
 		to = from;
-	for (uint64_t i = from; i <= to; i++)
+	for (uint64_t i = from; i <= to; i++) {
+		struct outcome one = {0};
+
 		for (c = list;; c++) {
 			if (!cand_matches(p, c, it, (uint32_t)i))
 				continue;
-			outcome_add(o, c->rule, c->bits);
+			outcome_add(&one, c->rule, c->bits);
 			if (c->flags & CAND_ENDS)
 				break;
 		}
+		outcome_add(o, one.rule, outcome_bits(&one));
+	}
 }
 
 /* --- items --------------------------------------------------------------------------------------- */
@@ -170,6 +148,7 @@ judge_name(const struct policy *p, const struct tb_dir *d, const struct fact_ite
     struct outcome *o)
 {
 	const struct tb_cand *c = (const struct tb_cand *)(p->w + d->segs);
+	struct outcome one = {0};
 
 	for (;; c++) {
 		bool hit = (c->flags & CAND_ALWAYS) != 0;
@@ -185,10 +164,11 @@ judge_name(const struct policy *p, const struct tb_dir *d, const struct fact_ite
 		}
 		if (!hit)
 			continue;
-		outcome_add(o, c->rule, c->bits);
+		outcome_add(&one, c->rule, c->bits);
 		if (c->flags & CAND_ENDS)
-			return;
+			break;
 	}
+	outcome_add(o, one.rule, outcome_bits(&one));
 }
 
 static void
@@ -211,10 +191,6 @@ judge_item(const struct policy *p, const struct tb_block *b, const uint32_t *slo
 	}
 	if (d->type == TB_SUBS)
 		d = dir_at(p, pairs_find(p->w + d->segs, d->n_pages, it->sub));
-	if (end > UINT32_MAX) { /* runs off the end of every space */
-		outcome_add(o, RULE_NONE, b->otherwise);
-		end = UINT32_MAX;
-	}
 	for (;;) {
 		s = seg_find(p, d, at);
 		to = s->last < end ? s->last : (uint32_t)end;
@@ -224,6 +200,10 @@ judge_item(const struct policy *p, const struct tb_block *b, const uint32_t *slo
 			outcome_add(o, s->rule, s->bits);
 		if (to == end)
 			return;
+		if (to == UINT32_MAX) { /* runs off the end of every space */
+			outcome_add(o, RULE_NONE, b->otherwise);
+			return;
+		}
 		at = to + 1;
 	}
 }
@@ -247,7 +227,7 @@ eval_items(const struct policy *p, const struct tb_block *b, uint32_t conduit,
 		outcome_add(&o, RULE_NONE, b->otherwise);
 	if (!o.any) /* touches nothing: unit and function decide */
 		outcome_add(&o, seg_at(p, slots[0])->rule, seg_at(p, slots[0])->bits);
-	return verdict_make(p, conduit, o.rule, o.bits);
+	return verdict_make(p, conduit, o.rule, outcome_bits(&o));
 }
 
 /* --- what is not a plain request -------------------------------------------------------------------- */
@@ -332,8 +312,7 @@ policy_eval(const struct policy *p, const struct policy_bind *b, const struct fa
 	if (unlikely(d->type != TB_PAGED))
 		return eval_slow(p, b, blk, slots, f);
 	s = seg_paged(p, d, it->first);
-	/* count 0 wraps to the largest number and is not taken here */
-	if (likely(s->list == 0 && it->count - 1 <= s->last - it->first))
+	if (likely(s->list == 0 && it->count != 0 && it->count - 1 <= s->last - it->first))
 		return verdict_make(p, b->conduit, s->rule, s->bits);
 	return eval_slow(p, b, blk, slots, f);
 }

@@ -123,6 +123,39 @@ mode_apply(uint8_t mode, uint8_t would)
 	return would > VERDICT_ALERT ? VERDICT_ALERT : would;
 }
 
+/*
+ * The worst of several outcomes: the highest action, then the highest would; of
+ * equals the first.  It decides which rule is named; would is then the highest
+ * of all.  Used twice: over the rules that match one element (rehearsed denials
+ * do not end the search), and over the elements of a fact.
+ */
+struct outcome {
+	uint32_t rule, bits; /* of the one that decides */
+	uint32_t would;	     /* highest so far, in its place in bits */
+	bool any;
+};
+
+static inline void
+outcome_add(struct outcome *o, uint32_t rule, uint32_t bits)
+{
+	uint32_t key = (bits & 0xff) << 8 | (bits >> 8 & 0xff);
+	uint32_t worst = (o->bits & 0xff) << 8 | (o->bits >> 8 & 0xff);
+
+	if ((bits & 0xff00) > o->would)
+		o->would = bits & 0xff00;
+	if (!o->any || key > worst) {
+		o->rule = rule;
+		o->bits = bits;
+		o->any = true;
+	}
+}
+
+static inline uint32_t
+outcome_bits(const struct outcome *o)
+{
+	return (o->bits & ~UINT32_C(0xff00)) | o->would;
+}
+
 /* Build everything of p from rs into p->keep; or complain and return false.
  * Three scratch arenas, which the caller ends: whole job, block, set of rules. */
 bool compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[3],

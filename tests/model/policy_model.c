@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy_model.c - the tables agree with the naive evaluator.
+ *
+ *   policy_model [PAIRS [SEED]]     default 1000000 pairs, a seed of the day
+ *
+ * Random policies are written as YAML text, so that reader, checker, compiler,
+ * binding and evaluation are all in the loop; random facts are aimed at the
+ * numbers the policy uses and their neighbours.  The first disagreement is
+ * printed with the policy, the fact and the seed; exit 1.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "policy/rules.h"
+#include "tests/model/naive.h"
+#include "tests/model/toy.h"
+
+#define FACTS_PER_POLICY 250u
+#define TEXT_MAX	 65536u
+#define POOL_MAX	 256u
+
+static uint64_t rng_state;
+static char text[TEXT_MAX];
+static size_t text_len;
+static uint32_t pool[POOL_MAX]; /* numbers the policy uses */
+static unsigned pool_n;
+static unsigned ends[8][2][3]; /* [conduit][from, to][i]: index in end_names */
+static bool speaks[8][2]; /* [conduit][protocol] */
+static unsigned n_conduits;
+
+static uint32_t
+rnd(uint32_t n) /* below n */
+{
+	uint64_t z = rng_state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return (uint32_t)((z ^ z >> 31) % n);
+}
+
+static bool
+one_in(uint32_t n)
+{
+	return rnd(n) == 0;
+}
+
+__attribute__((format(printf, 1, 2))) static void
+out(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (text_len < TEXT_MAX)
+		text_len += (size_t)vsnprintf(text + text_len, TEXT_MAX - text_len, fmt, ap);
+	va_end(ap);
+}
+
+/* --- a policy ---------------------------------------------------------------------------- */
+
+static const char *const modes[] = {"learn", "alert", "enforce", "enforce", "enforce"};
+static const char *const device_names[] = {"a1", "a2", "a3", "b1", "b2", "c1"};
+static const char *const end_names[] = {"a1", "a2", "a3", "b1", "b2", "c1", "za", "zb", "zc",
+    "za/*", "zb/*", "zc/*"};
+
+static uint32_t
+number(uint32_t max)
+{
+	uint32_t v;
+
+	switch (rnd(8)) {
+	case 0:
+		v = max - rnd(3);
+		break;
+	case 1:
+		v = rnd(max);
+		break;
+	case 2:
+		v = rnd(20) * 64; /* page boundaries */
+		break;
+	case 3:
+		v = pool_n ? pool[rnd(pool_n)] : 0;
+		break;
+	default:
+		v = rnd(200);
+	}
+	if (v > max)
+		v = max;
+	pool[pool_n < POOL_MAX ? pool_n++ : rnd(POOL_MAX)] = v;
+	return v;
+}
+
+static void
+span(uint32_t max)
+{
+	uint32_t a = number(max), b = one_in(3) ? a : number(max);
+
+	if (a > b) {
+		uint32_t t = a;
+
+		a = b;
+		b = t;
+	}
+	if (a == b)
+		out("%u", a);
+	else
+		out("%u..%u", a, b);
+}
+
+static void
+span_list(uint32_t max)
+{
+	uint32_t n = 1 + rnd(3);
+
+	if (one_in(10)) {
+		out("all");
+		return;
+	}
+	out("[");
+	for (uint32_t i = 0; i < n; i++) {
+		out(i ? ", " : "");
+		span(max);
+	}
+	out("]");
+}
+
+static void
+file_list(void)
+{
+	uint32_t n = 1 + rnd(3);
+
+	out("[");
+	for (uint32_t i = 0; i < n; i++) {
+		out(i ? ", \"" : "\"");
+		if (one_in(3))
+			out("%u..%u", rnd(4), 4 + rnd(3));
+		else
+			out("%u", rnd(6));
+		out(":");
+		span(300);
+		out("\"");
+	}
+	out("]");
+}
+
+static void
+limit(uint32_t max)
+{
+	switch (rnd(4)) {
+	case 0:
+		out("{min: %u, max: %u, step: %u}", rnd(max / 2 + 1 < 10 ? max / 2 + 1 : 10), max / 2 + rnd(max / 2 + 1),
+		    1 + rnd(max < 20 ? max : 20));
+		break;
+	case 1:
+		out("[%u, %u, %u]", rnd(max + 1), rnd(max + 1), rnd(max + 1));
+		break;
+	default:
+		if (max < 2)
+			out("%u", rnd(max + 1));
+		else
+			span(max);
+	}
+}
+
+/* Addresses that do not overlap: each starts after the last. */
+static void
+values(const char *key, uint32_t value_max, const char *prefix)
+{
+	uint32_t at = rnd(50), n = 1 + rnd(3);
+
+	out(", %s: {", key);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t last = at + rnd(60);
+
+		pool[pool_n < POOL_MAX ? pool_n++ : rnd(POOL_MAX)] = at;
+		out("%s\"%s%u..%u\": ", i ? ", " : "", prefix, at, last);
+		limit(value_max);
+		at = last + 1 + rnd(30);
+	}
+	out("}");
+}
+
+static void
+pick(const char *const *words, uint32_t n)
+{
+	uint32_t m = 1 + rnd(3);
+
+	out("[");
+	for (uint32_t i = 0; i < m; i++)
+		out("%s%s", i ? ", " : "", words[rnd(n)]);
+	out("]");
+}
+
+static void
+toy_keys_out(void)
+{
+	static const char *const ops[] = {"read", "write", "programming", "all", "1", "3", "5", "6",
+	    "8", "8/4", "16", "22", "23", "90", "read-regs"};
+	static const char *const access[] = {"read", "write"};
+
+	out(", functions: ");
+	pick(ops, sizeof(ops) / sizeof(ops[0]));
+	out(", units: ");
+	span_list(255);
+	if (!one_in(3)) {
+		out(", reg: ");
+		span_list(65535);
+		if (one_in(3)) {
+			out(", write: {reg: [0..600]}");
+			values("values", 65535, "");
+		}
+	} else if (one_in(2)) {
+		const char *a = access[rnd(2)];
+
+		out(", %s: {reg: ", a);
+		span_list(65535);
+		out(", bit: ");
+		span_list(65535);
+		out("}");
+	}
+	if (one_in(3)) {
+		out(", bit: [0..700]");
+		if (one_in(2))
+			values("bit-values", 1, "");
+	}
+	if (one_in(3)) {
+		if (one_in(2)) {
+			out(", file: all");
+			values("file-values", 65535, "2..4:");
+		} else {
+			out(", file: ");
+			file_list();
+		}
+	}
+	if (one_in(4)) {
+		out(", big: ");
+		span_list(UINT32_MAX);
+	}
+}
+
+static void
+node_keys_out(void)
+{
+	static const char *const ops[] = {"session", "Read", "Write", "all"};
+	static const char *const globs[] = {"\"ns=2;*\"", "\"ns=2;s=Pump.*\"", "\"*.Set?\"", "all",
+	    "\"ns=2;s=Pump.Set1\"", "\"*a*b*\""};
+
+	out(", services: ");
+	pick(ops, 4);
+	if (one_in(2)) {
+		out(", channels: ");
+		span_list(100000);
+	}
+	if (one_in(3)) {
+		out(", write: {nodes: ");
+		pick(globs, 6);
+		out("}");
+	} else if (!one_in(4)) {
+		out(", nodes: ");
+		pick(globs, 6);
+	}
+}
+
+static void
+rules(const char *list, uint32_t n, bool toy, uint32_t *id)
+{
+	static const char *const deny[] = {"drop", "reject", "reset"};
+	bool is_deny = list[0] == 'd';
+
+	if (n == 0)
+		return;
+	out("      %s:\n", list);
+	for (uint32_t i = 0; i < n; i++) {
+		out("        - {name: r%u", (*id)++);
+		if (one_in(4))
+			out(", verdict: %s", is_deny ? deny[rnd(3)] : one_in(2) ? "alert" : "allow");
+		if (one_in(6))
+			out(", mode: %s", modes[rnd(5)]);
+		if (one_in(15))
+			out(", enabled: false");
+		if (toy)
+			toy_keys_out();
+		else
+			node_keys_out();
+		out("}\n");
+	}
+}
+
+static void
+pick_ends(unsigned picked[3])
+{
+	unsigned m = 1 + rnd(3);
+
+	out("[");
+	for (unsigned i = 0; i < 3; i++) {
+		picked[i] = i < m ? (one_in(3) ? 6 + rnd(6) : rnd(6)) : picked[0];
+		if (i < m)
+			out("%s%s", i ? ", " : "", end_names[picked[i]]);
+	}
+	out("]\n");
+}
+
+static void
+conduit(uint32_t index)
+{
+	static const char *const otherwise[] = {"drop", "reject", "reset", "alert"};
+	uint32_t id = 0;
+	bool both = one_in(4), toy = !one_in(3);
+
+	out("  - name: conduit%u\n    from: ", index);
+	pick_ends(ends[index][0]);
+	out("    to: ");
+	pick_ends(ends[index][1]);
+	if (one_in(2))
+		out("    otherwise: %s\n", otherwise[rnd(4)]);
+	if (one_in(5))
+		out("    mode: %s\n", modes[rnd(5)]);
+	speaks[index][PROTO_TOY] = toy || both;
+	speaks[index][PROTO_NODES] = !toy || both;
+	if (toy || both) {
+		out("    toy:\n      addressing: zero-based\n");
+		if (one_in(4))
+			out("      ports: [502, udp/5020]\n");
+		rules("deny", rnd(4), true, &id);
+		rules("allow", 1 + rnd(one_in(10) ? 60 : 6), true, &id);
+	}
+	if (!toy || both) {
+		out("    nodes:\n");
+		if (one_in(4))
+			out("      ports: any\n");
+		rules("deny", rnd(3), false, &id);
+		rules("allow", 1 + rnd(5), false, &id);
+	}
+}
+
+static void
+random_policy(void)
+{
+	static const char *const homes[] = {"za", "za", "za", "zb", "zb", "zc"};
+	static const char *const ips[] = {"10.0.1.1", "10.0.1.2", "10.0.1.3", "10.0.2.1", "10.0.2.2",
+	    "\"fd00::1\""};
+	uint32_t n = 1 + rnd(3);
+
+	text_len = 0;
+	pool_n = 0;
+	out("interlock: 1\nmode: %s\nzones:\n", modes[rnd(5)]);
+	out("  za: {nets: [10.0.1.0/24]%s}\n", one_in(4) ? ", vlan: 7" : "");
+	out("  zb: {nets: [10.0.0.0/16]%s}\n", one_in(4) ? ", vlan: 8" : "");
+	out("  zc: {nets: [\"fd00::/64\", 172.16.0.0/12]}\ndevices:\n");
+	for (unsigned i = 0; i < 6; i++)
+		out("  %s: {zone: %s, ip: %s}\n", device_names[i], homes[i], ips[i]);
+	out("conduits:\n");
+	for (uint32_t i = 0; i < n; i++)
+		conduit(i);
+	n_conduits = n;
+}
+
+/* --- a fact -------------------------------------------------------------------------------- */
+
+#define ITEMS_MAX 4u
+static struct fact_item items[ITEMS_MAX];
+static uint8_t bytes[ITEMS_MAX][4096];
+
+static bool
+items_next(const struct fact *f, struct fact_iter *it, struct fact_item *next)
+{
+	(void)f;
+	*next = items[it->i];
+	return true;
+}
+
+static uint32_t
+near_number(uint32_t max)
+{
+	uint32_t v = one_in(4) || pool_n == 0 ? rnd(300) : pool[rnd(pool_n)];
+
+	if (one_in(3))
+		v += rnd(3);
+	else if (one_in(3))
+		v -= rnd(3);
+	return v > max && !one_in(20) ? v % (max == UINT32_MAX ? max : max + 1) : v;
+}
+
+static void
+random_item(struct fact_item *it, uint8_t *vals, bool toy, uint8_t access)
+{
+	static const char *const names[] = {"ns=2;s=Pump.Set1", "ns=2;s=Pump.Speed", "ns=3;s=x",
+	    "", "aab.Set9", "xaxbx"};
+	static const uint8_t encs[] = {ENC_U16_BE, ENC_BIT_LSB, ENC_U16_BE, ENC_U8};
+
+	memset(it, 0, sizeof(*it));
+	it->access = access == (ACC_READ | ACC_WRITE) ? (one_in(2) ? ACC_READ : ACC_WRITE) : access;
+	it->count = one_in(30) ? 0 : one_in(2) ? 1 : 1 + rnd(one_in(10) ? 300 : 20);
+	if (!toy) {
+		it->space = one_in(50) ? 1 : 0;
+		it->name = one_in(20) ? NULL : names[rnd(6)];
+		it->name_len = it->name ? (uint32_t)strlen(it->name) : 0;
+		it->count = 1;
+		return;
+	}
+	it->space = (uint8_t)(one_in(60) ? TOY_SPACES : one_in(2) ? TOY_REG : rnd(TOY_SPACES));
+	it->sub = it->space == TOY_FILE ? rnd(8) : 0;
+	it->first = near_number(it->space < TOY_SPACES ? toy_spaces[it->space].max : 10);
+	if (it->access & ACC_WRITE && !one_in(8)) {
+		for (uint32_t i = 0; i < it->count * 2 && i < sizeof(bytes[0]); i++)
+			vals[i] = (uint8_t)(one_in(2) ? 0 : rnd(256));
+		for (uint32_t i = 0; pool_n && i + 1 < it->count * 2; i += 2)
+			if (one_in(2)) {
+				vals[i] = (uint8_t)(pool[rnd(pool_n)] >> 8);
+				vals[i + 1] = (uint8_t)pool[rnd(pool_n)];
+			}
+		it->vals = vals;
+		it->enc = it->space < TOY_SPACES ? encs[it->space] : ENC_U16_BE;
+		it->masked = one_in(10);
+	}
+}
+
+static void
+random_fact(struct fact *f, bool toy)
+{
+	const struct dis_schema *sc = toy ? &toy_schema : &node_schema;
+	const struct dis_op *op = &sc->ops[rnd(sc->n_ops)];
+
+	memset(f, 0, sizeof(*f));
+	f->proto = toy ? PROTO_TOY : PROTO_NODES;
+	f->kind = one_in(20) ? FACT_OTHER : FACT_REQUEST;
+	f->opx = one_in(200) ? sc->n_opx : op->opx;
+	f->code = op->code;
+	f->sub = op->sub;
+	f->access = op->access;
+	f->op = op->name;
+	f->unit = one_in(2) && pool_n ? pool[rnd(pool_n)] : near_number(toy ? 255 : 100001);
+	f->n_items = (uint16_t)(one_in(6) ? 0 : one_in(4) ? 1 + rnd(ITEMS_MAX) : 1);
+	for (unsigned i = 0; i < f->n_items; i++)
+		random_item(&items[i], bytes[i], toy, op->access & (ACC_READ | ACC_WRITE) ?
+		    (uint8_t)(op->access & (ACC_READ | ACC_WRITE)) : ACC_READ);
+	f->item = items[0];
+	f->next = f->n_items > 1 ? items_next : NULL;
+}
+
+/* An address that an end of the policy speaks of, mostly. */
+static const char *
+random_ip(const unsigned end[3])
+{
+	static const char *const ips[] = {"10.0.1.1", "10.0.1.2", "10.0.1.3", "10.0.2.1", "10.0.2.2",
+	    "fd00::1", "10.0.1.77", "10.0.9.9", "172.16.1.1", "fd00::99", "192.168.1.1"};
+	static const uint8_t of_zone[3][3] = {{0, 1, 6}, {3, 4, 7}, {5, 5, 9}};
+	unsigned e = end[rnd(3)];
+
+	if (one_in(10))
+		return ips[rnd(11)];
+	return ips[e < 6 ? e : of_zone[e % 3][rnd(e < 9 ? 2 : 3)]];
+}
+
+static void
+random_tuple(struct net_tuple *t, unsigned c, bool toy)
+{
+	memset(t, 0, sizeof(*t));
+	if (net_addr_parse(random_ip(ends[c][0]), &t->src) < 0 ||
+	    net_addr_parse(random_ip(ends[c][1]), &t->dst) < 0)
+		abort();
+	t->proto = one_in(8) ? NET_PROTO_UDP : NET_PROTO_TCP;
+	t->dport = one_in(12) ? (one_in(2) ? 5020 : 80) : toy ? 502 : 4840;
+	t->vlan = (uint16_t)(one_in(12) ? 7 + rnd(3) : 0);
+}
+
+/* --- the comparison -------------------------------------------------------------------------- */
+
+static struct verdict
+by_tables(const struct policy *p, const struct net_tuple *t, const struct fact *f)
+{
+	struct policy_bind b;
+	struct verdict open = policy_bind(p, t, &b), v;
+
+	if (open.reason == REASON_NO_CONDUIT)
+		v = open;
+	else
+		v = policy_eval(p, &b, f);
+	v.generation = 0;
+	return v;
+}
+
+static bool
+same(const struct verdict *a, const struct verdict *b)
+{
+	return a->action == b->action && a->would == b->would && a->reason == b->reason &&
+	    a->mode == b->mode && a->rule == b->rule && a->conduit == b->conduit;
+}
+
+static void
+show(const char *who, const struct verdict *v)
+{
+	fprintf(stderr, "%-7s %s would %s, %s, mode %u, rule %d, conduit %d\n", who,
+	    verdict_action_name(v->action), verdict_action_name(v->would),
+	    policy_reason_name(v->reason), v->mode, (int)v->rule, (int)v->conduit);
+}
+
+/* policy_why() must run on anything and end with the verdict of the tables. */
+static bool
+why_agrees(const struct policy *p, const struct net_tuple *t, const struct fact *f,
+    const struct verdict *v)
+{
+	char want[64], *said = NULL, *last;
+	size_t n = 0;
+	FILE *to = open_memstream(&said, &n);
+	bool ok;
+
+	if (!to)
+		abort();
+	policy_why(p, t, f, to);
+	fclose(to);
+	snprintf(want, sizeof(want), "verdict: %s (%s", verdict_action_name(v->action),
+	    policy_reason_name(v->reason));
+	last = strstr(said, "verdict: ");
+	ok = last && strncmp(last, want, strlen(want)) == 0;
+	if (!ok)
+		fprintf(stderr, "policy_why() says:\n%s", said);
+	free(said);
+	return ok;
+}
+
+struct tally {
+	uint64_t pairs, policies, refused;
+	uint64_t action[5], reason[8];
+	uint64_t staged; /* would differs from action */
+};
+
+static const struct ruleset *
+read_rules(struct arena *keep, struct arena *scratch, struct complaints *c)
+{
+	jmp_buf oom;
+
+	if (setjmp(oom) != 0)
+		abort();
+	keep->oom = scratch->oom = &oom;
+	return rules_read(keep, scratch, c, text, text_len);
+}
+
+static bool
+one_policy(struct tally *n, uint64_t wanted)
+{
+	struct complaints c = {0}, c2 = {.file = "model"};
+	struct arena keep = {0}, scratch = {0};
+	struct policy *p;
+	const struct ruleset *rs;
+	bool ok = true;
+
+	random_policy();
+	p = policy_build_text("model", text, text_len, &c);
+	if (!p) {
+		n->refused++;
+		if (getenv("MODEL_SHOW_REFUSED"))
+			complaints_print(&c, stdout);
+		complaints_fini(&c);
+		return true;
+	}
+	rs = read_rules(&keep, &scratch, &c2);
+	n->policies++;
+	for (unsigned i = 0; rs && ok && i < FACTS_PER_POLICY && n->pairs < wanted; i++) {
+		struct net_tuple t;
+		struct verdict a, b;
+		struct fact f;
+		unsigned at = rnd(n_conduits);
+		bool toy = one_in(15) || !speaks[at][PROTO_NODES] ||
+		    (speaks[at][PROTO_TOY] && one_in(2));
+
+		random_fact(&f, toy);
+		random_tuple(&t, at, toy);
+		a = by_tables(p, &t, &f);
+		b = naive_judge(rs, &t, &f);
+		ok = same(&a, &b) && (n->pairs % 512 != 0 || why_agrees(p, &t, &f, &a));
+		n->pairs++;
+		n->action[a.action]++;
+		n->reason[a.reason]++;
+		n->staged += a.action != a.would;
+		if (!ok) {
+			fprintf(stderr, "%s\n", text);
+			show("tables", &a);
+			show("naive", &b);
+			policy_why(p, &t, &f, stderr);
+		}
+	}
+	policy_free(p);
+	arena_fini(&keep);
+	arena_fini(&scratch);
+	complaints_fini(&c);
+	complaints_fini(&c2);
+	return ok && rs;
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 0) : 1000000;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
+	struct tally n = {0};
+
+	rng_state = seed;
+	printf("policy model: seed %" PRIu64 "\n", seed);
+	fflush(stdout);
+	while (n.pairs < wanted)
+		if (!one_policy(&n, wanted)) {
+			fprintf(stderr, "policy model: tables and naive evaluator differ, seed %" PRIu64
+			    ", pair %" PRIu64 "\n", seed, n.pairs);
+			return 1;
+		}
+	printf("policy model: %" PRIu64 " pairs of %" PRIu64 " policies agree (%" PRIu64
+	    " more texts were refused); actions", n.pairs, n.policies, n.refused);
+	for (uint8_t i = 0; i < 5; i++)
+		printf(" %s %" PRIu64, verdict_action_name(i), n.action[i]);
+	printf("; reasons");
+	for (uint8_t i = 0; i < 8; i++)
+		if (n.reason[i])
+			printf(" %s %" PRIu64, policy_reason_name(i), n.reason[i]);
+	printf("; rehearsed %" PRIu64 "\n", n.staged);
+	/* A model that never sees a case proves nothing about it. */
+	return wanted >= 100000 && (n.action[VERDICT_ALLOW] == 0 || n.action[VERDICT_DROP] == 0 ||
+	    n.reason[REASON_RULE] < wanted / 20) ? 1 : 0;
+}
