@@ -87,12 +87,12 @@ FORCE:
 
 # --- tests --------------------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
-# A model test is tests/model/X_test.c with every helper (naive.c, ...) beside it.
-MODEL := $(patsubst tests/model/%_test.c,%,$(wildcard tests/model/*_test.c))
-MODELOBJ := $(patsubst %.c,$B/%.o,$(filter-out %_test.c,$(wildcard tests/model/*.c)))
+# A model test is tests/model/X_model.c with every helper (naive.c, ...) beside it.
+MODEL := $(patsubst tests/model/%.c,%,$(wildcard tests/model/*_model.c))
+MODELOBJ := $(patsubst %.c,$B/%.o,$(filter-out %_model.c,$(wildcard tests/model/*.c)))
 BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
 UNITBIN := $(UNIT:%=$B/tests/unit/%_test)
-MODELBIN := $(MODEL:%=$B/tests/model/%_test)
+MODELBIN := $(MODEL:%=$B/tests/model/%)
 BENCHBIN := $(BENCH:%=$B/bench/%)
 TOOLBIN := $(patsubst %.c,$B/%,$(wildcard tests/tools/*.c))
 LINK = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) \
@@ -101,7 +101,7 @@ LINK = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^
 $B/tests/unit/%_test: tests/unit/%_test.c $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK) -lcmocka
-$B/tests/model/%_test: tests/model/%_test.c $(MODELOBJ) $B/libinterlock.a
+$B/tests/model/%_model: tests/model/%_model.c $(MODELOBJ) $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK) -lcmocka
 $B/bench/%: tests/bench/%.c $B/libinterlock.a
