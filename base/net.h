@@ -81,6 +81,7 @@ int net_addr_parse(const char *text, struct net_addr *out);
 int net_prefix_parse(const char *text, struct net_prefix *out); /* host bits must be 0 */
 int net_mac_parse(const char *text, uint8_t out[6]);
 
+/* True when the address lies in the prefix. */
 bool net_prefix_has(const struct net_prefix *p, const struct net_addr *a);
 
 /* The tuple of the opposite direction (addresses, ports and MACs swapped). */

@@ -8,10 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -34,25 +36,29 @@ path(const char *name)
 }
 
 static int
+run(const char *a, const char *b, const char *c)
+{
+	const char *argv[] = {a, b, c, NULL};
+	int status = -1;
+	pid_t pid;
+
+	if (posix_spawnp(&pid, a, NULL, NULL, (char **)(uintptr_t)argv, environ) == 0)
+		(void)waitpid(pid, &status, 0);
+	return status;
+}
+
+static int
 setup(void **state)
 {
-	char cmd[128];
-
 	(void)state;
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(cmd, sizeof(cmd), "python3 tests/e2e/mkbad.py %s", dir);
-	return system(cmd);
+	return mkdtemp(dir) ? run("python3", "tests/e2e/mkbad.py", dir) : -1;
 }
 
 static int
 teardown(void **state)
 {
-	char cmd[128];
-
 	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-	return system(cmd);
+	return run("rm", "-rf", dir);
 }
 
 static struct io *
