@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Write the note beside a capture: where it comes from, and what tshark sees in it.
+
+usage: notes.py pcaps/modbus/NAME.pcap...
+
+The first lines of the note are the top comment of tests/record/NAME.sh.  Versions are those
+of this machine, so this runs right after the recording.
+"""
+import collections
+import datetime
+import hashlib
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+
+import tshark_modbus
+
+PACKAGE = {"libmodbus": "libmodbus5", "pymodbus": "python3-pymodbus"}
+
+
+def version(package):
+    out = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    return f"{package} {out.stdout}" if out.returncode == 0 else f"{package} (version unknown)"
+
+
+def recorder(script):
+    """Text and stacks of a recording script."""
+    text, stacks = [], ""
+    for line in script.read_text().split("\n")[2:]:
+        if not line.startswith("#"):
+            break
+        if line.startswith("# stacks: "):
+            stacks = line[10:]
+        elif not line.startswith(("# rtu: ", "# tshark: ")):
+            text.append(line[2:])
+    return text, stacks
+
+
+def wrap(text):
+    """Comment lines as Markdown: indented lines become a list."""
+    return "\n".join(re.sub(r"^  (\S+)  +", r"* \1: ", re.sub(r"^ {4,}", "  ", line)) for line in text)
+
+
+def runs(counts):
+    """Neighbouring codes with the same counts share a row."""
+    first = None
+    for code in sorted(counts):
+        if first is None:
+            first = code
+        if counts.get(code + 1) != counts[code]:
+            if first == code:
+                yield str(code), counts[code]
+            else:
+                yield f"{first}-{code} each", counts[code]
+            first = None
+
+
+def note(pcap):
+    script = pathlib.Path(__file__).parent / f"{pcap.stem}.sh"
+    text, stacks = recorder(script)
+    raw = pcap.read_bytes()
+    start = struct.unpack_from("<I", raw, 24)[0]
+    frames, at = 0, 24
+    while at < len(raw):
+        at += 16 + struct.unpack_from("<I", raw, at + 8)[0]
+        frames += 1
+    counts, framings = {}, collections.Counter()
+    exceptions = collections.Counter()
+    for p in tshark_modbus.read(pcap, script):
+        counts.setdefault(p.code, collections.Counter())[p.kind] += 1
+        framings[p.framing] += 1
+        if p.exception is not None:
+            exceptions[p.exception] += 1
+    lines = [f"# {pcap.name}", "", wrap(text), "",
+             "* Origin: recorded by `tests/record/{}` on {} in network namespaces on one machine; the vendors' "
+             "MAC prefixes are real, the devices are not.".format(
+                 script.name, datetime.datetime.fromtimestamp(start, datetime.timezone.utc).date()),
+             f"* Stacks: {stacks}.",
+             "* Versions: " + ", ".join([version(PACKAGE[s]) for s in PACKAGE if s in stacks] +
+                                        [version("tcpdump"), "counted with " + version("tshark")]) + ".",
+             "* Licence: Apache-2.0, our own recording.",
+             f"* SHA-256: `{hashlib.sha256(raw).hexdigest()}`",
+             f"* {frames} frames, {len(raw)} bytes; {sum(framings.values())} PDUs: " +
+             ", ".join(f"{n} {k}" for k, n in sorted(framings.items())) + ".",
+             "", "| function | requests | responses | exceptions |", "|---:|---:|---:|---:|"]
+    lines += [f"| {codes} | {c['request']} | {c['response']} | {c['exception']} |" for codes, c in runs(counts)]
+    if exceptions:
+        lines += ["", "Exceptions by code: " + ", ".join(f"{k}: {n}" for k, n in sorted(exceptions.items())) + "."]
+    pcap.with_suffix(".md").write_text("\n".join(lines) + "\n")
+
+
+for name in sys.argv[1:]:
+    note(pathlib.Path(name))
