@@ -25,13 +25,13 @@
 enum {
 	ETHERTYPE_ARP = 0x0806,
 	ETHERTYPE_IPV6 = 0x86dd,
-	ETHERTYPE_QINQ = 0x88a8,     /* [802.1Q] service tag */
+	ETHERTYPE_QINQ = 0x88a8, /* [802.1Q] service tag */
 	ETHERTYPE_QINQ_OLD = 0x9100,
-	LLC_LENGTH_MAX = 1500,	     /* [802.3] 3.2.6: a length up to here; cooked captures say 4 */
+	LLC_LENGTH_MAX = 1500, /* [802.3] 3.2.6: a length up to here; cooked captures say 4 */
 	LLC_SNAP_SAP = 0xaa,
-	LLC_UI = 0x03,		     /* unnumbered information */
+	LLC_UI = 0x03, /* unnumbered information */
 	OUI_RFC1042 = 0x000000,
-	OUI_802_1H = 0x0000f8,	     /* bridge tunnel encapsulation */
+	OUI_802_1H = 0x0000f8, /* bridge tunnel encapsulation */
 };
 
 enum { IP6_HBH = 0, IP6_ROUTING = 43, IP6_FRAGMENT = 44, IP6_AH = 51, IP6_DSTOPTS = 60 };

@@ -191,7 +191,7 @@ static uint32_t
 key_hash(const struct frag_table *t, const struct frag_key *k)
 {
 	uint64_t rest = (uint64_t)k->id << 32 | (uint32_t)k->vlan << 16 | (uint32_t)k->proto << 8 |
-	    (uint32_t)k->port << 1 | k->v6;
+			(uint32_t)k->port << 1 | k->v6;
 	uint64_t h = hash_mix(t->seed, hash_16(t->seed, k->src), hash_16(t->seed, k->dst));
 
 	return (uint32_t)hash_mix(t->seed, h, rest) | 1;

@@ -37,8 +37,8 @@ refuse_scheme(const char *spec, size_t n, char *err, size_t err_size)
 	    "%s: \"%.*s\" is not an input that this build has; it has", spec, (int)n, spec);
 
 	for (unsigned i = 0; io_backends[i] && used < err_size; i++)
-		used += (size_t)snprintf(err + used, err_size - used, "%s %s:", i ? "," : "",
-		    io_backends[i]->scheme);
+		used += (size_t)snprintf(
+		    err + used, err_size - used, "%s %s:", i ? "," : "", io_backends[i]->scheme);
 	return ERR_UNSUPPORTED;
 }
 

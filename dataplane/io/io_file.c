@@ -42,11 +42,11 @@ extern const struct io_backend io_file;
 
 struct file_io {
 	struct io io;
-	pcap_t *in, *out;	 /* out: what the writer needs to know, no file */
-	pcap_dumper_t *dump;	 /* NULL: nothing is written */
+	pcap_t *in, *out;    /* out: what the writer needs to know, no file */
+	pcap_dumper_t *dump; /* NULL: nothing is written */
 	enum link_type link;
-	int in_err, out_err;	 /* sticky: ERR_* that rx() or writing ended with */
-	uint64_t frame;		 /* number of the last frame read */
+	int in_err, out_err; /* sticky: ERR_* that rx() or writing ended with */
+	uint64_t frame;	     /* number of the last frame read */
 	uint32_t caplen[PKT_BURST], wirelen[PKT_BURST]; /* as lent, by pkt.cookie */
 	struct io_stats stats;
 	const char *in_name, *out_name; /* for messages; the strings follow the struct */
@@ -161,7 +161,7 @@ open_input(struct file_io *f, char *err, size_t size)
 		return 0;
 	name = pcap_datalink_val_to_name(dlt);
 	return fail(err, size, ERR_UNSUPPORTED,
-	    "%s: link type %d (%s) is not supported; Ethernet, Linux cooked, raw IP and loopback are",
+	    "%s: link type %d (%s) is not supported (Ethernet, Linux cooked, raw IP, loopback are)",
 	    f->in_name, dlt, name ? name : "unnamed");
 }
 
@@ -186,8 +186,8 @@ open_output(struct file_io *f, char *err, size_t size)
 	}
 	if (S_ISREG(out.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
 		close(fd);
-		return fail(err, size, ERR_USAGE, "%s: is the capture that is being read",
-		    f->out_name);
+		return fail(
+		    err, size, ERR_USAGE, "%s: is the capture that is being read", f->out_name);
 	}
 	if ((S_ISREG(out.st_mode) && !std && ftruncate(fd, 0) < 0) || !(file = fdopen(fd, "wb"))) {
 		int r = fail_errno(err, size, f->out_name, errno);
@@ -196,8 +196,8 @@ open_output(struct file_io *f, char *err, size_t size)
 		return r;
 	}
 	set_buffer(file, f->write_buf, sizeof(f->write_buf));
-	f->out = pcap_open_dead_with_tstamp_precision(pcap_datalink(f->in), FRAME_MAX,
-	    PCAP_TSTAMP_PRECISION_NANO);
+	f->out = pcap_open_dead_with_tstamp_precision(
+	    pcap_datalink(f->in), FRAME_MAX, PCAP_TSTAMP_PRECISION_NANO);
 	if (!f->out) {
 		fclose(file);
 		return fail_errno(err, size, f->out_name, ENOMEM);
@@ -229,8 +229,8 @@ file_open(struct io **io, const struct io_conf *conf, unsigned queue, char *err,
 	int r;
 
 	if (queue != 0)
-		return fail(err, err_size, ERR_UNSUPPORTED, "%s: a capture has one queue",
-		    conf->target);
+		return fail(
+		    err, err_size, ERR_UNSUPPORTED, "%s: a capture has one queue", conf->target);
 	/* not calloc: the buffers need no zeroes */
 	if (!(f = malloc(sizeof(*f) + in_len + out_len)))
 		return fail_errno(err, err_size, conf->target, ENOMEM);

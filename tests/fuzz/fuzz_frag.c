@@ -52,7 +52,8 @@ build(uint8_t *frame, uint8_t op, unsigned off, unsigned len)
 		h[0] = 0x60;
 		put16(h + 4, 8 + ext + len);
 		h[6] = opt ? 60 : 44;
-		h[40] = 44; /* the option's next header; the fragment header's, when there is none */
+		h[40] =
+		    44; /* the option's next header; the fragment header's, when there is none */
 		f[0] = 17;
 		put16(f + 2, (off * 8 & 0xfff8) | more);
 		f[7] = op >> 1 & 3;
@@ -65,8 +66,8 @@ build(uint8_t *frame, uint8_t op, unsigned off, unsigned len)
 	}
 	for (unsigned i = 0; i < len; i++)
 		h[head + i] = content((off & 0x1fff) * 8 + i, (op & 16) != 0);
-	return (struct pkt){.bytes = frame, .caplen = head + len, .wirelen = head + len,
-	    .link = LINK_RAW_IP};
+	return (struct pkt){
+	    .bytes = frame, .caplen = head + len, .wirelen = head + len, .link = LINK_RAW_IP};
 }
 
 static void

@@ -52,7 +52,8 @@ test_every_day(void **state)
 		struct tm tm;
 
 		assert_non_null(gmtime_r(&t, &tm));
-		assert_int_equal(strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.000000+0000", &tm), 31);
+		assert_int_equal(
+		    strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.000000+0000", &tm), 31);
 		if (strcmp(clock_str(s * NS_PER_S, buf), want) != 0)
 			fail_msg("%s, not %s", buf, want);
 	}

@@ -16,6 +16,9 @@
 
 #define FRAME_MAX 8192
 
+/* One case a line. */
+/* clang-format off */
+
 /* link headers */
 #define MACS "020000000002" "020000000001"
 #define ETH4 MACS "0800"
@@ -137,6 +140,7 @@ static const struct {
     /* 83: ARP */
     {0, MACS "0806" "0001" "0800" "06" "04" "0001" "020000000001" "0a000001" PAD6 "0a000002", "e 0806 arp l3@14"},
 };
+/* clang-format on */
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
 
 static unsigned
@@ -156,8 +160,7 @@ from_hex(const char *hex, uint8_t *out)
 }
 
 /* Appends to the end of buf. */
-static void __attribute__((format(printf, 3, 4)))
-add(char *buf, size_t size, const char *fmt, ...)
+static void __attribute__((format(printf, 3, 4))) add(char *buf, size_t size, const char *fmt, ...)
 {
 	size_t used = strlen(buf);
 	va_list ap;
@@ -189,7 +192,8 @@ show(enum drop_reason r, const struct layers *l)
 	if (l->flags & LAYER_CUT)
 		add(buf, n, " cut");
 	if (l->flags & LAYER_FRAGMENT)
-		add(buf, n, " frag%u %u %s", l->frag_id, l->frag_off, l->frag_more ? "more" : "last");
+		add(buf, n, " frag%u %u %s", l->frag_id, l->frag_off,
+		    l->frag_more ? "more" : "last");
 	if (l->flags & LAYER_IP)
 		add(buf, n, " p%u", l->proto);
 	if (l->flags & LAYER_L4 && l->proto == NET_PROTO_TCP)
@@ -238,7 +242,9 @@ test_cases(void **state)
 	(void)state;
 	for (unsigned i = 0; i < N_CASES; i++) {
 		uint32_t n = from_hex(cases[i].hex, frame);
-		struct pkt p = {.bytes = guard_put(&g, frame, n), .caplen = n, .wirelen = n,
+		struct pkt p = {.bytes = guard_put(&g, frame, n),
+		    .caplen = n,
+		    .wirelen = n,
 		    .link = cases[i].link};
 		struct layers l;
 		enum drop_reason r = decode(&p, &l);
@@ -272,7 +278,7 @@ test_cut_captures(void **state)
 			check_bounds(&p, r, &l);
 			if (want != DROP_NONE) /* found, or out of reach */
 				assert_true(r == want || r == DROP_CAP_TRUNCATED ||
-				    (r == DROP_NONE && !(l.flags & LAYER_L4)));
+					    (r == DROP_NONE && !(l.flags & LAYER_L4)));
 			else if (r != DROP_CAP_TRUNCATED)
 				assert_int_equal(r, DROP_NONE);
 			if (r == DROP_NONE && want == DROP_NONE && l.flags & LAYER_L4) {
@@ -297,8 +303,10 @@ test_short_frames(void **state)
 		uint32_t n = from_hex(cases[i].hex, frame);
 
 		for (uint32_t cut = 0; cut < n; cut++) {
-			struct pkt p = {.bytes = guard_put(&g, frame, cut), .caplen = cut,
-			    .wirelen = cut, .link = cases[i].link};
+			struct pkt p = {.bytes = guard_put(&g, frame, cut),
+			    .caplen = cut,
+			    .wirelen = cut,
+			    .link = cases[i].link};
 			struct layers l;
 			enum drop_reason r = decode(&p, &l);
 
@@ -376,12 +384,13 @@ static void
 seal(uint8_t *frame, const struct layers *l)
 {
 	bool v6 = (l->flags & LAYER_V6) != 0, udp = l->proto == NET_PROTO_UDP;
-	uint32_t len = udp ? l->pay_len + 8 : l->l3_end - l->l4_off, at = l->l4_off + (udp ? 6u : 16u);
-	uint32_t sum;
+	uint32_t len = udp ? l->pay_len + 8 : l->l3_end - l->l4_off;
+	uint32_t at = l->l4_off + (udp ? 6u : 16u), sum;
 
 	if (!v6) {
 		put16(frame + l->l3_off + 10, 0);
-		put16(frame + l->l3_off + 10, ~sum16(frame + l->l3_off, l->l4_off - l->l3_off, 0) & 0xffff);
+		put16(frame + l->l3_off + 10,
+		    ~sum16(frame + l->l3_off, l->l4_off - l->l3_off, 0) & 0xffff);
 	}
 	put16(frame + at, 0);
 	sum = sum16(frame + (l->src - frame), v6 ? 32 : 8, len + l->proto);
@@ -391,6 +400,7 @@ seal(uint8_t *frame, const struct layers *l)
 static void
 test_checksums(void **state)
 {
+	/* clang-format off */
 	/* TCP, TCP with an odd length and tag, UDP shorter than its datagram, IPv6, options */
 	static const char *const frames[] = {
 	    ETH4 IP4("0034", "4000", "06") TCP PDU,
@@ -400,6 +410,7 @@ test_checksums(void **state)
 	    ETH6 IP6("0014", "11") UDP("0014") PDU,
 	    ETH4 IP4OPT("002c", "06") TCP,
 	};
+	/* clang-format on */
 	uint8_t frame[FRAME_MAX];
 
 	(void)state;
@@ -460,7 +471,8 @@ static void
 test_tuple(void **state)
 {
 	uint8_t frame[FRAME_MAX];
-	uint32_t n = from_hex(MACS TAG("8100", "006e") "0800" IP4("0034", "0000", "06") TCP PDU, frame);
+	uint32_t n =
+	    from_hex(MACS TAG("8100", "006e") "0800" IP4("0034", "0000", "06") TCP PDU, frame);
 	struct pkt p = {.bytes = frame, .caplen = n, .wirelen = n};
 	char src[NET_ADDR_STRLEN], dst[NET_ADDR_STRLEN], mac[NET_MAC_STRLEN];
 	struct net_tuple t;
@@ -478,13 +490,13 @@ test_tuple(void **state)
 	assert_int_equal(t.proto, 6);
 	assert_int_equal(t.port, 1);
 
-	p.caplen = p.wirelen = from_hex(ETH6 IP6("0010", "2c") "0600" "0008" "00000063" X8, frame);
+	p.caplen = p.wirelen = from_hex(ETH6 IP6("0010", "2c") "0600000800000063" X8, frame);
 	assert_int_equal(decode(&p, &l), DROP_NONE);
 	layers_tuple(&l, 0, &t);
 	assert_string_equal(net_addr_str(&t.src, src), "2001:db8::1");
 	assert_int_equal(t.sport | t.dport, 0); /* a fragment has no ports */
 
-	p.caplen = p.wirelen = from_hex(MACS "88cc" "0207", frame);
+	p.caplen = p.wirelen = from_hex(MACS "88cc0207", frame);
 	assert_int_equal(decode(&p, &l), DROP_NONE);
 	layers_tuple(&l, 0, &t);
 	assert_int_equal(t.proto, 0);
@@ -494,6 +506,7 @@ test_tuple(void **state)
 static void
 test_arp(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *hex;
 		bool ok;
@@ -507,6 +520,7 @@ test_arp(void **state)
 	    {MACS "0806" "0001" "0800" "06" "04" "0001" "02000000000a" "0a000001" PAD6 "0a0000", false},
 	    {MACS "88cc" "0207", false},
 	};
+	/* clang-format on */
 	struct guard g = guard_new(FRAME_MAX);
 	uint8_t frame[FRAME_MAX];
 
@@ -543,8 +557,8 @@ test_decode_ip(void **state)
 
 	(void)state;
 	assert_int_equal(decode_ip(ip, n, false, &l), DROP_NONE);
-	assert_string_equal(show(DROP_NONE, &l),
-	    "0800 v4 p6 tcp 32768>502 9/10 f18 w256 l3@0 l4@20 40+12 end52");
+	assert_string_equal(
+	    show(DROP_NONE, &l), "0800 v4 p6 tcp 32768>502 9/10 f18 w256 l3@0 l4@20 40+12 end52");
 	assert_int_equal(decode_ip(ip, n, true, &l), DROP_IP_VERSION);
 	n = from_hex(IP4("001c", "2000", "06") X8, ip);
 	assert_int_equal(decode_ip(ip, n, false, &l), DROP_IP_HEADER);

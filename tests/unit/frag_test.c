@@ -146,7 +146,7 @@ run(const struct step *steps, unsigned n, unsigned datagrams, uint8_t proto, uin
 	}
 	frag_free(t);
 }
-#define RUN(steps, datagrams, proto, total) \
+#define RUN(steps, datagrams, proto, total)                                                        \
 	run(steps, sizeof(steps) / sizeof((steps)[0]), datagrams, proto, total)
 
 #define P(o, n, m) .proto = 17, .off = (o), .len = (n), .more = (m)
@@ -163,9 +163,7 @@ test_order(void **state)
 	    {{P(40, 5, 0)}, WHOLE(0)},
 	};
 	static const struct step backward[] = {
-	    {{P(40, 5, 0)}, WAIT(1)},
-	    {{P(24, 16, 1)}, WAIT(2)},
-	    {{P(0, 24, 1)}, WHOLE(0)},
+	    {{P(40, 5, 0)}, WAIT(1)}, {{P(24, 16, 1)}, WAIT(2)}, {{P(0, 24, 1)}, WHOLE(0)},
 	    {{P(0, 24, 1)}, WAIT(1)}, /* the next datagram of that id begins anew */
 	};
 	static const struct step six[] = {
@@ -208,7 +206,8 @@ test_overlap(void **state)
 	    {{P(0, 40, 1)}, WAIT(1)},
 	    {{P(8, 8, 1)}, DROP(FRAG_OVERLAP, 0)},
 	};
-	static const struct step shorter[] = { /* same start */
+	static const struct step shorter[] = {
+	    /* same start */
 	    {{P(0, 40, 1)}, WAIT(1)},
 	    {{P(0, 32, 1)}, DROP(FRAG_OVERLAP, 0)},
 	};
@@ -216,16 +215,19 @@ test_overlap(void **state)
 	    {{P(0, 32, 1)}, WAIT(1)},
 	    {{P(0, 40, 1)}, DROP(FRAG_OVERLAP, 0)},
 	};
-	static const struct step spans[] = { /* two with one */
+	static const struct step spans[] = {
+	    /* two with one */
 	    {{P(0, 24, 1)}, WAIT(1)},
 	    {{P(24, 8, 1)}, WAIT(2)},
 	    {{P(0, 32, 1)}, DROP(FRAG_OVERLAP, 0)},
 	};
-	static const struct step last_len[] = { /* within the last block */
+	static const struct step last_len[] = {
+	    /* within the last block */
 	    {{P(24, 5, 0)}, WAIT(1)},
 	    {{P(24, 6, 0)}, DROP(FRAG_OVERLAP, 0)},
 	};
-	static const struct step last_more[] = { /* the same bytes, but not the last */
+	static const struct step last_more[] = {
+	    /* the same bytes, but not the last */
 	    {{P(24, 8, 0)}, WAIT(1)},
 	    {{P(24, 8, 1)}, DROP(FRAG_OVERLAP, 0)},
 	};
@@ -237,7 +239,8 @@ test_overlap(void **state)
 	    {{P(24, 8, 0)}, WAIT(1)},
 	    {{P(48, 8, 1)}, DROP(FRAG_OVERLAP, 0)},
 	};
-	static const struct step before[] = { /* an end in front of data */
+	static const struct step before[] = {
+	    /* an end in front of data */
 	    {{P(48, 8, 1)}, WAIT(1)},
 	    {{P(24, 8, 0)}, DROP(FRAG_OVERLAP, 0)},
 	};
@@ -337,19 +340,23 @@ test_too_big(void **state)
 	    {{P(65528, 8, 0)}, DROP(FRAG_TOO_BIG, 0)},
 	    {{P(24, 8, 1)}, DROP(FRAG_TOO_BIG, 0)},
 	};
-	static const struct step v4_limit[] = { /* 20 + 65515 */
+	static const struct step v4_limit[] = {
+	    /* 20 + 65515 */
 	    {{P(65512, 3, 0)}, WAIT(1)},
 	};
 	static const struct step v4_over[] = {
 	    {{P(65512, 4, 0)}, DROP(FRAG_TOO_BIG, 0)},
 	};
-	static const struct step v6_limit[] = { /* the IPv6 header does not count */
+	static const struct step v6_limit[] = {
+	    /* the IPv6 header does not count */
 	    {{P(65528, 7, 0), .v6 = true}, WAIT(1)},
 	};
-	static const struct step v6_head[] = { /* but its extensions do */
+	static const struct step v6_head[] = {
+	    /* but its extensions do */
 	    {{P(65528, 7, 0), .v6 = true, .hbh = true}, DROP(FRAG_TOO_BIG, 0)},
 	};
-	static const struct step v6_late[] = { /* also when only the first fragment has them */
+	static const struct step v6_late[] = {
+	    /* also when only the first fragment has them */
 	    {{P(65528, 7, 0), .v6 = true}, WAIT(1)},
 	    {{P(0, 24, 1), .v6 = true, .hbh = true}, DROP(FRAG_TOO_BIG, 0)},
 	};
@@ -378,7 +385,9 @@ test_greatest(void **state)
 
 		make_payload(17, total);
 		for (uint32_t off = 0; off < total; off += 1480) {
-			struct piece pc = {.proto = 17, .v6 = v6 != 0, .off = off,
+			struct piece pc = {.proto = 17,
+			    .v6 = v6 != 0,
+			    .off = off,
 			    .len = total - off < 1480 ? total - off : 1480,
 			    .more = total - off > 1480};
 
@@ -506,8 +515,8 @@ test_age(void **state)
 	assert_int_equal(frag_held(t), 0);
 	/* a datagram that was given up is forgotten after its time, and not counted again */
 	assert_int_equal(put(t, &a, t0, &ip, &len, &why), FRAG_WAIT);
-	assert_int_equal(put(t, &(const struct piece){P(8, 24, 1), .id = 1}, t0, &ip, &len, &why),
-	    FRAG_DROP);
+	assert_int_equal(
+	    put(t, &(const struct piece){P(8, 24, 1), .id = 1}, t0, &ip, &len, &why), FRAG_DROP);
 	assert_int_equal(frag_expire(t, t0 + 31 * S, &frags), 0);
 	assert_int_equal(put(t, &a, t0 + 31 * S, &ip, &len, &why), FRAG_WAIT);
 	frag_free(t);
@@ -571,8 +580,13 @@ test_random(void **state)
 				want = 16; /* at least two */
 			if (want > total - off)
 				want = total - off;
-			pcs[n++] = (struct piece){.proto = 17, .id = round, .v6 = v6, .hbh = hbh,
-			    .off = off, .len = want, .more = off + want < total};
+			pcs[n++] = (struct piece){.proto = 17,
+			    .id = round,
+			    .v6 = v6,
+			    .hbh = hbh,
+			    .off = off,
+			    .len = want,
+			    .more = off + want < total};
 			off += want;
 		}
 		for (unsigned i = n; i > 1; i--) {
@@ -585,8 +599,8 @@ test_random(void **state)
 		for (unsigned i = 0; i < n; i++) {
 			assert_int_equal(r, FRAG_WAIT);
 			if (i > 0 && next_random(4) == 0)
-				assert_int_equal(put(t, &pcs[next_random(i)], S, &ip, &len, &why),
-				    FRAG_WAIT);
+				assert_int_equal(
+				    put(t, &pcs[next_random(i)], S, &ip, &len, &why), FRAG_WAIT);
 			r = put(t, &pcs[i], S, &ip, &len, &why);
 		}
 		if (r != FRAG_WHOLE)

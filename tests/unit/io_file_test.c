@@ -95,8 +95,11 @@ test_hostile(void **state)
 		const char *name;
 		int err;
 	} ends[] = {
-	    {"eof", ERR_EOF}, {"truncated", ERR_TRUNCATED}, {"format", ERR_FORMAT},
-	    {"unsupported", ERR_UNSUPPORTED}, {"io", ERR_IO},
+	    {"eof", ERR_EOF},
+	    {"truncated", ERR_TRUNCATED},
+	    {"format", ERR_FORMAT},
+	    {"unsupported", ERR_UNSUPPORTED},
+	    {"io", ERR_IO},
 	};
 	char line[256], name[64], end[32];
 	unsigned want, got, n = 0;
@@ -253,8 +256,14 @@ test_links(void **state)
 		uint32_t in_file; /* LINKTYPE_ */
 		uint8_t want;
 	} links[] = {
-	    {1, LINK_ETHERNET}, {113, LINK_LINUX_SLL}, {276, LINK_LINUX_SLL2}, {101, LINK_RAW_IP},
-	    {228, LINK_RAW_IP}, {229, LINK_RAW_IP}, {0, LINK_NULL}, {108, LINK_NULL},
+	    {1, LINK_ETHERNET},
+	    {113, LINK_LINUX_SLL},
+	    {276, LINK_LINUX_SLL2},
+	    {101, LINK_RAW_IP},
+	    {228, LINK_RAW_IP},
+	    {229, LINK_RAW_IP},
+	    {0, LINK_NULL},
+	    {108, LINK_NULL},
 	};
 	const uint32_t lens[] = {60};
 	struct pkt burst[PKT_BURST];
@@ -364,17 +373,17 @@ test_open_errors(void **state)
 	assert_non_null(strstr(err, "absent.pcap: No such file"));
 	assert_int_equal(io_open(&io, dir, NULL, err, sizeof(err)), ERR_IO);
 	assert_non_null(strstr(err, "Is a directory"));
-	assert_int_equal(io_open(&io, path("good.pcap"), path("no/such/dir"), err, sizeof(err)),
-	    ERR_NOTFOUND);
+	assert_int_equal(
+	    io_open(&io, path("good.pcap"), path("no/such/dir"), err, sizeof(err)), ERR_NOTFOUND);
 	assert_non_null(strstr(err, "no/such/dir"));
 	/* an unreadable input does not create the output */
-	assert_int_equal(io_open(&io, path("text.pcap"), path("never.pcap"), err, sizeof(err)),
-	    ERR_FORMAT);
+	assert_int_equal(
+	    io_open(&io, path("text.pcap"), path("never.pcap"), err, sizeof(err)), ERR_FORMAT);
 	assert_int_equal(stat(path("never.pcap"), &st), -1);
 	/* nor is a capture written over while it is read, under whatever name */
 	assert_int_equal(symlink(path("good.pcap"), path("alias.pcap")), 0);
-	assert_int_equal(io_open(&io, path("good.pcap"), path("alias.pcap"), err, sizeof(err)),
-	    ERR_USAGE);
+	assert_int_equal(
+	    io_open(&io, path("good.pcap"), path("alias.pcap"), err, sizeof(err)), ERR_USAGE);
 	assert_int_equal(stat(path("good.pcap"), &st), 0);
 	assert_true(st.st_size > 24);
 	assert_null(io);
@@ -468,16 +477,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_hostile),
-	    cmocka_unit_test(test_fields),
-	    cmocka_unit_test(test_lengths),
-	    cmocka_unit_test(test_large_frames),
-	    cmocka_unit_test(test_links),
-	    cmocka_unit_test(test_write_same),
-	    cmocka_unit_test(test_write_fates),
-	    cmocka_unit_test(test_open_errors),
-	    cmocka_unit_test(test_full_disk),
-	    cmocka_unit_test(test_standard),
+	    cmocka_unit_test(test_hostile), cmocka_unit_test(test_fields),
+	    cmocka_unit_test(test_lengths), cmocka_unit_test(test_large_frames),
+	    cmocka_unit_test(test_links), cmocka_unit_test(test_write_same),
+	    cmocka_unit_test(test_write_fates), cmocka_unit_test(test_open_errors),
+	    cmocka_unit_test(test_full_disk), cmocka_unit_test(test_standard),
 	    cmocka_unit_test(test_schemes), /* changes the folder: last */
 	};
 

@@ -97,14 +97,16 @@ test_escapes(void **state)
 	    {"\0\n\t\x1f\x7f", 5, "\"\\u0000\\u000a\\u0009\\u001f\\u007f\""},
 	    {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 9, "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""},
 	    {"\xff", 1, "\"\\u00ff\""},
-	    {"\xc3", 1, "\"\\u00c3\""},			    /* cut */
-	    {"\xc3x", 2, "\"\\u00c3x\""},		    /* no continuation */
-	    {"\xc0\xaf", 2, "\"\\u00c0\\u00af\""},	    /* overlong */
+	    {"\xc3", 1, "\"\\u00c3\""},		   /* cut */
+	    {"\xc3x", 2, "\"\\u00c3x\""},	   /* no continuation */
+	    {"\xc0\xaf", 2, "\"\\u00c0\\u00af\""}, /* overlong */
 	    {"\xe0\x80\xaf", 3, "\"\\u00e0\\u0080\\u00af\""},
 	    {"\xf0\x80\x80\xaf", 4, "\"\\u00f0\\u0080\\u0080\\u00af\""},
-	    {"\xed\xa0\x80", 3, "\"\\u00ed\\u00a0\\u0080\""}, /* surrogate */
+	    {"\xed\xa0\x80", 3, "\"\\u00ed\\u00a0\\u0080\""},		 /* surrogate */
 	    {"\xf4\x90\x80\x80", 4, "\"\\u00f4\\u0090\\u0080\\u0080\""}, /* beyond U+10FFFF */
-	    {"a\x80" "b", 3, "\"a\\u0080b\""},
+	    {"a\x80"
+	     "b",
+		3, "\"a\\u0080b\""},
 	};
 	char buf[128];
 

@@ -141,9 +141,9 @@ test_prefix_bits(void **state)
 static void
 test_mac(void **state)
 {
-	static const char *const bad[] = {"", "00:1b:1b:aa:bb", "00:1b:1b:aa:bb:0", "00:1b:1b:aa:bb:0g",
-	    "00:1b:1b:aa:bb:01:02", "00-1b-1b-aa-bb-01", "001b1baabb01", " 0:1b:1b:aa:bb:01",
-	    "00:1b:1b:aa:bb:01 ", "+0:1b:1b:aa:bb:01", "0x:1b:1b:aa:bb:01"};
+	static const char *const bad[] = {"", "00:1b:1b:aa:bb", "00:1b:1b:aa:bb:0",
+	    "00:1b:1b:aa:bb:0g", "00:1b:1b:aa:bb:01:02", "00-1b-1b-aa-bb-01", "001b1baabb01",
+	    " 0:1b:1b:aa:bb:01", "00:1b:1b:aa:bb:01 ", "+0:1b:1b:aa:bb:01", "0x:1b:1b:aa:bb:01"};
 	uint8_t mac[6], before[6] = {9, 9, 9, 9, 9, 9};
 	char buf[NET_MAC_STRLEN];
 
@@ -161,8 +161,14 @@ test_mac(void **state)
 static void
 test_reverse(void **state)
 {
-	struct net_tuple t = {.sport = 1, .dport = 2, .vlan = 3, .proto = 6, .port = 1,
-	    .smac = {1}, .dmac = {2}}, r;
+	struct net_tuple t = {.sport = 1,
+			     .dport = 2,
+			     .vlan = 3,
+			     .proto = 6,
+			     .port = 1,
+			     .smac = {1},
+			     .dmac = {2}},
+			 r;
 
 	(void)state;
 	assert_int_equal(net_addr_parse("10.0.0.1", &t.src), 0);
