@@ -18,7 +18,7 @@
 
 #define DEFAULT_MEMORY (64u << 20)
 #define MIN_FLOWS      64u
-#define FRAG_DATAGRAMS 64u
+#define FRAG_DATAGRAMS 64u /* in reassembly at once; fewer when memory is small */
 
 /* --- setup --------------------------------------------------------------------------- */
 
@@ -86,6 +86,7 @@ struct engine *
 engine_new(const struct engine_conf *conf)
 {
 	uint32_t flows, cells[CELL__CLASSES];
+	unsigned datagrams;
 	struct engine *e = aligned_alloc(64, (sizeof(*e) + 63) / 64 * 64);
 
 	if (!e)
@@ -95,7 +96,9 @@ engine_new(const struct engine_conf *conf)
 	e->policy = conf->policy;
 	e->inline_mode = conf->inline_mode;
 	plan_memory(conf, &flows, cells);
-	e->frags = frag_new(FRAG_DATAGRAMS, conf->seed);
+	datagrams = (unsigned)((conf->memory_bytes ? conf->memory_bytes : DEFAULT_MEMORY) >> 20);
+	e->frags = frag_new(datagrams < 2 ? 2 : datagrams > FRAG_DATAGRAMS ? FRAG_DATAGRAMS : datagrams,
+	    conf->seed);
 	e->scratch = aligned_alloc(64, SCRATCH_BYTES);
 	e->rule_hits = calloc(conf->policy ? policy_rule_count(conf->policy) + 1 : 1,
 	    sizeof(*e->rule_hits));
