@@ -7,7 +7,8 @@
 #include "base/clock.h"
 #include "cli/report.h"
 
-#define LIST_MAX 40u /* lines of one list */
+#define LIST_MAX 40u /* entries of one list */
+#define OPS_MAX	 24u /* functions shown of a conversation */
 
 /* ANSI, or empty strings. */
 struct style {
@@ -108,6 +109,7 @@ put_convs(const struct report *r, const struct capture *c, FILE *to, const struc
 	for (uint32_t i = 0; i < t->n_convs; i++) {
 		const struct conv *v = &t->convs[i];
 		char name[NAME_SIZE];
+		unsigned ops = 0;
 
 		if (!v->ops)
 			continue;
@@ -120,8 +122,10 @@ put_convs(const struct report *r, const struct capture *c, FILE *to, const struc
 		    dissectors[v->proto]->name, v->l4 == NET_PROTO_UDP ? "udp" : "tcp",
 		    report_conv_pdus(v), plural(report_conv_pdus(v)));
 		for (unsigned k = 0; k < v->n_ops; k++)
-			if (v->ops[k].op)
+			if (v->ops[k].op && ops++ < OPS_MAX)
 				put_op(&v->ops[k], to, st);
+		if (ops > OPS_MAX)
+			fprintf(to, "    ... and %u more functions\n", ops - OPS_MAX);
 	}
 	more(to, shown, all, "conversations");
 	if (t->convs_lost != 0)
@@ -151,17 +155,70 @@ put_rules(const struct report *r, const struct capture *c, FILE *to, const struc
 	more(to, shown, all, "rules");
 }
 
-static void
-put_finding(const struct report *r, const struct finding *f, FILE *to, const struct style *st)
+/*
+ * Findings that a reader takes for one: a sweep over all functions, or both
+ * directions of a conversation that nobody may have.
+ */
+static bool
+same_group(const struct finding *a, const struct finding *b)
 {
+	bool back;
+
+	if (a->kind != b->kind || a->denied != b->denied || a->would != b->would ||
+	    a->action != b->action || a->reason != b->reason || a->rule != b->rule ||
+	    a->conduit != b->conduit || a->note != b->note)
+		return false;
+	if (a->kind == EVENT_L2)
+		return memcmp(a->smac, b->smac, sizeof(a->smac)) == 0;
+	if (net_addr_eq(&a->src, &b->src) && net_addr_eq(&a->dst, &b->dst))
+		return true;
+	back = net_addr_eq(&a->src, &b->dst) && net_addr_eq(&a->dst, &b->src);
+	return back && a->reason == REASON_NO_CONDUIT;
+}
+
+/* Findings of one group: what they have in common is in the first. */
+struct group {
+	const struct finding *first;
+	uint64_t count, last_frame;
+	const char *subjects[4];
+	unsigned n_subjects;
+};
+
+static void
+group_add(struct group *g, const struct finding *f)
+{
+	const char *subject = report_subject(f);
+	unsigned n = g->n_subjects < 4 ? g->n_subjects : 4;
+
+	g->count += f->count;
+	if (f->last_frame > g->last_frame)
+		g->last_frame = f->last_frame;
+	for (unsigned i = 0; i < n; i++)
+		if (g->subjects[i] == subject)
+			return;
+	if (n < 4)
+		g->subjects[n] = subject;
+	if (!f->answer || n < 4)
+		g->n_subjects++;
+}
+
+static void
+put_group(const struct report *r, const struct group *g, FILE *to, const struct style *st)
+{
+	const struct finding *f = g->first;
+	uint64_t n = f->count < 3 ? f->count : 3;
 	char ends[NAME_SIZE], who[NAME_SIZE];
 	unsigned col, line = report_line(r->policy, f, &col);
-	uint64_t samples = f->count < FINDING_SAMPLES ? f->count : FINDING_SAMPLES;
 
-	fprintf(to, "  %10" PRIu64 "  %s%-6s%s %s  %s%s", f->count, f->denied ? st->red : "",
+	fprintf(to, "  %10" PRIu64 "  %s%-6s%s %s  ", g->count, f->denied ? st->red : "",
 	    verdict_action_name(f->would), f->denied ? st->off : "",
-	    report_ends(r->policy, f, ends), report_subject(f), f->answer ? " (answer)" : "");
-	fprintf(to, "\n              by %s", report_decider(r->policy, f, who));
+	    report_ends(r->policy, f, ends));
+	for (unsigned i = 0; i < g->n_subjects && i < 4; i++)
+		fprintf(to, "%s%s", i ? ", " : "", g->subjects[i]);
+	if (g->n_subjects > 4)
+		fprintf(to, " and %u more", g->n_subjects - 4);
+	fprintf(to, "%s\n              by %s", f->answer ? " (answer)" : "",
+	    report_decider(r->policy, f, who));
 	if (line != 0)
 		fprintf(to, "  %s%s:%u:%u%s", st->dim, r->policy_path, line, col, st->off);
 	if (f->action != f->would)
@@ -169,11 +226,11 @@ put_finding(const struct report *r, const struct finding *f, FILE *to, const str
 	if (f->note)
 		fprintf(to, ", %s", f->note);
 	fputc('\n', to);
-	for (uint64_t i = 0; i < samples && i < 3; i++)
+	for (uint64_t i = 0; i < n; i++)
 		fprintf(to, "              frame %" PRIu64 "%s%s\n", f->sample[i].frame,
 		    f->sample[i].text[0] ? ": " : "", f->sample[i].text);
-	if (f->count > 3)
-		fprintf(to, "              ... up to frame %" PRIu64 "\n", f->last_frame);
+	if (g->count > n)
+		fprintf(to, "              ... up to frame %" PRIu64 "\n", g->last_frame);
 }
 
 static void
@@ -181,18 +238,27 @@ put_findings(const struct report *r, const struct capture *c, FILE *to, const st
     bool denied)
 {
 	const struct tally *t = &c->tally;
+	bool *done = calloc((size_t)t->n_findings + 1, sizeof(*done));
 	size_t shown = 0, all = 0;
 
-	for (uint32_t i = 0; i < t->n_findings; i++) {
-		if (t->findings[i].denied != denied)
+	for (uint32_t i = 0; done && i < t->n_findings; i++) {
+		struct group g = {.first = &t->findings[i]};
+
+		if (done[i] || t->findings[i].denied != denied)
 			continue;
 		if (all++ == 0)
 			fprintf(to, "\n%s%s%s\n", st->bold, denied ? "not allowed" : "told", st->off);
+		for (uint32_t k = i; k < t->n_findings; k++)
+			if (!done[k] && same_group(g.first, &t->findings[k])) {
+				done[k] = true;
+				group_add(&g, &t->findings[k]);
+			}
 		if (all > LIST_MAX)
 			continue;
 		shown++;
-		put_finding(r, &t->findings[i], to, st);
+		put_group(r, &g, to, st);
 	}
+	free(done);
 	more(to, shown, all, "findings");
 	if (denied && t->findings_lost != 0)
 		fprintf(to, "  %" PRIu64 " further events are counted only\n", t->findings_lost);
