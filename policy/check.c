@@ -446,7 +446,7 @@ rules_read(struct arena *keep, struct arena *scratch, struct complaints *c, cons
 	if (rs) {
 		rs->file = arena_strn(keep, c->file ? c->file : "policy",
 		    strlen(c->file ? c->file : "policy"));
-		lint_policy(rs, c);
+		lint_policy(rs, scratch, c);
 	}
 	complaints_sort(c);
 	return rs;

@@ -16,6 +16,7 @@ struct lint {
 	struct complaints *c;
 	const struct block *b;
 	const struct dis_schema *sc;
+	struct rule_list limited; /* allow rules of the block that limit values */
 	uint64_t steps;
 };
 
@@ -236,11 +237,11 @@ writes_in_common(const struct lint *l, const struct rule *a, const struct rule *
 static void
 lint_undone(struct lint *l, const struct rule *r)
 {
-	for (uint32_t i = 0; i < l->b->allow.n && work_left(l); i++) {
-		const struct rule *o = l->b->allow.v[i];
+	for (uint32_t i = 0; i < l->limited.n && work_left(l); i++) {
+		const struct rule *o = l->limited.v[i];
 
-		if (o == r || !o->enabled || !rule_limits(l, o) || !ops_meet(l, r, o) ||
-		    !units_meet(r, o) || !writes_in_common(l, r, o) || !undoes(l, r, o))
+		if (o == r || !ops_meet(l, r, o) || !units_meet(r, o) ||
+		    !writes_in_common(l, r, o) || !undoes(l, r, o))
 			continue;
 		complain_at(l->c, COMPLAINT_WARNING, r->place.line, r->place.col,
 		    "rule \"%s\": undoes value limits of rule \"%s\" (line %u): it allows any value "
@@ -250,12 +251,16 @@ lint_undone(struct lint *l, const struct rule *r)
 }
 
 static void
-lint_block(struct lint *l, const struct block *b)
+lint_block(struct lint *l, const struct block *b, struct arena *scratch)
 {
 	uint32_t enabled = 0;
 
 	l->b = b;
 	l->sc = b->dis->schema;
+	l->limited.n = 0;
+	for (uint32_t i = 0; i < b->allow.n; i++)
+		if (b->allow.v[i]->enabled && rule_limits(l, b->allow.v[i]))
+			vec_push(scratch, &l->limited, b->allow.v[i]);
 	for (uint32_t i = 0; i < b->deny.n; i++)
 		if (b->deny.v[i]->enabled) {
 			lint_rule(l, b->deny.v[i]);
@@ -274,13 +279,13 @@ lint_block(struct lint *l, const struct block *b)
 }
 
 void
-lint_policy(const struct ruleset *rs, struct complaints *c)
+lint_policy(const struct ruleset *rs, struct arena *scratch, struct complaints *c)
 {
 	struct lint l = {.c = c};
 
 	for (uint32_t i = 0; i < rs->n_conduits; i++)
 		for (uint32_t j = 0; j < rs->conduits[i].n_blocks; j++)
-			lint_block(&l, &rs->conduits[i].blocks[j]);
+			lint_block(&l, &rs->conduits[i].blocks[j], scratch);
 	if (l.steps >= LINT_STEPS)
 		complain_at(c, COMPLAINT_WARNING, 0, 0,
 		    "too many rules to compare all of them with each other");

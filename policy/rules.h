@@ -228,7 +228,7 @@ struct ynode;
 struct ruleset *check_policy(struct arena *keep, struct arena *scratch, struct complaints *c,
     const struct ynode *root);
 /* Warnings about what loads but is probably not meant. */
-void lint_policy(const struct ruleset *rs, struct complaints *c);
+void lint_policy(const struct ruleset *rs, struct arena *scratch, struct complaints *c);
 
 /* text to tree to rules: what the naive evaluator builds on. */
 struct ruleset *rules_read(struct arena *keep, struct arena *scratch, struct complaints *c,

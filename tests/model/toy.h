@@ -3,7 +3,7 @@
  * toy.h - two protocols that exist only for tests of policy/: between them they
  * have every kind of key, a space with subdivisions, one with 32-bit addresses
  * and one of names.  A program that includes this has exactly these two in
- * dissectors[].
+ * dissectors[], unless it defines TOY_OWN_REGISTRY.
  */
 #ifndef TESTS_MODEL_TOY_H
 #define TESTS_MODEL_TOY_H
@@ -112,8 +112,10 @@ static const struct dissector toy_dissector = {
 static const struct dissector node_dissector = {
     .name = "nodes", .ports = node_ports, .schema = &node_schema, .refuse = toy_refuse};
 
+#ifndef TOY_OWN_REGISTRY
 enum { PROTO_TOY, PROTO_NODES };
 const struct dissector *const dissectors[] = {&toy_dissector, &node_dissector, NULL};
 const unsigned n_dissectors = 2;
+#endif
 
 #endif /* TESTS_MODEL_TOY_H */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_yaml.c - any bytes as a policy: either a policy that answers questions,
+ * or at least one error.  Speaks Modbus and the two toy protocols, so that
+ * every kind of key is reachable.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#define TOY_OWN_REGISTRY
+#include "policy/policy.h"
+#include "tests/model/toy.h"
+
+extern const struct dissector dissector_modbus;
+const struct dissector *const dissectors[] = {
+    &dissector_modbus, &toy_dissector, &node_dissector, NULL};
+const unsigned n_dissectors = 3;
+
+bool
+dis_emit(struct dis_sink *sink, struct fact *f)
+{
+	(void)sink;
+	(void)f;
+	return true;
+}
+
+#define CHECK(x)                                                                                   \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			abort();                                                                   \
+	} while (0)
+
+static FILE *sink;
+
+/* One request per function, unit and space edge, on the first tuple that binds. */
+static void
+ask(const struct policy *p, uint8_t proto, const struct policy_bind *b, const struct net_tuple *t)
+{
+	static const uint8_t written[] = {0, 1, 0, 0, 0xff, 0xff, 0, 100};
+	const struct dis_schema *sc = dissectors[proto]->schema;
+	struct fact f = {.proto = proto, .op = "fuzz"};
+	struct verdict v;
+
+	for (unsigned i = 0; i < sc->n_ops; i += 1 + sc->n_ops / 16u)
+		for (unsigned s = 0; s < sc->n_spaces; s++) {
+			f.opx = sc->ops[i].opx;
+			f.unit = 255 - i;
+			f.n_items = (uint16_t)(i % 4 != 0);
+			f.item = (struct fact_item){.space = (uint8_t)s, .first = 98 + i, .count = 4,
+			    .access = (uint8_t)(i % 2 ? ACC_WRITE : ACC_READ), .sub = s,
+			    .enc = ENC_U16_BE, .vals = i % 3 ? written : NULL};
+			v = policy_eval(p, b, &f);
+			CHECK(v.action <= VERDICT_RESET && v.would <= VERDICT_RESET);
+			CHECK(v.mode == MODE_ENFORCE || v.action <= VERDICT_ALERT);
+			CHECK(v.would >= v.action);
+		}
+	policy_why(p, t, &f, sink);
+}
+
+static void
+use(const struct policy *p)
+{
+	static const char *const ips[] = {"10.1.2.5", "10.1.2.130", "10.0.1.1", "10.0.2.1"};
+	struct policy_rule_info info;
+	struct policy_bind b;
+	struct net_tuple t = {.proto = NET_PROTO_TCP};
+
+	for (uint32_t r = 0; r < policy_rule_count(p); r++) {
+		CHECK(policy_rule_info(p, r, &info) == 0);
+		CHECK(info.name && info.conduit && info.proto && info.line > 0);
+		CHECK(info.id >= 1000000000u);
+	}
+	for (unsigned i = 0; i < 16; i++) {
+		CHECK(net_addr_parse(ips[i % 4], &t.src) == 0);
+		CHECK(net_addr_parse(ips[i / 4], &t.dst) == 0);
+		for (uint8_t proto = 0; proto < n_dissectors; proto++) {
+			t.dport = dissectors[proto]->ports[0];
+			(void)policy_bind(p, &t, &b);
+			if (b.conduit != RULE_NONE)
+				ask(p, proto, &b, &t);
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct complaints c = {0};
+	struct policy *p;
+
+	if (!sink)
+		CHECK((sink = fopen("/dev/null", "w")) != NULL);
+	p = policy_build_text("fuzz", (const char *)data, size, &c);
+	CHECK((p != NULL) == (c.errors == 0));
+	complaints_print(&c, sink);
+	if (p)
+		use(p);
+	policy_free(p);
+	complaints_fini(&c);
+	return 0;
+}
