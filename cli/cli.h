@@ -24,11 +24,11 @@ enum exit_status {
 	EXIT_UNABLE = 2, /* could not work, or not to the end */
 };
 
-int cmd_replay(int argc, char **argv);
-int cmd_why(int argc, char **argv);
-int cmd_policy(int argc, char **argv);
-int cmd_key(int argc, char **argv);
-int cmd_journal(int argc, char **argv);
+int cmd_replay(int argc, char **argv);	/* captures in; facts, alerts, reports out */
+int cmd_why(int argc, char **argv);	/* the path of one frame */
+int cmd_policy(int argc, char **argv);	/* check */
+int cmd_key(int argc, char **argv);	/* new, show */
+int cmd_journal(int argc, char **argv); /* verify, show, prove */
 
 static inline int
 exit_worse(int a, int b)

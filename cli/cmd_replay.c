@@ -43,8 +43,20 @@ struct options {
 	size_t n_captures;
 };
 
-enum { OPT_INLINE = 256, OPT_WRITE, OPT_FACTS, OPT_EVE, OPT_JOURNAL, OPT_KEY, OPT_NO_FOLD,
-	OPT_JUNIT, OPT_SARIF, OPT_JSON, OPT_MEMORY, OPT_HELP };
+enum {
+	OPT_INLINE = 256,
+	OPT_WRITE,
+	OPT_FACTS,
+	OPT_EVE,
+	OPT_JOURNAL,
+	OPT_KEY,
+	OPT_NO_FOLD,
+	OPT_JUNIT,
+	OPT_SARIF,
+	OPT_JSON,
+	OPT_MEMORY,
+	OPT_HELP
+};
 
 static const struct option long_options[] = {
     {"policy", required_argument, NULL, 'p'},
@@ -75,7 +87,8 @@ static int
 check_options(const struct options *o)
 {
 	unsigned in = is_std(o->policy), out = (unsigned)is_std(o->facts) + is_std(o->eve) +
-	    is_std(o->write) + is_std(o->junit) + is_std(o->sarif) + o->json;
+					       is_std(o->write) + is_std(o->junit) +
+					       is_std(o->sarif) + o->json;
 
 	if (o->n_captures == 0)
 		return cli_usage("replay", "no capture was given");
@@ -140,8 +153,8 @@ parse(int argc, char **argv, struct options *o)
 			break;
 		case OPT_MEMORY:
 			if (!cli_parse_size(optarg, &o->memory))
-				return cli_usage("replay", "--memory %s: not a size such as 256M",
-				    optarg);
+				return cli_usage(
+				    "replay", "--memory %s: not a size such as 256M", optarg);
 			break;
 		case 'q':
 			o->quiet = true;
@@ -313,7 +326,7 @@ write_reports(struct replay *rp)
 {
 	const struct options *o = &rp->o;
 	bool busy = is_std(o->facts) || is_std(o->eve) || is_std(o->write) || is_std(o->junit) ||
-	    is_std(o->sarif);
+		    is_std(o->sarif);
 	bool ok = true;
 
 	if (rp->junit.fp) {

@@ -49,8 +49,12 @@ put_tcp(const struct layers *l)
 		uint8_t bit;
 		const char *name;
 	} flags[] = {
-	    {TCP_SYN, "SYN"}, {TCP_FIN, "FIN"}, {TCP_RST, "RST"}, {TCP_PSH, "PSH"},
-	    {TCP_ACK, "ACK"}, {TCP_URG, "URG"},
+	    {TCP_SYN, "SYN"},
+	    {TCP_FIN, "FIN"},
+	    {TCP_RST, "RST"},
+	    {TCP_PSH, "PSH"},
+	    {TCP_ACK, "ACK"},
+	    {TCP_URG, "URG"},
 	};
 
 	printf("  tcp      %u -> %u, seq %u, ack %u,", l->sport, l->dport, l->seq, l->ack);
@@ -83,7 +87,8 @@ put_layers(const struct pkt *p)
 	if (l.flags & LAYER_IP) {
 		layers_tuple(&l, p->port, &t);
 		printf("  ip       %s -> %s, protocol %u%s%s\n", net_addr_str(&t.src, a),
-		    net_addr_str(&t.dst, b), l.proto, l.flags & LAYER_FRAGMENT ? ", a fragment" : "",
+		    net_addr_str(&t.dst, b), l.proto,
+		    l.flags & LAYER_FRAGMENT ? ", a fragment" : "",
 		    l.flags & LAYER_CUT ? ", cut by the capture" : "");
 		if (l.flags & LAYER_L4 && l.proto == NET_PROTO_TCP)
 			put_tcp(&l);
@@ -155,7 +160,8 @@ on_event(void *ctx, const struct event *ev)
 
 	if (ev->frame != y->frame || ev->fact)
 		return;
-	fprintf(y->to, "\n%s: %s by %s", ev->kind == EVENT_L2 ? "frame that is not IP" : "connection",
+	fprintf(y->to, "\n%s: %s by %s",
+	    ev->kind == EVENT_L2 ? "frame that is not IP" : "connection",
 	    verdict_action_name(ev->verdict.action), policy_reason_name(ev->verdict.reason));
 	if (ev->verdict.action != ev->verdict.would)
 		fprintf(y->to, "; mode enforce would %s", verdict_action_name(ev->verdict.would));

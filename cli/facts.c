@@ -23,7 +23,7 @@ struct facts {
 	const char *path;
 	const struct policy *policy;
 	struct jw w;
-	uint64_t lost; /* lines too long for the buffer */
+	uint64_t lost;	    /* lines too long for the buffer */
 	char capture[1024]; /* "capture":"x.pcap", or empty */
 	size_t capture_len;
 	uint64_t ts_sec; /* whose digits are in sec */
@@ -56,8 +56,9 @@ facts_open(const char *path, const struct policy *pol)
 	fx->policy = pol;
 	fx->ts_sec = UINT64_MAX;
 	fx->w = jw_make(fx->buf, sizeof(fx->buf));
-	fx->fd = strcmp(path, "-") == 0 ? STDOUT_FILENO
-	    : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	fx->fd = strcmp(path, "-") == 0
+		     ? STDOUT_FILENO
+		     : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fx->fd >= 0)
 		return fx;
 	cli_say("%s: %s", path, strerror(errno));
@@ -131,8 +132,7 @@ tuple_text(struct facts *fx, const struct engine_pdu *pdu)
 static const struct verdict_text *
 verdict_text(struct facts *fx, const struct verdict *v)
 {
-	struct verdict_text *c =
-	    &fx->verdicts[(v->rule * 4 + v->reason + v->would) % VERDICTS];
+	struct verdict_text *c = &fx->verdicts[(v->rule * 4 + v->reason + v->would) % VERDICTS];
 	struct policy_rule_info ri;
 	struct jw w;
 

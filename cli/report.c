@@ -42,8 +42,9 @@ report_subject(const struct finding *f)
 {
 	if (f->op)
 		return f->op;
-	return f->kind == EVENT_L2 ? "frame" : f->kind == EVENT_CONDITION ? policy_cond_name(f->cond)
-									   : "connection";
+	return f->kind == EVENT_L2	    ? "frame"
+	       : f->kind == EVENT_CONDITION ? policy_cond_name(f->cond)
+					    : "connection";
 }
 
 const char *

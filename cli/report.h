@@ -30,10 +30,10 @@ struct report {
 	int status;
 };
 
-void report_text(const struct report *r, FILE *to, bool colour);
-void report_json(struct jw *w, const void *report);
-void report_junit(const struct report *r, FILE *to);
-void report_sarif(struct jw *w, const void *report);
+void report_text(const struct report *r, FILE *to, bool colour); /* for people */
+void report_json(struct jw *w, const void *report);		 /* for machines; for out_json() */
+void report_junit(const struct report *r, FILE *to);		 /* XML */
+void report_sarif(struct jw *w, const void *report);		 /* 2.1.0; for out_json() */
 
 /* --- shared by the writers ----------------------------------------------------------- */
 
@@ -62,6 +62,6 @@ struct host {
 };
 /* Addresses that speak a known protocol or are in a finding, sorted; free() it. */
 struct host *report_hosts(const struct tally *t, size_t *n);
-uint64_t report_conv_pdus(const struct conv *c);
+uint64_t report_conv_pdus(const struct conv *c); /* of all its operations */
 
 #endif /* CLI_REPORT_H */

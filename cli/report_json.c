@@ -136,7 +136,8 @@ put_rules(struct jw *w, const struct report *r, const struct capture *c)
 static void
 put_finding(struct jw *w, const struct report *r, const struct finding *f)
 {
-	static const char *const events[] = {"", "pdu", "connection", "condition", "frame", "anomaly"};
+	static const char *const events[] = {
+	    "", "pdu", "connection", "condition", "frame", "anomaly"};
 	unsigned col, line = report_line(r->policy, f, &col);
 	uint64_t n = f->count < FINDING_SAMPLES ? f->count : FINDING_SAMPLES;
 	char b[NAME_SIZE];

@@ -172,7 +172,9 @@ report_junit(const struct report *r, FILE *to)
 		count(c, &tests, &failures);
 		fputs("  <testsuite name=\"", to);
 		put_xml(to, c->path);
-		fprintf(to, "\" tests=\"%" PRIu64 "\" failures=\"%" PRIu64 "\" errors=\"%d\" time=\"%.3f\">\n",
+		fprintf(to,
+		    "\" tests=\"%" PRIu64 "\" failures=\"%" PRIu64
+		    "\" errors=\"%d\" time=\"%.3f\">\n",
 		    tests, failures, c->run.status != EXIT_OK,
 		    (double)(c->run.last_ns - c->run.first_ns) / 1e9);
 		for (uint32_t k = 0; k < c->tally.n_convs; k++)

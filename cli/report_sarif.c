@@ -12,14 +12,17 @@
 #include "base/jw.h"
 #include "cli/report.h"
 
-#define SCHEMA "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+#define SCHEMA                                                                                     \
+	"https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/"                      \
+	"sarif-schema-2.1.0.json"
 
 /* A relative or absolute path as a URI reference (RFC 3986 section 3.3). */
 static void
 put_uri(struct jw *w, const char *path)
 {
 	static const char hex[] = "0123456789ABCDEF";
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+	static const char plain[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
 
 	jw_key(w, "uri");
 	jw_ch(w, '"');

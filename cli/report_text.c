@@ -74,8 +74,8 @@ put_devices(const struct report *r, const struct capture *c, FILE *to, const str
 		else
 			fprintf(to, " %s of %u, %" PRIu64 " PDU%s\n",
 			    h[shown].client && h[shown].server ? "client and server"
-			    : h[shown].client		      ? "client"
-							      : "server",
+			    : h[shown].client		       ? "client"
+							       : "server",
 			    h[shown].peers, h[shown].pdus, plural(h[shown].pdus));
 	}
 	more(to, shown, n, "devices");
@@ -85,8 +85,8 @@ put_devices(const struct report *r, const struct capture *c, FILE *to, const str
 static void
 put_op(const struct tally_op *op, FILE *to, const struct style *st)
 {
-	fprintf(to, "    %5u  %-32s %10" PRIu64 " request%s", op->code, op->op,
-	    op->n[FACT_REQUEST], plural(op->n[FACT_REQUEST]));
+	fprintf(to, "    %5u  %-32s %10" PRIu64 " request%s", op->code, op->op, op->n[FACT_REQUEST],
+	    plural(op->n[FACT_REQUEST]));
 	fprintf(to, ", %" PRIu64 " response%s", op->n[FACT_RESPONSE], plural(op->n[FACT_RESPONSE]));
 	if (op->n[FACT_EXCEPTION] != 0)
 		fprintf(to, ", %" PRIu64 " exception%s", op->n[FACT_EXCEPTION],
@@ -234,8 +234,8 @@ put_group(const struct report *r, const struct group *g, FILE *to, const struct 
 }
 
 static void
-put_findings(const struct report *r, const struct capture *c, FILE *to, const struct style *st,
-    bool denied)
+put_findings(
+    const struct report *r, const struct capture *c, FILE *to, const struct style *st, bool denied)
 {
 	const struct tally *t = &c->tally;
 	bool *done = calloc((size_t)t->n_findings + 1, sizeof(*done));
@@ -247,7 +247,8 @@ put_findings(const struct report *r, const struct capture *c, FILE *to, const st
 		if (done[i] || t->findings[i].denied != denied)
 			continue;
 		if (all++ == 0)
-			fprintf(to, "\n%s%s%s\n", st->bold, denied ? "not allowed" : "told", st->off);
+			fprintf(
+			    to, "\n%s%s%s\n", st->bold, denied ? "not allowed" : "told", st->off);
 		for (uint32_t k = i; k < t->n_findings; k++)
 			if (!done[k] && same_group(g.first, &t->findings[k])) {
 				done[k] = true;
@@ -279,8 +280,8 @@ put_anomalies(const struct capture *c, FILE *to, const struct style *st)
 				fprintf(to, "\n%sanomalies%s\n", st->bold, st->off);
 			any = true;
 			fprintf(to, "  %10" PRIu64 "  %s%s%s\n", c->tally.anomalies[p][b],
-			    p < n_dissectors ? dissectors[p]->name : "", p < n_dissectors ? "." : "",
-			    name);
+			    p < n_dissectors ? dissectors[p]->name : "",
+			    p < n_dissectors ? "." : "", name);
 		}
 }
 
@@ -295,7 +296,8 @@ put_balance(const struct report *r, const struct capture *c, FILE *to, const str
 	fprintf(to, "\n%spackets%s\n  received %" PRIu64, st->bold, st->off, s->received);
 	if (s->injected != 0)
 		fprintf(to, " + injected %" PRIu64, s->injected);
-	fprintf(to, " = %s %" PRIu64 " + dropped %" PRIu64 " + consumed %" PRIu64 " + held %" PRIu64 "\n",
+	fprintf(to,
+	    " = %s %" PRIu64 " + dropped %" PRIu64 " + consumed %" PRIu64 " + held %" PRIu64 "\n",
 	    r->inline_mode ? "forwarded" : "judged", s->forwarded, dropped, s->consumed, s->held);
 	for (unsigned i = 0; i < DROP__MAX; i++)
 		if (s->dropped[i] != 0)
@@ -304,7 +306,8 @@ put_balance(const struct report *r, const struct capture *c, FILE *to, const str
 	if (!r->inline_mode && s->would_drop != 0)
 		fprintf(to, "  a guard in mode enforce would have dropped %" PRIu64 "\n",
 		    s->would_drop);
-	fprintf(to, "  flows %" PRIu64 ", midstream %" PRIu64 ", evicted %" PRIu64
+	fprintf(to,
+	    "  flows %" PRIu64 ", midstream %" PRIu64 ", evicted %" PRIu64
 	    ", retransmitted %" PRIu64 ", out of order %" PRIu64 ", gaps %" PRIu64 "\n",
 	    s->flows, s->midstream, s->flows_evicted, s->retransmitted, s->out_of_order, s->gaps);
 	fprintf(to, "  memory %.1f MiB, taken at start, for %u flows\n",
@@ -321,10 +324,11 @@ put_end(const struct report *r, FILE *to, const struct style *st)
 		told += r->caps[i].tally.told;
 	}
 	if (r->alerts) {
-		fprintf(to, "\n%salerts%s\n  %" PRIu64 " event%s, %" PRIu64 " folded, %" PRIu64
-		    " lost, %" PRIu64 " line%s", st->bold, st->off, r->alerts->events,
-		    plural(r->alerts->events), r->alerts->folded, r->alerts->lost, r->alerts->lines,
-		    plural(r->alerts->lines));
+		fprintf(to,
+		    "\n%salerts%s\n  %" PRIu64 " event%s, %" PRIu64 " folded, %" PRIu64
+		    " lost, %" PRIu64 " line%s",
+		    st->bold, st->off, r->alerts->events, plural(r->alerts->events),
+		    r->alerts->folded, r->alerts->lost, r->alerts->lines, plural(r->alerts->lines));
 		if (r->journal_dir)
 			fprintf(to, ", %" PRIu64 " signed batch%s in %s", r->alerts->batches,
 			    r->alerts->batches == 1 ? "" : "es", r->journal_dir);

@@ -32,8 +32,7 @@ on_signal(int sig)
 	interrupted = 1;
 }
 
-static void __attribute__((format(printf, 2, 3)))
-fail(struct run_result *r, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) fail(struct run_result *r, const char *fmt, ...)
 {
 	char text[RUN_ERR_SIZE];
 	va_list ap;
@@ -106,7 +105,8 @@ pump(const struct run_conf *conf, struct run_result *r, uint64_t now_ns)
 	if (!conf->alerts || (rc = alerts_pump(conf->alerts, now_ns)) >= 0)
 		return;
 	if (r->status == EXIT_OK)
-		fail(r, "%s", *alerts_error(conf->alerts) ? alerts_error(conf->alerts) : err_str(rc));
+		fail(r, "%s",
+		    *alerts_error(conf->alerts) ? alerts_error(conf->alerts) : err_str(rc));
 	r->status = EXIT_UNABLE;
 }
 

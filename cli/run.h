@@ -31,8 +31,8 @@ struct run_conf {
 };
 
 struct run_result {
-	int status;		  /* EXIT_OK, or EXIT_UNABLE */
-	char error[RUN_ERR_SIZE]; /* "" = none; begins with the file's name */
+	int status;		    /* EXIT_OK, or EXIT_UNABLE */
+	char error[RUN_ERR_SIZE];   /* "" = none; begins with the file's name */
 	uint64_t first_ns, last_ns; /* packet time; 0 = no packets */
 	struct engine_stats stats;
 	uint64_t *rule_hits; /* policy_rule_count() of them, or NULL */

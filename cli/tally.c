@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/jw.h"
 
-#define CONV_HASH    (2 * CONV_MAX)    /* powers of two, at most half full */
+#define CONV_HASH    (2 * CONV_MAX) /* powers of two, at most half full */
 #define FINDING_HASH (2 * FINDING_MAX)
 
 bool
@@ -106,8 +106,9 @@ conv_lookup(struct tally *t, const struct net_tuple *tuple, bool to_client, uint
 {
 	struct conv k = conv_key(tuple, to_client);
 	const struct hash_seed seed = hash_seed_make(1);
-	uint64_t h = hash_16(seed, k.client.b) ^ hash_mix(seed, hash_16(seed, k.server.b),
-	    (uint64_t)k.port << 32 | (uint64_t)k.vlan << 8 | k.l4);
+	uint64_t h =
+	    hash_16(seed, k.client.b) ^ hash_mix(seed, hash_16(seed, k.server.b),
+					    (uint64_t)k.port << 32 | (uint64_t)k.vlan << 8 | k.l4);
 	uint32_t at = (uint32_t)h % CONV_HASH, i;
 
 	for (; (i = t->conv_index[at]) != 0; at = (at + 1) % CONV_HASH) {
@@ -158,8 +159,8 @@ count_anomalies(struct tally *t, const struct fact *f)
 {
 	for (uint64_t bits = f->anomalies; bits != 0; bits &= bits - 1) {
 		unsigned bit = (unsigned)__builtin_ctzll(bits);
-		unsigned row = bit >= FACT_A_ENGINE || f->proto >= n_dissectors ? n_dissectors
-										 : f->proto;
+		unsigned row =
+		    bit >= FACT_A_ENGINE || f->proto >= n_dissectors ? n_dissectors : f->proto;
 
 		t->anomalies[row][bit]++;
 	}
@@ -212,7 +213,7 @@ tally_denies(const struct verdict *v)
 	if (v->would >= VERDICT_REJECT)
 		return true;
 	return v->would == VERDICT_ALERT && v->reason != REASON_RULE &&
-	    v->reason != REASON_CONDITION && v->reason != REASON_RESPONSE;
+	       v->reason != REASON_CONDITION && v->reason != REASON_RESPONSE;
 }
 
 static struct finding

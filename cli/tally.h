@@ -52,7 +52,7 @@ struct finding {
 	uint32_t conv;	       /* index, or NONE */
 	uint32_t rule, conduit;
 	uint16_t port;
-	uint16_t opx; /* NO_OPX = of no protocol */
+	uint16_t opx;		  /* NO_OPX = of no protocol */
 	uint8_t smac[6], dmac[6]; /* of frames that are not IP */
 	uint8_t kind;		  /* enum event_kind */
 	uint8_t would, action, reason, mode, cond, l4;
@@ -73,11 +73,11 @@ struct tally {
 	struct finding *findings;
 	uint32_t *index; /* hash of findings */
 	uint32_t n_slots, n_convs, n_findings, cap_convs, cap_findings;
-	uint32_t *conv_index; /* hash of conversations */
+	uint32_t *conv_index;		    /* hash of conversations */
 	uint64_t convs_lost, findings_lost; /* PDUs and events beyond the bounds */
 	uint64_t denied, told;		    /* events */
 	uint64_t (*anomalies)[64];	    /* by protocol; the last row is the engine's own */
-	bool nomem; /* counts are incomplete */
+	bool nomem;			    /* counts are incomplete */
 };
 
 /* False when out of memory. */
@@ -87,7 +87,8 @@ void tally_fini(struct tally *t);
 bool tally_slots(struct tally *t, uint32_t n);
 void tally_slots_fini(struct tally *t);
 
-void tally_event(struct tally *t, const struct event *ev);
+void tally_event(struct tally *t, const struct event *ev); /* engine's on_event */
+/* The first PDU of a flow's slot, or one with anomalies. */
 void tally_fact_slow(struct tally *t, const struct engine_pdu *pdu);
 
 struct tally_slot {
@@ -97,6 +98,7 @@ struct tally_slot {
 	uint8_t proto;
 };
 
+/* engine's on_fact */
 static inline void
 tally_fact(struct tally *t, const struct engine_pdu *pdu)
 {
@@ -105,7 +107,8 @@ tally_fact(struct tally *t, const struct engine_pdu *pdu)
 	struct tally_op *op;
 
 	if (__builtin_expect(s->flow_id != pdu->flow_id || s->proto != f->proto ||
-		f->opx >= s->n_ops || f->anomalies != 0, 0)) {
+				 f->opx >= s->n_ops || f->anomalies != 0,
+		0)) {
 		tally_fact_slow(t, pdu);
 		return;
 	}

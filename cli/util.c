@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "policy/policy.h"
 
-#define JSON_FIRST (64u << 10)	/* bytes tried first for a JSON document */
+#define JSON_FIRST (64u << 10)	 /* bytes tried first for a JSON document */
 #define JSON_MAX   (1024u << 20) /* and at most */
 
 void
@@ -70,7 +70,14 @@ cli_parse_size(const char *text, size_t *out)
 		const char *unit;
 		unsigned shift;
 	} units[] = {
-	    {"", 0}, {"B", 0}, {"K", 10}, {"KiB", 10}, {"M", 20}, {"MiB", 20}, {"G", 30}, {"GiB", 30},
+	    {"", 0},
+	    {"B", 0},
+	    {"K", 10},
+	    {"KiB", 10},
+	    {"M", 20},
+	    {"MiB", 20},
+	    {"G", 30},
+	    {"GiB", 30},
 	};
 	unsigned long long v;
 	char *end;
