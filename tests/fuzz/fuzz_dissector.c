@@ -18,6 +18,7 @@
 #include "dissectors/_template/toy.c"
 
 #define FEED_MAX  8192 /* bytes of one direction */
+#define WINDOW_MAX 1500 /* of them that frame() is shown at once, as in a segment */
 #define FACTS_MAX 4096
 
 struct dis_sink {
@@ -131,7 +132,8 @@ drain(const struct dissector *d, struct dis_call *call, struct feed *in)
 		uint32_t n;
 
 		if (in->total == 0) {
-			int32_t r = d->frame(exact(in->bytes + in->at, left, &mem),
+			size_t window = left < WINDOW_MAX ? left : WINDOW_MAX;
+			int32_t r = d->frame(exact(in->bytes + in->at, window, &mem),
 			    (enum dis_dir)call->dir, call->variant);
 
 			free(mem);
