@@ -65,4 +65,5 @@ for folder; do
 	done < <(find "$folder" -name '*.pcap' -o -name '*.pcapng' | sort)
 done
 echo "decode_vs_tshark: $frames frames of $files captures, $bad captures differ"
+[ "$files" -gt 0 ] || exit 77
 [ "$bad" -eq 0 ]
