@@ -8,5 +8,7 @@ dir=$1 name=$2 seconds=$3
 corpus=tests/fuzz/corpus/$name
 [ -d "$corpus" ] || { echo "$corpus: a harness needs a corpus in the tree" >&2; exit 1; }
 mkdir -p "$dir/corpus/$name"
+dict=tests/fuzz/$name.dict
+[ -f "$dict" ] && set -- -dict="$dict" || set --
 exec "$dir/fuzz_$name" -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
-	-print_final_stats=1 -artifact_prefix="$dir/$name-" "$dir/corpus/$name" "$corpus"
+	-print_final_stats=1 -artifact_prefix="$dir/$name-" "$@" "$dir/corpus/$name" "$corpus"

@@ -353,7 +353,7 @@ static const struct dis_key keys[] = {
 static const struct dis_field fields[] = {
 	FIELD("unit", FIELD_U8, unit, P_UNIT, "unit number"),
 	FIELD("txn", FIELD_U16, txn, P_TXN, "transaction id"),
-	FIELD("reason", FIELD_U8, reason, P_REASON, "why the server refused"),
+	FIELD("refusal", FIELD_U8, reason, P_REASON, "why the server refused"),
 };
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 static const struct dis_schema schema = {

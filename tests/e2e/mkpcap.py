@@ -48,14 +48,15 @@ def tcp_frame(src, dst, sport, dport, seq, ack, flags, data=b""):
 
 
 class Conversation:
-    def __init__(self):
+    def __init__(self, port=502):
         self.frames = []
+        self.port = port
         self.seq = {CLIENT: 1000, SERVER: 5000}
         self.txn = 0
 
     def send(self, src, flags, data=b""):
         dst = SERVER if src == CLIENT else CLIENT
-        ports = (40000, 502) if src == CLIENT else (502, 40000)
+        ports = (40000, self.port) if src == CLIENT else (self.port, 40000)
         ack = self.seq[dst] if flags & ACK else 0
         self.frames.append(tcp_frame(src, dst, *ports, self.seq[src] & 0xFFFFFFFF,
                                      ack & 0xFFFFFFFF, flags, data))
@@ -109,6 +110,14 @@ class Conversation:
             sys.exit(f"mkpcap.py: {name}: unknown step")
 
 
+def write_pcap(path, frames):
+    with sys.stdout.buffer if path == "-" else open(path, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for i, f in enumerate(frames):
+            us = 1_700_000_000_000_000 + 10_000 * i
+            out.write(struct.pack("<IIII", us // 1_000_000, us % 1_000_000, len(f), len(f)) + f)
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
@@ -122,12 +131,8 @@ def main():
         rest = []
     for step in steps + rest * times:
         c.step(*step.split(":"))
-    out = sys.stdout.buffer if sys.argv[1] == "-" else open(sys.argv[1], "wb")
-    with out:
-        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for i, f in enumerate(c.frames):
-            us = 1_700_000_000_000_000 + 10_000 * i
-            out.write(struct.pack("<IIII", us // 1_000_000, us % 1_000_000, len(f), len(f)) + f)
+    write_pcap(sys.argv[1], c.frames)
 
 
-main()
+if __name__ == "__main__":
+    main()
