@@ -8,7 +8,7 @@
 #   hmi1      a second program on it writes where the HMI may not: values and addresses out of range,
 #             a step that is no multiple of 10, a coil, outputs (FC 5, 6, 15, 16)
 #   attacker  restarts communications, clears counters, forces listen-only mode (FC 8), tries UMAS (FC 90)
-#   attacker  floods: 250 writes and 250 reads, 25 to a segment, then resets the connection
+#   attacker  floods: 150 writes and 150 reads, 25 to a segment, then resets the connection
 #
 # pymodbus acknowledges listen-only mode by silence, as specified, but goes on answering afterwards.
 # It refuses UMAS as an illegal function: only the requests are those of a real attack.
@@ -19,7 +19,7 @@ net_up hmi1 attacker plc-filler plc-caps
 serve plc-filler t 502 "${PB_SERVER[@]}" tcp 10.1.2.130 502
 attack() { on attacker python3 "$NET_DIR/attack.py" "$@"; }
 capture
-on hmi1 "$MB_CLIENT" 10.1.2.130 502 1 poll:100:80 &
+on hmi1 "$MB_CLIENT" 10.1.2.130 502 1 poll:60:130 &
 polling=$!
 sleep 1
 attack scan 10.1.2.{128..140}

@@ -8,7 +8,7 @@ scan    which of the addresses listen on 502; then which units answer at those t
 sweep   function codes 1..127 with a plausible body; exceptions tell what is there
 writes  FC 5, 6, 15, 16, 22, 23 to outputs and set points
 stop    FC 8: restart communications, clear counters, listen only; FC 90 (UMAS) as Schneider's tools send it
-flood   250 writes as fast as the socket takes them, then 250 reads, 25 to a segment
+flood   150 writes as fast as the socket takes them, then 150 reads, 25 to a segment
 """
 import socket
 import struct
@@ -82,7 +82,7 @@ def flood(address):
     s = wire.connect(address)
     txn = 0
     for make in lambda i: wire.write_one(6, 100 + i % 20, i), lambda i: wire.read(3, i % 100, 2):
-        for _ in range(10):
+        for _ in range(6):
             out = b""
             for i in range(25):
                 txn += 1

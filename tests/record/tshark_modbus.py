@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ET
 
 ECHO = 5, 6, 15, 16, 22  # the answer repeats address and quantity, [APP] 6.5, 6.6, 6.11, 6.12, 6.16
 WORDS = 3, 4, 16
+FILES = 20, 21           # tshark shows file and record as one number of 32 bits
 
 
 @dataclasses.dataclass
@@ -34,6 +35,7 @@ class Pdu:
     write_count: int | None = None
     subcode: int | None = None
     values: list | None = None
+    records: list | None = None  # FC 20 and 21: (file, record, count)
 
 
 def directives(recorder):
@@ -70,8 +72,11 @@ def pdu(frame, framing, head, body, to_server, src):
     if p.code == 23:
         p.addr, p.count = number(body, "modbus.read_reference_num"), number(body, "modbus.read_word_cnt")
         p.write_addr, p.write_count = number(body, "modbus.write_reference_num"), number(body, "modbus.write_word_cnt")
+    elif p.code in FILES:
+        groups = zip(shows(body, "modbus.reference_num_32"), shows(body, "modbus.word_cnt"))
+        p.records = [(int(ref) >> 16, int(ref) & 0xFFFF, int(n)) for ref, n in groups] or None
     elif p.kind == "request" or p.code in ECHO:
-        p.addr = number(body, "modbus.reference_num", "modbus.reference_num_32")
+        p.addr = number(body, "modbus.reference_num")
         p.count = number(body, "modbus.word_cnt", "modbus.bit_cnt")
     if p.code in WORDS and shows(body, "modbus.regval_uint16"):
         p.values = [int(v) for v in shows(body, "modbus.regval_uint16")]
