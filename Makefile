@@ -160,7 +160,9 @@ install: $B/interlock			## PREFIX= DESTDIR=
 	install -D -m 755 $B/interlock $(DESTDIR)$(PREFIX)/bin/interlock
 	install -d $(DESTDIR)$(PREFIX)/share/interlock/policies $(DESTDIR)$(PREFIX)/share/doc/interlock
 	install -m 644 $(wildcard policies/*.yaml) $(DESTDIR)$(PREFIX)/share/interlock/policies
-	install -m 644 README.md CHANGES LICENSE $(wildcard docs/*) $(DESTDIR)$(PREFIX)/share/doc/interlock
+	install -m 644 README.md CHANGES LICENSE $(filter-out %.1,$(wildcard docs/*)) \
+	  $(DESTDIR)$(PREFIX)/share/doc/interlock
+	install -D -m 644 docs/interlock.1 $(DESTDIR)$(PREFIX)/share/man/man1/interlock.1
 features: $B/features.mk		## which optional libraries this build has
 	@echo "with:   " $(or $(FEATURES_HAVE),-); echo "without:" $(or $(FEATURES_ABSENT),-)
 compdb:					## compile_commands.json for editors

@@ -10,7 +10,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 make -s B="$B" install DESTDIR="$tmp/root" PREFIX=/opt/il
 [ "$(cd "$tmp" && find . -maxdepth 3 -mindepth 3)" = ./root/opt/il ] || { find "$tmp"; exit 1; }
-for f in bin/interlock share/doc/interlock/README.md share/doc/interlock/LICENSE; do
+for f in bin/interlock share/man/man1/interlock.1 share/doc/interlock/README.md share/doc/interlock/LICENSE; do
 	[ -s "$tmp/root/opt/il/$f" ] || { echo "$f was not installed"; exit 1; }
 done
 for p in policies/*.yaml; do
