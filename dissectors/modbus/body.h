@@ -12,6 +12,10 @@
 #ifndef MODBUS_BODY_H
 #define MODBUS_BODY_H
 
+#include "dissectors/modbus/common.h"
+#include "dissectors/modbus/pair.h"
+#include "dissectors/modbus/show.h"
+
 enum shape {
 	SH_OPAQUE = 0, /* not specified */
 	SH_READ,       /* address, quantity -> byte count, values */

@@ -17,6 +17,8 @@
 #ifndef MODBUS_PAIR_H
 #define MODBUS_PAIR_H
 
+#include "dissectors/modbus/common.h"
+
 #define PAIR_SLOTS 15 /* 8 + 15 * 8 = DIS_STATE_INLINE */
 #define PAIR_ALL   ((1u << PAIR_SLOTS) - 1)
 #define PAIR_NONE  UINT8_MAX
@@ -90,7 +92,7 @@ enum pair_flags {
 /* How a response relates to the requests seen. */
 struct pair_hit {
 	uint8_t slot;	    /* of the request, or PAIR_NONE */
-	uint64_t anomalies; /* MB_A_*, FACT_A_UNSOLICITED */
+	uint64_t anomalies; /* MB_A(), FACT_A_UNSOLICITED */
 };
 
 static inline unsigned
@@ -123,10 +125,10 @@ pair_check(const struct pair *st, pair_req r, bool datagram, bool has_txn, bool 
 			*keep = false;
 			return 0;
 		}
-		anomalies = MB_A_TXN_IN_USE;
+		anomalies = MB_A(TXN_IN_USE);
 	}
 	if (st->open == PAIR_ALL)
-		anomalies |= MB_A_PENDING_FULL;
+		anomalies |= MB_A(PENDING_FULL);
 	return anomalies;
 }
 
@@ -176,18 +178,18 @@ pair_find_slow(const struct pair *st, pair_req key, bool datagram, bool midstrea
 	}
 	if (late != PAIR_NONE) {
 		hit.slot = (uint8_t)late;
-		hit.anomalies = MB_A_LATE_RESPONSE;
+		hit.anomalies = MB_A(LATE_RESPONSE);
 	} else if (done != PAIR_NONE) {
 		if (!datagram)
-			hit.anomalies = MB_A_DUPLICATE_RESPONSE | FACT_A_UNSOLICITED;
+			hit.anomalies = MB_A(DUPLICATE_RESPONSE) | FACT_A_UNSOLICITED;
 	} else if (near != PAIR_NONE) {
 		hit.anomalies = FACT_A_UNSOLICITED;
 		if (pair_fc(st->req[near]) != pair_fc(key))
-			hit.anomalies |= MB_A_FUNCTION_MISMATCH;
+			hit.anomalies |= MB_A(FUNCTION_MISMATCH);
 		if (pair_unit(st->req[near]) != pair_unit(key))
-			hit.anomalies |= MB_A_UNIT_MISMATCH;
+			hit.anomalies |= MB_A(UNIT_MISMATCH);
 	} else if (st->evicted) {
-		hit.anomalies = MB_A_LATE_RESPONSE;
+		hit.anomalies = MB_A(LATE_RESPONSE);
 	} else if (!(midstream && !(st->flags & PAIR_MATCHED)) && !(st->flags & PAIR_LOST)) {
 		hit.anomalies = FACT_A_UNSOLICITED;
 	}
@@ -210,7 +212,7 @@ pair_close(struct pair *st, const struct pair_hit *hit)
 	unsigned bit, open = st->open;
 
 	if (hit->slot == PAIR_NONE) {
-		if ((hit->anomalies & MB_A_LATE_RESPONSE) && st->evicted)
+		if ((hit->anomalies & MB_A(LATE_RESPONSE)) && st->evicted)
 			st->evicted--;
 		return;
 	}

@@ -17,6 +17,8 @@
 #ifndef MODBUS_RTU_H
 #define MODBUS_RTU_H
 
+#include "dissectors/modbus/common.h"
+
 #define RTU_MIN	     4	 /* unit, code, CRC */
 #define RTU_MAX	     256 /* [SER] 2.5.1 */
 #define RTU_UNIT_MAX 247 /* [SER] 2.2 */

@@ -7,6 +7,10 @@
 #ifndef MODBUS_SHOW_H
 #define MODBUS_SHOW_H
 
+#include <stdio.h>
+
+#include "dissectors/modbus/common.h"
+
 /* [APP] 7; 7 was in older editions.  NULL: not a code of the table. */
 static const char *
 exception_name(uint8_t code)

@@ -9,6 +9,8 @@
  * bytes were lost towards the server, the client.  The last fact is compared
  *   kind code op !anomalies items
  * an item being  r|w space first+count=values (of them 24 at most).
+ *
+ * Longer than 1000 lines because it is a table: a case is two of them.
  */
 #include <stdarg.h>
 #include <setjmp.h>
