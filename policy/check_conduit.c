@@ -36,7 +36,13 @@ check_end(struct check *k, const char *who, const struct ynode *n, struct endpoi
 	e = names_find(k, s);
 	if (e && e->kind == NAME_DEVICE && end.kind == END_ZONE)
 		end.kind = END_DEVICE;
-	if (!e || e->kind != (end.kind == END_DEVICE ? NAME_DEVICE : NAME_ZONE)) {
+	if (e && e->kind != (end.kind == END_DEVICE ? NAME_DEVICE : NAME_ZONE)) {
+		check_error(k, n, "%s: \"%s\" is a %s, not a %s", who, s,
+		    e->kind == NAME_DEVICE ? "device" : "conduit",
+		    end.kind == END_ANY ? "zone" : "device or zone");
+		return;
+	}
+	if (!e) {
 		near = names_nearest(k, s);
 		check_error(k, n, "%s: there is no %s \"%s\"%s%s%s", who,
 		    end.kind == END_ANY ? "zone" : "device or zone", s,
@@ -153,7 +159,7 @@ check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 	if (v[TO])
 		check_ends(k, who, v[TO], &c->to);
 	if (v[OTHERWISE])
-		check_action(k, v[OTHERWISE], "otherwise", 1u << VERDICT_ALERT |
+		check_action(k, v[OTHERWISE], who, 1u << VERDICT_ALERT |
 		    1u << VERDICT_REJECT | 1u << VERDICT_DROP | 1u << VERDICT_RESET, &c->otherwise);
 	if (v[MODE])
 		check_mode(k, v[MODE], who, &c->mode);

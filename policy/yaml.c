@@ -243,7 +243,7 @@ read_node(struct reader *r, yaml_event_t *ev, unsigned depth)
 	    "anchors, aliases and tags are not part of the policy language";
 	struct ynode *n = NULL;
 
-	if (depth > YAML_DEPTH_MAX) {
+	if (depth >= YAML_DEPTH_MAX) {
 		mark_complain(r, ev->start_mark, "nested too deeply");
 		r->failed = true;
 		yaml_event_delete(ev);

@@ -21,7 +21,7 @@
 
 #define YAML_SIZE_MAX  (4u << 20) /* bytes of text */
 #define YAML_NODES_MAX (1u << 20)
-#define YAML_DEPTH_MAX 24u
+#define YAML_DEPTH_MAX 24u /* values within values, the file itself included */
 
 enum ynode_kind { Y_SCALAR = 0, Y_LIST, Y_MAP };
 

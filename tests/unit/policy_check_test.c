@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* policy_check_test.c - what a policy may say, and how it is told when it may not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "policy/complain.h"
+#include "policy/policy.h"
+#include "tests/model/toy.h"
+
+#define HEAD "interlock: 1\nmode: enforce\n"
+#define NETS                                                                                       \
+	"zones: {za: {nets: [10.0.1.0/24]}, zb: {nets: [10.0.2.0/24]}, ze: {nets: [10.0.3.0/24]}}\n"   \
+	"devices: {a1: {zone: za, ip: 10.0.1.1}, a2: {zone: za, ip: 10.0.1.2}, "                        \
+	"b1: {zone: zb, ip: 10.0.2.1}}\n"
+#define PAIR "conduits:\n - {name: c, from: [a1], to: [b1], toy: {addressing: zero-based, "
+/* one rule in line 6, from column 10 on */
+#define RULE(x) HEAD NETS PAIR "allow: [\n         {" x "}]}}\n"
+#define DENY(x) HEAD NETS PAIR "deny: [\n         {" x "}]}}\n"
+#define CONDUIT(x) HEAD NETS "conduits:\n - {" x "}\n"
+#define BODY "toy: {addressing: zero-based, allow: [{name: r, units: 1, functions: 3, reg: 1}]}"
+
+static const struct complaint *
+find(const struct complaints *c, const char *text)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->v[i].text, text) == 0)
+			return &c->v[i];
+	return NULL;
+}
+
+static void
+show(const char *text, const struct complaints *c)
+{
+	fprintf(stderr, "%s\n", text);
+	complaints_print(c, stderr);
+}
+
+static void
+test_errors(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned line, col;
+		const char *say;
+	} cases[] = {
+	    /* the file */
+	    {"[1]", 1, 1, "policy: expected a map of keys"},
+	    {"mode: alert\n", 1, 1, "policy: required key \"interlock\" is missing"},
+	    {"interlock: 2\n", 1, 12, "interlock: 2 is outside 1..1"},
+	    {"interlock: one\n", 1, 12, "interlock: \"one\" is not a number"},
+	    {HEAD "conduit: []\n", 3, 1, "policy: unknown key \"conduit\", did you mean \"conduits\"?"},
+	    {HEAD "qqqqqq: []\n", 3, 1, "policy: unknown key \"qqqqqq\""},
+	    {HEAD "windows: {}\n", 3, 1, "policy: \"windows\" is not supported by this version"},
+	    {"interlock: 1\nmode: enforced\n", 2, 7, "mode: unknown word \"enforced\", did you mean \"enforce\"?"},
+	    {HEAD "fail: shut\n", 3, 7, "fail: \"shut\" is none of closed, open"},
+	    {HEAD "conditions: {unparseable: drop}\n", 3, 14, "policy: conditions: unknown key \"unparseable\", did you mean \"unparsable\"?"},
+	    {HEAD "conditions: {unparsable: resync}\n", 3, 26, "policy: condition \"unparsable\": \"resync\" is none of allow, alert, drop, reset"},
+	    {HEAD "conditions: {midstream: allow}\n", 3, 25, "policy: condition \"midstream\": \"allow\" is none of resync, alert, drop, reset"},
+	    {HEAD "conditions: {audit-failure: reset}\n", 3, 29, "policy: condition \"audit-failure\": \"reset\" is none of continue, drop"},
+	    {HEAD "l2: {arp: bounded}\n", 3, 11, "l2: arp: unknown word \"bounded\", did you mean \"bound\"?"},
+	    {HEAD "l2: {allow: [lldq]}\n", 3, 14, "l2: allow: unknown word \"lldq\", did you mean \"lldp\"?"},
+	    {HEAD "l2: {allow: [0x5ff]}\n", 3, 14, "l2: allow: 0x5ff is not an ethertype (0x600..0xffff)"},
+	    {HEAD "l2: {allow: [0x0800]}\n", 3, 14, "l2: allow: 0x0800 is IP; zones and `arp` speak of it"},
+	    {HEAD "l2: {otherwise: reject}\n", 3, 17, "l2: otherwise: \"reject\" is none of allow, alert, drop"},
+	    /* zones and devices */
+	    {HEAD "zones: {z: {}}\n", 3, 12, "zone \"z\": required key \"nets\" is missing"},
+	    {HEAD "zones: {z: {nets: []}}\n", 3, 19, "zone \"z\": a zone needs at least one net"},
+	    {HEAD "zones: {z: {nets: [10.1.2.5/24]}}\n", 3, 20, "zone \"z\": net 10.1.2.5/24 is too long or has host bits set"},
+	    {HEAD "zones: {z: {nets: [plant]}}\n", 3, 20, "zone \"z\": \"plant\" is not a net such as 10.1.2.0/24"},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8], vlan: 4095}}\n", 3, 39, "zone \"z\": 4095 is outside 1..4094"},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8], level: 6}}\n", 3, 40, "zone \"z\": level 6 is outside 0..5"},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8], port: left}}\n", 3, 39, "zone \"z\": \"left\" is none of outside, inside"},
+	    {HEAD "zones: {y: {nets: [10.0.0.0/8]}, z: {nets: [10.0.0.0/8]}}\n", 3, 34, "zone \"z\": net 10.0.0.0 is also in zone \"y\""},
+	    {HEAD "zones: {\"a/b\": {nets: [10.0.0.0/8]}}\n", 3, 9, "zone: a name holds no quotes, slashes, stars, colons, commas or control characters"},
+	    {HEAD NETS "conduits: [{name: za, from: [a1], to: [b1], " BODY "}]\n", 5, 19, "conduit \"za\": line 3 already has a zone of that name"},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8]}}\ndevices: {z: {zone: z, ip: 10.0.0.1}}\n", 4, 11, "device \"z\": line 3 already has a zone of that name"},
+	    {HEAD "zones: {cell: {nets: [10.0.0.0/8]}}\ndevices: {d: {zone: cel, ip: 10.0.0.1}}\n", 4, 21, "device \"d\": there is no zone \"cel\", did you mean \"cell\"?"},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8]}}\ndevices: {d: {zone: z, ip: 11.0.0.1}}\n", 4, 28, "device \"d\": 11.0.0.1 is in none of the nets of zone \"z\""},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8]}, y: {nets: [10.1.0.0/16]}}\ndevices: {d: {zone: z, ip: 10.1.0.1}}\n", 4, 28, "device \"d\": 10.1.0.1 lies in a narrower net of zone \"y\""},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8]}}\ndevices: {d: {zone: z, ip: ten}}\n", 4, 28, "device \"d\": \"ten\" is not an address"},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8]}}\ndevices: {d: {zone: z, ip: 10.0.0.1}, e: {zone: z, ip: 10.0.0.1}}\n", 4, 39, "device \"e\": device \"d\" in line 4 has the same address"},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8]}}\ndevices: {d: {zone: z, ip: 10.0.0.1, mac: 1-2}}\n", 4, 43, "device \"d\": \"1-2\" is not a MAC such as 00:1b:1b:aa:bb:01"},
+	    /* conduits */
+	    {CONDUIT("from: [a1], to: [b1], " BODY), 6, 4, "conduit \"?\": required key \"name\" is missing"},
+	    {CONDUIT("name: c, to: [b1], " BODY), 6, 4, "conduit \"c\": required key \"from\" is missing"},
+	    {CONDUIT("name: c, from: [], to: [b1], " BODY), 6, 20, "conduit \"c\": expected a list of devices and zones"},
+	    {CONDUIT("name: c, from: [a9], to: [b1], " BODY), 6, 21, "conduit \"c\": there is no device or zone \"a9\", did you mean \"a1\"?"},
+	    {CONDUIT("name: c, from: [a1/*], to: [b1], " BODY), 6, 21, "conduit \"c\": \"a1\" is a device, not a zone"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], otherwise: allow, " BODY), 6, 47, "conduit \"c\": \"allow\" is none of alert, reject, drop, reset"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], only-in: w, " BODY), 6, 36, "conduit \"c\": \"only-in\" is not supported by this version"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], s7: {}"), 6, 36, "conduit \"c\": \"s7\" is not supported by this version"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], toi: {}"), 6, 36, "conduit \"c\": unknown key \"toi\", did you mean \"to\"?"},
+	    /* blocks */
+	    {CONDUIT("name: c, from: [a1], to: [b1], toy: {allow: []}"), 6, 41, "conduit \"c\": toy: required key \"addressing\" is missing"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], toy: {addressing: two-based}"), 6, 54, "conduit \"c\": toy: addressing: \"two-based\" is none of zero-based, one-based"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], toy: {addressing: zero-based, limits: {}}"), 6, 66, "conduit \"c\": toy: \"limits\" is not supported by this version"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], toy: {addressing: zero-based, ports: [70000]}"), 6, 74, "conduit \"c\": toy: ports: \"70000\" is none of 502, 5000..5010, udp/502, any"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], nodes: {ports: [udp/4840]}"), 6, 52, "conduit \"c\": nodes: ports: nodes is not spoken over UDP"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], toy: {addressing: zero-based, allow: {}}"), 6, 73, "conduit \"c\": toy: allow: expected a list of rules"},
+	    /* rules */
+	    {RULE("units: 1, functions: 3, reg: 1"), 7, 10, "rule \"?\": required key \"name\" is missing"},
+	    {RULE("name: r, functions: 3, reg: 1"), 7, 10, "rule \"r\": required key \"units\" is missing"},
+	    {RULE("name: r, units: 1, reg: 1"), 7, 10, "rule \"r\": required key \"functions\" is missing"},
+	    {RULE("name: r, units: 1, function: 3"), 7, 30, "rule \"r\": unknown key \"function\", did you mean \"functions\"?"},
+	    {RULE("name: r, units: 1, functions: 3, rate: 7"), 7, 44, "rule \"r\": \"rate\" is not supported by this version"},
+	    {RULE("name: r, units: 300, functions: 3"), 7, 27, "rule \"r\": units: 300 is outside 0..255"},
+	    {RULE("name: r, units: 9..3, functions: 3"), 7, 27, "rule \"r\": units: 9..3 is outside 0..255"},
+	    {RULE("name: r, units: x, functions: 3"), 7, 27, "rule \"r\": units: \"x\" is neither a number, a range a..b nor all"},
+	    {RULE("name: r, units: 010, functions: 3"), 7, 27, "rule \"r\": units: \"010\" is neither a number, a range a..b nor all"},
+	    {RULE("name: r, units: 1, functions: 99"), 7, 41, "rule \"r\": functions: 99 is not a code of toy"},
+	    {RULE("name: r, units: 1, functions: 8/9"), 7, 41, "rule \"r\": functions: 8/9 is not a code of toy"},
+	    {RULE("name: r, units: 1, functions: 3x"), 7, 41, "rule \"r\": functions: \"3x\" is not a code such as 16 or 43/14"},
+	    {RULE("name: r, units: 1, functions: raed"), 7, 41, "rule \"r\": functions: \"raed\" is neither a function nor a set of toy, did you mean \"read\"?"},
+	    {RULE("name: r, units: 1, functions: 3, reg: 65536"), 7, 49, "rule \"r\": reg: \"65536\" is outside 0..65535"},
+	    {RULE("name: r, units: 1, functions: 3, reg: [1, 9..2]"), 7, 53, "rule \"r\": reg: \"9..2\" is outside 0..65535"},
+	    {RULE("name: r, units: 1, functions: 3, reg: 1-2"), 7, 49, "rule \"r\": reg: \"1-2\" is neither an address nor a range a..b"},
+	    {RULE("name: r, units: 1, functions: 3, reg: {1: 2}"), 7, 49, "rule \"r\": reg: expected a list of ranges"},
+	    {RULE("name: r, units: 1, functions: 6, reg: 1, values: {2: 1}"), 7, 64, "rule \"r\": values: a limit for addresses that no range of the rule reaches for writing"},
+	    {RULE("name: r, units: 1, functions: 6, reg: 1..9, values: {1..5: 1, 5: 2}"), 7, 76, "rule \"r\": values: line 7 already limits some of these addresses"},
+	    {RULE("name: r, units: 1, functions: 6, reg: 1, values: {1: 70000}"), 7, 64, "rule \"r\": values: 70000 is outside 0..65535"},
+	    {RULE("name: r, units: 1, functions: 5, bit: 1, bit-values: {1: 2}"), 7, 68, "rule \"r\": bit-values: 2 is outside 0..1"},
+	    {RULE("name: r, units: 1, functions: 6, reg: 1, values: {1: {min: 5, max: 2}}"), 7, 78, "rule \"r\": values: max 2 is below min 5"},
+	    {RULE("name: r, units: 1, functions: 6, reg: 1, values: {1: {min: 5}}"), 7, 64, "rule \"r\": values: required key \"max\" is missing"},
+	    {RULE("name: r, units: 1, functions: 6, reg: 1, values: {1: []}"), 7, 64, "rule \"r\": values: no value is permitted"},
+	    {RULE("name: r, units: 1, functions: 6, reg: 1, values: [1]"), 7, 60, "rule \"r\": values: expected a map from addresses to values"},
+	    {RULE("name: r, units: 1, functions: 3, read: {regs: 1}"), 7, 51, "rule \"r\": read: unknown key \"regs\", did you mean \"reg\"?"},
+	    {RULE("name: r, verdict: drop, units: 1, functions: 3"), 7, 29, "rule \"r\": \"drop\" is none of allow, alert"},
+	    {DENY("name: r, verdict: alert, units: 1, functions: 3"), 7, 29, "rule \"r\": \"alert\" is none of reject, drop, reset"},
+	    {RULE("name: r, enabled: no, units: 1, functions: 3"), 7, 29, "rule \"r\": \"no\" is none of false, true"},
+	    {RULE("name: r, units: 1, functions: 3, reg: 1}, {name: r, units: 2, functions: 3, reg: 1"), 7, 53, "rule \"r\": line 7 of conduit \"c\" already has a rule of that name"},
+	    {RULE("name: , units: 1, functions: 3"), 7, 17, "rule: a value is missing"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], nodes: {allow: [{name: n, services: Read, nodes: \"re:x\"}]}"), 6, 85, "rule \"n\": nodes: regular expressions are not supported by this version"},
+	};
+
+	unsigned wrong = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct complaints c = {0};
+		struct policy *p = policy_build_text("t", cases[i].text, strlen(cases[i].text), &c);
+		const struct complaint *at = find(&c, cases[i].say);
+
+		if (p || !at || at->level != COMPLAINT_ERROR || at->line != cases[i].line ||
+		    at->col != cases[i].col) {
+			show(cases[i].text, &c);
+			fprintf(stderr, "case %u: wanted %u:%u: %s\n", i, cases[i].line, cases[i].col,
+			    cases[i].say);
+			wrong++;
+		}
+		complaints_fini(&c);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+/* Which conduits may stand beside each other. */
+static void
+test_overlaps(void **state)
+{
+	static const struct {
+		const char *from1, *to1, *from2, *to2, *more; /* more: a third conduit or "" */
+		bool ok;
+	} cases[] = {
+	    {"a1", "b1", "a2", "b1", "", true},
+	    {"a1", "b1", "a1", "b1", "", false},       /* equal */
+	    {"a1, a2", "b1", "a2", "b1", "", false},
+	    {"a1", "b1", "za", "b1", "", true},        /* device beats zone */
+	    {"za", "b1", "za/*", "b1", "", true},      /* devices of a zone beat its addresses */
+	    {"a1", "zb", "a1", "b1", "", true},
+	    {"a1", "zb", "za", "b1", "", false},       /* each narrower at one end */
+	    {"a1", "zb", "za", "b1", " - {name: m, from: [a1], to: [b1], " BODY "}\n", true},
+	    {"a1", "zb/*", "za", "b1", "", false},
+	    {"a1", "zb/*", "za/*", "zb", "", false},
+	    {"za", "zb", "za/*", "zb/*", "", true},
+	    {"a1", "zb", "za/*", "ze", "", true},      /* do not meet */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct complaints c = {0};
+		struct policy *p;
+		char text[1500];
+
+		snprintf(text, sizeof(text), HEAD NETS "conduits:\n"
+		    " - {name: c1, from: [%s], to: [%s], otherwise: reset, " BODY "}\n"
+		    " - {name: c2, from: [%s], to: [%s], " BODY "}\n%s", cases[i].from1, cases[i].to1,
+		    cases[i].from2, cases[i].to2, cases[i].more);
+		p = policy_build_text("t", text, strlen(text), &c);
+		if ((p != NULL) != cases[i].ok) {
+			show(text, &c);
+			fail_msg("case %u", i);
+		}
+		policy_free(p);
+		complaints_fini(&c);
+	}
+}
+
+/* Equal pairs with equal content are not ambiguous. */
+static void
+test_same_content(void **state)
+{
+	static const char text[] = HEAD NETS "conduits:\n"
+	    " - {name: c1, from: [a1], to: [b1], " BODY "}\n"
+	    " - {name: c2, from: [a1], to: [b1], " BODY "}\n";
+	struct complaints c = {0};
+	struct policy *p = policy_build_text("t", text, sizeof(text) - 1, &c);
+
+	(void)state;
+	assert_non_null(p);
+	policy_free(p);
+	complaints_fini(&c);
+}
+
+static void
+test_warnings(void **state)
+{
+	static const struct {
+		const char *text, *say; /* say NULL: none at all */
+	} cases[] = {
+	    {RULE("name: r, units: 1, functions: 3, reg: 1"), NULL},
+	    {RULE("name: r, units: 1, functions: [8/4, 90]"), NULL},
+	    {"interlock: 1\n", "policy: \"mode\" is missing: judged as alert, and guard refuses it"},
+	    {HEAD, "policy: no \"conduits\": nobody may talk to anybody"},
+	    {RULE("name: r, units: 1, functions: [3, 6]"), "rule \"r\": names functions that touch data but no addresses: those it does not allow"},
+	    {RULE("name: r, units: 1, functions: [], reg: 1"), "rule \"r\": names no function, so it never matches"},
+	    {RULE("name: r, units: [], functions: 3, reg: 1"), "rule \"r\": names no unit, so it never matches"},
+	    {RULE("name: r, units: 1, functions: 6, read: {reg: 1}"), "rule \"r\": names functions that write but only addresses to read"},
+	    {RULE("name: r, units: 1, functions: 3, write: {reg: 1}"), "rule \"r\": names functions that read but only addresses to write"},
+	    {RULE("name: r, units: 1, functions: 90, reg: 1"), "rule \"r\": names addresses but no function that touches data"},
+	    {RULE("name: r, units: 1, functions: 3, reg: 1, values: {1: 1}"), "rule \"r\": limits values but names no function that writes"},
+	    {DENY("name: d, units: all, functions: write}], allow: [{name: r, units: 1, functions: 6, reg: 1..9"), "rule \"r\": never matters: deny rule \"d\" (line 7) covers all of it"},
+	    {DENY("name: d, units: all, functions: 6, reg: 0..9}], allow: [{name: r, units: 1, functions: 6, reg: 1..9"), "rule \"r\": never matters: deny rule \"d\" (line 7) covers all of it"},
+	    {DENY("name: d, units: all, functions: 6, reg: 0..9}], allow: [{name: r, units: 1, functions: 6, reg: 1..10"), NULL},
+	    {DENY("name: d, mode: alert, units: all, functions: 6, reg: 0..9}], allow: [{name: r, units: 1, functions: 6, reg: 1..9"), NULL},
+	    {DENY("name: d, units: all, functions: 6, reg: 0..9}], allow: [{name: r, enabled: false, units: 1, functions: 6, reg: 1"), "toy: no rule allows anything"},
+	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: 1, functions: [3, 6], reg: 5"), "rule \"b\": undoes value limits of rule \"a\" (line 7): it allows any value there"},
+	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: 2, functions: [3, 6], reg: 5"), NULL},
+	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: 1, functions: 3, reg: 5"), NULL},
+	    {CONDUIT("name: c, from: [ze], to: [b1], " BODY), "conduit \"c\": zone \"ze\" has no declared devices, so it stands for nobody; \"ze/*\" is any address in its nets"},
+	    {CONDUIT("name: c, from: [a1], to: [b1]"), "conduit \"c\": no protocol: it allows nothing"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct complaints c = {0};
+		struct policy *p = policy_build_text("t", cases[i].text, strlen(cases[i].text), &c);
+		const struct complaint *at = cases[i].say ? find(&c, cases[i].say) : NULL;
+
+		if (!p || (cases[i].say ? !at || at->level != COMPLAINT_WARNING : c.n != 0)) {
+			show(cases[i].text, &c);
+			fail_msg("case %u", i);
+		}
+		policy_free(p);
+		complaints_fini(&c);
+	}
+}
+
+/* All complaints of a file, in its order, in the form of DESIGN section 4. */
+static void
+test_printed(void **state)
+{
+	static const char text[] = "interlock: 1\nmodes: alert\nzones:\n  z: {nets: [10.0.0.0/8], vlan: 0}\n"
+				   "devices:\n  d: {zone: z}\nconduits:\n  - {name: \"c\\e[31m\", from: [d], to: [x]}\n";
+	struct complaints c = {0};
+	char *out = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&out, &n);
+
+	(void)state;
+	assert_non_null(f);
+	assert_null(policy_build_text("plant.yaml", text, sizeof(text) - 1, &c));
+	complaints_print(&c, f);
+	fclose(f);
+	assert_string_equal(out,
+	    "plant.yaml:1:1: warning: policy: \"mode\" is missing: judged as alert, and guard refuses it\n"
+	    "plant.yaml:2:1: policy: unknown key \"modes\", did you mean \"mode\"?\n"
+	    "plant.yaml:4:33: zone \"z\": 0 is outside 1..4094\n"
+	    "plant.yaml:6:6: device \"d\": required key \"ip\" is missing\n"
+	    "plant.yaml:8:5: warning: conduit \"c?[31m\": no protocol: it allows nothing\n"
+	    "plant.yaml:8:12: conduit: a name holds no quotes, slashes, stars, colons, commas or control characters\n"
+	    "plant.yaml:8:39: conduit \"c?[31m\": there is no device or zone \"x\", did you mean \"z\"?\n");
+	free(out);
+	complaints_fini(&c);
+}
+
+static void
+test_files(void **state)
+{
+	static const char *const policies[] = {"tests/fuzz/corpus/yaml/toy", "tests/fuzz/corpus/yaml/l2"};
+	struct complaints c = {0};
+	struct policy *p;
+
+	(void)state;
+	assert_null(policy_build("tests/no/such.yaml", &c));
+	assert_int_equal(c.errors, 1);
+	assert_string_equal(c.v[0].text, "No such file or directory");
+	assert_int_equal(c.v[0].line, 0);
+	complaints_fini(&c);
+	assert_null(policy_build("tests", &c));
+	assert_string_equal(c.v[0].text, "Is a directory");
+	complaints_fini(&c);
+	for (unsigned i = 0; i < 2; i++) {
+		p = policy_build(policies[i], &c);
+		if (!p)
+			show(policies[i], &c);
+		assert_non_null(p);
+		policy_free(p);
+		complaints_fini(&c);
+	}
+}
+
+static void
+test_nearest(void **state)
+{
+	static const char *const words[] = {"read", "write", "programming", NULL};
+
+	(void)state;
+	assert_string_equal(complain_nearest("reda", words), "read");
+	assert_string_equal(complain_nearest("wirte", words), "write");
+	assert_string_equal(complain_nearest("programing", words), "programming");
+	assert_null(complain_nearest("xyz", words));
+	assert_null(complain_nearest("a-word-of-more-than-thirty-one-bytes", words));
+}
+
+/* More complaints than are kept: the rest is counted. */
+static void
+test_many(void **state)
+{
+	struct complaints c = {0};
+	char *out = NULL, *text = malloc(100000);
+	size_t n = 0, len;
+	FILE *f = open_memstream(&out, &n);
+
+	(void)state;
+	assert_non_null(text);
+	len = (size_t)sprintf(text, "interlock: 1\nmode: alert\nconduits: []\n");
+	for (unsigned i = 0; i < 1500; i++)
+		len += (size_t)sprintf(text + len, "qqqqqqqq%u: 1\n", i);
+	assert_null(policy_build_text("t", text, len, &c));
+	assert_int_equal(c.errors, 1500);
+	assert_int_equal(c.n, 1000);
+	complaints_print(&c, f);
+	fclose(f);
+	assert_non_null(strstr(out, "t: 500 more complaints are not shown\n"));
+	free(out);
+	free(text);
+	complaints_fini(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_overlaps),
+	    cmocka_unit_test(test_same_content),
+	    cmocka_unit_test(test_warnings),
+	    cmocka_unit_test(test_printed),
+	    cmocka_unit_test(test_files),
+	    cmocka_unit_test(test_nearest),
+	    cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
