@@ -95,7 +95,7 @@ UNITBIN := $(UNIT:%=$B/tests/unit/%_test)
 MODELBIN := $(MODEL:%=$B/tests/model/%)
 BENCHBIN := $(BENCH:%=$B/bench/%)
 TOOLBIN := $(patsubst %.c,$B/%,$(wildcard tests/tools/*.c))
-LINK = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) \
+LINK = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter tests/%.c %.o,$^) \
        $B/libinterlock.a $(LDLIBS)
 
 $B/tests/unit/%_test: tests/unit/%_test.c $B/libinterlock.a
