@@ -50,11 +50,13 @@ struct alerts_conf {
 	const struct policy *policy; /* names, site, hash; NULL = no policy */
 	const char *eve_path;	  /* plain EVE lines too; NULL = none, "-" = stdout */
 	const char *journal_dir;  /* NULL = no journal */
-	const char *key_path;	  /* Ed25519 secret key; NULL with a journal: see key.h */
+	const char *key_path;	  /* Ed25519 secret key; NULL with a journal: one of this run only */
 	const char *sensor;	  /* `iss` and EVE `host`; NULL = host name */
 	const char *in_iface;	  /* EVE `in_iface` or `pcap_filename` */
 	bool replay;		  /* clock is packet time; ends with final: true */
+	bool enforcing;		  /* verdicts are carried out: alert.action may be "blocked" */
 	uint64_t fold_window_ns;  /* 0 = do not fold; default ALERT_FOLD_WINDOW_NS */
+	uint64_t journal_bytes;	  /* on disk at most; 0 = JOURNAL_MAX_BYTES */
 };
 #define ALERT_FOLD_WINDOW_NS (UINT64_C(60) * 1000000000u)
 

@@ -1,0 +1,736 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * eve.c - see eve.h.  [EVE] etc/schema.json of Suricata 8.0, [CID] Community ID
+ * Flow Hashing v1.
+ */
+#include "alerts/eve.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/build_id.h"
+#include "base/clock.h"
+#include "base/jw.h"
+
+/* --- what an alert is ------------------------------------------------------------- */
+
+struct kind {
+	uint32_t id;
+	uint8_t severity;
+	const char *category;
+};
+
+static const struct kind reasons[] = {
+#define ALERT_REASON(e, id, sev, cat) [e] = {id, sev, cat},
+#define ALERT_COND(e, id, sev, cat)
+#define ALERT_OWN(e, id, sev, cat)
+#define ALERT_ACCESS(bit, sev)
+#include "alerts/alert.def"
+#undef ALERT_REASON
+#undef ALERT_COND
+};
+
+static const struct kind conds[COND__MAX] = {
+#define ALERT_REASON(e, id, sev, cat)
+#define ALERT_COND(e, id, sev, cat) [e] = {id, sev, cat},
+#include "alerts/alert.def"
+#undef ALERT_COND
+#undef ALERT_OWN
+};
+
+static const struct kind own[] = {
+#define ALERT_COND(e, id, sev, cat)
+#define ALERT_OWN(e, id, sev, cat) [(e) - EVENT_LOST] = {id, sev, cat},
+#include "alerts/alert.def"
+#undef ALERT_OWN
+#undef ALERT_ACCESS
+};
+
+static uint8_t
+access_severity(uint8_t access)
+{
+#define ALERT_OWN(e, id, sev, cat)
+#define ALERT_ACCESS(bit, sev)                                                                     \
+	if (access & (bit))                                                                        \
+		return sev;
+#include "alerts/alert.def"
+#undef ALERT_REASON
+#undef ALERT_COND
+#undef ALERT_OWN
+#undef ALERT_ACCESS
+	return 2;
+}
+
+static struct kind
+kind_of(const struct record *r, const struct policy_rule_info *rule)
+{
+	struct kind k = {.id = 5, .severity = 3, .category = "Protocol Anomaly"};
+
+	if (r->kind >= EVENT_LOST)
+		return own[r->kind - EVENT_LOST];
+	if (r->kind == EVENT_CONDITION)
+		return r->cond < COND__MAX ? conds[r->cond] : k;
+	if (r->kind == EVENT_ANOMALY)
+		return k;
+	if (r->verdict.reason == REASON_RULE && rule) {
+		k.id = rule->id;
+		k.severity = rule->deny ? access_severity(r->access) : 3;
+		k.category = rule->deny ? "Unauthorized Command" : "Policy Notice";
+		return k;
+	}
+	if (r->verdict.reason < sizeof(reasons) / sizeof(reasons[0]) &&
+	    reasons[r->verdict.reason].id != 0)
+		k = reasons[r->verdict.reason];
+	if (k.severity == 0)
+		k.severity = access_severity(r->access);
+	return k;
+}
+
+/* What a line says in words, looked up once. */
+struct words {
+	char src_ip[NET_ADDR_STRLEN], dst_ip[NET_ADDR_STRLEN];
+	const char *src, *dst;		   /* device names or addresses */
+	const char *src_dev, *dst_dev;	   /* device names or NULL */
+	const char *conduit, *proto;	   /* or NULL */
+	struct policy_rule_info rule_info;
+	const struct policy_rule_info *rule; /* or NULL */
+	char object[96]; /* "holding 100..119", or "" */
+};
+
+/* --- ATT&CK ------------------------------------------------------------------------ */
+
+enum {
+	WHEN_READ = 1 << 0,
+	WHEN_WRITE = 1 << 1,
+	WHEN_CONTROL = 1 << 2,
+	WHEN_PROGRAM = 1 << 3,
+	WHEN_DIAG = 1 << 4,
+	WHEN_UNAUTHORIZED = 1 << 5, /* any of the above, for rows that name a code */
+	WHEN_FLOW = 1 << 6,
+	WHEN_UNSOLICITED = 1 << 7,
+	WHEN_NOT_PROTO = 1 << 8,
+	WHEN_OVERLOAD = 1 << 9,
+};
+#define ANY 0xffffffffu
+
+static const struct attack {
+	const char *proto;
+	uint32_t code, sub;
+	unsigned when;
+	const char *id, *new_id, *name;
+} attacks[] = {
+#define ATTACK(proto, code, sub, when, id, new_id, name) {proto, code, sub, when, id, new_id, name},
+#include "alerts/attack.def"
+#undef ATTACK
+};
+#define N_ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
+
+/* A PDU that an allow rule lets pass with an alert is no attack. */
+static unsigned
+when_of(const struct record *r, const struct policy_rule_info *rule)
+{
+	unsigned when = 0;
+
+	if (r->kind == EVENT_PDU && !(rule && !rule->deny)) {
+		when = WHEN_UNAUTHORIZED;
+		when |= r->access & ACC_PROGRAM ? WHEN_PROGRAM : r->access & ACC_CONTROL ? WHEN_CONTROL
+		    : r->access & ACC_WRITE ? WHEN_WRITE : r->access & ACC_READ ? WHEN_READ
+		    : r->access & ACC_DIAG ? WHEN_DIAG : 0;
+	}
+	if (r->kind == EVENT_FLOW)
+		when |= WHEN_FLOW;
+	if ((r->kind == EVENT_CONDITION && r->cond == COND_UNSOLICITED) ||
+	    r->anomalies & FACT_A_UNSOLICITED)
+		when |= WHEN_UNSOLICITED;
+	if (r->anomalies & FACT_A_NOT_PROTO)
+		when |= WHEN_NOT_PROTO;
+	if (r->kind == EVENT_CONDITION && r->cond == COND_OVERLOAD)
+		when |= WHEN_OVERLOAD;
+	return when;
+}
+
+static bool
+attack_fits(const struct attack *a, const struct record *r, unsigned when, const char *proto)
+{
+	return (a->when & when) && (a->code == ANY || a->code == r->code) &&
+	    (a->sub == ANY || a->sub == r->sub) &&
+	    (!a->proto || (proto && strcmp(a->proto, proto) == 0));
+}
+
+static void
+attack_json(struct jw *w, const struct words *k, const struct record *r)
+{
+	const struct attack *hit[N_ATTACKS];
+	unsigned when = when_of(r, k->rule), n = 0;
+
+	for (size_t i = 0; when && i < N_ATTACKS; i++)
+		if (attack_fits(&attacks[i], r, when, k->proto))
+			hit[n++] = &attacks[i];
+	if (n == 0)
+		return;
+	jw_arr(w, "mitre_technique_id");
+	for (unsigned i = 0; i < n; i++) {
+		jw_str(w, NULL, hit[i]->id);
+		if (hit[i]->new_id)
+			jw_str(w, NULL, hit[i]->new_id);
+	}
+	jw_close(w, ']');
+	jw_arr(w, "mitre_technique_name");
+	for (unsigned i = 0; i < n; i++)
+		jw_str(w, NULL, hit[i]->name);
+	jw_close(w, ']');
+}
+
+/* --- Community ID ------------------------------------------------------------------ */
+
+bool
+eve_community_id(const struct net_tuple *t, char *out)
+{
+	bool ports = t->proto == NET_PROTO_TCP || t->proto == NET_PROTO_UDP || t->proto == 132;
+	uint8_t in[2 + 16 + 16 + 2 + 4] = {0}, hash[CRYPTO_SHA1_LEN], *p = in + 2;
+	const struct net_addr *a = &t->src, *b = &t->dst;
+	uint16_t ap = t->sport, bp = t->dport;
+	bool v4 = net_addr_is4(a) && net_addr_is4(b);
+	size_t off = v4 ? 12 : 0, len = 16 - off;
+	int order = memcmp(a->b + off, b->b + off, len);
+
+	/* For ICMP the types would stand for ports, and they are not known here. */
+	if (t->proto == 0 || t->proto == NET_PROTO_ICMP || t->proto == NET_PROTO_ICMP6)
+		return false;
+	if (order > 0 || (order == 0 && ap > bp)) {
+		a = &t->dst;
+		b = &t->src;
+		ap = t->dport;
+		bp = t->sport;
+	}
+	memcpy(p, a->b + off, len);
+	p += len;
+	memcpy(p, b->b + off, len);
+	p += len;
+	*p++ = t->proto;
+	*p++ = 0;
+	if (ports) {
+		*p++ = (uint8_t)(ap >> 8);
+		*p++ = (uint8_t)ap;
+		*p++ = (uint8_t)(bp >> 8);
+		*p++ = (uint8_t)bp;
+	}
+	crypto_sha1(in, (size_t)(p - in), hash);
+	out[0] = '1';
+	out[1] = ':';
+	crypto_b64(hash, sizeof(hash), out + 2);
+	return true;
+}
+
+/* The same flow alarms again and again: remember a few. */
+static const char *
+community_id(struct eve *e, const struct record *r)
+{
+	const struct net_tuple *t = &r->tuple;
+	struct eve_cid *c = &e->cid[(t->sport ^ t->dport) % (sizeof(e->cid) / sizeof(e->cid[0]))];
+
+	if (c->sport == t->sport && c->dport == t->dport && c->proto == t->proto &&
+	    net_addr_eq(&c->src, &t->src) && net_addr_eq(&c->dst, &t->dst) && c->text[0])
+		return c->text;
+	if (!eve_community_id(t, c->text)) {
+		c->text[0] = '\0';
+		return NULL;
+	}
+	c->src = t->src;
+	c->dst = t->dst;
+	c->sport = t->sport;
+	c->dport = t->dport;
+	c->proto = t->proto;
+	return c->text;
+}
+
+/* --- words -------------------------------------------------------------------------- */
+
+static const char *const mode_names[] = {"learn", "alert", "enforce"};
+
+static const char *
+proto_name(uint8_t proto, char buf[8])
+{
+	switch (proto) {
+	case NET_PROTO_ICMP:
+		return "ICMP";
+	case NET_PROTO_TCP:
+		return "TCP";
+	case NET_PROTO_UDP:
+		return "UDP";
+	case NET_PROTO_ICMP6:
+		return "IPv6-ICMP";
+	case 132:
+		return "SCTP";
+	default:
+		snprintf(buf, 8, "%03u", proto);
+		return buf;
+	}
+}
+
+/* An address as short as a reader expects it, without the generality of inet_ntop(). */
+static const char *
+addr_text(const struct net_addr *a, char buf[NET_ADDR_STRLEN])
+{
+	char *p = buf;
+
+	if (!net_addr_is4(a))
+		return net_addr_str(a, buf);
+	for (unsigned i = 12; i < 16; i++) {
+		uint8_t v = a->b[i];
+
+		if (v >= 100)
+			*p++ = (char)('0' + v / 100);
+		if (v >= 10)
+			*p++ = (char)('0' + v / 10 % 10);
+		*p++ = (char)('0' + v % 10);
+		*p++ = i < 15 ? '.' : '\0';
+	}
+	return buf;
+}
+
+static char *
+mac_text(const uint8_t mac[6], char *buf)
+{
+	char hex[13];
+
+	crypto_hex(mac, 6, hex);
+	for (unsigned i = 0; i < 6; i++) {
+		buf[3 * i] = hex[2 * i];
+		buf[3 * i + 1] = hex[2 * i + 1];
+		buf[3 * i + 2] = i < 5 ? ':' : '\0';
+	}
+	return buf;
+}
+
+static bool
+has_mac(const uint8_t mac[6])
+{
+	static const uint8_t none[6];
+
+	return memcmp(mac, none, 6) != 0;
+}
+
+static void
+object_text(struct words *k, const struct record *r, const struct dis_schema *sc)
+{
+	char first[32], last[32];
+	const char *space;
+
+	k->object[0] = '\0';
+	if (!r->has_item || !sc || r->item_space >= sc->n_spaces || r->item_count == 0)
+		return;
+	space = sc->spaces[r->item_space].name;
+	if (sc->show_addr) {
+		sc->show_addr(r->item_space, r->item_sub, r->item_first, first, sizeof(first));
+		sc->show_addr(r->item_space, r->item_sub, r->item_first + r->item_count - 1, last,
+		    sizeof(last));
+	} else {
+		snprintf(first, sizeof(first), "%u", r->item_first);
+		snprintf(last, sizeof(last), "%u", r->item_first + r->item_count - 1);
+	}
+	snprintf(k->object, sizeof(k->object), "%s %s%s%s%s", space, first,
+	    r->item_count > 1 ? ".." : "", r->item_count > 1 ? last : "",
+	    r->n_items > 1 ? ", ..." : "");
+}
+
+static void
+words_find(struct words *k, const struct eve *e, const struct record *r)
+{
+	bool ip = r->has_tuple && r->tuple.proto != 0;
+
+	k->rule = NULL;
+	k->conduit = k->src_dev = k->dst_dev = NULL;
+	k->proto = r->proto < n_dissectors ? dissectors[r->proto]->name : NULL;
+	if (ip) {
+		k->src = addr_text(&r->tuple.src, k->src_ip);
+		k->dst = addr_text(&r->tuple.dst, k->dst_ip);
+	} else if (r->has_tuple) {
+		k->src = mac_text(r->tuple.smac, k->src_ip);
+		k->dst = mac_text(r->tuple.dmac, k->dst_ip);
+	} else {
+		k->src = k->dst = "";
+	}
+	object_text(k, r, r->proto < n_dissectors ? dissectors[r->proto]->schema : NULL);
+	if (!e->policy)
+		return;
+	if (ip) {
+		k->src_dev = policy_device_name(e->policy, &r->tuple.src);
+		k->dst_dev = policy_device_name(e->policy, &r->tuple.dst);
+		k->src = k->src_dev ? k->src_dev : k->src;
+		k->dst = k->dst_dev ? k->dst_dev : k->dst;
+	}
+	if (r->verdict.conduit != RULE_NONE)
+		k->conduit = policy_conduit_name(e->policy, r->verdict.conduit);
+	if (r->verdict.reason == REASON_RULE &&
+	    policy_rule_info(e->policy, r->verdict.rule, &k->rule_info) == 0)
+		k->rule = &k->rule_info;
+}
+
+/* --- signature: one sentence for people ---------------------------------------------- */
+
+static void
+put(struct jw *w, const char *s)
+{
+	jw_raw(w, s, strlen(s));
+}
+
+static void
+put_op(struct jw *w, const struct words *k, const struct record *r)
+{
+	jw_raw(w, record_op(r), r->op_len);
+	if (k->object[0]) {
+		jw_ch(w, ' ');
+		put(w, k->object);
+	}
+}
+
+static void
+put_anomalies(struct jw *w, const struct record *r)
+{
+	bool any = false;
+
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = r->anomalies >> bit & 1 ? fact_anomaly_name(r->proto, bit) : NULL;
+
+		if (!name)
+			continue;
+		if (any)
+			put(w, ", ");
+		put(w, name);
+		any = true;
+	}
+}
+
+static void
+put_pdu_sentence(struct jw *w, const struct words *k, const struct record *r)
+{
+	put_op(w, k, r);
+	put(w, r->to_client ? " from " : " to ");
+	put(w, r->to_client ? k->src : k->dst);
+	if (k->rule) {
+		put(w, k->rule->deny ? " denied by rule " : " allowed with alert by rule ");
+		put(w, k->rule->name);
+	} else {
+		put(w, " not allowed by any rule");
+	}
+}
+
+static void
+put_flow_sentence(struct jw *w, const struct words *k, const struct record *r)
+{
+	char buf[8];
+
+	if (r->verdict.reason == REASON_PORT)
+		put(w, "port or protocol not served: ");
+	put(w, k->src);
+	put(w, " to ");
+	put(w, k->dst);
+	put(w, " ");
+	put(w, proto_name(r->tuple.proto, buf));
+	if (r->tuple.dport) {
+		put(w, " port ");
+		jw_dec(w, r->tuple.dport);
+	}
+	if (r->verdict.reason != REASON_PORT)
+		put(w, ", no conduit allows it");
+}
+
+static void
+signature(struct jw *w, const struct words *k, const struct record *r)
+{
+	put(w, "Interlock ");
+	if (r->kind == EVENT_LOST) {
+		put(w, "sensor: ");
+		jw_dec(w, r->count);
+		put(w, " alerts lost");
+		return;
+	}
+	if (r->kind == EVENT_REMOVED) {
+		put(w, "sensor: journal full, ");
+		jw_dec(w, r->count);
+		put(w, " oldest alerts removed");
+		return;
+	}
+	put(w, k->conduit ? k->conduit : r->kind == EVENT_L2 ? "l2" : "default deny");
+	put(w, ": ");
+	switch (r->kind) {
+	case EVENT_FLOW:
+		put_flow_sentence(w, k, r);
+		return;
+	case EVENT_L2:
+		put(w, "frame of ");
+		put(w, k->src);
+		put(w, " to ");
+		put(w, k->dst);
+		put(w, " not allowed");
+		return;
+	case EVENT_CONDITION:
+		put(w, policy_cond_name(r->cond));
+		put(w, ": ");
+		if (r->has_fact)
+			put_op(w, k, r);
+		put(w, r->has_fact ? " from " : "from ");
+		put(w, k->src);
+		put(w, " to ");
+		put(w, k->dst);
+		return;
+	case EVENT_ANOMALY:
+		put_op(w, k, r);
+		put(w, " from ");
+		put(w, k->src);
+		put(w, " to ");
+		put(w, k->dst);
+		put(w, " has ");
+		put_anomalies(w, r);
+		return;
+	default:
+		put_pdu_sentence(w, k, r);
+	}
+}
+
+/* --- the line ------------------------------------------------------------------------ */
+
+static void
+meta(struct jw *w, const char *key, const char *value)
+{
+	jw_arr(w, key);
+	jw_str(w, NULL, value);
+	jw_close(w, ']');
+}
+
+static void
+meta_u(struct jw *w, const char *key, uint64_t v)
+{
+	jw_arr(w, key);
+	jw_ch(w, '"');
+	jw_dec(w, v);
+	put(w, "\"]");
+	w->comma = true;
+}
+
+static void
+meta_time(struct jw *w, const char *key, uint64_t ns)
+{
+	jw_arr(w, key);
+	jw_ch(w, '"');
+	jw_time(w, ns);
+	put(w, "\"]");
+	w->comma = true;
+}
+
+/* The PDU is JSON that we wrote: only quotes and backslashes need an escape. */
+static void
+quote_json(struct jw *w, const char *s, size_t n)
+{
+	const char *end = s + n;
+	char *p = w->p;
+
+	if ((size_t)(w->end - p) < 2 * n) {
+		w->full = true;
+		return;
+	}
+	while (s < end) {
+		if (*s == '"' || *s == '\\')
+			*p++ = '\\';
+		*p++ = *s++;
+	}
+	w->p = p;
+}
+
+static void
+pdu_json(struct jw *w, const struct record *r)
+{
+	char hex[2 * CRYPTO_SHA256_LEN + 1];
+
+	if (r->pdu_len == 0)
+		return;
+	jw_arr(w, "il_pdu");
+	jw_ch(w, '"');
+	quote_json(w, record_pdu(r), r->pdu_len);
+	put(w, "\"]");
+	w->comma = true;
+	if (!r->pdu_cut)
+		return;
+	meta_u(w, "il_pdu_bytes", r->pdu_full);
+	meta(w, "il_pdu_sha256", crypto_hex(r->pdu_sha256, sizeof(r->pdu_sha256), hex));
+}
+
+static void
+fact_meta(struct jw *w, const struct words *k, const struct record *r)
+{
+	meta(w, "il_kind", fact_kind_name(r->fact_kind));
+	jw_arr(w, "il_op");
+	jw_strn(w, NULL, record_op(r), r->op_len);
+	jw_close(w, ']');
+	meta(w, "il_access", fact_access_name(r->access));
+	if (k->proto)
+		meta_u(w, "il_unit", r->unit);
+	if (k->object[0])
+		meta(w, "il_object", k->object);
+	if (r->anomalies != 0) {
+		jw_arr(w, "il_anomaly");
+		for (unsigned bit = 0; bit < 64; bit++) {
+			const char *name =
+			    r->anomalies >> bit & 1 ? fact_anomaly_name(r->proto, bit) : NULL;
+
+			if (name)
+				jw_str(w, NULL, name);
+		}
+		jw_close(w, ']');
+	}
+	pdu_json(w, r);
+}
+
+static void
+verdict_meta(struct jw *w, const struct words *k, const struct record *r)
+{
+	meta(w, "il_reason", policy_reason_name(r->verdict.reason));
+	if (r->kind == EVENT_CONDITION)
+		meta(w, "il_condition", policy_cond_name(r->cond));
+	if (k->rule)
+		meta(w, "il_rule", k->rule->name);
+	if (k->conduit)
+		meta(w, "il_conduit", k->conduit);
+	meta(w, "il_verdict", verdict_action_name(r->verdict.action));
+	meta(w, "il_would", verdict_action_name(r->verdict.would));
+	if (r->verdict.mode < sizeof(mode_names) / sizeof(mode_names[0]))
+		meta(w, "il_mode", mode_names[r->verdict.mode]);
+	if (k->src_dev)
+		meta(w, "il_src", k->src_dev);
+	if (k->dst_dev)
+		meta(w, "il_dst", k->dst_dev);
+}
+
+static void
+metadata(struct eve *e, struct jw *w, const struct words *k, const struct record *r, uint64_t seq)
+{
+	jw_obj(w, "metadata");
+	meta_u(w, "il_seq", seq);
+	if (r->kind < EVENT_LOST) {
+		verdict_meta(w, k, r);
+		if (r->has_fact)
+			fact_meta(w, k, r);
+		if (r->note_len) {
+			jw_arr(w, "il_note");
+			jw_strn(w, NULL, record_note(r), r->note_len);
+			jw_close(w, ']');
+		}
+		attack_json(w, k, r);
+		meta_u(w, "il_frame", r->last_frame);
+	}
+	if (r->folded || r->kind >= EVENT_LOST) {
+		meta_u(w, "il_count", r->count);
+		if (r->kind < EVENT_LOST) {
+			meta_time(w, "il_first", r->first_ns);
+			meta_time(w, "il_last", r->last_ns);
+		}
+	}
+	put(w, e->tail);
+}
+
+static void
+network(struct eve *e, struct jw *w, const struct words *k, const struct record *r)
+{
+	const struct net_tuple *t = &r->tuple;
+	char buf[8];
+	const char *cid;
+
+	if (t->vlan) {
+		jw_arr(w, "vlan");
+		jw_u(w, NULL, t->vlan);
+		jw_close(w, ']');
+	}
+	if (t->proto != 0) {
+		jw_str(w, "src_ip", k->src_ip);
+		if (t->sport || t->dport)
+			jw_u(w, "src_port", t->sport);
+		jw_str(w, "dest_ip", k->dst_ip);
+		if (t->sport || t->dport)
+			jw_u(w, "dest_port", t->dport);
+		jw_str(w, "proto", proto_name(t->proto, buf));
+		if ((cid = community_id(e, r)) != NULL)
+			jw_str(w, "community_id", cid);
+		jw_str(w, "direction", r->to_client ? "to_client" : "to_server");
+	}
+	if (k->proto)
+		jw_str(w, "app_proto", k->proto);
+	if (has_mac(t->smac) || has_mac(t->dmac)) {
+		char mac[NET_MAC_STRLEN];
+
+		jw_obj(w, "ether");
+		jw_str(w, "src_mac", mac_text(t->smac, mac));
+		jw_str(w, "dest_mac", mac_text(t->dmac, mac));
+		jw_close(w, '}');
+	}
+}
+
+size_t
+eve_write(struct eve *e, const struct record *r, uint64_t seq, char *buf, size_t size)
+{
+	struct jw w = jw_make(buf, size);
+	char text[1024];
+	struct jw sig = jw_make(text, sizeof(text));
+	struct words k;
+	struct kind kind;
+	bool blocked = e->enforcing && r->verdict.action >= VERDICT_REJECT && r->kind < EVENT_LOST;
+
+	words_find(&k, e, r);
+	kind = kind_of(r, k.rule);
+	signature(&sig, &k, r);
+	put(&w, "{\"timestamp\":\"");
+	jw_time(&w, r->ts_ns);
+	put(&w, "\"");
+	w.comma = true;
+	if (r->flow_id != 0) /* 51 bits, as Suricata: exact in every JSON reader */
+		jw_u(&w, "flow_id", r->flow_id & ((UINT64_C(1) << 51) - 1));
+	put(&w, e->input);
+	if (e->replay && r->last_frame != 0)
+		jw_u(&w, "pcap_cnt", r->last_frame);
+	put(&w, ",\"event_type\":\"alert\"");
+	if (r->has_tuple)
+		network(e, &w, &k, r);
+	put(&w, e->host);
+	put(&w, blocked ? ",\"alert\":{\"action\":\"blocked\"" : ",\"alert\":{\"action\":\"allowed\"");
+	jw_u(&w, "gid", EVE_GID);
+	jw_u(&w, "signature_id", kind.id);
+	put(&w, ",\"rev\":1,\"signature\":");
+	jw_quote(&w, text, jw_len(&sig));
+	jw_str(&w, "category", kind.category);
+	jw_u(&w, "severity", kind.severity);
+	metadata(e, &w, &k, r, seq);
+	return w.full ? 0 : jw_len(&w);
+}
+
+void
+eve_init(struct eve *e, const struct policy *policy, const char *sensor, const char *input,
+    bool replay, bool enforcing)
+{
+	char hex[2 * CRYPTO_SHA256_LEN + 1];
+	struct jw w = jw_make(e->input, sizeof(e->input));
+
+	memset(e->cid, 0, sizeof(e->cid));
+	e->policy = policy;
+	e->replay = replay;
+	e->enforcing = enforcing;
+	w.comma = true;
+	if (input)
+		jw_str(&w, replay ? "pcap_filename" : "in_iface", input);
+	if (!jw_end(&w))
+		e->input[0] = '\0';
+	w = jw_make(e->host, sizeof(e->host));
+	w.comma = true;
+	jw_str(&w, "host", sensor);
+	if (!jw_end(&w))
+		e->host[0] = '\0';
+	w = jw_make(e->tail, sizeof(e->tail));
+	w.comma = true;
+	if (policy) {
+		if (policy_site(policy) && strlen(policy_site(policy)) < 64)
+			meta(&w, "il_site", policy_site(policy));
+		meta(&w, "il_policy", crypto_hex(policy_hash(policy), CRYPTO_SHA256_LEN, hex));
+	}
+	meta(&w, "il_build", build_id);
+	put(&w, "}}}\n");
+	(void)jw_end(&w);
+}

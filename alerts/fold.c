@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fold.c - see fold.h.  Packet side: bounded work, no allocation, no clock. */
+#include "alerts/fold.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(struct record) % 8 == 0, "record_op() must find fold_entry.op");
+_Static_assert(offsetof(struct fold_entry, op) ==
+    offsetof(struct fold_entry, rec) + sizeof(struct record), "record_op() must find fold_entry.op");
+_Static_assert(sizeof(struct fold_key) % 8 == 0, "hashed in words of 8 bytes");
+
+void
+fold_init(struct fold *f, uint64_t window_ns, uint64_t seed)
+{
+	f->window_ns = window_ns;
+	f->seed = hash_seed_make(seed);
+}
+
+/* Padding is zero: keys are compared as bytes. */
+static void
+key_make(struct fold_key *k, const struct record *r)
+{
+	memset(k, 0, sizeof(*k));
+	k->src = r->tuple.src;
+	k->dst = r->tuple.dst;
+	k->flow_id = r->flow_id;
+	k->anomalies = r->anomalies;
+	k->rule = r->verdict.rule;
+	k->conduit = r->verdict.conduit;
+	k->unit = r->unit;
+	k->item_sub = r->item_sub;
+	k->item_first = r->item_first;
+	k->item_count = r->item_count;
+	k->code = r->code;
+	k->sub = r->sub;
+	k->kind = r->kind;
+	k->cond = r->cond;
+	k->reason = r->verdict.reason;
+	k->would = r->verdict.would;
+	k->proto = r->proto;
+	k->fact_kind = r->fact_kind;
+	k->item_space = r->item_space;
+	k->to_client = r->to_client;
+	/* Connections nobody may open have a flow each (source ports count up):
+	 * the pair of addresses and the port asked for are the object. */
+	if (r->kind == EVENT_FLOW) {
+		k->flow_id = (uint64_t)r->tuple.proto << 32 | r->tuple.dport;
+	} else if (r->kind == EVENT_L2) {
+		memcpy(k->src.b, r->tuple.smac, 6);
+		memcpy(k->dst.b, r->tuple.dmac, 6);
+	}
+}
+
+static uint32_t
+key_set(const struct fold *f, const struct fold_key *k)
+{
+	const uint8_t *p = (const uint8_t *)k;
+	uint64_t h = 0;
+
+	for (size_t i = 0; i < sizeof(*k); i += 8) {
+		uint64_t v;
+
+		memcpy(&v, p + i, 8);
+		h = hash_mix(f->seed, h, v);
+	}
+	return (uint32_t)(h % FOLD_SETS);
+}
+
+static void
+list_remove(struct fold *f, struct fold_entry *e)
+{
+	if (e->older)
+		f->entry[e->older - 1].newer = e->newer;
+	else
+		f->oldest = e->newer;
+	if (e->newer)
+		f->entry[e->newer - 1].older = e->older;
+	else
+		f->newest = e->older;
+	e->older = e->newer = 0;
+}
+
+static void
+list_append(struct fold *f, struct fold_entry *e)
+{
+	uint32_t id = (uint32_t)(e - f->entry) + 1;
+
+	e->older = f->newest;
+	e->newer = 0;
+	if (f->newest)
+		f->entry[f->newest - 1].newer = id;
+	else
+		f->oldest = id;
+	f->newest = id;
+}
+
+/* The entry's alert when it counted something, else NULL; the entry is free. */
+static const struct record *
+close_entry(struct fold *f, struct fold_entry *e)
+{
+	list_remove(f, e);
+	e->used = false;
+	return e->rec.count > 0 ? &e->rec : NULL;
+}
+
+static void
+open_entry(struct fold *f, struct fold_entry *e, const struct fold_key *k,
+    const struct record *head, const char *op)
+{
+	e->key = *k;
+	e->rec = *head;
+	e->rec.count = 0;
+	e->rec.folded = true;
+	e->rec.op_len = (uint8_t)(op ? strnlen(op, RECORD_OP_MAX) : 0);
+	if (e->rec.op_len)
+		memcpy(e->op, op, e->rec.op_len);
+	e->opened_ns = head->ts_ns;
+	e->used = true;
+	list_append(f, e);
+}
+
+/* Packet time may step back; as far as a window, it is another capture. */
+static bool
+is_over(const struct fold *f, const struct fold_entry *e, uint64_t now_ns)
+{
+	return (now_ns >= e->opened_ns ? now_ns - e->opened_ns : e->opened_ns - now_ns) >= f->window_ns;
+}
+
+enum fold_answer
+fold_put(struct fold *f, const struct record *head, const char *op, const struct record **closed)
+{
+	struct fold_entry *set, *e = NULL, *oldest = NULL, *spare = NULL;
+	struct fold_key k;
+
+	*closed = NULL;
+	key_make(&k, head);
+	set = &f->entry[key_set(f, &k) * FOLD_WAYS];
+	for (unsigned i = 0; i < FOLD_WAYS; i++) {
+		if (!set[i].used)
+			spare = &set[i];
+		else if (memcmp(&set[i].key, &k, sizeof(k)) == 0)
+			e = &set[i];
+		else if (!oldest || set[i].opened_ns < oldest->opened_ns)
+			oldest = &set[i];
+	}
+	if (e && !is_over(f, e, head->ts_ns)) {
+		if (e->rec.count++ == 0)
+			e->rec.first_ns = head->ts_ns;
+		e->rec.last_ns = e->rec.ts_ns = head->ts_ns;
+		e->rec.last_frame = head->frame;
+		return FOLD_COUNTED;
+	}
+	if (!e && !spare) {
+		e = oldest;
+		f->evicted++;
+	}
+	if (!e) {
+		open_entry(f, spare, &k, head, op);
+		return FOLD_TELL;
+	}
+	if (close_entry(f, e)) { /* its alert must outlive its place */
+		f->told = *e;
+		*closed = &f->told.rec;
+	}
+	open_entry(f, e, &k, head, op);
+	return FOLD_TELL;
+}
+
+const struct record *
+fold_due(struct fold *f, uint64_t now_ns)
+{
+	while (f->oldest) {
+		struct fold_entry *e = &f->entry[f->oldest - 1];
+		const struct record *told;
+
+		if (now_ns != UINT64_MAX && !is_over(f, e, now_ns))
+			return NULL;
+		told = close_entry(f, e);
+		if (told)
+			return told;
+	}
+	return NULL;
+}

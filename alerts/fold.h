@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fold.h - storms become one line with a count.
+ *
+ * Events with the same verdict, flow and object within a window are one
+ * storm.  Its first event is told at once; the rest is counted, and when the
+ * window is over one more alert tells count, first and last.  So the sum of
+ * il_count over all lines (a line without it counts 1) is the number of events.
+ *
+ * The table has a fixed size.  When a set of it is full, the oldest entry is
+ * closed early and told.  Closing needs a place to put the alert: fold_put()
+ * and fold_due() hand out at most one record at a time.
+ */
+#ifndef ALERTS_FOLD_H
+#define ALERTS_FOLD_H
+
+#include "alerts/record.h"
+#include "base/hash.h"
+
+#define FOLD_SETS 1024u
+#define FOLD_WAYS 4u
+
+struct fold_key {
+	struct net_addr src, dst;
+	uint64_t flow_id, anomalies;
+	uint32_t rule, conduit, unit, item_sub, item_first, item_count;
+	uint16_t code, sub;
+	uint8_t kind, cond, reason, would, proto, fact_kind, item_space, to_client;
+};
+
+struct fold_entry {
+	struct fold_key key;
+	struct record rec; /* of the first event; no text but op */
+	char op[RECORD_OP_MAX + 1]; /* lies behind rec: record_op() finds it */
+	uint64_t opened_ns;
+	uint32_t older, newer; /* list by opening time; index + 1, 0 = none */
+	bool used;
+};
+
+struct fold {
+	uint64_t window_ns;
+	struct hash_seed seed;
+	uint32_t oldest, newest; /* index + 1 */
+	uint64_t evicted;	 /* entries closed early for want of room */
+	struct fold_entry told;	 /* copy of one whose place was taken */
+	struct fold_entry entry[FOLD_SETS * FOLD_WAYS];
+};
+
+enum fold_answer { FOLD_TELL = 0, FOLD_COUNTED };
+
+/* A table in zeroed memory. */
+void fold_init(struct fold *f, uint64_t window_ns, uint64_t seed);
+
+/*
+ * One event.  COUNTED: it belongs to a storm that was told.  TELL: it is the
+ * first of one.  When an entry had to end for that and had counted something,
+ * *closed is its alert, valid until the next call; else NULL.
+ */
+enum fold_answer fold_put(struct fold *f, const struct record *head, const char *op,
+    const struct record **closed);
+
+/* The next storm whose window is over at now_ns (UINT64_MAX: all), or NULL. */
+const struct record *fold_due(struct fold *f, uint64_t now_ns);
+
+#endif /* ALERTS_FOLD_H */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* record.c - an event, copied so that it may cross to the signer. */
+#include "alerts/record.h"
+
+#include <string.h>
+
+#include "base/jw.h"
+
+void
+record_head(struct record *r, const struct event *ev)
+{
+	const struct fact *f = ev->fact;
+
+	memset(r, 0, sizeof(*r));
+	r->kind = ev->kind;
+	r->cond = ev->cond;
+	r->to_client = ev->to_client;
+	r->verdict = ev->verdict;
+	r->ts_ns = r->first_ns = r->last_ns = ev->ts_ns;
+	r->frame = r->last_frame = ev->frame;
+	r->flow_id = ev->flow_id;
+	r->count = 1;
+	r->proto = FACT_PROTO_NONE;
+	if (ev->tuple) {
+		r->tuple = *ev->tuple;
+		r->has_tuple = true;
+	}
+	if (!f)
+		return;
+	r->has_fact = true;
+	r->proto = f->proto;
+	r->fact_kind = f->kind;
+	r->access = f->access;
+	r->code = f->code;
+	r->sub = f->sub;
+	r->unit = f->unit;
+	r->txn = f->txn;
+	r->n_items = f->n_items;
+	r->anomalies = f->anomalies;
+	if (f->n_items > 0) {
+		r->has_item = true;
+		r->item_space = f->item.space;
+		r->item_sub = f->item.sub;
+		r->item_first = f->item.first;
+		r->item_count = f->item.count;
+	}
+}
+
+static size_t
+min_len(const char *s, size_t max)
+{
+	return s ? strnlen(s, max) : 0;
+}
+
+/* Where a JSON text of at least n bytes may be cut: not inside \u00e4 or a UTF-8 sequence. */
+static size_t
+cut_at(const char *s, size_t n)
+{
+	size_t back;
+
+	for (back = 0; back < 5 && n > back; back++)
+		if (s[n - 1 - back] == '\\')
+			return n - 1 - back;
+	while (n > 0 && ((uint8_t)s[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
+void
+record_text(struct record *r, const struct event *ev, char *scratch, size_t scratch_size)
+{
+	struct jw w = jw_make(scratch, scratch_size);
+	char *p = (char *)(r + 1);
+	size_t n, room = RECORD_TEXT_MAX;
+
+	if (!ev->fact) {
+		r->note_len = (uint8_t)min_len(ev->note, RECORD_NOTE_MAX);
+		if (r->note_len)
+			memcpy(p, ev->note, r->note_len);
+		return;
+	}
+	r->op_len = (uint8_t)min_len(ev->fact->op, RECORD_OP_MAX);
+	r->note_len = (uint8_t)min_len(ev->note, RECORD_NOTE_MAX);
+	memcpy(p, ev->fact->op, r->op_len);
+	p += r->op_len;
+	if (r->note_len)
+		memcpy(p, ev->note, r->note_len);
+	p += r->note_len;
+	room -= (size_t)r->op_len + r->note_len;
+	jw_obj(&w, NULL);
+	fact_json(&w, ev->fact);
+	jw_close(&w, '}');
+	n = jw_len(&w);
+	r->pdu_full = (uint32_t)n;
+	if (n > room || w.full) {
+		r->pdu_cut = true;
+		crypto_sha256(scratch, n, r->pdu_sha256);
+		n = cut_at(scratch, n > room ? room : n);
+	}
+	memcpy(p, scratch, n);
+	r->pdu_len = (uint16_t)n;
+}
