@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_key.c - interlock key: make and show signing keys. */
+#include <getopt.h>
+#include <string.h>
+
+#include "base/key.h"
+#include "cli/cli.h"
+
+static const char help[] =
+    "usage: interlock key new FILE\n"
+    "       interlock key show [--jwk | --pem] FILE\n\n"
+    "  new FILE    make an Ed25519 key: FILE is the secret half (mode 0600), FILE.pub\n"
+    "              the public one; nothing is ever overwritten\n"
+    "  show FILE   the public half of a secret or public key file\n"
+    "      --jwk   as JSON Web Key, for JOSE libraries\n"
+    "      --pem   as PEM, for openssl\n";
+
+static int
+key_new(const char *path)
+{
+	struct key k;
+	char err[512];
+	int r;
+
+	key_init(&k);
+	r = key_save(&k, path, err, sizeof(err));
+	if (r < 0)
+		cli_say("%s", err);
+	else
+		printf("%s: secret key, keep it\n%s.pub: public key, give it to those who verify\n"
+		       "key id %s\n", path, path, k.kid);
+	key_wipe(&k);
+	return r < 0 ? EXIT_UNABLE : EXIT_OK;
+}
+
+static int
+key_show(const char *path, bool jwk, bool pem)
+{
+	static struct key_set set;
+	char buf[KEY_JWK_MAX], err[512];
+
+	if (key_set_load(&set, path, err, sizeof(err)) < 0) {
+		cli_say("%s", err);
+		return EXIT_UNABLE;
+	}
+	for (unsigned i = 0; i < set.n; i++) {
+		if (jwk)
+			printf("%s\n", key_jwk(&set.key[i], buf));
+		else if (pem)
+			printf("%s", key_pem(&set.key[i], buf));
+		else
+			printf("%s: Ed25519, key id %s\n%s\n", path, set.key[i].kid,
+			    key_jwk(&set.key[i], buf));
+	}
+	return EXIT_OK;
+}
+
+int
+cmd_key(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"help", no_argument, NULL, 'h'},
+	    {"jwk", no_argument, NULL, 'j'},
+	    {"pem", no_argument, NULL, 'p'},
+	    {0},
+	};
+	bool jwk = false, pem = false;
+	int c;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1)
+		switch (c) {
+		case 'h':
+			fputs(help, stdout);
+			return EXIT_OK;
+		case 'j':
+			jwk = true;
+			break;
+		case 'p':
+			pem = true;
+			break;
+		default:
+			return cli_bad_option("key", argv, c);
+		}
+	if (argc - optind != 2)
+		return cli_usage("key", "new or show, and one file");
+	if (strcmp(argv[optind], "new") == 0) {
+		if (jwk || pem)
+			return cli_usage("key", "--jwk and --pem are for show");
+		return key_new(argv[optind + 1]);
+	}
+	if (strcmp(argv[optind], "show") == 0)
+		return key_show(argv[optind + 1], jwk, pem);
+	return cli_usage("key", "%s: new or show", argv[optind]);
+}
