@@ -223,12 +223,16 @@ modbus_pdu(struct dis_call *call, struct cur c)
 
 	if (call->dir == DIR_TO_SERVER) {
 		f.kind = FACT_REQUEST;
-		if (code & FC_EXCEPTION) {
-			a |= MB_A(EXCEPTION_REQUEST);
+		if (code & FC_EXCEPTION) { /* an answer that goes the wrong way */
+			struct cur rest = c;
+
+			a |= MB_A(EXCEPTION_REQUEST) | exception(&rest, &f, &x, NULL);
+			c = rest;
 			keep = false;
+		} else {
+			a |= request(fc, &c, &f, &x, &about);
+			key |= about;
 		}
-		a |= request(fc, &c, &f, &x, &about);
-		key |= about;
 		if (st->open)
 			a |= pair_check(st, key, call->datagram, !rtu, &keep);
 		if (rtu && unit == 0) { /* [SER] 2.1: a broadcast has no answer */
@@ -266,7 +270,7 @@ modbus_pdu(struct dis_call *call, struct cur c)
 	if (a & malformed_bits) {
 		f.kind = FACT_MALFORMED;
 		f.n_items = 0;
-		if (!cur_ok(&c) && call->dir == DIR_TO_SERVER)
+		if (!cur_ok(&c) && call->dir == DIR_TO_SERVER && !(code & FC_EXCEPTION))
 			short_body(fc, &x);
 	}
 	f.anomalies = a;

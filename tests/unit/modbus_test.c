@@ -516,7 +516,7 @@ static const struct line anomalies[] = {
 	{125, MBAP, ">1 01 03 0000 0001 <1 01 83 09",
 	    "exception 3 read_holding_registers !exception_code"},
 	{126, MBAP, ">1 01 83 02",
-	    "malformed 3 read_holding_registers !body_short !exception_request"},
+	    "malformed 3 read_holding_registers !exception_request"},
 	{127, MBAP, ">1 01 00 0000",
 	    "request 0 invalid_0 !function_zero !function_not_public"},
 	{128, MBAP, ">1 00 5a 00 0a "
