@@ -406,13 +406,19 @@ static void
 put_pdu_sentence(struct jw *w, const struct words *k, const struct record *r)
 {
 	put_op(w, k, r);
-	put(w, r->to_client ? " from " : " to ");
-	put(w, r->to_client ? k->src : k->dst);
+	if (!k->conduit || r->to_client) { /* a conduit's name says who asks */
+		put(w, " from ");
+		put(w, k->src);
+	}
+	if (!k->conduit || !r->to_client) {
+		put(w, " to ");
+		put(w, k->dst);
+	}
 	if (k->rule) {
 		put(w, k->rule->deny ? " denied by rule " : " allowed with alert by rule ");
 		put(w, k->rule->name);
 	} else {
-		put(w, " not allowed by any rule");
+		put(w, k->conduit ? " not allowed by any rule" : ", no conduit allows it");
 	}
 }
 
