@@ -177,4 +177,7 @@ const char *policy_cond_name(uint8_t cond);	 /* "overlap-differs" as in YAML */
 void policy_why(const struct policy *pol, const struct net_tuple *t, const struct fact *f,
     FILE *to);
 
+/* The keys, sets and options of a protocol as Markdown, out of its schema table. */
+void policy_describe(const struct dissector *dis, FILE *to);
+
 #endif /* POLICY_POLICY_H */
