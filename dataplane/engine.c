@@ -388,6 +388,9 @@ in_window(const struct flow *f, unsigned dir, const struct layers *l)
 static enum drop_reason __attribute__((noinline))
 guard_checks(const struct pkt *p, const struct layers *l, const struct flow *f, unsigned dir)
 {
+	/* IP length 0 exists only in captures of offloaded traffic; hosts discard it. */
+	if (l->flags & LAYER_GSO)
+		return DROP_IP_HEADER;
 	if (!flags_possible(l->tcp_flags))
 		return DROP_TCP_FLAGS;
 	if (!(l->flags & LAYER_V6) && !decode_ip_checksum_ok(p, l))
@@ -618,6 +621,10 @@ udp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	f->last_tick = e->flows.now_tick;
 	f->state = FLOW_OPEN;
 	aim(e, f, dir, l);
+	if (e->inline_mode && l->flags & LAYER_GSO) {
+		drop(p, DROP_IP_HEADER);
+		return;
+	}
 	if (e->inline_mode && !decode_l4_checksum_ok(p, l)) {
 		(void)judge_condition(e, COND_BAD_CHECKSUM, "bad_checksum", FACT_A_CHECKSUM, NULL);
 		drop(p, DROP_L4_CHECKSUM);

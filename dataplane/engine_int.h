@@ -26,6 +26,7 @@
 #define OOO_MAX	   64u /* segments one direction may hold ahead of a hole */
 #define RETAIN_MAX 32u /* cells of judged, unacknowledged bytes per direction */
 #define PROBE_MAX  48u /* bytes a flow is asked about before it is nobody's */
+#define PROBE_DECIDE 8u /* inline: bytes of a maybe after which it must be decided */
 #define PROBE_TRIES 8u /* segments in which an unclaimed flow is asked again */
 #define MIDSTREAM_TRIES 4u /* of them until a midstream flow is called foreign */
 #define HOLE_TICKS 8u  /* watch: a hole is a loss after about a second */

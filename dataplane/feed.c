@@ -265,12 +265,17 @@ turn_round(struct engine *e, struct flow *f)
 }
 
 /*
- * Ask the dissectors, those hinted at by the port first.  YES claims; so does
- * MAYBE with a whole PDU on a hinted port, since a first request with an
- * unusual function must not pass unread.  MAYBE: not enough bytes.
+ * Ask the dissectors, those hinted at by the port first (inline the policy has
+ * already said that this port speaks one of them).  YES claims; so does MAYBE
+ * with a whole PDU on a hinted port, since a first request with an unusual
+ * function must not pass unread.  Inline, bytes that may be a header pass while
+ * they are too few to be a PDU; from PROBE_DECIDE on the likeliest framing has it,
+ * and what turns out otherwise loses step.  And inline a registered port speaks
+ * the protocol's first framing only: bytes that are half a serial frame to us could
+ * be junk and then a whole ADU to the device.
  */
 static enum dis_probe_result
-ask(const struct flow *f, struct cur w, unsigned dir, bool datagram, uint8_t *who,
+ask(const struct engine *e, const struct flow *f, struct cur w, unsigned dir, bool datagram, uint8_t *who,
     uint8_t *variant, bool *hinted)
 {
 	enum dis_probe_result best = PROBE_NO;
@@ -283,15 +288,21 @@ ask(const struct flow *f, struct cur w, unsigned dir, bool datagram, uint8_t *wh
 			bool hint = port_hint(ds, port);
 			enum dis_probe_result r;
 			uint8_t v = 0;
-			int32_t n;
 
 			if (hint != (pass == 0) || (datagram && !ds->datagrams))
 				continue;
-			*hinted |= hint;
+			*hinted |= hint || e->inline_mode;
 			r = ds->probe(w, (enum dis_dir)dir, &v);
-			if (r == PROBE_MAYBE && hint && (n = ds->frame(w, (enum dis_dir)dir, v)) > 0 &&
-			    (size_t)n <= cur_left(&w))
-				r = PROBE_YES;
+			if (v != 0 && hint && e->inline_mode)
+				r = PROBE_NO;
+			if (r == PROBE_MAYBE && (hint || e->inline_mode)) {
+				int32_t n = ds->frame(w, (enum dis_dir)dir, v);
+
+				if (n > 0 && (size_t)n <= cur_left(&w))
+					r = PROBE_YES;
+				else if (e->inline_mode && cur_left(&w) >= PROBE_DECIDE)
+					r = n > 0 ? PROBE_YES : PROBE_NO;
+			}
 			if (r == PROBE_YES) {
 				*who = (uint8_t)i;
 				*variant = v;
@@ -368,11 +379,11 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 		d->carry_len += taken;
 		w = cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len);
 	}
-	r = ask(f, w, dir, false, &who, &variant, &hinted);
+	r = ask(e, f, w, dir, false, &who, &variant, &hinted);
 	if (r != PROBE_YES && !hinted && (f->flags & FLOW_MIDSTREAM) && d->carry == CELL_NONE) {
 		bool other_hint;
 
-		if (ask(f, w, dir ^ 1, false, &who, &variant, &other_hint) == PROBE_YES) {
+		if (ask(e, f, w, dir ^ 1, false, &who, &variant, &other_hint) == PROBE_YES) {
 			turn_round(e, f);
 			dir ^= 1;
 			d = &f->dir[dir];
@@ -479,7 +490,7 @@ feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, 
 	if (f->dis >= FLOW_DIS_NOBODY) {
 		if (f->dis == FLOW_DIS_NOBODY && d->tries >= PROBE_TRIES)
 			goto unreadable;
-		if (ask(f, w, dir, true, &who, &variant, &hinted) != PROBE_YES ||
+		if (ask(e, f, w, dir, true, &who, &variant, &hinted) != PROBE_YES ||
 		    !claim(e, f, who, variant)) {
 			f->dis = FLOW_DIS_NOBODY;
 			if (!hinted) {
