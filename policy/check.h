@@ -39,8 +39,10 @@ bool check_map(struct check *k, const struct ynode *map, const char *what,
     const struct field *fields, unsigned n, const struct ynode **out,
     bool (*other)(struct check *k, void *ctx, const struct ynode *key), void *ctx);
 
+/* An error at a node; a warning at a place that outlives its node. */
 void check_error(struct check *k, const struct ynode *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Warnings do not keep a policy from loading. */
 void check_warn(struct check *k, const struct place *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -13,8 +13,10 @@
 
 #define COMPLAINTS_MAX 1000u /* kept; beyond that only counted */
 
+/* line 0: the file as a whole. */
 void complain_at(struct complaints *c, enum complaint_level level, unsigned line, unsigned col,
     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* The same with a va_list. */
 void complain_v(struct complaints *c, enum complaint_level level, unsigned line, unsigned col,
     const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
 /* By place in the file; complaints about one place keep their order. */

@@ -242,10 +242,13 @@ rule_has_op(const struct rule *r, uint32_t opx)
 	return (r->ops[opx / 64] >> (opx % 64) & 1) != 0;
 }
 
+/* Of normalised intervals only. */
 bool ivals_has(const struct ivals *s, uint32_t v);
 /* Sorted, without overlaps or touching neighbours. */
 void ivals_normalise(struct ivals *s);
+/* May this value be written? */
 bool limit_holds(const struct limit *l, uint32_t value);
+/* The whole text against '*' and '?'. */
 bool glob_match(const char *glob, const char *text, size_t len);
 /* Index of the zone that holds an address (longest prefix), or UINT32_MAX. */
 uint32_t rules_zone_of(const struct ruleset *rs, const struct net_addr *a);

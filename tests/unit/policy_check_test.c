@@ -339,9 +339,9 @@ test_many(void **state)
 
 	(void)state;
 	assert_non_null(text);
-	len = (size_t)sprintf(text, "interlock: 1\nmode: alert\nconduits: []\n");
+	len = (size_t)snprintf(text, 100000, "interlock: 1\nmode: alert\nconduits: []\n");
 	for (unsigned i = 0; i < 1500; i++)
-		len += (size_t)sprintf(text + len, "qqqqqqqq%u: 1\n", i);
+		len += (size_t)snprintf(text + len, 100000 - len, "qqqqqqqq%u: 1\n", i);
 	assert_null(policy_build_text("t", text, len, &c));
 	assert_int_equal(c.errors, 1500);
 	assert_int_equal(c.n, 1000);
