@@ -251,6 +251,24 @@ json() { python3 -c "import json,sys; d=json.load(open(sys.argv[2])); assert eva
 	EOF
 }
 
+@test "replay: a signal ends a run in good order: reported, signed, status 2" {
+	rm -rf fifo ended key key.pub
+	mkfifo fifo
+	"$il" key new key
+	"$il" replay -p plant.yaml --json --journal ended --key key fifo >j 2>err 3>&- &
+	pid=$!
+	exec 9>fifo
+	cat bad.pcap >&9
+	sleep 0.5
+	kill -TERM "$pid"
+	wait "$pid" && status=0 || status=$?
+	exec 9>&-
+	[ "$status" -eq 2 ]
+	err_has "interlock: fifo: interrupted after 16 frames"
+	json 'd["captures"][0]["not_allowed"] == 4 and not d["captures"][0]["complete"]' j
+	is 0 "$il" journal verify --key key.pub ended
+}
+
 @test "why: an allowed frame, with the rule and its line" {
 	is 0 "$il" why -p plant.yaml --frame 4 good.pcap
 	has "10.0.0.1 -> 10.0.0.2"
