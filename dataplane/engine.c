@@ -153,12 +153,12 @@ settle(struct engine *e, struct pkt *p, const struct layers *l, const struct seg
 		p->fate = r->fate;
 		return;
 	}
-	if (r->keep == l->pay_len || !e->inline_mode)
+	if ((r->keep == l->pay_len && r->skip == 0) || !e->inline_mode)
 		return;
 	/* Part of it may go, or (fate forward) its header alone: a keep-alive. */
-	if (r->fate == FATE_DROP && r->keep == 0)
+	if (r->fate == FATE_DROP && r->keep == r->skip)
 		drop(p, (enum drop_reason)r->reason);
-	else if (!inline_trim(e, p, l, r->keep))
+	else if (!inline_trim(e, p, l, r->skip, r->keep))
 		drop(p, DROP_TCP_POOL_FULL);
 }
 
@@ -579,7 +579,7 @@ tcp_general(struct engine *e, struct pkt *p, const struct layers *l, const struc
 		};
 		struct seg_result r = stream_segment(e, f, dir, &s);
 
-		if (__builtin_expect(r.fate != FATE_FORWARD || r.keep != l->pay_len, 0))
+		if (__builtin_expect(r.fate != FATE_FORWARD || r.keep != l->pay_len || r.skip, 0))
 			settle(e, p, l, &r);
 		dir = e->sink.dir;
 		if (__builtin_expect(l->flags & LAYER_CUT, 0))

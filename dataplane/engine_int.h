@@ -122,6 +122,7 @@ feed_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 /* stream.c */
 struct seg_result {
 	uint32_t keep; /* payload bytes that may go on, from the front */
+	uint32_t skip; /* of them, acknowledged long ago: left out */
 	uint8_t fate;  /* enum pkt_fate */
 	uint8_t reason; /* why less than all goes on */
 };
@@ -136,9 +137,10 @@ void stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack);
 void stream_expire(struct engine *e, struct flow *f, bool end);
 void stream_release(struct engine *e, struct flow *f);
 
-/* inline.c: the frame with only the first `keep` bytes of payload, lengths and
- * checksums right, in the burst scratch; false when there is no room. */
-bool inline_trim(struct engine *e, struct pkt *p, const struct layers *l, uint32_t keep);
+/* inline.c: the frame with only bytes skip..keep of its payload, sequence number,
+ * lengths and checksums right, in the burst scratch; false when there is no room. */
+bool inline_trim(struct engine *e, struct pkt *p, const struct layers *l, uint32_t skip,
+    uint32_t keep);
 
 /* engine.c: a held frame leaves, or is dropped for good. */
 void engine_release(struct engine *e, struct pkt *p, const struct layers *l,

@@ -3,8 +3,9 @@
  * inline.c - frames that leave a guard other than they came.
  *
  * A segment that holds allowed PDUs and then a denied one leaves with the
- * allowed ones only: IP length, IP checksum (RFC 1071) and TCP checksum are
- * made anew, FIN and PSH of the removed tail are cleared.
+ * allowed ones only; one that repeats acknowledged bytes leaves without them.
+ * Sequence number, IP length, IP checksum (RFC 1071) and TCP checksum are made
+ * anew, FIN and PSH of a removed tail are cleared.
  */
 #include <string.h>
 
@@ -43,15 +44,19 @@ tcp_checksum(uint8_t *frame, const struct layers *l, uint32_t tcp_len)
 }
 
 bool
-inline_trim(struct engine *e, struct pkt *p, const struct layers *l, uint32_t keep)
+inline_trim(struct engine *e, struct pkt *p, const struct layers *l, uint32_t skip, uint32_t keep)
 {
-	uint32_t len = l->pay_off + keep;
+	uint32_t len = l->pay_off + keep - skip, seq = l->seq + skip;
+	bool tail = keep < l->pay_len;
 	uint8_t *f = e->scratch + e->scratch_used;
 	uint8_t *ip = f + l->l3_off;
 
 	if (len > SCRATCH_BYTES - e->scratch_used)
 		return false;
-	memcpy(f, p->bytes, len);
+	memcpy(f, p->bytes, l->pay_off);
+	memcpy(f + l->pay_off, p->bytes + l->pay_off + skip, keep - skip);
+	put16(f + l->l4_off + 4, seq >> 16);
+	put16(f + l->l4_off + 6, seq & 0xffff);
 	if (l->flags & LAYER_V6) {
 		put16(ip + 4, len - l->l3_off - 40u);
 	} else {
@@ -59,7 +64,8 @@ inline_trim(struct engine *e, struct pkt *p, const struct layers *l, uint32_t ke
 		put16(ip + 10, 0);
 		put16(ip + 10, ~sum16(ip, (ip[0] & 15u) * 4u, 0) & 0xffff);
 	}
-	f[l->l4_off + 13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+	if (tail)
+		f[l->l4_off + 13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
 	tcp_checksum(f, l, len - l->l4_off);
 	e->scratch_used += (len + 63u) & ~63u;
 	p->bytes = f;

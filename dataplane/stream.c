@@ -180,11 +180,11 @@ overlap(struct engine *e, uint32_t len)
 	e->note = "differs from what was seen before";
 	if (judge_condition(e, COND_OVERLAP_DIFFERS, "overlap_differs", FACT_A_OVERLAP, NULL) >=
 		VERDICT_REJECT && e->inline_mode)
-		return (struct seg_result){0, FATE_DROP, DROP_TCP_OVERLAP};
+		return (struct seg_result){0, 0, FATE_DROP, DROP_TCP_OVERLAP};
 	/* Inline the first data wins whatever the policy says. */
 	if (e->inline_mode)
-		return (struct seg_result){0, FATE_DROP, DROP_TCP_OVERLAP};
-	return (struct seg_result){len, FATE_FORWARD, 0};
+		return (struct seg_result){0, 0, FATE_DROP, DROP_TCP_OVERLAP};
+	return (struct seg_result){len, 0, FATE_FORWARD, 0};
 }
 
 static struct seg_result
@@ -211,8 +211,8 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 			if (!held_same(c, s))
 				return overlap(e, s->len);
 			e->note = "duplicate of a held segment";
-			return e->inline_mode ? (struct seg_result){0, FATE_CONSUMED, 0}
-					      : (struct seg_result){s->len, FATE_FORWARD, 0};
+			return e->inline_mode ? (struct seg_result){0, 0, FATE_CONSUMED, 0}
+					      : (struct seg_result){s->len, 0, FATE_FORWARD, 0};
 		}
 		if (seq_diff(c->seq, s->seq) > 0)
 			break;
@@ -224,7 +224,7 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 		e->note = "no room to hold it";
 		if (e->inline_mode) {
 			(void)judge_condition(e, COND_OVERLOAD, "pool_full", FACT_A_OVERLOAD, NULL);
-			return (struct seg_result){0, FATE_DROP, DROP_TCP_POOL_FULL};
+			return (struct seg_result){0, 0, FATE_DROP, DROP_TCP_POOL_FULL};
 		}
 		if (d->n_ooo > 0) { /* make room: the hole is a loss now */
 			stream_expire(e, f, false);
@@ -233,7 +233,7 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 		(void)judge_condition(e, COND_OVERLOAD, "pool_full", FACT_A_OVERLOAD, NULL);
 		d->nxt = s->seq + s->len;
 		feed_gap(e, f, dir, s->len);
-		return (struct seg_result){s->len, FATE_FORWARD, 0};
+		return (struct seg_result){s->len, 0, FATE_FORWARD, 0};
 	}
 	c = cell_at(&e->cells, id);
 	c->seq = s->seq;
@@ -246,7 +246,7 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 	if (d->n_ooo++ == 0)
 		flow_timer(&e->flows, f, e->inline_mode ? HELD_TICKS : HOLE_TICKS);
 	e->note = "ahead of a hole: waits";
-	return (struct seg_result){s->len, e->inline_mode ? FATE_HELD : FATE_FORWARD, 0};
+	return (struct seg_result){s->len, 0, e->inline_mode ? FATE_HELD : FATE_FORWARD, 0};
 }
 
 /* --- one segment ----------------------------------------------------------------- */
@@ -257,7 +257,7 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
     uint32_t len)
 {
 	struct tcp_dir *d = &f->dir[dir];
-	uint32_t old = (uint32_t)seq_diff(d->nxt, seq);
+	uint32_t old = (uint32_t)seq_diff(d->nxt, seq), skip = 0;
 	enum drop_reason why = DROP_NONE;
 	uint32_t passed;
 
@@ -269,7 +269,9 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 		e->st.retransmitted++;
 		e->note = "retransmission";
 		if (gone && e->inline_mode) /* a keep-alive: goes on, without its bytes */
-			return (struct seg_result){0, FATE_FORWARD, 0};
+			return (struct seg_result){0, 0, FATE_FORWARD, 0};
+		if (e->inline_mode && seq_diff(d->acked, seq) > 0)
+			skip = (uint32_t)seq_diff(d->acked, seq); /* cannot be compared any more */
 		if (!gone && !retain_same(e, d, seq, p, old)) {
 			struct seg_result r = overlap(e, len);
 
@@ -277,11 +279,11 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 				return r;
 		}
 		if (old == len)
-			return (struct seg_result){len, FATE_FORWARD, 0};
+			return (struct seg_result){len, skip, FATE_FORWARD, 0};
 	}
 	if (d->flags & DIR_BLOCKED) {
 		e->note = "behind a denied PDU";
-		return (struct seg_result){old, FATE_DROP, DROP_TCP_BLOCKED};
+		return (struct seg_result){old, skip, FATE_DROP, DROP_TCP_BLOCKED};
 	}
 	passed = feed_bytes(e, f, dir, p + old, len - old, &why);
 	d = &f->dir[e->sink.dir]; /* the flow may have been turned round */
@@ -289,9 +291,9 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 	d->nxt += passed;
 	if (passed < len - old) {
 		d->flags |= DIR_BLOCKED;
-		return (struct seg_result){old + passed, FATE_DROP, (uint8_t)why};
+		return (struct seg_result){old + passed, skip, FATE_DROP, (uint8_t)why};
 	}
-	return (struct seg_result){len, FATE_FORWARD, 0};
+	return (struct seg_result){len, skip, FATE_FORWARD, 0};
 }
 
 /* Held segments that are in order now. */
@@ -365,14 +367,14 @@ stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg 
 		stream_retain(e, d, s->seq, s->p, passed);
 		d->nxt += passed;
 		if (__builtin_expect(passed == s->len, 1))
-			return (struct seg_result){passed, FATE_FORWARD, 0};
+			return (struct seg_result){passed, 0, FATE_FORWARD, 0};
 		d->flags |= DIR_BLOCKED;
-		return (struct seg_result){passed, FATE_DROP, (uint8_t)why};
+		return (struct seg_result){passed, 0, FATE_DROP, (uint8_t)why};
 	}
 	if (seq_diff(s->seq, d->nxt) > 0) {
 		if (d->flags & DIR_BLOCKED) {
 			e->note = "behind a denied PDU";
-			return (struct seg_result){0, FATE_DROP, DROP_TCP_BLOCKED};
+			return (struct seg_result){0, 0, FATE_DROP, DROP_TCP_BLOCKED};
 		}
 		return hold(e, f, dir, s);
 	}
