@@ -94,7 +94,7 @@ struct words {
 	const char *conduit, *proto;	   /* or NULL */
 	struct policy_rule_info rule_info;
 	const struct policy_rule_info *rule; /* or NULL */
-	char object[96]; /* "holding 100..119", or "" */
+	const char *object; /* "holding 100..119", or "" */
 };
 
 /* --- ATT&CK ------------------------------------------------------------------------ */
@@ -157,30 +157,6 @@ attack_fits(const struct attack *a, const struct record *r, unsigned when, const
 	    (!a->proto || (proto && strcmp(a->proto, proto) == 0));
 }
 
-static void
-attack_json(struct jw *w, const struct words *k, const struct record *r)
-{
-	const struct attack *hit[N_ATTACKS];
-	unsigned when = when_of(r, k->rule), n = 0;
-
-	for (size_t i = 0; when && i < N_ATTACKS; i++)
-		if (attack_fits(&attacks[i], r, when, k->proto))
-			hit[n++] = &attacks[i];
-	if (n == 0)
-		return;
-	jw_arr(w, "mitre_technique_id");
-	for (unsigned i = 0; i < n; i++) {
-		jw_str(w, NULL, hit[i]->id);
-		if (hit[i]->new_id)
-			jw_str(w, NULL, hit[i]->new_id);
-	}
-	jw_close(w, ']');
-	jw_arr(w, "mitre_technique_name");
-	for (unsigned i = 0; i < n; i++)
-		jw_str(w, NULL, hit[i]->name);
-	jw_close(w, ']');
-}
-
 /* --- Community ID ------------------------------------------------------------------ */
 
 bool
@@ -227,7 +203,7 @@ static const char *
 community_id(struct eve *e, const struct record *r)
 {
 	const struct net_tuple *t = &r->tuple;
-	struct eve_cid *c = &e->cid[(t->sport ^ t->dport) % (sizeof(e->cid) / sizeof(e->cid[0]))];
+	struct eve_cid *c = &e->cid[(t->sport ^ t->dport) % EVE_CACHE];
 
 	if (c->sport == t->sport && c->dport == t->dport && c->proto == t->proto &&
 	    net_addr_eq(&c->src, &t->src) && net_addr_eq(&c->dst, &t->dst) && c->text[0])
@@ -243,6 +219,56 @@ community_id(struct eve *e, const struct record *r)
 	c->proto = t->proto;
 	return c->text;
 }
+
+/* --- pieces of a line ------------------------------------------------------------------ */
+
+#define LIT(w, s) jw_raw((w), (s), sizeof(s) - 1)
+
+static void
+put(struct jw *w, const char *s)
+{
+	jw_raw(w, s, strlen(s));
+}
+
+/* A string value; WORD for words of ours that need no escape. */
+#define TEXT(w, lead, value)                                                                       \
+	do {                                                                                       \
+		LIT(w, lead);                                                                      \
+		jw_quote(w, (value), strlen(value));                                               \
+	} while (0)
+#define WORD(w, lead, value)                                                                       \
+	do {                                                                                       \
+		LIT(w, lead "\"");                                                                 \
+		put(w, value);                                                                     \
+		jw_ch(w, '"');                                                                     \
+	} while (0)
+#define NUMBER(w, lead, value)                                                                     \
+	do {                                                                                       \
+		LIT(w, lead);                                                                      \
+		jw_dec(w, value);                                                                  \
+	} while (0)
+/* A member of alert.metadata: a list of one string. */
+#define META_TEXT(w, key, value)                                                                   \
+	do {                                                                                       \
+		TEXT(w, ",\"" key "\":[", value);                                                  \
+		jw_ch(w, ']');                                                                     \
+	} while (0)
+#define META_WORD(w, key, value)                                                                   \
+	do {                                                                                       \
+		WORD(w, ",\"" key "\":[", value);                                                  \
+		jw_ch(w, ']');                                                                     \
+	} while (0)
+#define META_NUMBER(w, key, value)                                                                 \
+	do {                                                                                       \
+		NUMBER(w, ",\"" key "\":[\"", value);                                              \
+		LIT(w, "\"]");                                                                     \
+	} while (0)
+#define META_TIME(w, key, value)                                                                   \
+	do {                                                                                       \
+		LIT(w, ",\"" key "\":[\"");                                                        \
+		jw_time(w, value);                                                                 \
+		LIT(w, "\"]");                                                                     \
+	} while (0)
 
 /* --- words -------------------------------------------------------------------------- */
 
@@ -292,12 +318,11 @@ addr_text(const struct net_addr *a, char buf[NET_ADDR_STRLEN])
 static char *
 mac_text(const uint8_t mac[6], char *buf)
 {
-	char hex[13];
+	static const char hex[] = "0123456789abcdef";
 
-	crypto_hex(mac, 6, hex);
 	for (unsigned i = 0; i < 6; i++) {
-		buf[3 * i] = hex[2 * i];
-		buf[3 * i + 1] = hex[2 * i + 1];
+		buf[3 * i] = hex[mac[i] >> 4];
+		buf[3 * i + 1] = hex[mac[i] & 15];
 		buf[3 * i + 2] = i < 5 ? ':' : '\0';
 	}
 	return buf;
@@ -311,31 +336,47 @@ has_mac(const uint8_t mac[6])
 	return memcmp(mac, none, 6) != 0;
 }
 
-static void
-object_text(struct words *k, const struct record *r, const struct dis_schema *sc)
+/* "holding 100..119", in the protocol's own notation; "" without an object. */
+static const char *
+object_text(struct eve *e, const struct record *r, const struct dis_schema *sc)
 {
-	char first[32], last[32];
-	const char *space;
+	struct eve_object *o = &e->object[(r->item_first ^ r->item_count << 4) % EVE_CACHE];
+	uint32_t last = r->item_first + r->item_count - 1;
+	struct jw w = jw_make(o->text, sizeof(o->text));
+	char addr[32];
 
-	k->object[0] = '\0';
 	if (!r->has_item || !sc || r->item_space >= sc->n_spaces || r->item_count == 0)
-		return;
-	space = sc->spaces[r->item_space].name;
-	if (sc->show_addr) {
-		sc->show_addr(r->item_space, r->item_sub, r->item_first, first, sizeof(first));
-		sc->show_addr(r->item_space, r->item_sub, r->item_first + r->item_count - 1, last,
-		    sizeof(last));
-	} else {
-		snprintf(first, sizeof(first), "%u", r->item_first);
-		snprintf(last, sizeof(last), "%u", r->item_first + r->item_count - 1);
+		return "";
+	if (o->text[0] && o->first == r->item_first && o->count == r->item_count &&
+	    o->sub == r->item_sub && o->space == r->item_space && o->proto == r->proto &&
+	    o->more == (r->n_items > 1))
+		return o->text;
+	put(&w, sc->spaces[r->item_space].name);
+	jw_ch(&w, ' ');
+	for (uint32_t at = r->item_first;; at = last) {
+		if (sc->show_addr)
+			put(&w, sc->show_addr(r->item_space, r->item_sub, at, addr, sizeof(addr)));
+		else
+			jw_dec(&w, at);
+		if (at == last)
+			break;
+		LIT(&w, "..");
 	}
-	snprintf(k->object, sizeof(k->object), "%s %s%s%s%s", space, first,
-	    r->item_count > 1 ? ".." : "", r->item_count > 1 ? last : "",
-	    r->n_items > 1 ? ", ..." : "");
+	if (r->n_items > 1)
+		LIT(&w, ", ...");
+	if (!jw_end(&w))
+		o->text[sizeof(o->text) - 1] = '\0';
+	o->sub = r->item_sub;
+	o->first = r->item_first;
+	o->count = r->item_count;
+	o->proto = r->proto;
+	o->space = r->item_space;
+	o->more = r->n_items > 1;
+	return o->text;
 }
 
 static void
-words_find(struct words *k, const struct eve *e, const struct record *r)
+words_find(struct words *k, struct eve *e, const struct record *r)
 {
 	bool ip = r->has_tuple && r->tuple.proto != 0;
 
@@ -351,7 +392,7 @@ words_find(struct words *k, const struct eve *e, const struct record *r)
 	} else {
 		k->src = k->dst = "";
 	}
-	object_text(k, r, r->proto < n_dissectors ? dissectors[r->proto]->schema : NULL);
+	k->object = object_text(e, r, r->proto < n_dissectors ? dissectors[r->proto]->schema : NULL);
 	if (!e->policy)
 		return;
 	if (ip) {
@@ -367,13 +408,29 @@ words_find(struct words *k, const struct eve *e, const struct record *r)
 		k->rule = &k->rule_info;
 }
 
-/* --- signature: one sentence for people ---------------------------------------------- */
-
 static void
-put(struct jw *w, const char *s)
+attack_meta(struct jw *w, const struct words *k, const struct record *r)
 {
-	jw_raw(w, s, strlen(s));
+	const struct attack *hit[N_ATTACKS];
+	unsigned when = when_of(r, k->rule), n = 0;
+
+	for (size_t i = 0; when && i < N_ATTACKS; i++)
+		if (attack_fits(&attacks[i], r, when, k->proto))
+			hit[n++] = &attacks[i];
+	if (n == 0)
+		return;
+	LIT(w, ",\"mitre_technique_id\":[");
+	for (unsigned i = 0; i < n; i++) {
+		if (i)
+			jw_ch(w, ',');
+		WORD(w, "", hit[i]->id);
+		if (hit[i]->new_id)
+			WORD(w, ",", hit[i]->new_id);
+	}
+	jw_ch(w, ']');
 }
+
+/* --- signature: one sentence for people ---------------------------------------------- */
 
 static void
 put_op(struct jw *w, const struct words *k, const struct record *r)
@@ -386,7 +443,7 @@ put_op(struct jw *w, const struct words *k, const struct record *r)
 }
 
 static void
-put_anomalies(struct jw *w, const struct record *r)
+put_anomalies(struct jw *w, const struct record *r, const char *quote, const char *between)
 {
 	bool any = false;
 
@@ -396,8 +453,10 @@ put_anomalies(struct jw *w, const struct record *r)
 		if (!name)
 			continue;
 		if (any)
-			put(w, ", ");
+			put(w, between);
+		put(w, quote);
 		put(w, name);
+		put(w, quote);
 		any = true;
 	}
 }
@@ -488,7 +547,7 @@ signature(struct jw *w, const struct words *k, const struct record *r)
 		put(w, " to ");
 		put(w, k->dst);
 		put(w, " has ");
-		put_anomalies(w, r);
+		put_anomalies(w, r, "", ", ");
 		return;
 	default:
 		put_pdu_sentence(w, k, r);
@@ -496,34 +555,6 @@ signature(struct jw *w, const struct words *k, const struct record *r)
 }
 
 /* --- the line ------------------------------------------------------------------------ */
-
-static void
-meta(struct jw *w, const char *key, const char *value)
-{
-	jw_arr(w, key);
-	jw_str(w, NULL, value);
-	jw_close(w, ']');
-}
-
-static void
-meta_u(struct jw *w, const char *key, uint64_t v)
-{
-	jw_arr(w, key);
-	jw_ch(w, '"');
-	jw_dec(w, v);
-	put(w, "\"]");
-	w->comma = true;
-}
-
-static void
-meta_time(struct jw *w, const char *key, uint64_t ns)
-{
-	jw_arr(w, key);
-	jw_ch(w, '"');
-	jw_time(w, ns);
-	put(w, "\"]");
-	w->comma = true;
-}
 
 /* The PDU is JSON that we wrote: only quotes and backslashes need an escape. */
 static void
@@ -545,92 +576,86 @@ quote_json(struct jw *w, const char *s, size_t n)
 }
 
 static void
-pdu_json(struct jw *w, const struct record *r)
+pdu_meta(struct jw *w, const struct record *r)
 {
 	char hex[2 * CRYPTO_SHA256_LEN + 1];
 
 	if (r->pdu_len == 0)
 		return;
-	jw_arr(w, "il_pdu");
-	jw_ch(w, '"');
+	LIT(w, ",\"il_pdu\":[\"");
 	quote_json(w, record_pdu(r), r->pdu_len);
-	put(w, "\"]");
-	w->comma = true;
+	LIT(w, "\"]");
 	if (!r->pdu_cut)
 		return;
-	meta_u(w, "il_pdu_bytes", r->pdu_full);
-	meta(w, "il_pdu_sha256", crypto_hex(r->pdu_sha256, sizeof(r->pdu_sha256), hex));
+	META_NUMBER(w, "il_pdu_bytes", r->pdu_full);
+	META_WORD(w, "il_pdu_sha256", crypto_hex(r->pdu_sha256, sizeof(r->pdu_sha256), hex));
 }
 
 static void
 fact_meta(struct jw *w, const struct words *k, const struct record *r)
 {
-	meta(w, "il_kind", fact_kind_name(r->fact_kind));
-	jw_arr(w, "il_op");
-	jw_strn(w, NULL, record_op(r), r->op_len);
-	jw_close(w, ']');
-	meta(w, "il_access", fact_access_name(r->access));
+	META_WORD(w, "il_kind", fact_kind_name(r->fact_kind));
+	LIT(w, ",\"il_op\":[");
+	jw_quote(w, record_op(r), r->op_len);
+	jw_ch(w, ']');
+	META_WORD(w, "il_access", fact_access_name(r->access));
 	if (k->proto)
-		meta_u(w, "il_unit", r->unit);
+		META_NUMBER(w, "il_unit", r->unit);
 	if (k->object[0])
-		meta(w, "il_object", k->object);
+		META_TEXT(w, "il_object", k->object);
 	if (r->anomalies != 0) {
-		jw_arr(w, "il_anomaly");
-		for (unsigned bit = 0; bit < 64; bit++) {
-			const char *name =
-			    r->anomalies >> bit & 1 ? fact_anomaly_name(r->proto, bit) : NULL;
-
-			if (name)
-				jw_str(w, NULL, name);
-		}
-		jw_close(w, ']');
+		LIT(w, ",\"il_anomaly\":[");
+		put_anomalies(w, r, "\"", ",");
+		jw_ch(w, ']');
 	}
-	pdu_json(w, r);
+	pdu_meta(w, r);
 }
 
 static void
 verdict_meta(struct jw *w, const struct words *k, const struct record *r)
 {
-	meta(w, "il_reason", policy_reason_name(r->verdict.reason));
+	META_WORD(w, "il_reason", policy_reason_name(r->verdict.reason));
 	if (r->kind == EVENT_CONDITION)
-		meta(w, "il_condition", policy_cond_name(r->cond));
+		META_WORD(w, "il_condition", policy_cond_name(r->cond));
 	if (k->rule)
-		meta(w, "il_rule", k->rule->name);
+		META_TEXT(w, "il_rule", k->rule->name);
 	if (k->conduit)
-		meta(w, "il_conduit", k->conduit);
-	meta(w, "il_verdict", verdict_action_name(r->verdict.action));
-	meta(w, "il_would", verdict_action_name(r->verdict.would));
-	if (r->verdict.mode < sizeof(mode_names) / sizeof(mode_names[0]))
-		meta(w, "il_mode", mode_names[r->verdict.mode]);
+		META_TEXT(w, "il_conduit", k->conduit);
+	META_WORD(w, "il_verdict", verdict_action_name(r->verdict.action));
+	if (r->verdict.would != r->verdict.action) {
+		META_WORD(w, "il_would", verdict_action_name(r->verdict.would));
+		if (r->verdict.mode < sizeof(mode_names) / sizeof(mode_names[0]))
+			META_WORD(w, "il_mode", mode_names[r->verdict.mode]);
+	}
 	if (k->src_dev)
-		meta(w, "il_src", k->src_dev);
+		META_TEXT(w, "il_src", k->src_dev);
 	if (k->dst_dev)
-		meta(w, "il_dst", k->dst_dev);
+		META_TEXT(w, "il_dst", k->dst_dev);
 }
 
 static void
 metadata(struct eve *e, struct jw *w, const struct words *k, const struct record *r, uint64_t seq)
 {
-	jw_obj(w, "metadata");
-	meta_u(w, "il_seq", seq);
+	NUMBER(w, ",\"metadata\":{\"il_seq\":[\"", seq);
+	LIT(w, "\"]");
 	if (r->kind < EVENT_LOST) {
 		verdict_meta(w, k, r);
 		if (r->has_fact)
 			fact_meta(w, k, r);
 		if (r->note_len) {
-			jw_arr(w, "il_note");
-			jw_strn(w, NULL, record_note(r), r->note_len);
-			jw_close(w, ']');
+			LIT(w, ",\"il_note\":[");
+			jw_quote(w, record_note(r), r->note_len);
+			jw_ch(w, ']');
 		}
-		attack_json(w, k, r);
-		meta_u(w, "il_frame", r->last_frame);
+		attack_meta(w, k, r);
+		if (r->last_frame != 0)
+			META_NUMBER(w, "il_frame", r->last_frame);
 	}
-	if (r->folded || r->kind >= EVENT_LOST) {
-		meta_u(w, "il_count", r->count);
-		if (r->kind < EVENT_LOST) {
-			meta_time(w, "il_first", r->first_ns);
-			meta_time(w, "il_last", r->last_ns);
-		}
+	if (r->folded || r->kind >= EVENT_LOST)
+		META_NUMBER(w, "il_count", r->count);
+	if (r->folded) {
+		META_TIME(w, "il_first", r->first_ns);
+		META_TIME(w, "il_last", r->last_ns);
 	}
 	put(w, e->tail);
 }
@@ -639,71 +664,66 @@ static void
 network(struct eve *e, struct jw *w, const struct words *k, const struct record *r)
 {
 	const struct net_tuple *t = &r->tuple;
-	char buf[8];
+	bool ports = t->sport || t->dport;
 	const char *cid;
+	char buf[NET_MAC_STRLEN];
 
 	if (t->vlan) {
-		jw_arr(w, "vlan");
-		jw_u(w, NULL, t->vlan);
-		jw_close(w, ']');
+		NUMBER(w, ",\"vlan\":[", t->vlan);
+		jw_ch(w, ']');
 	}
 	if (t->proto != 0) {
-		jw_str(w, "src_ip", k->src_ip);
-		if (t->sport || t->dport)
-			jw_u(w, "src_port", t->sport);
-		jw_str(w, "dest_ip", k->dst_ip);
-		if (t->sport || t->dport)
-			jw_u(w, "dest_port", t->dport);
-		jw_str(w, "proto", proto_name(t->proto, buf));
+		WORD(w, ",\"src_ip\":", k->src_ip);
+		if (ports)
+			NUMBER(w, ",\"src_port\":", t->sport);
+		WORD(w, ",\"dest_ip\":", k->dst_ip);
+		if (ports)
+			NUMBER(w, ",\"dest_port\":", t->dport);
+		WORD(w, ",\"proto\":", proto_name(t->proto, buf));
 		if ((cid = community_id(e, r)) != NULL)
-			jw_str(w, "community_id", cid);
-		jw_str(w, "direction", r->to_client ? "to_client" : "to_server");
+			WORD(w, ",\"community_id\":", cid);
+		WORD(w, ",\"direction\":", r->to_client ? "to_client" : "to_server");
 	}
 	if (k->proto)
-		jw_str(w, "app_proto", k->proto);
+		WORD(w, ",\"app_proto\":", k->proto);
 	if (has_mac(t->smac) || has_mac(t->dmac)) {
-		char mac[NET_MAC_STRLEN];
-
-		jw_obj(w, "ether");
-		jw_str(w, "src_mac", mac_text(t->smac, mac));
-		jw_str(w, "dest_mac", mac_text(t->dmac, mac));
-		jw_close(w, '}');
+		WORD(w, ",\"ether\":{\"src_mac\":", mac_text(t->smac, buf));
+		WORD(w, ",\"dest_mac\":", mac_text(t->dmac, buf));
+		jw_ch(w, '}');
 	}
 }
 
 size_t
 eve_write(struct eve *e, const struct record *r, uint64_t seq, char *buf, size_t size)
 {
-	struct jw w = jw_make(buf, size);
 	char text[1024];
-	struct jw sig = jw_make(text, sizeof(text));
+	struct jw w = jw_make(buf, size), sig = jw_make(text, sizeof(text));
+	bool blocked = e->enforcing && r->verdict.action >= VERDICT_REJECT && r->kind < EVENT_LOST;
 	struct words k;
 	struct kind kind;
-	bool blocked = e->enforcing && r->verdict.action >= VERDICT_REJECT && r->kind < EVENT_LOST;
 
 	words_find(&k, e, r);
 	kind = kind_of(r, k.rule);
 	signature(&sig, &k, r);
-	put(&w, "{\"timestamp\":\"");
+	LIT(&w, "{\"timestamp\":\"");
 	jw_time(&w, r->ts_ns);
-	put(&w, "\"");
-	w.comma = true;
+	jw_ch(&w, '"');
 	if (r->flow_id != 0) /* 51 bits, as Suricata: exact in every JSON reader */
-		jw_u(&w, "flow_id", r->flow_id & ((UINT64_C(1) << 51) - 1));
+		NUMBER(&w, ",\"flow_id\":", r->flow_id & ((UINT64_C(1) << 51) - 1));
 	put(&w, e->input);
 	if (e->replay && r->last_frame != 0)
-		jw_u(&w, "pcap_cnt", r->last_frame);
-	put(&w, ",\"event_type\":\"alert\"");
+		NUMBER(&w, ",\"pcap_cnt\":", r->last_frame);
+	LIT(&w, ",\"event_type\":\"alert\"");
 	if (r->has_tuple)
 		network(e, &w, &k, r);
 	put(&w, e->host);
-	put(&w, blocked ? ",\"alert\":{\"action\":\"blocked\"" : ",\"alert\":{\"action\":\"allowed\"");
-	jw_u(&w, "gid", EVE_GID);
-	jw_u(&w, "signature_id", kind.id);
-	put(&w, ",\"rev\":1,\"signature\":");
+	WORD(&w, ",\"alert\":{\"action\":", blocked ? "blocked" : "allowed");
+	NUMBER(&w, ",\"gid\":", EVE_GID);
+	NUMBER(&w, ",\"signature_id\":", kind.id);
+	LIT(&w, ",\"rev\":1,\"signature\":");
 	jw_quote(&w, text, jw_len(&sig));
-	jw_str(&w, "category", kind.category);
-	jw_u(&w, "severity", kind.severity);
+	WORD(&w, ",\"category\":", kind.category);
+	NUMBER(&w, ",\"severity\":", kind.severity);
 	metadata(e, &w, &k, r, seq);
 	return w.full ? 0 : jw_len(&w);
 }
@@ -716,27 +736,27 @@ eve_init(struct eve *e, const struct policy *policy, const char *sensor, const c
 	struct jw w = jw_make(e->input, sizeof(e->input));
 
 	memset(e->cid, 0, sizeof(e->cid));
+	memset(e->object, 0, sizeof(e->object));
 	e->policy = policy;
 	e->replay = replay;
 	e->enforcing = enforcing;
-	w.comma = true;
-	if (input)
-		jw_str(&w, replay ? "pcap_filename" : "in_iface", input);
+	if (input && replay)
+		TEXT(&w, ",\"pcap_filename\":", input);
+	else if (input)
+		TEXT(&w, ",\"in_iface\":", input);
 	if (!jw_end(&w))
 		e->input[0] = '\0';
 	w = jw_make(e->host, sizeof(e->host));
-	w.comma = true;
-	jw_str(&w, "host", sensor);
+	TEXT(&w, ",\"host\":", sensor);
 	if (!jw_end(&w))
 		e->host[0] = '\0';
 	w = jw_make(e->tail, sizeof(e->tail));
-	w.comma = true;
 	if (policy) {
 		if (policy_site(policy) && strlen(policy_site(policy)) < 64)
-			meta(&w, "il_site", policy_site(policy));
-		meta(&w, "il_policy", crypto_hex(policy_hash(policy), CRYPTO_SHA256_LEN, hex));
+			META_TEXT(&w, "il_site", policy_site(policy));
+		META_WORD(&w, "il_policy", crypto_hex(policy_hash(policy), EVE_POLICY_BYTES, hex));
 	}
-	meta(&w, "il_build", build_id);
-	put(&w, "}}}\n");
+	META_WORD(&w, "il_build", build_id);
+	LIT(&w, "}}}\n");
 	(void)jw_end(&w);
 }

@@ -11,6 +11,8 @@
 
 #include "alerts/record.h"
 
+#define EVE_POLICY_BYTES 16 /* of the policy's SHA-256 in il_policy: 128 bits name it safely */
+#define EVE_CACHE 256u
 #define EVE_GID 62443 /* keeps our signature_id apart from those of Suricata's rules */
 
 struct eve {
@@ -19,13 +21,19 @@ struct eve {
 	bool replay;		     /* frame numbers are pcap_cnt */
 	/* Rendered once: the input, and what ends every line. */
 	char input[1024], host[600], tail[512];
-	/* Community ID of recent flows. */
+	/* What costs most to say is remembered: Community ID of flows, names of objects. */
+	struct eve_object {
+		uint32_t sub, first, count;
+		uint8_t proto, space;
+		bool more;
+		char text[80];
+	} object[EVE_CACHE];
 	struct eve_cid {
 		struct net_addr src, dst;
 		uint16_t sport, dport;
 		uint8_t proto;
 		char text[2 + CRYPTO_B64_CHARS(CRYPTO_SHA1_LEN) + 1];
-	} cid[64];
+	} cid[EVE_CACHE];
 };
 
 void eve_init(struct eve *e, const struct policy *policy, const char *sensor, const char *input,

@@ -87,8 +87,11 @@ record_text(struct record *r, const struct event *ev, char *scratch, size_t scra
 		memcpy(p, ev->note, r->note_len);
 	p += r->note_len;
 	room -= (size_t)r->op_len + r->note_len;
+	if (ev->fact->proto == FACT_PROTO_NONE)
+		return;
 	jw_obj(&w, NULL);
-	fact_json(&w, ev->fact);
+	jw_u(&w, "code", ev->fact->code);
+	fact_json_proto(&w, ev->fact);
 	jw_close(&w, '}');
 	n = jw_len(&w);
 	r->pdu_full = (uint32_t)n;

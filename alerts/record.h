@@ -2,8 +2,8 @@
 /*
  * record.h - what goes through the ring: one alert, without a pointer in it.
  *
- * A record is this head and then text: operation, note, and the PDU as the
- * JSON of fact_json().  Names of rules and devices are not in it; the signer
+ * A record is this head and then text: operation, note, and what else the PDU
+ * says as the JSON of fact_json_proto().  Names of rules and devices are not in it; the signer
  * knows the policy.  A record is at most RING_RECORD_MAX bytes; a longer PDU
  * text is cut at a character, and pdu_full and pdu_sha256 say what it was.
  */

@@ -23,6 +23,13 @@ utf8_len(const uint8_t *s, size_t n)
 	return len;
 }
 
+/* What may stand in a string as it is: ASCII but controls, quote, backslash and DEL. */
+static inline bool
+plain(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 void
 jw_quote(struct jw *w, const char *text, size_t n)
 {
@@ -31,8 +38,7 @@ jw_quote(struct jw *w, const char *text, size_t n)
 
 	jw_ch(w, '"');
 	for (size_t i = 0; i < n;) {
-		size_t u = s[i] < 0x20 || s[i] == '"' || s[i] == '\\' || s[i] == 0x7f
-		    ? 0 : utf8_len(s + i, n - i);
+		size_t u = plain(s[i]) ? 1 : s[i] < 0x80 ? 0 : utf8_len(s + i, n - i);
 
 		if (u != 0) {
 			i += u;
@@ -61,11 +67,15 @@ jw_dec(struct jw *w, uint64_t v)
 {
 	char b[20];
 	size_t i = sizeof(b);
+	uint32_t low;
 
-	do {
+	for (; v > UINT32_MAX; v /= 10)
 		b[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v != 0);
+	low = (uint32_t)v; /* divides twice as fast */
+	do {
+		b[--i] = (char)('0' + low % 10);
+		low /= 10;
+	} while (low != 0);
 	jw_raw(w, b + i, sizeof(b) - i);
 }
 

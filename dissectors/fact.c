@@ -107,16 +107,11 @@ anomalies_json(struct jw *w, const struct fact *f, const struct dis_schema *sc)
 }
 
 void
-fact_json(struct jw *w, const struct fact *f)
+fact_json_proto(struct jw *w, const struct fact *f)
 {
 	const struct dis_schema *sc = f->proto < n_dissectors ? dissectors[f->proto]->schema : NULL;
 	uint32_t present = 0;
 
-	jw_str(w, "kind", fact_kind_name(f->kind));
-	jw_u(w, "code", f->code);
-	jw_str(w, "op", f->op);
-	jw_str(w, "access", fact_access_name(f->access));
-	anomalies_json(w, f, sc);
 	if (!sc)
 		return;
 	if (f->ext)
@@ -126,4 +121,15 @@ fact_json(struct jw *w, const struct fact *f)
 			field_json(w, &sc->fields[i], f->ext);
 	if (sc->json)
 		sc->json(w, f);
+}
+
+void
+fact_json(struct jw *w, const struct fact *f)
+{
+	jw_str(w, "kind", fact_kind_name(f->kind));
+	jw_u(w, "code", f->code);
+	jw_str(w, "op", f->op);
+	jw_str(w, "access", fact_access_name(f->access));
+	anomalies_json(w, f, f->proto < n_dissectors ? dissectors[f->proto]->schema : NULL);
+	fact_json_proto(w, f);
 }

@@ -150,5 +150,7 @@ struct jw;
 /* The members of DESIGN "facts" that follow the tuple: kind, code, op, access,
  * anomalies, then the protocol's own table.  Writes into an open object. */
 void fact_json(struct jw *w, const struct fact *f);
+/* Only the last part: what the protocol's own table says. */
+void fact_json_proto(struct jw *w, const struct fact *f);
 
 #endif /* DISSECTORS_FACT_H */
