@@ -156,8 +156,13 @@ next_lap(struct load *ld)
 		put32(tcp + 4, response ? sseq : cseq);
 		put32(tcp + 8, response ? cseq + 12 : sseq);
 		put16(mb, (ld->lap + flow) & 0xffff);
-		if (!response && ld->mix)
-			put16(mb + 8, (flow * 7919u + ld->lap) % (ld->rules ? ld->rules : 1) * 4);
+		if (ld->mix) { /* rule r: unit 1 + r % 10, registers from r / 10 * 16 */
+			uint32_t r = (flow * 7919u + ld->lap) % ld->rules;
+
+			mb[6] = (uint8_t)(1 + r % 10);
+			if (!response)
+				put16(mb + 8, r / 10 * 16);
+		}
 		ld->pkts[i].ts_ns = ld->now_ns += 100;
 		ld->pkts[i].frame = ++ld->frame;
 	}
@@ -258,12 +263,8 @@ policy_of(unsigned rules)
 	    "    modbus:\n      addressing: zero-based\n      allow:\n");
 	for (unsigned i = 0; i < rules; i++)
 		n += (size_t)snprintf(text + n, cap - n,
-		    "        - {name: r%u, units: [1], functions: [3], holding: [%u..%u]}\n", i, i * 4,
-		    rules <= 10 ? i * 4 + 9 : i * 4 + 3);
-	if (rules > 10) /* a read of ten registers may cross rules */
-		n += (size_t)snprintf(text + n, cap - n,
-		    "        - {name: tail, units: [1], functions: [3], holding: [%u..%u]}\n", rules * 4,
-		    rules * 4 + 40);
+		    "        - {name: r%u, units: [%u], functions: [3], holding: [%u..%u]}\n", i,
+		    1 + i % 10, i / 10 * 16, i / 10 * 16 + 9);
 	p = policy_build_text("bench", text, n, &c);
 	if (!p) {
 		complaints_print(&c, stderr);
