@@ -130,6 +130,9 @@ crypto_b64url_decode(const char *s, size_t n, void *out, size_t size, size_t *le
 
 	if (n % 4 == 1)
 		return ERR_FORMAT;
+	for (size_t i = 0; i < n; i++) /* libsodium 1.0.18 takes some for the letter without bit 7 */
+		if ((uint8_t)s[i] >= 0x80)
+			return ERR_FORMAT;
 	if (want > size)
 		return ERR_RANGE;
 	return sodium_base642bin(out, size, s, n, NULL, len, NULL,
