@@ -67,39 +67,38 @@ cut_at(const char *s, size_t n)
 }
 
 void
+record_put_pdu(struct record *r, const char *json, size_t n, bool whole)
+{
+	size_t room = RECORD_TEXT_MAX - r->op_len - r->note_len;
+
+	r->pdu_full = (uint32_t)n;
+	if (n > room || !whole) {
+		r->pdu_cut = true;
+		crypto_sha256(json, n, r->pdu_sha256);
+		n = n > room ? cut_at(json, room) : n;
+	}
+	memcpy((char *)(r + 1) + r->op_len + r->note_len, json, n);
+	r->pdu_len = (uint16_t)n;
+}
+
+void
 record_text(struct record *r, const struct event *ev, char *scratch, size_t scratch_size)
 {
+	const char *op = ev->fact ? ev->fact->op : NULL;
 	struct jw w = jw_make(scratch, scratch_size);
 	char *p = (char *)(r + 1);
-	size_t n, room = RECORD_TEXT_MAX;
 
-	if (!ev->fact) {
-		r->note_len = (uint8_t)min_len(ev->note, RECORD_NOTE_MAX);
-		if (r->note_len)
-			memcpy(p, ev->note, r->note_len);
-		return;
-	}
-	r->op_len = (uint8_t)min_len(ev->fact->op, RECORD_OP_MAX);
+	r->op_len = (uint8_t)min_len(op, RECORD_OP_MAX);
 	r->note_len = (uint8_t)min_len(ev->note, RECORD_NOTE_MAX);
-	memcpy(p, ev->fact->op, r->op_len);
-	p += r->op_len;
+	if (r->op_len)
+		memcpy(p, op, r->op_len);
 	if (r->note_len)
-		memcpy(p, ev->note, r->note_len);
-	p += r->note_len;
-	room -= (size_t)r->op_len + r->note_len;
-	if (ev->fact->proto == FACT_PROTO_NONE)
+		memcpy(p + r->op_len, ev->note, r->note_len);
+	if (!ev->fact || ev->fact->proto == FACT_PROTO_NONE)
 		return;
 	jw_obj(&w, NULL);
 	jw_u(&w, "code", ev->fact->code);
 	fact_json_proto(&w, ev->fact);
 	jw_close(&w, '}');
-	n = jw_len(&w);
-	r->pdu_full = (uint32_t)n;
-	if (n > room || w.full) {
-		r->pdu_cut = true;
-		crypto_sha256(scratch, n, r->pdu_sha256);
-		n = cut_at(scratch, n > room ? room : n);
-	}
-	memcpy(p, scratch, n);
-	r->pdu_len = (uint16_t)n;
+	record_put_pdu(r, scratch, jw_len(&w), !w.full);
 }

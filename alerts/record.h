@@ -70,5 +70,7 @@ record_bytes(const struct record *r)
 void record_head(struct record *r, const struct event *ev);
 /* Add the text; r lies in RING_RECORD_MAX bytes, scratch takes the JSON before a cut. */
 void record_text(struct record *r, const struct event *ev, char *scratch, size_t scratch_size);
+/* The last part of that; whole: json is all there was to say. */
+void record_put_pdu(struct record *r, const char *json, size_t n, bool whole);
 
 #endif /* ALERTS_RECORD_H */

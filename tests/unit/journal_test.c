@@ -587,7 +587,7 @@ disk_full(void **state)
 			_exit(2);
 		if (verdict().state != JOURNAL_OPEN_ENDED || verdict().tail_bytes != 0)
 			_exit(3);
-		if (ftruncate(fd, 0) != 0)
+		if (ftruncate(fd, 0) != 0 || close(fd) != 0)
 			_exit(4);
 		if (append(j, 103, 2, 0, 1002 * SEC, true) != 0 ||
 		    journal_close(j, err, sizeof(err)) != 0 || verdict().alerts != 4 ||
