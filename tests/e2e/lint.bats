@@ -7,6 +7,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 	mkdir -p mk base dissectors/toy policy dataplane cli tests
 	cp "$BATS_TEST_DIRNAME"/../../mk/* mk/
+	sed -i /^except/d mk/hotpath # of files that are not in this tree
 	printf '/* SPDX-License-Identifier: Apache-2.0 */\n#include "base/x.h"\nint\nx_get(void)\n{\n\treturn 0;\n}\n' >base/x.c
 	printf '/* SPDX-License-Identifier: Apache-2.0 */\n/* Gives 0. */\nint x_get(void);\n' >base/x.h
 	printf '/* SPDX-License-Identifier: Apache-2.0 */\nconst int dissector_toy = 1;\n' >dissectors/toy/toy.c
