@@ -67,9 +67,10 @@ test_clocks(void **state)
 
 	(void)state;
 	assert_true(wall / NS_PER_S > 1700000000); /* 2023 */
-	while (clock_mono_ns() - mono < 2000000)
+	/* On a busy machine others may have the processor for all of the 2 ms. */
+	while (clock_mono_ns() - mono < 2000000 || clock_cpu_ns() == cpu)
 		work++;
-	assert_true(work > 0 && clock_cpu_ns() > cpu);
+	assert_true(work > 0);
 	assert_true(clock_cpu_ns() - cpu <= clock_mono_ns() - mono + 1000000);
 }
 
