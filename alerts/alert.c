@@ -35,8 +35,8 @@ struct alerts {
 	char *batch; /* BATCH_BYTES of lines */
 	size_t batch_len;
 	uint64_t batch_n, batch_first, batch_opened_ns, batch_last_ns;
-	uint64_t own_lines;	  /* of the batch: lines that no event stands behind */
-	uint64_t batch_lost;	  /* told in this batch */
+	uint64_t own_lines;  /* of the batch: lines that no event stands behind */
+	uint64_t batch_lost; /* told in this batch */
 	uint64_t batch_removed;
 	struct merkle merkle;
 	uint64_t next_seq, last_sign_ns;
@@ -211,7 +211,8 @@ send_out(struct alerts *a, const char *jws, size_t jws_len)
 static int
 close_batch(struct alerts *a, uint64_t now_ns, bool final)
 {
-	struct journal_lines l = {a->batch, a->batch_len, a->next_seq - a->batch_n, a->batch_n, {0}, {0}};
+	struct journal_lines l = {
+	    a->batch, a->batch_len, a->next_seq - a->batch_n, a->batch_n, {0}, {0}};
 	const char *jws = NULL;
 	size_t jws_len = 0;
 	int r = 0, sent;
@@ -289,7 +290,7 @@ alerts_pump(struct alerts *a, uint64_t now_ns)
 	if (a->batch_n != 0 && passed(a->batch_opened_ns, now_ns, BATCH_NS))
 		e = close_batch(a, now_ns, false);
 	else if (a->journal && a->batch_n == 0 && !a->conf.replay &&
-	    (!a->signed_any || passed(a->last_sign_ns, now_ns, HEARTBEAT_NS)))
+		 (!a->signed_any || passed(a->last_sign_ns, now_ns, HEARTBEAT_NS)))
 		e = close_batch(a, now_ns, false);
 	return first ? first : e;
 }
@@ -351,8 +352,10 @@ open_journal(struct alerts *a, char *err, size_t err_size)
 	if (!a->journal)
 		return false;
 	if (!a->conf.key_path)
-		log_warn("journal %s: no key was given: signed with one of this run only, whose public "
-			 "half is in %s/key.pub", a->conf.journal_dir, a->conf.journal_dir);
+		log_warn(
+		    "journal %s: no key was given: signed with one of this run only, whose public "
+		    "half is in %s/key.pub",
+		    a->conf.journal_dir, a->conf.journal_dir);
 	a->next_seq = journal_next_seq(a->journal);
 	return true;
 }

@@ -124,8 +124,9 @@ hash(const json_t *o, const char *name, uint8_t out[CRYPTO_SHA256_LEN])
 	if (!s || json_string_length(v) != 2 * CRYPTO_SHA256_LEN)
 		return false;
 	for (size_t i = 0; i < 2 * CRYPTO_SHA256_LEN; i++) {
-		int d = s[i] >= '0' && s[i] <= '9' ? s[i] - '0'
-		    : s[i] >= 'a' && s[i] <= 'f' ? s[i] - 'a' + 10 : -1;
+		int d = s[i] >= '0' && s[i] <= '9'   ? s[i] - '0'
+			: s[i] >= 'a' && s[i] <= 'f' ? s[i] - 'a' + 10
+						     : -1;
 
 		if (d < 0)
 			return false;
@@ -201,8 +202,8 @@ split(const char *jws, size_t n, struct parts *p)
 	if (n == 0 || n > BATCH_JWS_MAX || !(a = memchr(jws, '.', n)) ||
 	    !(b = memchr(a + 1, '.', (size_t)(end - a - 1))))
 		return false;
-	*p = (struct parts){jws, a + 1, b + 1, (size_t)(a - jws), (size_t)(b - a - 1),
-	    (size_t)(end - b - 1)};
+	*p = (struct parts){
+	    jws, a + 1, b + 1, (size_t)(a - jws), (size_t)(b - a - 1), (size_t)(end - b - 1)};
 	return true;
 }
 
@@ -230,8 +231,8 @@ header_key(const json_t *o, const struct key_set *keys, char *err, size_t err_si
 }
 
 int
-batch_open(const char *jws, size_t n, const struct key_set *keys, struct batch *out,
-    char *err, size_t err_size)
+batch_open(const char *jws, size_t n, const struct key_set *keys, struct batch *out, char *err,
+    size_t err_size)
 {
 	uint8_t sig[CRYPTO_SIG_LEN];
 	const struct key *k;

@@ -27,16 +27,16 @@
 
 struct batch {
 	char iss[BATCH_ISS_MAX + 1]; /* the sensor */
-	uint64_t epoch;	 /* changes when the sensor lost its state */
-	uint64_t number; /* "batch": 1, 2, ... within the epoch */
-	uint64_t first, last; /* il_seq of the lines; an empty batch has last = first - 1 */
-	uint64_t n;	 /* lines */
+	uint64_t epoch;		     /* changes when the sensor lost its state */
+	uint64_t number;	     /* "batch": 1, 2, ... within the epoch */
+	uint64_t first, last;	     /* il_seq of the lines; an empty batch has last = first - 1 */
+	uint64_t n;		     /* lines */
 	uint8_t sha256[CRYPTO_SHA256_LEN]; /* of the lines with their newlines */
 	uint8_t root[MERKLE_LEN];
 	uint8_t prev[CRYPTO_SHA256_LEN]; /* SHA-256 of the JWS before; zeros in batch 1 */
-	uint64_t iat_ms; /* milliseconds since 1970, UTC */
-	bool capture_clock; /* iat is the packet time of a capture */
-	bool final;	 /* a clean end; a later run may go on after it */
+	uint64_t iat_ms;		 /* milliseconds since 1970, UTC */
+	bool capture_clock;		 /* iat is the packet time of a capture */
+	bool final;			 /* a clean end; a later run may go on after it */
 	uint64_t lost;	 /* alerts that never got into the journal, told in this batch */
 	uint64_t oldest; /* first batch of the epoch still kept; 1 = all */
 };
@@ -48,8 +48,8 @@ size_t batch_sign(const struct batch *b, const struct key *k, char *jws);
  * Verify the signature with a key of the set, then read the payload.  0, or
  * ERR_SIGNATURE, ERR_FORMAT, ERR_UNSUPPORTED with the reason in err.
  */
-int batch_open(const char *jws, size_t n, const struct key_set *keys, struct batch *out,
-    char *err, size_t err_size) __attribute__((warn_unused_result));
+int batch_open(const char *jws, size_t n, const struct key_set *keys, struct batch *out, char *err,
+    size_t err_size) __attribute__((warn_unused_result));
 
 /* Read the payload without looking at the signature: only for one's own files. */
 int batch_peek(const char *jws, size_t n, struct batch *out) __attribute__((warn_unused_result));

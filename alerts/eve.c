@@ -8,154 +8,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alerts/class.h"
 #include "base/build_id.h"
 #include "base/clock.h"
 #include "base/jw.h"
 
-/* --- what an alert is ------------------------------------------------------------- */
-
-struct kind {
-	uint32_t id;
-	uint8_t severity;
-	const char *category;
-};
-
-static const struct kind reasons[] = {
-#define ALERT_REASON(e, id, sev, cat) [e] = {id, sev, cat},
-#define ALERT_COND(e, id, sev, cat)
-#define ALERT_OWN(e, id, sev, cat)
-#define ALERT_ACCESS(bit, sev)
-#include "alerts/alert.def"
-#undef ALERT_REASON
-#undef ALERT_COND
-};
-
-static const struct kind conds[COND__MAX] = {
-#define ALERT_REASON(e, id, sev, cat)
-#define ALERT_COND(e, id, sev, cat) [e] = {id, sev, cat},
-#include "alerts/alert.def"
-#undef ALERT_COND
-#undef ALERT_OWN
-};
-
-static const struct kind own[] = {
-#define ALERT_COND(e, id, sev, cat)
-#define ALERT_OWN(e, id, sev, cat) [(e) - EVENT_LOST] = {id, sev, cat},
-#include "alerts/alert.def"
-#undef ALERT_OWN
-#undef ALERT_ACCESS
-};
-
-static uint8_t
-access_severity(uint8_t access)
-{
-#define ALERT_OWN(e, id, sev, cat)
-#define ALERT_ACCESS(bit, sev)                                                                     \
-	if (access & (bit))                                                                        \
-		return sev;
-#include "alerts/alert.def"
-#undef ALERT_REASON
-#undef ALERT_COND
-#undef ALERT_OWN
-#undef ALERT_ACCESS
-	return 2;
-}
-
-static struct kind
-kind_of(const struct record *r, const struct policy_rule_info *rule)
-{
-	struct kind k = {.id = 5, .severity = 3, .category = "Protocol Anomaly"};
-
-	if (r->kind >= EVENT_LOST)
-		return own[r->kind - EVENT_LOST];
-	if (r->kind == EVENT_CONDITION)
-		return r->cond < COND__MAX ? conds[r->cond] : k;
-	if (r->kind == EVENT_ANOMALY)
-		return k;
-	if (r->verdict.reason == REASON_RULE && rule) {
-		k.id = rule->id;
-		k.severity = rule->deny ? access_severity(r->access) : 3;
-		k.category = rule->deny ? "Unauthorized Command" : "Policy Notice";
-		return k;
-	}
-	if (r->verdict.reason < sizeof(reasons) / sizeof(reasons[0]) &&
-	    reasons[r->verdict.reason].id != 0)
-		k = reasons[r->verdict.reason];
-	if (k.severity == 0)
-		k.severity = access_severity(r->access);
-	return k;
-}
-
 /* What a line says in words, looked up once. */
 struct words {
 	char src_ip[NET_ADDR_STRLEN], dst_ip[NET_ADDR_STRLEN];
-	const char *src, *dst;		   /* device names or addresses */
-	const char *src_dev, *dst_dev;	   /* device names or NULL */
-	const char *conduit, *proto;	   /* or NULL */
+	const char *src, *dst;	       /* device names or addresses */
+	const char *src_dev, *dst_dev; /* device names or NULL */
+	const char *conduit, *proto;   /* or NULL */
 	struct policy_rule_info rule_info;
 	const struct policy_rule_info *rule; /* or NULL */
-	const char *object; /* "holding 100..119", or "" */
+	const char *object;		     /* "holding 100..119", or "" */
 };
-
-/* --- ATT&CK ------------------------------------------------------------------------ */
-
-enum {
-	WHEN_READ = 1 << 0,
-	WHEN_WRITE = 1 << 1,
-	WHEN_CONTROL = 1 << 2,
-	WHEN_PROGRAM = 1 << 3,
-	WHEN_DIAG = 1 << 4,
-	WHEN_UNAUTHORIZED = 1 << 5, /* any of the above, for rows that name a code */
-	WHEN_FLOW = 1 << 6,
-	WHEN_UNSOLICITED = 1 << 7,
-	WHEN_NOT_PROTO = 1 << 8,
-	WHEN_OVERLOAD = 1 << 9,
-};
-#define ANY 0xffffffffu
-
-static const struct attack {
-	const char *proto;
-	uint32_t code, sub;
-	unsigned when;
-	const char *id, *new_id, *name;
-} attacks[] = {
-#define ATTACK(proto, code, sub, when, id, new_id, name) {proto, code, sub, when, id, new_id, name},
-#include "alerts/attack.def"
-#undef ATTACK
-};
-#define N_ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
-
-/* A PDU that an allow rule lets pass with an alert is no attack. */
-static unsigned
-when_of(const struct record *r, const struct policy_rule_info *rule)
-{
-	unsigned when = 0;
-
-	if (r->kind == EVENT_PDU && !(rule && !rule->deny)) {
-		when = WHEN_UNAUTHORIZED;
-		when |= r->access & ACC_PROGRAM ? WHEN_PROGRAM : r->access & ACC_CONTROL ? WHEN_CONTROL
-		    : r->access & ACC_WRITE ? WHEN_WRITE : r->access & ACC_READ ? WHEN_READ
-		    : r->access & ACC_DIAG ? WHEN_DIAG : 0;
-	}
-	if (r->kind == EVENT_FLOW)
-		when |= WHEN_FLOW;
-	if ((r->kind == EVENT_CONDITION && r->cond == COND_UNSOLICITED) ||
-	    r->anomalies & FACT_A_UNSOLICITED)
-		when |= WHEN_UNSOLICITED;
-	if (r->anomalies & FACT_A_NOT_PROTO)
-		when |= WHEN_NOT_PROTO;
-	if (r->kind == EVENT_CONDITION && r->cond == COND_OVERLOAD)
-		when |= WHEN_OVERLOAD;
-	return when;
-}
-
-static bool
-attack_fits(const struct attack *a, const struct record *r, unsigned when, const char *proto)
-{
-	return (a->when & when) && (a->code == ANY || a->code == r->code) &&
-	    (a->sub == ANY || a->sub == r->sub) &&
-	    (!a->proto || (proto && strcmp(a->proto, proto) == 0));
-}
 
 /* --- Community ID ------------------------------------------------------------------ */
 
@@ -392,7 +259,8 @@ words_find(struct words *k, struct eve *e, const struct record *r)
 	} else {
 		k->src = k->dst = "";
 	}
-	k->object = object_text(e, r, r->proto < n_dissectors ? dissectors[r->proto]->schema : NULL);
+	k->object =
+	    object_text(e, r, r->proto < n_dissectors ? dissectors[r->proto]->schema : NULL);
 	if (!e->policy)
 		return;
 	if (ip) {
@@ -411,12 +279,9 @@ words_find(struct words *k, struct eve *e, const struct record *r)
 static void
 attack_meta(struct jw *w, const struct words *k, const struct record *r)
 {
-	const struct attack *hit[N_ATTACKS];
-	unsigned when = when_of(r, k->rule), n = 0;
+	const struct attack *hit[ATTACKS_MAX];
+	unsigned n = class_attacks(r, k->rule, k->proto, hit);
 
-	for (size_t i = 0; when && i < N_ATTACKS; i++)
-		if (attack_fits(&attacks[i], r, when, k->proto))
-			hit[n++] = &attacks[i];
 	if (n == 0)
 		return;
 	LIT(w, ",\"mitre_technique_id\":[");
@@ -448,7 +313,8 @@ put_anomalies(struct jw *w, const struct record *r, const char *quote, const cha
 	bool any = false;
 
 	for (unsigned bit = 0; bit < 64; bit++) {
-		const char *name = r->anomalies >> bit & 1 ? fact_anomaly_name(r->proto, bit) : NULL;
+		const char *name =
+		    r->anomalies >> bit & 1 ? fact_anomaly_name(r->proto, bit) : NULL;
 
 		if (!name)
 			continue;
@@ -700,10 +566,10 @@ eve_write(struct eve *e, const struct record *r, uint64_t seq, char *buf, size_t
 	struct jw w = jw_make(buf, size), sig = jw_make(text, sizeof(text));
 	bool blocked = e->enforcing && r->verdict.action >= VERDICT_REJECT && r->kind < EVENT_LOST;
 	struct words k;
-	struct kind kind;
+	struct class class;
 
 	words_find(&k, e, r);
-	kind = kind_of(r, k.rule);
+	class = class_of(r, k.rule);
 	signature(&sig, &k, r);
 	LIT(&w, "{\"timestamp\":\"");
 	jw_time(&w, r->ts_ns);
@@ -719,11 +585,11 @@ eve_write(struct eve *e, const struct record *r, uint64_t seq, char *buf, size_t
 	put(&w, e->host);
 	WORD(&w, ",\"alert\":{\"action\":", blocked ? "blocked" : "allowed");
 	NUMBER(&w, ",\"gid\":", EVE_GID);
-	NUMBER(&w, ",\"signature_id\":", kind.id);
+	NUMBER(&w, ",\"signature_id\":", class.id);
 	LIT(&w, ",\"rev\":1,\"signature\":");
 	jw_quote(&w, text, jw_len(&sig));
-	WORD(&w, ",\"category\":", kind.category);
-	NUMBER(&w, ",\"severity\":", kind.severity);
+	WORD(&w, ",\"category\":", class.category);
+	NUMBER(&w, ",\"severity\":", class.severity);
 	metadata(e, &w, &k, r, seq);
 	return w.full ? 0 : jw_len(&w);
 }

@@ -12,8 +12,8 @@
 #include "alerts/record.h"
 
 #define EVE_POLICY_BYTES 16 /* of the policy's SHA-256 in il_policy: 128 bits name it safely */
-#define EVE_CACHE 256u
-#define EVE_GID 62443 /* keeps our signature_id apart from those of Suricata's rules */
+#define EVE_CACHE	 256u
+#define EVE_GID		 62443 /* keeps our signature_id apart from those of Suricata's rules */
 
 struct eve {
 	const struct policy *policy; /* or NULL */
@@ -36,6 +36,7 @@ struct eve {
 	} cid[EVE_CACHE];
 };
 
+/* input: interface, or in a replay the file; NULL = do not say. */
 void eve_init(struct eve *e, const struct policy *policy, const char *sensor, const char *input,
     bool replay, bool enforcing);
 

@@ -5,8 +5,9 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct record) % 8 == 0, "record_op() must find fold_entry.op");
-_Static_assert(offsetof(struct fold_entry, op) ==
-    offsetof(struct fold_entry, rec) + sizeof(struct record), "record_op() must find fold_entry.op");
+_Static_assert(
+    offsetof(struct fold_entry, op) == offsetof(struct fold_entry, rec) + sizeof(struct record),
+    "record_op() must find fold_entry.op");
 _Static_assert(sizeof(struct fold_key) % 8 == 0, "hashed in words of 8 bytes");
 
 void
@@ -123,7 +124,8 @@ open_entry(struct fold *f, struct fold_entry *e, const struct fold_key *k,
 static bool
 is_over(const struct fold *f, const struct fold_entry *e, uint64_t now_ns)
 {
-	return (now_ns >= e->opened_ns ? now_ns - e->opened_ns : e->opened_ns - now_ns) >= f->window_ns;
+	return (now_ns >= e->opened_ns ? now_ns - e->opened_ns : e->opened_ns - now_ns) >=
+	       f->window_ns;
 }
 
 enum fold_answer

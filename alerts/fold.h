@@ -30,7 +30,7 @@ struct fold_key {
 
 struct fold_entry {
 	struct fold_key key;
-	struct record rec; /* of the first event; no text but op */
+	struct record rec;	    /* of the first event; no text but op */
 	char op[RECORD_OP_MAX + 1]; /* lies behind rec: record_op() finds it */
 	uint64_t opened_ns;
 	uint32_t older, newer; /* list by opening time; index + 1, 0 = none */
@@ -56,8 +56,8 @@ void fold_init(struct fold *f, uint64_t window_ns, uint64_t seed);
  * first of one.  When an entry had to end for that and had counted something,
  * *closed is its alert, valid until the next call; else NULL.
  */
-enum fold_answer fold_put(struct fold *f, const struct record *head, const char *op,
-    const struct record **closed);
+enum fold_answer fold_put(
+    struct fold *f, const struct record *head, const char *op, const struct record **closed);
 
 /* The next storm whose window is over at now_ns (UINT64_MAX: all), or NULL. */
 const struct record *fold_due(struct fold *f, uint64_t now_ns);

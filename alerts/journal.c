@@ -24,19 +24,19 @@
 /* A segment on disk; the last one is being written. */
 struct segment {
 	uint32_t id;
-	uint64_t bytes;		     /* .eve and .jws */
+	uint64_t bytes;		    /* .eve and .jws */
 	uint64_t epoch, batch, seq; /* of its first batch; batch 0 = it has none yet */
 };
 
 struct journal {
 	struct journal_conf conf;
-	struct key_set keys; /* key.pub */
+	struct key_set keys;	   /* key.pub */
 	int dirfd, eve_fd, jws_fd; /* -1 = none */
 	struct segment *seg;
 	size_t n_seg, cap_seg;
-	uint64_t bytes;	 /* of all segments */
+	uint64_t bytes;		   /* of all segments */
 	uint64_t eve_off, jws_off; /* ends of what is stated */
-	bool new_segment; /* the next batch begins one */
+	bool new_segment;	   /* the next batch begins one */
 	bool unsynced;
 
 	struct batch last; /* the chain's end; number 0 = the epoch has no batch yet */
@@ -125,7 +125,8 @@ state_write(struct journal *j, bool clean)
 	char text[160];
 	int n = snprintf(text, sizeof(text),
 	    "{\"v\":1,\"epoch\":%" PRIu64 ",\"batch\":%" PRIu64 ",\"clean\":%s}\n",
-	    j->last.number ? j->last.epoch : j->floor + 1, j->last.number, clean ? "true" : "false");
+	    j->last.number ? j->last.epoch : j->floor + 1, j->last.number,
+	    clean ? "true" : "false");
 
 	return replace(j, "state", text, (size_t)n);
 }
@@ -170,15 +171,16 @@ keys_add(struct journal *j)
 	if (key_set_lookup(&j->keys, j->conf.key->kid, KEY_ID_CHARS))
 		return 0;
 	if (j->keys.n == KEY_SET_MAX) /* as after that many runs without --key */
-		return fail(j, ERR_FULL, "%d keys have signed here: begin a new journal", KEY_SET_MAX);
+		return fail(
+		    j, ERR_FULL, "%d keys have signed here: begin a new journal", KEY_SET_MAX);
 	(void)key_set_add(&j->keys, j->conf.key);
 	text = malloc(KEYS_TEXT);
 	if (!text)
 		return fail(j, ERR_NOMEM, "out of memory");
 	n = (size_t)snprintf(text, KEYS_TEXT, "{\"keys\":[");
 	for (unsigned i = 0; i < j->keys.n; i++)
-		n += (size_t)snprintf(text + n, KEYS_TEXT - n, "%s%s", i ? ",\n" : "",
-		    key_jwk(&j->keys.key[i], jwk));
+		n += (size_t)snprintf(
+		    text + n, KEYS_TEXT - n, "%s%s", i ? ",\n" : "", key_jwk(&j->keys.key[i], jwk));
 	n += (size_t)snprintf(text + n, KEYS_TEXT - n, "]}\n");
 	r = replace(j, "key.pub", text, n);
 	free(text);
@@ -192,8 +194,8 @@ segment_add(struct journal *j, const struct segment *s)
 {
 	if (j->n_seg == j->cap_seg) {
 		size_t cap = j->cap_seg ? 2 * j->cap_seg : 16;
-		struct segment *more = cap > JOURNAL_SEGMENTS_MAX ? NULL
-		    : realloc(j->seg, cap * sizeof(*more));
+		struct segment *more =
+		    cap > JOURNAL_SEGMENTS_MAX ? NULL : realloc(j->seg, cap * sizeof(*more));
 
 		if (!more)
 			return fail(j, ERR_NOMEM, "out of memory, or more than %u segments",
@@ -251,8 +253,8 @@ cut_torn(struct journal *j, uint32_t id, const char *ext, uint64_t from)
 	char name[JOURNAL_NAME_SIZE], torn[JOURNAL_NAME_SIZE + 8], *text;
 	struct stat st;
 	size_t n;
-	int fd, to, r = journal_slurp(j->dirfd, journal_name(id, ext, name), JOURNAL_FILE_MAX,
-	    &text, &n);
+	int fd, to,
+	    r = journal_slurp(j->dirfd, journal_name(id, ext, name), JOURNAL_FILE_MAX, &text, &n);
 	bool ok;
 
 	if (r == ERR_NOTFOUND)
@@ -267,11 +269,12 @@ cut_torn(struct journal *j, uint32_t id, const char *ext, uint64_t from)
 	to = openat(j->dirfd, torn, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	fd = openat(j->dirfd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	ok = to >= 0 && fd >= 0 && fstat(to, &st) == 0 &&
-	    write_at(to, text + from, n - from, (uint64_t)st.st_size) && fsync(to) == 0 &&
-	    ftruncate(fd, (off_t)from) == 0 && fsync(fd) == 0;
+	     write_at(to, text + from, n - from, (uint64_t)st.st_size) && fsync(to) == 0 &&
+	     ftruncate(fd, (off_t)from) == 0 && fsync(fd) == 0;
 	r = ok ? 0 : fail_errno(j, torn);
 	if (ok)
-		log_warn("journal %s: %s: %" PRIu64 " bytes that no batch states (a crash) moved to %s",
+		log_warn("journal %s: %s: %" PRIu64
+			 " bytes that no batch states (a crash) moved to %s",
 		    j->conf.dir, name, (uint64_t)n - from, torn);
 	if (to >= 0)
 		(void)close(to);
@@ -296,12 +299,12 @@ find_end(struct journal *j, char *why, size_t why_size)
 		char name[JOURNAL_NAME_SIZE], *eve = NULL, *jws = NULL;
 		uint32_t id = j->seg[i].id;
 		size_t eve_len = 0, jws_len = 0;
-		int r = journal_slurp(j->dirfd, journal_name(id, "jws", name), JOURNAL_FILE_MAX, &jws,
-		    &jws_len);
+		int r = journal_slurp(
+		    j->dirfd, journal_name(id, "jws", name), JOURNAL_FILE_MAX, &jws, &jws_len);
 
 		if (r == 0 || r == ERR_NOTFOUND)
-			r = journal_slurp(j->dirfd, journal_name(id, "eve", name), JOURNAL_FILE_MAX, &eve,
-			    &eve_len);
+			r = journal_slurp(j->dirfd, journal_name(id, "eve", name), JOURNAL_FILE_MAX,
+			    &eve, &eve_len);
 		if (r == 0 || r == ERR_NOTFOUND) {
 			r = 0;
 			(void)journal_walk(&c, id, eve, eve_len, jws, jws_len, true);
@@ -554,8 +557,8 @@ store(struct journal *j, const struct journal_lines *l)
 }
 
 int
-journal_append(struct journal *j, const struct journal_lines *l, uint64_t now_ns, bool final,
-    uint64_t lost)
+journal_append(
+    struct journal *j, const struct journal_lines *l, uint64_t now_ns, bool final, uint64_t lost)
 {
 	struct batch b = {
 	    .epoch = j->last.number ? j->last.epoch : new_epoch(j, now_ns),

@@ -36,7 +36,7 @@ struct journal_conf {
 	const char *dir;       /* made when missing, mode 0750 */
 	const struct key *key; /* with its secret; outlives the journal */
 	const char *iss;
-	bool replay; /* sync once at the end; the clock is a capture's */
+	bool replay;			   /* sync once at the end; the clock is a capture's */
 	uint64_t segment_bytes, max_bytes; /* 0 = the defaults */
 };
 
@@ -89,12 +89,12 @@ struct journal_reader {
 };
 
 struct journal_report {
-	uint8_t state;	/* enum journal_state */
-	char why[400];	/* of a state that is not complete */
+	uint8_t state; /* enum journal_state */
+	char why[400]; /* of a state that is not complete */
 	uint64_t segments, batches, alerts, lost, epochs;
-	uint64_t head;	/* first batch that is there, > 1 when older ones were removed */
+	uint64_t head; /* first batch that is there, > 1 when older ones were removed */
 	uint64_t tail_lines, tail_bytes; /* behind the last batch: not stated by anybody */
-	struct batch last; /* valid when batches > 0 */
+	struct batch last;		 /* valid when batches > 0 */
 	uint8_t last_hash[CRYPTO_SHA256_LEN];
 };
 
@@ -106,11 +106,11 @@ int journal_read(const char *dir, const struct journal_reader *r, struct journal
 struct journal_chain {
 	const struct journal_reader *r;
 	struct journal_report *rep;
-	bool any;	   /* a batch was read: rep->last is valid */
-	bool middle_ok;	   /* the first batch may be any, its prev is not checked */
-	bool unended;	   /* an earlier epoch has no signed end */
-	bool stopped;	   /* on_batch said so */
-	uint64_t head;	   /* first batch of the epoch being read */
+	bool any;		   /* a batch was read: rep->last is valid */
+	bool middle_ok;		   /* the first batch may be any, its prev is not checked */
+	bool unended;		   /* an earlier epoch has no signed end */
+	bool stopped;		   /* on_batch said so */
+	uint64_t head;		   /* first batch of the epoch being read */
 	uint64_t eve_end, jws_end; /* bytes of the segment that batches state */
 };
 /* Read one segment from memory; last: a torn tail is allowed.  False: broken or stopped. */

@@ -86,27 +86,31 @@ check_place(struct journal_chain *c, uint32_t segment, const struct batch *b)
 	if (c->any && b->epoch == last->epoch) {
 		if (b->number != last->number + 1)
 			return broken(c, segment, "batch %" PRIu64 " follows batch %" PRIu64 ": %s",
-			    b->number, last->number, b->number > last->number
-			    ? "those between are missing" : "the order was changed");
+			    b->number, last->number,
+			    b->number > last->number ? "those between are missing"
+						     : "the order was changed");
 		if (memcmp(b->prev, rep->last_hash, sizeof(b->prev)) != 0)
-			return broken(c, segment, "batch %" PRIu64 " was not signed after this batch %"
-			    PRIu64, b->number, last->number);
+			return broken(c, segment,
+			    "batch %" PRIu64 " was not signed after this batch %" PRIu64, b->number,
+			    last->number);
 		if (strcmp(b->iss, last->iss) != 0)
-			return broken(c, segment, "batch %" PRIu64 " is of another sensor", b->number);
+			return broken(
+			    c, segment, "batch %" PRIu64 " is of another sensor", b->number);
 		if (b->first <= last->last || b->oldest < last->oldest)
 			return broken(c, segment, "batch %" PRIu64 " counts backwards", b->number);
 		return true;
 	}
 	if (c->any && b->epoch < last->epoch)
-		return broken(c, segment, "epoch %" PRIu64 " stands behind epoch %" PRIu64, b->epoch,
-		    last->epoch);
+		return broken(c, segment, "epoch %" PRIu64 " stands behind epoch %" PRIu64,
+		    b->epoch, last->epoch);
 	if (b->number == 1 && is_zero(b->prev))
 		return true;
 	if (b->number == 1)
 		return broken(c, segment, "the first batch names one before it");
 	if (c->any) /* only the very first segments may have been removed */
-		return broken(c, segment, "epoch %" PRIu64 " begins with batch %" PRIu64
-		    ": those before are missing", b->epoch, b->number);
+		return broken(c, segment,
+		    "epoch %" PRIu64 " begins with batch %" PRIu64 ": those before are missing",
+		    b->epoch, b->number);
 	return true;
 }
 
@@ -116,8 +120,10 @@ check_head(struct journal_chain *c, uint32_t segment)
 {
 	if (c->middle_ok || c->rep->last.oldest >= c->head)
 		return true;
-	return broken(c, segment, "begins with batch %" PRIu64 ", but batches %" PRIu64 "..%" PRIu64
-	    " were not removed by the sensor", c->head, c->rep->last.oldest, c->head - 1);
+	return broken(c, segment,
+	    "begins with batch %" PRIu64 ", but batches %" PRIu64 "..%" PRIu64
+	    " were not removed by the sensor",
+	    c->head, c->rep->last.oldest, c->head - 1);
 }
 
 static bool
@@ -132,8 +138,9 @@ check_lines(struct journal_chain *c, uint32_t segment, const struct batch *b, st
 	merkle_init(&m);
 	for (uint64_t i = 0; i < b->n; i++) {
 		if (!take_line(eve, &line[i], &len))
-			return broken(c, segment, "batch %" PRIu64 " has %" PRIu64
-			    " lines, %" PRIu64 " of them are here", b->number, b->n, i);
+			return broken(c, segment,
+			    "batch %" PRIu64 " has %" PRIu64 " lines, %" PRIu64 " of them are here",
+			    b->number, b->n, i);
 		merkle_leaf(line[i], len - 1, leaf[i]);
 		merkle_add(&m, leaf[i]);
 	}
@@ -146,12 +153,15 @@ check_lines(struct journal_chain *c, uint32_t segment, const struct batch *b, st
 		uint64_t seq = line_seq(line[i], (size_t)(line[i + 1] - line[i]));
 
 		if (seq != b->first + i)
-			return broken(c, segment, "batch %" PRIu64 " (alerts %" PRIu64 "..%" PRIu64
-			    "): alert %" PRIu64 " is not in its place", b->number, b->first, b->last,
-			    b->first + i);
+			return broken(c, segment,
+			    "batch %" PRIu64 " (alerts %" PRIu64 "..%" PRIu64 "): alert %" PRIu64
+			    " is not in its place",
+			    b->number, b->first, b->last, b->first + i);
 	}
-	return broken(c, segment, "batch %" PRIu64 " (alerts %" PRIu64 "..%" PRIu64
-	    "): a line is not the one that was signed", b->number, b->first, b->last);
+	return broken(c, segment,
+	    "batch %" PRIu64 " (alerts %" PRIu64 "..%" PRIu64
+	    "): a line is not the one that was signed",
+	    b->number, b->first, b->last);
 }
 
 static void
@@ -187,7 +197,8 @@ check_torn(struct journal_chain *c, uint32_t segment, const char *p, size_t n)
 	char why[128];
 
 	if (n > 1 && batch_open(p, n - 1, c->r->keys, &b, why, sizeof(why)) == 0)
-		return broken(c, segment, "batch %" PRIu64 ": its end of line was changed", b.number);
+		return broken(
+		    c, segment, "batch %" PRIu64 ": its end of line was changed", b.number);
 	return true;
 }
 
@@ -196,7 +207,7 @@ journal_walk(struct journal_chain *c, uint32_t segment, const char *eve_text, si
     const char *jws_text, size_t jws_len, bool last)
 {
 	struct cur eve = cur_make(eve_text, eve_len), jws = cur_make(jws_text, jws_len);
-	uint8_t (*leaf)[MERKLE_LEN] = malloc(BATCH_LINES_MAX * sizeof(*leaf));
+	uint8_t(*leaf)[MERKLE_LEN] = malloc(BATCH_LINES_MAX * sizeof(*leaf));
 	const char **line = malloc((BATCH_LINES_MAX + 1) * sizeof(*line)), *text;
 	struct journal_report *rep = c->rep;
 	bool ok = leaf && line;
@@ -210,7 +221,8 @@ journal_walk(struct journal_chain *c, uint32_t segment, const char *eve_text, si
 	c->eve_end = c->jws_end = 0;
 	while (ok && take_line(&jws, &text, &n)) {
 		if (batch_open(text, n - 1, c->r->keys, &b, why, sizeof(why)) < 0) {
-			ok = broken(c, segment, "line %" PRIu64 " of .jws, after batch %" PRIu64 ": %s",
+			ok = broken(c, segment,
+			    "line %" PRIu64 " of .jws, after batch %" PRIu64 ": %s",
 			    rep->batches + 1, c->any ? rep->last.number : 0, why);
 			break;
 		}
@@ -219,14 +231,14 @@ journal_walk(struct journal_chain *c, uint32_t segment, const char *eve_text, si
 			break;
 		}
 		if (!(ok = check_place(c, segment, &b) &&
-		    check_lines(c, segment, &b, &eve, line, leaf)))
+			   check_lines(c, segment, &b, &eve, line, leaf)))
 			break;
 		count_batch(c, &b, text, n - 1);
 		c->eve_end = (uint64_t)(line[b.n] - eve_text);
 		c->jws_end += n;
 		if (c->r->on_batch) {
-			struct journal_batch jb = {&b, segment, text, n - 1, line,
-			    (const uint8_t (*)[MERKLE_LEN])leaf};
+			struct journal_batch jb = {
+			    &b, segment, text, n - 1, line, (const uint8_t(*)[MERKLE_LEN])leaf};
 
 			if (!c->r->on_batch(c->r->ctx, &jb)) {
 				c->stopped = true;
@@ -236,7 +248,7 @@ journal_walk(struct journal_chain *c, uint32_t segment, const char *eve_text, si
 	}
 	if (ok && cur_left(&jws) > 0)
 		ok = last ? check_torn(c, segment, (const char *)jws.p, cur_left(&jws))
-		    : broken(c, segment, "the last JWS is cut");
+			  : broken(c, segment, "the last JWS is cut");
 	if (ok && cur_left(&eve) > 0 && !last)
 		ok = broken(c, segment, "%zu bytes of .eve behind its last batch were never signed",
 		    cur_left(&eve));
@@ -264,12 +276,13 @@ journal_conclude(struct journal_chain *c)
 	if (!c->any)
 		snprintf(rep->why, sizeof(rep->why), "no batch is signed");
 	else if (rep->tail_bytes > 0)
-		snprintf(rep->why, sizeof(rep->why), "behind batch %" PRIu64 " stand %" PRIu64
-		    " bytes (%" PRIu64 " lines) that are not signed: a crash, or it is being written",
+		snprintf(rep->why, sizeof(rep->why),
+		    "behind batch %" PRIu64 " stand %" PRIu64 " bytes (%" PRIu64
+		    " lines) that are not signed: a crash, or it is being written",
 		    rep->last.number, rep->tail_bytes, rep->tail_lines);
 	else if (!rep->last.final)
-		snprintf(rep->why, sizeof(rep->why), "batch %" PRIu64 " is the last one, and no signed end",
-		    rep->last.number);
+		snprintf(rep->why, sizeof(rep->why),
+		    "batch %" PRIu64 " is the last one, and no signed end", rep->last.number);
 	else if (c->unended)
 		snprintf(rep->why, sizeof(rep->why), "an earlier epoch has no signed end");
 	else
@@ -297,7 +310,7 @@ parse_name(const char *name, uint32_t *id, const char **ext)
 	*id = (uint32_t)v;
 	*ext = name + i;
 	return i >= 8 && v != 0 && v < UINT32_MAX &&
-	    (strcmp(*ext, ".eve") == 0 || strcmp(*ext, ".jws") == 0);
+	       (strcmp(*ext, ".eve") == 0 || strcmp(*ext, ".jws") == 0);
 }
 
 static int
@@ -395,8 +408,8 @@ journal_slurp(int dirfd, const char *name, uint64_t max, char **text, size_t *le
 	} else if (!(buf = malloc((size_t)st.st_size + 1))) {
 		r = ERR_NOMEM;
 	} else {
-		while (n < (size_t)st.st_size &&
-		    (got = read(fd, buf + n, (size_t)st.st_size - n)) > 0)
+		while (
+		    n < (size_t)st.st_size && (got = read(fd, buf + n, (size_t)st.st_size - n)) > 0)
 			n += (size_t)got;
 		if (got < 0)
 			r = err_from_errno(errno);
@@ -418,19 +431,20 @@ journal_slurp(int dirfd, const char *name, uint64_t max, char **text, size_t *le
 
 /* ERR_NOTFOUND is an empty file: a .eve or .jws that is not there states nothing. */
 static int
-read_segment(int dirfd, const char *dir, struct journal_chain *c, uint32_t id, bool last,
-    char *err, size_t err_size)
+read_segment(int dirfd, const char *dir, struct journal_chain *c, uint32_t id, bool last, char *err,
+    size_t err_size)
 {
 	char name[JOURNAL_NAME_SIZE], *eve = NULL, *jws = NULL;
 	size_t eve_len = 0, jws_len = 0;
-	int r = journal_slurp(dirfd, journal_name(id, "jws", name), JOURNAL_FILE_MAX, &jws, &jws_len);
+	int r =
+	    journal_slurp(dirfd, journal_name(id, "jws", name), JOURNAL_FILE_MAX, &jws, &jws_len);
 
 	if (r == 0 || r == ERR_NOTFOUND)
-		r = journal_slurp(dirfd, journal_name(id, "eve", name), JOURNAL_FILE_MAX, &eve,
-		    &eve_len);
+		r = journal_slurp(
+		    dirfd, journal_name(id, "eve", name), JOURNAL_FILE_MAX, &eve, &eve_len);
 	if (r < 0 && r != ERR_NOTFOUND)
-		snprintf(err, err_size, "%s/%s: %s", dir, name,
-		    errno ? strerror(errno) : err_str(r));
+		snprintf(
+		    err, err_size, "%s/%s: %s", dir, name, errno ? strerror(errno) : err_str(r));
 	else
 		r = journal_walk(c, id, eve, eve_len, jws, jws_len, last) ? 0 : ERR_CHAIN;
 	free(eve);

@@ -25,8 +25,10 @@ struct merkle {
 	uint8_t sub[MERKLE_PATH_MAX][MERKLE_LEN];
 };
 
+/* The hash of one line. */
 void merkle_leaf(const void *data, size_t n, uint8_t out[MERKLE_LEN]);
 
+/* No leaves yet. */
 void merkle_init(struct merkle *m);
 /* At most 2^32 - 1 leaves. */
 void merkle_add(struct merkle *m, const uint8_t leaf[MERKLE_LEN]);

@@ -25,8 +25,10 @@ file_open(const char *url, bool fresh, char *err, size_t err_size)
 		snprintf(err, err_size, "%s: out of memory", path);
 		return NULL;
 	}
-	c->fd = strcmp(path, "-") == 0 ? STDOUT_FILENO
-	    : open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (fresh ? O_TRUNC : O_APPEND), 0640);
+	c->fd =
+	    strcmp(path, "-") == 0
+		? STDOUT_FILENO
+		: open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (fresh ? O_TRUNC : O_APPEND), 0640);
 	if (c->fd < 0) {
 		snprintf(err, err_size, "%s: %s", path, strerror(errno));
 		free(c);

@@ -16,8 +16,7 @@ _Static_assert(CRYPTO_SK_LEN == crypto_sign_SECRETKEYBYTES, "secret key");
 _Static_assert(CRYPTO_SALT_LEN == crypto_pwhash_SALTBYTES, "salt");
 
 /* libsodium chooses its implementations for this CPU once, before main(). */
-static void __attribute__((constructor))
-library_init(void)
+static void __attribute__((constructor)) library_init(void)
 {
 	if (sodium_init() < 0)
 		abort();
@@ -69,30 +68,32 @@ crypto_blake2b(const void *p, size_t n, uint8_t *out, size_t out_len)
 }
 
 int
-crypto_argon2id(const char *password, size_t n, const uint8_t salt[CRYPTO_SALT_LEN],
-    uint8_t *out, size_t out_len)
+crypto_argon2id(const char *password, size_t n, const uint8_t salt[CRYPTO_SALT_LEN], uint8_t *out,
+    size_t out_len)
 {
 	return crypto_pwhash(out, out_len, password, n, salt, crypto_pwhash_OPSLIMIT_INTERACTIVE,
-	    crypto_pwhash_MEMLIMIT_INTERACTIVE, crypto_pwhash_ALG_ARGON2ID13) == 0 ? 0 : ERR_NOMEM;
+		   crypto_pwhash_MEMLIMIT_INTERACTIVE, crypto_pwhash_ALG_ARGON2ID13) == 0
+		   ? 0
+		   : ERR_NOMEM;
 }
 
 void
-crypto_ed25519_pair(const uint8_t seed[CRYPTO_SEED_LEN], uint8_t pk[CRYPTO_PK_LEN],
-    uint8_t sk[CRYPTO_SK_LEN])
+crypto_ed25519_pair(
+    const uint8_t seed[CRYPTO_SEED_LEN], uint8_t pk[CRYPTO_PK_LEN], uint8_t sk[CRYPTO_SK_LEN])
 {
 	(void)crypto_sign_seed_keypair(pk, sk, seed); /* cannot fail */
 }
 
 void
-crypto_ed25519_sign(const void *p, size_t n, const uint8_t sk[CRYPTO_SK_LEN],
-    uint8_t sig[CRYPTO_SIG_LEN])
+crypto_ed25519_sign(
+    const void *p, size_t n, const uint8_t sk[CRYPTO_SK_LEN], uint8_t sig[CRYPTO_SIG_LEN])
 {
 	(void)crypto_sign_detached(sig, NULL, p, n, sk); /* cannot fail */
 }
 
 int
-crypto_ed25519_verify(const void *p, size_t n, const uint8_t sig[CRYPTO_SIG_LEN],
-    const uint8_t pk[CRYPTO_PK_LEN])
+crypto_ed25519_verify(
+    const void *p, size_t n, const uint8_t sig[CRYPTO_SIG_LEN], const uint8_t pk[CRYPTO_PK_LEN])
 {
 	return crypto_sign_verify_detached(sig, p, n, pk) == 0 ? 0 : ERR_SIGNATURE;
 }
@@ -112,15 +113,15 @@ crypto_wipe(void *p, size_t n)
 char *
 crypto_b64url(const void *p, size_t n, char *out)
 {
-	return sodium_bin2base64(out, CRYPTO_B64URL_CHARS(n) + 1, p, n,
-	    sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	return sodium_bin2base64(
+	    out, CRYPTO_B64URL_CHARS(n) + 1, p, n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
 char *
 crypto_b64(const void *p, size_t n, char *out)
 {
-	return sodium_bin2base64(out, CRYPTO_B64_CHARS(n) + 1, p, n,
-	    sodium_base64_VARIANT_ORIGINAL);
+	return sodium_bin2base64(
+	    out, CRYPTO_B64_CHARS(n) + 1, p, n, sodium_base64_VARIANT_ORIGINAL);
 }
 
 int
@@ -130,13 +131,16 @@ crypto_b64url_decode(const char *s, size_t n, void *out, size_t size, size_t *le
 
 	if (n % 4 == 1)
 		return ERR_FORMAT;
-	for (size_t i = 0; i < n; i++) /* libsodium 1.0.18 takes some for the letter without bit 7 */
+	for (size_t i = 0; i < n;
+	     i++) /* libsodium 1.0.18 takes some for the letter without bit 7 */
 		if ((uint8_t)s[i] >= 0x80)
 			return ERR_FORMAT;
 	if (want > size)
 		return ERR_RANGE;
-	return sodium_base642bin(out, size, s, n, NULL, len, NULL,
-	    sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 ? 0 : ERR_FORMAT;
+	return sodium_base642bin(
+		   out, size, s, n, NULL, len, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0
+		   ? 0
+		   : ERR_FORMAT;
 }
 
 char *

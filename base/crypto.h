@@ -23,7 +23,7 @@
 #define CRYPTO_SALT_LEN	  16
 
 /* Characters, without NUL, of n bytes in base64 without and with padding. */
-#define CRYPTO_B64URL_CHARS(n) (((n) * 4 + 2) / 3)
+#define CRYPTO_B64URL_CHARS(n) (((n)*4 + 2) / 3)
 #define CRYPTO_B64_CHARS(n)    (((n) + 2) / 3 * 4)
 
 struct crypto_sha256 {
@@ -47,10 +47,10 @@ int crypto_argon2id(const char *password, size_t n, const uint8_t salt[CRYPTO_SA
     uint8_t *out, size_t out_len) __attribute__((warn_unused_result));
 
 /* Ed25519, RFC 8032.  A key pair of a seed; a seed comes from crypto_random(). */
-void crypto_ed25519_pair(const uint8_t seed[CRYPTO_SEED_LEN], uint8_t pk[CRYPTO_PK_LEN],
-    uint8_t sk[CRYPTO_SK_LEN]);
-void crypto_ed25519_sign(const void *p, size_t n, const uint8_t sk[CRYPTO_SK_LEN],
-    uint8_t sig[CRYPTO_SIG_LEN]);
+void crypto_ed25519_pair(
+    const uint8_t seed[CRYPTO_SEED_LEN], uint8_t pk[CRYPTO_PK_LEN], uint8_t sk[CRYPTO_SK_LEN]);
+void crypto_ed25519_sign(
+    const void *p, size_t n, const uint8_t sk[CRYPTO_SK_LEN], uint8_t sig[CRYPTO_SIG_LEN]);
 /* 0 or ERR_SIGNATURE. */
 int crypto_ed25519_verify(const void *p, size_t n, const uint8_t sig[CRYPTO_SIG_LEN],
     const uint8_t pk[CRYPTO_PK_LEN]) __attribute__((warn_unused_result));

@@ -84,7 +84,8 @@ jwk_text(const struct key *k, bool secret, char *buf, size_t size)
 	crypto_b64url(k->pk, sizeof(k->pk), x);
 	crypto_b64url(k->sk, CRYPTO_SEED_LEN, d);
 	n = snprintf(buf, size,
-	    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s\"%s%s%s,\"use\":\"sig\",\"kid\":\"%s\"}",
+	    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s\"%s%s%s,\"use\":\"sig\",\"kid\":\"%"
+	    "s\"}",
 	    x, secret ? ",\"d\":\"" : "", secret ? d : "", secret ? "\"" : "", k->kid);
 	crypto_wipe(d, sizeof(d));
 	return n;
@@ -217,8 +218,9 @@ member32(const json_t *jwk, const char *name, uint8_t out[32])
 	size_t n = 0;
 
 	return json_is_string(v) &&
-	    crypto_b64url_decode(json_string_value(v), json_string_length(v), out, 32, &n) == 0 &&
-	    n == 32;
+	       crypto_b64url_decode(json_string_value(v), json_string_length(v), out, 32, &n) ==
+		   0 &&
+	       n == 32;
 }
 
 static int

@@ -18,10 +18,10 @@
 
 #include "base/crypto.h"
 
-#define KEY_ID_CHARS  CRYPTO_B64URL_CHARS(CRYPTO_SHA256_LEN) /* 43 */
-#define KEY_FILE_MAX  65536 /* bytes of a key file we are ready to read */
-#define KEY_SET_MAX   64
-#define KEY_JWK_MAX   320 /* bytes of one key as JSON, with its NUL */
+#define KEY_ID_CHARS CRYPTO_B64URL_CHARS(CRYPTO_SHA256_LEN) /* 43 */
+#define KEY_FILE_MAX 65536 /* bytes of a key file we are ready to read */
+#define KEY_SET_MAX  64
+#define KEY_JWK_MAX  320 /* bytes of one key as JSON, with its NUL */
 
 struct key {
 	uint8_t pk[CRYPTO_PK_LEN];

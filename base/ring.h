@@ -22,7 +22,7 @@
 
 #define RING_SLOT	64u
 #define RING_RECORD_MAX (64u * RING_SLOT - RING_HEAD) /* bytes of the caller */
-#define RING_HEAD	8u /* before them; keeps them aligned to 8 */
+#define RING_HEAD	8u			      /* before them; keeps them aligned to 8 */
 #define RING_SKIP	0x80000000u
 
 struct ring {

@@ -118,13 +118,15 @@ report_text(const struct opts *o, const struct journal_report *r)
 		    time_of(&r->last, when), r->last.capture_clock ? " (capture time)" : "");
 	putchar('\n');
 	if (r->head > 1)
-		printf("  batches 1..%" PRIu64 " were removed by the sensor to stay within its space\n",
+		printf("  batches 1..%" PRIu64
+		       " were removed by the sensor to stay within its space\n",
 		    r->head - 1);
 	if (r->lost)
 		printf("  the sensor states that it lost %" PRIu64 " alert%s\n", r->lost,
 		    plural(r->lost, "s"));
 	if (!o->key)
-		puts("  checked with the key in the journal: consistent in itself; --key tells whose it is");
+		puts("  checked with the key in the journal: consistent in itself; --key tells "
+		     "whose it is");
 }
 
 static int
@@ -154,7 +156,7 @@ show_line(const char *line, size_t n, uint64_t seq)
 	json_int_t severity = 0;
 
 	if (root && json_unpack(root, "{s:s,s:{s:s,s:s,s:I}}", "timestamp", &ts, "alert", "action",
-		&action, "signature", &text, "severity", &severity) == 0)
+			&action, "signature", &text, "severity", &severity) == 0)
 		printf("  %8" PRIu64 "  %s  %d %-7s  %s\n", seq, ts, (int)severity, action, text);
 	else
 		printf("  %8" PRIu64 "  (not an EVE line)\n", seq);
@@ -168,8 +170,8 @@ show_text(void *ctx, const struct journal_batch *jb)
 	const struct batch *b = jb->b;
 
 	(void)ctx;
-	printf("batch %" PRIu64 "  %s  epoch %" PRIu64 ", segment %u: %" PRIu64 " alert%s%s", b->number,
-	    time_of(b, when), b->epoch, jb->segment, b->n, plural(b->n, "s"),
+	printf("batch %" PRIu64 "  %s  epoch %" PRIu64 ", segment %u: %" PRIu64 " alert%s%s",
+	    b->number, time_of(b, when), b->epoch, jb->segment, b->n, plural(b->n, "s"),
 	    b->final ? ", signed end" : "");
 	if (b->lost)
 		printf(", %" PRIu64 " lost before", b->lost);
@@ -214,8 +216,7 @@ show_json(void *ctx, const struct journal_batch *jb)
 static int
 show(const struct opts *o)
 {
-	struct journal_reader reader = {
-	    .keys = &keys, .on_batch = o->json ? show_json : show_text};
+	struct journal_reader reader = {.keys = &keys, .on_batch = o->json ? show_json : show_text};
 	struct journal_report rep;
 	char err[600];
 
@@ -343,7 +344,8 @@ check_proof(const struct opts *o)
 		printf("%s: the proof does NOT hold: %s\n", o->check, err);
 		return EXIT_FOUND;
 	}
-	printf("%s: the proof holds: alert %" PRIu64 " stands in batch %" PRIu64 " of %s, signed %s\n",
+	printf("%s: the proof holds: alert %" PRIu64 " stands in batch %" PRIu64
+	       " of %s, signed %s\n",
 	    o->check, res.seq, res.batch.number, res.batch.iss, time_of(&res.batch, when));
 	if (res.own_key)
 		puts("  checked with the key in the proof: --key tells whose it is");
@@ -364,8 +366,9 @@ run(const char *what, struct opts *o, int argc, char **argv)
 	if (o->epoch && !proving)
 		return cli_usage("journal", "--epoch is for prove");
 	if (argc != (proving ? 2 : 1))
-		return cli_usage("journal", proving ? "prove: a directory and the number of an alert"
-						    : "%s: one directory", what);
+		return cli_usage("journal",
+		    proving ? "prove: a directory and the number of an alert" : "%s: one directory",
+		    what);
 	o->dir = argv[0];
 	if (proving) {
 		if (!cli_parse_u64(argv[1], &o->seq) || o->seq == 0)

@@ -28,7 +28,8 @@ key_new(const char *path)
 		cli_say("%s", err);
 	else
 		printf("%s: secret key, keep it\n%s.pub: public key, give it to those who verify\n"
-		       "key id %s\n", path, path, k.kid);
+		       "key id %s\n",
+		    path, path, k.kid);
 	key_wipe(&k);
 	return r < 0 ? EXIT_UNABLE : EXIT_OK;
 }

@@ -20,11 +20,11 @@
 #include "base/log.h"
 #include "dissectors/dissector.h"
 
-#define FLOWS	  200u
-#define LAP	  20000u
-#define LAPS_MAX  15u
-#define DISK	  (UINT64_C(96) << 20)
-#define GOAL_US	  4.0
+#define FLOWS	 200u
+#define LAP	 20000u
+#define LAPS_MAX 15u
+#define DISK	 (UINT64_C(96) << 20)
+#define GOAL_US	 4.0
 
 static const char policy_text[] =
     "interlock: 1\n"
@@ -47,8 +47,8 @@ static const char policy_text[] =
     "        - {name: poll, units: [1], functions: read, holding: [0..199]}\n";
 
 /* FC 16: unit 1, registers 100..109. */
-static const uint8_t write10[] = {0, 1, 0, 0, 0, 27, 1, 16, 0, 100, 0, 10, 20, 0, 1, 0, 2, 0, 3, 0, 4,
-    0, 5, 0, 6, 0, 7, 0, 8, 0, 9, 0, 10};
+static const uint8_t write10[] = {0, 1, 0, 0, 0, 27, 1, 16, 0, 100, 0, 10, 20, 0, 1, 0, 2, 0, 3, 0,
+    4, 0, 5, 0, 6, 0, 7, 0, 8, 0, 9, 0, 10};
 
 struct dis_sink {
 	struct alerts *a;
@@ -118,9 +118,12 @@ main(int argc, char **argv)
 	const struct dissector *d = dissector_lookup("modbus", &(uint8_t){0});
 	struct net_tuple t = {.dport = 502, .proto = NET_PROTO_TCP, .smac = {2, 1}, .dmac = {2, 2}};
 	uint64_t now = UINT64_C(1700000000) * NS_PER_S;
-	struct alerts_conf conf = {
-	    .policy = pol, .journal_dir = dir, .sensor = "bench", .in_iface = "eth0",
-	    .enforcing = true, .journal_bytes = DISK};
+	struct alerts_conf conf = {.policy = pol,
+	    .journal_dir = dir,
+	    .sensor = "bench",
+	    .in_iface = "eth0",
+	    .enforcing = true,
+	    .journal_bytes = DISK};
 	struct dis_sink s = {.ev = {.kind = EVENT_PDU, .tuple = &t}};
 
 	if (!pol) {
@@ -129,8 +132,11 @@ main(int argc, char **argv)
 	}
 	(void)net_addr_parse("10.1.2.5", &t.src);
 	(void)net_addr_parse("10.1.130.130", &t.dst);
-	s.ev.verdict = (struct verdict){.action = VERDICT_DROP, .would = VERDICT_DROP,
-	    .reason = REASON_OTHERWISE, .mode = MODE_ENFORCE, .rule = RULE_NONE};
+	s.ev.verdict = (struct verdict){.action = VERDICT_DROP,
+	    .would = VERDICT_DROP,
+	    .reason = REASON_OTHERWISE,
+	    .mode = MODE_ENFORCE,
+	    .rule = RULE_NONE};
 	snprintf(dir, sizeof(dir), "%s/bench-alerts-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	if (!mkdtemp(dir)) {
 		perror(dir);
@@ -161,6 +167,7 @@ main(int argc, char **argv)
 	policy_free(pol);
 	complaints_fini(&c);
 	qsort(us, laps, sizeof(us[0]), by_value);
-	printf("alerts: %.2f us CPU per alert (goal %.0f; best lap %.2f)\n", us[laps / 2], GOAL_US, us[0]);
+	printf("alerts: %.2f us CPU per alert (goal %.0f; best lap %.2f)\n", us[laps / 2], GOAL_US,
+	    us[0]);
 	return us[laps / 2] <= GOAL_US ? 0 : 1;
 }

@@ -8,7 +8,7 @@ IL=${INTERLOCK:-$ROOT/${B:-build}/interlock}
 CAPTURE=$ROOT/pcaps/modbus/attack-day.pcap
 
 setup_file() {
-	cd "$BATS_FILE_TMPDIR"
+	cd "$BATS_FILE_TMPDIR" || return
 	"$IL" key new key >/dev/null
 	cp "$ROOT/policies/cell.yaml" .
 	cp "$CAPTURE" day.pcap
@@ -16,7 +16,7 @@ setup_file() {
 }
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	ln -s "$BATS_FILE_TMPDIR"/{key,key.pub,cell.yaml,day.pcap,eve.json,good} .
 	cp -r "$BATS_FILE_TMPDIR/good" j
 }
@@ -159,9 +159,9 @@ payload() { jq -rR 'split(".")[1] | gsub("-";"+") | gsub("_";"/") | @base64d' j/
 }
 
 @test "a cut tail is open-ended, not complete" {
-	lines=$(payload '$' | jq .n)
+	cut=$(payload "\$" | jq .n)
 	sed -i '$d' j/00000001.jws
-	[ "$lines" = 0 ] || head -n "-$lines" good/00000001.eve >j/00000001.eve
+	[ "$cut" = 0 ] || head -n "-$cut" good/00000001.eve >j/00000001.eve
 	verify
 	expect 0 "the chain holds, open-ended"
 	run "$IL" journal verify --json --key key.pub j

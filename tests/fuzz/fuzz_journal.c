@@ -82,8 +82,10 @@ signed_payload(struct cur c, bool proof)
 	cur_skip(&c, nl != NULL);
 	if (proof) {
 		struct proof_result res;
-		int k = snprintf(text, sizeof(text), "{\"v\":1,\"typ\":\"interlock-proof\",\"seq\":1,"
-		    "\"index\":0,\"n\":1,\"line\":\"{}\",\"path\":[],\"jws\":\"%.*s\"}", (int)len, jws);
+		int k = snprintf(text, sizeof(text),
+		    "{\"v\":1,\"typ\":\"interlock-proof\",\"seq\":1,"
+		    "\"index\":0,\"n\":1,\"line\":\"{}\",\"path\":[],\"jws\":\"%.*s\"}",
+		    (int)len, jws);
 
 		(void)(proof_check(text, (size_t)k, &keys, &res, err, sizeof(err)) == 0);
 		return;
@@ -123,13 +125,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 0:
 		jws = cur_take(&c, cur_le16(&c));
 		if (cur_ok(&c))
-			segment((const char *)jws.p, cur_left(&jws), (const char *)c.p, cur_left(&c));
+			segment(
+			    (const char *)jws.p, cur_left(&jws), (const char *)c.p, cur_left(&c));
 		break;
 	case 1:
 		signed_payload(c, false);
 		break;
 	case 2:
-		(void)(proof_check((const char *)c.p, cur_left(&c), NULL, &res, err, sizeof(err)) == 0);
+		(void)(proof_check((const char *)c.p, cur_left(&c), NULL, &res, err, sizeof(err)) ==
+		       0);
 		break;
 	case 3:
 		(void)(key_set_parse(&set, (const char *)c.p, cur_left(&c), err, sizeof(err)) == 0);

@@ -66,14 +66,32 @@ static struct pdu
 pdu(uint64_t ts)
 {
 	struct pdu p = {
-	    .ev = {.kind = EVENT_PDU, .ts_ns = ts, .frame = 7, .flow_id = UINT64_MAX,
-		.verdict = {.action = VERDICT_REJECT, .would = VERDICT_REJECT, .mode = MODE_ENFORCE,
-		    .reason = REASON_OTHERWISE, .rule = RULE_NONE, .conduit = 0}},
-	    .t = {.sport = 40000, .dport = 502, .proto = NET_PROTO_TCP, .vlan = 110,
-		.smac = {0, 0x1b, 0x1b, 0xaa, 0xbb, 1}, .dmac = {2}},
-	    .f = {.proto = 0, .kind = FACT_REQUEST, .access = ACC_WRITE, .code = 16, .sub = FACT_NO_SUB,
-		.n_items = 1, .unit = 1, .txn = 9, .item = {.space = 2, .access = ACC_WRITE,
-		.first = 100, .count = 20}, .op = "write_multiple_registers"},
+	    .ev = {.kind = EVENT_PDU,
+		.ts_ns = ts,
+		.frame = 7,
+		.flow_id = UINT64_MAX,
+		.verdict = {.action = VERDICT_REJECT,
+		    .would = VERDICT_REJECT,
+		    .mode = MODE_ENFORCE,
+		    .reason = REASON_OTHERWISE,
+		    .rule = RULE_NONE,
+		    .conduit = 0}},
+	    .t = {.sport = 40000,
+		.dport = 502,
+		.proto = NET_PROTO_TCP,
+		.vlan = 110,
+		.smac = {0, 0x1b, 0x1b, 0xaa, 0xbb, 1},
+		.dmac = {2}},
+	    .f = {.proto = 0,
+		.kind = FACT_REQUEST,
+		.access = ACC_WRITE,
+		.code = 16,
+		.sub = FACT_NO_SUB,
+		.n_items = 1,
+		.unit = 1,
+		.txn = 9,
+		.item = {.space = 2, .access = ACC_WRITE, .first = 100, .count = 20},
+		.op = "write_multiple_registers"},
 	};
 
 	assert_int_equal(net_addr_parse("10.1.2.5", &p.t.src), 0);
@@ -157,7 +175,8 @@ num(const json_t *o, const char *key)
 static const char *
 meta(const json_t *o, const char *key)
 {
-	const json_t *m = json_object_get(json_object_get(json_object_get(o, "alert"), "metadata"), key);
+	const json_t *m =
+	    json_object_get(json_object_get(json_object_get(o, "alert"), "metadata"), key);
 	const char *s = json_string_value(json_array_get(m, 0));
 
 	return s ? s : "(none)";
@@ -210,7 +229,8 @@ static void
 members(void **state)
 {
 	struct pdu p = pdu(UINT64_C(1763892000123456789));
-	json_t *o = one(&p, (struct alerts_conf){.replay = true, .in_iface = "x.pcap", .enforcing = true});
+	json_t *o =
+	    one(&p, (struct alerts_conf){.replay = true, .in_iface = "x.pcap", .enforcing = true});
 	json_t *al = json_object_get(o, "alert");
 
 	(void)state;
@@ -234,7 +254,8 @@ members(void **state)
 	assert_int_equal(num(al, "gid"), EVE_GID);
 	assert_int_equal(num(al, "signature_id"), 3);
 	assert_int_equal(num(al, "severity"), 1);
-	assert_string_equal(str(al, "signature"), "Interlock hmi-filler: write_multiple_registers "
+	assert_string_equal(str(al, "signature"),
+	    "Interlock hmi-filler: write_multiple_registers "
 	    "holding 100..119 to plc-filler not allowed by any rule");
 	assert_string_equal(meta(o, "il_seq"), "1");
 	assert_string_equal(meta(o, "il_reason"), "otherwise");
@@ -370,7 +391,8 @@ community_ids(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
-		struct net_tuple t = {.sport = v[i].sport, .dport = v[i].dport, .proto = v[i].proto};
+		struct net_tuple t = {
+		    .sport = v[i].sport, .dport = v[i].dport, .proto = v[i].proto};
 
 		assert_int_equal(net_addr_parse(v[i].src, &t.src), 0);
 		assert_int_equal(net_addr_parse(v[i].dst, &t.dst), 0);
@@ -385,7 +407,8 @@ community_ids(void **state)
 static void
 long_pdu(void **state)
 {
-	static const char *const bits[] = {"a", "\\\"", "\\u00e4", "\xc3\xa4", "\xf0\x9f\x8f\xad", "\\\\"};
+	static const char *const bits[] = {
+	    "a", "\\\"", "\\u00e4", "\xc3\xa4", "\xf0\x9f\x8f\xad", "\\\\"};
 	static _Alignas(8) uint8_t room[RING_RECORD_MAX];
 	static char json[6000], buf[BATCH_LINE_MAX];
 	struct record *r = (struct record *)room;
@@ -416,7 +439,8 @@ long_pdu(void **state)
 			assert_non_null(o);
 			assert_int_equal(strtoull(meta(o, "il_pdu_bytes"), NULL, 10), n);
 			crypto_sha256(json, n, hash);
-			assert_string_equal(meta(o, "il_pdu_sha256"), crypto_hex(hash, sizeof(hash), hex));
+			assert_string_equal(
+			    meta(o, "il_pdu_sha256"), crypto_hex(hash, sizeof(hash), hex));
 			assert_int_equal(strlen(meta(o, "il_pdu")), r->pdu_len);
 			json_decref(o);
 		}
@@ -493,7 +517,8 @@ storms_differ(void **state)
 static void
 table_full(void **state)
 {
-	struct alerts *a = start((struct alerts_conf){.replay = true, .fold_window_ns = 3600 * SEC});
+	struct alerts *a =
+	    start((struct alerts_conf){.replay = true, .fold_window_ns = 3600 * SEC});
 	const unsigned storms = 3 * FOLD_SETS * FOLD_WAYS;
 	uint64_t sum = 0;
 	size_t n;
@@ -690,11 +715,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(members), cmocka_unit_test(passive), cmocka_unit_test(kinds),
-	    cmocka_unit_test(community_ids), cmocka_unit_test(long_pdu), cmocka_unit_test(storm),
-	    cmocka_unit_test(storms_differ), cmocka_unit_test(table_full), cmocka_unit_test(ring_full),
-	    cmocka_unit_test(replay_never_loses), cmocka_unit_test(batches),
-	    cmocka_unit_test(heartbeat), cmocka_unit_test(refused), cmocka_unit_test(output_full),
+	    cmocka_unit_test(members),
+	    cmocka_unit_test(passive),
+	    cmocka_unit_test(kinds),
+	    cmocka_unit_test(community_ids),
+	    cmocka_unit_test(long_pdu),
+	    cmocka_unit_test(storm),
+	    cmocka_unit_test(storms_differ),
+	    cmocka_unit_test(table_full),
+	    cmocka_unit_test(ring_full),
+	    cmocka_unit_test(replay_never_loses),
+	    cmocka_unit_test(batches),
+	    cmocka_unit_test(heartbeat),
+	    cmocka_unit_test(refused),
+	    cmocka_unit_test(output_full),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -51,8 +51,9 @@ hashes(void **state)
 	crypto_sha1("abc", 3, out);
 	assert_hex(out, 20, "a9993e364706816aba3e25717850c26c9cd0d89d");
 	crypto_blake2b("abc", 3, out, 64);
-	assert_hex(out, 64, "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1"
-			    "7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923");
+	assert_hex(out, 64,
+	    "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1"
+	    "7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923");
 	for (size_t cut = 0; cut <= 200; cut++) {
 		uint8_t text[200];
 
@@ -88,17 +89,20 @@ ed25519(void **state)
 		const char *seed, *pk, *msg, *sig;
 	} v[] = {
 	    {"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
-	     "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
-	     "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e3970"
-	     "1cf9b46bd25bf5f0595bbe24655141438e7a100b"},
+		"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+		"e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc6"
+		"1e3970"
+		"1cf9b46bd25bf5f0595bbe24655141438e7a100b"},
 	    {"4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
-	     "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "72",
-	     "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613"
-	     "d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"},
+		"3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "72",
+		"92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e45"
+		"8f3613"
+		"d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"},
 	    {"c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
-	     "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025", "af82",
-	     "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760"
-	     "984dc6594a7c15e9716ed28dc027beceea1ec40a"},
+		"fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025", "af82",
+		"6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae"
+		"67f760"
+		"984dc6594a7c15e9716ed28dc027beceea1ec40a"},
 	};
 
 	(void)state;
@@ -125,7 +129,10 @@ ed25519(void **state)
 static void
 base64(void **state)
 {
-	static const char *const bad[] = {"Z", "Zg==", "Zh", "Zg\n", "Zm9/", "Zm+v", "Zm9vY", "Zm9\xf6", "\xda" "m9v"};
+	static const char *const bad[] = {"Z", "Zg==", "Zh", "Zg\n", "Zm9/", "Zm+v", "Zm9vY",
+	    "Zm9\xf6",
+	    "\xda"
+	    "m9v"};
 	char out[16];
 	uint8_t bin[8];
 	size_t n;
@@ -140,8 +147,8 @@ base64(void **state)
 	assert_memory_equal(bin, "foob", 4);
 	assert_int_equal(crypto_b64url_decode("Zm9vYmFy", 8, bin, 5, &n), ERR_RANGE);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(crypto_b64url_decode(bad[i], strlen(bad[i]), bin, sizeof(bin), &n),
-		    ERR_FORMAT);
+		assert_int_equal(
+		    crypto_b64url_decode(bad[i], strlen(bad[i]), bin, sizeof(bin), &n), ERR_FORMAT);
 }
 
 /* RFC 8037 appendix A: the key, its thumbprint (A.3). */
@@ -165,11 +172,17 @@ static void
 jwk_refused(void **state)
 {
 	static const char *const bad[] = {
-	    "", "[]", "{}", "{\"keys\":[]}", "{\"keys\":[1]}",
+	    "",
+	    "[]",
+	    "{}",
+	    "{\"keys\":[]}",
+	    "{\"keys\":[1]}",
 	    "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\"}",
 	    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AA\"}",
-	    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"}",
-	    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\","
+	    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+	    "7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"}",
+	    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+	    "7TyWQHOg7hcvPapiMlrwIaaPcHURo\","
 	    "\"kid\":\"me\"}",
 	};
 	char err[128];
@@ -223,8 +236,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(hashes), cmocka_unit_test(argon2id), cmocka_unit_test(ed25519),
-	    cmocka_unit_test(base64), cmocka_unit_test(jwk), cmocka_unit_test(jwk_refused),
+	    cmocka_unit_test(hashes),
+	    cmocka_unit_test(argon2id),
+	    cmocka_unit_test(ed25519),
+	    cmocka_unit_test(base64),
+	    cmocka_unit_test(jwk),
+	    cmocka_unit_test(jwk_refused),
 	    cmocka_unit_test(key_files),
 	};
 

@@ -124,8 +124,9 @@ append(struct journal *j, uint64_t first, uint64_t n, size_t pad, uint64_t now, 
 	merkle_init(&m);
 	for (uint64_t i = 0; i < n; i++) {
 		uint8_t leaf[MERKLE_LEN];
-		int len = snprintf(p, room - (size_t)(p - text), "{\"il_seq\":[\"%u\"],\"x\":\"%0*u\"}\n",
-		    (unsigned)(first + i), (int)pad + 1, (unsigned)i);
+		int len =
+		    snprintf(p, room - (size_t)(p - text), "{\"il_seq\":[\"%u\"],\"x\":\"%0*u\"}\n",
+			(unsigned)(first + i), (int)pad + 1, (unsigned)i);
 
 		merkle_leaf(p, (size_t)len - 1, leaf);
 		merkle_add(&m, leaf);
@@ -165,7 +166,8 @@ assert_state(enum journal_state want, const char *why)
 	struct journal_report rep = verdict();
 
 	if (rep.state != want || (why && !strstr(rep.why, why)))
-		fail_msg("state %u, \"%s\"; expected %u, \"%s\"", rep.state, rep.why, want, why ? why : "");
+		fail_msg("state %u, \"%s\"; expected %u, \"%s\"", rep.state, rep.why, want,
+		    why ? why : "");
 }
 
 /* Three batches of 2, 3 and 1 lines and a signed end. */
@@ -572,7 +574,8 @@ disk_full(void **state)
 		char err[256], fill[128];
 		int fd;
 
-		if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		if (unshare(CLONE_NEWNS) != 0 ||
+		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 		    mount("tmpfs", dir, "tmpfs", 0, "size=256k") != 0)
 			_exit(77);
 		if (!(j = try_open((struct journal_conf){0}, err)) ||
@@ -639,12 +642,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(complete), cmocka_unit_test(deleted_line),
-	    cmocka_unit_test(deleted_batch), cmocka_unit_test(swapped),
-	    cmocka_unit_test(flipped_bits), cmocka_unit_test(cut_tail), cmocka_unit_test(added),
-	    cmocka_unit_test(wrong_key), cmocka_unit_test(not_a_journal),
-	    cmocka_unit_test(resumed), cmocka_unit_test(locked), cmocka_unit_test(torn_tail),
-	    cmocka_unit_test(new_epochs), cmocka_unit_test(bounded), cmocka_unit_test(disk_full),
+	    cmocka_unit_test(complete),
+	    cmocka_unit_test(deleted_line),
+	    cmocka_unit_test(deleted_batch),
+	    cmocka_unit_test(swapped),
+	    cmocka_unit_test(flipped_bits),
+	    cmocka_unit_test(cut_tail),
+	    cmocka_unit_test(added),
+	    cmocka_unit_test(wrong_key),
+	    cmocka_unit_test(not_a_journal),
+	    cmocka_unit_test(resumed),
+	    cmocka_unit_test(locked),
+	    cmocka_unit_test(torn_tail),
+	    cmocka_unit_test(new_epochs),
+	    cmocka_unit_test(bounded),
+	    cmocka_unit_test(disk_full),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -43,11 +43,21 @@ sign_raw(const char *header, const char *payload, char *jws)
 static void
 round_trip(void **state)
 {
-	struct batch in = {
-	    .iss = "plant \"7\" \xc3\xa4", .epoch = 1795477929, .number = 12, .first = 100, .last = 102,
-	    .n = 3, .iat_ms = 1795477929123, .capture_clock = true, .final = true, .lost = 7,
-	    .oldest = 4,
-	}, out;
+	struct batch in =
+			 {
+			     .iss = "plant \"7\" \xc3\xa4",
+			     .epoch = 1795477929,
+			     .number = 12,
+			     .first = 100,
+			     .last = 102,
+			     .n = 3,
+			     .iat_ms = 1795477929123,
+			     .capture_clock = true,
+			     .final = true,
+			     .lost = 7,
+			     .oldest = 4,
+			 },
+		     out;
 	char jws[BATCH_JWS_MAX], err[128];
 	size_t n;
 
@@ -68,7 +78,8 @@ round_trip(void **state)
 }
 
 #define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-#define GOOD "\"iss\":\"s\",\"epoch\":1,\"batch\":1,\"first\":1,\"last\":0,\"n\":0,\"sha256\":\"" HASH \
+#define GOOD                                                                                       \
+	"\"iss\":\"s\",\"epoch\":1,\"batch\":1,\"first\":1,\"last\":0,\"n\":0,\"sha256\":\"" HASH  \
 	"\",\"root\":\"" HASH "\",\"prev\":\"" HASH "\",\"iat\":1.5"
 
 static void
@@ -85,8 +96,12 @@ headers(void **state)
 	    {"{\"alg\":\"Ed25519\",\"typ\":\"JWT\",\"kid\":\"%s\"}", false},
 	    {"{\"alg\":\"Ed25519\",\"kid\":\"%s\"}", false},
 	    {"{\"alg\":\"Ed25519\",\"typ\":\"interlock-batch+jws\",\"kid\":\"x%s\"}", false},
-	    {"{\"alg\":\"Ed25519\",\"typ\":\"interlock-batch+jws\",\"kid\":\"%s\",\"crit\":[\"b64\"]}", false},
-	    {"{\"alg\":\"none\",\"alg\":\"Ed25519\",\"typ\":\"interlock-batch+jws\",\"kid\":\"%s\"}", false},
+	    {"{\"alg\":\"Ed25519\",\"typ\":\"interlock-batch+jws\",\"kid\":\"%s\",\"crit\":["
+	     "\"b64\"]}",
+		false},
+	    {"{\"alg\":\"none\",\"alg\":\"Ed25519\",\"typ\":\"interlock-batch+jws\",\"kid\":\"%"
+	     "s\"}",
+		false},
 	    {"[\"%s\"]", false},
 	};
 	char header[256], jws[BATCH_JWS_MAX], err[128];
@@ -152,16 +167,22 @@ proofs(void **state)
 	(void)state;
 	assert_non_null(all);
 	for (uint64_t n = 1; n <= 9; n++) {
-		struct batch b = {.iss = "s", .epoch = 1, .number = 1, .first = 5, .last = 4 + n, .n = n,
+		struct batch b = {.iss = "s",
+		    .epoch = 1,
+		    .number = 1,
+		    .first = 5,
+		    .last = 4 + n,
+		    .n = n,
 		    .oldest = 1};
-		struct journal_batch jb = {.b = &b, .jws = jws, .line = line,
-		    .leaf = (const uint8_t (*)[MERKLE_LEN])leaf};
+		struct journal_batch jb = {
+		    .b = &b, .jws = jws, .line = line, .leaf = (const uint8_t(*)[MERKLE_LEN])leaf};
 		struct merkle m;
 		char *p = all;
 
 		merkle_init(&m);
 		for (uint64_t i = 0; i < n; i++) {
-			int len = snprintf(lines[i], 64, "{\"say\":\"\\\"%u\\\" \xc3\xa4\"}\n", (unsigned)i);
+			int len = snprintf(
+			    lines[i], 64, "{\"say\":\"\\\"%u\\\" \xc3\xa4\"}\n", (unsigned)i);
 
 			line[i] = p;
 			memcpy(p, lines[i], (size_t)len);
@@ -178,19 +199,23 @@ proofs(void **state)
 
 			proof_write(&w, &jb, i, &key);
 			assert_true(jw_end(&w));
-			assert_int_equal(proof_check(buf, jw_len(&w), &keys, &res, err, sizeof(err)), 0);
+			assert_int_equal(
+			    proof_check(buf, jw_len(&w), &keys, &res, err, sizeof(err)), 0);
 			assert_int_equal(res.seq, 5 + i);
 			assert_false(res.own_key);
-			assert_int_equal(proof_check(buf, jw_len(&w), NULL, &res, err, sizeof(err)), 0);
+			assert_int_equal(
+			    proof_check(buf, jw_len(&w), NULL, &res, err, sizeof(err)), 0);
 			assert_true(res.own_key);
 			memcpy(bad, buf, sizeof(buf));
 			assert_non_null(at = strstr(bad, "say"));
 			*at = 'S';
-			assert_int_equal(proof_check(bad, jw_len(&w), &keys, &res, err, sizeof(err)), ERR_CHAIN);
+			assert_int_equal(
+			    proof_check(bad, jw_len(&w), &keys, &res, err, sizeof(err)), ERR_CHAIN);
 			memcpy(bad, buf, sizeof(buf));
 			assert_non_null(at = strstr(bad, "\"seq\":"));
 			at[6] = at[6] == '5' ? '6' : '5';
-			assert_int_equal(proof_check(bad, jw_len(&w), &keys, &res, err, sizeof(err)), ERR_CHAIN);
+			assert_int_equal(
+			    proof_check(bad, jw_len(&w), &keys, &res, err, sizeof(err)), ERR_CHAIN);
 		}
 	}
 	assert_int_equal(proof_check("{}", 2, &keys, &res, err, sizeof(err)), ERR_FORMAT);

@@ -92,7 +92,7 @@ equals_slow(void **state)
 	fill();
 	for (size_t n = 1; n <= MAX; n++) {
 		fast(n, a);
-		slow((const uint8_t (*)[MERKLE_LEN])leaves, n, b);
+		slow((const uint8_t(*)[MERKLE_LEN])leaves, n, b);
 		assert_memory_equal(a, b, MERKLE_LEN);
 	}
 }
@@ -105,11 +105,12 @@ paths(void **state)
 	fill();
 	for (size_t n = 1; n <= MAX; n++) {
 		uint8_t root[MERKLE_LEN], path[MERKLE_PATH_MAX][MERKLE_LEN];
-		const uint8_t (*p)[MERKLE_LEN] = (const uint8_t (*)[MERKLE_LEN])path;
+		const uint8_t(*p)[MERKLE_LEN] = (const uint8_t(*)[MERKLE_LEN])path;
 
 		fast(n, root);
 		for (size_t i = 0; i < n; i++) {
-			unsigned len = merkle_path((const uint8_t (*)[MERKLE_LEN])leaves, n, i, path);
+			unsigned len =
+			    merkle_path((const uint8_t(*)[MERKLE_LEN])leaves, n, i, path);
 
 			assert_true(merkle_check(leaves[i], i, n, p, len, root));
 			assert_false(merkle_check(leaves[i], i, n, p, len + 1, root));
