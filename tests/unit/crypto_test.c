@@ -131,8 +131,8 @@ base64(void **state)
 {
 	static const char *const bad[] = {"Z", "Zg==", "Zh", "Zg\n", "Zm9/", "Zm+v", "Zm9vY",
 	    "Zm9\xf6",
-	    "\xda"
-	    "m9v"};
+	    ("\xda"
+	     "m9v")};
 	char out[16];
 	uint8_t bin[8];
 	size_t n;
