@@ -22,8 +22,8 @@
 
 #define FLOWS	 200u
 #define LAP	 20000u
-#define LAPS_MAX 15u
-#define DISK	 (UINT64_C(96) << 20)
+#define LAPS_MAX 11u
+#define DISK	 (UINT64_C(1) << 30) /* nothing is removed meanwhile */
 #define GOAL_US	 4.0
 
 static const char policy_text[] =
