@@ -523,7 +523,7 @@ metadata(struct eve *e, struct jw *w, const struct words *k, const struct record
 		META_TIME(w, "il_first", r->first_ns);
 		META_TIME(w, "il_last", r->last_ns);
 	}
-	put(w, e->tail);
+	jw_raw(w, e->tail, e->tail_len);
 }
 
 static void
@@ -576,13 +576,13 @@ eve_write(struct eve *e, const struct record *r, uint64_t seq, char *buf, size_t
 	jw_ch(&w, '"');
 	if (r->flow_id != 0) /* 51 bits, as Suricata: exact in every JSON reader */
 		NUMBER(&w, ",\"flow_id\":", r->flow_id & ((UINT64_C(1) << 51) - 1));
-	put(&w, e->input);
+	jw_raw(&w, e->input, e->input_len);
 	if (e->replay && r->last_frame != 0)
 		NUMBER(&w, ",\"pcap_cnt\":", r->last_frame);
 	LIT(&w, ",\"event_type\":\"alert\"");
 	if (r->has_tuple)
 		network(e, &w, &k, r);
-	put(&w, e->host);
+	jw_raw(&w, e->host, e->host_len);
 	WORD(&w, ",\"alert\":{\"action\":", blocked ? "blocked" : "allowed");
 	NUMBER(&w, ",\"gid\":", EVE_GID);
 	NUMBER(&w, ",\"signature_id\":", class.id);
@@ -610,12 +610,10 @@ eve_init(struct eve *e, const struct policy *policy, const char *sensor, const c
 		TEXT(&w, ",\"pcap_filename\":", input);
 	else if (input)
 		TEXT(&w, ",\"in_iface\":", input);
-	if (!jw_end(&w))
-		e->input[0] = '\0';
+	e->input_len = w.full ? 0 : jw_len(&w);
 	w = jw_make(e->host, sizeof(e->host));
 	TEXT(&w, ",\"host\":", sensor);
-	if (!jw_end(&w))
-		e->host[0] = '\0';
+	e->host_len = w.full ? 0 : jw_len(&w);
 	w = jw_make(e->tail, sizeof(e->tail));
 	if (policy) {
 		if (policy_site(policy) && strlen(policy_site(policy)) < 64)
@@ -624,5 +622,5 @@ eve_init(struct eve *e, const struct policy *policy, const char *sensor, const c
 	}
 	META_WORD(&w, "il_build", build_id);
 	LIT(&w, "}}}\n");
-	(void)jw_end(&w);
+	e->tail_len = jw_len(&w); /* always fits */
 }

@@ -21,6 +21,7 @@ struct eve {
 	bool replay;		     /* frame numbers are pcap_cnt */
 	/* Rendered once: the input, and what ends every line. */
 	char input[1024], host[600], tail[512];
+	size_t input_len, host_len, tail_len;
 	/* What costs most to say is remembered: Community ID of flows, names of objects. */
 	struct eve_object {
 		uint32_t sub, first, count;

@@ -23,30 +23,27 @@ utf8_len(const uint8_t *s, size_t n)
 	return len;
 }
 
-/* What may stand in a string as it is: ASCII but controls, quote, backslash and DEL. */
-static inline bool
-plain(uint8_t c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
+/* What stands in a string as it is: ASCII but controls, quote, backslash and DEL. */
+static const bool plain[256] = {
+    [0x20 ... 0x21] = true, [0x23 ... 0x5b] = true, [0x5d ... 0x7e] = true};
 
 void
 jw_quote(struct jw *w, const char *text, size_t n)
 {
 	const uint8_t *s = (const uint8_t *)text;
-	size_t run = 0;
 
 	jw_ch(w, '"');
 	for (size_t i = 0; i < n;) {
-		size_t u = plain(s[i]) ? 1 : s[i] < 0x80 ? 0 : utf8_len(s + i, n - i);
+		size_t start = i, u;
 
-		if (u != 0) {
-			i += u;
-			run += u;
-			continue;
+		for (; i < n; i += u) {
+			u = plain[s[i]] ? 1 : s[i] < 0x80 ? 0 : utf8_len(s + i, n - i);
+			if (u == 0)
+				break;
 		}
-		jw_raw(w, text + i - run, run);
-		run = 0;
+		jw_raw(w, text + start, i - start);
+		if (i == n)
+			break;
 		if (s[i] == '"' || s[i] == '\\') {
 			char e[2] = {'\\', text[i]};
 
@@ -58,7 +55,6 @@ jw_quote(struct jw *w, const char *text, size_t n)
 		}
 		i++;
 	}
-	jw_raw(w, text + n - run, run);
 	jw_ch(w, '"');
 }
 
