@@ -3,8 +3,10 @@
 // nothing of Interlock's code takes part.
 // usage: node verify.mjs KEY.pub JOURNAL   prints "N batches, N alerts, final|open", or fails
 import { compactVerify, createLocalJWKSet } from "jose";
-import { createHash } from "node:crypto";
+import { createHash, webcrypto } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
+
+globalThis.crypto ??= webcrypto; // node 18 of Debian 12 does not set it
 
 const [keyFile, dir] = process.argv.slice(2);
 const jwk = JSON.parse(readFileSync(keyFile));
