@@ -145,7 +145,9 @@ void flow_table_fini(struct flow_table *t);
 /* Memory that max flows take. */
 size_t flow_table_cost(uint32_t max);
 
+/* The key of a packet; flow_key_make() below does IPv4 inline and calls this. */
 void flow_key_make6(const struct flow_table *t, const struct layers *l, struct flow_key *k);
+/* The flow with this key, or NULL. */
 struct flow *flow_lookup(const struct flow_table *t, const struct flow_key *k);
 /* A new, zeroed flow with dis = FLOW_DIS_ASKING and a timer of `ticks`; evicts
  * when it must; NULL only when not even that helps. */
