@@ -63,14 +63,12 @@ static void
 test_clocks(void **state)
 {
 	uint64_t wall = clock_wall_ns(), mono = clock_mono_ns(), cpu = clock_cpu_ns();
-	volatile unsigned work = 0;
 
 	(void)state;
 	assert_true(wall / NS_PER_S > 1700000000); /* 2023 */
 	/* On a busy machine others may have the processor for all of the 2 ms. */
 	while (clock_mono_ns() - mono < 2000000 || clock_cpu_ns() == cpu)
-		work++;
-	assert_true(work > 0);
+		continue;
 	assert_true(clock_cpu_ns() - cpu <= clock_mono_ns() - mono + 1000000);
 }
 
