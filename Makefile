@@ -133,7 +133,9 @@ model: $(MODELBIN)			## compiled tables against the naive twins
 corpus: $B/interlock			## facts against the public captures in CORPUS
 	@CORPUS=$(CORPUS) sh mk/corpus.sh $B/interlock
 bench: $(BENCHBIN)			## build and run the benchmarks
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+	@sed -n 's/^model name.*: //p' /proc/cpuinfo | uniq -c; uname -sr; $(CC) --version | head -n 1
+	@echo "$(OPT) $(HARD)"
+	@bad=0; for t in $^; do echo "== $$t"; $$t || bad=1; done; exit $$bad
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 	@B=$B CC=$(CC) bash mk/lint.sh
 minimal:				## build without any optional library
