@@ -240,6 +240,7 @@ open_alerts(struct replay *rp)
 	    .key_path = o->key,
 	    .in_iface = o->n_captures == 1 ? o->captures[0] : NULL,
 	    .replay = true,
+	    .enforcing = o->inline_mode,
 	    .fold_window_ns = o->no_fold ? 0 : ALERT_FOLD_WINDOW_NS,
 	};
 	char err[512] = "";

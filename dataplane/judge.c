@@ -73,6 +73,15 @@ observe(struct dis_sink *s, const struct fact *f, const struct verdict *v)
  * but those that only say how we came to see it. */
 #define QUIET_ANOMALIES (FACT_A_MIDSTREAM | FACT_A_RESYNC | FACT_A_TRUNCATED | FACT_A_GAP)
 
+/* The answer to a request that nobody may make: the request was told. */
+static inline bool
+answer_is_old_news(const struct verdict *v, const struct fact *f)
+{
+	return v->reason == REASON_NO_CONDUIT &&
+	    (f->kind == FACT_RESPONSE || f->kind == FACT_EXCEPTION) &&
+	    !(f->anomalies & ~QUIET_ANOMALIES);
+}
+
 bool
 dis_emit(struct dis_sink *s, struct fact *f)
 {
@@ -86,7 +95,9 @@ dis_emit(struct dis_sink *s, struct fact *f)
 		v = policy_eval(e->policy, &s->fl->bind, f);
 		if (v.reason == REASON_RULE)
 			e->rule_hits[v.rule]++;
-		if (v.would != VERDICT_ALLOW) {
+		if (v.would != VERDICT_ALLOW && answer_is_old_news(&v, f)) {
+			s->would_drop |= v.would >= VERDICT_REJECT;
+		} else if (v.would != VERDICT_ALLOW) {
 			bool cond = v.reason == REASON_CONDITION;
 
 			tell(s, cond ? EVENT_CONDITION : EVENT_PDU,
