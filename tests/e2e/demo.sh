@@ -25,7 +25,7 @@ awk '/^```text/ { on = 1; next } /^```/ { on = 0 } on' README.md | B=build anony
 		want = $0; cut = sub(/\.\.\.$/, "", want) + sub(/^\.\.\./, "", want); count++
 		for (i = at; i <= n; i++)
 			if (have[i] == $0 || cut && index(have[i], want)) { at = i + 1; next }
-		print "README.md shows, and the demo does not print (in this order): " $0; bad = 1
+		print "README.md shows, and the demo does not print (in this order; mk/readme.py): " $0; bad = 1
 	}
 	END { if (count < 20) { print "README.md shows no output"; bad = 1 } exit bad }'
 echo "the demo runs, README.md shows what it prints"
