@@ -126,6 +126,7 @@ json() { python3 -c "import json,sys; d=json.load(open(sys.argv[2])); assert eva
 }
 @test "replay: colour on a terminal, not with NO_COLOR" {
 	command -v script >/dev/null || skip "no script(1)"
+	script -qec true /dev/null >/dev/null 2>&1 || skip "no pseudo-terminal to be had"
 	script -qec "TERM=xterm NO_COLOR= '$il' replay -p plant.yaml bad.pcap" /dev/null >tty || true
 	grep -q $'\033\[31m' tty
 	script -qec "TERM=xterm NO_COLOR=1 '$il' replay -p plant.yaml bad.pcap" /dev/null >tty || true
