@@ -153,7 +153,7 @@ settle(struct engine *e, struct pkt *p, const struct layers *l, const struct seg
 		p->fate = r->fate;
 		return;
 	}
-	if ((r->keep == l->pay_len && r->skip == 0) || !e->inline_mode)
+	if (!e->inline_mode || (r->keep == l->pay_len && r->skip == 0 && !inline_unclean(p, l)))
 		return;
 	/* Part of it may go, or (fate forward) its header alone: a keep-alive. */
 	if (r->fate == FATE_DROP && r->keep == r->skip)
@@ -239,6 +239,10 @@ new_flow(struct engine *e, struct pkt *p, const struct layers *l, const struct f
 			drop(p, DROP_POLICY_CONDUIT);
 			return NULL;
 		}
+		if (e->inline_mode && l->proto == NET_PROTO_TCP && syn && l->tcp_flags & TCP_ACK) {
+			drop(p, DROP_TCP_NO_FLOW); /* answers nothing */
+			return NULL;
+		}
 		if (e->inline_mode && l->proto == NET_PROTO_TCP && !syn &&
 		    policy_condition(e->policy, &bind, COND_MIDSTREAM).action >= VERDICT_REJECT) {
 			drop(p, DROP_TCP_NO_FLOW);
@@ -268,7 +272,14 @@ new_flow(struct engine *e, struct pkt *p, const struct layers *l, const struct f
 static void
 restart(struct engine *e, struct flow *f)
 {
-	stream_expire(e, f, true);
+	const uint8_t ends = FLOW_CLIENT_LO | FLOW_CLIENT_PORT1;
+	uint8_t client = f->flags & ends, dir = e->sink.dir;
+	struct policy_bind bind = f->bind;
+
+	stream_expire(e, f, true); /* may turn it round; the new one is as its SYN says */
+	e->sink.dir = dir;
+	f->bind = bind;
+	f->flags = (uint8_t)((f->flags & ~ends) | client);
 	stream_release(e, f);
 	feed_release(e, f);
 	memset(f->dir, 0, sizeof(f->dir));
@@ -309,40 +320,54 @@ window_scale(const struct pkt *p, const struct layers *l)
 	return 0;
 }
 
-/* SYN and SYN-ACK: where the directions begin, and whether a tuple is reused. */
+/*
+ * SYN and SYN-ACK: where the directions begin, and whether a tuple is reused.
+ *
+ * A live session is not given up for one forged SYN: the answer, or data, must
+ * agree with it.  Inline only the server's answer says that it has begun anew,
+ * whatever we thought of the old connection: a FIN or RST that we saw may not
+ * have reached it, and bytes judged as a beginning would be the middle to it.
+ */
 static void __attribute__((noinline))
 on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, const struct layers *l)
 {
-	bool answer = l->tcp_flags & TCP_ACK;
+	bool answer = l->tcp_flags & TCP_ACK, guard = e->inline_mode;
 	struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
 
 	if (!answer && (d->flags & DIR_SEEN) && d->nxt != l->seq + 1) {
-		/* A new number on a known tuple.  A live session is not given up for
-		 * one forged SYN: the answer, or data, must agree with it. */
 		bool live = f->state == FLOW_OPEN && (o->flags & DIR_SEEN) &&
 		    !(f->flags & FLOW_MIDSTREAM);
 
-		if (live) {
-			f->flags |= FLOW_REOPEN;
-			f->reopen_isn = l->seq;
+		if (dir == DIR_TO_SERVER && !(f->flags & FLOW_MIDSTREAM) && l->seq == f->isn)
+			return; /* repeated */
+		if (guard ? f->state != FLOW_OPENING || dir == DIR_TO_CLIENT : live) {
+			if (dir == DIR_TO_SERVER) {
+				f->flags |= FLOW_REOPEN;
+				f->reopen_isn = l->seq;
+			}
 			return;
 		}
 		restart(e, f);
-	} else if (answer && (f->flags & FLOW_REOPEN) && l->ack == f->reopen_isn + 1) {
-		uint32_t isn = f->reopen_isn;
-
+	} else if (answer && dir == DIR_TO_CLIENT && (f->flags & FLOW_REOPEN) &&
+	    l->ack == f->reopen_isn + 1) {
+		f->isn = f->reopen_isn;
 		restart(e, f);
 		o->flags |= DIR_SEEN;
-		o->nxt = o->acked = isn + 1;
-	} else if (d->flags & DIR_SEEN) {
+		o->nxt = o->acked = f->isn + 1;
+	} else if ((d->flags & DIR_SEEN) && !(guard && answer && f->state == FLOW_OPENING)) {
 		return; /* repeated */
 	}
+	if (guard && answer &&
+	    (dir == DIR_TO_SERVER || !(o->flags & DIR_SEEN) || l->ack != o->nxt))
+		return; /* does not answer this SYN */
 	d->flags |= DIR_SEEN;
 	d->nxt = d->acked = l->seq + 1;
 	d->wscale = window_scale(p, l);
 	d->win = l->tcp_win;
 	if (answer)
 		f->state = FLOW_OPEN;
+	else if (dir == DIR_TO_SERVER)
+		f->isn = l->seq;
 }
 
 /* Data that only fits the new number of a SYN seen on a live flow: the
@@ -352,54 +377,6 @@ reopened_by_data(const struct flow *f, unsigned dir, const struct layers *l)
 {
 	return (f->flags & FLOW_REOPEN) && dir == DIR_TO_SERVER &&
 	    l->seq == f->reopen_isn + 1 && f->dir[dir].nxt != l->seq;
-}
-
-/* --- guard only: what no honest stack sends ------------------------------------------- */
-
-static bool
-flags_possible(uint8_t fl)
-{
-	if (fl & TCP_SYN)
-		return !(fl & (TCP_FIN | TCP_RST));
-	if (fl & TCP_RST)
-		return !(fl & TCP_FIN);
-	return (fl & TCP_ACK) != 0; /* RFC 9293 3.10.7.4: after the SYN, ACK is always set */
-}
-
-/* Inside what the peer offered, with one window of slack to the left. */
-static bool
-in_window(const struct flow *f, unsigned dir, const struct layers *l)
-{
-	const struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
-	uint32_t win = (uint32_t)o->win << o->wscale;
-	int32_t right, left;
-
-	if (!(d->flags & DIR_SEEN))
-		return true;
-	if (win < 65535 || !(o->flags & DIR_SEEN))
-		win = 65535;
-	if (f->flags & FLOW_MIDSTREAM)
-		win = win < (1u << 20) ? 1u << 20 : win; /* the scale was not seen */
-	right = (int32_t)(l->seq + l->pay_len - d->acked);
-	left = (int32_t)(l->seq - d->acked);
-	return right <= (int64_t)win && left >= -(int64_t)win;
-}
-
-static enum drop_reason __attribute__((noinline))
-guard_checks(const struct pkt *p, const struct layers *l, const struct flow *f, unsigned dir)
-{
-	/* IP length 0 exists only in captures of offloaded traffic; hosts discard it. */
-	if (l->flags & LAYER_GSO)
-		return DROP_IP_HEADER;
-	if (!flags_possible(l->tcp_flags))
-		return DROP_TCP_FLAGS;
-	if (!(l->flags & LAYER_V6) && !decode_ip_checksum_ok(p, l))
-		return DROP_IP_CHECKSUM;
-	if (!decode_l4_checksum_ok(p, l))
-		return DROP_L4_CHECKSUM;
-	if (!(l->tcp_flags & TCP_SYN) && !in_window(f, dir, l))
-		return DROP_TCP_WINDOW;
-	return DROP_NONE;
 }
 
 /* --- transport -------------------------------------------------------------------------- */
@@ -442,9 +419,13 @@ on_end(struct engine *e, struct flow *f, unsigned dir, const struct layers *l)
 		 * reset inside the window does, we cannot ask back. */
 		if (!(d->flags & DIR_SEEN) || l->seq == d->nxt ||
 		    (!e->inline_mode && in_window(f, dir, l)))
-			f->state = FLOW_CLOSED;
-	} else if (l->tcp_flags & TCP_FIN &&
-	    (!(d->flags & DIR_SEEN) || l->seq + l->pay_len == d->nxt)) {
+			/* Inline a client's reset may be made not to reach the device:
+			 * the flow is remembered for as long as a half-closed one. */
+			f->state = e->inline_mode && dir == DIR_TO_SERVER ? FLOW_CLOSING
+									  : FLOW_CLOSED;
+	} else if (l->tcp_flags & TCP_FIN && /* watch: also ahead of a hole */
+	    (!(d->flags & DIR_SEEN) || l->seq + l->pay_len == d->nxt ||
+		(!e->inline_mode && (int32_t)(l->seq + l->pay_len - d->nxt) > 0))) {
 		d->flags |= DIR_FIN;
 		f->state = f->dir[dir ^ 1].flags & DIR_FIN ? FLOW_CLOSED : FLOW_CLOSING;
 	}
@@ -527,13 +508,45 @@ usual_packet(struct engine *e, const struct pkt *p, const struct layers *l, stru
 	return true;
 }
 
+/* Inline a side stays behind its port: nobody answers in the name of a device. */
+static bool
+wrong_port(struct engine *e, const struct pkt *p, const struct flow *f, unsigned dir)
+{
+	e->two_ports |= p->port != 0;
+	return e->two_ports &&
+	    p->port != (((f->flags & FLOW_CLIENT_PORT1) != 0) == (dir == DIR_TO_SERVER));
+}
+
+/* Guard only: false, and dropped, when no honest stack sends this. */
+static bool __attribute__((noinline))
+may_enter(struct engine *e, struct pkt *p, const struct layers *l, struct flow *f, unsigned dir)
+{
+	enum drop_reason why =
+	    wrong_port(e, p, f, dir) ? DROP_POLICY_CONDUIT : inline_checks(p, l, f, dir);
+
+	if (why == DROP_L4_CHECKSUM || why == DROP_IP_CHECKSUM)
+		(void)judge_condition(e, COND_BAD_CHECKSUM, "bad_checksum", FACT_A_CHECKSUM, NULL);
+	if (why != DROP_NONE)
+		drop(p, why);
+	return why == DROP_NONE;
+}
+
 /* Every other packet of TCP. */
 static void __attribute__((noinline))
 tcp_general(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
     struct flow *f)
 {
+	struct seg_result r = {0, 0, FATE_FORWARD, 0};
 	unsigned dir;
 
+	if (__builtin_expect(f != NULL && (l->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN, 0) &&
+	    direction(f, k) == DIR_TO_CLIENT &&
+	    (f->state == FLOW_CLOSED || (!e->inline_mode && f->flags & FLOW_MIDSTREAM))) {
+		/* The other end opens one: who is the client, and what it may, changes. */
+		stream_expire(e, f, true);
+		flow_remove(&e->flows, f);
+		f = NULL;
+	}
 	if (__builtin_expect(f == NULL, 0)) {
 		if (l->tcp_flags & TCP_RST && !e->inline_mode)
 			return; /* ends nothing that we know */
@@ -543,33 +556,30 @@ tcp_general(struct engine *e, struct pkt *p, const struct layers *l, const struc
 	dir = direction(f, k);
 	f->last_tick = e->flows.now_tick;
 	aim(e, f, dir, l);
-	if (__builtin_expect(e->inline_mode, 0)) {
-		enum drop_reason why = guard_checks(p, l, f, dir);
-
-		if (why != DROP_NONE) {
-			if (why == DROP_L4_CHECKSUM || why == DROP_IP_CHECKSUM)
-				(void)judge_condition(e, COND_BAD_CHECKSUM, "bad_checksum",
-				    FACT_A_CHECKSUM, NULL);
-			drop(p, why);
-			return;
-		}
-	}
+	if (__builtin_expect(e->inline_mode, 0) && !may_enter(e, p, l, f, dir))
+		return;
 	if (__builtin_expect(l->tcp_flags & TCP_SYN, 0)) {
 		on_syn(e, f, dir, p, l);
 	} else {
 		f->dir[dir].win = l->tcp_win;
-		if (f->state == FLOW_OPENING)
+		if (f->state == FLOW_OPENING && !e->inline_mode)
 			f->state = FLOW_OPEN;
-		if (__builtin_expect(f->flags & FLOW_REOPEN, 0) && reopened_by_data(f, dir, l)) {
+		if (__builtin_expect(f->flags & FLOW_REOPEN, 0) && !e->inline_mode &&
+		    reopened_by_data(f, dir, l)) {
 			restart(e, f);
 			f->dir[dir].flags |= DIR_SEEN;
 			f->dir[dir].nxt = f->dir[dir].acked = l->seq;
 			f->state = FLOW_OPEN;
 		}
 	}
-	if (l->tcp_flags & TCP_ACK && f->dir[dir ^ 1].flags & DIR_SEEN)
+	if (l->tcp_flags & TCP_ACK && f->dir[dir ^ 1].flags & DIR_SEEN) {
 		stream_acked(e, f, dir ^ 1, l->ack);
-	if (l->pay_len > 0) {
+		dir = e->sink.dir; /* what was held may have turned the flow round */
+	}
+	/* RFC 9293 3.10.7: text of a RST is not of the stream.  Data in a SYN is taken
+	 * by some servers only (RFC 7413): inline it comes again behind the handshake. */
+	if (l->pay_len > 0 && !(l->tcp_flags & TCP_RST) &&
+	    !(l->tcp_flags & TCP_SYN && e->inline_mode)) {
 		struct seg s = {
 		    .p = p->bytes + l->pay_off,
 		    .len = l->pay_len,
@@ -577,15 +587,15 @@ tcp_general(struct engine *e, struct pkt *p, const struct layers *l, const struc
 		    .pkt = p,
 		    .l = l,
 		};
-		struct seg_result r = stream_segment(e, f, dir, &s);
 
-		if (__builtin_expect(r.fate != FATE_FORWARD || r.keep != l->pay_len || r.skip, 0))
-			settle(e, p, l, &r);
+		r = stream_segment(e, f, dir, &s);
 		dir = e->sink.dir;
 		if (__builtin_expect(l->flags & LAYER_CUT, 0))
 			/* The rest was on the wire but not in the capture. */
 			e->note = "capture cut the packet";
 	}
+	if (__builtin_expect(r.fate != FATE_FORWARD || e->inline_mode, 0))
+		settle(e, p, l, &r);
 	if (__builtin_expect(l->tcp_flags & (TCP_FIN | TCP_RST), 0) && p->fate == FATE_FORWARD)
 		on_end(e, f, dir, l);
 }
@@ -621,15 +631,8 @@ udp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	f->last_tick = e->flows.now_tick;
 	f->state = FLOW_OPEN;
 	aim(e, f, dir, l);
-	if (e->inline_mode && l->flags & LAYER_GSO) {
-		drop(p, DROP_IP_HEADER);
+	if (e->inline_mode && !may_enter(e, p, l, f, dir))
 		return;
-	}
-	if (e->inline_mode && !decode_l4_checksum_ok(p, l)) {
-		(void)judge_condition(e, COND_BAD_CHECKSUM, "bad_checksum", FACT_A_CHECKSUM, NULL);
-		drop(p, DROP_L4_CHECKSUM);
-		return;
-	}
 	if (l->pay_len > 0 &&
 	    !feed_datagram(e, f, dir, p->bytes + l->pay_off, l->pay_len, &why))
 		drop(p, why);
@@ -675,6 +678,14 @@ other_ip(struct engine *e, struct pkt *p, const struct layers *l)
 		return;
 	if (l->proto != NET_PROTO_ICMP || l->flags & LAYER_V6 || l->pay_len < 8 + 20 + 4)
 		goto out;
+	switch (p->bytes[l->pay_off]) {
+	case 3:	 /* destination unreachable; path MTU needs it */
+	case 11: /* time exceeded */
+	case 12: /* parameter problem */
+		break;
+	default: /* echo, redirect and the like may quote what they want */
+		goto out;
+	}
 	hl = (in[0] & 15u) * 4u;
 	if (in[0] >> 4 != 4 || hl < 20 || l->pay_len < 8 + hl + 4)
 		goto out;

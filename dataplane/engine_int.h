@@ -60,6 +60,7 @@ struct engine {
 	uint64_t *rule_hits;
 	const struct policy *policy;
 	bool inline_mode;
+	bool two_ports; /* a frame came from the inside port: a side has one from now on */
 	/* the rest */
 	struct engine_conf conf;
 	struct frag_table *frags;
@@ -137,7 +138,14 @@ void stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack);
 void stream_expire(struct engine *e, struct flow *f, bool end);
 void stream_release(struct engine *e, struct flow *f);
 
-/* inline.c: the frame with only bytes skip..keep of its payload, sequence number,
+/* inline.c: why a frame may not even be looked at; DROP_NONE when it may. */
+enum drop_reason inline_checks(const struct pkt *p, const struct layers *l, const struct flow *f,
+    unsigned dir);
+/* Inside what the peer offered, with one window of slack to the left. */
+bool in_window(const struct flow *f, unsigned dir, const struct layers *l);
+/* A TCP header that must be changed although all of the payload goes on. */
+bool inline_unclean(const struct pkt *p, const struct layers *l);
+/* The frame with only bytes skip..keep of its payload, sequence number,
  * lengths and checksums right, in the burst scratch; false when there is no room. */
 bool inline_trim(struct engine *e, struct pkt *p, const struct layers *l, uint32_t skip,
     uint32_t keep);

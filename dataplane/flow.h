@@ -95,7 +95,7 @@ struct flow {
 	uint8_t flags; /* enum flow_flags */
 	uint16_t vlan;
 	uint32_t reopen_isn;
-	uint32_t told_tick; /* when a loss of step was last told */
+	uint32_t isn; /* number of the client's SYN, where one was seen */
 	/* line 1: both directions; [DIR_TO_SERVER], [DIR_TO_CLIENT] */
 	struct tcp_dir dir[2];
 	/* lines 2, 3 */

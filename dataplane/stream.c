@@ -99,6 +99,53 @@ stream_retain(struct engine *e, struct tcp_dir *d, uint32_t seq, const uint8_t *
 	}
 }
 
+/*
+ * Inline a byte may pass only if it can be compared until it is acknowledged:
+ * else its retransmission could say something else.  The sender tries again.
+ */
+static bool
+retain_fits(const struct engine *e, const struct tcp_dir *d, uint32_t seq, uint32_t len)
+{
+	const struct cells *c = &e->cells;
+	const uint32_t most = CELL_M_SIZE - (uint32_t)sizeof(struct cell);
+	uint32_t need, left = c->n[CELL_M] - c->used[CELL_M] + c->n[CELL_L] - c->used[CELL_L];
+
+	if (d->retain) {
+		const struct cell *last = cell_at(&e->cells, d->retain);
+		uint32_t room = last->seq + last->len == seq ? cell_room(d->retain) - last->len : 0;
+
+		len -= room < len ? room : len;
+	}
+	if (len <= CELL_S_SIZE - sizeof(struct cell))
+		left += c->n[CELL_S] - c->used[CELL_S];
+	need = (len + most - 1) / most;
+	return d->n_retain + need <= RETAIN_MAX && need <= left;
+}
+
+/* The next bytes: judge them and remember what passed. */
+static uint32_t
+next_bytes(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const uint8_t *p,
+    uint32_t len, enum drop_reason *why)
+{
+	struct tcp_dir *d = &f->dir[dir];
+	uint32_t passed;
+
+	if (__builtin_expect(e->inline_mode, 0) && !retain_fits(e, d, seq, len)) {
+		e->st.pool_full++;
+		e->note = "no room to remember it";
+		(void)judge_condition(e, COND_OVERLOAD, "retain_full", FACT_A_OVERLOAD, NULL);
+		*why = DROP_TCP_POOL_FULL;
+		return 0;
+	}
+	passed = feed_bytes(e, f, dir, p, len, why);
+	d = &f->dir[e->sink.dir]; /* the flow may have been turned round */
+	stream_retain(e, d, seq, p, passed);
+	d->nxt += passed;
+	if (passed < len)
+		d->flags |= DIR_BLOCKED;
+	return passed;
+}
+
 /* False when some retained byte of [seq, seq + len) differs from p. */
 static bool
 retain_same(const struct engine *e, const struct tcp_dir *d, uint32_t seq, const uint8_t *p,
@@ -187,6 +234,13 @@ overlap(struct engine *e, uint32_t len)
 	return (struct seg_result){len, 0, FATE_FORWARD, 0};
 }
 
+/* Frames ahead of a hole may not take what bytes in order need to pass. */
+static bool
+cells_scarce(const struct cells *c)
+{
+	return c->used[CELL_M] > c->n[CELL_M] / 4 * 3;
+}
+
 static struct seg_result
 hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 {
@@ -218,7 +272,7 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 			break;
 		at = &c->next;
 	}
-	if (d->n_ooo >= OOO_MAX ||
+	if (d->n_ooo >= OOO_MAX || (e->inline_mode && cells_scarce(&e->cells)) ||
 	    (id = cell_get(&e->cells, bytes + (uint32_t)sizeof(h))) == CELL_NONE) {
 		e->st.pool_full++;
 		e->note = "no room to hold it";
@@ -285,14 +339,9 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 		e->note = "behind a denied PDU";
 		return (struct seg_result){old, skip, FATE_DROP, DROP_TCP_BLOCKED};
 	}
-	passed = feed_bytes(e, f, dir, p + old, len - old, &why);
-	d = &f->dir[e->sink.dir]; /* the flow may have been turned round */
-	stream_retain(e, d, seq + old, p + old, passed);
-	d->nxt += passed;
-	if (passed < len - old) {
-		d->flags |= DIR_BLOCKED;
+	passed = next_bytes(e, f, dir, seq + old, p + old, len - old, &why);
+	if (passed < len - old)
 		return (struct seg_result){old + passed, skip, FATE_DROP, (uint8_t)why};
-	}
 	return (struct seg_result){len, skip, FATE_FORWARD, 0};
 }
 
@@ -361,14 +410,10 @@ stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg 
 	/* The usual one: exactly the next bytes, nothing waits, nothing is blocked. */
 	if (__builtin_expect(s->seq == d->nxt && d->ooo == CELL_NONE && !(d->flags & DIR_BLOCKED),
 		1)) {
-		uint32_t passed = feed_bytes(e, f, dir, s->p, s->len, &why);
+		uint32_t passed = next_bytes(e, f, dir, s->seq, s->p, s->len, &why);
 
-		d = &f->dir[e->sink.dir];
-		stream_retain(e, d, s->seq, s->p, passed);
-		d->nxt += passed;
 		if (__builtin_expect(passed == s->len, 1))
 			return (struct seg_result){passed, 0, FATE_FORWARD, 0};
-		d->flags |= DIR_BLOCKED;
 		return (struct seg_result){passed, 0, FATE_DROP, (uint8_t)why};
 	}
 	if (seq_diff(s->seq, d->nxt) > 0) {
@@ -408,6 +453,7 @@ stream_expire(struct engine *e, struct flow *f, bool end)
 {
 	struct dis_sink *s = &e->sink;
 	struct dis_sink saved = *s;
+	uint8_t client = f->flags & FLOW_CLIENT_LO;
 
 	for (unsigned dir = 0; dir < 2; dir++) {
 		while (f->dir[dir].ooo != CELL_NONE) {
@@ -428,8 +474,11 @@ stream_expire(struct engine *e, struct flow *f, bool end)
 			drain(e, f);
 		}
 	}
+	saved.would_drop = s->would_drop;
 	*s = saved;
 	s->tuple_ok = false;
+	if (s->fl == f && (f->flags & FLOW_CLIENT_LO) != client)
+		s->dir ^= 1; /* what was held has turned the flow round */
 }
 
 void
