@@ -32,12 +32,10 @@ dissector_state(struct engine *e, struct flow *f)
 	return cell_at(&e->cells, id)->data;
 }
 
-/* One whole PDU. False: it may not go on. */
-static inline bool
-give_pdu(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struct cur pdu)
+/* A new PDU begins: what the engine has to say about it, said once. */
+static inline void
+set_anomalies(struct dis_call *call, struct tcp_dir *d)
 {
-	struct dis_call *call = &e->call;
-
 	call->anomalies = 0;
 	if (d->flags & (DIR_A_MIDSTREAM | DIR_A_RESYNC | DIR_A_GAP)) {
 		call->anomalies = (d->flags & DIR_A_MIDSTREAM ? FACT_A_MIDSTREAM : 0) |
@@ -45,6 +43,15 @@ give_pdu(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struct
 		    (d->flags & DIR_A_GAP ? FACT_A_GAP : 0);
 		d->flags &= (uint8_t)~(DIR_A_MIDSTREAM | DIR_A_RESYNC | DIR_A_GAP);
 	}
+}
+
+/* One whole PDU. False: it may not go on. */
+static inline bool
+give_pdu(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struct cur pdu)
+{
+	struct dis_call *call = &e->call;
+
+	set_anomalies(call, d);
 	e->sink.worst = VERDICT_ALLOW;
 	ds->pdu(call, pdu);
 	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;
@@ -111,6 +118,9 @@ give_part(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struc
 	uint32_t left = c->total - d->carry_len;
 	uint32_t n = cur_left(seg) < left ? (uint32_t)cur_left(seg) : left;
 
+	e->call.anomalies = 0;
+	if (d->carry_len == 0)
+		set_anomalies(&e->call, d);
 	e->sink.worst = (uint8_t)c->len;
 	ds->part(&e->call, cur_take(seg, n), d->carry_len, c->total);
 	d->carry_len += n;
@@ -147,9 +157,11 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 	const struct dissector *ds = dissectors[f->dis];
 	struct tcp_dir *d = &f->dir[dir];
 	const uint8_t *front = seg.p;
+	uint32_t grown = 0; /* 1: the carry got a byte, and its length may be known now */
 
-	while (cur_left(&seg) > 0) {
-		uint32_t start = (uint32_t)(seg.p - front);
+	while (cur_left(&seg) > 0 || grown) {
+		/* A PDU that its last byte completed stops in front of that byte. */
+		uint32_t start = (uint32_t)(seg.p - front) - grown;
 		bool held = d->carry != CELL_NONE;
 		struct cur w = seg;
 		int32_t n;
@@ -163,7 +175,10 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 		}
 		if (held)
 			w = cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len);
+		grown = 0;
 		n = ds->frame(w, (enum dis_dir)dir, f->variant);
+		if (n == FRAME_MORE && cur_left(&seg) == 0)
+			break;
 		if (n > 0 && (uint32_t)n <= ds->max_pdu && (size_t)n <= cur_left(&w)) {
 			bool ok = give_pdu(e, ds, d, held ? w : cur_take(&seg, (size_t)n));
 
@@ -213,6 +228,7 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 			e->st.copied_bytes += want - d->carry_len;
 			d->carry_len += (uint32_t)cur_copy(&seg,
 			    cell_at(&e->cells, d->carry)->data + d->carry_len, want - d->carry_len);
+			grown = n == FRAME_MORE;
 			if (n != FRAME_MORE && d->carry_len == want) {
 				bool ok = give_pdu(e, ds, d,
 				    cur_make(cell_at(&e->cells, d->carry)->data, want));
@@ -394,7 +410,7 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 		uint32_t passed;
 
 		if (!claim(e, f, who, variant))
-			goto nobody;
+			goto no_room;
 		d->flags &= (uint8_t)~DIR_DESYNC;
 		/* Order of time: what the other side said waited longer. */
 		(void)feed_waiting(e, f, dir ^ 1, reason);
@@ -407,7 +423,7 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 	if (r == PROBE_MAYBE && cur_left(&w) < PROBE_MAX && !(d->flags & DIR_DESYNC)) {
 		if (d->carry == CELL_NONE) {
 			if (!carry_room(e, d, PROBE_MAX))
-				goto nobody;
+				goto no_room;
 			memcpy(cell_at(&e->cells, d->carry)->data, p, len);
 			d->carry_len = len;
 		}
@@ -428,6 +444,8 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 		}
 		return len;
 	}
+no_room:
+	drop_carry(e, d);
 nobody:
 	/* What no dissector reads may pass a guard only where the policy says so. */
 	if (e->inline_mode && e->policy &&
@@ -505,7 +523,7 @@ feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, 
 		const struct dissector *ds = dissectors[f->dis];
 		int32_t n = ds->frame(w, (enum dis_dir)dir, f->variant);
 
-		if (n <= 0 || (size_t)n > cur_left(&w))
+		if (n <= 0 || (uint32_t)n > ds->max_pdu || (size_t)n > cur_left(&w))
 			goto malformed;
 		if (!give_pdu(e, ds, d, cur_take(&w, (size_t)n))) {
 			*reason = DROP_POLICY_PDU;

@@ -174,7 +174,7 @@ static const struct trick {
     {"a fragment alone", lone_fragment, 2, NULL},
 };
 
-/* --- the games ---------------------------------------------------------------------------------- */
+/* --- the games ------------------------------------------------------------------------------ */
 
 static struct policy *policy;
 

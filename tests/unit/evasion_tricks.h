@@ -343,7 +343,8 @@ record_route(struct duel *d)
 static void
 odd_options(struct duel *d)
 {
-	static const char *const o[] = {"\1\1\1\1", "\376\4xx", "\0\377\377\377", "\5\2\1\1", "\377\0\0\0"};
+	static const char *const o[] = {"\1\1\1\1", "\376\4xx", "\0\377\377\377", "\5\2\1\1",
+	    "\377\0\0\0"};
 
 	shoot(d, (struct shot){.p = d->real, .n = 7, .topt = (const uint8_t *)o[d->arg],
 	    .n_topt = 4});
