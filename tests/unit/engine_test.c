@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/engine.h"
+#include "dataplane/engine_int.h"
 #include "dataplane/io/io.h"
 #include "tests/unit/wire.h"
 
@@ -107,6 +107,8 @@ world_end(struct world *x)
 	engine_finish(x->e);
 	assert_true(engine_balanced(engine_stats(x->e)));
 	assert_int_equal(engine_stats(x->e)->held, 0);
+	for (unsigned c = 0; c < CELL__CLASSES; c++)
+		assert_int_equal(x->e->cells.used[c], 0); /* nothing leased is kept */
 	engine_free(x->e);
 	policy_free(x->pol);
 	free(x);
@@ -531,6 +533,156 @@ inline_keepalive_passes_without_its_byte(void **state)
 	world_end(x);
 }
 
+/* Held segments are judged when an acknowledgement shows that the hole is a loss;
+ * what they say may turn the flow round under the packet that brought the news. */
+static void
+turned_round_by_what_was_held(void **state)
+{
+	struct world *x = world(false, false, 0, 0);
+
+	(void)state;
+	x->w.side[CLIENT].port = 1502; /* looks like a server by its number */
+	x->w.side[SERVER].port = 50000;
+	say(x, SERVER, "\x55", 1); /* nobody's yet */
+	say(x, CLIENT, "\x55", 1);
+	x->w.side[CLIENT].seq += 30; /* lost */
+	say(x, CLIENT, read10, 12);  /* waits */
+	say(x, SERVER, answer10, 29); /* acknowledges it, and answers it */
+	say(x, CLIENT, read5, 12);
+	assert_int_equal(x->requests, 2);
+	assert_int_equal(x->responses, 1);
+	assert_int_equal(STAT(x).overlap_differs, 0);
+	assert_int_equal(STAT(x).retransmitted, 0);
+	world_end(x);
+}
+
+/* The same tuple, opened by the other end: it is the client now. */
+static void
+opened_from_the_other_end(void **state)
+{
+	struct world *x = world(false, false, 0, 0);
+
+	(void)state;
+	x->w.side[CLIENT].port = 1502;
+	x->w.side[SERVER].port = 50000;
+	handshake(x);
+	put(x, wire_tcp(&x->w, SERVER, RST | ACK, NULL, 0));
+	x->w.side[CLIENT].seq += 100000;
+	x->w.side[SERVER].seq += 100000;
+	put(x, wire_tcp(&x->w, SERVER, SYN, NULL, 0));
+	put(x, wire_tcp(&x->w, CLIENT, SYN | ACK, NULL, 0));
+	say(x, SERVER, read10, 12);
+	say(x, CLIENT, answer10, 29);
+	assert_int_equal(x->requests, 1);
+	assert_int_equal(x->responses, 1);
+	assert_int_equal(STAT(x).flows, 2);
+	world_end(x);
+}
+
+static void
+reset_with_text_is_not_stream(void **state)
+{
+	struct world *x = world(false, false, 0, 0);
+
+	(void)state;
+	handshake(x);
+	say(x, CLIENT, read10, 12);
+	put(x, wire_tcp(&x->w, SERVER, RST | ACK, "go away", 7));
+	assert_int_equal(x->facts, 1); /* RFC 9293 3.10.7: text of a RST says nothing */
+	world_end(x);
+}
+
+/* ICMP inline: errors about a flow we know, nothing else that quotes it. */
+static void
+inline_icmp(void **state)
+{
+	static const struct {
+		uint8_t type;
+		bool passes;
+	} c[] = {{3, true}, {11, true}, {12, true}, {0, false}, {5, false}, {8, false}};
+	struct world *x = world(true, true, 0, 0);
+	uint8_t b[14 + 20 + 8 + 28], quoted[28];
+	struct pkt p;
+
+	(void)state;
+	handshake(x);
+	(void)wire_tcp_at(&x->w, CLIENT, 0, ACK, NULL, 0);
+	memcpy(quoted, x->w.buf + 14, sizeof(quoted));
+	memcpy(b, x->w.buf, 34);
+	memset(b + 34, 0, 8);
+	memcpy(b + 42, quoted, sizeof(quoted));
+	wire_put16(b + 16, sizeof(b) - 14);
+	b[14 + 9] = 1;
+	for (size_t i = 0; i < sizeof(c) / sizeof(*c); i++) {
+		b[34] = c[i].type;
+		p = put(x, (struct pkt){.bytes = b, .caplen = sizeof(b), .wirelen = sizeof(b),
+		    .ts_ns = x->w.now_ns, .port = 1});
+		assert_int_equal(p.fate == FATE_FORWARD, c[i].passes);
+	}
+	b[42 + 20] ^= 1; /* another port: no flow of ours */
+	b[34] = 3;
+	p = put(x, (struct pkt){.bytes = b, .caplen = sizeof(b), .wirelen = sizeof(b),
+	    .ts_ns = x->w.now_ns, .port = 1});
+	assert_int_equal(p.reason, DROP_IP_PROTO);
+	world_end(x);
+}
+
+/* IPv6, VLAN tags and trimming together: what leaves is sound. */
+static void
+inline_trim_of_ip6_in_a_vlan(void **state)
+{
+	struct world *x = world(true, false, 0, 0);
+	uint8_t b[14 + 4 + 40 + 20 + 24] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x81, 0, 0, 5, 0x86, 0xdd, 0x60};
+	uint8_t *ip = b + 18, *tcp = ip + 40;
+	struct layers l;
+	struct pkt p;
+
+	(void)state;
+	ip[5] = 20;
+	ip[6] = 6;
+	ip[7] = 64;
+	ip[23] = 1;
+	ip[39] = 2;
+	wire_put16(tcp, 40000);
+	wire_put16(tcp + 2, 502);
+	tcp[12] = 0x50;
+	wire_put16(tcp + 14, 64240);
+	for (unsigned i = 0; i < 5; i++) {
+		bool syn = i < 2, server = i == 1;
+		uint32_t n = i > 2 ? 24 : 0;
+
+		ip[5] = (uint8_t)(20 + n);
+		ip[23] = server ? 2 : 1;
+		ip[39] = server ? 1 : 2;
+		wire_put16(tcp, server ? 502 : 40000);
+		wire_put16(tcp + 2, server ? 40000 : 502);
+		wire_put32(tcp + 4, server ? 9000 : syn ? 1000 : 1001);
+		wire_put32(tcp + 8, i == 0 ? 0 : server ? 1001 : 9001);
+		tcp[13] = syn ? (server ? SYN | ACK : SYN) : ACK | PSH;
+		memcpy(tcp + 20, read10, 12);
+		memcpy(tcp + 32, read5, 12);
+		wire_put16(tcp + 16, 0);
+		wire_put16(tcp + 16, ~wire_sum(tcp, 20 + n, wire_sum(ip + 8, 32, 6 + 20 + n)) & 0xffff);
+		p = (struct pkt){.bytes = b, .caplen = 78 + n, .wirelen = 78 + n, .port = server,
+		    .ts_ns = x->w.now_ns += 1000000, .frame = i + 1};
+		p = put(x, p);
+		assert_int_equal(p.fate, FATE_FORWARD);
+		assert_int_equal(decode(&p, &l), DROP_NONE);
+		assert_int_equal(l.vlan, 5);
+		assert_true(decode_l4_checksum_ok(&p, &l));
+		if (i == 3) { /* the server acknowledges the first of the two */
+			struct flow *f = &x->e->flows.flows[0];
+
+			assert_int_equal(f->vlan, 5);
+			f->dir[DIR_TO_SERVER].acked = 1013;
+		}
+	}
+	assert_int_equal(x->requests, 2);
+	assert_int_equal(l.seq, 1013); /* without what was acknowledged */
+	assert_int_equal(l.pay_len, 12);
+	world_end(x);
+}
+
 int
 main(void)
 {
@@ -553,6 +705,11 @@ main(void)
 	    cmocka_unit_test(inline_early_segments_are_held_and_released),
 	    cmocka_unit_test(inline_default_deny_and_damaged_packets),
 	    cmocka_unit_test(inline_keepalive_passes_without_its_byte),
+	    cmocka_unit_test(turned_round_by_what_was_held),
+	    cmocka_unit_test(opened_from_the_other_end),
+	    cmocka_unit_test(reset_with_text_is_not_stream),
+	    cmocka_unit_test(inline_icmp),
+	    cmocka_unit_test(inline_trim_of_ip6_in_a_vlan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
