@@ -296,6 +296,17 @@ alerts_pump(struct alerts *a, uint64_t now_ns)
 }
 
 int
+alerts_set_input(struct alerts *a, const char *input, uint64_t now_ns)
+{
+	int e;
+
+	fold_tick(a, UINT64_MAX);
+	e = drain(a, now_ns);
+	eve_set_input(&a->eve, input);
+	return e;
+}
+
+int
 alerts_finish(struct alerts *a, uint64_t now_ns)
 {
 	char text[512];

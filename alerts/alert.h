@@ -79,6 +79,13 @@ void alerts_put(struct alerts *a, const struct event *ev);
  * work goes on as far as it can. */
 int alerts_pump(struct alerts *a, uint64_t now_ns);
 
+/*
+ * The next events come from another input (replay of several captures): closes
+ * the storms of the last one, works off the ring under its name, then renames.
+ * Returns as alerts_pump().
+ */
+int alerts_set_input(struct alerts *a, const char *input, uint64_t now_ns);
+
 /* Flush, sign the last batch (`final` in replay and on a clean stop), close. */
 int alerts_finish(struct alerts *a, uint64_t now_ns);
 const char *alerts_error(const struct alerts *a); /* "" = none */

@@ -595,23 +595,30 @@ eve_write(struct eve *e, const struct record *r, uint64_t seq, char *buf, size_t
 }
 
 void
+eve_set_input(struct eve *e, const char *input)
+{
+	struct jw w = jw_make(e->input, sizeof(e->input));
+
+	if (input && e->replay)
+		TEXT(&w, ",\"pcap_filename\":", input);
+	else if (input)
+		TEXT(&w, ",\"in_iface\":", input);
+	e->input_len = w.full ? 0 : jw_len(&w);
+}
+
+void
 eve_init(struct eve *e, const struct policy *policy, const char *sensor, const char *input,
     bool replay, bool enforcing)
 {
 	char hex[2 * CRYPTO_SHA256_LEN + 1];
-	struct jw w = jw_make(e->input, sizeof(e->input));
+	struct jw w = jw_make(e->host, sizeof(e->host));
 
 	memset(e->cid, 0, sizeof(e->cid));
 	memset(e->object, 0, sizeof(e->object));
 	e->policy = policy;
 	e->replay = replay;
 	e->enforcing = enforcing;
-	if (input && replay)
-		TEXT(&w, ",\"pcap_filename\":", input);
-	else if (input)
-		TEXT(&w, ",\"in_iface\":", input);
-	e->input_len = w.full ? 0 : jw_len(&w);
-	w = jw_make(e->host, sizeof(e->host));
+	eve_set_input(e, input);
 	TEXT(&w, ",\"host\":", sensor);
 	e->host_len = w.full ? 0 : jw_len(&w);
 	w = jw_make(e->tail, sizeof(e->tail));

@@ -37,7 +37,10 @@ struct eve {
 	} cid[EVE_CACHE];
 };
 
-/* input: interface, or in a replay the file; NULL = do not say. */
+/* Where the lines from now on were seen: interface, or in a replay the file; NULL = do
+ * not say.  Copied. */
+void eve_set_input(struct eve *e, const char *input);
+/* input as above. */
 void eve_init(struct eve *e, const struct policy *policy, const char *sensor, const char *input,
     bool replay, bool enforcing);
 

@@ -238,7 +238,7 @@ open_alerts(struct replay *rp)
 	    .eve_path = o->eve,
 	    .journal_dir = o->journal,
 	    .key_path = o->key,
-	    .in_iface = o->n_captures == 1 ? o->captures[0] : NULL,
+	    .in_iface = o->captures[0],
 	    .replay = true,
 	    .enforcing = o->inline_mode,
 	    .fold_window_ns = o->no_fold ? 0 : ALERT_FOLD_WINDOW_NS,
@@ -376,6 +376,12 @@ cmd_replay(int argc, char **argv)
 	}
 	if (status == EXIT_OK) {
 		for (size_t i = 0; i < rp.o.n_captures; i++) {
+			if (rp.alerts && i > 0 &&
+			    alerts_set_input(rp.alerts, rp.o.captures[i],
+				rp.report.caps[i - 1].run.last_ns) < 0) {
+				cli_say("%s", alerts_error(rp.alerts));
+				status = EXIT_UNABLE;
+			}
 			rp.report.caps[i].path = rp.o.captures[i];
 			rp.report.n_caps++;
 			status = exit_worse(status, judge(&rp, &rp.report.caps[i]));

@@ -177,6 +177,14 @@ json() { python3 -c "import json,sys; d=json.load(open(sys.argv[2])); assert eva
 	[ "$(grep -c '^{"capture":"good.pcap","frame"' f)" -eq 4 ]
 	[ "$(grep -c '^{"capture":"bad.pcap","frame"' f)" -eq 8 ]
 }
+@test "replay: alerts of several captures name theirs, also those that close a storm" {
+	cp bad.pcap other.pcap
+	is 1 "$il" replay -q -p plant.yaml --eve e bad.pcap other.pcap
+	"$il" replay -q -p plant.yaml --eve e1 bad.pcap || true
+	[ "$(grep -c '"pcap_filename":"bad.pcap"' e)" -eq "$(wc -l <e1)" ]
+	[ "$(grep -c '"pcap_filename":"other.pcap"' e)" -eq "$(wc -l <e1)" ]
+	[ "$(wc -l <e)" -eq $((2 * $(wc -l <e1))) ]
+}
 @test "replay: a capture from standard input" {
 	is 1 "$il" replay -p plant.yaml - <bad.pcap
 	is 1 bash -c "cat bad.pcap | '$il' replay -p plant.yaml -"
