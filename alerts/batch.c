@@ -3,23 +3,11 @@
 #include "alerts/batch.h"
 
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/jw.h"
-
-static int __attribute__((format(printf, 4, 5)))
-fail(char *err, size_t err_size, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, err_size, fmt, ap);
-	va_end(ap);
-	return code;
-}
 
 /* --- signing ------------------------------------------------------------------ */
 
@@ -156,9 +144,9 @@ payload_read(const json_t *o, struct batch *b, char *err, size_t err_size)
 
 	memset(b, 0, sizeof(*b));
 	if (!number(o, "v", &version))
-		return fail(err, err_size, ERR_FORMAT, "payload without version");
+		return err_say(err, err_size, ERR_FORMAT, "payload without version");
 	if (version != BATCH_VERSION)
-		return fail(err, err_size, ERR_UNSUPPORTED,
+		return err_say(err, err_size, ERR_UNSUPPORTED,
 		    "version %llu of the format; this program reads %d",
 		    (unsigned long long)version, BATCH_VERSION);
 	b->oldest = 1;
@@ -170,21 +158,21 @@ payload_read(const json_t *o, struct batch *b, char *err, size_t err_size)
 	    !(json_number_value(iat) >= 0 && json_number_value(iat) < 1e11) ||
 	    (json_object_get(o, "lost") && !number(o, "lost", &b->lost)) ||
 	    (json_object_get(o, "oldest") && !number(o, "oldest", &b->oldest)))
-		return fail(err, err_size, ERR_FORMAT, "payload lacks a member or one is no good");
+		return err_say(err, err_size, ERR_FORMAT, "payload lacks a member or one is no good");
 	b->iat_ms = (uint64_t)(json_number_value(iat) * 1000 + 0.5);
 	if ((v = json_object_get(o, "final")) != NULL) {
 		if (!json_is_boolean(v))
-			return fail(err, err_size, ERR_FORMAT, "final is not true or false");
+			return err_say(err, err_size, ERR_FORMAT, "final is not true or false");
 		b->final = json_is_true(v);
 	}
 	if (json_object_get(o, "clock")) {
 		if (!text(o, "clock", clock, sizeof(clock)) || strcmp(clock, "capture") != 0)
-			return fail(err, err_size, ERR_UNSUPPORTED, "unknown clock");
+			return err_say(err, err_size, ERR_UNSUPPORTED, "unknown clock");
 		b->capture_clock = true;
 	}
 	if (b->number == 0 || b->first == 0 || b->n > BATCH_LINES_MAX ||
 	    b->last + 1 != b->first + b->n || b->oldest == 0 || b->oldest > b->number)
-		return fail(err, err_size, ERR_FORMAT, "payload contradicts itself");
+		return err_say(err, err_size, ERR_FORMAT, "payload contradicts itself");
 	return 0;
 }
 
@@ -217,15 +205,15 @@ header_key(const json_t *o, const struct key_set *keys, char *err, size_t err_si
 	const struct key *k = NULL;
 
 	if (!alg || (strcmp(alg, "Ed25519") != 0 && strcmp(alg, "EdDSA") != 0))
-		(void)fail(err, err_size, 0, "header: alg is not Ed25519");
+		(void)err_say(err, err_size, 0, "header: alg is not Ed25519");
 	else if (!typ || strcmp(typ, BATCH_TYP) != 0)
-		(void)fail(err, err_size, 0, "header: typ is not " BATCH_TYP);
+		(void)err_say(err, err_size, 0, "header: typ is not " BATCH_TYP);
 	else if (json_object_get(o, "crit")) /* [JWS] 4.1.11 */
-		(void)fail(err, err_size, 0, "header: critical extensions are not known here");
+		(void)err_say(err, err_size, 0, "header: critical extensions are not known here");
 	else if (!json_is_string(kid))
-		(void)fail(err, err_size, 0, "header: kid is missing");
+		(void)err_say(err, err_size, 0, "header: kid is missing");
 	else if (!(k = key_set_lookup(keys, json_string_value(kid), json_string_length(kid))))
-		(void)fail(err, err_size, 0, "signed by key %.43s, which was not given",
+		(void)err_say(err, err_size, 0, "signed by key %.43s, which was not given",
 		    json_string_value(kid));
 	return k;
 }
@@ -242,9 +230,9 @@ batch_open(const char *jws, size_t n, const struct key_set *keys, struct batch *
 	int r;
 
 	if (!split(jws, n, &p))
-		return fail(err, err_size, ERR_FORMAT, "not a JWS in compact form");
+		return err_say(err, err_size, ERR_FORMAT, "not a JWS in compact form");
 	if (!(o = decode_json(p.header, p.header_len)))
-		return fail(err, err_size, ERR_FORMAT, "JWS header is not readable");
+		return err_say(err, err_size, ERR_FORMAT, "JWS header is not readable");
 	k = header_key(o, keys, err, err_size);
 	json_decref(o);
 	if (!k)
@@ -252,9 +240,9 @@ batch_open(const char *jws, size_t n, const struct key_set *keys, struct batch *
 	if (crypto_b64url_decode(p.sig, p.sig_len, sig, sizeof(sig), &len) < 0 ||
 	    len != sizeof(sig) ||
 	    crypto_ed25519_verify(jws, p.header_len + 1 + p.payload_len, sig, k->pk) < 0)
-		return fail(err, err_size, ERR_SIGNATURE, "signature does not verify");
+		return err_say(err, err_size, ERR_SIGNATURE, "signature does not verify");
 	if (!(o = decode_json(p.payload, p.payload_len)))
-		return fail(err, err_size, ERR_FORMAT, "payload is not readable");
+		return err_say(err, err_size, ERR_FORMAT, "payload is not readable");
 	r = payload_read(o, out, err, err_size);
 	json_decref(o);
 	return r;

@@ -38,13 +38,6 @@ proof_write(struct jw *w, const struct journal_batch *jb, uint64_t index, const 
 	jw_close(w, '}');
 }
 
-static int
-fail(char *err, size_t err_size, int code, const char *text)
-{
-	snprintf(err, err_size, "%s", text);
-	return code;
-}
-
 static bool
 unhex(const json_t *v, uint8_t out[MERKLE_LEN])
 {
@@ -90,17 +83,17 @@ check(const json_t *root, const struct key_set *keys, struct proof_result *out, 
 		"n", &n) != 0 ||
 	    !typ || strcmp(typ, PROOF_TYP) != 0 || !json_is_string(line) || !json_is_string(jws) ||
 	    !json_is_array(path) || len > MERKLE_PATH_MAX)
-		return fail(err, err_size, ERR_FORMAT, "not a proof");
+		return err_say(err, err_size, ERR_FORMAT, "not a proof");
 	if (v != 1)
-		return fail(err, err_size, ERR_UNSUPPORTED, "a newer kind of proof");
+		return err_say(err, err_size, ERR_UNSUPPORTED, "a newer kind of proof");
 	for (size_t i = 0; i < len; i++)
 		if (!unhex(json_array_get(path, i), hash[i]))
-			return fail(
+			return err_say(
 			    err, err_size, ERR_FORMAT, "path: not a SHA-256 in hexadecimal");
 	out->own_key = !keys;
 	if (!keys) {
 		if (!own_keys(root, &own))
-			return fail(
+			return err_say(
 			    err, err_size, ERR_FORMAT, "the key in it is no good: give one");
 		keys = &own;
 	}
@@ -109,12 +102,12 @@ check(const json_t *root, const struct key_set *keys, struct proof_result *out, 
 		return r == ERR_FORMAT ? ERR_CHAIN : r;
 	if (index < 0 || n < 1 || (uint64_t)n != out->batch.n ||
 	    (uint64_t)seq != out->batch.first + (uint64_t)index)
-		return fail(
+		return err_say(
 		    err, err_size, ERR_CHAIN, "its numbers are not those of the signed batch");
 	merkle_leaf(json_string_value(line), json_string_length(line), leaf);
 	if (!merkle_check(leaf, (uint64_t)index, (uint64_t)n, (const uint8_t(*)[MERKLE_LEN])hash,
 		(unsigned)len, out->batch.root))
-		return fail(
+		return err_say(
 		    err, err_size, ERR_CHAIN, "line and path do not lead to the signed root");
 	out->seq = (uint64_t)seq;
 	return 0;
@@ -129,7 +122,7 @@ proof_check(const char *text, size_t len, const struct key_set *keys, struct pro
 
 	memset(out, 0, sizeof(*out));
 	r = root && json_is_object(root) ? check(root, keys, out, err, err_size)
-					 : fail(err, err_size, ERR_FORMAT, "not a JSON object");
+					 : err_say(err, err_size, ERR_FORMAT, "not a JSON object");
 	json_decref(root);
 	return r;
 }

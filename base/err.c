@@ -2,6 +2,8 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 const char *
 err_str(int err)
@@ -44,4 +46,15 @@ err_from_errno(int e)
 	default:
 		return ERR_IO;
 	}
+}
+
+int
+err_say(char *err, size_t size, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(err, size, fmt, ap);
+	va_end(ap);
+	return code;
 }

@@ -3,6 +3,8 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+#include <stddef.h>
+
 enum err {
 	ERR_OK = 0,
 #define ERR(name, num, text) ERR_##name = (num),
@@ -15,5 +17,9 @@ const char *err_str(int err);
 
 /* The ERR_* nearest to an errno value. */
 int err_from_errno(int e);
+
+/* Writes one line for the user into err (cut to size) and returns code. */
+int err_say(char *err, size_t size, int code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif /* BASE_ERR_H */

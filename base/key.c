@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +14,6 @@
 #include "base/err.h"
 
 #define PATH_SIZE 4096
-
-static int __attribute__((format(printf, 4, 5)))
-fail(char *err, size_t err_size, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, err_size, fmt, ap);
-	va_end(ap);
-	return code;
-}
 
 /* [TP] 3: the required members in lexical order, no white space. */
 static void
@@ -123,9 +111,9 @@ write_new(const char *path, mode_t mode, const char *text, size_t n, char *err, 
 	if (fd < 0) {
 		e = errno;
 		if (e == EEXIST)
-			return fail(err, err_size, ERR_EXISTS,
+			return err_say(err, err_size, ERR_EXISTS,
 			    "%s: is there already; a key is never overwritten", path);
-		return fail(err, err_size, err_from_errno(e), "%s: %s", path, strerror(e));
+		return err_say(err, err_size, err_from_errno(e), "%s: %s", path, strerror(e));
 	}
 	if (fchmod(fd, mode) == 0 && write(fd, text, n) == (ssize_t)n && fsync(fd) == 0) {
 		if (close(fd) == 0)
@@ -136,7 +124,7 @@ write_new(const char *path, mode_t mode, const char *text, size_t n, char *err, 
 	if (fd >= 0)
 		(void)close(fd);
 	(void)unlink(path);
-	return fail(err, err_size, err_from_errno(e), "%s: %s", path, strerror(e));
+	return err_say(err, err_size, err_from_errno(e), "%s: %s", path, strerror(e));
 }
 
 int
@@ -146,7 +134,7 @@ key_save(const struct key *k, const char *path, char *err, size_t err_size)
 	int n, r;
 
 	if ((size_t)snprintf(pub, sizeof(pub), "%s.pub", path) >= sizeof(pub))
-		return fail(err, err_size, ERR_RANGE, "%.64s...: name is too long", path);
+		return err_say(err, err_size, ERR_RANGE, "%.64s...: name is too long", path);
 	errno = 0;
 	n = jwk_text(k, false, text, sizeof(text) - 1);
 	text[n++] = '\n';
@@ -178,18 +166,18 @@ read_file(const char *path, bool secret, char **text, size_t *len, char *err, si
 
 		if (fd >= 0)
 			(void)close(fd);
-		return fail(err, err_size, err_from_errno(e), "%s: %s", path, strerror(e));
+		return err_say(err, err_size, err_from_errno(e), "%s: %s", path, strerror(e));
 	}
 	if (secret && S_ISREG(st.st_mode) && (st.st_mode & 077) != 0) {
 		(void)close(fd);
-		return fail(err, err_size, ERR_PERM,
+		return err_say(err, err_size, ERR_PERM,
 		    "%s: others may read this secret key (mode %04o): chmod 600 it", path,
 		    (unsigned)(st.st_mode & 07777));
 	}
 	buf = malloc(KEY_FILE_MAX + 1);
 	if (!buf) {
 		(void)close(fd);
-		return fail(err, err_size, ERR_NOMEM, "%s: out of memory", path);
+		return err_say(err, err_size, ERR_NOMEM, "%s: out of memory", path);
 	}
 	while (n <= KEY_FILE_MAX && (got = read(fd, buf + n, KEY_FILE_MAX + 1 - n)) > 0)
 		n += (size_t)got;
@@ -200,8 +188,8 @@ read_file(const char *path, bool secret, char **text, size_t *len, char *err, si
 		crypto_wipe(buf, KEY_FILE_MAX + 1);
 		free(buf);
 		if (n > KEY_FILE_MAX)
-			return fail(err, err_size, ERR_FORMAT, "%s: is not a key file", path);
-		return fail(err, err_size, err_from_errno(e), "%s: %s", path, strerror(e));
+			return err_say(err, err_size, ERR_FORMAT, "%s: is not a key file", path);
+		return err_say(err, err_size, err_from_errno(e), "%s: %s", path, strerror(e));
 	}
 	(void)close(fd);
 	buf[n] = '\0';
@@ -232,22 +220,22 @@ parse_jwk(const json_t *jwk, bool secret, struct key *k, char *err, size_t err_s
 	uint8_t pk[32], seed[32];
 
 	if (!kty || !crv || strcmp(kty, "OKP") != 0 || strcmp(crv, "Ed25519") != 0)
-		return fail(err, err_size, ERR_UNSUPPORTED, "not an Ed25519 key (JWK kty OKP)");
+		return err_say(err, err_size, ERR_UNSUPPORTED, "not an Ed25519 key (JWK kty OKP)");
 	if (!member32(jwk, "x", pk))
-		return fail(err, err_size, ERR_FORMAT, "member x is not 32 bytes of base64url");
+		return err_say(err, err_size, ERR_FORMAT, "member x is not 32 bytes of base64url");
 	key_from_public(k, pk);
 	if (kid && (!json_is_string(kid) || strcmp(json_string_value(kid), k->kid) != 0))
-		return fail(err, err_size, ERR_FORMAT, "kid is not the thumbprint of the key");
+		return err_say(err, err_size, ERR_FORMAT, "kid is not the thumbprint of the key");
 	if (!secret)
 		return 0;
 	if (!json_object_get(jwk, "d"))
-		return fail(err, err_size, ERR_FORMAT, "is a public key, the secret one is needed");
+		return err_say(err, err_size, ERR_FORMAT, "is a public key, the secret one is needed");
 	if (!member32(jwk, "d", seed))
-		return fail(err, err_size, ERR_FORMAT, "member d is not 32 bytes of base64url");
+		return err_say(err, err_size, ERR_FORMAT, "member d is not 32 bytes of base64url");
 	key_from_seed(k, seed);
 	crypto_wipe(seed, sizeof(seed));
 	if (memcmp(k->pk, pk, sizeof(pk)) != 0)
-		return fail(err, err_size, ERR_FORMAT, "public and secret half do not fit");
+		return err_say(err, err_size, ERR_FORMAT, "public and secret half do not fit");
 	return 0;
 }
 
@@ -258,7 +246,7 @@ parse_json(const char *text, size_t len, char *err, size_t err_size)
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
 
 	if (!root || !json_is_object(root)) {
-		(void)fail(err, err_size, ERR_FORMAT, "not a JSON Web Key: %s",
+		(void)err_say(err, err_size, ERR_FORMAT, "not a JSON Web Key: %s",
 		    root ? "no JSON object" : je.text);
 		json_decref(root);
 		return NULL;
@@ -292,12 +280,12 @@ key_set_parse(struct key_set *set, const char *text, size_t len, char *err, size
 		if ((r = parse_jwk(root, false, &k, err, err_size)) == 0)
 			(void)key_set_add(set, &k);
 	} else if (json_array_size(keys) == 0) {
-		r = fail(err, err_size, ERR_FORMAT, "a set without keys");
+		r = err_say(err, err_size, ERR_FORMAT, "a set without keys");
 	}
 	for (size_t i = 0; i < json_array_size(keys) && r == 0; i++) {
 		r = parse_jwk(json_array_get(keys, i), false, &k, err, err_size);
 		if (r == 0 && key_set_add(set, &k) < 0)
-			r = fail(err, err_size, ERR_FULL, "more than %d keys", KEY_SET_MAX);
+			r = err_say(err, err_size, ERR_FULL, "more than %d keys", KEY_SET_MAX);
 	}
 	json_decref(root);
 	return r;
@@ -315,7 +303,7 @@ key_set_load(struct key_set *set, const char *path, char *err, size_t err_size)
 	r = key_set_parse(set, text, len, why, sizeof(why));
 	crypto_wipe(text, len);
 	free(text);
-	return r < 0 ? fail(err, err_size, r, "%s: %s", path, why) : 0;
+	return r < 0 ? err_say(err, err_size, r, "%s: %s", path, why) : 0;
 }
 
 int
@@ -335,7 +323,7 @@ key_load(struct key *k, const char *path, char *err, size_t err_size)
 	free(text);
 	if (r < 0)
 		key_wipe(k);
-	return r < 0 ? fail(err, err_size, r, "%s: %s", path, why) : 0;
+	return r < 0 ? err_say(err, err_size, r, "%s: %s", path, why) : 0;
 }
 
 const struct key *

@@ -222,7 +222,6 @@ new_flow(struct engine *e, struct pkt *p, const struct layers *l, const struct f
 {
 	bool client = from_client(l), syn = l->tcp_flags & TCP_SYN;
 	struct policy_bind bind = {.conduit = RULE_NONE};
-	bool denied = false;
 	struct flow *f;
 
 	if (e->policy) {
@@ -232,7 +231,6 @@ new_flow(struct engine *e, struct pkt *p, const struct layers *l, const struct f
 		layers_tuple(l, p->port, &t);
 		back = net_tuple_reverse(&t);
 		v = policy_bind(e->policy, client ? &t : &back, &bind);
-		denied = v.would >= VERDICT_REJECT;
 		if (v.would != VERDICT_ALLOW)
 			judge_flow(e, &v, &t, k->hash, false);
 		if (e->inline_mode && v.action >= VERDICT_REJECT) {
@@ -258,8 +256,6 @@ new_flow(struct engine *e, struct pkt *p, const struct layers *l, const struct f
 	e->st.flows_active++;
 	f->bind = bind;
 	orient(f, k, client, p->port);
-	if (denied)
-		f->flags |= FLOW_UNBOUND;
 	if (l->proto == NET_PROTO_TCP && !syn) {
 		f->flags |= FLOW_MIDSTREAM;
 		f->state = FLOW_OPEN;

@@ -66,7 +66,6 @@ struct engine {
 	struct frag_table *frags;
 	uint8_t *scratch;
 	size_t scratch_used;
-	uint32_t held_frames;
 	const char *note; /* what the stream layer thought of the packet */
 };
 

@@ -50,7 +50,6 @@ enum flow_flags {
 	FLOW_TOLD = 1 << 3,	   /* "not this protocol" was reported */
 	FLOW_REOPEN = 1 << 4,	   /* SYN on a live flow; reopen_isn is its number */
 	FLOW_STATE_CELL = 1 << 5,  /* dissector state is leased; id in the first 4 bytes */
-	FLOW_UNBOUND = 1 << 6,	   /* default deny: nobody may talk like this */
 	FLOW_V6 = 1 << 7,
 };
 

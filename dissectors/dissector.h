@@ -55,7 +55,6 @@ struct dis_call {
 	uint8_t variant;  /* what probe() chose: the protocol's own framings */
 	bool datagram;	  /* UDP: a PDU may be lost or repeated */
 	bool midstream;	  /* no handshake seen: requests before us are unknown */
-	uint32_t flags;	  /* reserved for the engine */
 	uint64_t now_ns;  /* packet time, ns since the epoch, UTC */
 	uint64_t anomalies; /* engine bits that belong to this PDU; copy into the fact */
 	void *state;	  /* state_size bytes, zeroed when the flow is claimed */

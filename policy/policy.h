@@ -65,7 +65,7 @@ enum policy_cond {
 /* What policy_bind() found for a flow; kept in the flow record. 8 bytes. */
 struct policy_bind {
 	uint32_t conduit;    /* index, RULE_NONE = default deny */
-	uint16_t generation; /* low bits; a flow of an older one is bound again */
+	uint16_t generation; /* low bits: tells a flow that was bound by an older policy */
 	uint8_t flags;	     /* enum bind_flags */
 	uint8_t blocks;	     /* bit i: the conduit's i-th protocol serves this port */
 };
