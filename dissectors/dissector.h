@@ -34,8 +34,15 @@ enum dis_probe_result { PROBE_NO = 0, PROBE_MAYBE, PROBE_YES };
 
 /* frame() answers: > 0 = whole length in bytes of the first PDU, whether or
  * not it is all here; else one of these. */
-#define FRAME_MORE 0	/* header incomplete: ask again with more */
-#define FRAME_BAD  (-1) /* this is not our framing; the engine desyncs */
+#define FRAME_MORE  0	 /* header incomplete: ask again with one byte more */
+#define FRAME_BAD   (-1) /* this is not our framing; the engine desyncs */
+#define FRAME_OTHER (-2) /* a PDU of some other protocol begins here: the flow is
+			  * asked for its owner again, from this byte on */
+/* The length cannot be known before n bytes are here (a PDU in several frames
+ * of a lower layer): ask again then.  n > what the window held, <= max_pdu. */
+#define FRAME_NEED(n)	  (INT32_MIN + (int32_t)(n))
+#define FRAME_IS_NEED(r)  ((r) < FRAME_OTHER)
+#define FRAME_NEEDED(r)	  ((uint32_t)((r) - INT32_MIN))
 
 /* Per-flow state of at most this size lies inside the flow record and costs
  * no extra cache miss; a larger state is leased from a pool. */
@@ -89,19 +96,40 @@ enum dis_key_kind {
 	KEY_VALUES,  /* map address range -> constraint, in dis_key.space */
 	KEY_PATTERN, /* list of globs -> item.name in dis_key.space */
 	KEY_ACCESS,  /* sub-map of KEY_RANGE keys that hold only for items with .access */
+	KEY_SUB,     /* set of words, or integers lo..hi -> item.sub in dis_key.space */
+	KEY_NUMBER,  /* set of integers lo..hi -> props.num[prop] */
+	KEY_WORD,    /* list of words -> props.num[prop], an index into words */
+	KEY_TEXT,    /* list of globs -> props.text[prop] */
+	KEY_LIMIT,   /* one integer lo..hi (8192, 64KiB, 1MiB) that props.num[prop] must
+		      * not exceed; stands in the block's `limits:` */
 };
 
-struct dis_range { uint32_t sub, sub_last, first, last; }; /* inclusive */
+/* A key of kind RANGE or VALUES whose notation itself says the space. */
+#define DIS_SPACE_ANY 0xff
+
+struct dis_range {
+	uint32_t sub, sub_last, first, last; /* inclusive */
+	uint32_t width; /* addresses one value takes as written (DBW: 16 bits); 0 = 1 */
+	uint8_t space;	/* set by parse_range() where the key says DIS_SPACE_ANY */
+};
 
 /* A key a rule of this protocol may have. */
 struct dis_key {
 	const char *name; /* "functions", "units", "holding" */
 	uint8_t kind;	  /* enum dis_key_kind */
-	uint8_t space;	  /* for RANGE, VALUES, PATTERN */
-	uint8_t access;	  /* for ACCESS: ACC_READ or ACC_WRITE */
+	uint8_t space;	  /* for RANGE, VALUES, PATTERN, SUB; DIS_SPACE_ANY: the text says it */
+	uint8_t access;	  /* for ACCESS, RANGE, PATTERN: ACC_READ or ACC_WRITE only; 0 = both */
 	bool required;	  /* a rule without it can match nothing: load error */
-	uint32_t lo, hi;  /* for UNIT: permitted integers */
+	uint32_t lo, hi;  /* for UNIT, SUB, NUMBER, LIMIT: permitted integers */
 	const char *help; /* one sentence for docs and error texts */
+	/* A key of this map of the block ("security") instead of a rule's: what every
+	 * request of the block has to meet before rules are looked at.  NUMBER, WORD, TEXT. */
+	const char *map;
+	const char *const *words; /* for SUB, WORD: NULL-ended; "" = no word for this index */
+	uint8_t prop;	  /* for NUMBER, WORD, LIMIT: index of props.num; TEXT: of props.text */
+	uint8_t offer;	  /* for WORD in a map: 1 + index of the num that holds, in an answer, the
+			   * bit set of words the server offers; one outside the list is told */
+	uint32_t write_sub; /* for SUB: the one sub that a rule without the key may write; 0 = any */
 };
 
 /* A key of the protocol block itself, one word out of a list ("addressing"). */
@@ -136,7 +164,7 @@ struct dis_schema {
 	/* Members that no table can say (arrays, nested objects); may be NULL. */
 	void (*json)(struct jw *w, const struct fact *f);
 	/* One range as an engineer writes it ("0..99", "DB10.DBW0..20").  opt[i]
-	 * is the index of the word chosen for options[i].  0, or ERR_SYNTAX or
+	 * is the index of the word chosen for options[i]; *out is zeroed.  0, or ERR_SYNTAX or
 	 * ERR_RANGE with a reason in err.  NULL: plain zero-based a..b. */
 	int (*parse_range)(const struct dis_key *key, const uint8_t *opt, const char *text,
 	    struct dis_range *out, char *err, size_t err_size);
@@ -162,6 +190,12 @@ struct dissector {
 	enum dis_probe_result (*probe)(struct cur window, enum dis_dir dir, uint8_t *variant);
 	/* Length of the first PDU; pure: no state, no side effects. */
 	int32_t (*frame)(struct cur window, enum dis_dir dir, uint8_t variant);
+	/*
+	 * frame() again, after it answered FRAME_NEED(asked) to the first bytes of
+	 * this window and asked <= its length: no need to look at them twice.  NULL:
+	 * frame() does it all.  Pure as well.
+	 */
+	int32_t (*frame_on)(struct cur window, enum dis_dir dir, uint8_t variant, uint32_t asked);
 	/* Exactly one whole PDU. */
 	void (*pdu)(struct dis_call *call, struct cur pdu);
 	/*

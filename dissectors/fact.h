@@ -36,7 +36,8 @@ enum fact_kind {
 enum item_enc {
 	ENC_NONE = 0, /* no values on the wire */
 	ENC_U16_BE,   /* two bytes each, high byte first */
-	ENC_BIT_LSB,  /* packed bits, first object in the lowest bit of the first byte */
+	ENC_BIT_LSB,  /* packed bits, first object in the lowest bit of the first byte; in a
+		       * space of bits also the raw bytes of a run that starts at a byte */
 	ENC_U8,	      /* one byte each */
 	ENC_COIL,     /* two bytes each: 0xff00 on, 0x0000 off (Modbus [APP] 6.5) */
 };
@@ -83,6 +84,22 @@ struct fact_iter {
 	uint64_t scratch[4];
 };
 
+/*
+ * What policy may ask about the session or the message as a whole, numbered by
+ * the protocol (dis_key.prop): class of the connection, size of the message,
+ * security policy.  Lies in the dissector's flow state or on its stack.
+ */
+#define FACT_NUMS  16
+#define FACT_TEXTS 8
+struct fact_props {
+	uint32_t known; /* bit i: num[i] is known; bit 16 + i: text[i] is */
+	uint32_t num[FACT_NUMS]; /* UINT32_MAX: known, and nothing a policy has a word for */
+	struct {
+		const char *p; /* borrowed, not NUL-ended */
+		uint32_t n;
+	} text[FACT_TEXTS];
+};
+
 struct fact {
 	uint8_t proto;	 /* index in dissectors[] */
 	uint8_t kind;	 /* enum fact_kind */
@@ -102,6 +119,7 @@ struct fact {
 	const char *op;	 /* "read_holding_registers"; static text, never NULL */
 	const void *ext; /* the protocol's own fields, for its JSON table; or NULL */
 	const void *iter_arg; /* whatever next() needs, e.g. struct cur * */
+	const struct fact_props *props; /* or NULL: none are known */
 };
 
 /* Walk all items: struct fact_iter it = {0}; while (fact_next(f, &it, &item)) ... */

@@ -179,7 +179,7 @@ range_plain(const struct dis_space *sp, const char *text, struct dis_range *out,
 		    "\"%s\" is neither an address nor a range a..b", text, sp->max);
 		return r;
 	}
-	*out = (struct dis_range){sub.lo, sub.hi, at.lo, at.hi};
+	*out = (struct dis_range){.sub = sub.lo, .sub_last = sub.hi, .first = at.lo, .last = at.hi};
 	return 0;
 }
 
@@ -195,7 +195,7 @@ parse_range(struct rule_check *rc, const struct dis_key *key, const struct ynode
 	if (!check_text(rc->k, n, rc->who, &s))
 		return false;
 	if (strcmp(s, "all") == 0) {
-		*out = (struct dis_range){0, sp->max_sub, 0, sp->max};
+		*out = (struct dis_range){.sub_last = sp->max_sub, .last = sp->max};
 		return true;
 	}
 	r = rc->sc->parse_range ? rc->sc->parse_range(key, rc->b->opt, s, out, err, sizeof(err)) :
@@ -532,6 +532,14 @@ rule_protocol_keys(struct rule_check *rc, const struct ynode *const *v)
 			break;
 		case KEY_ACCESS:
 			check_access(rc, key, n);
+			break;
+		case KEY_SUB:
+		case KEY_NUMBER:
+		case KEY_WORD:
+		case KEY_TEXT:
+		case KEY_LIMIT:
+			check_error(rc->k, n, "%s: %s: not supported by this version", rc->who,
+			    key->name);
 			break;
 		}
 	}

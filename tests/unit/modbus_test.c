@@ -1106,7 +1106,7 @@ range_test(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		struct dis_range r = {9, 9, 9, 9};
+		struct dis_range r = {9, 9, 9, 9, 0, 0};
 		char err[200] = "", got[200];
 		int e = D->schema->parse_range(key(lines[i].key), &lines[i].notation, lines[i].text, &r,
 		    err, sizeof(err));
