@@ -344,10 +344,14 @@ static const struct dis_space spaces[] = {
 	[SPACE_CELL] = {"cell", TOY_CELLS - 1, 0, 16},
 };
 static const struct dis_key keys[] = {
-	{"functions", KEY_OPS, 0, 0, true, 0, 0, "read_cells, write_cells, or the sets read, write"},
-	{"units", KEY_UNIT, 0, 0, true, 0, 255, "unit numbers"},
-	{"cells", KEY_RANGE, SPACE_CELL, 0, false, 0, 0, "cells that may be read or written"},
-	{"values", KEY_VALUES, SPACE_CELL, 0, false, 0, 0, "limits of values written"},
+	{.name = "functions", .kind = KEY_OPS, .required = true,
+	 .help = "read_cells, write_cells, or the sets read, write"},
+	{.name = "units", .kind = KEY_UNIT, .required = true, .hi = 255,
+	 .help = "unit numbers"},
+	{.name = "cells", .kind = KEY_RANGE, .space = SPACE_CELL,
+	 .help = "cells that may be read or written"},
+	{.name = "values", .kind = KEY_VALUES, .space = SPACE_CELL,
+	 .help = "limits of values written"},
 };
 #define FIELD(name, type, member, bit, help) {name, type, offsetof(struct toy_ext, member), bit, help}
 static const struct dis_field fields[] = {

@@ -37,17 +37,21 @@ static const struct dis_space toy_spaces[TOY_SPACES] = {
 };
 
 static const struct dis_key toy_keys[] = {
-    {"functions", KEY_OPS, 0, 0, true, 0, 0, "function codes, names and sets"},
-    {"units", KEY_UNIT, 0, 0, true, 0, 255, "unit identifiers"},
-    {"reg", KEY_RANGE, TOY_REG, 0, false, 0, 0, "registers"},
-    {"bit", KEY_RANGE, TOY_BIT, 0, false, 0, 0, "bits"},
-    {"file", KEY_RANGE, TOY_FILE, 0, false, 0, 0, "file:record"},
-    {"big", KEY_RANGE, TOY_BIG, 0, false, 0, 0, "big addresses"},
-    {"read", KEY_ACCESS, 0, ACC_READ, false, 0, 0, "what is read"},
-    {"write", KEY_ACCESS, 0, ACC_WRITE, false, 0, 0, "what is written"},
-    {"values", KEY_VALUES, TOY_REG, 0, false, 0, 0, "limits of register values"},
-    {"bit-values", KEY_VALUES, TOY_BIT, 0, false, 0, 0, "limits of bits"},
-    {"file-values", KEY_VALUES, TOY_FILE, 0, false, 0, 0, "limits of records"},
+	{.name = "functions", .kind = KEY_OPS, .required = true,
+	 .help = "function codes, names and sets"},
+	{.name = "units", .kind = KEY_UNIT, .required = true, .hi = 255,
+	 .help = "unit identifiers"},
+	{.name = "reg", .kind = KEY_RANGE, .space = TOY_REG, .help = "registers"},
+	{.name = "bit", .kind = KEY_RANGE, .space = TOY_BIT, .help = "bits"},
+	{.name = "file", .kind = KEY_RANGE, .space = TOY_FILE, .help = "file:record"},
+	{.name = "big", .kind = KEY_RANGE, .space = TOY_BIG, .help = "big addresses"},
+	{.name = "read", .kind = KEY_ACCESS, .access = ACC_READ, .help = "what is read"},
+	{.name = "write", .kind = KEY_ACCESS, .access = ACC_WRITE, .help = "what is written"},
+	{.name = "values", .kind = KEY_VALUES, .space = TOY_REG,
+	 .help = "limits of register values"},
+	{.name = "bit-values", .kind = KEY_VALUES, .space = TOY_BIT, .help = "limits of bits"},
+	{.name = "file-values", .kind = KEY_VALUES, .space = TOY_FILE,
+	 .help = "limits of records"},
 };
 
 static const char *const toy_addressing[] = {"zero-based", "one-based", NULL};
@@ -77,11 +81,11 @@ static const struct dis_op node_ops[] = {
 static const char *const node_sets[] = {"session", NULL};
 static const struct dis_space node_spaces[] = {{"node", 0, 0, 0}};
 static const struct dis_key node_keys[] = {
-    {"services", KEY_OPS, 0, 0, true, 0, 0, "service names"},
-    {"channels", KEY_UNIT, 0, 0, false, 0, 100000, "channels"},
-    {"nodes", KEY_PATTERN, 0, 0, false, 0, 0, "globs of node names"},
-    {"read", KEY_ACCESS, 0, ACC_READ, false, 0, 0, "what is read"},
-    {"write", KEY_ACCESS, 0, ACC_WRITE, false, 0, 0, "what is written"},
+	{.name = "services", .kind = KEY_OPS, .required = true, .help = "service names"},
+	{.name = "channels", .kind = KEY_UNIT, .hi = 100000, .help = "channels"},
+	{.name = "nodes", .kind = KEY_PATTERN, .help = "globs of node names"},
+	{.name = "read", .kind = KEY_ACCESS, .access = ACC_READ, .help = "what is read"},
+	{.name = "write", .kind = KEY_ACCESS, .access = ACC_WRITE, .help = "what is written"},
 };
 static const struct dis_schema node_schema = {
     .n_opx = 3,
