@@ -32,6 +32,40 @@ dissector_state(struct engine *e, struct flow *f)
 	return cell_at(&e->cells, id)->data;
 }
 
+/* The lease hangs on the state's cell: its id is that cell's `total`. */
+void *
+dis_lease(struct dis_call *call, uint32_t want)
+{
+	struct engine *e = call->sink->e;
+	struct flow *f = call->sink->fl;
+	struct cell *state, *old = NULL, *c;
+	uint32_t had = 0;
+	cell_id id;
+
+	if (!(f->flags & FLOW_STATE_CELL))
+		return NULL;
+	memcpy(&id, f->dstate, sizeof(id));
+	state = cell_at(&e->cells, id);
+	if (state->total != CELL_NONE) {
+		old = cell_at(&e->cells, state->total);
+		had = cell_room(state->total);
+		if (had >= want)
+			return old->data;
+	}
+	if ((id = cell_get(&e->cells, want < CELL_M_SIZE / 2 ? CELL_M_SIZE / 2 : want)) == CELL_NONE) {
+		e->st.pool_full++;
+		return NULL;
+	}
+	c = cell_at(&e->cells, id);
+	memset(c->data, 0, cell_room(id));
+	if (old) {
+		memcpy(c->data, old->data, had);
+		cell_put(&e->cells, state->total);
+	}
+	state->total = id;
+	return c->data;
+}
+
 /* A new PDU begins: what the engine has to say about it, said once. */
 static inline void
 set_anomalies(struct dis_call *call, struct tcp_dir *d)
@@ -341,6 +375,7 @@ claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
 			return false;
 		}
 		memset(cell_at(&e->cells, id)->data, 0, dissectors[who]->state_size);
+		cell_at(&e->cells, id)->total = CELL_NONE;
 		memcpy(f->dstate, &id, sizeof(id));
 		f->flags |= FLOW_STATE_CELL;
 	}
@@ -559,16 +594,25 @@ feed_gap(struct engine *e, struct flow *f, unsigned dir, uint32_t lost)
 	}
 }
 
+/* What the dissector of a flow knew of it. */
+static void
+drop_state(struct engine *e, struct flow *f)
+{
+	cell_id id;
+
+	if (!(f->flags & FLOW_STATE_CELL))
+		return;
+	memcpy(&id, f->dstate, sizeof(id));
+	if (cell_at(&e->cells, id)->total != CELL_NONE)
+		cell_put(&e->cells, cell_at(&e->cells, id)->total);
+	cell_put(&e->cells, id);
+	f->flags &= (uint8_t)~FLOW_STATE_CELL;
+}
+
 void
 feed_release(struct engine *e, struct flow *f)
 {
 	drop_carry(e, &f->dir[0]);
 	drop_carry(e, &f->dir[1]);
-	if (f->flags & FLOW_STATE_CELL) {
-		cell_id id;
-
-		memcpy(&id, f->dstate, sizeof(id));
-		cell_put(&e->cells, id);
-		f->flags &= (uint8_t)~FLOW_STATE_CELL;
-	}
+	drop_state(e, f);
 }

@@ -57,6 +57,17 @@ struct dis_sink;
  */
 bool dis_emit(struct dis_sink *sink, struct fact *f);
 
+struct dis_call;
+
+/*
+ * Memory beside the state, for flows that turn out to need it (names a server
+ * announced): at least want bytes (<= 64 KiB), what was there is kept, new bytes
+ * are zero, the place may move.  Given back when the flow ends.  NULL: none left,
+ * counted; what cannot be remembered must then not be relied on.  Only for
+ * dissectors whose state is leased (state_size > DIS_STATE_INLINE).
+ */
+void *dis_lease(struct dis_call *call, uint32_t want);
+
 struct dis_call {
 	uint8_t dir;	  /* enum dis_dir */
 	uint8_t variant;  /* what probe() chose: the protocol's own framings */

@@ -54,6 +54,8 @@ struct fact_item {
 	const uint8_t *vals; /* count values in enc, or NULL; borrowed */
 	const char *name;    /* for pattern keys (NodeId text), or NULL; borrowed */
 	uint32_t name_len;
+	const char *uri;     /* what name's "ns=N" stands for, or NULL: not known; borrowed */
+	uint32_t uri_len;
 };
 
 #define FACT_NO_SUB UINT16_MAX
