@@ -27,6 +27,7 @@
 #define RETAIN_MAX 32u /* cells of judged, unacknowledged bytes per direction */
 #define PROBE_MAX  48u /* bytes a flow is asked about before it is nobody's */
 #define PROBE_DECIDE 8u /* inline: bytes of a maybe after which it must be decided */
+#define HANDED_MAX 8u  /* times one segment may change its owner */
 #define PROBE_TRIES 8u /* segments in which an unclaimed flow is asked again */
 #define MIDSTREAM_TRIES 4u /* of them until a midstream flow is called foreign */
 #define HOLE_TICKS 8u  /* watch: a hole is a loss after about a second */
@@ -60,6 +61,7 @@ struct engine {
 	uint64_t *rule_hits;
 	const struct policy *policy;
 	bool inline_mode;
+	uint8_t handed;	/* changes of owner in the segment at hand */
 	bool two_ports; /* a frame came from the inside port: a side has one from now on */
 	/* the rest */
 	struct engine_conf conf;

@@ -180,6 +180,38 @@ begin_part(struct engine *e, struct tcp_dir *d, uint32_t total)
 	return true;
 }
 
+static uint32_t feed_other(struct engine *e, struct flow *f, unsigned dir, struct cur seg,
+    enum drop_reason *reason);
+
+/* The carry's front, completed from seg up to want bytes; false: no room. */
+static bool
+carry_fill(struct engine *e, struct tcp_dir *d, struct cur *seg, uint32_t want)
+{
+	uint32_t n;
+
+	if (!carry_room(e, d, want))
+		return false;
+	n = (uint32_t)cur_copy(seg, cell_at(&e->cells, d->carry)->data + d->carry_len,
+	    want - d->carry_len);
+	d->carry_len += n;
+	e->st.copied_bytes += n;
+	return true;
+}
+
+/* A PDU longer than max_pdu begins: from here on its bytes are only counted off. */
+static bool
+enter_part(struct engine *e, struct tcp_dir *d, uint32_t total, struct cur *first, uint8_t *room)
+{
+	uint32_t had = d->carry != CELL_NONE ? d->carry_len : 0; /* comes first */
+
+	if (had > PROBE_MAX)
+		return false;
+	if (had > 0)
+		memcpy(room, cell_at(&e->cells, d->carry)->data, had);
+	*first = cur_make(room, had);
+	return begin_part(e, d, total);
+}
+
 /*
  * The loop proper.  Bytes of `seg` that may go on; less than all only inline.
  * Invariant: at the top, either carry is empty, or it holds the front of one
@@ -191,11 +223,11 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 	const struct dissector *ds = dissectors[f->dis];
 	struct tcp_dir *d = &f->dir[dir];
 	const uint8_t *front = seg.p;
-	uint32_t grown = 0; /* 1: the carry got a byte, and its length may be known now */
+	uint32_t grown = 0; /* bytes the carry got since frame() was asked: its length may be known now */
 
 	while (cur_left(&seg) > 0 || grown) {
 		/* A PDU that its last byte completed stops in front of that byte. */
-		uint32_t start = (uint32_t)(seg.p - front) - grown;
+		uint32_t start = (uint32_t)(seg.p - front) - grown, want;
 		bool held = d->carry != CELL_NONE;
 		struct cur w = seg;
 		int32_t n;
@@ -209,10 +241,10 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 		}
 		if (held)
 			w = cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len);
+		n = grown > 1 && ds->frame_on ?
+		    ds->frame_on(w, (enum dis_dir)dir, f->variant, d->carry_len) :
+		    ds->frame(w, (enum dis_dir)dir, f->variant);
 		grown = 0;
-		n = ds->frame(w, (enum dis_dir)dir, f->variant);
-		if (n == FRAME_MORE && cur_left(&seg) == 0)
-			break;
 		if (n > 0 && (uint32_t)n <= ds->max_pdu && (size_t)n <= cur_left(&w)) {
 			bool ok = give_pdu(e, ds, d, held ? w : cur_take(&seg, (size_t)n));
 
@@ -224,54 +256,63 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 			}
 			continue;
 		}
-		if (n < 0 || ((uint32_t)n > ds->max_pdu && !ds->part)) {
+		want = n > 0 ? (uint32_t)n : n == FRAME_MORE ? (uint32_t)cur_left(&w) + 1 :
+		    FRAME_IS_NEED(n) ? FRAME_NEEDED(n) : 0;
+		if (n == FRAME_OTHER && !(held && d->carry_len > PROBE_MAX) &&
+		    e->handed++ < HANDED_MAX) {
+			enum drop_reason why = DROP_NONE;
+			uint32_t before = (uint32_t)(seg.p - front);
+			uint32_t r = feed_other(e, f, dir, seg, &why);
+
+			if (why != DROP_NONE)
+				*reason = why;
+			return r == 0 && why != DROP_NONE ? start : before + r;
+		}
+		if (want > ds->max_pdu ? n <= 0 || !ds->part : n < 0 && want <= cur_left(&w)) {
 			if (lose_step(e, f, dir, COND_UNPARSABLE, "lost_step", FACT_A_NOT_PROTO,
 				reason))
 				return start;
 			break;
 		}
-		if ((uint32_t)n > ds->max_pdu) {
-			uint8_t head[PROBE_MAX]; /* what the carry held comes first */
-			uint32_t had = held ? d->carry_len : 0;
-			struct cur h;
+		if (want > ds->max_pdu) {
+			uint8_t room[PROBE_MAX];
+			struct cur first;
 
-			if (had > sizeof(head) || !begin_part(e, d, (uint32_t)n)) {
+			if (!enter_part(e, d, want, &first, room)) {
 				if (lose_step(e, f, dir, COND_OVERLOAD, "pdu_too_long",
 					FACT_A_OVERLOAD, reason))
 					return start;
 				break;
 			}
-			if (held)
-				memcpy(head, w.p, had);
-			h = cur_make(head, had);
-			if (had > 0 && !give_part(e, ds, d, &h)) {
+			if (cur_left(&first) > 0 && !give_part(e, ds, d, &first)) {
 				*reason = DROP_POLICY_PDU;
 				return start;
 			}
 			continue;
 		}
+		if (cur_left(&seg) == 0)
+			break;
+		if (n == FRAME_MORE && !held)
+			want = 1; /* byte by byte, so that the carry never runs into the next PDU */
+		if (!carry_fill(e, d, &seg, want)) {
+			if (lose_step(e, f, dir, COND_OVERLOAD, "no_room", FACT_A_OVERLOAD, reason))
+				return start;
+			break;
+		}
+		if (d->carry_len < want)
+			break;
+		if (n <= 0) {
+			grown = n == FRAME_MORE ? 1 : want - (held ? (uint32_t)cur_left(&w) : 0);
+			continue;
+		}
+		w = cur_make(cell_at(&e->cells, d->carry)->data, want);
 		{
-			uint32_t want = n != FRAME_MORE ? (uint32_t)n : d->carry_len + 1;
+			bool ok = give_pdu(e, ds, d, w);
 
-			if (want > ds->max_pdu || !carry_room(e, d, want)) {
-				if (lose_step(e, f, dir, COND_OVERLOAD, "no_room", FACT_A_OVERLOAD,
-					reason))
-					return start;
-				break;
-			}
-			e->st.copied_bytes += want - d->carry_len;
-			d->carry_len += (uint32_t)cur_copy(&seg,
-			    cell_at(&e->cells, d->carry)->data + d->carry_len, want - d->carry_len);
-			grown = n == FRAME_MORE;
-			if (n != FRAME_MORE && d->carry_len == want) {
-				bool ok = give_pdu(e, ds, d,
-				    cur_make(cell_at(&e->cells, d->carry)->data, want));
-
-				drop_carry(e, d);
-				if (!ok) {
-					*reason = DROP_POLICY_PDU;
-					return start;
-				}
+			drop_carry(e, d);
+			if (!ok) {
+				*reason = DROP_POLICY_PDU;
+				return start;
 			}
 		}
 	}
@@ -351,7 +392,7 @@ ask(const struct engine *e, const struct flow *f, struct cur w, unsigned dir, bo
 				if (n > 0 && (size_t)n <= cur_left(&w))
 					r = PROBE_YES;
 				else if (e->inline_mode && cur_left(&w) >= PROBE_DECIDE)
-					r = n > 0 ? PROBE_YES : PROBE_NO;
+					r = n > 0 || FRAME_IS_NEED(n) ? PROBE_YES : PROBE_NO;
 			}
 			if (r == PROBE_YES) {
 				*who = (uint8_t)i;
@@ -382,6 +423,21 @@ claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
 	f->dis = who;
 	f->variant = variant;
 	return true;
+}
+
+/* What the dissector of a flow knew of it. */
+static void
+drop_state(struct engine *e, struct flow *f)
+{
+	cell_id id;
+
+	if (!(f->flags & FLOW_STATE_CELL))
+		return;
+	memcpy(&id, f->dstate, sizeof(id));
+	if (cell_at(&e->cells, id)->total != CELL_NONE)
+		cell_put(&e->cells, cell_at(&e->cells, id)->total);
+	cell_put(&e->cells, id);
+	f->flags &= (uint8_t)~FLOW_STATE_CELL;
 }
 
 /* Bytes that waited for an owner, fed from a copy: they may be several PDUs. */
@@ -491,6 +547,29 @@ nobody:
 	return len;
 }
 
+/*
+ * The dissector said that the PDU at its front is another protocol's.  What it
+ * knew of the flow goes with it; half a PDU of the other side waits for the next
+ * owner, as at the start of a flow.
+ */
+static uint32_t
+feed_other(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum drop_reason *reason)
+{
+	struct tcp_dir *other = &f->dir[dir ^ 1];
+
+	drop_state(e, f);
+	memset(f->dstate, 0, sizeof(f->dstate));
+	f->dis = FLOW_DIS_ASKING;
+	f->variant = 0;
+	f->flags &= (uint8_t)~FLOW_TOLD;
+	f->dir[0].tries = f->dir[1].tries = 0;
+	if (other->flags & DIR_PART || other->carry_len > PROBE_MAX) {
+		drop_carry(e, other);
+		other->flags |= DIR_DESYNC | DIR_A_GAP;
+	}
+	return feed_unclaimed(e, f, dir, seg.p, (uint32_t)cur_left(&seg), reason);
+}
+
 /* A segment start after a loss of step: is it a boundary? */
 static bool
 resync(const struct flow *f, unsigned dir, struct cur w)
@@ -512,6 +591,7 @@ feed_bytes(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uin
 {
 	struct tcp_dir *d = &f->dir[dir];
 
+	e->handed = 0;
 	if (__builtin_expect(f->dis >= FLOW_DIS_NOBODY, 0))
 		return feed_unclaimed(e, f, dir, p, len, reason);
 	if (__builtin_expect(d->flags & DIR_DESYNC, 0)) {
@@ -592,21 +672,6 @@ feed_gap(struct engine *e, struct flow *f, unsigned dir, uint32_t lost)
 		set_call(e, f, dir, false);
 		dissectors[f->dis]->gap(&e->call, lost);
 	}
-}
-
-/* What the dissector of a flow knew of it. */
-static void
-drop_state(struct engine *e, struct flow *f)
-{
-	cell_id id;
-
-	if (!(f->flags & FLOW_STATE_CELL))
-		return;
-	memcpy(&id, f->dstate, sizeof(id));
-	if (cell_at(&e->cells, id)->total != CELL_NONE)
-		cell_put(&e->cells, cell_at(&e->cells, id)->total);
-	cell_put(&e->cells, id);
-	f->flags &= (uint8_t)~FLOW_STATE_CELL;
 }
 
 void
