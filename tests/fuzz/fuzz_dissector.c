@@ -18,6 +18,7 @@
 #include "dissectors/_template/toy.c"
 
 #define FEED_MAX  8192 /* bytes of one direction */
+#define LEASE_MAX  65536u
 #define WINDOW_MAX 1500 /* of them that frame() is shown at once, as in a segment */
 #define FACTS_MAX 4096
 
@@ -101,6 +102,28 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	return !(s->refusing >> (s->facts++ % 8) & 1);
 }
 
+/* Where the harness keeps what dis_lease() gave. */
+static uint8_t *lease;
+static uint32_t lease_size;
+
+void *
+dis_lease(struct dis_call *call, uint32_t want)
+{
+	uint8_t *grown;
+
+	(void)call;
+	REQUIRE(want <= LEASE_MAX);
+	if (want > lease_size) { /* moves, so that an old pointer is caught */
+		REQUIRE((grown = calloc(1, want)) != NULL);
+		if (lease_size)
+			memcpy(grown, lease, lease_size);
+		free(lease);
+		lease = grown;
+		lease_size = want;
+	}
+	return lease;
+}
+
 /* A copy that ends where its allocation ends. */
 static struct cur
 exact(const uint8_t *p, size_t n, void **mem)
@@ -118,6 +141,7 @@ struct feed {
 	uint8_t bytes[FEED_MAX];
 	size_t len, at;	  /* received, consumed */
 	uint32_t part, total; /* inside a PDU above max_pdu: bytes given, its length */
+	uint32_t need;	  /* frame() asked for this many */
 	bool lost;	  /* out of step */
 };
 
@@ -133,13 +157,31 @@ drain(const struct dissector *d, struct dis_call *call, struct feed *in)
 
 		if (in->total == 0) {
 			size_t window = left < WINDOW_MAX ? left : WINDOW_MAX;
-			int32_t r = d->frame(exact(in->bytes + in->at, window, &mem),
-			    (enum dis_dir)call->dir, call->variant);
+			struct cur w;
+			int32_t r;
 
+			if (in->need > left)
+				return;
+			if (in->need)
+				window = in->need;
+			w = exact(in->bytes + in->at, window, &mem);
+			r = d->frame(w, (enum dis_dir)call->dir, call->variant);
+			if (in->need && d->frame_on)
+				REQUIRE(r == d->frame_on(w, (enum dis_dir)call->dir, call->variant,
+				    in->need));
 			free(mem);
+			in->need = 0;
 			if (r == FRAME_MORE)
 				return;
-			REQUIRE(r > 0 || r == FRAME_BAD);
+			if (FRAME_IS_NEED(r)) {
+				REQUIRE(FRAME_NEEDED(r) > window);
+				in->lost = FRAME_NEEDED(r) > d->max_pdu;
+				in->need = FRAME_NEEDED(r);
+				if (in->lost)
+					return;
+				continue;
+			}
+			REQUIRE(r > 0 || r == FRAME_BAD || r == FRAME_OTHER);
 			in->lost = r < 0 || ((uint32_t)r > d->max_pdu && !d->part);
 			if (in->lost)
 				return;
@@ -185,7 +227,7 @@ run(const struct dissector *d, uint8_t index, const uint8_t *data, size_t size, 
 		call.dir = data[0] & 1;
 		if (data[0] & 2 && d->gap) {
 			d->gap(&call, (uint32_t)n);
-			f->at = f->len = f->total = 0;
+			f->at = f->len = f->total = f->need = 0;
 			f->lost = false;
 		}
 		data += 2;
@@ -214,6 +256,9 @@ run(const struct dissector *d, uint8_t index, const uint8_t *data, size_t size, 
 		size -= n;
 	}
 	free(call.state);
+	free(lease);
+	lease = NULL;
+	lease_size = 0;
 	return s.sum;
 }
 
@@ -239,16 +284,19 @@ ranges(const struct dissector *d, const uint8_t *data, size_t size)
 	text[size] = '\0';
 	for (unsigned k = 0; k < sc->n_keys; k++) {
 		const struct dis_key *key = &sc->keys[k];
-		struct dis_range r;
+		struct dis_range r = {0};
 
 		if (key->kind != KEY_RANGE && key->kind != KEY_VALUES)
 			continue;
 		err[0] = '\0';
 		if (sc->parse_range(key, opt, text, &r, err, sizeof(err)) == 0) {
-			REQUIRE(r.first <= r.last && r.last <= sc->spaces[key->space].max);
-			REQUIRE(r.sub <= r.sub_last && r.sub_last <= sc->spaces[key->space].max_sub);
+			uint8_t space = key->space == DIS_SPACE_ANY ? r.space : key->space;
+
+			REQUIRE(space < sc->n_spaces);
+			REQUIRE(r.first <= r.last && r.last <= sc->spaces[space].max);
+			REQUIRE(r.sub <= r.sub_last && r.sub_last <= sc->spaces[space].max_sub);
 			if (sc->show_addr)
-				sc->show_addr(key->space, r.sub, r.first, buf, sizeof(buf));
+				sc->show_addr(space, r.sub, r.first, buf, sizeof(buf));
 		} else {
 			REQUIRE(err[0] != '\0');
 		}
