@@ -95,6 +95,9 @@ struct fact_iter {
 #define FACT_TEXTS 8
 struct fact_props {
 	uint32_t known; /* bit i: num[i] is known; bit 16 + i: text[i] is */
+	uint32_t na;	/* same bits: cannot exist yet for this PDU (no token before a session is
+			 * activated), so no key asks for it; session services only */
+	bool midstream;	/* the opening was not seen: what is unknown was perhaps said then */
 	uint32_t num[FACT_NUMS]; /* UINT32_MAX: known, and nothing a policy has a word for */
 	struct {
 		const char *p; /* borrowed, not NUL-ended */
