@@ -4,7 +4,7 @@
  * PDUs that straddle segments, segments ahead of a hole, bytes that were
  * judged and not yet acknowledged.
  *
- * Three sizes, each a free list filled at start; get and put are a few
+ * Four sizes, each a free list filled at start; get and put are a few
  * instructions.  Last in, first out, so a cell that was just given back is
  * still in the cache when the next packet takes one.  When a size is empty
  * get returns CELL_NONE and the caller names what it could not do.
@@ -16,10 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum cell_class { CELL_S = 0, CELL_M, CELL_L, CELL__CLASSES };
+enum cell_class { CELL_S = 0, CELL_P, CELL_M, CELL_L, CELL__CLASSES };
 
 /* Bytes of a cell of each class, header included. */
 #define CELL_S_SIZE 64u
+#define CELL_P_SIZE 256u /* a usual request or answer of the wordier protocols */
 #define CELL_M_SIZE 2048u
 #define CELL_L_SIZE (66u * 1024u) /* a 64 KiB frame or PDU, and its header */
 
@@ -50,7 +51,9 @@ void cells_fini(struct cells *c);
 static inline uint32_t
 cell_size(unsigned class)
 {
-	return class == CELL_S ? CELL_S_SIZE : class == CELL_M ? CELL_M_SIZE : CELL_L_SIZE;
+	return class == CELL_S ? CELL_S_SIZE : class == CELL_P ? CELL_P_SIZE
+	    : class == CELL_M			       ? CELL_M_SIZE
+						       : CELL_L_SIZE;
 }
 
 /* Bytes of data a cell can hold. */
@@ -91,6 +94,7 @@ static inline cell_id
 cell_get(struct cells *c, uint32_t want)
 {
 	unsigned class = want <= CELL_S_SIZE - sizeof(struct cell) ? CELL_S
+	    : want <= CELL_P_SIZE - sizeof(struct cell)		   ? CELL_P
 	    : want <= CELL_M_SIZE - sizeof(struct cell)		   ? CELL_M
 								   : CELL_L;
 	struct cell *cell;

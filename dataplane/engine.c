@@ -77,7 +77,8 @@ plan_memory(const struct engine_conf *c, uint32_t *flows, uint32_t cells[CELL__C
 	if (*flows < MIN_FLOWS)
 		*flows = MIN_FLOWS;
 	rest = total > flow_table_cost(*flows) ? total - flow_table_cost(*flows) : total / 4;
-	cells[CELL_S] = (uint32_t)(rest / 4 / CELL_S_SIZE) + 64;
+	cells[CELL_S] = (uint32_t)(rest / 8 / CELL_S_SIZE) + 64;
+	cells[CELL_P] = (uint32_t)(rest / 8 / CELL_P_SIZE) + 64;
 	cells[CELL_M] = (uint32_t)(rest / 2 / CELL_M_SIZE) + 64;
 	cells[CELL_L] = (uint32_t)(rest / 8 / CELL_L_SIZE) + 4;
 }
@@ -429,19 +430,21 @@ on_end(struct engine *e, struct flow *f, unsigned dir, const struct layers *l)
 		flow_timer(&e->flows, f, FLOW_TICKS(10));
 }
 
-/* The small copy of retain, 8..48 bytes, without a call. */
+/* The small copy of retain, 8 bytes and more, without a call. */
 static inline void
 copy_small(uint8_t *to, const uint8_t *from, uint32_t n)
 {
-	if (n >= 16) {
-		memcpy(to, from, 16);
-		if (n > 32)
-			memcpy(to + 16, from + 16, 16);
-		memcpy(to + n - 16, from + n - 16, 16);
-	} else {
+	uint32_t i = 0;
+
+	if (n < 16) {
 		memcpy(to, from, 8);
 		memcpy(to + n - 8, from + n - 8, 8);
+		return;
 	}
+	do
+		memcpy(to + i, from + i, 16);
+	while ((i += 16) + 16 <= n);
+	memcpy(to + n - 16, from + n - 16, 16);
 }
 
 /*
@@ -463,16 +466,16 @@ usual_packet(struct engine *e, const struct pkt *p, const struct layers *l, stru
 	if ((l->tcp_flags & ~TCP_PSH) != TCP_ACK || d->flags != DIR_SEEN || !(o->flags & DIR_SEEN) ||
 	    l->seq != d->nxt || (d->ooo | d->carry | o->ooo) != CELL_NONE ||
 	    f->dis >= FLOW_DIS_NOBODY || f->state != FLOW_OPEN ||
-	    f->flags & (FLOW_REOPEN | FLOW_STATE_CELL))
+	    f->flags & FLOW_REOPEN)
 		return false;
 	/* The peer's bytes: all acknowledged (usual), or nothing new. */
-	if (l->ack != o->nxt || o->n_retain > 1 || (o->retain >> 30) != CELL_S)
+	if (l->ack != o->nxt || o->n_retain > 1 || (o->retain >> 30) > CELL_P)
 		return false;
 	if (l->pay_len == 0) {
 		d->win = l->tcp_win;
 	} else {
 		ds = dissectors[f->dis];
-		if (l->pay_len > CELL_S_SIZE - sizeof(struct cell) || l->pay_len < 8 ||
+		if (l->pay_len > CELL_P_SIZE - sizeof(struct cell) || l->pay_len < 8 ||
 		    d->retain != CELL_NONE ||
 		    ds->frame(cur_make(pay, l->pay_len), (enum dis_dir)dir, f->variant) !=
 			(int32_t)l->pay_len)
@@ -487,7 +490,8 @@ usual_packet(struct engine *e, const struct pkt *p, const struct layers *l, stru
 	o->acked = l->ack;
 	if (l->pay_len == 0)
 		return true;
-	id = cell_get_small(&e->cells);
+	id = l->pay_len <= CELL_S_SIZE - sizeof(struct cell) ? cell_get_small(&e->cells)
+							      : cell_get(&e->cells, l->pay_len);
 	if (id == CELL_NONE) {
 		e->st.pool_full++;
 	} else {
@@ -845,12 +849,19 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 		}
 	for (unsigned i = 0; i < n; i++)
 		if (candidate[i] != FLOW_NONE) {
-			const struct tcp_dir *d = e->flows.flows[candidate[i]].dir;
-			cell_id id = d[0].retain | d[1].retain; /* usually one of them is none */
+			struct flow *f = &e->flows.flows[candidate[i]];
 
-			/* Wrong when both are some: a prefetch cannot fault. */
-			__builtin_prefetch(e->cells.base[CELL_S] + (size_t)(id & 0x3fffffff) * CELL_S_SIZE -
-			    CELL_S_SIZE, 1);
+			if (f->dir[0].retain != CELL_NONE)
+				__builtin_prefetch(cell_at(&e->cells, f->dir[0].retain), 1);
+			if (f->dir[1].retain != CELL_NONE)
+				__builtin_prefetch(cell_at(&e->cells, f->dir[1].retain), 1);
+			if (f->flags & FLOW_STATE_CELL) {
+				const char *state = feed_state(e, f);
+
+				__builtin_prefetch(state, 1);
+				__builtin_prefetch(state + 64, 1);
+				__builtin_prefetch(state + 128, 1);
+			}
 		}
 	if (burst[n - 1].ts_ns > now)
 		now = burst[n - 1].ts_ns;

@@ -102,6 +102,18 @@ void feed_gap(struct engine *e, struct flow *f, unsigned dir, uint32_t lost);
 /* Give back what the flow holds. */
 void feed_release(struct engine *e, struct flow *f);
 
+/* What the dissector of a flow keeps: in the flow's record, or in a leased cell. */
+static inline void *
+feed_state(const struct engine *e, struct flow *f)
+{
+	cell_id id;
+
+	if (!(f->flags & FLOW_STATE_CELL))
+		return f->dstate;
+	memcpy(&id, f->dstate, sizeof(id));
+	return cell_at(&e->cells, id)->data;
+}
+
 /* Usual fate of a whole PDU: it goes on. False: it may not (inline). */
 static inline bool
 feed_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned dir,
@@ -115,7 +127,7 @@ feed_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 	call->midstream = (f->flags & FLOW_MIDSTREAM) != 0;
 	call->now_ns = e->sink.ts_ns;
 	call->anomalies = 0;
-	call->state = f->dstate;
+	call->state = feed_state(e, f);
 	e->sink.worst = VERDICT_ALLOW;
 	ds->pdu(call, cur_make(p, len));
 	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;

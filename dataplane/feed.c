@@ -21,17 +21,6 @@ drop_carry(struct engine *e, struct tcp_dir *d)
 	d->flags &= (uint8_t)~DIR_PART;
 }
 
-static void *
-dissector_state(struct engine *e, struct flow *f)
-{
-	cell_id id;
-
-	if (!(f->flags & FLOW_STATE_CELL))
-		return f->dstate;
-	memcpy(&id, f->dstate, sizeof(id));
-	return cell_at(&e->cells, id)->data;
-}
-
 /* The lease hangs on the state's cell: its id is that cell's `total`. */
 void *
 dis_lease(struct dis_call *call, uint32_t want)
@@ -99,7 +88,7 @@ set_call(struct engine *e, struct flow *f, unsigned dir, bool datagram)
 	e->call.datagram = datagram;
 	e->call.midstream = (f->flags & FLOW_MIDSTREAM) != 0;
 	e->call.now_ns = e->sink.ts_ns;
-	e->call.state = dissector_state(e, f);
+	e->call.state = feed_state(e, f);
 	e->call.sink = &e->sink;
 }
 

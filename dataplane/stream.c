@@ -116,6 +116,8 @@ retain_fits(const struct engine *e, const struct tcp_dir *d, uint32_t seq, uint3
 
 		len -= room < len ? room : len;
 	}
+	if (len <= CELL_P_SIZE - sizeof(struct cell))
+		left += c->n[CELL_P] - c->used[CELL_P];
 	if (len <= CELL_S_SIZE - sizeof(struct cell))
 		left += c->n[CELL_S] - c->used[CELL_S];
 	need = (len + most - 1) / most;
