@@ -42,7 +42,8 @@ LDLIBS   += $(FEATURE_LDLIBS)
 
 # --- sources: a folder is its *.c; a protocol is its folder ------------------------
 DISSECTORS ?= dissectors
-PROTOS := $(filter-out _%,$(sort $(notdir $(patsubst %/,%,$(wildcard $(DISSECTORS)/*/)))))
+PROTOS := $(foreach p,$(filter-out _%,$(sort $(notdir $(patsubst %/,%,$(wildcard $(DISSECTORS)/*/))))),$(if \
+            $(wildcard $(DISSECTORS)/$p/$p.c),$p))
 SRC := $(filter-out $(FEATURE_SKIP),$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
          dataplane/*.c dataplane/io/*.c)) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
