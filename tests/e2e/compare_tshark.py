@@ -55,7 +55,7 @@ def differences(pdu, fact):
 def compare(capture, lines):
     """Number of PDUs tshark has, number of differences."""
     theirs, ours = collections.defaultdict(list), collections.defaultdict(list)
-    for p in tshark_modbus.read(capture, RECORD / f"{capture.stem}.sh"):
+    for p in tshark_modbus.read(capture, RECORD / "modbus" / f"{capture.stem}.sh"):
         theirs[p.frame].append(p)
     for line in lines:
         fact = json.loads(line)

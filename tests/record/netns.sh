@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The plant in network namespaces, and one tcpdump on its switch.  Sourced by the scripts
-# beside it: each describes its capture in its top comment (which becomes the note beside the
+# in modbus/, s7/, opcua/ and mixed/: each describes its capture in its top comment (which becomes the note beside the
 # capture), calls net_up, starts a server, captures, lets clients talk.
 #
 #   hmi1 eng1 mes attacker --+
@@ -15,6 +15,8 @@ export LC_ALL=C
 
 NET_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 NET_ROOT=$(cd "$NET_DIR/../.." && pwd)
+NET_HERE=$(cd "$(dirname "$0")" && pwd) # the script's folder, which is named after the protocol
+NET_PROTO=${NET_HERE##*/}
 NET_NAME=$(basename "$0" .sh)
 NET_PREFIX=il$$
 LIMIT=${LIMIT:-60}
@@ -136,9 +138,10 @@ serve_end() { # the server started last
 	wait "$SERVER" 2>/dev/null || :
 }
 
-capture() { # from now on, all that passes the switch
+capture() { # from now on, all that passes the switch.  A short snapshot length: the kernel keeps
+	# that many bytes for each frame, and drops frames when it has none left.
 	local i
-	ip netns exec $NET_PREFIX-sw timeout "$LIMIT" tcpdump -i br0 -Z root --immediate-mode -U -s 0 -B 8192 \
+	ip netns exec $NET_PREFIX-sw timeout "$LIMIT" tcpdump -i br0 -Z root --immediate-mode -U -s 4096 -B 8192 \
 		-w "$NET_TMP/pcap" 2>"$NET_TMP/tcpdump" &
 	CAPTURE=$!
 	NET_PIDS+=("$CAPTURE")
@@ -150,7 +153,7 @@ capture() { # from now on, all that passes the switch
 }
 
 capture_end() { # stop, look at it, put it in its place and write its note
-	local pcap=$NET_ROOT/pcaps/modbus/$NET_NAME.pcap
+	local pcap=$NET_ROOT/pcaps/$NET_PROTO/$NET_NAME.pcap
 	sleep 0.3
 	kill -INT "$CAPTURE"
 	wait "$CAPTURE" || :
@@ -167,18 +170,40 @@ capture_end() { # stop, look at it, put it in its place and write its note
 	python3 "$NET_DIR/notes.py" "$pcap"
 }
 
+# The stacks that come from npm: what package-lock.json pins, installed once into a folder outside
+# the tree.  NODE_PATH then finds them.
+net_npm() {
+	local at
+	at=${XDG_CACHE_HOME:-$HOME/.cache}/interlock/record-$(sha256sum "$NET_DIR/package-lock.json" | cut -c 1-16)
+	export NODE_PATH=$at/node_modules
+	[ ! -e "$at/done" ] || return 0
+	mkdir -p "$at"
+	cp "$NET_DIR/package.json" "$NET_DIR/package-lock.json" "$at"
+	(
+		cd "$at"
+		npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+		cd node_modules/node-snap7 # of all packages the only one that compiles something
+		node "$(npm root -g)/npm/node_modules/node-gyp/bin/node-gyp.js" rebuild \
+			--nodedir="$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")"
+	) >"$at/log" 2>&1 || {
+		tail -n 20 "$at/log" >&2
+		return 1
+	}
+	touch "$at/done"
+}
+
 # The libmodbus programs, built once per script.
 build_mb() {
 	local name
 	for name in mb_server mb_client; do
 		# shellcheck disable=SC2046 # flags
 		gcc -std=c17 -D_GNU_SOURCE -O2 -Wall -Wextra -Wconversion -Wshadow -Werror -o "$NET_TMP/$name" \
-			"$NET_DIR/$name.c" $(pkg-config --cflags --libs libmodbus)
+			"$NET_HERE/$name.c" $(pkg-config --cflags --libs libmodbus)
 	done
 	MB_SERVER=$NET_TMP/mb_server MB_CLIENT=$NET_TMP/mb_client
 }
 
 # pymodbus is Debian's, so the system's python runs it.
 PY=(/usr/bin/python3 -W ignore)
-PB_SERVER=("${PY[@]}" "$NET_DIR/pb_server.py")
+PB_SERVER=("${PY[@]}" "$NET_DIR/modbus/pb_server.py")
 export PB_SERVER MB_SERVER='' MB_CLIENT=''

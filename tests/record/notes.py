@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the note beside a capture: where it comes from, and what tshark sees in it.
 
-usage: notes.py pcaps/modbus/NAME.pcap...
+usage: notes.py pcaps/PROTOCOL/NAME.pcap...
 
-The first lines of the note are the top comment of tests/record/NAME.sh.  Versions are those
+The first lines of the note are the top comment of tests/record/PROTOCOL/NAME.sh.  Versions are those
 of this machine, so this runs right after the recording.
 """
 import collections
 import datetime
+import functools
 import hashlib
+import json
 import pathlib
 import re
 import struct
@@ -17,8 +19,17 @@ import subprocess
 import sys
 
 import tshark_modbus
+import tshark_s7
 
+HERE = pathlib.Path(__file__).parent
 PACKAGE = {"libmodbus": "libmodbus5", "pymodbus": "python3-pymodbus"}
+
+
+@functools.cache
+def npm_packages():
+    """What package-lock.json pins of our own wishes: name and version."""
+    packages = json.loads((HERE / "package-lock.json").read_text())["packages"]
+    return {name: packages["node_modules/" + name]["version"] for name in packages[""]["dependencies"]}
 
 
 def version(package):
@@ -58,15 +69,7 @@ def runs(counts):
             first = None
 
 
-def note(pcap):
-    script = pathlib.Path(__file__).parent / f"{pcap.stem}.sh"
-    text, stacks = recorder(script)
-    raw = pcap.read_bytes()
-    start = struct.unpack_from("<I", raw, 24)[0]
-    frames, at = 0, 24
-    while at < len(raw):
-        at += 16 + struct.unpack_from("<I", raw, at + 8)[0]
-        frames += 1
+def modbus_tables(pcap, script):
     counts, framings = {}, collections.Counter()
     exceptions = collections.Counter()
     for p in tshark_modbus.read(pcap, script):
@@ -74,22 +77,62 @@ def note(pcap):
         framings[p.framing] += 1
         if p.exception is not None:
             exceptions[p.exception] += 1
-    lines = [f"# {pcap.name}", "", wrap(text), "",
-             "* Origin: recorded by `tests/record/{}` on {} in network namespaces on one machine; the vendors' "
-             "MAC prefixes are real, the devices are not.".format(
-                 script.name, datetime.datetime.fromtimestamp(start, datetime.timezone.utc).date()),
-             f"* Stacks: {stacks}.",
-             "* Versions: " + ", ".join([version(PACKAGE[s]) for s in PACKAGE if s in stacks] +
-                                        [version("tcpdump"), "counted with " + version("tshark")]) + ".",
-             "* Licence: Apache-2.0, our own recording.",
-             f"* SHA-256: `{hashlib.sha256(raw).hexdigest()}`",
-             f"* {frames} frames, {len(raw)} bytes; {sum(framings.values())} PDUs: " +
-             ", ".join(f"{n} {k}" for k, n in sorted(framings.items())) + ".",
-             "", "| function | requests | responses | exceptions |", "|---:|---:|---:|---:|"]
+    lines = ["", "| function | requests | responses | exceptions |", "|---:|---:|---:|---:|"]
     lines += [f"| {codes} | {c['request']} | {c['response']} | {c['exception']} |" for codes, c in runs(counts)]
     if exceptions:
         lines += ["", "Exceptions by code: " + ", ".join(f"{k}: {n}" for k, n in sorted(exceptions.items())) + "."]
-    pcap.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    return framings, lines
+
+
+def s7_tables(pcap, script):
+    counts, errors, jobs = {}, collections.Counter(), collections.Counter()
+    for p in tshark_s7.read(pcap, script):
+        counts.setdefault(p.label, collections.Counter())[p.kind] += 1
+        jobs["S7" if p.rosctr else "COTP"] += 1
+        if p.error_class or p.error_code:
+            errors[f"0x{p.error_class:02x}{p.error_code:02x}"] += 1
+        for code in p.return_codes or ():
+            if code != 0xFF:
+                errors[f"item 0x{code:02x}"] += 1
+    lines = ["", "| PDU | requests | responses |", "|---|---:|---:|"]
+    lines += [f"| {label} | {c['request']} | {c['response']} |" for label, c in sorted(counts.items())]
+    if errors:
+        lines += ["", "Errors by class and code, or of single items: " +
+                  ", ".join(f"{k}: {n}" for k, n in sorted(errors.items())) + "."]
+    return jobs, lines
+
+
+TABLES = {"modbus": modbus_tables, "s7": s7_tables}
+
+
+def note(pcap):
+    proto = pcap.resolve().parent.name
+    script = HERE / proto / f"{pcap.stem}.sh"
+    text, stacks = recorder(script)
+    raw = pcap.read_bytes()
+    start = struct.unpack_from("<I", raw, 24)[0]
+    frames, at = 0, 24
+    while at < len(raw):
+        at += 16 + struct.unpack_from("<I", raw, at + 8)[0]
+        frames += 1
+    kinds, tables = collections.Counter(), []
+    for name in TABLES if proto == "mixed" else [proto]:
+        of_this, lines = TABLES[name](pcap, script)
+        kinds.update(of_this)
+        tables += lines
+    lines = [f"# {pcap.name}", "", wrap(text), "",
+             "* Origin: recorded by `tests/record/{}/{}` on {} in network namespaces on one machine; the vendors' "
+             "MAC prefixes are real, the devices are not.".format(
+                 proto, script.name, datetime.datetime.fromtimestamp(start, datetime.timezone.utc).date()),
+             f"* Stacks: {stacks}.",
+             "* Versions: " + ", ".join([version(PACKAGE[s]) for s in PACKAGE if s in stacks] +
+                                        [f"{n} {v}" for n, v in npm_packages().items() if f"{n} " in stacks] +
+                                        [version("tcpdump"), "counted with " + version("tshark")]) + ".",
+             "* Licence: Apache-2.0, our own recording.",
+             f"* SHA-256: `{hashlib.sha256(raw).hexdigest()}`",
+             f"* {frames} frames, {len(raw)} bytes; {sum(kinds.values())} PDUs: " +
+             ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())) + "."]
+    pcap.with_suffix(".md").write_text("\n".join(lines + tables) + "\n")
 
 
 for name in sys.argv[1:]:

@@ -4,7 +4,7 @@
 # neighbour discovery and ARP as they happen).  20 cycles each.  The tags are put on by the hosts
 # (vlan_nic.py).
 # stacks: libmodbus client (mb_client.c), libmodbus server (mb_server.c)
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../netns.sh"
 build_mb
 net_up hmi1 plc-filler
 for host in hmi1 plc-filler; do

@@ -5,7 +5,7 @@
 # the recipe in 101..104 in steps of 10 within 0..100 (FC 16) every seventh.  One connection
 # from its handshake to its end; 60 cycles, half a second each in a plant, in some 3 seconds.
 # stacks: libmodbus client (mb_client.c), libmodbus server (mb_server.c)
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../netns.sh"
 build_mb
 net_up hmi1 plc-filler
 serve plc-filler t 502 "$MB_SERVER" 10.1.2.130 502

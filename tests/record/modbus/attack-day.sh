@@ -13,11 +13,11 @@
 # pymodbus acknowledges listen-only mode by silence, as specified, but goes on answering afterwards.
 # It refuses UMAS as an illegal function: only the requests are those of a real attack.
 # stacks: libmodbus client (mb_client.c), raw socket client (attack.py), pymodbus server (pb_server.py)
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../netns.sh"
 build_mb
 net_up hmi1 attacker plc-filler plc-caps
 serve plc-filler t 502 "${PB_SERVER[@]}" tcp 10.1.2.130 502
-attack() { on attacker python3 "$NET_DIR/attack.py" "$@"; }
+attack() { on attacker python3 "$NET_HERE/attack.py" "$@"; }
 capture
 on hmi1 "$MB_CLIENT" 10.1.2.130 502 1 poll:60:130 &
 polling=$!

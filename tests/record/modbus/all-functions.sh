@@ -6,9 +6,9 @@
 # pymodbus 3.0.0 answers FC 20 and 24 wrongly; pb_server.py replaces these two answers by
 # what the specification says, everything else is pymodbus's own.
 # stacks: pymodbus client (pb_client.py), pymodbus server (pb_server.py)
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../netns.sh"
 net_up eng1 plc-filler
 serve plc-filler t 502 "${PB_SERVER[@]}" tcp 10.1.2.130 502
 capture
-on eng1 "${PY[@]}" "$NET_DIR/pb_client.py" tcp 10.1.2.130 502 functions
+on eng1 "${PY[@]}" "$NET_HERE/pb_client.py" tcp 10.1.2.130 502 functions
 capture_end

@@ -6,11 +6,11 @@
 # tshark 4.0 loses step at headers cut within eight bytes; its counts below are of the ADUs joined by us.
 # stacks: raw socket client (cut.py), libmodbus server (mb_server.c)
 # tshark: joined
-. "$(dirname "$0")/netns.sh"
+. "$(dirname "$0")/../netns.sh"
 build_mb
 net_up hmi1 plc-filler
 serve plc-filler t 502 "$MB_SERVER" 10.1.2.130 502
 capture
-on hmi1 python3 "$NET_DIR/cut.py" segments 10.1.2.130
-on hmi1 python3 "$NET_DIR/cut.py" small 10.1.2.130
+on hmi1 python3 "$NET_HERE/cut.py" segments 10.1.2.130
+on hmi1 python3 "$NET_HERE/cut.py" small 10.1.2.130
 capture_end

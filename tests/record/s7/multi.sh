@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Several variables in one job: twenty items read and written, areas mixed, odd lengths with their fill bytes,
+# items that do not exist among items that do (return codes per item).
+# stacks: node-snap7 client (client.js), node-snap7 server (server.js)
+. "$(dirname "$0")/../netns.sh"
+net_npm
+net_up eng1 plc-caps
+serve plc-caps t 102 node "$NET_HERE/server.js" 10.1.2.131
+capture
+on eng1 node "$NET_HERE/client.js" 10.1.2.131 multi
+capture_end
