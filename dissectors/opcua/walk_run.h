@@ -1,0 +1,861 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * walk_run.h - the interpreter of walk_code.h; included by walk.h only.
+ *
+ * One loop, one switch.  An instruction (OP_) or a step of one (ST_) takes one piece
+ * of fixed size from the input, or none, and changes nothing before it has it: when
+ * the input ends in the middle, the bytes there are go to w->part and the same
+ * instruction runs again with the next input.  Lengths are never waited for: they
+ * become w->skip and w->cap_want, which the loop works off first.
+ *
+ * Every round of the loop takes input, moves on in a program without loops, pops a
+ * frame, or ends; arrays have at most as many elements as bytes are left and no
+ * element is empty.  So the work is bounded by the bytes.
+ */
+#ifndef OPCUA_WALK_RUN_H
+#define OPCUA_WALK_RUN_H
+
+#include "dissectors/opcua/walk.h"
+#include "dissectors/opcua/walk_fast.h"
+
+/* w->arg of the steps of a NodeId; the encoding byte's own flags beside them */
+enum { NODE_KEEP = 1, NODE_EXPANDED = 2, XNODE_SERVER = 0x40, XNODE_URI = 0x80 }; /* [P6] 5.2.2.10 */
+
+/* Type ids of ExtensionObjects we look into, [P6] annex A.3, <name>_Encoding_DefaultBinary */
+enum {
+	ID_ANONYMOUS_IDENTITY_TOKEN = 321, ID_USER_NAME_IDENTITY_TOKEN = 324, ID_X509_IDENTITY_TOKEN = 327,
+	ID_ISSUED_IDENTITY_TOKEN = 940,
+	ID_UPDATE_DATA_DETAILS = 682, ID_UPDATE_EVENT_DETAILS = 685, ID_DELETE_RAW_MODIFIED_DETAILS = 688,
+	ID_DELETE_AT_TIME_DETAILS = 691, ID_DELETE_EVENT_DETAILS = 694, ID_UPDATE_STRUCTURE_DATA_DETAILS = 11300,
+};
+
+enum { EXT_NO_BODY = 0, EXT_BINARY = 1, EXT_XML = 2 }; /* [P6] 5.2.2.15 */
+
+/* The input of one call. */
+struct walk_in {
+	const uint8_t *p, *start, *end; /* end: not beyond what the body may have */
+	size_t left;			/* at start: bytes that may still come */
+};
+
+static uint8_t
+walk_service_lookup(uint32_t type, bool *response)
+{
+	uint8_t row = 0;
+
+	if (type <= WALK_ID_MAX)
+		row = walk_by_id[type];
+	else if (type - WALK_ID_2 < sizeof(walk_by_id) - WALK_ID_MAX - 1)
+		row = walk_by_id[type - WALK_ID_2 + WALK_ID_MAX + 1];
+	*response = row & 0x80;
+	return row & 0x7f;
+}
+
+static const char *
+walk_service_name(uint8_t service)
+{
+	return walk_messages[service < SVC_LAST ? service : 0].name;
+}
+
+static const char *
+walk_bad_name(uint8_t bad)
+{
+	static const char *const names[WALK_BAD_LAST] = {
+		"none", "type", "nodeid", "string_length", "array_length", "encoding", "depth", "details", "extent",
+	};
+
+	return names[bad < WALK_BAD_LAST ? bad : 0];
+}
+
+static bool
+walk_whole(const struct walk *w)
+{
+	const struct walk_message *m = &walk_messages[w->service];
+
+	return !(w->opts & WALK_OPT_HEADER) && m->body[w->response] != 0 &&
+	    (!w->response || !m->text || (w->opts & WALK_OPT_TEXT));
+}
+
+static void
+walk_start(struct walk *w, uint32_t left, uint8_t opts)
+{
+	w->auth = 0;
+	w->type = w->handle = w->status = 0;
+	w->service = 0;
+	w->response = false;
+	w->bad = WALK_OK;
+	w->opts = opts;
+	w->off = w->skip = w->ext_end = 0;
+	w->end = left;
+	w->pc = WALK_AT(Message);
+	w->cap_want = w->cap_len = 0;
+	w->micro = w->arg = w->sp = w->depth = w->diag = w->held = w->id_at = 0;
+	w->value = false;
+	w->node.id = w->field.p = NULL;
+	w->field.index = 0;
+	w->field.elem = 0;
+}
+
+static void
+walk_limit(struct walk *w, uint32_t left)
+{
+	if (left < w->end - w->off)
+		w->end = w->off + left;
+}
+
+static void
+walk_copy(struct walk *to, const struct walk *from)
+{
+	memcpy(to, from, offsetof(struct walk, cap) + from->cap_len);
+	if (from->node.id == from->cap)
+		to->node.id = to->cap;
+	if (from->field.p == from->cap)
+		to->field.p = to->cap;
+}
+
+/* --- taking input ---------------------------------------------------------------- */
+
+static inline size_t
+walk_here(const struct walk_in *in)
+{
+	return (size_t)(in->end - in->p);
+}
+
+/* Bytes that may still come. */
+static inline size_t
+walk_left(const struct walk_in *in)
+{
+	return in->left - (size_t)(in->p - in->start);
+}
+
+/* The next n bytes out of several inputs; NULL: not all there yet. */
+static const uint8_t *
+walk_piece_cut(struct walk *w, struct walk_in *in, unsigned n)
+{
+	size_t k = n - w->held;
+
+	if (k > walk_here(in))
+		k = walk_here(in);
+	if (k != 0)
+		memcpy(w->part + w->held, in->p, k);
+	in->p += k;
+	w->held = (uint8_t)(w->held + k);
+	if (w->held < n)
+		return NULL;
+	w->held = 0;
+	return w->part;
+}
+
+static inline const uint8_t *
+walk_piece(struct walk *w, struct walk_in *in, unsigned n)
+{
+	const uint8_t *p = in->p;
+
+	if (w->held != 0 || walk_here(in) < n)
+		return walk_piece_cut(w, in, n);
+	in->p += n;
+	return p;
+}
+
+static inline void
+walk_pass(struct walk *w, struct walk_in *in, uint32_t n)
+{
+	if (n <= walk_here(in))
+		in->p += n;
+	else
+		w->skip = n;
+}
+
+/* Work off cap_want and skip; false: the input was not enough. */
+static bool
+walk_drain(struct walk *w, struct walk_in *in)
+{
+	size_t n = w->cap_want;
+
+	if (n > walk_here(in))
+		n = walk_here(in);
+	if (n != 0)
+		memcpy(w->cap + w->cap_len, in->p, n);
+	in->p += n;
+	w->cap_len = (uint16_t)(w->cap_len + n);
+	w->cap_want = (uint16_t)(w->cap_want - n);
+	if (w->cap_want != 0)
+		return false;
+	n = w->skip;
+	if (n > walk_here(in))
+		n = walk_here(in);
+	in->p += n;
+	w->skip -= (uint32_t)n;
+	return w->skip == 0;
+}
+
+static inline uint32_t
+walk_le32(const uint8_t *p)
+{
+	return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
+}
+
+static inline uint16_t
+walk_le16(const uint8_t *p)
+{
+	return (uint16_t)(p[1] << 8 | p[0]);
+}
+
+/* Length of a String or ByteString; -1 is a null one ([P6] 5.2.2.4). */
+static inline bool
+walk_length(const struct walk_in *in, const uint8_t *p, uint32_t *len)
+{
+	*len = walk_le32(p);
+	if (*len == UINT32_MAX)
+		*len = 0;
+	return *len <= INT32_MAX && *len <= walk_left(in);
+}
+
+/* Elements of an array, the smallest of them has size bytes; -1 is a null one (5.2.5). */
+static inline bool
+walk_count(const struct walk_in *in, const uint8_t *p, uint32_t size, uint32_t *count)
+{
+	*count = walk_le32(p);
+	if (*count == UINT32_MAX)
+		*count = 0;
+	return *count <= INT32_MAX && (uint64_t)*count * size <= walk_left(in);
+}
+
+/* A name of len bytes: true when it is here as a whole, *p is then where; else it
+ * goes to cap, and what is longer than that is passed over. */
+static inline bool
+walk_name(struct walk *w, struct walk_in *in, uint32_t len, const uint8_t **p)
+{
+	*p = in->p;
+	if (len <= walk_here(in)) {
+		in->p += len;
+		return true;
+	}
+	w->cap_len = 0;
+	w->cap_want = (uint16_t)(len < WALK_NAME_MAX ? len : WALK_NAME_MAX);
+	w->skip = len - w->cap_want;
+	return false;
+}
+
+/* --- frames ------------------------------------------------------------------------ */
+
+/* Go through count elements of a type, then on at ret; the byte before is the type. */
+static inline bool
+walk_push(struct walk *w, uint32_t count, unsigned ret)
+{
+	if (w->sp == WALK_STACK)
+		return false;
+	w->count[w->sp] = count;
+	w->ret[w->sp++] = (uint16_t)ret;
+	w->pc = walk_type_at[((const uint8_t *)&walk_code)[ret - 1]];
+	return true;
+}
+
+/* The same inside a Variant or DataValue. */
+static inline bool
+walk_push_nested(struct walk *w, uint32_t count, unsigned ret)
+{
+	return w->depth++ < WALK_DEPTH && walk_push(w, count, ret);
+}
+
+/* End of an element; false: of everything. */
+static inline bool
+walk_ret(struct walk *w)
+{
+	unsigned ret;
+
+	if (w->sp == 0)
+		return false;
+	ret = w->ret[w->sp - 1];
+	if (--w->count[w->sp - 1] != 0) {
+		w->pc = walk_type_at[((const uint8_t *)&walk_code)[ret - 1]];
+	} else {
+		w->pc = (uint16_t)ret;
+		w->sp--;
+	}
+	return true;
+}
+
+/* --- instructions that need more than a line ----------------------------------------- */
+
+/* One array of a Variant: past the count.  false: w->bad. */
+static bool
+walk_variant_array(struct walk *w, struct walk_in *in, const uint8_t *p)
+{
+	const uint8_t type = w->arg & 0x3f;
+	const bool dims = w->arg & 0x40, text = w->value && w->response && type == 12;
+	const uint8_t size = walk_fixed[type];
+	uint32_t count;
+
+	w->bad = WALK_BAD_COUNT;
+	if (!walk_count(in, p, size ? size : 1, &count))
+		return false;
+	if (w->value && !w->response)
+		w->node.array_len = count;
+	w->value = false;
+	w->bad = WALK_BAD_DEPTH;
+	if (count != 0 && size == 0) {
+		if (text)
+			return walk_push_nested(w, count, dims ? WALK_AT(after_texts_dims) + 1u : WALK_AT(after_texts) + 1u);
+		return walk_push_nested(w, count, dims ? WALK_AT(after_dims) + 4u * type + 1 : WALK_AT(after_variant) + 2u * type + 1);
+	}
+	walk_pass(w, in, count * size);
+	w->pc = dims ? WALK_AT(dims) : WALK_RET(Variant);
+	return true;
+}
+
+/* The encoding byte of a Variant, [P6] 5.2.2.16.  false: w->bad. */
+static bool
+walk_variant(struct walk *w, struct walk_in *in, uint8_t mask)
+{
+	const uint8_t type = mask & 0x3f, size = walk_fixed[type];
+	const bool array = mask & 0x80, counts = w->value;
+
+	w->bad = WALK_BAD_MASK;
+	if (type > 31 || (mask & 0xc0) == 0x40 || (type == 0 && array) || (type == 24 && !array))
+		return false;
+	if (counts && !w->response) {
+		w->node.value_type = type;
+		w->node.array = array;
+	}
+	if (array) {
+		w->arg = mask;
+		w->micro = ST_VARIANT_COUNT;
+		return true;
+	}
+	w->value = false;
+	if (type == 0 || size != 0) {
+		w->pc = WALK_RET(Variant);
+		if (counts && !w->response && size != 0 && size <= sizeof(w->node.value)) {
+			w->arg = size;
+			w->micro = ST_VARIANT_VALUE;
+		} else {
+			walk_pass(w, in, size);
+		}
+		return true;
+	}
+	w->bad = WALK_BAD_DEPTH;
+	if (counts && w->response && type == 12)
+		return walk_push_nested(w, 1, WALK_AT(after_texts) + 1u);
+	return walk_push_nested(w, 1, WALK_AT(after_variant) + 2u * type + 1);
+}
+
+/* The encoding byte of a DataValue, [P6] 5.2.2.17.  false: w->bad. */
+static bool
+walk_data_value(struct walk *w, struct walk_in *in, uint8_t mask)
+{
+	/* status, source time and picoseconds, server time and picoseconds */
+	const unsigned tail = (mask & 0x02 ? 4u : 0) + (mask & 0x04 ? 8u : 0) + (mask & 0x08 ? 8u : 0) +
+	    (mask & 0x10 ? 2u : 0) + (mask & 0x20 ? 2u : 0);
+
+	w->bad = WALK_BAD_MASK;
+	if (mask & 0xc0)
+		return false;
+	if (mask & 0x01) {
+		w->bad = WALK_BAD_DEPTH;
+		return walk_push_nested(w, 1, WALK_AT(data_tail) + tail / 2 * 3 + 1);
+	}
+	walk_pass(w, in, tail);
+	w->pc++;
+	return true;
+}
+
+/* The encoding byte of a DiagnosticInfo, [P6] 5.2.2.12. */
+static bool
+walk_diagnostic(struct walk *w, struct walk_in *in, uint8_t mask)
+{
+	w->bad = WALK_BAD_MASK;
+	if (mask & 0x80)
+		return false;
+	walk_pass(w, in, 4u * (unsigned)((mask & 1) + (mask >> 1 & 1) + (mask >> 2 & 1) + (mask >> 3 & 1)));
+	w->pc = (uint16_t)(WALK_AT(diagnostic) + walk_diagnostic_at[mask >> 4]);
+	return true;
+}
+
+/* The encoding byte of a NodeId, [P6] 5.2.2.9 and 5.2.2.10. */
+static bool
+walk_node_encoding(struct walk *w, uint8_t enc)
+{
+	static const uint8_t steps[6] = {ST_NODE_2, ST_NODE_4, ST_NODE_N, ST_NODE_S, ST_NODE_G, ST_NODE_S};
+	static const uint8_t types[6] = {ID_NUMERIC, ID_NUMERIC, ID_NUMERIC, ID_STRING, ID_GUID, ID_OPAQUE};
+	uint8_t flags = enc & (XNODE_SERVER | XNODE_URI);
+
+	w->bad = WALK_BAD_NODEID;
+	if ((enc & 0x3f) >= sizeof(steps) || (flags != 0 && !(w->arg & NODE_EXPANDED)))
+		return false;
+	w->arg |= flags;
+	w->micro = steps[enc & 0x3f];
+	if (w->arg & NODE_KEEP) {
+		w->node.id_type = types[enc & 0x3f];
+		if (flags & XNODE_URI)
+			w->node.flags |= NODE_URI;
+	}
+	return true;
+}
+
+/* What follows the identifier. */
+static inline void
+walk_node_on(struct walk *w)
+{
+	w->micro = w->arg & XNODE_URI ? ST_NODE_URI : w->arg & XNODE_SERVER ? ST_NODE_SERVER : 0;
+}
+
+static inline void
+walk_node_number(struct walk *w, uint16_t ns, uint32_t num)
+{
+	if (w->arg & NODE_KEEP) {
+		w->node.ns = ns;
+		w->node.num = num;
+		if (ns == 0 && num == 0 && !(w->arg & XNODE_URI))
+			w->node.flags |= NODE_NULL;
+	}
+	walk_node_on(w);
+}
+
+/* An identifier of len bytes. */
+static void
+walk_node_name(struct walk *w, struct walk_in *in, uint16_t ns, uint32_t len)
+{
+	if (w->arg & NODE_KEEP) {
+		w->node.ns = ns;
+		w->node.id_len = len;
+		if (len > WALK_NAME_MAX)
+			w->node.flags |= NODE_TRUNCATED;
+		w->id_at = walk_name(w, in, len, &w->node.id) ? 1 : 2;
+	} else {
+		walk_pass(w, in, len);
+	}
+	walk_node_on(w);
+}
+
+static inline uint8_t
+walk_user_token(const struct walk_node *type, uint8_t enc)
+{
+	if (type->id_type != ID_NUMERIC || type->ns != 0 || enc == EXT_XML)
+		return TOKEN_UNKNOWN;
+	switch (type->num) {
+	case 0: /* a null token is an anonymous one, [P4] 5.7.3.2 */
+		return enc == EXT_NO_BODY ? TOKEN_ANONYMOUS : TOKEN_UNKNOWN;
+	case ID_ANONYMOUS_IDENTITY_TOKEN:
+		return TOKEN_ANONYMOUS;
+	case ID_USER_NAME_IDENTITY_TOKEN:
+		return TOKEN_USER_NAME;
+	case ID_X509_IDENTITY_TOKEN:
+		return TOKEN_CERTIFICATE;
+	case ID_ISSUED_IDENTITY_TOKEN:
+		return TOKEN_ISSUED;
+	}
+	return TOKEN_UNKNOWN;
+}
+
+/* Where to go on in the body of a UserIdentityToken. */
+static inline uint16_t
+walk_user_token_at(uint64_t token)
+{
+	return token == TOKEN_USER_NAME	  ? WALK_AT(UserNameIdentityToken) :
+	       token == TOKEN_CERTIFICATE ? WALK_AT(X509IdentityToken) :
+					    WALK_AT(AnonymousIdentityToken);
+}
+
+/* Do these details begin with the node they change?  OPC 10000-11, 6.9. */
+static inline bool
+walk_details_known(const struct walk_node *type)
+{
+	if (type->id_type != ID_NUMERIC || type->ns != 0)
+		return false;
+	switch (type->num) {
+	case ID_UPDATE_DATA_DETAILS:
+	case ID_UPDATE_EVENT_DETAILS:
+	case ID_DELETE_RAW_MODIFIED_DETAILS:
+	case ID_DELETE_AT_TIME_DETAILS:
+	case ID_DELETE_EVENT_DETAILS:
+	case ID_UPDATE_STRUCTURE_DATA_DETAILS:
+		return true;
+	}
+	return false;
+}
+
+/* --- the loop -------------------------------------------------------------------------- */
+
+#define TAKE(n) \
+	do { \
+		if (!(p = walk_piece(w, in, (n)))) \
+			return WALK_MORE; \
+	} while (0)
+#define CHECK(cond, why) \
+	do { \
+		if (!(cond)) { \
+			w->bad = (why); \
+			return WALK_BAD; \
+		} \
+	} while (0)
+/* f sets w->bad before it can fail */
+#define DO(f) \
+	do { \
+		if (!(f)) \
+			return WALK_BAD; \
+		w->bad = WALK_OK; \
+	} while (0)
+#define FIELD(what, value) \
+	do { \
+		w->field.id = (what); \
+		w->field.num = (value); \
+		w->field.len = 0; \
+		w->field.truncated = false; \
+		if (!(w->opts & WALK_OPT_NODES)) \
+			return WALK_FIELD; \
+	} while (0)
+
+#ifdef WALK_STEPS /* tests count the rounds */
+static uint64_t walk_steps;
+#define WALK_STEP() (walk_steps++)
+#else
+#define WALK_STEP() ((void)0)
+#endif
+
+static enum walk_event
+walk_run(struct walk *w, struct walk_in *in)
+{
+	const uint8_t *p, *code;
+	enum walk_event event;
+	uint32_t n;
+	uint8_t op;
+
+	for (;;) {
+		WALK_STEP();
+		if ((w->skip | w->cap_want) != 0 && !walk_drain(w, in))
+			return WALK_MORE;
+		code = (const uint8_t *)&walk_code + w->pc;
+		op = w->micro ? w->micro : code[0];
+		switch ((enum walk_op)op) {
+		case OP_RET_NESTED:
+			w->depth--;
+			if (!walk_ret(w))
+				return WALK_END;
+			break;
+		case OP_RET:
+			if (!walk_ret(w))
+				return WALK_END;
+			break;
+		case OP_TRY:
+			event = w->opts & WALK_OPT_SLOW ? WALK_MORE : walk_fast(w, &in->p, in->end, code[1]);
+			if (event != WALK_MORE)
+				return event;
+			w->pc += 2;
+			break;
+		case OP_SKIP:
+			walk_pass(w, in, code[1]);
+			w->pc += 2;
+			break;
+		case OP_STRING:
+			TAKE(4);
+			CHECK(walk_length(in, p, &n), WALK_BAD_LENGTH);
+			walk_pass(w, in, n);
+			w->pc++;
+			break;
+		case ST_STRING:
+			TAKE(4);
+			CHECK(walk_length(in, p, &n), WALK_BAD_LENGTH);
+			walk_pass(w, in, n);
+			w->micro = 0;
+			break;
+		case OP_TEXT:
+			TAKE(4);
+			CHECK(walk_length(in, p, &n), WALK_BAD_LENGTH);
+			w->pc += 2;
+			if (w->opts & WALK_OPT_NODES) {
+				walk_pass(w, in, n);
+				break;
+			}
+			w->field.id = code[1];
+			w->field.num = n;
+			w->field.len = n < WALK_NAME_MAX ? n : WALK_NAME_MAX;
+			w->field.truncated = n > WALK_NAME_MAX;
+			if (walk_name(w, in, n, &w->field.p))
+				return WALK_FIELD;
+			w->micro = ST_TEXT_CUT;
+			break;
+		case ST_TEXT_CUT:
+			w->micro = 0;
+			w->field.p = w->cap;
+			return WALK_FIELD;
+		case OP_NUMBER:
+			TAKE(4);
+			w->pc += 2;
+			FIELD(code[1], walk_le32(p));
+			break;
+		case OP_LOCALIZED: /* [P6] 5.2.2.14: 1 = locale, 2 = text */
+			TAKE(1);
+			CHECK(p[0] <= 3, WALK_BAD_MASK);
+			w->pc = (uint16_t)(WALK_AT(localized) + (p[0] == 3 ? 0 : p[0] ? 1 : 2));
+			break;
+		case OP_LOCALIZED_TEXT:
+			TAKE(1);
+			CHECK(p[0] <= 3, WALK_BAD_MASK);
+			w->pc = (uint16_t)(w->pc + (p[0] == 3 ? 1 : p[0] == 2 ? 2 : 4));
+			if (p[0] == 1)
+				w->micro = ST_STRING;
+			break;
+
+		case OP_NODE:
+		case OP_XNODE:
+			w->node = (struct walk_node){.role = code[1], .access = code[2]};
+			w->id_at = 0;
+			w->arg = op == OP_NODE ? NODE_KEEP : NODE_KEEP | NODE_EXPANDED;
+			w->micro = ST_NODE_ENC;
+			w->pc += 3;
+			break;
+		case OP_NODE_SKIP:
+		case OP_XNODE_SKIP:
+			w->arg = op == OP_NODE_SKIP ? 0 : NODE_EXPANDED;
+			w->micro = ST_NODE_ENC;
+			w->pc++;
+			break;
+		case ST_NODE_ENC:
+			TAKE(1);
+			DO(walk_node_encoding(w, p[0]));
+			break;
+		case ST_NODE_2:
+			TAKE(1);
+			walk_node_number(w, 0, p[0]);
+			break;
+		case ST_NODE_4:
+			TAKE(3);
+			walk_node_number(w, p[0], walk_le16(p + 1));
+			break;
+		case ST_NODE_N:
+			TAKE(6);
+			walk_node_number(w, walk_le16(p), walk_le32(p + 2));
+			break;
+		case ST_NODE_S:
+			TAKE(6);
+			CHECK(walk_length(in, p + 2, &n), WALK_BAD_LENGTH);
+			walk_node_name(w, in, walk_le16(p), n);
+			break;
+		case ST_NODE_G:
+			TAKE(2);
+			walk_node_name(w, in, walk_le16(p), 16);
+			break;
+		case ST_NODE_URI:
+			TAKE(4);
+			CHECK(walk_length(in, p, &n), WALK_BAD_LENGTH);
+			/* the name before it may still be in the input, and n bytes further on is not here */
+			walk_pass(w, in, n);
+			w->micro = w->arg & XNODE_SERVER ? ST_NODE_SERVER : 0;
+			break;
+		case ST_NODE_SERVER:
+			TAKE(4);
+			if ((w->arg & NODE_KEEP) && walk_le32(p) != 0)
+				w->node.flags |= NODE_REMOTE;
+			w->micro = 0;
+			break;
+		case OP_ATTRIBUTE:
+			TAKE(4);
+			w->node.attribute = walk_le32(p);
+			w->pc++;
+			break;
+		case OP_INDEX_RANGE:
+			TAKE(4);
+			CHECK(walk_length(in, p, &n), WALK_BAD_LENGTH);
+			if (n != 0)
+				w->node.flags |= NODE_RANGE;
+			walk_pass(w, in, n);
+			w->pc++;
+			break;
+		case OP_EMIT_UNLESS_NULL:
+			if (w->node.flags & NODE_NULL) {
+				w->id_at = 0;
+				w->pc++;
+				break;
+			}
+			/* fallthrough */
+		case OP_EMIT:
+			if (w->id_at == 2)
+				w->node.id = w->cap;
+			w->id_at = 0;
+			w->value = false;
+			w->pc++;
+			return WALK_NODE;
+
+		case OP_CALL:
+			CHECK(walk_push(w, 1, w->pc + 2u), WALK_BAD_DEPTH);
+			break;
+		case OP_ARRAY:
+			TAKE(4);
+			CHECK(walk_count(in, p, 1, &n), WALK_BAD_COUNT);
+			if (n == 0)
+				w->pc += 2;
+			else
+				CHECK(walk_push(w, n, w->pc + 2u), WALK_BAD_DEPTH);
+			break;
+		case OP_ARRAY_OF:
+			TAKE(4);
+			CHECK(walk_count(in, p, code[1], &n), WALK_BAD_COUNT);
+			walk_pass(w, in, n * code[1]);
+			w->pc += 2;
+			break;
+		case OP_VARIANT:
+			TAKE(1);
+			DO(walk_variant(w, in, p[0]));
+			break;
+		case ST_VARIANT_COUNT:
+			TAKE(4);
+			w->micro = 0;
+			DO(walk_variant_array(w, in, p));
+			break;
+		case ST_VARIANT_VALUE:
+			TAKE(w->arg);
+			memcpy(w->node.value, p, w->arg);
+			w->node.value_len = w->arg;
+			w->micro = 0;
+			break;
+		case OP_VALUE:
+			w->value = true;
+			w->field.elem = 0;
+			w->pc++;
+			break;
+		case OP_DATA_VALUE:
+			TAKE(1);
+			DO(walk_data_value(w, in, p[0]));
+			break;
+		case OP_DATA_TAIL:
+			walk_pass(w, in, code[1]);
+			w->depth--;
+			(void)walk_ret(w); /* it has been called */
+			break;
+		case OP_DIAGNOSTIC:
+			TAKE(1);
+			w->diag = 0;
+			DO(walk_diagnostic(w, in, p[0]));
+			break;
+		case OP_DIAGNOSTIC_INNER:
+			TAKE(1);
+			CHECK(++w->diag < WALK_DEPTH, WALK_BAD_DEPTH);
+			DO(walk_diagnostic(w, in, p[0]));
+			break;
+
+		case OP_EXT_SKIP:
+			TAKE(1);
+			CHECK(p[0] <= EXT_XML, WALK_BAD_MASK);
+			w->pc++;
+			if (p[0] != EXT_NO_BODY)
+				w->micro = ST_STRING;
+			break;
+		case OP_EXT_TOKEN:
+			TAKE(1);
+			CHECK(p[0] <= EXT_XML, WALK_BAD_MASK);
+			w->id_at = 0;
+			w->arg = walk_user_token(&w->node, p[0]);
+			if (p[0] == EXT_NO_BODY) {
+				w->pc++;
+				FIELD(WF_USER_TOKEN, w->arg);
+			} else {
+				w->micro = ST_TOKEN_LEN;
+			}
+			break;
+		case ST_TOKEN_LEN:
+			TAKE(4);
+			CHECK(walk_length(in, p, &n), WALK_BAD_LENGTH);
+			w->ext_end = w->off + (uint32_t)(in->p - in->start) + n;
+			w->micro = 0;
+			w->pc = walk_user_token_at(w->arg);
+			FIELD(WF_USER_TOKEN, w->arg);
+			break;
+		case OP_EXT_DETAILS:
+			TAKE(1);
+			CHECK(p[0] == EXT_BINARY && walk_details_known(&w->node), WALK_BAD_DETAILS);
+			w->id_at = 0;
+			w->micro = ST_DETAILS_LEN;
+			break;
+		case ST_DETAILS_LEN:
+			TAKE(4);
+			CHECK(walk_length(in, p, &n), WALK_BAD_LENGTH);
+			w->ext_end = w->off + (uint32_t)(in->p - in->start) + n;
+			w->micro = 0;
+			w->pc = WALK_AT(HistoryUpdateNode);
+			break;
+		case OP_EXT_END:
+			n = w->off + (uint32_t)(in->p - in->start);
+			CHECK(n <= w->ext_end, WALK_BAD_EXTENT);
+			walk_pass(w, in, w->ext_end - n);
+			w->pc++;
+			break;
+
+		case OP_NEXT_INDEX:
+			w->field.index++;
+			w->pc++;
+			break;
+		case OP_NEXT_ELEMENT:
+			w->field.elem++;
+			w->pc++;
+			break;
+		case OP_MESSAGE:
+			w->id_at = 0;
+			if (w->node.id_type == ID_NUMERIC && w->node.ns == 0)
+				w->type = w->node.num;
+			w->service = walk_service_lookup(w->type, &w->response);
+			CHECK(w->service != SVC_NONE, WALK_BAD_TYPE);
+			w->pc = w->response ? WALK_AT(ResponseHeader) : WALK_AT(RequestHeader);
+			break;
+		case OP_AUTH:
+		case OP_AUTH_FIELD:
+			if (w->id_at == 2)
+				w->node.id = w->cap;
+			w->id_at = 0;
+			w->pc++;
+			if (op == OP_AUTH)
+				w->auth = walk_auth(&w->node);
+			else
+				FIELD(WF_AUTH, walk_auth(&w->node));
+			break;
+		case OP_HANDLE:
+			TAKE(4);
+			w->handle = walk_le32(p);
+			w->pc++;
+			break;
+		case OP_STATUS:
+			TAKE(4);
+			w->status = walk_le32(p);
+			w->pc++;
+			break;
+		case OP_HEADER:
+			w->pc = walk_body(w);
+			return WALK_HEADER;
+		}
+	}
+}
+
+#undef TAKE
+#undef CHECK
+#undef DO
+#undef FIELD
+
+static enum walk_event
+walk_next(struct walk *w, struct cur *c)
+{
+	struct walk_in in = {c->p, c->p, c->end, w->end - w->off};
+	enum walk_event event;
+	size_t n;
+
+	if (w->bad != WALK_OK)
+		return WALK_BAD;
+	if (cur_left(c) > in.left)
+		in.end = in.p + in.left;
+	event = walk_run(w, &in);
+	c->p = in.p;
+	w->off += (uint32_t)(in.p - in.start);
+	if (event == WALK_MORE) {
+		if (w->off == w->end) {
+			w->bad = WALK_BAD_EXTENT;
+			return WALK_BAD;
+		}
+		if (w->id_at == 1) { /* the node goes on, the input does not */
+			n = w->node.id_len < WALK_NAME_MAX ? w->node.id_len : WALK_NAME_MAX;
+			memcpy(w->cap, w->node.id, n);
+			w->cap_len = (uint16_t)n;
+			w->id_at = 2;
+		}
+	}
+	return event;
+}
+
+#endif /* OPCUA_WALK_RUN_H */
