@@ -131,11 +131,12 @@ asan:					## unit tests under ASan and UBSan
 	$(MAKE) B=$B-asan SAN=address,undefined unit
 model: $(MODELBIN)			## compiled tables against the naive twins
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
-work:					## the work one PDU can be made to cost, in basic blocks
+work-program:				## build what counts work: every basic block calls a counter
 	@$(MAKE) --no-print-directory B=$B-work OPT="-O1 -g -fsanitize-coverage=trace-pc" $B-work/libinterlock.a
 	@mkdir -p $B-work/tests
 	$(call say,LINK,$B-work/tests/work)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $B-work/tests/work tests/work/work.c \
 	  $B-work/libinterlock.a $(LDLIBS) -lcmocka
+work: work-program			## the work one PDU can be made to cost
 	$B-work/tests/work
 corpus: $B/interlock			## facts against the public captures in CORPUS
 	@CORPUS=$(CORPUS) sh mk/corpus.sh $B/interlock
@@ -181,6 +182,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan model work corpus bench lint minimal \
+.PHONY: all deps demo test test-programs unit asan model work work-program corpus bench lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:
