@@ -109,9 +109,40 @@ const char *names_nearest(const struct check *k, const char *word);
 /* check_conduit.c */
 void check_conduits(struct check *k, const struct ynode *list);
 void check_overlaps(struct check *k);
-/* check_rule.c */
+/* check_block.c */
 void check_block(struct check *k, const struct ynode *n, struct conduit *c, struct block *b);
 /* A rule is "conduit/rule" everywhere: within a conduit its name is unique. */
 void check_rule_names(struct check *k, const struct conduit *c);
+
+/* check_rule.c */
+struct rule_check {
+	struct check *k;
+	const struct block *b;
+	const struct dis_schema *sc;
+	struct rule *r;
+	const char *who; /* `rule "poll"` */
+};
+void check_rule(struct check *k, const struct ynode *n, struct conduit *c, struct block *b,
+    bool deny);
+/* One range in the protocol's notation; "all" is not for it.  False after a complaint. */
+bool check_range(struct rule_check *rc, const struct dis_key *key, const struct ynode *n,
+    struct dis_range *out);
+
+/* check_cond.c: keys over properties, of rules and of blocks. */
+void check_cond(struct check *k, const char *who, const struct dis_key *key,
+    const struct ynode *n, struct conds *out);
+/* Integers lo..hi, words, "all"; sorted. */
+void check_numbers(struct check *k, const char *who, const struct dis_key *key,
+    const struct ynode *n, struct ivals *out);
+/* Patterns; false: there was a complaint. */
+bool check_globs(struct check *k, const char *who, const struct dis_key *key,
+    const struct ynode *n, bool uris, struct globs *out);
+/* 8192, 64KiB, 1MiB */
+bool check_size(struct check *k, const char *who, const struct dis_key *key,
+    const struct ynode *n, uint32_t *out);
+
+/* check_value.c: what may be written. */
+void check_values(struct rule_check *rc, const struct dis_key *key, const struct ynode *n);
+void check_limits_fit(struct rule_check *rc, const struct dis_key *key);
 
 #endif /* POLICY_CHECK_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_rule.c - protocol blocks and their rules.  Which keys there are, and
- * what they hold, comes from the protocol's schema table alone.
+ * check_rule.c - the rules of a protocol block.  Which keys there are, and what
+ * they hold, comes from the protocol's schema table alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,16 +9,6 @@
 
 #include "base/err.h"
 #include "policy/check.h"
-
-#define VALUES_MAX 1024u /* entries under one values key where the space has subdivisions */
-
-struct rule_check {
-	struct check *k;
-	const struct block *b;
-	const struct dis_schema *sc;
-	struct rule *r;
-	const char *who; /* `rule "poll"` */
-};
 
 /* --- functions ------------------------------------------------------------------------------ */
 
@@ -125,35 +115,6 @@ check_ops(struct rule_check *rc, const struct dis_key *key, const struct ynode *
 	}
 }
 
-/* --- units ---------------------------------------------------------------------------------------- */
-
-static void
-check_units(struct rule_check *rc, const struct dis_key *key, const struct ynode *n)
-{
-	struct ival span;
-	const char *s;
-	int r;
-
-	for (uint32_t i = 0; i < list_n(n); i++) {
-		const struct ynode *e = list_at(n, i);
-
-		if (!check_text(rc->k, e, rc->who, &s))
-			continue;
-		if (strcmp(s, "all") == 0) {
-			span = (struct ival){key->lo, key->hi};
-		} else if ((r = text_span(s, UINT32_MAX, &span)) == ERR_SYNTAX) {
-			check_error(rc->k, e, "%s: %s: \"%s\" is neither a number, a range a..b nor "
-			    "all", rc->who, key->name, s);
-			continue;
-		} else if (r < 0 || span.lo < key->lo || span.hi > key->hi) {
-			check_error(rc->k, e, "%s: %s: %s is outside %u..%u", rc->who, key->name, s,
-			    key->lo, key->hi);
-			continue;
-		}
-		vec_push(rc->k->keep, &rc->r->units, span);
-	}
-}
-
 /* --- addresses ------------------------------------------------------------------------------------- */
 
 /* What a protocol without a notation of its own has: a..b, or sub:a..b. */
@@ -183,36 +144,64 @@ range_plain(const struct dis_space *sp, const char *text, struct dis_range *out,
 	return 0;
 }
 
-static bool
-parse_range(struct rule_check *rc, const struct dis_key *key, const struct ynode *n,
+bool
+check_range(struct rule_check *rc, const struct dis_key *key, const struct ynode *n,
     struct dis_range *out)
 {
-	const struct dis_space *sp = &rc->sc->spaces[key->space];
+	const struct dis_space *sp;
 	char err[160] = "not an address range";
 	const char *s;
 	int r;
 
+	*out = (struct dis_range){0};
 	if (!check_text(rc->k, n, rc->who, &s))
 		return false;
-	if (strcmp(s, "all") == 0) {
-		*out = (struct dis_range){.sub_last = sp->max_sub, .last = sp->max};
-		return true;
-	}
-	r = rc->sc->parse_range ? rc->sc->parse_range(key, rc->b->opt, s, out, err, sizeof(err)) :
-	    range_plain(sp, s, out, err, sizeof(err));
+	if (rc->sc->parse_range)
+		r = rc->sc->parse_range(key, rc->b->opt, s, out, err, sizeof(err));
+	else
+		r = range_plain(&rc->sc->spaces[key->space], s, out, err, sizeof(err));
 	if (r < 0) {
 		check_error(rc->k, n, "%s: %s: %s", rc->who, key->name, err);
 		return false;
 	}
-	if (out->first > out->last || out->last > sp->max || out->sub > out->sub_last ||
-	    out->sub_last > sp->max_sub) {
+	if (key->space != DIS_SPACE_ANY)
+		out->space = key->space;
+	sp = &rc->sc->spaces[out->space < rc->sc->n_spaces ? out->space : 0];
+	if (out->space >= rc->sc->n_spaces || out->first > out->last || out->last > sp->max ||
+	    out->sub > out->sub_last || out->sub_last > sp->max_sub) {
 		check_error(rc->k, n, "%s: %s: %s is outside the space", rc->who, key->name, s);
 		return false;
 	}
 	return true;
 }
 
-/* access: which slots a range goes to; ACC_READ | ACC_WRITE outside of read: and write:. */
+static void
+reach_add(struct rule_check *rc, const struct dis_range *range, uint8_t access)
+{
+	if (access & ACC_READ)
+		vec_push(rc->k->keep, &rc->r->reach[slot_of(range->space, ACC_READ)], *range);
+	if (access & ACC_WRITE)
+		vec_push(rc->k->keep, &rc->r->reach[slot_of(range->space, ACC_WRITE)], *range);
+}
+
+/* Where the notation says the space, all of it is every space of data (one whose
+ * values have a width) that has no key of its own. */
+static void
+reach_all(struct rule_check *rc, const struct dis_key *key, uint8_t access)
+{
+	for (uint8_t s = 0; s < rc->sc->n_spaces; s++) {
+		const struct dis_space *sp = &rc->sc->spaces[s];
+
+		if (key->space == DIS_SPACE_ANY ?
+			sp->value_bits == 0 || schema_has(rc->sc, KEY_PATTERN, s) ||
+			    schema_has(rc->sc, KEY_RANGE, s) : key->space != s)
+			continue;
+		reach_add(rc, &(struct dis_range){.sub_last = sp->max_sub, .last = sp->max, .space = s},
+		    access);
+	}
+}
+
+/* access: which slots a range goes to; both outside of read: and write:. */
 static void
 check_ranges(struct rule_check *rc, const struct dis_key *key, const struct ynode *n,
     uint8_t access)
@@ -224,12 +213,12 @@ check_ranges(struct rule_check *rc, const struct dis_key *key, const struct ynod
 		return;
 	}
 	for (uint32_t i = 0; i < list_n(n); i++) {
-		if (!parse_range(rc, key, list_at(n, i), &range))
-			continue;
-		if (access & ACC_READ)
-			vec_push(rc->k->keep, &rc->r->reach[slot_of(key->space, ACC_READ)], range);
-		if (access & ACC_WRITE)
-			vec_push(rc->k->keep, &rc->r->reach[slot_of(key->space, ACC_WRITE)], range);
+		const struct ynode *e = list_at(n, i);
+
+		if (e->kind == Y_SCALAR && strcmp(e->s, "all") == 0)
+			reach_all(rc, key, access);
+		else if (check_range(rc, key, e, &range))
+			reach_add(rc, &range, access);
 	}
 }
 
@@ -237,24 +226,42 @@ static void
 check_patterns(struct rule_check *rc, const struct dis_key *key, const struct ynode *n,
     uint8_t access)
 {
-	const char *s;
+	struct globs g = {0};
 
-	for (uint32_t i = 0; i < list_n(n); i++) {
-		const struct ynode *e = list_at(n, i);
-
-		if (!check_text(rc->k, e, rc->who, &s))
-			continue;
-		if (strncmp(s, "re:", 3) == 0) {
-			check_error(rc->k, e, "%s: %s: regular expressions are not supported by this "
-			    "version", rc->who, key->name);
-			continue;
-		}
-		s = strcmp(s, "all") == 0 ? "*" : arena_strn(rc->k->keep, s, e->n);
+	check_globs(rc->k, rc->who, key, n, true, &g);
+	for (uint32_t i = 0; i < g.n; i++) {
 		if (access & ACC_READ)
-			vec_push(rc->k->keep, &rc->r->names[slot_of(key->space, ACC_READ)], s);
+			vec_push(rc->k->keep, &rc->r->names[slot_of(key->space, ACC_READ)], g.v[i]);
 		if (access & ACC_WRITE)
-			vec_push(rc->k->keep, &rc->r->names[slot_of(key->space, ACC_WRITE)], s);
+			vec_push(rc->k->keep, &rc->r->names[slot_of(key->space, ACC_WRITE)], g.v[i]);
 	}
+}
+
+/* Which parts of a named thing (its attributes); 0 stands for the thing itself. */
+static void
+check_subs(struct rule_check *rc, const struct dis_key *key, const struct ynode *n)
+{
+	struct ivals set = {0};
+
+	check_numbers(rc->k, rc->who, key, n, &set);
+	vec_push(rc->k->keep, &set, ((struct ival){0, 0}));
+	ivals_normalise(&set);
+	rc->r->subs[slot_of(key->space, ACC_READ)] = set;
+	rc->r->subs[slot_of(key->space, ACC_WRITE)] = set;
+	rc->r->subs_stated = true;
+}
+
+/* A rule without the key: everything may be read, write_sub alone be written. */
+static void
+subs_absent(struct rule_check *rc, const struct dis_key *key)
+{
+	struct ivals *w = &rc->r->subs[slot_of(key->space, ACC_WRITE)];
+
+	if (w->n != 0 || key->write_sub == 0 || rc->r->deny)
+		return;
+	vec_push(rc->k->keep, w, ((struct ival){0, 0}));
+	vec_push(rc->k->keep, w, ((struct ival){key->write_sub, key->write_sub}));
+	ivals_normalise(w);
 }
 
 /* read: and write: hold the address keys again. */
@@ -267,7 +274,8 @@ check_access(struct rule_check *rc, const struct dis_key *key, const struct ynod
 	char who[NAME_LEN_MAX + 140];
 
 	for (unsigned i = 0; i < rc->sc->n_keys && m < FIELDS_MAX; i++)
-		if (rc->sc->keys[i].kind == KEY_RANGE || rc->sc->keys[i].kind == KEY_PATTERN) {
+		if (!rc->sc->keys[i].map && rc->sc->keys[i].access == 0 &&
+		    (rc->sc->keys[i].kind == KEY_RANGE || rc->sc->keys[i].kind == KEY_PATTERN)) {
 			which[m] = i;
 			fields[m++] = (struct field){rc->sc->keys[i].name, FIELD_MAY};
 		}
@@ -279,153 +287,6 @@ check_access(struct rule_check *rc, const struct dis_key *key, const struct ynod
 			check_ranges(rc, &rc->sc->keys[which[i]], v[i], key->access);
 		else if (v[i])
 			check_patterns(rc, &rc->sc->keys[which[i]], v[i], key->access);
-}
-
-/* --- values ----------------------------------------------------------------------------------------- */
-
-static bool
-check_value_span(struct rule_check *rc, const struct ynode *n, const char *key, uint32_t max,
-    struct ival *out)
-{
-	const char *s;
-
-	if (!check_text(rc->k, n, rc->who, &s))
-		return false;
-	switch (text_span(s, max, out)) {
-	case 0:
-		return true;
-	case ERR_RANGE:
-		check_error(rc->k, n, "%s: %s: %s is outside 0..%u", rc->who, key, s, max);
-		return false;
-	default:
-		check_error(rc->k, n, "%s: %s: \"%s\" is neither a value nor a range a..b", rc->who,
-		    key, s);
-		return false;
-	}
-}
-
-static bool
-check_step(struct rule_check *rc, const struct ynode *n, const char *key, uint32_t max,
-    struct limit *out)
-{
-	enum { MIN, MAX, STEP, N };
-	static const struct field fields[N] = {
-	    {"min", FIELD_MUST}, {"max", FIELD_MUST}, {"step", FIELD_MAY}};
-	const struct ynode *v[N];
-	char who[NAME_LEN_MAX + 140];
-	struct ival span;
-
-	snprintf(who, sizeof(who), "%s: %s", rc->who, key);
-	if (!check_map(rc->k, n, who, fields, N, v, NULL, NULL) || !v[MIN] || !v[MAX] ||
-	    !check_number(rc->k, v[MIN], who, 0, max, &span.lo) ||
-	    !check_number(rc->k, v[MAX], who, 0, max, &span.hi))
-		return false;
-	if (span.lo > span.hi) {
-		check_error(rc->k, v[MAX], "%s: max %u is below min %u", who, span.hi, span.lo);
-		return false;
-	}
-	if (v[STEP] && !check_number(rc->k, v[STEP], who, 1, max, &out->step))
-		return false;
-	vec_push(rc->k->keep, &out->set, span);
-	return true;
-}
-
-/* 7, 0..1500, [0, 1, 10..20] or {min, max, step}. */
-static bool
-check_limit(struct rule_check *rc, const struct ynode *n, const char *key, uint32_t max,
-    struct limit *out)
-{
-	struct ival span;
-	bool ok = true;
-
-	out->step = 1;
-	out->place = place_of(n);
-	if (n->kind == Y_MAP)
-		return check_step(rc, n, key, max, out);
-	if (list_n(n) == 0) {
-		check_error(rc->k, n, "%s: %s: no value is permitted", rc->who, key);
-		return false;
-	}
-	for (uint32_t i = 0; i < list_n(n); i++) {
-		if (check_value_span(rc, list_at(n, i), key, max, &span))
-			vec_push(rc->k->keep, &out->set, span);
-		else
-			ok = false;
-	}
-	ivals_normalise(&out->set);
-	return ok;
-}
-
-static bool
-rects_meet(const struct dis_range *a, const struct dis_range *b)
-{
-	return a->sub <= b->sub_last && b->sub <= a->sub_last && a->first <= b->last &&
-	    b->first <= a->last;
-}
-
-static int
-limit_cmp(const void *va, const void *vb)
-{
-	const struct limit *a = va, *b = vb;
-
-	if (a->at.first != b->at.first)
-		return a->at.first < b->at.first ? -1 : 1;
-	return (a->place.line > b->place.line) - (a->place.line < b->place.line);
-}
-
-/* One address has at most one limit in a rule, and the rule must reach it. */
-static void
-check_limits_fit(struct rule_check *rc, const struct dis_key *key)
-{
-	struct limits *ls = &rc->r->limits[key->space];
-	const struct rects *reach = &rc->r->reach[slot_of(key->space, ACC_WRITE)];
-	uint32_t span = rc->sc->spaces[key->space].max_sub ? ls->n : 1;
-
-	if (ls->n == 0)
-		return;
-	qsort(ls->v, ls->n, sizeof(*ls->v), limit_cmp);
-	for (uint32_t i = 0; i < ls->n; i++) {
-		const struct limit *l = &ls->v[i];
-		bool reached = reach->n > 4096; /* too many to look through: believe it */
-
-		for (uint32_t j = i; j > 0 && i - j < span; j--)
-			if (rects_meet(&ls->v[j - 1].at, &l->at)) {
-				complain_at(rc->k->c, COMPLAINT_ERROR, l->place.line, l->place.col,
-				    "%s: %s: line %u already limits some of these addresses",
-				    rc->who, key->name, ls->v[j - 1].place.line);
-				break;
-			}
-		for (uint32_t j = 0; j < reach->n && !reached; j++)
-			reached = rects_meet(&reach->v[j], &l->at);
-		if (!reached)
-			complain_at(rc->k->c, COMPLAINT_ERROR, l->place.line, l->place.col,
-			    "%s: %s: a limit for addresses that no range of the rule reaches for "
-			    "writing", rc->who, key->name);
-	}
-}
-
-static void
-check_values(struct rule_check *rc, const struct dis_key *key, const struct ynode *n)
-{
-	const struct dis_space *sp = &rc->sc->spaces[key->space];
-	uint32_t max = sp->value_bits >= 32 ? UINT32_MAX : (1u << sp->value_bits) - 1;
-
-	if (n->kind != Y_MAP) {
-		check_error(rc->k, n, "%s: %s: expected a map from addresses to values", rc->who,
-		    key->name);
-		return;
-	}
-	if (sp->max_sub != 0 && n->n > VALUES_MAX) {
-		check_error(rc->k, n, "%s: %s: at most %u entries", rc->who, key->name, VALUES_MAX);
-		return;
-	}
-	for (uint32_t i = 0; i < n->n; i++) {
-		struct limit l = {.step = 1};
-
-		if (parse_range(rc, key, n->kids[2 * (size_t)i], &l.at) &&
-		    check_limit(rc, n->kids[2 * (size_t)i + 1], key->name, max, &l))
-			vec_push(rc->k->keep, &rc->r->limits[key->space], l);
-	}
 }
 
 /* --- one rule --------------------------------------------------------------------------------------------- */
@@ -447,10 +308,18 @@ rule_new(struct check *k, const struct dis_schema *sc, bool deny, const struct c
 	r->reach = arena_array(k->keep, 2u * sc->n_spaces + 1, sizeof(*r->reach));
 	r->names = arena_array(k->keep, 2u * sc->n_spaces + 1, sizeof(*r->names));
 	r->limits = arena_array(k->keep, sc->n_spaces + 1u, sizeof(*r->limits));
+	r->subs = arena_array(k->keep, 2u * sc->n_spaces + 1, sizeof(*r->subs));
 	return r;
 }
 
 enum { R_NAME, R_VERDICT, R_MODE, R_ENABLED, R_OWN };
+
+/* The others belong to a map of the block. */
+static bool
+key_of_rule(const struct dis_key *key)
+{
+	return !key->map && key->kind != KEY_LIMIT;
+}
 
 /* Keys every rule has, then the protocol's, then those to come. */
 static unsigned
@@ -464,8 +333,8 @@ rule_fields(const struct dis_schema *sc, struct field *f)
 
 	memcpy(f, own, sizeof(own));
 	for (unsigned i = 0; i < sc->n_keys && m < FIELDS_MAX; i++)
-		f[m++] = (struct field){sc->keys[i].name,
-		    sc->keys[i].required ? FIELD_MUST : FIELD_MAY};
+		f[m++] = key_of_rule(&sc->keys[i]) ? (struct field){sc->keys[i].name,
+		    sc->keys[i].required ? FIELD_MUST : FIELD_MAY} : (struct field){"", FIELD_LATER};
 	for (unsigned i = 0; i < sizeof(later) / sizeof(later[0]) && m < FIELDS_MAX; i++)
 		f[m++] = (struct field){later[i], FIELD_LATER};
 	return m;
@@ -518,41 +387,46 @@ rule_protocol_keys(struct rule_check *rc, const struct ynode *const *v)
 			check_ops(rc, key, n);
 			break;
 		case KEY_UNIT:
-			check_units(rc, key, n);
+			check_numbers(rc->k, rc->who, key, n, &rc->r->units);
 			units = true;
 			break;
 		case KEY_RANGE:
-			check_ranges(rc, key, n, ACC_READ | ACC_WRITE);
+			check_ranges(rc, key, n, key->access ? key->access : ACC_READ | ACC_WRITE);
 			break;
 		case KEY_VALUES:
 			check_values(rc, key, n);
 			break;
 		case KEY_PATTERN:
-			check_patterns(rc, key, n, ACC_READ | ACC_WRITE);
+			check_patterns(rc, key, n, key->access ? key->access : ACC_READ | ACC_WRITE);
 			break;
 		case KEY_ACCESS:
 			check_access(rc, key, n);
 			break;
 		case KEY_SUB:
+			check_subs(rc, key, n);
+			break;
 		case KEY_NUMBER:
 		case KEY_WORD:
 		case KEY_TEXT:
-		case KEY_LIMIT:
-			check_error(rc->k, n, "%s: %s: not supported by this version", rc->who,
-			    key->name);
+			check_cond(rc->k, rc->who, key, n, &rc->r->conds);
 			break;
+		case KEY_LIMIT:
+			break; /* not a key of rules */
 		}
 	}
 	if (!units)
 		vec_push(rc->k->keep, &rc->r->units, ((struct ival){0, UINT32_MAX}));
 	ivals_normalise(&rc->r->units);
-	for (unsigned i = 0; i < rc->sc->n_keys; i++)
+	for (unsigned i = 0; i < rc->sc->n_keys; i++) {
 		if (rc->sc->keys[i].kind == KEY_VALUES)
 			check_limits_fit(rc, &rc->sc->keys[i]);
+		if (rc->sc->keys[i].kind == KEY_SUB)
+			subs_absent(rc, &rc->sc->keys[i]);
+	}
 	rule_absent(rc);
 }
 
-static void
+void
 check_rule(struct check *k, const struct ynode *n, struct conduit *c, struct block *b, bool deny)
 {
 	struct field fields[FIELDS_MAX];
@@ -581,136 +455,4 @@ check_rule(struct check *k, const struct ynode *n, struct conduit *c, struct blo
 	rule_protocol_keys(&rc, v);
 	vec_push(k->keep, &k->rules, rc.r);
 	vec_push(k->keep, list, rc.r);
-}
-
-static int
-rule_name_cmp(const void *va, const void *vb)
-{
-	const struct rule *a = *(const struct rule *const *)va;
-	const struct rule *b = *(const struct rule *const *)vb;
-	int d = strcmp(a->name, b->name);
-
-	return d != 0 ? d : (a->place.line > b->place.line) - (a->place.line < b->place.line);
-}
-
-void
-check_rule_names(struct check *k, const struct conduit *c)
-{
-	struct rule_list all = {0};
-
-	for (uint32_t i = 0; i < c->n_blocks; i++) {
-		for (uint32_t j = 0; j < c->blocks[i].deny.n; j++)
-			vec_push(k->scratch, &all, c->blocks[i].deny.v[j]);
-		for (uint32_t j = 0; j < c->blocks[i].allow.n; j++)
-			vec_push(k->scratch, &all, c->blocks[i].allow.v[j]);
-	}
-	if (all.n != 0)
-		qsort(all.v, all.n, sizeof(*all.v), rule_name_cmp);
-	for (uint32_t i = 1; i < all.n; i++)
-		if (strcmp(all.v[i]->name, all.v[i - 1]->name) == 0 && strcmp(all.v[i]->name, "?"))
-			check_error(k, &(struct ynode){.line = all.v[i]->place.line,
-			    .col = all.v[i]->place.col}, "rule \"%s\": line %u of conduit \"%s\" already "
-			    "has a rule of that name", all.v[i]->name, all.v[i - 1]->place.line, c->name);
-}
-
-/* --- the block ---------------------------------------------------------------------------------------------- */
-
-/* "502", "5000..5010", "tcp/502", "udp/502". */
-static void
-check_port(struct check *k, const struct ynode *n, const char *who, struct block *b)
-{
-	struct port_span p = {.tcp = true, .udp = b->dis->datagrams};
-	struct ival span;
-	const char *s;
-
-	if (!check_text(k, n, who, &s))
-		return;
-	if (strncmp(s, "tcp/", 4) == 0 || strncmp(s, "udp/", 4) == 0) {
-		p.tcp = s[0] == 't';
-		p.udp = !p.tcp;
-		s += 4;
-	}
-	if (strcmp(s, "any") == 0) {
-		span = (struct ival){0, UINT16_MAX};
-	} else if (text_span(s, UINT16_MAX, &span) < 0) {
-		check_error(k, n, "%s: ports: \"%s\" is none of 502, 5000..5010, udp/502, any", who,
-		    n->s);
-		return;
-	}
-	if (p.udp && !b->dis->datagrams) {
-		check_error(k, n, "%s: ports: %s is not spoken over UDP", who, b->dis->name);
-		return;
-	}
-	p.lo = (uint16_t)span.lo;
-	p.hi = (uint16_t)span.hi;
-	vec_push(k->keep, &b->ports, p);
-}
-
-static void
-check_ports(struct check *k, const struct ynode *n, const char *who, struct block *b)
-{
-	if (n) {
-		if (n->kind == Y_MAP || list_n(n) == 0)
-			check_error(k, n, "%s: ports: expected a list of ports or any", who);
-		else
-			for (uint32_t i = 0; i < list_n(n); i++)
-				check_port(k, list_at(n, i), who, b);
-		return;
-	}
-	for (const uint16_t *p = b->dis->ports; p && *p; p++)
-		vec_push(k->keep, &b->ports,
-		    ((struct port_span){.lo = *p, .hi = *p, .tcp = true, .udp = b->dis->datagrams}));
-	if (b->ports.n == 0)
-		complain_at(k->c, COMPLAINT_ERROR, b->place.line, b->place.col,
-		    "%s: \"ports\" is missing, and the protocol has no usual one", who);
-}
-
-static void
-check_rule_list(struct check *k, const struct ynode *n, const char *who, struct conduit *c,
-    struct block *b, bool deny)
-{
-	if (n->kind != Y_LIST) {
-		check_error(k, n, "%s: %s: expected a list of rules", who, deny ? "deny" : "allow");
-		return;
-	}
-	for (uint32_t i = 0; i < n->n; i++)
-		check_rule(k, n->kids[i], c, b, deny);
-}
-
-void
-check_block(struct check *k, const struct ynode *n, struct conduit *c, struct block *b)
-{
-	enum { PORTS, ALLOW, DENY, OWN };
-	static const struct field own[OWN] = {
-	    {"ports", FIELD_MAY}, {"allow", FIELD_MAY}, {"deny", FIELD_MAY}};
-	static const char *const later[] = {"limits", "security", "encrypted", "midstream"};
-	const struct dis_schema *sc = b->dis->schema;
-	unsigned n_options = sc->n_options < DIS_OPTION_MAX ? sc->n_options : DIS_OPTION_MAX;
-	struct field f[OWN + DIS_OPTION_MAX + sizeof(later) / sizeof(later[0])];
-	const struct ynode *v[sizeof(f) / sizeof(f[0])];
-	char who[NAME_LEN_MAX + 140];
-	struct what what;
-	unsigned m = OWN, w;
-
-	memcpy(f, own, sizeof(own));
-	for (unsigned i = 0; i < n_options; i++)
-		f[m++] = (struct field){sc->options[i].name,
-		    sc->options[i].required ? FIELD_MUST : FIELD_MAY};
-	for (unsigned i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		f[m++] = (struct field){later[i], FIELD_LATER};
-	snprintf(who, sizeof(who), "%s: %s", what_name(&what, "conduit", c->name), b->dis->name);
-	if (!check_map(k, n, who, f, m, v, NULL, NULL))
-		return;
-	for (unsigned i = 0; i < n_options; i++) {
-		char opt[NAME_LEN_MAX + 180];
-
-		snprintf(opt, sizeof(opt), "%s: %s", who, sc->options[i].name);
-		if (v[OWN + i] && check_word(k, v[OWN + i], opt, sc->options[i].words, &w))
-			b->opt[i] = (uint8_t)w;
-	}
-	check_ports(k, v[PORTS], who, b);
-	if (v[DENY])
-		check_rule_list(k, v[DENY], who, c, b, true);
-	if (v[ALLOW])
-		check_rule_list(k, v[ALLOW], who, c, b, false);
 }

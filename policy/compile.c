@@ -12,22 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/complain.h"
-#include "policy/table.h"
-
-struct image { /* the words, each distinct run once */
-	struct arena *a;
-	uint32_t *w, n, cap;
-	struct run {
-		uint32_t off, len;
-	} *slot;
-	uint32_t mask, used;
-};
-
-struct words {
-	uint32_t *v;
-	uint32_t n, cap;
-};
+#include "policy/compile.h"
 
 /* An address range in which rule k of the set is (limit NULL) or is limited. */
 struct piece {
@@ -45,35 +30,7 @@ struct event { /* of a sweep: at this address a piece starts or has ended */
 	const struct piece *piece;
 };
 
-struct set { /* rules that fit a unit and a function */
-	uint64_t *bits;
-	uint32_t id; /* class number, or -> slots */
-};
-struct sets {
-	struct set *v;
-	uint32_t n, cap;
-	uint32_t *slot, mask; /* by content: index + 1 */
-};
-
-struct compiler {
-	struct image im;
-	struct arena *a; /* of the block at hand */
-	struct arena *t; /* of the set at hand */
-	uint64_t work;
-	bool too_big;
-	/* the block at hand */
-	const struct conduit *conduit;
-	const struct block *block;
-	const struct dis_schema *sc;
-	const struct rule **rules;
-	uint32_t n_rules, n_words; /* 64-bit words of a set */
-	uint32_t otherwise;
-	/* the set at hand */
-	const struct rule **in;
-	uint32_t n_in;
-};
-
-static bool
+bool
 work_add(struct compiler *k, uint64_t n)
 {
 	k->work += n;
@@ -134,8 +91,7 @@ image_room(struct image *im, uint32_t n)
 	return off;
 }
 
-/* The index of these words in the image. */
-static uint32_t
+uint32_t
 image_put(struct image *im, const uint32_t *p, uint32_t n)
 {
 	uint32_t *at, off;
@@ -168,9 +124,8 @@ rule_bits(const struct compiler *k, const struct rule *r)
 	return tb_bits(mode_apply(mode, r->verdict), r->verdict, REASON_RULE, mode);
 }
 
-/* A denial that is only rehearsed decides nothing: what follows it still does. */
-static bool
-rule_ends(const struct compiler *k, const struct rule *r)
+bool
+rule_decides(const struct compiler *k, const struct rule *r)
 {
 	return !r->deny || rule_mode(k, r) == MODE_ENFORCE;
 }
@@ -178,54 +133,44 @@ rule_ends(const struct compiler *k, const struct rule *r)
 static uint32_t
 put_limit(struct compiler *k, const struct limit *l)
 {
-	struct words w = {0};
+	size_t bytes = sizeof(struct tb_limit) + l->set.n * sizeof(struct span);
+	struct tb_limit *t = arena_get(k->u, bytes);
 
-	vec_push(k->t, &w, l->set.n);
-	vec_push(k->t, &w, l->step);
-	vec_push(k->t, &w, l->set.v[0].lo);
-	for (uint32_t i = 0; i < l->set.n; i++) {
-		vec_push(k->t, &w, l->set.v[i].lo);
-		vec_push(k->t, &w, l->set.v[i].hi);
-	}
-	return image_put(&k->im, w.v, w.n);
+	t->n = l->set.n;
+	t->shape = l->shape;
+	t->step = l->step;
+	t->base = l->base;
+	memcpy(t->set, l->set.v, l->set.n * sizeof(*l->set.v));
+	return image_put(&k->im, (const uint32_t *)t, (uint32_t)(bytes / 4));
 }
 
-struct cands {
-	struct tb_cand *v;
-	uint32_t n, cap;
-	bool depends; /* on what is written */
-	bool ended;   /* an unconditional candidate ends the list */
-};
-
-static void
-cand_add(struct compiler *k, struct cands *cs, const struct rule *r, const struct limit *l,
-    bool limits)
+void
+cand_add(struct compiler *k, struct arena *a, struct cands *cs, const struct rule *r,
+    uint32_t limit, uint32_t flags)
 {
-	struct tb_cand c = {.rule = r->index, .bits = rule_bits(k, r)};
+	struct tb_cand c = {.rule = r->index, .bits = rule_bits(k, r), .limit = limit};
 
 	if (cs->ended)
 		return;
-	c.limit = l ? put_limit(k, l) : 0;
-	c.flags = (r->deny ? CAND_DENY : 0u) | (rule_ends(k, r) ? CAND_ENDS : 0u) |
-	    (limits ? CAND_LIMITS : 0u);
-	vec_push(k->t, cs, c);
-	if (l || (limits && !r->deny))
+	c.flags = flags | (r->deny ? CAND_DENY : 0u) | (rule_decides(k, r) ? CAND_ENDS : 0u);
+	vec_push(a, cs, c);
+	if (limit || (flags & CAND_LIMITS && !r->deny))
 		cs->depends = true;
-	else if (rule_ends(k, r))
+	else if (rule_decides(k, r))
 		cs->ended = true;
 }
 
-static struct tb_seg
-cands_seg(struct compiler *k, struct cands *cs, uint32_t last)
+struct tb_seg
+cands_seg(struct compiler *k, struct arena *a, struct cands *cs, uint32_t last, bool whole)
 {
 	struct tb_seg seg = {.last = last, .rule = RULE_NONE};
 	struct outcome o = {0};
 
 	if (!cs->ended)
-		vec_push(k->t, cs, ((struct tb_cand){.rule = RULE_NONE, .bits = k->otherwise,
-		    .flags = CAND_ALWAYS | CAND_ENDS}));
+		vec_push(a, cs, ((struct tb_cand){.rule = RULE_NONE, .bits = k->otherwise,
+		    .flags = CAND_LAST | CAND_ENDS | UINT32_MAX << CAND_ORDER}));
 	work_add(k, cs->n);
-	if (cs->depends) {
+	if (cs->depends || whole) {
 		seg.list = image_put(&k->im, (const uint32_t *)cs->v,
 		    cs->n * (uint32_t)(sizeof(*cs->v) / sizeof(uint32_t)));
 	} else {
@@ -262,67 +207,118 @@ seg_add(struct compiler *k, struct segs *out, struct tb_seg s)
 	if (p && p->list == s.list && p->rule == s.rule && p->bits == s.bits)
 		p->last = s.last;
 	else
-		vec_push(k->t, out, s);
+		vec_push(k->u, out, s);
 }
 
+/*
+ * Segs as a dir.  Addresses are looked up in steps of 1 << shift, the coarsest in
+ * which all boundaries lie: a space of bits that is used by the byte has an
+ * eighth of the pages.  Many pages for few segs are not worth their memory.
+ */
 static uint32_t
-dir_put(struct compiler *k, const struct segs *segs)
+dir_put(struct compiler *k, const struct segs *segs, bool many)
 {
+	uint32_t page[TB_PAGE], n_pages = 0, s = 0, bounds = 0, shift = 0, most;
 	struct words d = {0};
-	uint32_t page[TB_PAGE], n_pages, s = 0, first;
 
-	first = segs->n > 1 ? segs->v[segs->n - 2].last : 0; /* of the last boundary */
-	n_pages = segs->n > 1 ? (first >> TB_PAGE_SHIFT) + 1 : 0;
-	vec_push(k->t, &d, n_pages > TB_PAGES_MAX ? TB_SEARCH : TB_PAGED);
-	vec_push(k->t, &d, image_put(&k->im, (const uint32_t *)segs->v, segs->n * 4));
-	vec_push(k->t, &d, n_pages > TB_PAGES_MAX ? 0 : n_pages);
-	vec_push(k->t, &d, segs->n - 1);
+	for (uint32_t i = 0; i + 1 < segs->n; i++)
+		bounds |= segs->v[i].last + 1;
+	if (bounds != 0) {
+		shift = (uint32_t)__builtin_ctz(bounds);
+		n_pages = (segs->v[segs->n - 2].last >> shift >> TB_PAGE_SHIFT) + 1;
+	}
+	most = many ? TB_PAGES_SOME + 2 * segs->n : TB_PAGES_FEW + 4 * segs->n;
+	if (n_pages > TB_PAGES_MAX || n_pages > most)
+		vec_push(k->u, &d, TB_SEARCH);
+	else
+		vec_push(k->u, &d, TB_PAGED);
+	vec_push(k->u, &d, image_put(&k->im, (const uint32_t *)segs->v, segs->n * 4));
+	vec_push(k->u, &d, n_pages);
+	vec_push(k->u, &d, segs->n - 1);
+	vec_push(k->u, &d, shift);
 	for (uint32_t i = 0; d.v[0] == TB_PAGED && i < n_pages; i++) {
-		uint32_t at = i << TB_PAGE_SHIFT;
+		uint64_t at = (uint64_t)i << TB_PAGE_SHIFT << shift, size = (uint64_t)TB_PAGE << shift;
 
-		if (segs->v[s].last >= at + TB_PAGE - 1) {
-			vec_push(k->t, &d, s | TB_UNIFORM);
+		if (segs->v[s].last >= at + size - 1) {
+			vec_push(k->u, &d, s | TB_UNIFORM);
 		} else {
-			for (uint32_t j = 0; j < TB_PAGE; j++) {
-				while (segs->v[s].last < at + j)
+			for (uint64_t j = 0; j < TB_PAGE; j++) {
+				while (segs->v[s].last < at + (j << shift))
 					s++;
 				page[j] = s;
 			}
-			vec_push(k->t, &d, image_put(&k->im, page, TB_PAGE));
+			vec_push(k->u, &d, image_put(&k->im, page, TB_PAGE));
 		}
-		while (s + 1 < segs->n && segs->v[s].last < at + TB_PAGE)
+		while (s + 1 < segs->n && segs->v[s].last < at + size)
 			s++;
 	}
 	work_add(k, d.n);
 	return image_put(&k->im, d.v, d.n);
 }
 
+/* A rule the sweep knows of, and what holds of it at its place. */
+struct open {
+	const struct rule *rule;
+	uint32_t pieces; /* that are open: the rule reaches the address when there is one */
+	uint32_t limit;	 /* of the address, in the image */
+	bool limits;	 /* the rule limits values in this space */
+};
+
 /* The rules whose piece is open at the sweep's place, as candidates. */
 static struct tb_seg
-sweep_seg(struct compiler *k, const uint64_t *active, const struct limit *const *limit,
-    const bool *limits, uint32_t last)
+sweep_seg(struct compiler *k, const uint64_t *active, const struct open *open, uint32_t n,
+    uint32_t last)
 {
 	struct cands cs = {0};
 
-	work_add(k, k->n_in / 64 + 1);
-	for (uint32_t i = 0; i <= k->n_in / 64 && !cs.ended; i++)
+	work_add(k, n / 64 + 1);
+	for (uint32_t i = 0; i <= n / 64 && !cs.ended; i++)
 		for (uint64_t m = active[i]; m != 0 && !cs.ended; m &= m - 1) {
-			uint32_t r = i * 64 + (uint32_t)__builtin_ctzll(m);
+			const struct open *o = &open[i * 64 + (uint32_t)__builtin_ctzll(m)];
 
-			cand_add(k, &cs, k->in[r], limit[r], limits[r]);
+			cand_add(k, k->u, &cs, o->rule, o->limit, o->limits ? CAND_LIMITS : 0);
 		}
-	return cands_seg(k, &cs, last);
+	return cands_seg(k, k->u, &cs, last, false);
 }
 
-/* limits[k]: rule k limits values in this space (and slot). */
-static uint32_t
-sweep(struct compiler *k, const struct pieces *ps, const bool *limits)
+static int
+piece_cmp(const void *va, const void *vb)
 {
-	struct event *ev = arena_array(k->t, 2 * (size_t)ps->n + 1, sizeof(*ev));
-	uint64_t *active = arena_array(k->t, k->n_in / 64 + 1u, sizeof(*active));
-	const struct limit **limit = arena_array(k->t, k->n_in + 1u, sizeof(*limit));
+	const struct piece *a = va, *b = vb;
+
+	return (a->k > b->k) - (a->k < b->k);
+}
+
+/* Rules are numbered by their place among those that have pieces here. */
+static struct open *
+sweep_rules(struct compiler *k, struct pieces *ps, unsigned slot, uint32_t *n)
+{
+	struct open *open = arena_array(k->u, ps->n + 1u, sizeof(*open));
+	uint32_t m = 0;
+
+	if (ps->n != 0)
+		qsort(ps->v, ps->n, sizeof(*ps->v), piece_cmp);
+	for (uint32_t p = 0; p < ps->n; p++) {
+		const struct rule *r = k->in[ps->v[p].k];
+
+		if (m == 0 || open[m - 1].rule != r)
+			open[m++] = (struct open){.rule = r,
+			    .limits = slot % 2 == 1 && r->limits[slot / 2].n != 0};
+		ps->v[p].k = m - 1;
+	}
+	*n = m;
+	return open;
+}
+
+/* From address 0 to the end; a new seg wherever a piece starts or ends. */
+static uint32_t
+sweep(struct compiler *k, struct pieces *ps, unsigned slot, bool many)
+{
+	struct event *ev = arena_array(k->u, 2 * (size_t)ps->n + 1, sizeof(*ev));
+	uint64_t *active = arena_array(k->u, ps->n / 64 + 1u, sizeof(*active));
 	struct segs segs = {0};
-	uint32_t n = 0, i = 0, at = 0;
+	uint32_t n = 0, m, i = 0, at = 0;
+	struct open *open = sweep_rules(k, ps, slot, &m), *o;
 
 	for (uint32_t p = 0; p < ps->n; p++) {
 		ev[n++] = (struct event){ps->v[p].lo, true, &ps->v[p]};
@@ -334,62 +330,177 @@ sweep(struct compiler *k, const struct pieces *ps, const bool *limits)
 		for (; i < n && ev[i].at == at; i++) {
 			const struct piece *p = ev[i].piece;
 
+			o = &open[p->k];
 			if (p->limit)
-				limit[p->k] = ev[i].start ? p->limit : NULL;
-			else if (ev[i].start)
+				o->limit = ev[i].start ? put_limit(k, p->limit) : 0;
+			else
+				o->pieces += ev[i].start ? 1u : UINT32_MAX;
+			if (o->pieces != 0)
 				active[p->k / 64] |= UINT64_C(1) << (p->k % 64);
 			else
 				active[p->k / 64] &= ~(UINT64_C(1) << (p->k % 64));
 		}
-		seg_add(k, &segs,
-		    sweep_seg(k, active, limit, limits, i < n ? ev[i].at - 1 : UINT32_MAX));
+		seg_add(k, &segs, sweep_seg(k, active, open, m, i < n ? ev[i].at - 1 : UINT32_MAX));
 		if (i == n || k->too_big)
 			break;
 		at = ev[i].at;
 	}
 	segs.v[segs.n - 1].last = UINT32_MAX;
-	return dir_put(k, &segs);
+	return dir_put(k, &segs, many);
 }
 
 /* --- one slot of a set ------------------------------------------------------------------------------ */
 
-/* Pieces of rule i in a slot, for one subdivision. */
+/* A piece and the subdivisions it lies in. */
+struct rect {
+	uint32_t sub, sub_last;
+	struct piece piece;
+};
+struct rect_list {
+	struct rect *v;
+	uint32_t n, cap;
+};
+
 static void
-rule_pieces(struct compiler *k, uint32_t i, unsigned space, unsigned slot, uint32_t sub,
-    struct pieces *out)
+collect_rects(struct compiler *k, unsigned slot, struct rect_list *out)
 {
-	const struct rule *r = k->in[i];
-	const struct rects *reach = &r->reach[slot];
-	struct ivals merged = {0};
+	for (uint32_t i = 0; i < k->n_in; i++) {
+		const struct rule *r = k->in[i];
+		const struct rects *reach = &r->reach[slot];
+		const struct limits *ls = &r->limits[slot / 2];
 
-	if (r->everything)
-		vec_push(k->t, &merged, ((struct ival){0, UINT32_MAX}));
-	for (uint32_t j = 0; j < reach->n; j++)
-		if (reach->v[j].sub <= sub && sub <= reach->v[j].sub_last)
-			vec_push(k->t, &merged, ((struct ival){reach->v[j].first, reach->v[j].last}));
-	ivals_normalise(&merged);
-	for (uint32_t j = 0; j < merged.n; j++)
-		vec_push(k->t, out, ((struct piece){merged.v[j].lo, merged.v[j].hi, i, NULL}));
-	for (uint32_t j = 0; slot % 2 == 1 && j < r->limits[space].n; j++) {
-		const struct limit *l = &r->limits[space].v[j];
-
-		if (l->at.sub <= sub && sub <= l->at.sub_last)
-			vec_push(k->t, out, ((struct piece){l->at.first, l->at.last, i, l}));
+		if (r->everything)
+			vec_push(k->t, out,
+			    ((struct rect){0, UINT32_MAX, {0, UINT32_MAX, i, NULL}}));
+		for (uint32_t j = 0; j < reach->n; j++)
+			vec_push(k->t, out, ((struct rect){reach->v[j].sub, reach->v[j].sub_last,
+			    {reach->v[j].first, reach->v[j].last, i, NULL}}));
+		for (uint32_t j = 0; slot % 2 == 1 && j < ls->n; j++)
+			vec_push(k->t, out, ((struct rect){ls->v[j].at.sub, ls->v[j].at.sub_last,
+			    {ls->v[j].at.first, ls->v[j].at.last, i, &ls->v[j]}}));
 	}
-	work_add(k, reach->n + merged.n + r->limits[space].n + 1);
+	work_add(k, k->n_in + out->n);
 }
 
 static uint32_t
-compile_flat(struct compiler *k, unsigned space, unsigned slot, uint32_t sub)
+compile_flat(struct compiler *k, unsigned slot)
 {
-	bool *limits = arena_array(k->t, k->n_in + 1u, sizeof(*limits));
+	struct rect_list rects = {0};
 	struct pieces ps = {0};
+	uint32_t dir;
 
-	for (uint32_t i = 0; i < k->n_in && !k->too_big; i++) {
-		limits[i] = slot % 2 == 1 && k->in[i]->limits[space].n != 0;
-		rule_pieces(k, i, space, slot, sub, &ps);
+	collect_rects(k, slot, &rects);
+	for (uint32_t i = 0; i < rects.n; i++)
+		vec_push(k->u, &ps, rects.v[i].piece);
+	dir = sweep(k, &ps, slot, false);
+	arena_reset(k->u);
+	return dir;
+}
+
+/* {first sub, dir} pairs as a dir: paged like addresses, or searched when far apart. */
+static uint32_t
+subs_put(struct compiler *k, const struct words *pairs)
+{
+	uint32_t n = pairs->n / 2, page[TB_PAGE], n_pages, s = 0;
+	struct words d = {0};
+
+	n_pages = n > 1 ? ((pairs->v[2 * (size_t)n - 2] - 1) >> TB_PAGE_SHIFT) + 1 : 0;
+	if (n_pages > TB_PAGES_MAX) {
+		vec_push(k->t, &d, TB_SUBS_FAR);
+		vec_push(k->t, &d, image_put(&k->im, pairs->v, pairs->n));
+		vec_push(k->t, &d, n);
+		return image_put(&k->im, d.v, d.n);
 	}
-	return sweep(k, &ps, limits);
+	vec_push(k->t, &d, TB_SUBS);
+	vec_push(k->t, &d, 0);
+	vec_push(k->t, &d, n_pages);
+	vec_push(k->t, &d, pairs->v[pairs->n - 1]);
+	vec_push(k->t, &d, 0);
+	for (uint32_t i = 0; i < n_pages; i++) {
+		bool same = true;
+
+		for (uint32_t j = 0; j < TB_PAGE; j++) {
+			while (s + 1 < n && pairs->v[2 * (size_t)s + 2] <= i * TB_PAGE + j)
+				s++;
+			page[j] = pairs->v[2 * (size_t)s + 1];
+			same = same && page[j] == page[0];
+		}
+		vec_push(k->t, &d, same ? page[0] | TB_UNIFORM : image_put(&k->im, page, TB_PAGE));
+	}
+	work_add(k, n_pages);
+	return image_put(&k->im, d.v, d.n);
+}
+
+static void
+pairs_add(struct compiler *k, struct words *pairs, uint32_t first, uint32_t dir)
+{
+	if (pairs->n != 0 && pairs->v[pairs->n - 1] == dir)
+		return;
+	vec_push(k->t, pairs, first);
+	vec_push(k->t, pairs, dir);
+}
+
+struct sub_event {
+	uint32_t at;
+	bool start;
+	uint32_t rect;
+};
+
+static int
+sub_event_cmp(const void *va, const void *vb)
+{
+	const struct sub_event *a = va, *b = vb;
+
+	if (a->at != b->at)
+		return a->at < b->at ? -1 : 1;
+	return (int)a->start - (int)b->start;
+}
+
+/*
+ * A space with subdivisions: a dir for every run of them that the same rules
+ * reach.  The rects that are open are kept in an array, each knowing its place.
+ */
+static uint32_t
+compile_subs(struct compiler *k, unsigned slot)
+{
+	struct rect_list rects = {0};
+	struct sub_event *ev;
+	struct words pairs = {0};
+	uint32_t *open, *place, n = 0, m = 0, i = 0, at = 0;
+
+	collect_rects(k, slot, &rects);
+	ev = arena_array(k->t, 2 * (size_t)rects.n + 1, sizeof(*ev));
+	open = arena_array(k->t, rects.n + 1u, sizeof(*open));
+	place = arena_array(k->t, rects.n + 1u, sizeof(*place));
+	for (uint32_t r = 0; r < rects.n; r++) {
+		ev[n++] = (struct sub_event){rects.v[r].sub, true, r};
+		if (rects.v[r].sub_last != UINT32_MAX)
+			ev[n++] = (struct sub_event){rects.v[r].sub_last + 1, false, r};
+	}
+	qsort(ev, n, sizeof(*ev), sub_event_cmp);
+	while (!k->too_big) {
+		struct pieces ps = {0};
+
+		for (; i < n && ev[i].at == at; i++) {
+			uint32_t r = ev[i].rect;
+
+			if (ev[i].start) {
+				place[r] = m;
+				open[m++] = r;
+			} else {
+				open[place[r]] = open[--m];
+				place[open[m]] = place[r];
+			}
+		}
+		for (uint32_t j = 0; j < m && work_add(k, 1); j++)
+			vec_push(k->u, &ps, rects.v[open[j]].piece);
+		pairs_add(k, &pairs, at, sweep(k, &ps, slot, true));
+		arena_reset(k->u);
+		if (i == n)
+			return subs_put(k, &pairs);
+		at = ev[i].at;
+	}
+	return 0;
 }
 
 static int
@@ -400,68 +511,44 @@ u32_cmp(const void *va, const void *vb)
 	return (a > b) - (a < b);
 }
 
-/* A space with subdivisions: a dir for every run of them that the same rules reach. */
+/* Names, by what of them is touched where rules ask for that (attributes). */
 static uint32_t
-compile_subs(struct compiler *k, unsigned space, unsigned slot)
+compile_named(struct compiler *k, unsigned slot)
 {
-	struct words at = {0}, pairs = {0};
-	uint32_t dir, prev = 0, d[4];
+	struct words at = {0}, pairs = {0}, dirs = {0};
+	bool *has = arena_array(k->t, k->n_in + 1u, sizeof(*has)), fresh;
+	uint64_t *bits = arena_array(k->t, k->n_words, sizeof(*bits));
+	struct sets seen = {0};
+	struct set *s;
 
 	vec_push(k->t, &at, 0);
-	for (uint32_t i = 0; i < k->n_in; i++) {
-		const struct rects *reach = &k->in[i]->reach[slot];
-		const struct limits *ls = &k->in[i]->limits[space];
-
-		for (uint32_t j = 0; j < reach->n; j++) {
-			vec_push(k->t, &at, reach->v[j].sub);
-			vec_push(k->t, &at, reach->v[j].sub_last + 1); /* wraps to 0: harmless */
+	for (uint32_t i = 0; i < k->n_in; i++)
+		for (uint32_t j = 0; j < k->in[i]->subs[slot].n; j++) {
+			vec_push(k->t, &at, k->in[i]->subs[slot].v[j].lo);
+			vec_push(k->t, &at, k->in[i]->subs[slot].v[j].hi + 1); /* 0: harmless */
 		}
-		for (uint32_t j = 0; slot % 2 == 1 && j < ls->n; j++) {
-			vec_push(k->t, &at, ls->v[j].at.sub);
-			vec_push(k->t, &at, ls->v[j].at.sub_last + 1);
-		}
-	}
 	qsort(at.v, at.n, sizeof(*at.v), u32_cmp);
-	for (uint32_t i = 0; i < at.n && !k->too_big; i++) {
+	for (uint32_t i = 0; i < at.n && work_add(k, k->n_in + 1); i++) {
 		if (i != 0 && at.v[i] == at.v[i - 1])
 			continue;
-		dir = compile_flat(k, space, slot, at.v[i]);
-		if (dir != prev) {
-			vec_push(k->t, &pairs, at.v[i]);
-			vec_push(k->t, &pairs, dir);
+		memset(bits, 0, k->n_words * sizeof(*bits));
+		for (uint32_t r = 0; r < k->n_in; r++) {
+			const struct ivals *subs = &k->in[r]->subs[slot];
+
+			has[r] = subs->n == 0 || ivals_has(subs, at.v[i]);
+			bits[r / 64] |= (uint64_t)has[r] << (r % 64);
 		}
-		prev = dir;
+		s = sets_find(k, k->t, &seen, bits, &fresh);
+		if (fresh) {
+			s->id = dirs.n;
+			vec_push(k->t, &dirs, compile_names(k, slot, has));
+			arena_reset(k->u);
+		}
+		pairs_add(k, &pairs, at.v[i], dirs.v[s->id]);
 	}
 	if (k->too_big)
 		return 0;
-	d[0] = TB_SUBS;
-	d[1] = image_put(&k->im, pairs.v, pairs.n);
-	d[2] = pairs.n / 2;
-	d[3] = 0;
-	return image_put(&k->im, d, 4);
-}
-
-/* A space of names: the rules that have a glob there, in order. */
-static uint32_t
-compile_names(struct compiler *k, unsigned slot)
-{
-	struct cands cs = {0};
-	uint32_t d[4];
-
-	for (uint32_t i = 0; i < k->n_in && work_add(k, 1); i++) {
-		const struct rule *r = k->in[i];
-
-		if (r->everything || r->names[slot].n != 0)
-			vec_push(k->t, &cs, ((struct tb_cand){.rule = r->index, .bits = rule_bits(k, r),
-			    .flags = slot << 8 | (rule_ends(k, r) ? CAND_ENDS : 0u)}));
-	}
-	vec_push(k->t, &cs, ((struct tb_cand){.rule = RULE_NONE, .bits = k->otherwise,
-	    .flags = CAND_ALWAYS | CAND_ENDS}));
-	d[0] = TB_NAMES;
-	d[1] = image_put(&k->im, (const uint32_t *)cs.v, cs.n * 4);
-	d[2] = cs.n;
-	d[3] = 0;
-	return image_put(&k->im, d, 4);
+	return pairs.n == 2 ? pairs.v[1] : subs_put(k, &pairs);
 }
 
 /* --- one set ------------------------------------------------------------------------------------------- */
@@ -474,9 +561,9 @@ compile_itemless(struct compiler *k)
 	struct tb_seg seg;
 
 	for (uint32_t i = 0; i < k->n_in; i++)
-		if (!k->in[i]->deny || k->in[i]->everything)
-			cand_add(k, &cs, k->in[i], NULL, false);
-	seg = cands_seg(k, &cs, UINT32_MAX);
+		if (!k->in[i]->deny || (k->in[i]->everything && !k->in[i]->subs_stated))
+			cand_add(k, k->t, &cs, k->in[i], 0, 0);
+	seg = cands_seg(k, k->t, &cs, UINT32_MAX, false);
 	return image_put(&k->im, (const uint32_t *)&seg, 4);
 }
 
@@ -497,11 +584,11 @@ compile_set(struct compiler *k, const uint64_t *bits)
 		uint32_t dir;
 
 		if (schema_has(k->sc, KEY_PATTERN, (uint8_t)(s / 2)))
-			dir = compile_names(k, s);
+			dir = compile_named(k, s);
 		else if (k->sc->spaces[s / 2].max_sub != 0)
-			dir = compile_subs(k, s / 2, s);
+			dir = compile_subs(k, s);
 		else
-			dir = compile_flat(k, s / 2, s, 0);
+			dir = compile_flat(k, s);
 		vec_push(k->t, &slots, dir);
 	}
 	off = image_put(&k->im, slots.v, slots.n);
@@ -509,15 +596,14 @@ compile_set(struct compiler *k, const uint64_t *bits)
 	return off;
 }
 
-/* The entry for this content; *fresh when it is new (bits are then copied). */
-static struct set *
-sets_find(struct compiler *k, struct sets *t, const uint64_t *bits, bool *fresh)
+struct set *
+sets_find(struct compiler *k, struct arena *a, struct sets *t, const uint64_t *bits, bool *fresh)
 {
 	uint32_t h;
 
 	if (t->n * 2 >= t->mask) {
 		t->mask = t->mask ? t->mask * 2 + 1 : 63;
-		t->slot = arena_array(k->a, (size_t)t->mask + 1, sizeof(*t->slot));
+		t->slot = arena_array(a, (size_t)t->mask + 1, sizeof(*t->slot));
 		for (uint32_t i = 0; i < t->n; i++) {
 			h = words_hash((const uint32_t *)t->v[i].bits, k->n_words * 2);
 			while (t->slot[h & t->mask] != 0)
@@ -534,7 +620,7 @@ sets_find(struct compiler *k, struct sets *t, const uint64_t *bits, bool *fresh)
 			return s;
 		}
 	}
-	vec_push(k->a, t, ((struct set){arena_array(k->a, k->n_words, sizeof(*bits)), 0}));
+	vec_push(a, t, ((struct set){arena_array(a, k->n_words, sizeof(*bits)), 0}));
 	memcpy(t->v[t->n - 1].bits, bits, k->n_words * sizeof(*bits));
 	t->slot[h & t->mask] = t->n;
 	*fresh = true;
@@ -573,7 +659,7 @@ compile_units(struct compiler *k, struct sets *classes, struct words *pairs)
 	for (;;) {
 		for (; i < n && ev[i].at == at; i++)
 			active[ev[i].piece->k / 64] ^= UINT64_C(1) << (ev[i].piece->k % 64);
-		s = sets_find(k, classes, active, &fresh);
+		s = sets_find(k, k->a, classes, active, &fresh);
 		if (fresh)
 			s->id = classes->n - 1;
 		if (pairs->n == 0 || pairs->v[pairs->n - 1] != s->id) {
@@ -603,7 +689,7 @@ compile_rows(struct compiler *k, const struct sets *classes, uint32_t *row)
 		for (uint32_t x = 0; x < k->sc->n_opx; x++) {
 			for (uint32_t i = 0; i < k->n_words; i++)
 				both[i] = classes->v[c].bits[i] & ops[x * k->n_words + i];
-			s = sets_find(k, &cells, both, &fresh);
+			s = sets_find(k, k->a, &cells, both, &fresh);
 			if (fresh)
 				s->id = compile_set(k, s->bits);
 			row[c * k->sc->n_opx + x] = s->id;
@@ -619,7 +705,7 @@ compile_block(struct compiler *k, const struct conduit *c, uint32_t at)
 	uint8_t mode = c->mode;
 	struct words pairs = {0}, units = {0};
 	struct sets classes = {0};
-	struct tb_block *t;
+	struct tb_block head = {0}, *t;
 	uint32_t n_row, off, size;
 	uint32_t *row;
 
@@ -637,6 +723,7 @@ compile_block(struct compiler *k, const struct conduit *c, uint32_t at)
 	k->n_words = k->n_rules / 64 + 1;
 	k->otherwise = tb_bits(mode_apply(mode, c->otherwise), c->otherwise, REASON_OTHERWISE, mode);
 	compile_units(k, &classes, &pairs);
+	compile_steps(k, &classes, &head);
 	if (k->too_big)
 		return 0;
 	n_row = classes.n * k->sc->n_opx;
@@ -649,11 +736,13 @@ compile_block(struct compiler *k, const struct conduit *c, uint32_t at)
 		vec_push(k->a, &units, pairs.v[i]);
 	size = (uint32_t)sizeof(*t) / 4 + n_row;
 	t = arena_get(k->a, size * 4u);
+	*t = head;
 	t->port_bit = 1u << at;
 	t->otherwise = k->otherwise;
 	t->n_opx = k->sc->n_opx;
 	t->n_spaces = k->sc->n_spaces;
 	t->units = image_put(&k->im, units.v, units.n);
+	compile_gate(k, t);
 	for (uint32_t u = 0, p = 0; u < TB_UNITS; u++) {
 		while (p + 2 < pairs.n && pairs.v[p + 2] <= u)
 			p += 2;
@@ -665,10 +754,11 @@ compile_block(struct compiler *k, const struct conduit *c, uint32_t at)
 }
 
 bool
-compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[3],
+compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[4],
     struct complaints *c)
 {
-	struct compiler k = {.im = {.a = &scratch[0]}, .a = &scratch[1], .t = &scratch[2]};
+	struct compiler k = {.im = {.a = &scratch[0]}, .a = &scratch[1], .t = &scratch[2],
+	    .u = &scratch[3]};
 	struct tb_conduit *conduits;
 	uint32_t *block_of, *w;
 
@@ -686,6 +776,11 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 		for (uint32_t b = 0; b < cd->n_blocks && !k.too_big; b++)
 			block_of[i * p->n_protos + cd->blocks[b].proto] = compile_block(&k, cd, b);
 		arena_reset(k.a);
+		if (k.too_big && k.fault) {
+			complain_at(c, COMPLAINT_ERROR, cd->place.line, cd->place.col,
+			    "conduit \"%s\": %s", cd->name, k.fault);
+			return false;
+		}
 		if (k.too_big) {
 			complain_at(c, COMPLAINT_ERROR, cd->place.line, cd->place.col,
 			    "conduit \"%s\": the rules so far combine to more than %u MiB of tables",

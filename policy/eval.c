@@ -39,11 +39,11 @@ verdict_make(const struct policy *p, uint32_t conduit, uint32_t rule, uint32_t b
 static inline const struct tb_seg *
 seg_paged(const struct policy *p, const struct tb_dir *d, uint32_t addr)
 {
-	uint32_t page = addr >> TB_PAGE_SHIFT, s = d->last;
+	uint32_t at = addr >> d->shift, page = at >> TB_PAGE_SHIFT, s = d->last;
 
 	if (page < d->n_pages) {
 		s = d->entry[page];
-		s = s & TB_UNIFORM ? s & ~TB_UNIFORM : p->w[s + (addr & (TB_PAGE - 1))];
+		s = s & TB_UNIFORM ? s & ~TB_UNIFORM : p->w[s + (at & (TB_PAGE - 1))];
 	}
 	return seg_at(p, d->segs) + s;
 }
@@ -66,7 +66,8 @@ seg_find(const struct policy *p, const struct tb_dir *d, uint32_t addr)
 	return &segs[lo];
 }
 
-/* Class of a unit that has no byte in the block, or dir of a subdivision. */
+/* Class of a unit that has no byte in the block, or symbol of a property, or dir of a
+ * far subdivision. */
 static uint32_t
 pairs_find(const uint32_t *pair, uint32_t n, uint32_t key)
 {
@@ -82,40 +83,62 @@ pairs_find(const uint32_t *pair, uint32_t n, uint32_t key)
 	return pair[2 * (size_t)lo + 1];
 }
 
+static inline const struct tb_dir *
+sub_dir(const struct policy *p, const struct tb_dir *d, uint32_t sub)
+{
+	uint32_t page = sub >> TB_PAGE_SHIFT, e = d->last;
+
+	if (d->type == TB_SUBS_FAR)
+		return dir_at(p, pairs_find(p->w + d->segs, d->n_pages, sub));
+	if (page < d->n_pages) {
+		e = d->entry[page];
+		e = e & TB_UNIFORM ? e & ~TB_UNIFORM : p->w[e + (sub & (TB_PAGE - 1))];
+	}
+	return dir_at(p, e);
+}
+
 /* --- what is written -------------------------------------------------------------------------- */
 
 static bool
-limit_ok(const uint32_t *l, uint32_t value)
+limit_ok(const struct tb_limit *l, uint64_t key)
 {
-	uint32_t lo = 0, hi = l[0], mid;
-	const uint32_t *set = l + 3;
+	uint32_t lo = 0, hi = l->n, mid;
 
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
-		if (set[2 * (size_t)mid + 1] < value)
+		if (l->set[mid].hi < key)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo < l[0] && set[2 * (size_t)lo] <= value && (l[1] <= 1 || (value - l[2]) % l[1] == 0);
+	return lo < l->n && l->set[lo].lo <= key && (l->step <= 1 || (key - l->base) % l->step == 0);
 }
 
 /*
  * Does a candidate match element i of an item?  What cannot be known (no value
- * on the wire, or one that depends on the old value) never satisfies the
- * limits of an allow rule, and never escapes those of a deny rule.
+ * on the wire, a part of one, or one that depends on the old value) never
+ * satisfies the limits of an allow rule, and never escapes those of a deny rule.
+ * *until: the last element of which the same is true.
  */
 static bool
 cand_matches(const struct policy *p, const struct tb_cand *c, const struct fact_item *it,
-    uint32_t i)
+    uint32_t i, uint64_t *until)
 {
+	const struct tb_limit *l;
+	uint64_t key;
+	uint32_t end;
+
 	if (it->masked && (c->flags & CAND_LIMITS))
 		return (c->flags & CAND_DENY) != 0;
 	if (c->limit == 0)
 		return true;
-	if (!it->vals)
+	l = (const struct tb_limit *)(p->w + c->limit);
+	end = l->shape.cell - 1 - (it->first + i - l->shape.first) % l->shape.cell;
+	if (i + (uint64_t)end < *until)
+		*until = i + (uint64_t)end;
+	if (!value_read(&l->shape, it, i, &key))
 		return (c->flags & CAND_DENY) != 0;
-	return limit_ok(p->w + c->limit, fact_value(it, i));
+	return limit_ok(l, key);
 }
 
 /* Elements from..to (offsets in the item) of a seg whose verdict depends on values. */
@@ -124,14 +147,16 @@ judge_list(const struct policy *p, const struct tb_seg *s, const struct fact_ite
     uint32_t from, uint32_t to, struct outcome *o)
 {
 	const struct tb_cand *list = (const struct tb_cand *)(p->w + s->list), *c;
+	uint64_t until;
 
 	if (it->masked || !it->vals) /* the same for all of them */
 		to = from;
-	for (uint64_t i = from; i <= to; i++) {
+	for (uint64_t i = from; i <= to; i = until + 1) {
 		struct outcome one = {0};
 
+		until = to;
 		for (c = list;; c++) {
-			if (!cand_matches(p, c, it, (uint32_t)i))
+			if (!cand_matches(p, c, it, (uint32_t)i, &until))
 				continue;
 			outcome_add(&one, c->rule, c->bits);
 			if (c->flags & CAND_ENDS)
@@ -141,28 +166,46 @@ judge_list(const struct policy *p, const struct tb_seg *s, const struct fact_ite
 	}
 }
 
-/* --- items --------------------------------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------------------------------- */
 
-static COLD void
-judge_name(const struct policy *p, const struct tb_dir *d, const struct fact_item *it,
-    struct outcome *o)
+struct name { /* and the candidates it has led to */
+	const char *text;
+	size_t len;
+	const struct tb_cand *c;
+};
+
+static bool
+tail_matches(const struct policy *p, const struct tb_cand *c, const char *text, size_t len)
 {
-	const struct tb_cand *c = (const struct tb_cand *)(p->w + d->segs);
+	const struct tb_tail *t = (const struct tb_tail *)(p->w + c->limit);
+
+	return glob_match(t->glob, text + t->skip, len - t->skip);
+}
+
+static bool
+text_matches(const struct policy *p, uint32_t trie, const char *text, size_t len)
+{
+	const struct tb_seg *s = trie_find(p->w, trie, text, len);
+	const struct tb_cand *c = (const struct tb_cand *)(p->w + s->list);
+
+	if (s->list == 0)
+		return s->bits != 0;
+	while (c->flags & CAND_TAIL && !tail_matches(p, c, text, len))
+		c++;
+	return c->bits != 0;
+}
+
+/* Two lists as one, in the order of their rules; the second may be absent. */
+static void
+judge_lists(const struct policy *p, struct name *a, struct name *b, struct outcome *o)
+{
 	struct outcome one = {0};
 
-	for (;; c++) {
-		bool hit = (c->flags & CAND_ALWAYS) != 0;
+	for (;;) {
+		struct name *n = b->c && b->c->flags >> CAND_ORDER < a->c->flags >> CAND_ORDER ? b : a;
+		const struct tb_cand *c = n->c++;
 
-		if (!hit) {
-			const struct rule *r = p->rs->rules[c->rule];
-			const struct globs *g = &r->names[c->flags >> 8];
-
-			hit = r->everything;
-			for (uint32_t i = 0; i < g->n && !hit; i++)
-				hit = glob_match(g->v[i], it->name ? it->name : "",
-				    it->name ? it->name_len : 0);
-		}
-		if (!hit)
+		if (c->flags & CAND_TAIL && !tail_matches(p, c, n->text, n->len))
 			continue;
 		outcome_add(&one, c->rule, c->bits);
 		if (c->flags & CAND_ENDS)
@@ -170,6 +213,49 @@ judge_name(const struct policy *p, const struct tb_dir *d, const struct fact_ite
 	}
 	outcome_add(o, one.rule, outcome_bits(&one));
 }
+
+/* The trie for what follows "ns=N;", by the name space's URI. */
+static uint32_t
+uri_trie(const struct policy *p, const struct tb_names *d, const struct fact_item *it)
+{
+	uint32_t len = 0;
+	const char *uri = item_uri(it, &len);
+
+	if (!uri)
+		return d->nowhere;
+	for (uint32_t i = 0; i < d->n_uris; i++)
+		if (d->uri[i].len == len && memcmp(p->w + d->uri[i].text, uri, len) == 0)
+			return d->uri[i].root;
+	return 0;
+}
+
+static void
+judge_name(const struct policy *p, const struct tb_dir *dir, const struct fact_item *it,
+    struct outcome *o)
+{
+	const struct tb_names *d = (const struct tb_names *)dir;
+	const struct tb_seg *s = it->name ? trie_find(p->w, d->root, it->name, it->name_len) :
+					    &d->unknown;
+	struct name whole = {it->name, it->name_len, (const struct tb_cand *)(p->w + s->list)};
+	struct name rest = {0};
+	uint32_t trie, ns;
+
+	if (s->list == 0) {
+		outcome_add(o, s->rule, s->bits);
+		return;
+	}
+	trie = d->n_uris != 0 ? uri_trie(p, d, it) : 0;
+	if (trie != 0) {
+		ns = name_ns_len(it->name, it->name_len);
+		rest.text = it->name + ns;
+		rest.len = it->name_len - ns;
+		s = trie_find(p->w, trie, rest.text, rest.len);
+		rest.c = (const struct tb_cand *)(p->w + s->list);
+	}
+	judge_lists(p, &whole, &rest, o);
+}
+
+/* --- items --------------------------------------------------------------------------------------- */
 
 static void
 judge_item(const struct policy *p, const struct tb_block *b, const uint32_t *slots,
@@ -185,12 +271,12 @@ judge_item(const struct policy *p, const struct tb_block *b, const uint32_t *slo
 		return;
 	}
 	d = dir_at(p, slots[1 + slot_of(it->space, it->access)]);
+	if (d->type == TB_SUBS || d->type == TB_SUBS_FAR)
+		d = sub_dir(p, d, it->sub);
 	if (d->type == TB_NAMES) {
 		judge_name(p, d, it, o);
 		return;
 	}
-	if (d->type == TB_SUBS)
-		d = dir_at(p, pairs_find(p->w + d->segs, d->n_pages, it->sub));
 	for (;;) {
 		s = seg_find(p, d, at);
 		to = s->last < end ? s->last : (uint32_t)end;
@@ -245,23 +331,140 @@ eval_unbound(const struct policy *p, const struct policy_bind *b, const struct f
 	    tb_bits(mode_apply(c->mode, c->otherwise), c->otherwise, REASON_PORT, c->mode));
 }
 
-static __attribute__((noinline)) struct verdict
-eval_answer(const struct policy *p, const struct policy_bind *b, const struct fact *f)
+/* --- what is asked of a fact beside its items -------------------------------------------------------- */
+
+static bool
+props_known(const struct fact_props *x, uint32_t bit)
 {
+	return x && x->known >> bit & 1;
+}
+
+static bool
+props_na(const struct fact_props *x, uint32_t bit)
+{
+	return x && x->na >> bit & 1;
+}
+
+/* Class of a fact among the rules that ask for properties. */
+static uint32_t
+step_class(const struct policy *p, const struct tb_block *blk, uint32_t class,
+    const struct fact_props *x)
+{
+	const struct tb_step *s = (const struct tb_step *)(p->w + blk->steps + 4);
+
+	for (uint32_t n = p->w[blk->steps], sym; n > 0; n--, s++) {
+		if (props_na(x, s->bit))
+			sym = 1;
+		else if (!props_known(x, s->bit))
+			sym = 0;
+		else if (s->bit < 16)
+			sym = pairs_find(p->w + s->syms + 1, p->w[s->syms], x->num[s->bit]);
+		else
+			sym = 2u + text_matches(p, s->syms, x->text[s->bit - 16].p,
+				       x->text[s->bit - 16].n);
+		class = p->w[s->next + class * s->n_sym + sym];
+	}
+	return class;
+}
+
+static bool
+ask_met(const struct policy *p, const struct tb_ask *a, const struct fact_props *x)
+{
+	const uint32_t *set = p->w + a->set;
+	uint32_t v;
+
+	if (a->bit >= 16)
+		return text_matches(p, a->set, x->text[a->bit - 16].p, x->text[a->bit - 16].n);
+	v = x->num[a->bit];
+	if (v < 32)
+		return a->words >> v & 1;
+	for (uint32_t i = 0; i < set[0]; i++)
+		if (set[1 + 2 * (size_t)i] <= v && v <= set[2 + 2 * (size_t)i])
+			return true;
+	return false;
+}
+
+/* The key of the schema that a request does not meet, or RULE_NONE. */
+static uint32_t
+floor_missed(const struct policy *p, const struct tb_block *blk, const struct fact_props *x)
+{
+	const struct tb_ask *a = (const struct tb_ask *)(p->w + blk->floor) + 1;
+	bool learn = blk->gate & GATE_LEARN && x && x->midstream;
+
+	for (uint32_t n = p->w[blk->floor]; n > 0; n--, a++) {
+		if (props_na(x, a->bit))
+			continue;
+		if (props_known(x, a->bit) ? !ask_met(p, a, x) : !learn)
+			return a->key;
+	}
+	return RULE_NONE;
+}
+
+/* A limit that the message is above, or an offer of the server outside the floor. */
+static void
+add_limits(const struct policy *p, const struct tb_block *blk, const struct fact_props *x,
+    struct outcome *o)
+{
+	const struct tb_max *m = (const struct tb_max *)(p->w + blk->limits) + 1;
+
+	for (uint32_t n = p->w[blk->limits]; n > 0; n--, m++)
+		if (props_known(x, m->prop) && x->num[m->prop] > m->max)
+			outcome_add(o, m->key, blk->over);
+}
+
+static void
+add_offers(const struct policy *p, const struct tb_block *blk, const struct fact_props *x,
+    struct outcome *o)
+{
+	const struct tb_offer *m = (const struct tb_offer *)(p->w + blk->offers) + 1;
+
+	for (uint32_t n = p->w[blk->offers]; n > 0; n--, m++)
+		if (props_known(x, m->prop) && (x->num[m->prop] & ~m->words) != 0)
+			outcome_add(o, m->key, blk->told);
+}
+
+static struct verdict
+with_outcome(const struct policy *p, struct outcome *o, struct verdict v)
+{
+	if (!o->any)
+		return v;
+	outcome_add(o, v.rule, tb_bits(v.action, v.would, v.reason, v.mode));
+	return verdict_make(p, v.conduit, o->rule, outcome_bits(o));
+}
+
+static __attribute__((noinline)) struct verdict
+eval_answer(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
+    const struct fact *f)
+{
+	struct outcome o = {0};
+
 	if (f->kind == FACT_MALFORMED)
 		return policy_condition(p, b, COND_UNPARSABLE);
 	if (f->anomalies & FACT_A_UNSOLICITED)
 		return policy_condition(p, b, COND_UNSOLICITED);
-	return verdict_make(p, b->conduit, RULE_NONE,
-	    tb_bits(VERDICT_ALLOW, VERDICT_ALLOW, REASON_RESPONSE, p->conduits[b->conduit].mode));
+	if (blk->gate & GATE_OFFERS)
+		add_offers(p, blk, f->props, &o);
+	if (blk->gate & GATE_LIMITS)
+		add_limits(p, blk, f->props, &o);
+	return with_outcome(p, &o, verdict_make(p, b->conduit, RULE_NONE,
+	    tb_bits(VERDICT_ALLOW, VERDICT_ALLOW, REASON_RESPONSE, p->conduits[b->conduit].mode)));
 }
 
-/* A request whose body is not readable: the condition, when it is worse than the rules. */
+/*
+ * A request whose body is not readable: the condition, when it is worse than the
+ * rules; or, when the block is content with the endpoint, what no rule denies.
+ */
 static COLD struct verdict
-eval_encrypted(const struct policy *p, const struct policy_bind *b, struct verdict v)
+eval_encrypted(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
+    struct verdict v)
 {
 	struct verdict c = policy_condition(p, b, COND_ENCRYPTED);
 
+	if (blk->gate & GATE_ENCRYPTED)
+		c = verdict_make(p, b->conduit, COND_ENCRYPTED, blk->encrypted);
+	if (blk->gate & GATE_ENDPOINT && v.reason == REASON_OTHERWISE)
+		return verdict_make(p, b->conduit, RULE_NONE,
+		    tb_bits(VERDICT_ALLOW, VERDICT_ALLOW, REASON_SECURITY, v.mode));
 	if (c.action > v.action || (c.action == v.action && c.would > v.would))
 		return c;
 	return v;
@@ -273,23 +476,88 @@ unit_class_far(const struct policy *p, const struct tb_block *b, uint32_t unit)
 	return pairs_find(p->w + b->units + 1, p->w[b->units], unit);
 }
 
+/* --- requests ---------------------------------------------------------------------------------------- */
+
 static __attribute__((noinline)) struct verdict
 eval_slow(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
     const uint32_t *slots, const struct fact *f)
 {
 	struct verdict v = eval_items(p, blk, b->conduit, slots, f);
 
-	return unlikely(f->anomalies & FACT_A_ENCRYPTED) ? eval_encrypted(p, b, v) : v;
+	return unlikely(f->anomalies & FACT_A_ENCRYPTED) ? eval_encrypted(p, b, blk, v) : v;
+}
+
+/* One item, not in a plain table: subdivisions and names. */
+static __attribute__((noinline)) struct verdict
+eval_deep(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
+    const uint32_t *slots, const struct tb_dir *d, const struct fact *f)
+{
+	const struct fact_item *it = &f->item;
+	const struct tb_seg *s;
+
+	if (it->count == 0)
+		return eval_slow(p, b, blk, slots, f);
+	if (d->type == TB_SUBS)
+		d = sub_dir(p, d, it->sub);
+	if (d->type == TB_NAMES) {
+		const struct tb_names *n = (const struct tb_names *)d;
+
+		s = it->name ? trie_find(p->w, n->root, it->name, it->name_len) : &n->unknown;
+		if (s->list == 0)
+			return verdict_make(p, b->conduit, s->rule, s->bits);
+	} else if (d->type == TB_PAGED || d->type == TB_SEARCH) {
+		s = seg_find(p, d, it->first);
+		if (s->list == 0 && it->count - 1 <= s->last - it->first)
+			return verdict_make(p, b->conduit, s->rule, s->bits);
+	}
+	return eval_slow(p, b, blk, slots, f);
+}
+
+static inline struct verdict
+eval_rules(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
+    uint32_t class, const struct fact *f)
+{
+	const struct fact_item *it = &f->item;
+	const uint32_t *slots;
+	const struct tb_seg *s;
+	const struct tb_dir *d;
+
+	if (unlikely(f->opx >= blk->n_opx))
+		return verdict_make(p, b->conduit, RULE_NONE, blk->otherwise);
+	slots = p->w + blk->row[class * blk->n_opx + f->opx];
+	if (unlikely(f->n_items != 1 || it->space >= blk->n_spaces ||
+		(f->anomalies & FACT_A_ENCRYPTED)))
+		return eval_slow(p, b, blk, slots, f);
+	d = dir_at(p, slots[1 + slot_of(it->space, it->access)]);
+	if (d->type != TB_PAGED)
+		return eval_deep(p, b, blk, slots, d, f);
+	s = seg_paged(p, d, it->first);
+	if (likely(s->list == 0 && it->count != 0 && it->count - 1 <= s->last - it->first))
+		return verdict_make(p, b->conduit, s->rule, s->bits);
+	return eval_slow(p, b, blk, slots, f);
+}
+
+/* Of a block that asks for more than items. */
+static __attribute__((noinline)) struct verdict
+eval_gated(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
+    uint32_t class, const struct fact *f)
+{
+	struct outcome o = {0};
+	uint32_t missed;
+
+	if (blk->gate & GATE_STEPS)
+		class = step_class(p, blk, class, f->props);
+	if (blk->gate & GATE_FLOOR && (missed = floor_missed(p, blk, f->props)) != RULE_NONE)
+		outcome_add(&o, missed, blk->below);
+	if (blk->gate & GATE_LIMITS)
+		add_limits(p, blk, f->props, &o);
+	return with_outcome(p, &o, eval_rules(p, b, blk, class, f));
 }
 
 struct verdict
 policy_eval(const struct policy *p, const struct policy_bind *b, const struct fact *f)
 {
-	const struct fact_item *it = &f->item;
 	const struct tb_block *blk;
-	const struct tb_seg *s;
-	const struct tb_dir *d;
-	const uint32_t *slots;
 	uint32_t off, class;
 
 	if (unlikely(b->conduit >= p->n_conduits || f->proto >= p->n_protos))
@@ -299,20 +567,10 @@ policy_eval(const struct policy *p, const struct policy_bind *b, const struct fa
 	if (unlikely(off == 0 || !(blk->port_bit & b->blocks)))
 		return eval_unbound(p, b, f);
 	if (f->kind != FACT_REQUEST && f->kind != FACT_OTHER)
-		return eval_answer(p, b, f);
+		return eval_answer(p, b, blk, f);
 	class = likely(f->unit < TB_UNITS) ? blk->unit_class[f->unit] :
 					     unit_class_far(p, blk, f->unit);
-	if (unlikely(f->opx >= blk->n_opx))
-		return verdict_make(p, b->conduit, RULE_NONE, blk->otherwise);
-	slots = p->w + blk->row[class * blk->n_opx + f->opx];
-	if (unlikely(f->n_items != 1 || it->space >= blk->n_spaces ||
-		(f->anomalies & FACT_A_ENCRYPTED)))
-		return eval_slow(p, b, blk, slots, f);
-	d = dir_at(p, slots[1 + slot_of(it->space, it->access)]);
-	if (unlikely(d->type != TB_PAGED))
-		return eval_slow(p, b, blk, slots, f);
-	s = seg_paged(p, d, it->first);
-	if (likely(s->list == 0 && it->count != 0 && it->count - 1 <= s->last - it->first))
-		return verdict_make(p, b->conduit, s->rule, s->bits);
-	return eval_slow(p, b, blk, slots, f);
+	if (blk->gate != 0)
+		return eval_gated(p, b, blk, class, f);
+	return eval_rules(p, b, blk, class, f);
 }

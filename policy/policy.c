@@ -85,7 +85,7 @@ static atomic_uint generations;
 
 struct build { /* survives a jump out of memory */
 	struct policy *p, *done;
-	struct arena scratch, tables[3];
+	struct arena scratch, tables[4];
 	jmp_buf oom;
 };
 
@@ -117,14 +117,14 @@ policy_build_text(const char *name, const char *text, size_t len, struct complai
 	if (b && p) {
 		b->p = p;
 		p->keep.oom = b->scratch.oom = &b->oom;
-		for (unsigned i = 0; i < 3; i++)
+		for (unsigned i = 0; i < 4; i++)
 			b->tables[i].oom = &b->oom;
 		if (setjmp(b->oom) == 0)
 			b->done = build(b, text, len, c);
 		else
 			complain_at(c, COMPLAINT_ERROR, 0, 0, "%s", err_str(ERR_NOMEM));
 		arena_fini(&b->scratch);
-		for (unsigned i = 0; i < 3; i++)
+		for (unsigned i = 0; i < 4; i++)
 			arena_fini(&b->tables[i]);
 	} else {
 		complain_at(c, COMPLAINT_ERROR, 0, 0, "%s", err_str(ERR_NOMEM));
@@ -349,7 +349,7 @@ const char *
 policy_reason_name(uint8_t reason)
 {
 	static const char *const names[] = {"rule", "otherwise", "default_deny", "port", "response",
-	    "condition", "l2", "no_policy"};
+	    "condition", "l2", "no_policy", "security", "limit"};
 
 	return NAME_OF(names, reason);
 }

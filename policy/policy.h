@@ -41,6 +41,9 @@ enum policy_reason {
 	REASON_CONDITION,   /* a condition of the policy; .rule is the enum policy_cond */
 	REASON_L2,	    /* the l2 section */
 	REASON_NO_POLICY,   /* none was given */
+	REASON_SECURITY,    /* what every request of the block has to meet; .rule is the
+			     * schema's key that failed, or RULE_NONE: met, and that is enough */
+	REASON_LIMIT,	    /* the message exceeds a limit of the block; .rule is its key */
 };
 
 struct verdict {

@@ -48,11 +48,33 @@ ivals_normalise(struct ivals *s)
 }
 
 bool
-limit_holds(const struct limit *l, uint32_t value)
+limit_holds(const struct limit *l, uint64_t key)
 {
-	return ivals_has(&l->set, value) &&
-	    (l->step <= 1 || (value - l->set.v[0].lo) % l->step == 0);
+	for (uint32_t i = 0; i < l->set.n; i++)
+		if (l->set.v[i].lo <= key && key <= l->set.v[i].hi)
+			return l->step <= 1 || (key - l->base) % l->step == 0;
+	return false;
 }
+
+bool
+cond_holds(const struct cond *c, const struct fact_props *props, bool deny, bool unknown)
+{
+	const struct dis_key *k = c->key;
+	uint32_t bit = 1u << (k->kind == KEY_TEXT ? k->prop + 16u : k->prop);
+
+	if (props && props->na & bit)
+		return !deny;
+	if (!props || !(props->known & bit))
+		return unknown;
+	if (k->kind != KEY_TEXT)
+		return ivals_has(&c->set, props->num[k->prop]);
+	for (uint32_t i = 0; i < c->globs.n; i++)
+		if (glob_match(c->globs.v[i], props->text[k->prop].p, props->text[k->prop].n))
+			return true;
+	return false;
+}
+
+/* --- names ------------------------------------------------------------------------- */
 
 /* '*' any run of bytes, '?' any one byte.  Linear: only the last star is retried. */
 bool
@@ -79,6 +101,70 @@ glob_match(const char *glob, const char *text, size_t len)
 	return *glob == '\0';
 }
 
+struct glob
+glob_parse(const char *text)
+{
+	const char *semi = strncmp(text, "nsu=", 4) == 0 ? strchr(text, ';') : NULL;
+
+	if (!semi)
+		return (struct glob){.text = text};
+	return (struct glob){text + 4, (uint32_t)(semi - text) - 4, semi + 1};
+}
+
+uint32_t
+name_ns_len(const char *name, uint32_t len)
+{
+	uint32_t i = 3;
+
+	if (len < 5 || memcmp(name, "ns=", 3) != 0)
+		return 0;
+	while (i < len && name[i] >= '0' && name[i] <= '9')
+		i++;
+	return i > 3 && i < len && name[i] == ';' ? i + 1 : 0;
+}
+
+const char *
+item_uri(const struct fact_item *it, uint32_t *len)
+{
+	static const char base[] = "http://opcfoundation.org/UA/"; /* OPC 10000-6, 5.3.1.10 */
+
+	if (it->uri) {
+		*len = it->uri_len;
+		return it->uri;
+	}
+	if (!it->name || name_ns_len(it->name, it->name_len) != 0)
+		return NULL;
+	*len = sizeof(base) - 1;
+	return base;
+}
+
+bool
+names_hit(const struct rule *r, unsigned slot, const struct fact_item *it)
+{
+	const struct globs *g = &r->names[slot];
+	uint32_t ns, uri_len = 0;
+	const char *uri = item_uri(it, &uri_len);
+
+	if (!it->name && g->n != 0 && r->deny)
+		return true;
+	ns = it->name ? name_ns_len(it->name, it->name_len) : 0;
+	for (uint32_t i = 0; i < g->n; i++) {
+		struct glob p = glob_parse(g->v[i]);
+
+		if (!it->name) {
+			if (strcmp(g->v[i], "*") == 0)
+				return true;
+		} else if (!p.uri) {
+			if (glob_match(p.text, it->name, it->name_len))
+				return true;
+		} else if (uri ? uri_len == p.uri_len && memcmp(uri, p.uri, uri_len) == 0 : r->deny) {
+			if (glob_match(p.text, it->name + ns, it->name_len - ns))
+				return true;
+		}
+	}
+	return false;
+}
+
 uint32_t
 rules_zone_of(const struct ruleset *rs, const struct net_addr *a)
 {
@@ -100,6 +186,18 @@ schema_has(const struct dis_schema *s, uint8_t kind, uint8_t space)
 {
 	for (unsigned i = 0; i < s->n_keys; i++)
 		if (s->keys[i].kind == kind && (space == SPACE_NONE || s->keys[i].space == space))
+			return true;
+	return false;
+}
+
+bool
+schema_encrypts(const struct dis_schema *s)
+{
+	for (unsigned i = 0; i < s->n_keys; i++)
+		if (s->keys[i].map)
+			return true;
+	for (unsigned i = 0; i < s->n_ops; i++)
+		if (strcmp(s->ops[i].name, "encrypted") == 0)
 			return true;
 	return false;
 }

@@ -17,6 +17,7 @@
 #include "dissectors/dissector.h"
 #include "policy/arena.h"
 #include "policy/policy.h"
+#include "policy/value.h"
 
 /* Named limits; beyond them a policy does not load. */
 #define RULES_MAX	 65536u /* rules in a policy */
@@ -26,6 +27,10 @@
 #define NETS_MAX	 4096u	/* nets of all zones */
 #define DEVICES_MAX	 65536u
 #define NAME_LEN_MAX	 64u	/* bytes of a name */
+#define GLOB_LEN_MAX	 512u	/* bytes of a pattern */
+#define GLOBS_LINEAR	 64u	/* patterns with a wildcard inside that one name may have to try */
+#define BLOCK_URIS	 64u	/* name spaces ("nsu=URI;") in the patterns of one rule set */
+#define BLOCK_STEPS	 64u	/* properties and text lists the rules of one block ask for */
 
 #define MODE_UNSET 0xff
 
@@ -46,11 +51,20 @@ struct rects { /* addresses a rule reaches in one space */
 	uint32_t n, cap;
 };
 
-/* What a written value must be: in one of set, and first-of-set + k * step. */
+/* What a written value must be: in one of set, and base + k * step.  Values are
+ * compared as keys (value.h), which sort as the values of the type do. */
+struct span {
+	uint64_t lo, hi; /* inclusive */
+};
+struct spans {
+	struct span *v;
+	uint32_t n, cap;
+};
 struct limit {
-	struct dis_range at;
-	struct ivals set;
-	uint32_t step; /* 1 = every value of the set */
+	struct dis_range at; /* a whole number of values */
+	struct value_shape shape;
+	struct spans set;    /* sorted */
+	uint64_t step, base; /* step 1 = every value of the set */
 	struct place place;
 };
 struct limits {
@@ -60,6 +74,18 @@ struct limits {
 
 struct globs {
 	const char **v;
+	uint32_t n, cap;
+};
+
+/* What a property of the session or message must be (struct fact_props). */
+struct cond {
+	const struct dis_key *key; /* NUMBER, WORD, TEXT */
+	struct ivals set;	   /* NUMBER; WORD: indices of words */
+	struct globs globs;	   /* TEXT */
+	struct place place;
+};
+struct conds {
+	struct cond *v;
 	uint32_t n, cap;
 };
 
@@ -77,6 +103,7 @@ struct rule {
 	bool deny;
 	bool enabled;
 	bool everything;  /* a deny rule that names no addresses: all of them */
+	bool subs_stated; /* it has a key of kind SUB */
 	uint8_t verdict;  /* allow rule: allow or alert; deny rule: reject, drop, reset */
 	uint8_t mode;	  /* enum policy_mode, or MODE_UNSET: the conduit's */
 	uint64_t *ops;	  /* bit set of opx */
@@ -84,6 +111,8 @@ struct rule {
 	struct rects *reach; /* [slot] */
 	struct globs *names; /* [slot] */
 	struct limits *limits; /* [space]; what is written there */
+	struct ivals *subs;    /* [slot]; of a space with a key of kind SUB, else empty: any */
+	struct conds conds;    /* at most one per key */
 };
 
 struct port_span {
@@ -100,6 +129,17 @@ struct rule_list {
 	uint32_t n, cap;
 };
 
+/* limits: of a block */
+struct maximum {
+	const struct dis_key *key;
+	uint32_t max;
+	struct place place;
+};
+struct maxima {
+	struct maximum *v;
+	uint32_t n, cap;
+};
+
 /* One protocol inside a conduit. */
 struct block {
 	const struct dissector *dis;
@@ -108,7 +148,14 @@ struct block {
 	uint8_t opt[DIS_OPTION_MAX];
 	struct port_spans ports;
 	struct rule_list deny, allow; /* in the order of the file */
+	struct conds floor;	/* what every request has to meet */
+	struct maxima limits;	/* what no message should exceed */
+	uint8_t over;		/* enum verdict_action on one that does */
+	uint8_t encrypted;	/* enum verdict_action, or BLOCK_UNSAID: the condition's */
+	bool endpoint_only;	/* an encrypted request that meets the floor may pass */
+	bool learn_once;	/* unknown properties of a flow taken up midstream are met */
 };
+#define BLOCK_UNSAID 0xff
 
 /* In order of how narrow they are. */
 enum end_kind { END_ANY = 0 /* zone/star */, END_ZONE /* its declared devices */, END_DEVICE };
@@ -246,14 +293,37 @@ rule_has_op(const struct rule *r, uint32_t opx)
 bool ivals_has(const struct ivals *s, uint32_t v);
 /* Sorted, without overlaps or touching neighbours. */
 void ivals_normalise(struct ivals *s);
-/* May this value be written? */
-bool limit_holds(const struct limit *l, uint32_t value);
+/* May the value with this key be written? */
+bool limit_holds(const struct limit *l, uint64_t key);
 /* The whole text against '*' and '?'. */
 bool glob_match(const char *glob, const char *text, size_t len);
 /* Index of the zone that holds an address (longest prefix), or UINT32_MAX. */
 uint32_t rules_zone_of(const struct ruleset *rs, const struct net_addr *a);
+/* Does a condition hold?  unknown: the answer for a property that is not known; one that
+ * does not apply is met by an allow rule and a floor (deny false), never by a denial. */
+bool cond_holds(const struct cond *c, const struct fact_props *props, bool deny, bool unknown);
+/*
+ * A name may stand for several: a pattern "nsu=URI;REST" is about names in the
+ * name space URI, whatever number it has there ("ns=N;REST").
+ */
+struct glob {
+	const char *uri; /* NULL: none */
+	uint32_t uri_len;
+	const char *text; /* pattern of the whole name, or of what follows "ns=N;" */
+};
+struct glob glob_parse(const char *text);
+/* Bytes of "ns=N;" at the front of a name; 0: it is in name space 0. */
+uint32_t name_ns_len(const char *name, uint32_t len);
+/* The URI of an item's name, or NULL: not known. */
+const char *item_uri(const struct fact_item *it, uint32_t *len);
+/* Has the rule a pattern for this name?  What is not known (the name, its URI)
+ * is matched by "*" alone, and by every pattern of a denial. */
+bool names_hit(const struct rule *r, unsigned slot, const struct fact_item *it);
 /* Has the protocol a key of this kind (for this space; SPACE_NONE: for any)? */
 #define SPACE_NONE 0xff
 bool schema_has(const struct dis_schema *s, uint8_t kind, uint8_t space);
+/* Can requests of the protocol be unreadable?  It has a map of session properties, or
+ * an operation "encrypted". */
+bool schema_encrypts(const struct dis_schema *s);
 
 #endif /* POLICY_RULES_H */

@@ -5,14 +5,18 @@
  * All tables are runs of 32-bit words in one array w[]; a reference is an
  * index into it, 0 is "none".  Runs with the same content are stored once.
  *
- *   block  unit -> class, class x opx -> slots
+ *   block  unit -> class; class x what a property is -> class, per step;
+ *          class x opx -> slots
  *   slots  [0] seg for a fact without items; [1 + space * 2 + write] -> dir
- *   dir    paged: address >> 6 -> one seg for all 64, or a page of 64 segs
+ *   dir    paged: address >> shift >> 6 -> one seg for all 64, or a page of 64 segs
  *          search: segs by bisection (huge sparse spaces)
- *          subs: subdivision -> paged or search dir
- *          names: candidates whose globs are tried in order
+ *          subs: subdivision -> dir, paged the same way; far: by bisection
+ *          names: tries over names
+ *   node   of a trie: the bytes that lead into it, a seg for names that end
+ *          here and one for those that go on otherwise, and where they go on
  *   seg    addresses up to .last that share one outcome: the verdict itself,
- *          or a list of candidates when it depends on what is written
+ *          or a list of candidates when it depends on what is written, or
+ *          on what follows the literal beginning of a pattern
  *   cand   one rule in such a list; the last one always matches
  *
  * One range within one seg costs six dependent loads, whatever the number of
@@ -21,6 +25,8 @@
 #ifndef POLICY_TABLE_H
 #define POLICY_TABLE_H
 
+#include <string.h>
+
 #include "policy/arena.h"
 #include "policy/policy.h"
 #include "policy/rules.h"
@@ -28,6 +34,8 @@
 #define TB_PAGE_SHIFT 6u
 #define TB_PAGE	      (1u << TB_PAGE_SHIFT)
 #define TB_PAGES_MAX  16384u	   /* a space used beyond 2^20 is searched */
+#define TB_PAGES_FEW  1024u	   /* pages of a space, however few segs there are */
+#define TB_PAGES_SOME 32u	   /* the same of each of many subdivisions */
 #define TB_UNIFORM    0x80000000u  /* dir entry: a seg number, not a page */
 #define TB_WORDS_MAX  (64u << 20)  /* 256 MiB of tables */
 #define TB_WORK_MAX   (UINT64_C(1) << 31) /* steps of compiling */
@@ -38,18 +46,58 @@ struct tb_block {
 	uint32_t otherwise; /* verdict bits for what no rule allows */
 	uint32_t n_opx, n_spaces;
 	uint32_t units;	   /* -> n, then {first unit, class} pairs, ascending */
-	uint32_t pad[3];
+	uint32_t gate;	   /* enum tb_gate: more to ask of a fact than its items */
+	uint32_t steps;	   /* -> n, then n struct tb_step */
+	uint32_t floor;	   /* -> n, then n struct tb_ask */
+	uint32_t limits;   /* -> n, then n struct tb_max */
+	uint32_t offers;   /* -> n, then n struct tb_offer */
+	uint32_t below, over, told; /* verdict bits: below the floor; over a limit; a weak offer */
+	uint32_t encrypted; /* verdict bits of an encrypted request */
+	uint32_t pad[2];
 	uint8_t unit_class[TB_UNITS];
 	uint32_t row[];	   /* [class * n_opx + opx] -> slots */
 };
 
-enum tb_dir_type { TB_PAGED = 0, TB_SEARCH, TB_SUBS, TB_NAMES };
+enum tb_gate {
+	GATE_STEPS = 1 << 0,	/* rules ask for properties */
+	GATE_FLOOR = 1 << 1,	/* so does the block of all requests */
+	GATE_LIMITS = 1 << 2,	/* messages have a limit */
+	GATE_LEARN = 1 << 3,	/* unknown properties of a midstream flow are met */
+	GATE_ENDPOINT = 1 << 4, /* encrypted requests that meet the floor may pass */
+	GATE_OFFERS = 1 << 5,	/* answers say what the server offers */
+	GATE_ENCRYPTED = 1 << 6, /* the block has a word on encrypted requests */
+};
+
+/* A property that rules ask for: class of rules so far x what it is -> class. */
+struct tb_step {
+	uint32_t bit;	/* of fact_props.known; 16 and up: a text */
+	uint32_t syms;	/* numbers: -> n, then {first number, symbol} pairs; text: -> trie */
+	uint32_t n_sym; /* symbol 0: unknown, 1: does not apply; text: 2 no, 3 yes */
+	uint32_t next;	/* -> [class * n_sym + symbol] */
+};
+
+/* A property that the block asks of all requests. */
+struct tb_ask {
+	uint32_t bit, key; /* key: index in the schema */
+	uint32_t set;	   /* numbers: -> n, then lo, hi pairs; text: -> trie */
+	uint32_t words;	   /* bit i: number i is in the set (i < 32) */
+};
+struct tb_max {
+	uint32_t prop, key, max;
+};
+struct tb_offer {
+	uint32_t prop, key, words;
+};
+
+enum tb_dir_type { TB_PAGED = 0, TB_SEARCH, TB_SUBS, TB_SUBS_FAR, TB_NAMES };
 struct tb_dir {
 	uint32_t type;	  /* enum tb_dir_type */
-	uint32_t segs;	  /* -> the first seg; subs: -> {first sub, dir} pairs; names: -> cands */
-	uint32_t n_pages; /* subs, names: how many of them */
-	uint32_t last;	  /* number of the last seg; it ends at UINT32_MAX */
-	uint32_t entry[]; /* [page]: seg number | TB_UNIFORM, or -> page of seg numbers */
+	uint32_t segs;	  /* -> the first seg; far: -> {first sub, dir} pairs */
+	uint32_t n_pages; /* far: pairs */
+	uint32_t last;	  /* number of the last seg; it ends at UINT32_MAX; subs: last dir */
+	uint32_t shift;	  /* addresses are looked up in steps of 1 << shift */
+	uint32_t entry[]; /* [page]: seg number | TB_UNIFORM, or -> page of seg numbers;
+			   * subs: dir | TB_UNIFORM, or -> page of dirs */
 };
 
 /* Verdict bits: the first four bytes of struct verdict. */
@@ -70,13 +118,78 @@ enum tb_cand_flags {
 	CAND_DENY = 1 << 0,	/* an unknown value counts as a match */
 	CAND_ENDS = 1 << 1,	/* nothing after it is looked at when it matches */
 	CAND_LIMITS = 1 << 2,	/* the rule limits values in this space */
-	CAND_ALWAYS = 1 << 3,	/* the last: what no rule speaks of */
+	CAND_TAIL = 1 << 3,	/* limit is the rest of a pattern */
+	CAND_LAST = 1 << 4,	/* what no rule speaks of */
 };
+#define CAND_ORDER 8 /* names: flags >> 8 is the rule's place; lists are merged by it */
 struct tb_cand {
 	uint32_t rule, bits;
-	uint32_t limit; /* -> n, step, base, then lo, hi pairs; 0: any value */
-	uint32_t flags; /* enum tb_cand_flags; names: slot << 8 */
+	uint32_t limit; /* -> struct tb_limit or tb_tail; 0: any value, any rest */
+	uint32_t flags; /* enum tb_cand_flags */
 };
+
+struct tb_limit {
+	uint64_t step, base;
+	struct value_shape shape;
+	uint32_t n;
+	struct span set[];
+};
+
+struct tb_tail {
+	uint32_t skip; /* bytes of the name that are known to fit */
+	char glob[];
+};
+
+/* --- names --------------------------------------------------------------------------- */
+
+struct tb_names { /* a dir of type TB_NAMES */
+	uint32_t type;
+	uint32_t root;	  /* -> node: patterns of whole names */
+	uint32_t n_uris;  /* then uri[], by which the rest of a name is looked up */
+	uint32_t nowhere; /* -> node: denials, when the URI is not known */
+	struct tb_seg unknown; /* an item without a name */
+	struct tb_uri {
+		uint32_t text, len, root;
+	} uri[];
+};
+
+struct tb_node {
+	struct tb_seg end, more; /* names that end here; that go on where no kid fits */
+	uint32_t n_edge; /* bytes that lead here from the node above */
+	uint32_t n_kids;
+	uint32_t rest[]; /* those bytes; each kid's first byte; each kid: all in whole words */
+};
+
+static inline uint32_t
+words_of(uint32_t bytes)
+{
+	return (bytes + 3) / 4;
+}
+
+/* The seg of a name in a trie. */
+static inline const struct tb_seg *
+trie_find(const uint32_t *w, uint32_t root, const char *s, size_t len)
+{
+	const struct tb_node *n = (const struct tb_node *)(w + root), *kid;
+	const uint32_t *kids;
+	const uint8_t *hit;
+	size_t pos = 0;
+
+	for (;;) {
+		if (pos == len)
+			return &n->end;
+		kids = n->rest + words_of(n->n_edge);
+		hit = memchr(kids, (uint8_t)s[pos], n->n_kids);
+		if (!hit)
+			return &n->more;
+		kid = (const struct tb_node *)(w +
+		    kids[words_of(n->n_kids) + (uint32_t)(hit - (const uint8_t *)kids)]);
+		if (kid->n_edge > len - pos || memcmp(kid->rest, s + pos, kid->n_edge) != 0)
+			return &n->more;
+		pos += kid->n_edge;
+		n = kid;
+	}
+}
 
 /* What to do about a conduit as a whole. */
 struct tb_conduit {
@@ -157,8 +270,8 @@ outcome_bits(const struct outcome *o)
 }
 
 /* Build everything of p from rs into p->keep; or complain and return false.
- * Three scratch arenas, which the caller ends: whole job, block, set of rules. */
-bool compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[3],
+ * Scratch arenas, which the caller ends: whole job, block, set of rules, table. */
+bool compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[4],
     struct complaints *c);
 void compile_bind(struct policy *p, const struct ruleset *rs);
 

@@ -79,6 +79,7 @@ item_hits(const struct rule *r, const struct fact_item *it, uint32_t *miss, cons
 	const struct limits *ls = &r->limits[it->space];
 	bool write = slot % 2 == 1;
 	uint32_t hits = 0;
+	uint64_t key;
 
 	*reason = NULL;
 	for (uint32_t i = 0; i < it->count && i < 65536; i++) {
@@ -90,9 +91,9 @@ item_hits(const struct rule *r, const struct fact_item *it, uint32_t *miss, cons
 				     "is not among the addresses it may read";
 		else if (write && ls->n != 0 && it->masked)
 			no = r->deny ? NULL : "is written by mask, and the rule limits values";
-		else if (l && !it->vals)
-			no = r->deny ? NULL : "has no value to hold against the limit";
-		else if (l && !limit_holds(l, fact_value(it, i)))
+		else if (l && !value_read(&l->shape, it, i, &key))
+			no = r->deny ? NULL : "is not a whole value to hold against the rule's limit";
+		else if (l && !limit_holds(l, key))
 			no = "has a value outside the rule's limit";
 		if (!no)
 			hits++;
@@ -102,17 +103,6 @@ item_hits(const struct rule *r, const struct fact_item *it, uint32_t *miss, cons
 		}
 	}
 	return hits;
-}
-
-static bool
-name_hits(const struct rule *r, const struct fact_item *it)
-{
-	const struct globs *g = &r->names[slot_of(it->space, it->access)];
-	bool hit = r->everything;
-
-	for (uint32_t i = 0; i < g->n && !hit; i++)
-		hit = glob_match(g->v[i], it->name ? it->name : "", it->name ? it->name_len : 0);
-	return hit;
 }
 
 static void
@@ -156,7 +146,7 @@ rule_item(const struct why *w, const struct rule *r, const struct fact_item *it)
 	if (!rule_fits(w, r))
 		return;
 	if (schema_has(w->sc, KEY_PATTERN, it->space)) {
-		rule_line(w, r, name_hits(r, it) ? "matches" : "no pattern of it matches \"%.*s\"",
+		rule_line(w, r, r->everything || names_hit(r, slot_of(it->space, it->access), it) ? "matches" : "no pattern of it matches \"%.*s\"",
 		    (int)(it->name_len < 120 ? it->name_len : 120), it->name ? it->name : "");
 		return;
 	}

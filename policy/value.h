@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * value.h - a value as it lies in the addresses of a space: read it from what is
+ * written, and make a key of it that sorts as the values of its type do.
+ *
+ * A value takes one address or several (a REAL two Modbus registers, a WORD
+ * sixteen bits of a data block); high byte first.  Keys: unsigned integers as
+ * they are, signed ones with the sign bit turned, IEEE 754 numbers as doubles
+ * with all bits turned when negative and only the sign otherwise.
+ */
+#ifndef POLICY_VALUE_H
+#define POLICY_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "dissectors/fact.h"
+
+enum value_kind { VALUE_UNSIGNED = 0, VALUE_SIGNED, VALUE_REAL };
+
+struct value_shape {
+	uint32_t first;	/* address where the first of the values starts */
+	uint32_t cell;	/* addresses a value takes */
+	uint8_t bits;	/* 1..64 */
+	uint8_t kind;	/* enum value_kind */
+	bool low_word_first; /* 16-bit words in the other order */
+};
+
+#define VALUE_SIGN (UINT64_C(1) << 63)
+
+static inline uint64_t
+value_real_key(double d)
+{
+	uint64_t u;
+
+	d += 0.0; /* -0 is 0 */
+	memcpy(&u, &d, sizeof(u));
+	return u & VALUE_SIGN ? ~u : u | VALUE_SIGN;
+}
+
+/* The key of raw bits; false: not a number, which no limit can speak of. */
+static inline bool
+value_key(const struct value_shape *s, uint64_t raw, uint64_t *key)
+{
+	uint32_t low = (uint32_t)raw;
+	double d;
+	float f;
+
+	switch ((enum value_kind)s->kind) {
+	case VALUE_UNSIGNED:
+		*key = raw;
+		return true;
+	case VALUE_SIGNED:
+		*key = (uint64_t)((int64_t)(raw << (64 - s->bits)) >> (64 - s->bits)) ^ VALUE_SIGN;
+		return true;
+	case VALUE_REAL:
+		break;
+	}
+	if (s->bits == 32) {
+		memcpy(&f, &low, sizeof(f));
+		d = (double)f;
+	} else {
+		memcpy(&d, &raw, sizeof(d));
+	}
+	*key = value_real_key(d);
+	return d == d;
+}
+
+/* Byte at bit off of packed bits (lowest first). */
+static inline uint8_t
+value_bits_at(const uint8_t *v, uint64_t off)
+{
+	unsigned sh = off % 8;
+
+	return (uint8_t)(sh ? v[off / 8] >> sh | v[off / 8 + 1] << (8 - sh) : v[off / 8]);
+}
+
+/*
+ * Key of the value that element i of an item belongs to; false when it cannot be
+ * known: nothing on the wire, masked, or a part of the value is outside the item.
+ */
+static inline bool
+value_read(const struct value_shape *s, const struct fact_item *it, uint32_t i, uint64_t *key)
+{
+	uint64_t at, off, raw = 0;
+	unsigned unit, bytes = s->bits / 8u;
+
+	if (it->masked || !it->vals)
+		return false;
+	if (s->cell == 1)
+		return value_key(s, fact_value(it, i), key);
+	at = (uint64_t)it->first + i;
+	at -= (at - s->first) % s->cell;
+	if (at < it->first || at + s->cell > (uint64_t)it->first + it->count)
+		return false;
+	off = at - it->first;
+	unit = it->enc == ENC_U16_BE ? 16 : it->enc == ENC_U8 ? 8 : it->enc == ENC_BIT_LSB ? 1 : 0;
+	if (s->cell * unit != s->bits)
+		return false;
+	for (unsigned b = 0; b < bytes; b++) {
+		unsigned from = s->low_word_first ? (bytes - 2 - (b & ~1u)) | (b & 1) : b;
+
+		raw = raw << 8 | (unit == 1 ? value_bits_at(it->vals, off + 8u * from) :
+					      it->vals[off * (unit / 8) + from]);
+	}
+	return value_key(s, raw, key);
+}
+
+#endif /* POLICY_VALUE_H */
