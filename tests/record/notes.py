@@ -19,6 +19,7 @@ import subprocess
 import sys
 
 import tshark_modbus
+import tshark_opcua
 import tshark_s7
 
 HERE = pathlib.Path(__file__).parent
@@ -45,7 +46,7 @@ def recorder(script):
             break
         if line.startswith("# stacks: "):
             stacks = line[10:]
-        elif not line.startswith(("# rtu: ", "# tshark: ")):
+        elif not line.startswith(("# rtu: ", "# tshark: ", "# opcua: ")):
             text.append(line[2:])
     return text, stacks
 
@@ -102,7 +103,21 @@ def s7_tables(pcap, script):
     return jobs, lines
 
 
-TABLES = {"modbus": modbus_tables, "s7": s7_tables}
+def opcua_tables(pcap, script):
+    counts, statuses, chunks = {}, collections.Counter(), collections.Counter()
+    for p in tshark_opcua.read(pcap, script):
+        counts.setdefault(p.label, collections.Counter())[p.chunk] += 1
+        chunks["OPC UA chunks"] += 1
+        if p.status:
+            statuses[f"0x{p.status:08x}"] += 1
+    lines = ["", "| message | final chunks | others |", "|---|---:|---:|"]
+    lines += [f"| {label} | {c['F']} | {c['C'] + c['A']} |" for label, c in sorted(counts.items())]
+    if statuses:
+        lines += ["", "Results other than good: " + ", ".join(f"{k}: {n}" for k, n in sorted(statuses.items())) + "."]
+    return chunks, lines
+
+
+TABLES = {"modbus": modbus_tables, "s7": s7_tables, "opcua": opcua_tables}
 
 
 def note(pcap):
