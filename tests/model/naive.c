@@ -113,10 +113,116 @@ rect_holds(const struct dis_range *r, uint32_t sub, uint64_t addr)
 	return r->sub <= sub && sub <= r->sub_last && r->first <= addr && addr <= r->last;
 }
 
-/* value: what is written, or NULL when that cannot be known. */
+/* A pattern against an item: "nsu=URI;REST" looks at the URI and at what follows "ns=N;". */
+static bool
+pattern_fits(const char *g, const struct fact_item *it, bool deny)
+{
+	static const char zero[] = "http://opcfoundation.org/UA/";
+	const char *uri = it->uri, *rest = it->name, *semi;
+	size_t uri_len = it->uri ? it->uri_len : 0, n = it->name_len, digits = 0;
+
+	if (!it->name)
+		return deny || strcmp(g, "*") == 0;
+	if (strncmp(g, "nsu=", 4) != 0)
+		return naive_glob(g, it->name, n);
+	semi = strchr(g, ';');
+	while (n > 3 + digits && memcmp(rest, "ns=", 3) == 0 && rest[3 + digits] >= '0' &&
+	    rest[3 + digits] <= '9')
+		digits++;
+	if (digits > 0 && n > 3 + digits && rest[3 + digits] == ';') {
+		rest += 4 + digits;
+		n -= 4 + digits;
+	} else if (!uri) {
+		uri = zero;
+		uri_len = strlen(zero);
+	}
+	if (!naive_glob(semi + 1, rest, n))
+		return false;
+	if (!uri)
+		return deny;
+	return uri_len == (size_t)(semi - g) - 4 && memcmp(uri, g + 4, uri_len) == 0;
+}
+
+/* --- what is written ---------------------------------------------------------------------------- */
+
+/* Bit from (0: the highest) of the value that starts at an address. */
+static unsigned
+wire_bit(const struct fact_item *it, uint64_t start, unsigned unit, unsigned from)
+{
+	uint64_t at = (start - it->first) * unit + from;
+
+	if (it->enc == ENC_BIT_LSB) /* eight addresses make a byte, the lowest bit first */
+		at = start - it->first + from / 8 * 8 + (7 - from % 8);
+	return it->vals[at / 8] >> (it->enc == ENC_BIT_LSB ? at % 8 : 7 - at % 8) & 1;
+}
+
+enum met { MET_NO, MET_YES, MET_UNKNOWN };
+
+static bool
+in_spans(const struct limit *l, uint64_t key)
+{
+	for (uint32_t j = 0; j < l->set.n; j++)
+		if (l->set.v[j].lo <= key && key <= l->set.v[j].hi)
+			return l->step == 0 || (key - l->base) % l->step == 0;
+	return false;
+}
+
+/* The limit of the rule on the value that the address is a part of. */
+static enum met
+limit_met(const struct limit *l, const struct fact_item *it, uint64_t addr)
+{
+	uint64_t start = l->shape.first, raw = 0, key;
+	unsigned bits = l->shape.bits, unit;
+	double d;
+	float f;
+
+	if (it->masked || !it->vals)
+		return MET_UNKNOWN;
+	while (start + l->shape.cell <= addr)
+		start += l->shape.cell;
+	if (l->shape.cell == 1) {
+		raw = fact_value(it, (uint32_t)(addr - it->first));
+	} else {
+		if (start < it->first || start + l->shape.cell > (uint64_t)it->first + it->count)
+			return MET_UNKNOWN;
+		unit = it->enc == ENC_U16_BE ? 16 : it->enc == ENC_U8 ? 8 : it->enc == ENC_BIT_LSB ? 1 : 0;
+		if (unit * l->shape.cell != bits)
+			return MET_UNKNOWN;
+		for (unsigned b = 0; b < bits; b++) {
+			unsigned from = l->shape.low_word_first ? bits - 16 - b / 16 * 16 + b % 16 : b;
+
+			raw = raw << 1 | wire_bit(it, start, unit, from);
+		}
+	}
+	if (l->shape.kind == VALUE_UNSIGNED) {
+		key = raw;
+	} else if (l->shape.kind == VALUE_SIGNED) {
+		if (bits < 64 && raw >> (bits - 1) & 1)
+			raw |= ~UINT64_C(0) << bits;
+		key = raw + VALUE_SIGN; /* -2^63 is the smallest */
+	} else {
+		if (bits == 32) {
+			uint32_t low = (uint32_t)raw;
+
+			memcpy(&f, &low, 4);
+			d = (double)f;
+		} else {
+			memcpy(&d, &raw, 8);
+		}
+		if (d != d)
+			return MET_UNKNOWN;
+		if (d == 0)
+			d = 0;
+		memcpy(&raw, &d, 8);
+		key = raw >> 63 ? ~raw : raw + VALUE_SIGN;
+	}
+	return in_spans(l, key) ? MET_YES : MET_NO;
+}
+
+/* Element of an item (its address) against a rule that asks for the fact. */
 static bool
 element_matches(const struct dis_schema *sc, const struct rule *r, const struct fact_item *it,
-    uint64_t addr, const uint32_t *value)
+    uint64_t addr)
 {
 	bool write = (it->access & ACC_WRITE) != 0, named = false, reached = r->everything;
 	unsigned slot = it->space * 2u + write;
@@ -125,11 +231,15 @@ element_matches(const struct dis_schema *sc, const struct rule *r, const struct 
 		if (sc->keys[k].kind == KEY_PATTERN && sc->keys[k].space == it->space)
 			named = true;
 	if (named) {
+		bool sub = r->subs[slot].n == 0;
+
 		for (uint32_t i = 0; i < r->names[slot].n; i++)
-			if (naive_glob(r->names[slot].v[i], it->name ? it->name : "",
-				it->name ? it->name_len : 0))
+			if (pattern_fits(r->names[slot].v[i], it, r->deny))
 				reached = true;
-		return reached;
+		for (uint32_t i = 0; i < r->subs[slot].n; i++)
+			if (r->subs[slot].v[i].lo <= it->sub && it->sub <= r->subs[slot].v[i].hi)
+				sub = true;
+		return reached && sub;
 	}
 	for (uint32_t i = 0; i < r->reach[slot].n; i++)
 		if (rect_holds(&r->reach[slot].v[i], it->sub, addr))
@@ -140,18 +250,36 @@ element_matches(const struct dis_schema *sc, const struct rule *r, const struct 
 		return r->deny;
 	for (uint32_t i = 0; i < r->limits[it->space].n; i++) {
 		const struct limit *l = &r->limits[it->space].v[i];
-		bool good = false;
+		enum met met;
 
 		if (!rect_holds(&l->at, it->sub, addr))
 			continue;
-		if (!value)
-			return r->deny;
-		for (uint32_t j = 0; j < l->set.n; j++)
-			if (l->set.v[j].lo <= *value && *value <= l->set.v[j].hi)
-				good = true;
-		return good && (*value - l->set.v[0].lo) % l->step == 0;
+		met = limit_met(l, it, addr);
+		return met == MET_UNKNOWN ? r->deny : met == MET_YES;
 	}
 	return true;
+}
+
+/* --- properties ---------------------------------------------------------------------------------- */
+
+/* What a key asks of a property; in_doubt: the answer when it is not known. */
+static bool
+property_fits(const struct cond *c, const struct fact_props *x, bool deny, bool in_doubt)
+{
+	bool text = c->key->kind == KEY_TEXT, fits = false;
+	uint32_t bit = 1u << (c->key->prop + (text ? 16 : 0));
+
+	if (x && x->na & bit)
+		return !deny;
+	if (!x || !(x->known & bit))
+		return in_doubt;
+	for (uint32_t i = 0; i < c->globs.n; i++)
+		if (naive_glob(c->globs.v[i], x->text[c->key->prop].p, x->text[c->key->prop].n))
+			fits = true;
+	for (uint32_t i = 0; i < c->set.n; i++)
+		if (c->set.v[i].lo <= x->num[c->key->prop] && x->num[c->key->prop] <= c->set.v[i].hi)
+			fits = true;
+	return fits;
 }
 
 static bool
@@ -159,6 +287,9 @@ rule_asks(const struct rule *r, const struct fact *f)
 {
 	if (!r->enabled || !(r->ops[f->opx / 64] >> (f->opx % 64) & 1))
 		return false;
+	for (uint32_t i = 0; i < r->conds.n; i++)
+		if (!property_fits(&r->conds.v[i], f->props, r->deny, r->deny))
+			return false;
 	for (uint32_t i = 0; i < r->units.n; i++)
 		if (r->units.v[i].lo <= f->unit && f->unit <= r->units.v[i].hi)
 			return true;
@@ -208,7 +339,7 @@ worst_get(const struct worst *w)
 /* One element (it NULL: a fact that touches nothing) through all rules in order. */
 static struct verdict
 judge_element(const struct conduit *c, const struct block *b, const struct fact *f,
-    const struct fact_item *it, uint64_t addr, const uint32_t *value)
+    const struct fact_item *it, uint64_t addr)
 {
 	struct worst w = {0};
 
@@ -218,7 +349,7 @@ judge_element(const struct conduit *c, const struct block *b, const struct fact 
 
 		if (!rule_asks(r, f))
 			continue;
-		if (it ? !element_matches(b->dis->schema, r, it, addr, value) : !r->everything)
+		if (it ? !element_matches(b->dis->schema, r, it, addr) : !r->everything || r->subs_stated)
 			continue;
 		worst_add(&w, verdict_in(mode, r->verdict, REASON_RULE, r->index, c->index));
 		if (mode == MODE_ENFORCE)
@@ -227,7 +358,7 @@ judge_element(const struct conduit *c, const struct block *b, const struct fact 
 	for (uint32_t i = 0; i < b->allow.n; i++) {
 		const struct rule *r = b->allow.v[i];
 
-		if (!rule_asks(r, f) || (it && !element_matches(b->dis->schema, r, it, addr, value)))
+		if (!rule_asks(r, f) || (it && !element_matches(b->dis->schema, r, it, addr)))
 			continue;
 		worst_add(&w, verdict_in(r->mode == MODE_UNSET ? c->mode : r->mode, r->verdict,
 		    REASON_RULE, r->index, c->index));
@@ -242,14 +373,89 @@ judge_item(const struct conduit *c, const struct block *b, const struct fact *f,
     const struct fact_item *it, struct worst *w)
 {
 	for (uint32_t i = 0; i < it->count; i++) {
-		uint32_t value = it->vals ? fact_value(it, i) : 0;
-
 		if (it->space >= b->dis->schema->n_spaces || (uint64_t)it->first + i > UINT32_MAX)
 			worst_add(w, verdict_in(c->mode, c->otherwise, REASON_OTHERWISE, RULE_NONE,
 			    c->index));
 		else
-			worst_add(w, judge_element(c, b, f, it, (uint64_t)it->first + i,
-			    it->vals ? &value : NULL));
+			worst_add(w, judge_element(c, b, f, it, (uint64_t)it->first + i));
+	}
+}
+
+static struct verdict
+by_rules(const struct ruleset *rs, const struct conduit *c, const struct block *b,
+    const struct fact *f)
+{
+	struct worst w = {0};
+	struct fact_iter iter = {0};
+	struct fact_item it;
+	struct verdict v;
+	uint8_t cond = c->cond[COND_ENCRYPTED];
+
+	(void)rs;
+	if (f->opx >= b->dis->schema->n_opx)
+		return verdict_in(c->mode, c->otherwise, REASON_OTHERWISE, RULE_NONE, c->index);
+	while (fact_next(f, &iter, &it))
+		judge_item(c, b, f, &it, &w);
+	v = w.any ? worst_get(&w) : judge_element(c, b, f, NULL, 0);
+	if (!(f->anomalies & FACT_A_ENCRYPTED))
+		return v;
+	if (b->endpoint_only && v.reason == REASON_OTHERWISE)
+		return verdict_in(c->mode, VERDICT_ALLOW, REASON_SECURITY, RULE_NONE, c->index);
+	if (b->encrypted != BLOCK_UNSAID)
+		cond = b->encrypted;
+	memset(&w, 0, sizeof(w));
+	worst_add(&w, v);
+	worst_add(&w, verdict_in(c->mode, cond, REASON_CONDITION, COND_ENCRYPTED, c->index));
+	return w.v;
+}
+
+static void
+by_limits(const struct conduit *c, const struct block *b, const struct fact *f, struct worst *w)
+{
+	for (uint32_t i = 0; i < b->limits.n; i++) {
+		const struct maximum *m = &b->limits.v[i];
+
+		if (f->props && f->props->known >> m->key->prop & 1 &&
+		    f->props->num[m->key->prop] > m->max)
+			worst_add(w, verdict_in(c->mode, b->over, REASON_LIMIT,
+			    (uint32_t)(m->key - b->dis->schema->keys), c->index));
+	}
+}
+
+/* The first key of the block's floor that a request misses. */
+static void
+by_floor(const struct conduit *c, const struct block *b, const struct fact *f, struct worst *w)
+{
+	for (uint32_t i = 0; i < b->floor.n; i++) {
+		const struct cond *ask = &b->floor.v[i];
+
+		if (property_fits(ask, f->props, false, b->learn_once && f->props && f->props->midstream))
+			continue;
+		worst_add(w, verdict_in(c->mode, c->otherwise, REASON_SECURITY,
+		    (uint32_t)(ask->key - b->dis->schema->keys), c->index));
+		return;
+	}
+}
+
+/* Words that an answer offers and the floor does not name. */
+static void
+by_offers(const struct conduit *c, const struct block *b, const struct fact *f, struct worst *w)
+{
+	for (uint32_t i = 0; i < b->floor.n; i++) {
+		const struct cond *ask = &b->floor.v[i];
+
+		if (ask->key->offer == 0 || !f->props || !(f->props->known >> (ask->key->offer - 1) & 1))
+			continue;
+		for (uint32_t word = 0; word < 32; word++) {
+			bool named = false;
+
+			for (uint32_t j = 0; j < ask->set.n; j++)
+				if (ask->set.v[j].lo <= word && word <= ask->set.v[j].hi)
+					named = true;
+			if (f->props->num[ask->key->offer - 1] >> word & 1 && !named)
+				worst_add(w, verdict_in(c->mode, VERDICT_ALERT, REASON_SECURITY,
+				    (uint32_t)(ask->key - b->dis->schema->keys), c->index));
+		}
 	}
 }
 
@@ -259,19 +465,23 @@ naive_judge(const struct ruleset *rs, const struct net_tuple *t, const struct fa
 	const struct conduit *c = most_specific(rs, t);
 	const struct block *b;
 	struct worst w = {0};
-	struct fact_iter iter = {0};
-	struct fact_item it;
 
 	if (!c || !vlan_ok(rs, t))
 		return verdict_in(rs->mode, VERDICT_DROP, REASON_NO_CONDUIT, RULE_NONE, RULE_NONE);
 	b = block_for(c, t, f->proto);
 	if (!b)
 		return verdict_in(c->mode, c->otherwise, REASON_PORT, RULE_NONE, c->index);
-	if (f->opx >= b->dis->schema->n_opx)
-		return verdict_in(c->mode, c->otherwise, REASON_OTHERWISE, RULE_NONE, c->index);
-	while (fact_next(f, &iter, &it))
-		judge_item(c, b, f, &it, &w);
-	if (!w.any)
-		return judge_element(c, b, f, NULL, 0, NULL);
+	if (f->kind == FACT_RESPONSE) {
+		if (f->anomalies & FACT_A_UNSOLICITED)
+			return verdict_in(c->mode, c->cond[COND_UNSOLICITED], REASON_CONDITION,
+			    COND_UNSOLICITED, c->index);
+		by_offers(c, b, f, &w);
+		by_limits(c, b, f, &w);
+		worst_add(&w, verdict_in(c->mode, VERDICT_ALLOW, REASON_RESPONSE, RULE_NONE, c->index));
+		return worst_get(&w);
+	}
+	by_floor(c, b, f, &w);
+	by_limits(c, b, f, &w);
+	worst_add(&w, by_rules(rs, c, b, f));
 	return worst_get(&w);
 }
