@@ -317,6 +317,14 @@ pi_opx(struct cur name)
 	return FN_PI;
 }
 
+/* The row of sub, as dis_op counts them; 0 = of another name. */
+static uint16_t
+pi_service(unsigned sub)
+{
+	_Static_assert(OPX_PI_7 - OPX_PI_1 == 6, "rows of PI services stand in order");
+	return sub >= 1 && sub <= 7 ? (uint16_t)(OPX_PI_1 + sub - 1) : FN_PI;
+}
+
 /* 7 unknown, argument with 2 bytes of length, service with 1. */
 static uint64_t
 request_pi(struct fact *f, struct s7_ext *x)

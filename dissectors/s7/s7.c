@@ -85,8 +85,8 @@ connect_probe(struct cur c, int32_t n, enum dis_dir dir)
 
 	if (!cur_ok(&tpkt))
 		return PROBE_MAYBE; /* not all here */
-	if (!iso_read_ctl(tpkt, &o) || o.short_ || o.unknown || cur_left(&o.data) > 0 ||
-	    (o.option & 0xf0) != 0 || iso_is_rdp(&o) || o.type != (dir == DIR_TO_SERVER ? ISO_CR : ISO_CC))
+	if (dir != DIR_TO_SERVER || !iso_read_ctl(tpkt, &o) || o.short_ || o.unknown ||
+	    cur_left(&o.data) > 0 || (o.option & 0xf0) != 0 || iso_is_rdp(&o))
 		return PROBE_NO;
 	return tsap_probe(o.dst);
 }
@@ -95,13 +95,11 @@ connect_probe(struct cur c, int32_t n, enum dis_dir dir)
 static enum dis_probe_result
 message_probe(struct cur c, size_t have, bool last, enum dis_dir dir)
 {
-	struct cur all = c;
 	const uint8_t *p = cur_bytes(&c, S7_HEAD);
 	size_t want;
 	bool server;
 	uint8_t fn;
 
-	(void)all;
 	if (!p)
 		return PROBE_MAYBE;
 	want = (p[1] == ACK || p[1] == ACK_DATA ? (size_t)S7_HEAD_ACK : S7_HEAD) + be16(p + 6) + be16(p + 8);
@@ -146,9 +144,10 @@ s7_probe(struct cur c, enum dis_dir dir, uint8_t *variant)
 		return c.p[0] != S7_ID ? PROBE_NO :
 		    message_probe(c, (size_t)n - ISO_DT_LEN, p[6] & ISO_EOT, dir);
 	}
-	if ((p[5] & 0xf0) == ISO_CR || (p[5] & 0xf0) == ISO_CC)
+	if ((p[5] & 0xf0) == ISO_CR)
 		return connect_probe(w, n, dir);
-	return PROBE_MAYBE;
+	/* whose a confirmation is its request has said; the other TPDUs begin nothing */
+	return PROBE_NO;
 }
 
 /* --- the connection ------------------------------------------------------------------------- */
@@ -489,7 +488,7 @@ other_message(struct dis_call *call, struct fact *f, struct s7_ext *x, struct fa
 			return;
 		}
 		a |= request_job(f, x);
-		key = pair_key(x->pdu_ref, f->opx, server);
+		key = pair_key(x->pdu_ref, fn, server) | pair_about(UINT16_MAX, fn == FN_PI ? f->sub : 0u);
 		if (server)
 			a |= S7_A(REVERSE_REQUEST);
 		if (st->open)
@@ -515,10 +514,10 @@ other_message(struct dis_call *call, struct fact *f, struct s7_ext *x, struct fa
 	key = pair_key(x->pdu_ref, f->opx, !server);
 	hit = f->opx == OPX_ACK ? pair_find_ref(st, key, call->midstream) :
 	    pair_find(st, key, call->midstream);
+	if (hit.slot != PAIR_NONE && f->opx == OPX_ACK && (st->open >> hit.slot & 1))
+		f->opx = pair_opx(st->req[hit.slot]);
 	if (hit.slot != PAIR_NONE && f->opx == FN_PI) /* the answer does not repeat the service */
-		f->opx = pair_opx(st->req[hit.slot]);
-	if (f->opx == OPX_ACK && hit.slot != PAIR_NONE && (st->open >> hit.slot & 1))
-		f->opx = pair_opx(st->req[hit.slot]);
+		f->opx = pi_service(pair_items(st->req[hit.slot]));
 	f->sub = ops[f->opx].sub;
 	a |= hit.anomalies;
 	if (f->kind == FACT_RESPONSE && f->opx != OPX_ACK && cur_ok(&c)) {
@@ -532,8 +531,6 @@ other_message(struct dis_call *call, struct fact *f, struct s7_ext *x, struct fa
 	if (!fact_end(call, f, a) || f->kind == FACT_MALFORMED)
 		return;
 	settle(st, f, x, &hit);
-	if (f->kind == FACT_EXCEPTION && f->opx == FN_DL_REQUEST)
-		st->transfer[0].state = st->transfer[0].state; /* asked again, or forgotten in time */
 	pair_close(st, &hit);
 }
 

@@ -171,6 +171,8 @@ ud_request(struct fact *f, struct s7_ext *x, const struct s7_state *st, const st
 	case OPX_UD_2_1: case OPX_UD_2_5: case OPX_UD_2_7:
 		return u->follow ? 0 : ud_cyclic(f, x, u);
 	case OPX_UD_3_2: case OPX_UD_3_3:
+		if (u->follow)
+			return 0;
 		x->spec = c;
 		x->present |= HAS(X_BLOCKS);
 		return cur_left(&c) == (f->opx == OPX_UD_3_2 ? 2 : BLOCK_TEXT) ? 0 : S7_A(BLOCK_NAME);
