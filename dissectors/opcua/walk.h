@@ -168,13 +168,13 @@ struct walk {
 	struct walk_node node;
 	struct walk_field field;
 	/* the machine */
-	uint32_t off;	   /* bytes taken */
 	uint32_t end;	   /* of the body at most, as an offset */
+	uint16_t pc;	   /* next instruction */
+	uint16_t cap_len;  /* bytes in cap */
+	uint32_t off;	   /* bytes taken */
 	uint32_t skip;	   /* bytes to pass over first */
 	uint32_t ext_end;  /* where the ExtensionObject we look into ends */
-	uint16_t pc;	   /* next instruction */
 	uint16_t cap_want; /* bytes to put into cap first */
-	uint16_t cap_len;  /* bytes in cap */
 	uint8_t micro;	   /* the step within an instruction; 0 = at its beginning */
 	uint8_t arg;	   /* what the step has to know */
 	uint8_t sp;	   /* frames in use */
@@ -209,7 +209,7 @@ static bool walk_whole(const struct walk *w);
 static uint8_t walk_service_lookup(uint32_t type, bool *response);
 
 /* "Read"; never NULL. */
-static const char *walk_service_name(uint8_t service);
+static inline const char *walk_service_name(uint8_t service);
 
 /* "depth"; never NULL. */
 static const char *walk_bad_name(uint8_t bad);

@@ -11,6 +11,97 @@
 
 #include "dissectors/opcua/walk.h"
 
+#define LE16(p) ((uint16_t)((p)[1] << 8 | (p)[0]))
+#define LE32(p) ((uint32_t)(p)[3] << 24 | (uint32_t)(p)[2] << 16 | (uint32_t)(p)[1] << 8 | (p)[0])
+
+/* The input of one call. */
+struct walk_in {
+	const uint8_t *p, *start, *end; /* end: not beyond what the body may have */
+	size_t left;			/* at start: bytes that may still come */
+};
+
+static inline size_t
+walk_here(const struct walk_in *in)
+{
+	return (size_t)(in->end - in->p);
+}
+
+/* Bytes that may still come. */
+static inline size_t
+walk_left(const struct walk_in *in)
+{
+	return in->left - (size_t)(in->p - in->start);
+}
+
+/* Elements of an array, the smallest of them has size bytes; -1 is a null one (5.2.5). */
+static inline bool
+walk_count(const struct walk_in *in, const uint8_t *p, uint32_t size, uint32_t *count)
+{
+	*count = LE32(p);
+	if (*count == UINT32_MAX)
+		*count = 0;
+	return *count <= INT32_MAX && (uint64_t)*count * size <= walk_left(in);
+}
+
+static uint8_t
+walk_service_lookup(uint32_t type, bool *response)
+{
+	uint8_t row = 0;
+
+	if (type <= WALK_ID_MAX)
+		row = walk_by_id[type];
+	else if (type - WALK_ID_2 < sizeof(walk_by_id) - WALK_ID_MAX - 1)
+		row = walk_by_id[type - WALK_ID_2 + WALK_ID_MAX + 1];
+	*response = row & 0x80;
+	return row & 0x7f;
+}
+
+static bool
+walk_whole(const struct walk *w)
+{
+	const struct walk_message *m = &walk_messages[w->service];
+
+	return !(w->opts & WALK_OPT_HEADER) && m->body[w->response] != 0 &&
+	    (!w->response || !m->text || (w->opts & WALK_OPT_TEXT));
+}
+
+/* Go through count elements of a type, then on at ret; the byte before is the type. */
+static inline bool
+walk_push(struct walk *w, uint32_t count, unsigned ret)
+{
+	if (w->sp == WALK_STACK)
+		return false;
+	w->count[w->sp] = count;
+	w->ret[w->sp++] = (uint16_t)ret;
+	w->pc = walk_type_at[((const uint8_t *)&walk_code)[ret - 1]];
+	return true;
+}
+
+/* The same inside a Variant or DataValue. */
+static inline bool
+walk_push_nested(struct walk *w, uint32_t count, unsigned ret)
+{
+	return w->depth++ < WALK_DEPTH && walk_push(w, count, ret);
+}
+
+/* End of an element; false: of everything. */
+static inline bool
+walk_ret(struct walk *w)
+{
+	unsigned ret;
+
+	if (w->sp == 0)
+		return false;
+	ret = w->ret[w->sp - 1];
+	if (--w->count[w->sp - 1] != 0) {
+		w->pc = walk_type_at[((const uint8_t *)&walk_code)[ret - 1]];
+	} else {
+		w->pc = (uint16_t)ret;
+		w->sp--;
+	}
+	return true;
+}
+
 /* A number for an authentication token.  Servers make tokens unguessable and check
  * them; this only tells the sessions of one channel apart. */
 static inline uint64_t
@@ -41,8 +132,6 @@ walk_body(const struct walk *w)
 	return walk_whole(w) ? walk_messages[w->service].body[w->response] : WALK_RET(ServiceFaultResponse);
 }
 
-#define LE16(p) ((uint16_t)((p)[1] << 8 | (p)[0]))
-#define LE32(p) ((uint32_t)(p)[3] << 24 | (uint32_t)(p)[2] << 16 | (uint32_t)(p)[1] << 8 | (p)[0])
 #define FAST_MIN 14 /* what the caller has seen to be there, and less follows no NodeId below */
 
 /* A NodeId with at least FAST_MIN bytes behind p; -> what follows it, or NULL. */
@@ -62,36 +151,33 @@ walk_fast_node(struct walk_node *n, const uint8_t *p, const uint8_t *end, uint8_
 	n->id_len = 0;
 	n->id_type = ID_NUMERIC;
 	n->num = 0;
-	switch (p[0]) {
-	case 0:
-		n->ns = 0;
-		n->num = p[1];
-		n->flags = n->num == 0 ? NODE_NULL : 0;
-		return p + 2;
-	case 1:
-		n->ns = p[1];
-		n->num = LE16(p + 2);
+	if (p[0] <= 2) {
+		if (p[0] == 1) {
+			n->ns = p[1];
+			n->num = LE16(p + 2);
+			p += 4;
+		} else if (p[0] == 0) {
+			n->ns = 0;
+			n->num = p[1];
+			p += 2;
+		} else {
+			n->ns = LE16(p + 1);
+			n->num = LE32(p + 3);
+			p += 7;
+		}
 		n->flags = (n->ns | n->num) == 0 ? NODE_NULL : 0;
-		return p + 4;
-	case 2:
-		n->ns = LE16(p + 1);
-		n->num = LE32(p + 3);
-		n->flags = (n->ns | n->num) == 0 ? NODE_NULL : 0;
-		return p + 7;
-	case 3:
-	case 5:
-		n->id_type = p[0] == 3 ? ID_STRING : ID_OPAQUE;
-		n->ns = LE16(p + 1);
-		len = LE32(p + 3);
-		p += 7;
-		break;
-	case 4:
+		return p;
+	}
+	n->ns = LE16(p + 1);
+	if (p[0] == 4) {
 		n->id_type = ID_GUID;
-		n->ns = LE16(p + 1);
 		len = 16;
 		p += 3;
-		break;
-	default:
+	} else if (p[0] <= 5) {
+		n->id_type = p[0] == 3 ? ID_STRING : ID_OPAQUE;
+		len = LE32(p + 3);
+		p += 7;
+	} else {
 		return NULL;
 	}
 	if (len > WALK_NAME_MAX || len > (size_t)(end - p))
@@ -103,9 +189,9 @@ walk_fast_node(struct walk_node *n, const uint8_t *p, const uint8_t *end, uint8_
 
 /* ReadValueId: node, attribute, no range, no encoding. */
 static inline enum walk_event
-walk_fast_read(struct walk *w, const uint8_t **at, const uint8_t *end)
+walk_fast_read(struct walk *w, struct walk_in *in)
 {
-	const uint8_t *p = *at;
+	const uint8_t *p = in->p, *end = in->end;
 
 	if (end - p < FAST_MIN || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, ACC_READ)) || end - p < 14)
 		return WALK_MORE;
@@ -113,13 +199,13 @@ walk_fast_read(struct walk *w, const uint8_t **at, const uint8_t *end)
 		return WALK_MORE;
 	w->node.attribute = LE32(p);
 	w->pc = WALK_RET(ReadValueId);
-	*at = p + 14;
+	in->p = p + 14;
 	return WALK_NODE;
 }
 
 /* WriteValue: node, attribute, no range, a scalar of up to 8 bytes. */
 static inline enum walk_event
-walk_fast_write(struct walk *w, const uint8_t **at, const uint8_t *end)
+walk_fast_write(struct walk *w, struct walk_in *in)
 {
 	static const uint8_t tails[64] = {
 #define T(m) ((m) & 2 ? 4 : 0) + ((m) & 4 ? 8 : 0) + ((m) & 8 ? 8 : 0) + ((m) & 16 ? 2 : 0) + ((m) & 32 ? 2 : 0)
@@ -128,7 +214,7 @@ walk_fast_write(struct walk *w, const uint8_t **at, const uint8_t *end)
 #undef T8
 #undef T
 	};
-	const uint8_t *p = *at;
+	const uint8_t *p = in->p, *end = in->end;
 	uint8_t mask, type, size;
 
 	if (end - p < FAST_MIN || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, ACC_WRITE)) || end - p < 10)
@@ -147,15 +233,44 @@ walk_fast_write(struct walk *w, const uint8_t **at, const uint8_t *end)
 		w->node.value[i] = p[10 + i];
 	w->field.elem = 0;
 	w->pc = WALK_RET(WriteValue);
-	*at = p + 10 + size + tails[mask];
+	in->p = p + 10 + size + tails[mask];
 	return WALK_NODE;
+}
+
+/* A body that is, behind a few bytes, one array: up to its first element. */
+static inline void
+walk_fast_array(struct walk *w, struct walk_in *in)
+{
+	const uint8_t *code = (const uint8_t *)&walk_code + w->pc, *p = in->p;
+	const bool skips = code[0] == OP_SKIP;
+	uint8_t op, size;
+	uint32_t count;
+
+	if (skips) {
+		p += code[1];
+		code += 2;
+	}
+	op = code[0];
+	size = op == OP_ARRAY_OF ? code[1] : 1;
+	if ((op != OP_ARRAY && op != OP_ARRAY_OF) || in->end - in->p < (skips ? code[-1] : 0) + 4)
+		return;
+	in->p = p + 4;
+	if (!walk_count(in, p, size, &count) || (op == OP_ARRAY_OF && count * size > walk_here(in))) {
+		in->p = p - (skips ? code[-1] : 0);
+		return;
+	}
+	w->pc = (uint16_t)(w->pc + (skips ? 4 : 2));
+	if (op == OP_ARRAY_OF)
+		in->p += count * size;
+	else if (count != 0)
+		(void)walk_push(w, count, w->pc); /* the first frame */
 }
 
 /* Type and request or response header, without diagnostics, texts and additions. */
 static inline enum walk_event
-walk_fast_header(struct walk *w, const uint8_t **at, const uint8_t *end)
+walk_fast_header(struct walk *w, struct walk_in *in)
 {
-	const uint8_t *p = *at;
+	const uint8_t *p = in->p, *end = in->end;
 	uint32_t type, handle;
 	uint8_t service;
 	bool response;
@@ -184,20 +299,21 @@ walk_fast_header(struct walk *w, const uint8_t **at, const uint8_t *end)
 	w->response = response;
 	w->handle = handle;
 	w->pc = walk_body(w);
-	*at = p;
+	in->p = p;
+	walk_fast_array(w, in);
 	return WALK_HEADER;
 }
 
 static inline enum walk_event
-walk_fast(struct walk *w, const uint8_t **at, const uint8_t *end, uint8_t kind)
+walk_fast(struct walk *w, struct walk_in *in, uint8_t kind)
 {
 	switch (kind) {
 	case TRY_HEADER:
-		return walk_fast_header(w, at, end);
+		return walk_fast_header(w, in);
 	case TRY_READ_VALUE_ID:
-		return walk_fast_read(w, at, end);
+		return walk_fast_read(w, in);
 	case TRY_WRITE_VALUE:
-		return walk_fast_write(w, at, end);
+		return walk_fast_write(w, in);
 	}
 	return WALK_MORE;
 }

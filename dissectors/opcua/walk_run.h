@@ -31,26 +31,7 @@ enum {
 
 enum { EXT_NO_BODY = 0, EXT_BINARY = 1, EXT_XML = 2 }; /* [P6] 5.2.2.15 */
 
-/* The input of one call. */
-struct walk_in {
-	const uint8_t *p, *start, *end; /* end: not beyond what the body may have */
-	size_t left;			/* at start: bytes that may still come */
-};
-
-static uint8_t
-walk_service_lookup(uint32_t type, bool *response)
-{
-	uint8_t row = 0;
-
-	if (type <= WALK_ID_MAX)
-		row = walk_by_id[type];
-	else if (type - WALK_ID_2 < sizeof(walk_by_id) - WALK_ID_MAX - 1)
-		row = walk_by_id[type - WALK_ID_2 + WALK_ID_MAX + 1];
-	*response = row & 0x80;
-	return row & 0x7f;
-}
-
-static const char *
+static inline const char *
 walk_service_name(uint8_t service)
 {
 	return walk_messages[service < SVC_LAST ? service : 0].name;
@@ -64,15 +45,6 @@ walk_bad_name(uint8_t bad)
 	};
 
 	return names[bad < WALK_BAD_LAST ? bad : 0];
-}
-
-static bool
-walk_whole(const struct walk *w)
-{
-	const struct walk_message *m = &walk_messages[w->service];
-
-	return !(w->opts & WALK_OPT_HEADER) && m->body[w->response] != 0 &&
-	    (!w->response || !m->text || (w->opts & WALK_OPT_TEXT));
 }
 
 static void
@@ -113,19 +85,6 @@ walk_copy(struct walk *to, const struct walk *from)
 }
 
 /* --- taking input ---------------------------------------------------------------- */
-
-static inline size_t
-walk_here(const struct walk_in *in)
-{
-	return (size_t)(in->end - in->p);
-}
-
-/* Bytes that may still come. */
-static inline size_t
-walk_left(const struct walk_in *in)
-{
-	return in->left - (size_t)(in->p - in->start);
-}
 
 /* The next n bytes out of several inputs; NULL: not all there yet. */
 static const uint8_t *
@@ -188,36 +147,14 @@ walk_drain(struct walk *w, struct walk_in *in)
 	return w->skip == 0;
 }
 
-static inline uint32_t
-walk_le32(const uint8_t *p)
-{
-	return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
-}
-
-static inline uint16_t
-walk_le16(const uint8_t *p)
-{
-	return (uint16_t)(p[1] << 8 | p[0]);
-}
-
 /* Length of a String or ByteString; -1 is a null one ([P6] 5.2.2.4). */
 static inline bool
 walk_length(const struct walk_in *in, const uint8_t *p, uint32_t *len)
 {
-	*len = walk_le32(p);
+	*len = LE32(p);
 	if (*len == UINT32_MAX)
 		*len = 0;
 	return *len <= INT32_MAX && *len <= walk_left(in);
-}
-
-/* Elements of an array, the smallest of them has size bytes; -1 is a null one (5.2.5). */
-static inline bool
-walk_count(const struct walk_in *in, const uint8_t *p, uint32_t size, uint32_t *count)
-{
-	*count = walk_le32(p);
-	if (*count == UINT32_MAX)
-		*count = 0;
-	return *count <= INT32_MAX && (uint64_t)*count * size <= walk_left(in);
 }
 
 /* A name of len bytes: true when it is here as a whole, *p is then where; else it
@@ -234,45 +171,6 @@ walk_name(struct walk *w, struct walk_in *in, uint32_t len, const uint8_t **p)
 	w->cap_want = (uint16_t)(len < WALK_NAME_MAX ? len : WALK_NAME_MAX);
 	w->skip = len - w->cap_want;
 	return false;
-}
-
-/* --- frames ------------------------------------------------------------------------ */
-
-/* Go through count elements of a type, then on at ret; the byte before is the type. */
-static inline bool
-walk_push(struct walk *w, uint32_t count, unsigned ret)
-{
-	if (w->sp == WALK_STACK)
-		return false;
-	w->count[w->sp] = count;
-	w->ret[w->sp++] = (uint16_t)ret;
-	w->pc = walk_type_at[((const uint8_t *)&walk_code)[ret - 1]];
-	return true;
-}
-
-/* The same inside a Variant or DataValue. */
-static inline bool
-walk_push_nested(struct walk *w, uint32_t count, unsigned ret)
-{
-	return w->depth++ < WALK_DEPTH && walk_push(w, count, ret);
-}
-
-/* End of an element; false: of everything. */
-static inline bool
-walk_ret(struct walk *w)
-{
-	unsigned ret;
-
-	if (w->sp == 0)
-		return false;
-	ret = w->ret[w->sp - 1];
-	if (--w->count[w->sp - 1] != 0) {
-		w->pc = walk_type_at[((const uint8_t *)&walk_code)[ret - 1]];
-	} else {
-		w->pc = (uint16_t)ret;
-		w->sp--;
-	}
-	return true;
 }
 
 /* --- instructions that need more than a line ----------------------------------------- */
@@ -537,7 +435,7 @@ walk_run(struct walk *w, struct walk_in *in)
 				return WALK_END;
 			break;
 		case OP_TRY:
-			event = w->opts & WALK_OPT_SLOW ? WALK_MORE : walk_fast(w, &in->p, in->end, code[1]);
+			event = w->opts & WALK_OPT_SLOW ? WALK_MORE : walk_fast(w, in, code[1]);
 			if (event != WALK_MORE)
 				return event;
 			w->pc += 2;
@@ -581,7 +479,7 @@ walk_run(struct walk *w, struct walk_in *in)
 		case OP_NUMBER:
 			TAKE(4);
 			w->pc += 2;
-			FIELD(code[1], walk_le32(p));
+			FIELD(code[1], LE32(p));
 			break;
 		case OP_LOCALIZED: /* [P6] 5.2.2.14: 1 = locale, 2 = text */
 			TAKE(1);
@@ -620,20 +518,20 @@ walk_run(struct walk *w, struct walk_in *in)
 			break;
 		case ST_NODE_4:
 			TAKE(3);
-			walk_node_number(w, p[0], walk_le16(p + 1));
+			walk_node_number(w, p[0], LE16(p + 1));
 			break;
 		case ST_NODE_N:
 			TAKE(6);
-			walk_node_number(w, walk_le16(p), walk_le32(p + 2));
+			walk_node_number(w, LE16(p), LE32(p + 2));
 			break;
 		case ST_NODE_S:
 			TAKE(6);
 			CHECK(walk_length(in, p + 2, &n), WALK_BAD_LENGTH);
-			walk_node_name(w, in, walk_le16(p), n);
+			walk_node_name(w, in, LE16(p), n);
 			break;
 		case ST_NODE_G:
 			TAKE(2);
-			walk_node_name(w, in, walk_le16(p), 16);
+			walk_node_name(w, in, LE16(p), 16);
 			break;
 		case ST_NODE_URI:
 			TAKE(4);
@@ -644,13 +542,13 @@ walk_run(struct walk *w, struct walk_in *in)
 			break;
 		case ST_NODE_SERVER:
 			TAKE(4);
-			if ((w->arg & NODE_KEEP) && walk_le32(p) != 0)
+			if ((w->arg & NODE_KEEP) && LE32(p) != 0)
 				w->node.flags |= NODE_REMOTE;
 			w->micro = 0;
 			break;
 		case OP_ATTRIBUTE:
 			TAKE(4);
-			w->node.attribute = walk_le32(p);
+			w->node.attribute = LE32(p);
 			w->pc++;
 			break;
 		case OP_INDEX_RANGE:
@@ -809,12 +707,12 @@ walk_run(struct walk *w, struct walk_in *in)
 			break;
 		case OP_HANDLE:
 			TAKE(4);
-			w->handle = walk_le32(p);
+			w->handle = LE32(p);
 			w->pc++;
 			break;
 		case OP_STATUS:
 			TAKE(4);
-			w->status = walk_le32(p);
+			w->status = LE32(p);
 			w->pc++;
 			break;
 		case OP_HEADER:
@@ -829,20 +727,47 @@ walk_run(struct walk *w, struct walk_in *in)
 #undef DO
 #undef FIELD
 
-static enum walk_event
-walk_next(struct walk *w, struct cur *c)
+static inline struct walk_in
+walk_input(const struct walk *w, const struct cur *c)
 {
-	struct walk_in in = {c->p, c->p, c->end, w->end - w->off};
+	const size_t here = cur_left(c), left = w->end - w->off;
+
+	return (struct walk_in){c->p, c->p, here <= left ? c->end : c->p + left, left};
+}
+
+static inline void
+walk_taken(struct walk *w, struct cur *c, const struct walk_in *in)
+{
+	c->p = in->p;
+	w->off += (uint32_t)(in->p - in->start);
+}
+
+/* What most calls do, without the loop: end an element, begin the next; WALK_MORE: the
+ * loop's turn. */
+static inline enum walk_event
+walk_quick(struct walk *w, struct walk_in *in)
+{
+	const uint8_t *code = (const uint8_t *)&walk_code;
+
+	if ((w->skip | w->cap_want | w->micro | w->bad | (w->opts & WALK_OPT_SLOW)) != 0)
+		return WALK_MORE;
+	while (code[w->pc] == OP_RET)
+		if (!walk_ret(w))
+			return WALK_END;
+	return code[w->pc] == OP_TRY ? walk_fast(w, in, code[w->pc + 1]) : WALK_MORE;
+}
+
+static enum walk_event
+walk_next_slow(struct walk *w, struct cur *c)
+{
+	struct walk_in in = walk_input(w, c);
 	enum walk_event event;
 	size_t n;
 
 	if (w->bad != WALK_OK)
 		return WALK_BAD;
-	if (cur_left(c) > in.left)
-		in.end = in.p + in.left;
 	event = walk_run(w, &in);
-	c->p = in.p;
-	w->off += (uint32_t)(in.p - in.start);
+	walk_taken(w, c, &in);
 	if (event == WALK_MORE) {
 		if (w->off == w->end) {
 			w->bad = WALK_BAD_EXTENT;
@@ -855,6 +780,18 @@ walk_next(struct walk *w, struct cur *c)
 			w->id_at = 2;
 		}
 	}
+	return event;
+}
+
+static enum walk_event
+walk_next(struct walk *w, struct cur *c)
+{
+	struct walk_in in = walk_input(w, c);
+	enum walk_event event = walk_quick(w, &in);
+
+	if (event == WALK_MORE)
+		return walk_next_slow(w, c);
+	walk_taken(w, c, &in);
 	return event;
 }
 

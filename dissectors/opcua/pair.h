@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pair.h - which request a response answers: by request id and service; included by
+ * opcua.c only.
+ *
+ * A ring of the last PENDING requests with a bit each for open and answered.  Publish
+ * requests stay open for long and are passed by younger ones, so the usual answer is
+ * looked for from the youngest request down.
+ */
+#ifndef OPCUA_PAIR_H
+#define OPCUA_PAIR_H
+
+#include "dissectors/opcua/common.h"
+
+#define PAIR_NONE UINT8_MAX
+
+static inline unsigned
+pair_before(unsigned slot)
+{
+	return slot == 0 ? PENDING - 1 : slot - 1;
+}
+
+/* The youngest request with this id in a set of slots, or PAIR_NONE. */
+static inline unsigned
+pair_slot(const struct ua *st, uint32_t request, uint32_t set)
+{
+	unsigned s = st->next;
+
+	for (unsigned i = 0; i < PENDING; i++) {
+		s = pair_before(s);
+		if ((set >> s & 1) && st->pending[s].request == request)
+			return s;
+	}
+	return PAIR_NONE;
+}
+
+/* Anomalies of a new request. */
+static inline uint64_t
+pair_check(const struct ua *st, uint32_t request)
+{
+	uint64_t a = 0;
+
+	if (st->open == 0)
+		return 0;
+	if (pair_slot(st, request, st->open) != PAIR_NONE)
+		a = UA_A(REQUEST_IN_USE);
+	if (st->open == (1u << PENDING) - 1)
+		a |= UA_A(PENDING_FULL);
+	return a;
+}
+
+static inline void
+pair_push(struct ua *st, uint32_t request, uint8_t service, uint16_t extra)
+{
+	uint32_t bit = 1u << st->next;
+
+	if (st->open & bit)
+		st->evicted++;
+	st->pending[st->next] = (struct ua_pending){.request = request, .service = service,
+	    .extra = extra};
+	st->open |= bit;
+	st->done &= ~bit;
+	st->next = (uint8_t)(st->next + 1 == PENDING ? 0 : st->next + 1);
+}
+
+/* Anomalies of an answer that fits no open request. */
+static uint64_t
+pair_stray(const struct ua *st, uint32_t request, bool midstream)
+{
+	if (pair_slot(st, request, st->done) != PAIR_NONE)
+		return UA_A(DUPLICATE_RESPONSE) | FACT_A_UNSOLICITED;
+	if (st->evicted || st->lost[0])
+		return UA_A(LATE_RESPONSE);
+	if (midstream && !st->matched)
+		return 0;
+	return FACT_A_UNSOLICITED;
+}
+
+static inline void
+pair_close(struct ua *st, unsigned slot)
+{
+	if (slot == PAIR_NONE) {
+		st->evicted -= st->evicted > 0;
+		return;
+	}
+	st->open &= ~(1u << slot);
+	st->done |= 1u << slot;
+	st->matched = true;
+	st->lost[0] = 0;
+}
+
+#endif /* OPCUA_PAIR_H */

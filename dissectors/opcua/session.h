@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.h - what bodies say beside their nodes: who the peers are, how the user
+ * proves himself, which endpoints a server offers, which nodes have other names;
+ * included by opcua.c only.
+ */
+#ifndef OPCUA_SESSION_H
+#define OPCUA_SESSION_H
+
+#include "dissectors/opcua/channel.h"
+#include "dissectors/opcua/nodes.h"
+#include "dissectors/opcua/pair.h"
+
+#define NODE_NAMESPACE_ARRAY 2255 /* Server_NamespaceArray, [P6] annex A.3 */
+#define ATTR_VALUE	     13	  /* [P6] annex A.1 */
+
+/* One chunk (or piece of one) of MSG or CLO while it is looked at. */
+struct body {
+	struct dis_call *call;
+	struct ua *st;
+	struct ua_dir *d;
+	struct ua_ext *x;
+	uint64_t a;
+	uint32_t request;
+	uint32_t n_nodes;  /* in this chunk */
+	uint16_t extra;	   /* as ua_pending.extra: of the answered request, or for the new one */
+	uint8_t pair;	   /* slot of the answered request, or PAIR_NONE */
+	uint8_t token;	   /* 1 + type of the user token here */
+	bool header;	   /* the header was completed here */
+};
+
+static const char *
+mode_name(uint32_t mode)
+{
+	static const char *const names[] = {"Invalid", "None", "Sign", "SignAndEncrypt"};
+
+	return mode < 4 ? names[mode] : "Invalid";
+}
+
+static const char *const token_words[] = {"anonymous", "username", "certificate", "issued", NULL};
+
+/* --- endpoints: [P4] 7.14, in answers of GetEndpoints and CreateSession ----------------------- */
+
+static void
+endpoint(struct ua *st, uint8_t policy)
+{
+	if (policy != POLICY_UNKNOWN && policy < POLICY_OTHER)
+		st->offer_policy |= 1u << (policy - 1);
+	if (st->ep_mode >= MODE_NONE && st->ep_mode <= MODE_CRYPT)
+		st->offer_mode |= 1u << (st->ep_mode - 1);
+}
+
+static uint8_t
+best_rank(uint32_t offer)
+{
+	uint8_t best = 0;
+
+	for (unsigned p = POLICY_None; p < POLICY_OTHER; p++)
+		if ((offer >> (p - 1) & 1) && policies[p].rank > best)
+			best = policies[p].rank;
+	return best;
+}
+
+/* The list is complete. */
+static uint64_t
+endpoints_end(struct ua *st, uint8_t service)
+{
+	uint32_t none = 1u << (POLICY_None - 1), offer = st->offer_policy;
+	uint64_t a = 0;
+
+	if (offer == 0)
+		return 0;
+	if ((offer & none) && (offer & ~none))
+		a |= UA_A(ENDPOINT_NONE);
+	if (service == SVC_GetEndpoints) {
+		st->listed_policy = offer;
+		st->listed_mode = st->offer_mode;
+		return a;
+	}
+	/* Compared by what they protect: a server may well add a URL. */
+	if (st->listed_policy && (st->listed_policy != offer || st->listed_mode != st->offer_mode))
+		a |= UA_A(ENDPOINTS_DIFFER);
+	if (st->policy != POLICY_UNKNOWN && st->policy < POLICY_OTHER &&
+	    policies[st->policy].rank < best_rank(offer))
+		a |= UA_A(DOWNGRADE);
+	return a;
+}
+
+/* --- fields --------------------------------------------------------------------------------- */
+
+static void
+client_uri(struct ua *st, const struct walk_field *fd)
+{
+	st->props.known &= ~KNOW_TEXT(T_APP_URI);
+	if (fd->len > APP_URI_MAX || fd->len == 0)
+		return;
+	memcpy(st->app_uri, fd->p, fd->len);
+	st->props.text[T_APP_URI].p = st->app_uri;
+	st->props.text[T_APP_URI].n = fd->len;
+	st->props.known |= KNOW_TEXT(T_APP_URI);
+}
+
+static __attribute__((noinline)) void
+body_field(struct body *b)
+{
+	static const struct { /* fields that are only shown: the first of each */
+		uint8_t field, text;
+	} shown[] = {
+	    {WF_ENDPOINT_URL, X_ENDPOINT}, {WF_APP_URI, X_APP_URI}, {WF_PRODUCT_URI, X_PRODUCT_URI},
+	    {WF_SERVER_URI, X_SERVER_URI}, {WF_APP_NAME, X_APP_NAME}, {WF_SESSION_NAME, X_SESSION},
+	    {WF_USER_NAME, X_USER},
+	};
+	const struct walk *w = &b->d->w;
+	const struct walk_field *fd = &w->field;
+	struct ua_ext *x = b->x;
+	struct ua *st = b->st;
+
+	for (unsigned i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		if (shown[i].field == fd->id && !(x->has_text >> shown[i].text & 1))
+			ext_text(x, shown[i].text, fd->p, fd->len);
+	switch (fd->id) {
+	case WF_APP_URI:
+		if (w->service == SVC_CreateSession && !w->response)
+			client_uri(st, fd);
+		break;
+	case WF_LIFETIME:
+		x->lifetime = (uint32_t)fd->num;
+		x->present |= HAS(P_LIFETIME);
+		break;
+	case WF_USER_TOKEN:
+		b->token = (uint8_t)(1 + fd->num);
+		if (fd->num < TOKEN_UNKNOWN) {
+			x->user_token = token_words[fd->num];
+			x->present |= HAS(P_USER_TOKEN);
+		}
+		break;
+	case WF_TEXT:
+		if (b->extra && fd->index == b->extra - 1u && !fd->truncated)
+			names_ns(b->call, st, fd->elem, fd->p, fd->len);
+		break;
+	case WF_EP_MODE:
+		st->ep_mode = (uint8_t)(fd->num <= MODE_CRYPT ? fd->num : 0);
+		break;
+	case WF_EP_POLICY:
+		endpoint(st, policy_of(fd->p, fd->truncated ? 0 : fd->len));
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- nodes that mean more than to be judged ------------------------------------------------------ */
+
+/* Forget nodes that a RegisterNodes asked for. */
+static void
+register_end(struct ua *st)
+{
+	names_turn(st, REC_ASKED, REC_DEAD);
+	st->registering = 0;
+}
+
+/* One at a time, since answers to several could not be told apart; one whose answer
+ * can no longer come is over. */
+static bool
+register_begin(struct ua *st, uint32_t request)
+{
+	if (st->registering && st->register_id != request) {
+		if (pair_slot(st, st->register_id, st->open) != PAIR_NONE)
+			return false;
+		register_end(st);
+	}
+	st->registering = 1;
+	st->register_id = request;
+	return true;
+}
+
+static __attribute__((noinline)) void
+body_alias(struct body *b)
+{
+	const struct walk_node *node = &b->d->w.node;
+	struct ua *st = b->st;
+	char text[WALK_TEXT_MAX];
+	uint32_t n = node_name(st->names, node, text);
+
+	switch (node->role) {
+	case ROLE_REGISTER:
+		if (!register_begin(st, b->request) || n == 0 ||
+		    !names_ask(b->call, st, text, n))
+			b->a |= UA_A(ALIAS_UNTRACKED);
+		break;
+	case ROLE_ALIAS:
+		if (n == 0 || !st->registering || st->register_id != b->request ||
+		    !names_alias(b->call, st, text, n))
+			b->a |= UA_A(ALIAS_UNTRACKED);
+		break;
+	case ROLE_UNREGISTER:
+		if (st->names && st->names->n_alias && !st->leaving && !(node->flags & NODE_NAMELESS)) {
+			struct rec *r = names_lookup(st->names, text, walk_node_text(node, text));
+
+			if (r)
+				r->kind = REC_LEAVING;
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+static inline void
+body_node(struct body *b)
+{
+	const struct walk_node *node = &b->d->w.node;
+
+	if (__builtin_expect(node->flags & NODE_NAMELESS, 0))
+		b->a |= UA_A(NODE_UNNAMED);
+	if (__builtin_expect(node->role >= ROLE_REGISTER, 0))
+		body_alias(b);
+	if (__builtin_expect(node->num == NODE_NAMESPACE_ARRAY, 0) && node->id_type == ID_NUMERIC &&
+	    node->ns == 0 && node->attribute == ATTR_VALUE && !(node->flags & NODE_RANGE) &&
+	    b->d->w.service == SVC_Read && b->d->nodes + b->n_nodes < UINT16_MAX - 1)
+		b->extra = (uint16_t)(1 + b->d->nodes + b->n_nodes);
+	b->n_nodes++;
+}
+
+/* --- the message is complete ----------------------------------------------------------------------- */
+
+/* What it says wrong, once all of it is here. */
+static __attribute__((noinline)) uint64_t
+session_check(struct body *b, uint8_t service, bool response)
+{
+	const struct ua *st = b->st;
+
+	if (response && (service == SVC_GetEndpoints || service == SVC_CreateSession))
+		return endpoints_end(b->st, service);
+	if (!response && service == SVC_ActivateSession && !b->call->midstream &&
+	    !(st->flags & (F_CREATED | F_ACTIVE)))
+		return UA_A(SESSION_ELSEWHERE);
+	return 0;
+}
+
+/* A request that has gone on its way. */
+static void
+session_request(struct body *b, uint8_t service)
+{
+	struct ua *st = b->st;
+
+	switch (service) {
+	case SVC_CreateSession:
+		st->flags |= F_CREATED;
+		break;
+	case SVC_ActivateSession:
+		st->flags |= F_ACTIVE;
+		break;
+	case SVC_UnregisterNodes:
+		if (!st->leaving) {
+			st->leaving = 1;
+			st->leave_id = b->request;
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+/* An answer that has; bad: it is a refusal. */
+static void
+session_answer(struct body *b, uint8_t service, bool bad)
+{
+	struct ua *st = b->st;
+
+	switch (service) {
+	case SVC_ActivateSession:
+		if (!bad && b->extra) {
+			st->props.num[N_TOKEN] = b->extra - 1u < TOKEN_UNKNOWN ? b->extra - 1u : UINT32_MAX;
+			st->props.known |= KNOW(N_TOKEN);
+		}
+		break;
+	case SVC_RegisterNodes:
+		if (st->registering && st->register_id == b->request)
+			register_end(st);
+		break;
+	case SVC_UnregisterNodes:
+		if (st->leaving && st->leave_id == b->request) {
+			names_turn(st, REC_LEAVING, bad ? REC_ALIAS : REC_GONE);
+			st->leaving = 0;
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+#endif /* OPCUA_SESSION_H */
