@@ -403,11 +403,8 @@ walk_details_known(const struct walk_node *type)
 			return WALK_FIELD; \
 	} while (0)
 
-#ifdef WALK_STEPS /* tests count the rounds */
-static uint64_t walk_steps;
-#define WALK_STEP() (walk_steps++)
-#else
-#define WALK_STEP() ((void)0)
+#ifndef WALK_TRACE /* tests count the rounds and see what each begins with */
+#define WALK_TRACE(w, in, op) ((void)0)
 #endif
 
 static enum walk_event
@@ -419,11 +416,11 @@ walk_run(struct walk *w, struct walk_in *in)
 	uint8_t op;
 
 	for (;;) {
-		WALK_STEP();
 		if ((w->skip | w->cap_want) != 0 && !walk_drain(w, in))
 			return WALK_MORE;
 		code = (const uint8_t *)&walk_code + w->pc;
 		op = w->micro ? w->micro : code[0];
+		WALK_TRACE(w, in, op);
 		switch ((enum walk_op)op) {
 		case OP_RET_NESTED:
 			w->depth--;
