@@ -539,11 +539,17 @@ open_channel(struct dis_call *call, struct cur c, uint32_t type, uint32_t size)
 		x.present |= HAS(P_POLICY);
 	}
 	a |= opn_certificates(cert, print, o.policy, &x);
-	if (o.clear) { /* else number, request id and body are cipher text */
-		o.seq = x.seq = cur_le32(&c);
-		o.request = x.request = f.txn = cur_le32(&c);
-		x.present |= HAS(P_SEQ) | HAS(P_REQUEST);
-		a |= cur_ok(&c) ? opn_body(&c, dir, &f, &x, &o) : UA_A(HEADER);
+	o.seq = x.seq = cur_le32(&c);
+	o.request = x.request = cur_le32(&c);
+	x.present |= HAS(P_REQUEST);
+	if (!cur_ok(&c)) {
+		a |= UA_A(HEADER);
+	} else if (!o.clear) { /* number, request id and body are cipher text */
+		x.present |= HAS(P_ENCRYPTED);
+	} else {
+		x.present |= HAS(P_SEQ);
+		f.txn = o.request;
+		a |= opn_body(&c, dir, &f, &x, &o);
 		if (dir == 1 && (slot = pair_slot(st, o.request, st->open)) == PAIR_NONE)
 			a |= pair_stray(st, o.request, call->midstream);
 	}
@@ -656,7 +662,8 @@ cipher_chunk(struct dis_call *call, const struct sym *h, uint64_t a, unsigned di
 	f.more = MSG_KIND(h->type) == 'C';
 	x.channel = h->channel;
 	x.token = h->token;
-	x.present |= HAS(P_CHANNEL) | HAS(P_TOKEN) | HAS(P_ENCRYPTED);
+	x.request = h->request; /* cipher text, shown for whoever looks it up in Wireshark */
+	x.present |= HAS(P_CHANNEL) | HAS(P_TOKEN) | HAS(P_REQUEST) | HAS(P_ENCRYPTED);
 	ext_security(&x, st);
 	st->props.num[N_MESSAGE] = h->size;
 	st->props.num[N_CHUNKS] = 1;
