@@ -30,7 +30,7 @@ static size_t text_len;
 static uint32_t pool[POOL_MAX]; /* numbers the policy uses */
 static unsigned pool_n;
 static unsigned ends[8][2][3]; /* [conduit][from, to][i]: index in end_names */
-static bool speaks[8][2]; /* [conduit][protocol] */
+static bool speaks[8][3]; /* [conduit][protocol] */
 static unsigned n_conduits;
 
 static uint32_t
@@ -242,31 +242,155 @@ toy_keys_out(void)
 	}
 }
 
+/* A word of each list, or several. */
+static void
+maybe(unsigned n, const char *key, const char *const *words, uint32_t n_words)
+{
+	if (!one_in(n))
+		return;
+	out(", %s: ", key);
+	pick(words, n_words);
+}
+
 static void
 node_keys_out(void)
 {
-	static const char *const ops[] = {"session", "Read", "Write", "all"};
+	static const char *const attributes[] = {"Value", "NodeId", "Range", "all", "1..4", "20", "0"};
+	static const char *const apps[] = {"\"urn:hmi*\"", "\"urn:?es\"", "\"urn:mes\"", "\"*:hmi:2\""};
+	static const char *const ops[] = {"session", "Read", "Write", "all", "encrypted"};
 	static const char *const globs[] = {"\"ns=2;*\"", "\"ns=2;s=Pump.*\"", "\"*.Set?\"", "all",
-	    "\"ns=2;s=Pump.Set1\"", "\"*a*b*\""};
+	    "\"ns=2;s=Pump.Set1\"", "\"*a*b*\"", "\"nsu=urn:a;s=Pump.*\"", "\"nsu=urn:b;*\"",
+	    "\"nsu=urn:a;s=Pump.Set1\"", "\"nsu=urn:a;*.S*1\"", "\"ns=2;s=Pump.S?t1\"", "\"i=*\"",
+	    "\"nsu=http://opcfoundation.org/UA/;i=8?\"", "\"ns=2;s=Pump.Set\"", "\"ns=2;s=P*Set1\""};
+	const uint32_t n_globs = sizeof(globs) / sizeof(globs[0]);
 
 	out(", services: ");
-	pick(ops, 4);
+	pick(ops, 5);
 	if (one_in(2)) {
 		out(", channels: ");
 		span_list(100000);
 	}
 	if (one_in(3)) {
 		out(", write: {nodes: ");
-		pick(globs, 6);
+		pick(globs, n_globs);
 		out("}");
 	} else if (!one_in(4)) {
 		out(", nodes: ");
-		pick(globs, 6);
+		pick(globs, n_globs);
+	}
+	maybe(3, "attributes", attributes, 7);
+	maybe(6, "apps-like", apps, 4);
+	if (one_in(6)) {
+		out(", phase: ");
+		span_list(1000);
 	}
 }
 
+/* A place of the bit spaces, from first on; the limit that goes with its width. */
+static uint32_t
+plc_place(uint32_t first, char width, uint32_t values, bool quoted)
+{
+	uint32_t bits = width == 'b' ? 8 : width == 'w' ? 16 : width == 'd' ? 32 : 1;
+	uint32_t last = first + bits * values - 1;
+	char w[2] = {width, '\0'};
+
+	pool[pool_n < POOL_MAX ? pool_n++ : rnd(POOL_MAX)] = first;
+	if (one_in(3))
+		out("%sA%u.%u%s..%u%s", quoted ? "\"" : "", 1 + rnd(4), first, width ? w : "", last,
+		    quoted ? "\"" : "");
+	else if (one_in(3))
+		out("%sA%u..%u.%u%s..%u%s", quoted ? "\"" : "", 1 + rnd(2), 3 + rnd(3), first,
+		    width ? w : "", last, quoted ? "\"" : "");
+	else if (one_in(6))
+		out("%sC%u..%u%s", quoted ? "\"" : "", first % 300, first % 300 + values * 4 - 1,
+		    quoted ? "\"" : "");
+	else
+		out("%sF%u%s..%u%s", quoted ? "\"" : "", first, width ? w : "", last,
+		    quoted ? "\"" : "");
+	return last + 1;
+}
+
 static void
-rules(const char *list, uint32_t n, bool toy, uint32_t *id)
+plc_places(const char *key)
+{
+	uint32_t n = 1 + rnd(4);
+
+	out(", %s: ", key);
+	if (one_in(4)) {
+		out("all");
+		return;
+	}
+	out("[");
+	for (uint32_t i = 0; i < n; i++) {
+		out(i ? ", " : "");
+		plc_place(one_in(4) ? number(60000) : rnd(60) * 8, one_in(3) ? 'b' : '\0', 1 + rnd(20),
+		    true);
+	}
+	out("]");
+}
+
+static void
+plc_limit(char width)
+{
+	static const char *const wide[] = {"{type: real, min: -1.5, max: 80.5}",
+	    "{type: dint, min: -5, max: 70000, step: 3}", "{type: udint, in: [1, 256, 65536]}",
+	    "{type: real, min: 0, max: 1e9, order: low-word-first}",
+	    "{type: dword, min: 0, max: 500, order: low-word-first}",
+	    "{type: lreal, min: -1e300, max: 0.1}", "{type: lint, min: -9, max: 99999999999, step: 7}"};
+	static const char *const words[] = {"0..1500", "{type: int, min: -5, max: 5}",
+	    "{type: int, in: [-300..-1, 17]}", "[0, 1, 256]", "{min: 0, max: 60000, step: 256}"};
+	static const char *const bytes[] = {"0..9", "{type: sint, min: -128, max: 0}", "[255, 0]",
+	    "{type: word, min: 0, max: 255}"};
+
+	if (width == 'w')
+		out("%s", one_in(4) ? wide[rnd(7)] : words[rnd(5)]);
+	else if (width == 'b')
+		out("%s", one_in(3) ? words[1 + rnd(2)] : bytes[rnd(4)]);
+	else
+		out("%s", width == 'd' ? wide[rnd(5)] : one_in(3) ? "{type: uint, min: 0, max: 99}" : "1");
+}
+
+static void
+plc_keys_out(void)
+{
+	static const char *const ops[] = {"read", "write", "control", "all", "5"};
+	static const char *const classes[] = {"pg", "op", "basic"};
+
+	out(", functions: ");
+	pick(ops, 5);
+	if (one_in(2))
+		plc_places("read");
+	if (one_in(2)) {
+		plc_places("write");
+	} else if (!one_in(4)) {
+		out(", write: %s", one_in(2) ? "all" : "[A1..5.0..1000, F0..999, C0..400]");
+		if (!one_in(3)) {
+			uint32_t at = rnd(4) * 8, n = 1 + rnd(3);
+
+			out(", values: {");
+			for (uint32_t i = 0; i < n; i++) {
+				char width = "bwwdd"[rnd(5)];
+
+				out(i ? ", " : "");
+				at = (plc_place(at, width, 4 * (1 + rnd(2)), true) +
+				    8 * rnd(5)) & ~7u;
+				out(": ");
+				plc_limit(width);
+			}
+			out("}");
+		}
+	}
+	maybe(4, "class", classes, 3);
+	if (one_in(5)) {
+		out(", rack: ");
+		span_list(7);
+	}
+	if (one_in(6))
+		out(", jobs: [\"%u:%u\"]", rnd(4), rnd(9));
+}
+
+static void
+rules(const char *list, uint32_t n, unsigned proto, uint32_t *id)
 {
 	static const char *const deny[] = {"drop", "reject", "reset"};
 	bool is_deny = list[0] == 'd';
@@ -282,10 +406,12 @@ rules(const char *list, uint32_t n, bool toy, uint32_t *id)
 			out(", mode: %s", modes[rnd(5)]);
 		if (one_in(15))
 			out(", enabled: false");
-		if (toy)
+		if (proto == PROTO_TOY)
 			toy_keys_out();
-		else
+		else if (proto == PROTO_NODES)
 			node_keys_out();
+		else
+			plc_keys_out();
 		out("}\n");
 	}
 }
@@ -304,12 +430,38 @@ pick_ends(unsigned picked[3])
 	out("]\n");
 }
 
+/* What the block asks of all requests. */
+static void
+node_block(void)
+{
+	static const char *const pins[] = {"\"AB:*\"", "\"AB:CD\"", "\"?B:CD\"", "all"};
+	static const char *const styles[] = {"Plain", "Signed", "Sealed"};
+	static const char *const encrypted[] = {"endpoint-only", "alert", "drop", "reset"};
+	static const char *const over[] = {"alert", "drop", "reject", "reset"};
+
+	if (one_in(3)) {
+		out("      security: {level: ");
+		span_list(255);
+		maybe(2, "styles", styles, 3);
+		maybe(2, "pins", pins, 4);
+		out("}\n");
+	}
+	if (one_in(3))
+		out("      limits: {message: %uKiB, chunks: %u}\n", 1 + rnd(4), 1 + rnd(50));
+	else if (one_in(3))
+		out("      limits: {chunks: %u, over: %s}\n", 1 + rnd(50), over[rnd(4)]);
+	if (one_in(3))
+		out("      encrypted: %s\n", encrypted[rnd(4)]);
+	if (one_in(3))
+		out("      midstream: %s\n", one_in(4) ? "below-floor" : "learn-once");
+}
+
 static void
 conduit(uint32_t index)
 {
 	static const char *const otherwise[] = {"drop", "reject", "reset", "alert"};
 	uint32_t id = 0;
-	bool both = one_in(4), toy = !one_in(3);
+	unsigned which = rnd(5);
 
 	out("  - name: conduit%u\n    from: ", index);
 	pick_ends(ends[index][0]);
@@ -319,21 +471,28 @@ conduit(uint32_t index)
 		out("    otherwise: %s\n", otherwise[rnd(4)]);
 	if (one_in(5))
 		out("    mode: %s\n", modes[rnd(5)]);
-	speaks[index][PROTO_TOY] = toy || both;
-	speaks[index][PROTO_NODES] = !toy || both;
-	if (toy || both) {
+	speaks[index][PROTO_TOY] = which < 2;
+	speaks[index][PROTO_NODES] = which == 1 || which == 2;
+	speaks[index][PROTO_PLC] = which >= 3;
+	if (speaks[index][PROTO_TOY]) {
 		out("    toy:\n      addressing: zero-based\n");
 		if (one_in(4))
 			out("      ports: [502, udp/5020]\n");
-		rules("deny", rnd(4), true, &id);
-		rules("allow", 1 + rnd(one_in(10) ? 60 : 6), true, &id);
+		rules("deny", rnd(4), PROTO_TOY, &id);
+		rules("allow", 1 + rnd(one_in(10) ? 60 : 6), PROTO_TOY, &id);
 	}
-	if (!toy || both) {
+	if (speaks[index][PROTO_NODES]) {
 		out("    nodes:\n");
 		if (one_in(4))
 			out("      ports: any\n");
-		rules("deny", rnd(3), false, &id);
-		rules("allow", 1 + rnd(5), false, &id);
+		node_block();
+		rules("deny", rnd(3), PROTO_NODES, &id);
+		rules("allow", 1 + rnd(one_in(8) ? 40 : 5), PROTO_NODES, &id);
+	}
+	if (speaks[index][PROTO_PLC]) {
+		out("    plc:\n");
+		rules("deny", rnd(4), PROTO_PLC, &id);
+		rules("allow", 1 + rnd(one_in(10) ? 40 : 6), PROTO_PLC, &id);
 	}
 }
 
@@ -386,20 +545,64 @@ near_number(uint32_t max)
 }
 
 static void
-random_item(struct fact_item *it, uint8_t *vals, bool toy, uint8_t access)
+random_plc_item(struct fact_item *it, uint8_t *vals, uint8_t access)
 {
+	static const uint8_t spaces[] = {PLC_AREA, PLC_AREA, PLC_FLAG, PLC_FLAG, PLC_COUNTER, PLC_JOB};
+	static const uint32_t floats[] = {0x42a10000, 0x42a10001, 0x7fc00000, 0xbfc00000, 0x80000000, 0};
+
+	it->access = access;
+	it->space = (uint8_t)(one_in(40) ? PLC_ELSE : spaces[rnd(6)]);
+	it->sub = it->space == PLC_AREA ? rnd(8) : it->space == PLC_JOB ? rnd(4) : 0;
+	it->first = one_in(2) ? rnd(60) * 8 : near_number(plc_spaces[it->space].max);
+	it->count = one_in(30) ? 0 : one_in(3) ? 1 + rnd(64) : 8 * (1 + rnd(one_in(8) ? 40 : 8));
+	if (it->space == PLC_COUNTER)
+		it->first %= 300;
+	if (it->space == PLC_JOB) {
+		it->first = rnd(10);
+		it->count = 1;
+	}
+	if (!(access & ACC_WRITE) || one_in(10) || it->space > PLC_COUNTER)
+		return;
+	for (uint32_t i = 0; i < 800; i++)
+		vals[i] = (uint8_t)(!one_in(3) ? 0 : one_in(3) ? 0xff : rnd(256));
+	for (uint32_t i = 0; i + 4 < 800; i += 4)
+		if (one_in(3)) {
+			uint32_t f = floats[rnd(6)];
+
+			vals[i] = (uint8_t)(f >> 24);
+			vals[i + 1] = (uint8_t)(f >> 16);
+			vals[i + 2] = (uint8_t)(f >> 8);
+			vals[i + 3] = (uint8_t)f;
+		}
+	it->vals = vals;
+	it->masked = one_in(20);
+	it->enc = it->space == PLC_COUNTER ? ENC_U16_BE : one_in(30) ? ENC_U8 : ENC_BIT_LSB;
+}
+
+static void
+random_item(struct fact_item *it, uint8_t *vals, unsigned proto, uint8_t access)
+{
+	static const char *const uris[] = {"urn:a", "urn:b", "urn:c", "http://opcfoundation.org/UA/"};
 	static const char *const names[] = {"ns=2;s=Pump.Set1", "ns=2;s=Pump.Speed", "ns=3;s=x",
-	    "", "aab.Set9", "xaxbx"};
+	    "", "aab.Set9", "xaxbx", "ns=2;s=Pump.Set", "ns=7;s=Pump.Set1", "i=85", "ns=2;s=Pumpa.b",
+	    "ns=2;s=Pump.Set12", "ns=2", "ns=;x", "ns=23;s=Pump.S1"};
 	static const uint8_t encs[] = {ENC_U16_BE, ENC_BIT_LSB, ENC_U16_BE, ENC_U8};
 
 	memset(it, 0, sizeof(*it));
 	it->access = access == (ACC_READ | ACC_WRITE) ? (one_in(2) ? ACC_READ : ACC_WRITE) : access;
 	it->count = one_in(30) ? 0 : one_in(2) ? 1 : 1 + rnd(one_in(10) ? 300 : 20);
-	if (!toy) {
+	if (proto == PROTO_NODES) {
 		it->space = one_in(50) ? 1 : 0;
-		it->name = one_in(20) ? NULL : names[rnd(6)];
+		it->name = one_in(20) ? NULL : names[rnd(14)];
 		it->name_len = it->name ? (uint32_t)strlen(it->name) : 0;
+		it->uri = one_in(2) ? NULL : uris[rnd(4)];
+		it->uri_len = it->uri ? (uint32_t)strlen(it->uri) : 0;
+		it->sub = one_in(3) ? 5 : rnd(8);
 		it->count = 1;
+		return;
+	}
+	if (proto == PROTO_PLC) {
+		random_plc_item(it, vals, it->access);
 		return;
 	}
 	it->space = (uint8_t)(one_in(60) ? TOY_SPACES : one_in(2) ? TOY_REG : rnd(TOY_SPACES));
@@ -420,26 +623,57 @@ random_item(struct fact_item *it, uint8_t *vals, bool toy, uint8_t access)
 }
 
 static void
-random_fact(struct fact *f, bool toy)
+random_props(struct fact_props *x, unsigned proto)
 {
-	const struct dis_schema *sc = toy ? &toy_schema : &node_schema;
+	static const char *const pins[] = {"AB:CD", "AB:", "XB:CD", ""};
+	static const char *const apps[] = {"urn:hmi:2", "urn:mes", "urn:xes", "urn:x"};
+
+	memset(x, 0, sizeof(*x));
+	x->known = one_in(3) ? rnd(UINT32_MAX) : UINT32_MAX;
+	x->na = one_in(6) ? rnd(UINT32_MAX) & rnd(UINT32_MAX) : 0;
+	x->midstream = one_in(4);
+	for (unsigned i = 0; i < FACT_NUMS; i++)
+		x->num[i] = one_in(20) ? UINT32_MAX : one_in(2) ? rnd(5) : near_number(300);
+	for (unsigned i = 0; i < FACT_TEXTS; i++)
+		x->text[i].p = i == NODE_PIN ? pins[rnd(4)] : apps[rnd(4)];
+	for (unsigned i = 0; i < FACT_TEXTS; i++)
+		x->text[i].n = (uint32_t)strlen(x->text[i].p);
+	if (proto != PROTO_NODES)
+		return;
+	x->num[NODE_SIZE] = rnd(5000);
+	x->num[NODE_OFFERS] = rnd(8);
+	x->num[NODE_CHUNKS] = rnd(60);
+}
+
+static void
+random_fact(struct fact *f, unsigned proto)
+{
+	static const struct dis_schema *const schemas[] = {&toy_schema, &node_schema, &plc_schema};
+	static struct fact_props props;
+	const struct dis_schema *sc = schemas[proto];
 	const struct dis_op *op = &sc->ops[rnd(sc->n_ops)];
 
 	memset(f, 0, sizeof(*f));
-	f->proto = toy ? PROTO_TOY : PROTO_NODES;
-	f->kind = one_in(20) ? FACT_OTHER : FACT_REQUEST;
+	f->proto = (uint8_t)proto;
+	f->kind = one_in(20) ? FACT_OTHER : one_in(15) ? FACT_RESPONSE : FACT_REQUEST;
 	f->opx = one_in(200) ? sc->n_opx : op->opx;
 	f->code = op->code;
 	f->sub = op->sub;
 	f->access = op->access;
 	f->op = op->name;
-	f->unit = one_in(2) && pool_n ? pool[rnd(pool_n)] : near_number(toy ? 255 : 100001);
+	f->unit = one_in(2) && pool_n ? pool[rnd(pool_n)] : near_number(proto != PROTO_NODES ? 255 : 100001);
 	f->n_items = (uint16_t)(one_in(6) ? 0 : one_in(4) ? 1 + rnd(ITEMS_MAX) : 1);
 	for (unsigned i = 0; i < f->n_items; i++)
-		random_item(&items[i], bytes[i], toy, op->access & (ACC_READ | ACC_WRITE) ?
+		random_item(&items[i], bytes[i], proto, op->access & (ACC_READ | ACC_WRITE) ?
 		    (uint8_t)(op->access & (ACC_READ | ACC_WRITE)) : ACC_READ);
 	f->item = items[0];
 	f->next = f->n_items > 1 ? items_next : NULL;
+	if (one_in(proto == PROTO_NODES ? 6 : 50))
+		f->anomalies |= FACT_A_ENCRYPTED;
+	if (f->kind == FACT_RESPONSE && one_in(4))
+		f->anomalies |= FACT_A_UNSOLICITED;
+	random_props(&props, proto);
+	f->props = one_in(20) ? NULL : &props;
 }
 
 /* An address that an end of the policy speaks of, mostly. */
@@ -457,14 +691,14 @@ random_ip(const unsigned end[3])
 }
 
 static void
-random_tuple(struct net_tuple *t, unsigned c, bool toy)
+random_tuple(struct net_tuple *t, unsigned c, unsigned proto)
 {
 	memset(t, 0, sizeof(*t));
 	if (net_addr_parse(random_ip(ends[c][0]), &t->src) < 0 ||
 	    net_addr_parse(random_ip(ends[c][1]), &t->dst) < 0)
 		abort();
 	t->proto = one_in(8) ? NET_PROTO_UDP : NET_PROTO_TCP;
-	t->dport = one_in(12) ? (one_in(2) ? 5020 : 80) : toy ? 502 : 4840;
+	t->dport = one_in(12) ? (one_in(2) ? 5020 : 80) : proto == PROTO_TOY ? 502 : proto == PROTO_PLC ? 102 : 4840;
 	t->vlan = (uint16_t)(one_in(12) ? 7 + rnd(3) : 0);
 }
 
@@ -525,7 +759,7 @@ why_agrees(const struct policy *p, const struct net_tuple *t, const struct fact 
 
 struct tally {
 	uint64_t pairs, policies, refused;
-	uint64_t action[5], reason[8];
+	uint64_t action[5], reason[10];
 	uint64_t staged; /* would differs from action */
 };
 
@@ -565,11 +799,12 @@ one_policy(struct tally *n, uint64_t wanted)
 		struct verdict a, b;
 		struct fact f;
 		unsigned at = rnd(n_conduits);
-		bool toy = one_in(15) || !speaks[at][PROTO_NODES] ||
-		    (speaks[at][PROTO_TOY] && one_in(2));
+		unsigned proto = rnd(3);
 
-		random_fact(&f, toy);
-		random_tuple(&t, at, toy);
+		while (!speaks[at][proto] && !one_in(15))
+			proto = rnd(3);
+		random_fact(&f, proto);
+		random_tuple(&t, at, proto);
 		a = by_tables(p, &t, &f);
 		b = naive_judge(rs, &t, &f);
 		ok = same(&a, &b) && (n->pairs % 512 != 0 || why_agrees(p, &t, &f, &a));
@@ -613,11 +848,12 @@ main(int argc, char **argv)
 	for (uint8_t i = 0; i < 5; i++)
 		printf(" %s %" PRIu64, verdict_action_name(i), n.action[i]);
 	printf("; reasons");
-	for (uint8_t i = 0; i < 8; i++)
+	for (uint8_t i = 0; i < 10; i++)
 		if (n.reason[i])
 			printf(" %s %" PRIu64, policy_reason_name(i), n.reason[i]);
 	printf("; rehearsed %" PRIu64 "\n", n.staged);
 	/* A model that never sees a case proves nothing about it. */
 	return wanted >= 100000 && (n.action[VERDICT_ALLOW] == 0 || n.action[VERDICT_DROP] == 0 ||
-	    n.reason[REASON_RULE] < wanted / 20) ? 1 : 0;
+	    n.reason[REASON_RULE] < wanted / 20 || n.reason[REASON_SECURITY] < wanted / 1000 ||
+	    n.reason[REASON_LIMIT] < wanted / 1000) ? 1 : 0;
 }
