@@ -166,29 +166,55 @@ words_of(uint32_t bytes)
 	return (bytes + 3) / 4;
 }
 
+/* Edges and kids are mostly few bytes: not worth a call. */
+static inline bool
+edge_fits(const uint8_t *edge, const uint8_t *s, uint32_t n)
+{
+	if (n > 16)
+		return memcmp(edge, s, n) == 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (edge[i] != s[i])
+			return false;
+	return true;
+}
+
+static inline uint32_t
+kid_find(const uint8_t *first, uint32_t n, uint8_t byte)
+{
+	const uint8_t *hit;
+	uint32_t i = 0;
+
+	if (n > 8) {
+		hit = memchr(first, byte, n);
+		return hit ? (uint32_t)(hit - first) : n;
+	}
+	while (i < n && first[i] != byte)
+		i++;
+	return i;
+}
+
 /* The seg of a name in a trie. */
 static inline const struct tb_seg *
 trie_find(const uint32_t *w, uint32_t root, const char *s, size_t len)
 {
 	const struct tb_node *n = (const struct tb_node *)(w + root), *kid;
+	const uint8_t *at = (const uint8_t *)s, *end = at + len;
 	const uint32_t *kids;
-	const uint8_t *hit;
-	size_t pos = 0;
+	uint32_t i;
 
-	for (;;) {
-		if (pos == len)
-			return &n->end;
+	while (at != end) {
 		kids = n->rest + words_of(n->n_edge);
-		hit = memchr(kids, (uint8_t)s[pos], n->n_kids);
-		if (!hit)
+		i = kid_find((const uint8_t *)kids, n->n_kids, *at);
+		if (i == n->n_kids)
 			return &n->more;
-		kid = (const struct tb_node *)(w +
-		    kids[words_of(n->n_kids) + (uint32_t)(hit - (const uint8_t *)kids)]);
-		if (kid->n_edge > len - pos || memcmp(kid->rest, s + pos, kid->n_edge) != 0)
+		kid = (const struct tb_node *)(w + kids[words_of(n->n_kids) + i]);
+		if (kid->n_edge > (size_t)(end - at) ||
+		    !edge_fits((const uint8_t *)kid->rest + 1, at + 1, kid->n_edge - 1))
 			return &n->more;
-		pos += kid->n_edge;
+		at += kid->n_edge;
 		n = kid;
 	}
+	return &n->end;
 }
 
 /* What to do about a conduit as a whole. */
