@@ -162,7 +162,7 @@ capture_end() { # stop, look at it, put it in its place and write its note
 		return 1
 	}
 	[ "$(stat -c %s "$NET_TMP/pcap")" -le $SIZE_MAX ] || {
-		echo "$NET_NAME: larger than $SIZE_MAX bytes" >&2
+		echo "$NET_NAME: $(stat -c %s "$NET_TMP/pcap") bytes are more than $SIZE_MAX" >&2
 		return 1
 	}
 	mkdir -p "${pcap%/*}"

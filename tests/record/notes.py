@@ -88,7 +88,7 @@ def modbus_tables(pcap, script):
 def s7_tables(pcap, script):
     counts, errors, jobs = {}, collections.Counter(), collections.Counter()
     for p in tshark_s7.read(pcap, script):
-        counts.setdefault(p.label, collections.Counter())[p.kind] += 1
+        counts.setdefault(p.label, collections.Counter())[p.kind or "request"] += 1
         jobs["S7" if p.rosctr else "COTP"] += 1
         if p.error_class or p.error_code:
             errors[f"0x{p.error_class:02x}{p.error_code:02x}"] += 1

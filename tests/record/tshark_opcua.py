@@ -16,15 +16,16 @@ NONE = "http://opcfoundation.org/UA/SecurityPolicy#None"
 MODES = {1: "None", 2: "Sign", 3: "SignAndEncrypt"}
 # The NodeIds a request acts on: the fields that hold them, by the name of the service.
 NODES = {
-    "ReadRequest": ("NodeId",), "WriteRequest": ("NodeId",), "HistoryReadRequest": ("NodeId",), "BrowseRequest": ("NodeId",),
-    "CreateMonitoredItemsRequest": ("NodeId",), "CallRequest": ("ObjectId", "MethodId"), "HistoryUpdateRequest": ("NodeId",),
-    "TranslateBrowsePathsToNodeIdsRequest": ("StartingNode",), "RegisterNodesRequest": ("NodesToRegister",),
-    "UnregisterNodesRequest": ("NodesToUnregister",), "AddNodesRequest": ("ParentNodeId", "RequestedNewNodeId"),
-    "DeleteNodesRequest": ("NodeId",), "AddReferencesRequest": ("SourceNodeId", "TargetNodeId"),
-    "DeleteReferencesRequest": ("SourceNodeId", "TargetNodeId"),
+    "ReadRequest": ("NodeId",), "WriteRequest": ("NodeId",), "HistoryReadRequest": ("NodeId",), "HistoryUpdateRequest": ("NodeId",),
+    "CreateMonitoredItemsRequest": ("NodeId",), "CallRequest": ("ObjectId", "MethodId"),
+    "BrowseRequest": ("NodeId", "ReferenceTypeId"), "TranslateBrowsePathsToNodeIdsRequest": ("StartingNode", "ReferenceTypeId"),
+    "RegisterNodesRequest": ("NodesToRegister",), "UnregisterNodesRequest": ("NodesToUnregister",),
+    "AddNodesRequest": ("ParentNodeId", "ReferenceTypeId", "RequestedNewNodeId", "TypeDefinition"), "DeleteNodesRequest": ("NodeId",),
+    "AddReferencesRequest": ("SourceNodeId", "ReferenceTypeId", "TargetNodeId"),
+    "DeleteReferencesRequest": ("SourceNodeId", "ReferenceTypeId", "TargetNodeId"),
 }
-NO_ATTRIBUTES = {"HistoryReadRequest", "BrowseRequest", "CallRequest", "HistoryUpdateRequest"}
-
+WITH_ATTRIBUTES = "ReadRequest", "WriteRequest", "CreateMonitoredItemsRequest"
+BAD = 1 << 31  # severity of a status code, OPC 10000-4 7.39
 
 @dataclasses.dataclass
 class Pdu:
@@ -86,13 +87,21 @@ def service(proto):
     return None
 
 
-def acts_on(proto, wanted):
-    """NodeIds under the fields `wanted`, in the order of the message; a field of an array is called [n]: NAME."""
-    for f in proto.iter("field"):
-        name, _, kind = re.sub(r"^\[\d+\]: ", "", f.get("show") or "").partition(": ")
-        if f.get("name") == "" and name in wanted and (kind in ("NodeId", "ExpandedNodeId") or not kind):
-            if (text := node_text(f)) is not None:
-                yield text
+def acts_on(field, wanted, owner=""):
+    """NodeIds of the fields `wanted`, and AttributeIds of what is read, written or watched, in the order of the message.
+
+    An element of an array is called [n]: TYPE and belongs to the array's name."""
+    for f in field:
+        name, _, kind = (f.get("show") or "").partition(": ")
+        if f.get("name") == "opcua.AttributeId" and owner in ("ReadValueId", "WriteValue"):
+            yield "attribute", int(f.get("show"), 0)
+        elif f.get("name") == "":
+            inside = name.startswith("[")
+            if kind in ("NodeId", "ExpandedNodeId") and (owner if inside else name) in wanted:
+                if (text := node_text(f)) not in (None, "i=0"):  # which means none
+                    yield "node", text
+            else:
+                yield from acts_on(f, wanted, name if kind.startswith("Array") else kind)
 
 
 def opcua(frame, src, sport, proto):
@@ -110,6 +119,8 @@ def opcua(frame, src, sport, proto):
         return p
     name = service(proto)
     if name is None:
+        if p.chunk == "F":
+            p.request_id = p.seq = None
         return p
     p.label, p.code = f"{msg} {name}", number(proto, "opcua.servicenodeid.numeric")
     p.kind = "request" if name.endswith("Request") else "exception" if name == "ServiceFault" else "response"
@@ -117,10 +128,13 @@ def opcua(frame, src, sport, proto):
         p.mode = MODES[mode]
     if p.kind != "request":
         p.status = number(proto, "opcua.ServiceResult")
+        if p.status is not None and p.status & BAD:
+            p.kind = "exception"
     if name in NODES:
-        p.nodes = list(acts_on(proto, NODES[name]))
-    if name in ("ReadRequest", "WriteRequest", "CreateMonitoredItemsRequest"):
-        p.attributes = [int(a, 0) for a in shows(proto, "opcua.AttributeId")]
+        found = list(acts_on(proto, NODES[name]))
+        p.nodes = [value for kind, value in found if kind == "node"]
+    if name in WITH_ATTRIBUTES:
+        p.attributes = [value for kind, value in found if kind == "attribute"]
     return p
 
 

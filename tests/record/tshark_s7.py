@@ -12,14 +12,15 @@ AREAS = {0x03: "SI", 0x05: "SF", 0x06: "AI", 0x07: "AQ", 0x1C: "C", 0x1D: "T", 0
 COTP = {0x0E: "connect request", 0x0D: "connect confirm", 0x08: "disconnect request", 0x0C: "disconnect confirm",
         0x07: "error"}
 S7ANY = 0x10
+EMPTY_DT = 7  # octets of a TPKT whose COTP data unit has no data
 
 
 @dataclasses.dataclass
 class Pdu:
     frame: int
     src: str
-    kind: str   # request or response
-    label: str  # for people
+    kind: str | None  # request or response
+    label: str        # for people
     rosctr: int | None = None  # COTP has none
     pdu_ref: int | None = None
     code: int | None = None
@@ -33,6 +34,8 @@ class Pdu:
     pi_service: str | None = None
     error_class: int | None = None
     error_code: int | None = None
+    error: int | None = None    # of userdata
+    values: list | None = None  # of written or read items, as hex
     pdu_size: int | None = None
     src_tsap: str | None = None
     dst_tsap: str | None = None
@@ -83,14 +86,18 @@ def s7(frame, src, proto):
         p.subcode = number(proto, "s7comm.param.userdata.subfunc")
         p.label = f'{named(proto, "s7comm.param.userdata.funcgroup")}: {named(proto, "s7comm.param.userdata.subfunc")}'
         p.szl_id, p.szl_index = number(proto, "s7comm.data.userdata.szl_id"), number(proto, "s7comm.data.userdata.szl_index")
+        p.error = number(proto, "s7comm.param.errcod")
     p.pdu_size = number(proto, "s7comm.param.pdu_length")
     p.pi_service = show(proto, "s7comm.param.pistart.servicename")
-    if show(proto, "s7comm.data.blockcontrol.block_number") and len(shows(proto, "s7comm.data.blockcontrol.block_number")) == 1:
-        p.block = show(proto, "s7comm.data.blockcontrol.block_type"), show(proto, "s7comm.data.blockcontrol.block_number")
+    numbers = shows(proto, "s7comm.data.blockcontrol.block_number")
+    if p.kind == "request" and len(numbers) == 1:
+        p.block = show(proto, "s7comm.data.blockcontrol.block_type"), numbers[0]
     if rosctr == 1 and p.code in (4, 5):
         p.items = [item(f) for f in proto.iter("field") if f.get("name") == "s7comm.param.item"]
     elif rosctr == 3 and p.code in (4, 5) and p.error_class == 0:
         p.return_codes = [int(v, 0) for v in shows(proto, "s7comm.data.returncode")]
+    if (rosctr, p.code) in ((1, 5), (3, 4)):
+        p.values = [v.replace(":", "") for v in shows(proto, "s7comm.resp.data")]
     return p
 
 
@@ -102,13 +109,17 @@ def read(pcap, _recorder=None):
         for _, packet in ET.iterparse(run.stdout):
             if packet.tag != "packet":
                 continue
-            frame = src = None
+            frame, src, empty = None, None, False
             for proto in packet.findall("proto"):
                 name = proto.get("name")
                 if name == "geninfo":
                     frame = number(proto, "num")
                 elif name in ("ip", "ipv6"):
                     src = show(proto, name + ".src")
+                elif name == "tpkt":
+                    empty = number(proto, "tpkt.length") == EMPTY_DT
+                elif name == "cotp" and empty and number(proto, "cotp.eot") == 0:
+                    yield Pdu(frame, src, None, "COTP empty data unit")
                 elif name == "cotp" and (kind := number(proto, "cotp.type")) in COTP:
                     yield Pdu(frame, src, "response" if kind in (0x0D, 0x0C) else "request", "COTP " + COTP[kind],
                               src_tsap=show(proto, "cotp.src-tsap-bytes"), dst_tsap=show(proto, "cotp.dst-tsap-bytes"))

@@ -3,7 +3,7 @@
 # A message of 300 kB: one Write in some forty chunks of 8192 bytes.  Larger than our captures usually are.
 # stacks: node-opcua client (client.js), node-opcua server (server.js)
 . "$(dirname "$0")/plant.sh"
-SIZE_MAX=400000
+export SIZE_MAX=400000
 opc_up chunk=8192
 capture
 opc_client "with chunk=8192" blob:300000/0

@@ -4,7 +4,7 @@
 # certificate each), servers, servers on the network.
 # stacks: node-opcua client (client.js), node-opcua server (server.js)
 . "$(dirname "$0")/plant.sh"
-opc_up policies=all
+opc_up policies=Basic128Rsa15+Basic256+Basic256Sha256+Aes128_Sha256_RsaOaep+Aes256_Sha256_RsaPss
 capture
 opc_client discovery
 capture_end

@@ -4,7 +4,7 @@
 # opcua: 48010
 # stacks: node-opcua client (client.js), node-opcua server (server.js)
 . "$(dirname "$0")/plant.sh"
-PORT=48010
+export PORT=48010
 opc_up
 capture
 opc_client read call

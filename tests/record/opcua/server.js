@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The PLC's OPC UA server, made of node-opcua: a small plant in namespace 2.
-// usage: server.js ADDRESS PORT PKI [chunk=BYTES] [lifetime=MS] [policies=all]
+// usage: server.js ADDRESS PORT PKI [chunk=BYTES] [lifetime=MS] [policies=NAME+NAME...]
 //
 //   ns=2;s=Recipe.Sugar ... Recipe.Water   Double, written by the MES      ns=2;s=Line.Speed Line.State Line.Count
 //   ns=2;s=Line.Start Line.Stop            methods of ns=2;s=Line          ns=2;s=Bulk.0 ... Bulk.999  Int32
@@ -15,7 +15,6 @@ const [address, port, pki, ...more] = process.argv.slice(2);
 const options = Object.fromEntries(more.map((m) => m.split("=")));
 const chunk = Number(options.chunk) || 65536;
 
-const { Basic128Rsa15, Basic256, Basic256Sha256, Aes128_Sha256_RsaOaep, Aes256_Sha256_RsaPss, None } = SecurityPolicy;
 const GUID = "72962b91-fa75-4ae6-8d28-b404dc7daf63";
 
 const SCALARS = {
@@ -79,9 +78,7 @@ function build(space) {
 	const server = new OPCUAServer({
 		port: Number(port), host: address, hostname: address, alternateHostname: [address], resourcePath: "/plc",
 		serverCertificateManager: manager("server"), userCertificateManager: manager("users"),
-		securityPolicies: options.policies === "all" ?
-			[None, Basic128Rsa15, Basic256, Basic256Sha256, Aes128_Sha256_RsaOaep, Aes256_Sha256_RsaPss] :
-			[None, Basic256Sha256, Aes256_Sha256_RsaPss],
+		securityPolicies: [SecurityPolicy.None, ...(options.policies || "Basic256Sha256+Aes256_Sha256_RsaPss").split("+").map((p) => SecurityPolicy[p])],
 		securityModes: [MessageSecurityMode.None, MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt],
 		serverInfo: { applicationUri: "urn:plc-caps:interlock", productUri: "urn:interlock:record", applicationName: { text: "plc-caps" } },
 		buildInfo: { productName: "plc-caps", buildNumber: "1", buildDate: new Date(0), manufacturerName: "interlock" },
