@@ -169,6 +169,7 @@ begin_part(struct engine *e, struct tcp_dir *d, uint32_t total)
 	return true;
 }
 
+static int32_t or_ours(struct engine *e, const struct flow *f, unsigned dir, struct cur w);
 static uint32_t feed_other(struct engine *e, struct flow *f, unsigned dir, struct cur seg,
     enum drop_reason *reason);
 
@@ -234,6 +235,9 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 		    ds->frame_on(w, (enum dis_dir)dir, f->variant, d->carry_len) :
 		    ds->frame(w, (enum dis_dir)dir, f->variant);
 		grown = 0;
+		e->call.variant = f->variant;
+		if (n == FRAME_OTHER)
+			n = or_ours(e, f, dir, w);
 		if (n > 0 && (uint32_t)n <= ds->max_pdu && (size_t)n <= cur_left(&w)) {
 			bool ok = give_pdu(e, ds, d, held ? w : cur_take(&seg, (size_t)n));
 
@@ -392,6 +396,38 @@ ask(const struct engine *e, const struct flow *f, struct cur w, unsigned dir, bo
 				best = r;
 		}
 	return best;
+}
+
+/*
+ * frame() said FRAME_OTHER.  In a flow that has proved to be the dissector's, what no other
+ * dissector claims is a malformed PDU of its own: its length, with VARIANT_OURS in the
+ * call.  All that is looked at lies in the PDU, so that the answer does not depend on the cut.
+ */
+static int32_t
+or_ours(struct engine *e, const struct flow *f, unsigned dir, struct cur w)
+{
+	const struct dissector *ds = dissectors[f->dis];
+	uint8_t who = 0, variant = 0;
+	enum dis_probe_result r;
+	size_t see = cur_left(&w);
+	bool hinted, whole;
+	int32_t n;
+
+	if (!ds->settled || !ds->settled(e->call.state))
+		return FRAME_OTHER;
+	n = ds->frame(w, (enum dis_dir)dir, f->variant | VARIANT_OURS);
+	whole = n > 0 && (size_t)n <= see;
+	if (whole)
+		see = (size_t)n;
+	if (see > PROBE_MAX)
+		see = PROBE_MAX;
+	r = ask(e, f, cur_make(w.p, see), dir, false, &who, &variant, &hinted);
+	if (r == PROBE_YES && who != f->dis)
+		return FRAME_OTHER;
+	if (r == PROBE_MAYBE && !whole && see < PROBE_MAX)
+		return FRAME_MORE;
+	e->call.variant |= VARIANT_OURS;
+	return n;
 }
 
 static bool

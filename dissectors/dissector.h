@@ -38,6 +38,9 @@ enum dis_probe_result { PROBE_NO = 0, PROBE_MAYBE, PROBE_YES };
 #define FRAME_BAD   (-1) /* this is not our framing; the engine desyncs */
 #define FRAME_OTHER (-2) /* a PDU of some other protocol begins here: the flow is
 			  * asked for its owner again, from this byte on */
+/* In variant, of frame() and pdu(): nobody else wants the PDU that frame() called
+ * FRAME_OTHER, and the flow is settled(): say its length, report it as malformed. */
+#define VARIANT_OURS 0x80
 /* The length cannot be known before n bytes are here (a PDU in several frames
  * of a lower layer): ask again then.  n > what the window held, <= max_pdu. */
 #define FRAME_NEED(n)	  (INT32_MIN + (int32_t)(n))
@@ -207,6 +210,12 @@ struct dissector {
 	 * frame() does it all.  Pure as well.
 	 */
 	int32_t (*frame_on)(struct cur window, enum dis_dir dir, uint8_t variant, uint32_t asked);
+	/*
+	 * Has this flow said anything that only our protocol says?  Then what frame()
+	 * calls FRAME_OTHER and nobody else claims is ours, and malformed (VARIANT_OURS).
+	 * NULL: never; a handshake that others share is no proof.
+	 */
+	bool (*settled)(const void *state);
 	/* Exactly one whole PDU. */
 	void (*pdu)(struct dis_call *call, struct cur pdu);
 	/*

@@ -103,10 +103,11 @@ iso_frame_on(struct cur w, enum dis_dir dir, uint8_t variant, uint32_t asked)
 
 /*
  * frame() of a dissector whose messages begin with the byte id: the length of
- * the first PDU, FRAME_OTHER when the TSDU belongs to somebody else.
+ * the first PDU, FRAME_OTHER when the TSDU belongs to somebody else (and nobody has
+ * said that it is ours all the same, VARIANT_OURS).
  */
 static inline int32_t
-iso_frame(struct cur w, uint8_t id)
+iso_frame(struct cur w, uint8_t id, uint8_t variant)
 {
 	struct cur c = w;
 	const uint8_t *p = cur_bytes(&c, ISO_DT_LEN);
@@ -119,7 +120,7 @@ iso_frame(struct cur w, uint8_t id)
 		return n;
 	if (__builtin_expect(cur_left(&c) == 0, 0))
 		return FRAME_MORE;
-	if (c.p[0] != id)
+	if (c.p[0] != id && !(variant & VARIANT_OURS))
 		return FRAME_OTHER;
 	return p[6] & ISO_EOT ? n : iso_frame_rest(w, (uint32_t)n);
 }

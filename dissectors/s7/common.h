@@ -198,6 +198,7 @@ enum state_flags {
 	ST_LOST = 1 << 1,    /* requests were lost in a gap, none matched since */
 	ST_CONNECT = 1 << 2, /* connection request seen, not confirmed */
 	ST_SETUP = 1 << 3,   /* setup communication was answered */
+	ST_SETTLED = 1 << 4, /* an S7 message was seen, not only the transport's */
 };
 
 struct s7_state {

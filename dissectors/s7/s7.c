@@ -34,8 +34,16 @@ static int32_t
 s7_frame(struct cur w, enum dis_dir dir, uint8_t variant)
 {
 	(void)dir;
-	(void)variant;
-	return iso_frame(w, S7_ID);
+	return iso_frame(w, S7_ID, variant);
+}
+
+/* A connection request proves nothing: others use the same transport. */
+static bool
+s7_settled(const void *state)
+{
+	const struct s7_state *st = state;
+
+	return (st->flags & ST_SETTLED) != 0;
 }
 
 /*
@@ -318,7 +326,7 @@ headless(struct dis_call *call, uint64_t a)
 	fact_begin(&f, &x, &pr, call->dir);
 	f.kind = FACT_MALFORMED;
 	f.opx = OPX_NONE;
-	(void)fact_end(call, &f, a | S7_A(BODY_SHORT));
+	(void)fact_end(call, &f, a);
 }
 
 /* What is remembered of a request that has gone on its way. */
@@ -539,6 +547,7 @@ static inline void
 message(struct dis_call *call, struct cur c, uint64_t a)
 {
 	struct s7_state *st = call->state;
+	const struct cur whole = c;
 	size_t all = cur_left(&c);
 	const uint8_t *p = cur_bytes(&c, S7_HEAD), *e, *fn;
 	struct fact f; /* member by member: clearing it all costs more than reading the PDU */
@@ -550,9 +559,11 @@ message(struct dis_call *call, struct cur c, uint64_t a)
 	bool server = call->dir == DIR_TO_CLIENT;
 
 	if (__builtin_expect(!p || p[0] != S7_ID, 0)) {
-		headless(call, a);
+		headless(call, a | (cur_left(&whole) > 0 && whole.p[0] != S7_ID ? S7_A(FOREIGN) :
+		    S7_A(BODY_SHORT)));
 		return;
 	}
+	st->flags |= ST_SETTLED;
 	props_begin(&pr, st, call->midstream);
 	fact_begin(&f, &x, &pr, call->dir);
 	x.present = HAS(P_ROSCTR) | HAS(P_REF);
@@ -652,7 +663,7 @@ s7_pdu(struct dis_call *call, struct cur tsdu)
 	uint64_t a = call->anomalies;
 
 	if (__builtin_expect(!p, 0)) {
-		headless(call, a);
+		headless(call, a | S7_A(BODY_SHORT));
 		return;
 	}
 	if (p[1] != 0)
@@ -860,6 +871,7 @@ const struct dissector dissector_s7 = {
 	.probe = s7_probe,
 	.frame = s7_frame,
 	.frame_on = iso_frame_on,
+	.settled = s7_settled,
 	.pdu = s7_pdu,
 	.gap = s7_gap,
 	.refuse = s7_refuse,

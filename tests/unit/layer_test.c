@@ -24,12 +24,13 @@ enum { CLIENT = 0, SERVER = 1, HEAD = 4, PDU_MAX = 600 };
 
 static unsigned asked; /* times a header was looked at */
 static unsigned pdus[2];
+static unsigned foreign; /* PDUs of nobody that a settled flow has to take */
 static bool leased_ok, liar; /* liar: what probe() claims, frame() gives away */
 static uint64_t said; /* hash of the facts' data */
 
 /* Headers from `at` on; the window's bytes before it are known to be whole frames. */
 static int32_t
-walk(struct cur c, size_t at, uint8_t who)
+walk(struct cur c, size_t at, uint8_t who, uint8_t variant)
 {
 	const uint8_t *b = c.p;
 	size_t n = cur_left(&c);
@@ -41,7 +42,8 @@ walk(struct cur c, size_t at, uint8_t who)
 		if (b[at] != 'L')
 			return FRAME_BAD;
 		if (at == 0 && (b[2] != who || liar))
-			return b[2] == 'a' || b[2] == 'b' ? FRAME_OTHER : FRAME_BAD;
+			if (!(variant & VARIANT_OURS))
+				return FRAME_OTHER;
 		if (b[at + 1] != '+')
 			return (int32_t)(at + HEAD + b[at + 3]);
 		at += HEAD + b[at + 3];
@@ -56,6 +58,16 @@ probe(struct cur c, uint8_t who)
 	return c.p[0] == 'L' && c.p[2] == who ? PROBE_YES : PROBE_NO;
 }
 
+/* A PDU of a or b was seen: the count of them is the state. */
+static bool
+settled(const void *state)
+{
+	uint64_t count;
+
+	memcpy(&count, state, sizeof(count));
+	return count > 0;
+}
+
 static void
 pdu(struct dis_call *call, struct cur c, unsigned who)
 {
@@ -63,6 +75,7 @@ pdu(struct dis_call *call, struct cur c, unsigned who)
 	    .anomalies = call->anomalies};
 	uint64_t *count = call->state, *more;
 
+	foreign += c.p[2] != 'a' + who;
 	++*count; /* zeroed when the flow became ours */
 	while (cur_left(&c) > 0) {
 		struct cur data;
@@ -89,14 +102,14 @@ pdu(struct dis_call *call, struct cur c, unsigned who)
 #define PROTOCOL(name_, who, index)                                                          \
 	static int32_t frame_##name_(struct cur c, enum dis_dir d, uint8_t v)                 \
 	{                                                                                     \
-		(void)d, (void)v;                                                             \
-		return walk(c, 0, who);                                                       \
+		(void)d;                                                                      \
+		return walk(c, 0, who, v);                                                    \
 	}                                                                                     \
 	static int32_t frame_on_##name_(struct cur c, enum dis_dir d, uint8_t v, uint32_t n)   \
 	{                                                                                     \
-		(void)d, (void)v;                                                             \
+		(void)d;                                                                      \
 		assert_true(n >= HEAD && n <= cur_left(&c));                                  \
-		return walk(c, n - HEAD, who);                                                \
+		return walk(c, n - HEAD, who, v);                                              \
 	}                                                                                     \
 	static enum dis_probe_result probe_##name_(struct cur c, enum dis_dir d, uint8_t *v)   \
 	{                                                                                     \
@@ -108,7 +121,7 @@ pdu(struct dis_call *call, struct cur c, unsigned who)
 	static const struct dissector name_ = {.name = #name_, .spec = "this test",           \
 	    .ports = ports, .max_pdu = PDU_MAX, .state_size = DIS_STATE_INLINE + 8,           \
 	    .schema = &schema, .probe = probe_##name_, .frame = frame_##name_,                \
-	    .frame_on = frame_on_##name_, .pdu = pdu_##name_}
+	    .settled = settled, .frame_on = frame_on_##name_, .pdu = pdu_##name_}
 
 static const uint16_t ports[] = {102, 0};
 static const char *const no_names[] = {NULL};
@@ -155,7 +168,7 @@ world(struct world *x)
 	struct engine_conf conf = {.memory_bytes = 2u << 20, .seed = 3, .on_fact = on_fact, .ctx = x};
 
 	memset(x, 0, sizeof(*x));
-	pdus[0] = pdus[1] = asked = 0;
+	pdus[0] = pdus[1] = asked = foreign = 0;
 	said = 1;
 	leased_ok = true;
 	x->e = engine_new(&conf);
@@ -330,6 +343,39 @@ half_a_pdu_of_the_other_side(void **state)
 	}
 }
 
+/* What nobody claims is the owner's, and malformed, once it has shown who it is: at every cut. */
+static void
+foreign_pdus_of_a_settled_flow(void **state)
+{
+	uint8_t p[128];
+	size_t n = 0;
+	struct world x;
+
+	(void)state;
+	n += put(p, '.', 'a', 6);
+	n += put(p + n, '.', 'x', 50); /* longer than what is asked about */
+	n += put(p + n, '+', 'x', 2);
+	n += put(p + n, '.', 'x', 1);
+	n += put(p + n, '.', 'a', 3);
+	for (size_t i = 1; i < n; i++)
+		for (size_t j = i + 1; j <= n; j++) {
+			world(&x);
+			say(&x, CLIENT, TCP_ACK, p, i);
+			say(&x, CLIENT, TCP_ACK, p + i, j - i);
+			if (j < n)
+				say(&x, CLIENT, TCP_ACK, p + j, n - j);
+			assert_int_equal(pdus[0], 4);
+			assert_int_equal(foreign, 2);
+			assert_int_equal(x.lost + x.foreign, 0);
+			world_end(&x);
+		}
+	world(&x); /* nothing shown yet: nobody's */
+	say(&x, CLIENT, TCP_ACK, p + HEAD + 6, n - HEAD - 6);
+	assert_int_equal(pdus[0], 0);
+	assert_int_equal(x.foreign, 1);
+	world_end(&x);
+}
+
 int
 main(void)
 {
@@ -339,6 +385,7 @@ main(void)
 	    cmocka_unit_test(endless_pdu_is_a_loss_of_step),
 	    cmocka_unit_test(nobody_is_asked_for_ever),
 	    cmocka_unit_test(half_a_pdu_of_the_other_side),
+	    cmocka_unit_test(foreign_pdus_of_a_settled_flow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
