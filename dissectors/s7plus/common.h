@@ -46,10 +46,13 @@ enum opx {
 };
 
 static const struct dis_op ops[N_OPX] = {
-#define XX(id, code, name, access, sets) [OPX_##id] = {OPX_##id, code, FACT_NO_SUB, access, (access) != 0, sets, name},
-#define FN(id, code, name, access, sets) [OPX_##id] = {OPX_##id, code, FACT_NO_SUB, access, true, sets, name},
-#define SUB(id, code, sub, name, access, sets) [OPX_##id] = {OPX_##id, code, sub, access, true, sets, name},
+#define ROW(id, code, sub, name, access, sets) \
+	[OPX_##id] = {OPX_##id, code, sub, access, (access) != 0, sets, name},
+#define XX(id, code, name, access, sets) ROW(id, code, FACT_NO_SUB, name, access, sets)
+#define FN(id, code, name, access, sets) ROW(id, code, FACT_NO_SUB, name, access, sets)
+#define SUB(id, code, sub, name, access, sets) ROW(id, code, sub, name, access, sets)
 #include "dissectors/s7plus/ops.def"
+#undef ROW
 #undef XX
 #undef FN
 #undef SUB
@@ -124,7 +127,7 @@ struct frag {
 	bool on;
 	uint8_t version, opcode, kind, opx;
 	uint8_t n; /* parts so far, at most 255 are counted */
-	uint16_t seq;
+	uint16_t code, seq;
 	uint32_t bytes; /* of data so far */
 };
 

@@ -33,8 +33,9 @@
 /*
  * Does the data of a DT, of which up to 4 bytes are here, begin a message of another
  * protocol?  Its first byte alone does not say so: within TLS a DT may begin
- * with any byte.  So: S7 (0x32, ROSCTR, two zero bytes) and the session layer of MMS
- * (ISO 8327: CONNECT, ACCEPT, or the empty GIVE TOKENS in front of data).
+ * with any byte.  So: S7 (0x32, ROSCTR, two zero bytes; in tiny DTs as much of it as
+ * there is) and the session layer of MMS (ISO 8327: CONNECT, ACCEPT, or the empty
+ * GIVE TOKENS in front of data).
  */
 static bool
 is_foreign(const uint8_t *p, size_t n)
@@ -53,7 +54,7 @@ is_foreign(const uint8_t *p, size_t n)
 
 		while (i < n && i < 4 && (p[i] & begins[k].mask[i]) == begins[k].b[i])
 			i++;
-		if (i == (n < 4 ? n : 4))
+		if (i == 4 || (i == n && k == 0))
 			return true;
 	}
 	return false;
@@ -97,8 +98,9 @@ probe_connect(struct cur w, size_t len)
 		return PROBE_MAYBE;
 	if (!iso_read_ctl(cur_take(&w, len), &ctl) || ctl.short_)
 		return PROBE_NO;
-	return cur_left(&ctl.dst) >= sizeof(root) - 1 && memcmp(ctl.dst.p, root, sizeof(root) - 1) == 0 ?
-	    PROBE_YES : PROBE_NO;
+	if (cur_left(&ctl.dst) < sizeof(root) - 1 || memcmp(ctl.dst.p, root, sizeof(root) - 1) != 0)
+		return PROBE_NO;
+	return PROBE_YES;
 }
 
 /* Data of the first DT: 0x72 and lengths that agree, or a TLS record. */
@@ -154,8 +156,9 @@ s7plus_probe(struct cur w, enum dis_dir dir, uint8_t *variant)
 static void
 begin(const struct dis_call *call, struct conn *st, struct fact *f, struct ext *x)
 {
-	*f = (struct fact){.dir = call->dir, .anomalies = call->anomalies, .ext = x, .props = &st->props,
-	    .kind = call->dir == DIR_TO_SERVER ? FACT_REQUEST : FACT_RESPONSE};
+	*f = (struct fact){.dir = call->dir, .anomalies = call->anomalies, .ext = x,
+	    .props = &st->props};
+	f->kind = call->dir == DIR_TO_SERVER ? FACT_REQUEST : FACT_RESPONSE;
 	*x = (struct ext){0};
 	st->props.known &= KNOWS_TEXT(TEXT_TSAP);
 	st->props.na = 0;
@@ -344,7 +347,8 @@ struct after {
 
 /* Opcode to body of a PDU's first frame. False: no opcode. */
 static bool
-first(struct dis_call *call, struct cur *c, bool goes_on, struct fact *f, struct ext *x, struct after *after)
+first(struct dis_call *call, struct cur *c, bool goes_on, struct fact *f, struct ext *x,
+    struct after *after)
 {
 	struct conn *st = call->state;
 	uint8_t opcode = cur_u8(c);
@@ -373,8 +377,8 @@ first(struct dis_call *call, struct cur *c, bool goes_on, struct fact *f, struct
 		x->flags = cur_u8(c);
 		fact_op(f, request(st, after->opx, c, goes_on, x, &f->anomalies));
 		f->anomalies |= pair_check(st, x->seq);
-		if (st->session_known && x->session != st->session && x->session != ID_NULL_SESSION &&
-		    x->session != 0)
+		if (st->session_known && x->session != st->session &&
+		    x->session != ID_NULL_SESSION && x->session != 0)
 			f->anomalies |= S7P_A(SESSION);
 	} else {
 		x->flags = cur_u8(c);
@@ -421,8 +425,7 @@ message(struct dis_call *call, struct cur c, uint8_t version, bool last)
 		if (version != g.version)
 			f.anomalies |= S7P_A(FRAGMENT_VERSION);
 		f.kind = g.kind;
-		f.code = g.opx == OPX_NOTIFICATION ? OC_NOTIFICATION :
-		    ops[g.opx].code ? ops[g.opx].code : 0;
+		f.code = g.code;
 		f.txn = x.seq = g.seq;
 		x.opcode = g.opcode;
 		x.present |= HAS(P_OPCODE) | (g.opx == OPX_NOTIFICATION ? 0 : HAS(P_SEQ));
@@ -439,7 +442,7 @@ message(struct dis_call *call, struct cur c, uint8_t version, bool last)
 	if (g.on || !last) {
 		if (!g.on)
 			g = (struct frag){.version = version, .opcode = x.opcode, .kind = f.kind,
-			    .opx = (uint8_t)f.opx, .seq = x.seq};
+			    .opx = (uint8_t)f.opx, .code = f.code, .seq = x.seq};
 		g.n = g.n < UINT8_MAX ? g.n + 1 : g.n;
 		g.bytes += bytes;
 		x.fragment = g.n;
@@ -600,8 +603,10 @@ static const struct dis_key keys[] = {
 
 #define FIELD(name, type, member, bit, help) {name, type, offsetof(struct ext, member), bit, help}
 static const struct dis_field fields[] = {
-	FIELD("version", FIELD_U8, version, P_VERSION, "protocol version; 254 system event, 255 keep-alive"),
-	FIELD("opcode", FIELD_U8, opcode, P_OPCODE, "49 request, 50 response, 51 notification, 2 response"),
+	FIELD("version", FIELD_U8, version, P_VERSION,
+	    "protocol version; 254 system event, 255 keep-alive"),
+	FIELD("opcode", FIELD_U8, opcode, P_OPCODE,
+	    "49 request, 50 response, 51 notification, 2 response"),
 	FIELD("seq", FIELD_U16, seq, P_SEQ, "sequence number, which the response repeats"),
 	FIELD("session", FIELD_U32, session, P_SESSION, "session id; 288 before there is one"),
 	FIELD("flags", FIELD_U8, flags, P_FLAGS, "transport flags; 0x40: no answer is wanted"),
@@ -619,7 +624,8 @@ static const struct dis_field fields[] = {
 	FIELD("tpdu_size", FIELD_U8, tpdu_size, P_TPDU_SIZE, "COTP: largest TPDU, as a power of two"),
 	FIELD("reason", FIELD_U8, reason, P_REASON, "COTP: reason of DR, cause of ER"),
 	FIELD("tls_record", FIELD_STR, tls_record, P_TLS_RECORD, "type of the first TLS record"),
-	FIELD("tls_handshake", FIELD_STR, tls_handshake, P_TLS_HANDSHAKE, "its handshake message, while readable"),
+	FIELD("tls_handshake", FIELD_STR, tls_handshake, P_TLS_HANDSHAKE,
+	    "its handshake message, while readable"),
 	FIELD("tls_bytes", FIELD_U32, tls_bytes, P_TLS, "bytes of TLS in this frame"),
 };
 
