@@ -339,7 +339,13 @@ put_pdu_sentence(struct jw *w, const struct words *k, const struct record *r)
 		put(w, " to ");
 		put(w, k->dst);
 	}
-	if (k->rule) {
+	if (r->verdict.reason == REASON_SECURITY) {
+		put(w, r->to_client ? " offers less than security asks: " : " is below security: ");
+		put(w, policy_key_name(r->verdict.rule));
+	} else if (r->verdict.reason == REASON_LIMIT) {
+		put(w, " exceeds limit ");
+		put(w, policy_key_name(r->verdict.rule));
+	} else if (k->rule) {
 		put(w, k->rule->deny ? " denied by rule " : " allowed with alert by rule ");
 		put(w, k->rule->name);
 	} else {
@@ -481,6 +487,8 @@ static void
 verdict_meta(struct jw *w, const struct words *k, const struct record *r)
 {
 	META_WORD(w, "il_reason", policy_reason_name(r->verdict.reason));
+	if (r->verdict.reason == REASON_SECURITY || r->verdict.reason == REASON_LIMIT)
+		META_WORD(w, "il_key", policy_key_name(r->verdict.rule));
 	if (r->kind == EVENT_CONDITION)
 		META_WORD(w, "il_condition", policy_cond_name(r->cond));
 	if (k->rule)

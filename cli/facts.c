@@ -158,6 +158,8 @@ verdict_text(struct facts *fx, const struct verdict *v)
 	jw_str(&w, "reason", policy_reason_name(v->reason));
 	if (v->reason == REASON_CONDITION)
 		jw_str(&w, "condition", policy_cond_name((uint8_t)v->rule));
+	if ((v->reason == REASON_SECURITY || v->reason == REASON_LIMIT) && v->rule != RULE_NONE)
+		jw_str(&w, "key", policy_key_name(v->rule));
 	c->v = *v;
 	c->len = (uint16_t)jw_len(&w);
 	return c;

@@ -56,6 +56,9 @@ report_decider(const struct policy *pol, const struct finding *f, char *buf)
 		snprintf(buf, NAME_SIZE, "%s/%s", ri.conduit, ri.name);
 	else if (f->reason == REASON_CONDITION)
 		snprintf(buf, NAME_SIZE, "condition %s", policy_cond_name((uint8_t)f->rule));
+	else if (f->reason == REASON_SECURITY || f->reason == REASON_LIMIT)
+		snprintf(buf, NAME_SIZE, "%s: %s %s", policy_conduit_name(pol, f->conduit),
+		    policy_reason_name(f->reason), policy_key_name(f->rule));
 	else if (f->conduit != RULE_NONE)
 		snprintf(buf, NAME_SIZE, "%s: %s", policy_conduit_name(pol, f->conduit),
 		    policy_reason_name(f->reason));

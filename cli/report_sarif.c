@@ -116,10 +116,13 @@ static bool
 same_decider(const struct finding *a, const struct finding *b)
 {
 	bool ruled = a->reason == REASON_RULE || a->reason == REASON_CONDITION;
+	bool keyed = a->reason == REASON_SECURITY || a->reason == REASON_LIMIT;
 
 	if (a->reason != b->reason)
 		return false;
-	return ruled ? a->rule == b->rule : a->conduit == b->conduit;
+	if ((ruled || keyed) && a->rule != b->rule)
+		return false;
+	return ruled || a->conduit == b->conduit;
 }
 
 /* Was this rule id already given by an earlier finding? */

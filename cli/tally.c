@@ -204,8 +204,8 @@ tally_fact_slow(struct tally *t, const struct engine_pdu *pdu)
 
 /*
  * What a guard would not let pass, and what no rule allows even where
- * `otherwise: alert` lets it.  An allow rule or a condition whose choice is
- * `alert` tells, but the packet is allowed.
+ * `otherwise: alert` lets it.  An allow rule, a condition or a limit whose choice
+ * is `alert` tells, and so does a server's weak offer, but the packet is allowed.
  */
 bool
 tally_denies(const struct verdict *v)
@@ -213,7 +213,8 @@ tally_denies(const struct verdict *v)
 	if (v->would >= VERDICT_REJECT)
 		return true;
 	return v->would == VERDICT_ALERT && v->reason != REASON_RULE &&
-	       v->reason != REASON_CONDITION && v->reason != REASON_RESPONSE;
+	       v->reason != REASON_CONDITION && v->reason != REASON_RESPONSE &&
+	       v->reason != REASON_SECURITY && v->reason != REASON_LIMIT;
 }
 
 static struct finding

@@ -50,6 +50,22 @@ struct compiler {
 	uint32_t n_in;
 };
 
+/* An address range in which rule k of the set is (limit NULL) or is limited. */
+struct piece {
+	uint32_t lo, hi, k;
+	const struct limit *limit;
+};
+struct pieces {
+	struct piece *v;
+	uint32_t n, cap;
+};
+
+struct event { /* of a sweep: at this address a piece starts or has ended */
+	uint32_t at;
+	bool start;
+	const struct piece *piece;
+};
+
 /* Candidates of one seg, in the order in which rules are tried. */
 struct cands {
 	struct tb_cand *v;
@@ -73,6 +89,13 @@ struct tb_seg cands_seg(struct compiler *k, struct arena *a, struct cands *cs, u
 /* The entry for this content; *fresh when it is new (bits are then copied). */
 struct set *sets_find(struct compiler *k, struct arena *a, struct sets *t, const uint64_t *bits,
     bool *fresh);
+
+int event_cmp(const void *a, const void *b);
+
+/* compile_space.c: a dir for a slot of the set at hand; 0 when it is too big. */
+uint32_t compile_flat(struct compiler *k, unsigned slot);
+uint32_t compile_subs(struct compiler *k, unsigned slot);
+uint32_t compile_named(struct compiler *k, unsigned slot);
 
 /* compile_name.c: a dir for the names of a slot, of the rules of the set for which has[i]. */
 uint32_t compile_names(struct compiler *k, unsigned slot, const bool *has);

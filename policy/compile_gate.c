@@ -212,7 +212,7 @@ compile_steps(struct compiler *k, struct sets *classes, struct tb_block *t)
 static uint32_t
 key_index(const struct compiler *k, const struct dis_key *key)
 {
-	return (uint32_t)(key - k->sc->keys);
+	return (uint32_t)k->block->proto << 16 | (uint32_t)(key - k->sc->keys);
 }
 
 static uint32_t
@@ -266,8 +266,10 @@ compile_gate(struct compiler *k, struct tb_block *t)
 {
 	const struct block *b = k->block;
 	struct tb_max *max = arena_array(k->a, b->limits.n + 1u, sizeof(*max));
-	uint8_t mode = k->conduit->mode, otherwise = k->conduit->otherwise;
+	uint8_t mode = k->conduit->mode, below = k->conduit->otherwise;
 
+	if (below == VERDICT_ALERT) /* as with a deny rule: what is below the floor is refused */
+		below = VERDICT_DROP;
 	put_floor(k, t);
 	*(uint32_t *)max = b->limits.n;
 	for (uint32_t i = 0; i < b->limits.n; i++)
@@ -277,7 +279,7 @@ compile_gate(struct compiler *k, struct tb_block *t)
 		t->limits = image_put(&k->im, (const uint32_t *)max, (b->limits.n + 1) * 3);
 		t->gate |= GATE_LIMITS;
 	}
-	t->below = tb_bits(mode_apply(mode, otherwise), otherwise, REASON_SECURITY, mode);
+	t->below = tb_bits(mode_apply(mode, below), below, REASON_SECURITY, mode);
 	t->over = tb_bits(mode_apply(mode, b->over), b->over, REASON_LIMIT, mode);
 	t->told = tb_bits(mode_apply(mode, VERDICT_ALERT), VERDICT_ALERT, REASON_SECURITY, mode);
 	t->gate |= b->learn_once ? GATE_LEARN : 0u;

@@ -175,7 +175,8 @@ work_left(struct lint *l)
 static bool
 denies_for_sure(const struct lint *l, const struct rule *r)
 {
-	return r->enabled && r->mode != MODE_ALERT && r->mode != MODE_LEARN && !rule_limits(l, r);
+	return r->enabled && r->mode != MODE_ALERT && r->mode != MODE_LEARN && !rule_limits(l, r) &&
+	    r->conds.n == 0 && !r->subs_stated;
 }
 
 static void
@@ -273,6 +274,14 @@ lint_block(struct lint *l, const struct block *b, struct arena *scratch)
 			lint_shadowed(l, b->allow.v[i], b->deny.n);
 			lint_undone(l, b->allow.v[i]);
 		}
+	if (schema_encrypts(l->sc) && enabled != 0 && b->encrypted == BLOCK_UNSAID)
+		complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col, "%s: no word on "
+		    "encrypted requests, which no rule can read: write encrypted: drop, or "
+		    "endpoint-only", b->dis->name);
+	if (b->endpoint_only && b->floor.n == 0)
+		complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col, "%s: encrypted: "
+		    "endpoint-only asks nothing of an encrypted session where nothing is said under "
+		    "security", b->dis->name);
 	if (enabled == 0)
 		complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col, "%s: no rule allows "
 		    "anything", b->dis->name);

@@ -355,6 +355,14 @@ policy_reason_name(uint8_t reason)
 }
 
 const char *
+policy_key_name(uint32_t rule)
+{
+	const struct dis_schema *sc = rule >> 16 < n_dissectors ? dissectors[rule >> 16]->schema : NULL;
+
+	return sc && (rule & 0xffff) < sc->n_keys ? sc->keys[rule & 0xffff].name : "-";
+}
+
+const char *
 policy_cond_name(uint8_t cond)
 {
 	static const char *const names[] = {"unparsable", "unsolicited", "midstream",

@@ -41,9 +41,9 @@ enum policy_reason {
 	REASON_CONDITION,   /* a condition of the policy; .rule is the enum policy_cond */
 	REASON_L2,	    /* the l2 section */
 	REASON_NO_POLICY,   /* none was given */
-	REASON_SECURITY,    /* what every request of the block has to meet; .rule is the
-			     * schema's key that failed, or RULE_NONE: met, and that is enough */
-	REASON_LIMIT,	    /* the message exceeds a limit of the block; .rule is its key */
+	REASON_SECURITY,    /* what every request of the block has to meet; .rule is for
+			     * policy_key_name(), or RULE_NONE: met, and that is enough */
+	REASON_LIMIT,	    /* the message exceeds a limit of the block; .rule the same */
 };
 
 struct verdict {
@@ -171,6 +171,8 @@ size_t policy_bytes(const struct policy *pol);	      /* memory it holds */
 
 const char *verdict_action_name(uint8_t action); /* "allow", ... */
 const char *policy_reason_name(uint8_t reason);	 /* "rule", "default_deny", ... */
+/* The key of a block that failed, by .rule of a verdict for reason security or limit. */
+const char *policy_key_name(uint32_t rule);
 const char *policy_cond_name(uint8_t cond);	 /* "overlap-differs" as in YAML */
 
 /*

@@ -121,19 +121,84 @@ rule_line(const struct why *w, const struct rule *r, const char *fmt, ...)
 	fputc('\n', w->to);
 }
 
-/* Unit and function; false when they already say no. */
+/* What a property is, in words. */
+static const char *
+prop_text(const struct dis_key *key, const struct fact_props *x, char *buf, size_t size)
+{
+	bool text = key->kind == KEY_TEXT;
+	uint32_t bit = 1u << (key->prop + (text ? 16 : 0)), v, n = 0;
+
+	if (x && x->na & bit)
+		return "does not apply yet";
+	if (!x || !(x->known & bit))
+		return "is not known";
+	if (text) {
+		snprintf(buf, size, "is \"%.*s\"", (int)(x->text[key->prop].n < 80 ?
+		    x->text[key->prop].n : 80), x->text[key->prop].p);
+		return buf;
+	}
+	v = x->num[key->prop];
+	while (key->words && key->words[n] && n < v)
+		n++;
+	if (key->words && key->words[n] && n == v)
+		snprintf(buf, size, "is %s", key->words[n]);
+	else if (v == UINT32_MAX)
+		return "is none that has a name";
+	else
+		snprintf(buf, size, "is %u", v);
+	return buf;
+}
+
+/* The first property that is not as the rule asks. */
+static const struct cond *
+cond_missed(const struct rule *r, const struct fact *f)
+{
+	for (uint32_t i = 0; i < r->conds.n; i++)
+		if (!cond_holds(&r->conds.v[i], f->props, r->deny, r->deny))
+			return &r->conds.v[i];
+	return NULL;
+}
+
+/* Unit, function and session; false when they already say no. */
 static bool
 rule_fits(const struct why *w, const struct rule *r)
 {
+	const struct cond *c = cond_missed(r, w->f);
+	char buf[128];
+
 	if (!r->enabled)
 		rule_line(w, r, "is not enabled");
 	else if (!ivals_has(&r->units, w->f->unit))
 		rule_line(w, r, "unit %u is not among its units", w->f->unit);
 	else if (!rule_has_op(r, w->f->opx))
 		rule_line(w, r, "%s (code %u) is not among its functions", w->f->op, w->f->code);
+	else if (c)
+		rule_line(w, r, "its %s is not met: that %s", c->key->name,
+		    prop_text(c->key, w->f->props, buf, sizeof(buf)));
 	else
 		return true;
 	return false;
+}
+
+/* Which part of a named thing ("attributes Value"). */
+static const char *
+sub_text(const struct why *w, const struct fact_item *it, char *buf, size_t size)
+{
+	for (unsigned i = 0; i < w->sc->n_keys; i++) {
+		const struct dis_key *k = &w->sc->keys[i];
+		uint32_t n = 0;
+
+		if (k->kind != KEY_SUB || k->space != it->space)
+			continue;
+		while (k->words && k->words[n] && n < it->sub)
+			n++;
+		if (k->words && k->words[n] && n == it->sub && k->words[n][0])
+			snprintf(buf, size, "%s %s", k->name, k->words[n]);
+		else
+			snprintf(buf, size, "%s %u", k->name, it->sub);
+		return buf;
+	}
+	return "it";
 }
 
 static void
@@ -146,6 +211,12 @@ rule_item(const struct why *w, const struct rule *r, const struct fact_item *it)
 	if (!rule_fits(w, r))
 		return;
 	if (schema_has(w->sc, KEY_PATTERN, it->space)) {
+		const struct ivals *subs = &r->subs[slot_of(it->space, it->access)];
+
+		if (subs->n != 0 && !ivals_has(subs, it->sub)) {
+			rule_line(w, r, "does not hold for %s", sub_text(w, it, buf, sizeof(buf)));
+			return;
+		}
 		rule_line(w, r, r->everything || names_hit(r, slot_of(it->space, it->access), it) ? "matches" : "no pattern of it matches \"%.*s\"",
 		    (int)(it->name_len < 120 ? it->name_len : 120), it->name ? it->name : "");
 		return;
@@ -190,7 +261,10 @@ items(const struct why *w)
 		}
 		if (++n > WHY_ITEMS)
 			continue;
-		if (it.name)
+		if (schema_has(w->sc, KEY_PATTERN, it.space) && !it.name)
+			fprintf(w->to, "   item %u: %s %s whose name is not known\n", n,
+			    fact_access_name(it.access), w->sc->spaces[it.space].name);
+		else if (it.name)
 			fprintf(w->to, "   item %u: %s %s \"%.*s\"\n", n, fact_access_name(it.access),
 			    w->sc->spaces[it.space].name,
 			    (int)(it.name_len < 120 ? it.name_len : 120), it.name);
@@ -209,6 +283,39 @@ items(const struct why *w)
 	}
 }
 
+/* --- what the block asks -------------------------------------------------------------------- */
+
+static void
+block_asks(const struct why *w)
+{
+	const struct fact_props *x = w->f->props;
+	char buf[128];
+
+	for (uint32_t i = 0; i < w->b->floor.n; i++) {
+		const struct cond *c = &w->b->floor.v[i];
+		bool met = cond_holds(c, x, false, w->b->learn_once && x && x->midstream);
+
+		fprintf(w->to, "   %s %s:%u:%u: %s %s: %s\n", c->key->map, w->p->rs->file,
+		    c->place.line, c->place.col, c->key->name, prop_text(c->key, x, buf, sizeof(buf)),
+		    met ? "met" : "below what is asked of every request");
+	}
+}
+
+static void
+block_limits(const struct why *w)
+{
+	const struct fact_props *x = w->f->props;
+
+	for (uint32_t i = 0; i < w->b->limits.n; i++) {
+		const struct maximum *m = &w->b->limits.v[i];
+
+		if (x && x->known >> m->key->prop & 1 && x->num[m->key->prop] > m->max)
+			fprintf(w->to, "   limit %s:%u:%u: %s is %u, at most %u: %s\n", w->p->rs->file,
+			    m->place.line, m->place.col, m->key->name, x->num[m->key->prop], m->max,
+			    verdict_action_name(w->b->over));
+	}
+}
+
 /* --- the whole path -------------------------------------------------------------------------- */
 
 static void
@@ -219,6 +326,8 @@ verdict_line(const struct policy *p, const struct verdict *v, FILE *to)
 	fprintf(to, "verdict: %s (%s", verdict_action_name(v->action), policy_reason_name(v->reason));
 	if (v->reason == REASON_CONDITION)
 		fprintf(to, " %s", policy_cond_name((uint8_t)v->rule));
+	else if ((v->reason == REASON_SECURITY || v->reason == REASON_LIMIT) && v->rule != RULE_NONE)
+		fprintf(to, " %s", policy_key_name(v->rule));
 	else if (policy_rule_info(p, v->rule, &info) == 0)
 		fprintf(to, " \"%s/%s\", %s:%u:%u", info.conduit, info.name, info.file, info.line,
 		    info.col);
@@ -263,13 +372,17 @@ policy_why(const struct policy *p, const struct net_tuple *t, const struct fact 
 	} else if (f->kind == FACT_REQUEST || f->kind == FACT_OTHER) {
 		w.sc = w.b->dis->schema;
 		fprintf(to, "%s: %s (code %u), unit %u\n", w.b->dis->name, f->op, f->code, f->unit);
+		block_asks(&w);
+		block_limits(&w);
 		items(&w);
 		if (v.reason == REASON_OTHERWISE)
 			fprintf(to, "   no rule allows all of it: otherwise %s\n",
 			    verdict_action_name(w.c->otherwise));
 	} else {
+		w.sc = w.b->dis->schema;
 		fprintf(to, "%s: %s, judged by the request it answers\n", w.b->dis->name,
 		    fact_kind_name(f->kind));
+		block_limits(&w);
 	}
 	verdict_line(p, &v, to);
 }

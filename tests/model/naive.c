@@ -409,6 +409,12 @@ by_rules(const struct ruleset *rs, const struct conduit *c, const struct block *
 	return w.v;
 }
 
+static uint32_t
+key_number(const struct block *b, const struct dis_key *key)
+{
+	return b->proto * 65536u + (uint32_t)(key - b->dis->schema->keys);
+}
+
 static void
 by_limits(const struct conduit *c, const struct block *b, const struct fact *f, struct worst *w)
 {
@@ -418,7 +424,7 @@ by_limits(const struct conduit *c, const struct block *b, const struct fact *f, 
 		if (f->props && f->props->known >> m->key->prop & 1 &&
 		    f->props->num[m->key->prop] > m->max)
 			worst_add(w, verdict_in(c->mode, b->over, REASON_LIMIT,
-			    (uint32_t)(m->key - b->dis->schema->keys), c->index));
+			    key_number(b, m->key), c->index));
 	}
 }
 
@@ -431,8 +437,9 @@ by_floor(const struct conduit *c, const struct block *b, const struct fact *f, s
 
 		if (property_fits(ask, f->props, false, b->learn_once && f->props && f->props->midstream))
 			continue;
-		worst_add(w, verdict_in(c->mode, c->otherwise, REASON_SECURITY,
-		    (uint32_t)(ask->key - b->dis->schema->keys), c->index));
+		worst_add(w, verdict_in(c->mode,
+		    c->otherwise == VERDICT_ALERT ? VERDICT_DROP : c->otherwise, REASON_SECURITY,
+		    key_number(b, ask->key), c->index));
 		return;
 	}
 }
@@ -454,7 +461,7 @@ by_offers(const struct conduit *c, const struct block *b, const struct fact *f, 
 					named = true;
 			if (f->props->num[ask->key->offer - 1] >> word & 1 && !named)
 				worst_add(w, verdict_in(c->mode, VERDICT_ALERT, REASON_SECURITY,
-				    (uint32_t)(ask->key - b->dis->schema->keys), c->index));
+				    key_number(b, ask->key), c->index));
 		}
 	}
 }
