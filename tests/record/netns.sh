@@ -4,8 +4,8 @@
 # in modbus/, s7/, opcua/ and mixed/: each describes its capture in its top comment (which becomes the note beside the
 # capture), calls net_up, starts a server, captures, lets clients talk.
 #
-#   hmi1 eng1 mes attacker --+
-#                            br0 --- plc-filler plc-caps        MTU 1500, no offloads
+#   hmi1 eng1 mes infra attacker --+
+#                                  br0 --- plc-filler plc-caps        MTU 1500, no offloads
 #
 # The bridge is promiscuous, so every frame passes it exactly once, as on a SPAN port.
 # Checksums and segments are those of the wire: offloads are off on every interface.
@@ -32,7 +32,7 @@ PATH=$PATH:/usr/sbin:/sbin
 declare -A NET_HOST=(
 	[hmi1]="5 00:1b:1b:aa:bb:01" [eng1]="9 00:1b:1b:aa:bb:09" [mes]="20 00:50:56:aa:bb:20"
 	[plc-filler]="130 00:80:f4:aa:bb:30" [plc-caps]="131 00:1b:1b:aa:bb:31"
-	[attacker]="66 02:00:00:00:00:66")
+	[infra]="10 00:50:56:aa:bb:10" [attacker]="66 02:00:00:00:00:66")
 NET_TMP=$(mktemp -d)
 NET_NS=() NET_PIDS=()
 

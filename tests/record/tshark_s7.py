@@ -11,6 +11,7 @@ AREAS = {0x03: "SI", 0x05: "SF", 0x06: "AI", 0x07: "AQ", 0x1C: "C", 0x1D: "T", 0
          0x80: "P", 0x81: "I", 0x82: "Q", 0x83: "M", 0x84: "DB", 0x85: "DI", 0x86: "L", 0x87: "V"}
 COTP = {0x0E: "connect request", 0x0D: "connect confirm", 0x08: "disconnect request", 0x0C: "disconnect confirm",
         0x07: "error"}
+CONNECTS = 0x0E, 0x0D
 S7ANY = 0x10
 EMPTY_DT = 7  # octets of a TPKT whose COTP data unit has no data
 
@@ -121,6 +122,8 @@ def read(pcap, _recorder=None):
                 elif name == "cotp" and empty and number(proto, "cotp.eot") == 0:
                     yield Pdu(frame, src, None, "COTP empty data unit")
                 elif name == "cotp" and (kind := number(proto, "cotp.type")) in COTP:
+                    if kind in CONNECTS and not show(proto, "cotp.dst-tsap-bytes"):
+                        continue  # another user of COTP: RDP gives no TSAP
                     yield Pdu(frame, src, "response" if kind in (0x0D, 0x0C) else "request", "COTP " + COTP[kind],
                               src_tsap=show(proto, "cotp.src-tsap-bytes"), dst_tsap=show(proto, "cotp.dst-tsap-bytes"))
                 elif name == "s7comm":

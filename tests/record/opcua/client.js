@@ -231,6 +231,28 @@ const STEPS = {
 			await s.read(value("ns=2;s=Line.Speed"));
 	}),
 
+	// The MES's day: a look around, some values watched, a recipe written.
+	mes: () => session(async (s) => {
+		await s.browse("ns=2;s=Recipe");
+		await s.read([...RECIPE, "ns=2;s=Line.Speed", "ns=2;s=Line.Count"].map(value));
+		const sub = await s.createSubscription2({ requestedPublishingInterval: 250, requestedLifetimeCount: 100, requestedMaxKeepAliveCount: 5,
+			publishingEnabled: true });
+		ua.ClientMonitoredItemGroup.create(sub, ["ns=2;s=Line.Speed", "ns=2;s=Line.Count"].map(value),
+			{ samplingInterval: 200, queueSize: 2, discardOldest: true }, TimestampsToReturn.Source);
+		for (let i = 0; i < 3; i++) {
+			await sleep(400);
+			await s.write(RECIPE.map((n) => write(n, DataType.Double, i)));
+		}
+	}),
+
+	// What the MES may not: a machine value, a recipe with one node too many, a method.
+	astray: () => session(async (s) => {
+		await s.write(write("ns=2;s=Line.Mode", DataType.Int32, 2));
+		await s.write([write(RECIPE[0], DataType.Double, 1), write("ns=2;i=1001", DataType.Int32, 0)]);
+		await s.call({ objectId: "ns=2;s=Line", methodId: "ns=2;s=Line.Stop", inputArguments: [
+			{ dataType: DataType.Double, value: 0 }, { dataType: DataType.String, value: "end of shift" }] });
+	}),
+
 	// Polls until it is killed.
 	hang: () => session(async (s) => {
 		await s.createSubscription2({ requestedPublishingInterval: 200, requestedLifetimeCount: 100, requestedMaxKeepAliveCount: 2, publishingEnabled: true });

@@ -202,6 +202,48 @@ const PLANS = {
 			}
 		}, { kind: one.CONNTYPE_OP });
 	},
+
+	// The panel of the capping machine, as policies allow it: reads, one set point in DB10.DBB0..20, the CPU's state.
+	caps(rounds = 30) {
+		session((step) => {
+			for (let i = 0; i < rounds; i++) {
+				step("DBRead", 10, 0, 21);
+				step("MBRead", 0, 16);
+				step("ReadMultiVars", [item(DB, 1, BYTE, 0, 32), item(DB, 10, WORD, 4), item(MK, 0, BYTE, 3)]);
+				if (i % 5 === 0)
+					step("DBWrite", 10, 4, 2, word(i * 20));
+				if (i % 10 === 0)
+					step("PlcStatus");
+				sleep(80);
+			}
+		}, { kind: one.CONNTYPE_OP });
+	},
+
+	// The same panel where it may not: next to the recipe, across its end, an output, one bad item among good ones, and stop.
+	astray() {
+		session((step) => {
+			step("DBRead", 10, 0, 21);
+			step("DBWrite", 10, 30, 2, word(1));
+			step("DBWrite", 10, 19, 4, bytes(4));
+			step("ABWrite", 0, 1, bytes(1));
+			step("WriteMultiVars", [item(DB, 10, BYTE, 2, 1, bytes(1)), item(DB, 2, WORD, 0, 1, word(7))]);
+			step("PlcStop");
+			step("PlcHotStart");
+		}, { kind: one.CONNTYPE_OP });
+	},
+
+	// An engineering tool at work: identity, blocks, clock, a download, stop and start.
+	engineer() {
+		session((step) => {
+			step("GetOrderCode");
+			step("ListBlocks");
+			step("Upload", one.Block_OB, 1, 4096);
+			step("Download", 10, blockOf(10));
+			step("SetPlcSystemDateTime");
+			step("PlcStop");
+			step("PlcColdStart");
+		});
+	},
 };
 
 // A data block as a PLC stores it (MC7 header of 36 bytes, body, footer), enough for the client to send it.
