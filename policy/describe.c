@@ -5,37 +5,106 @@
 
 #include "policy/policy.h"
 
-static const char *
-kind_name(uint8_t kind)
+static void
+describe_words(const struct dis_key *k, FILE *to)
 {
-	static const char *const names[] = {
-	    [KEY_OPS] = "functions", [KEY_UNIT] = "numbers", [KEY_RANGE] = "ranges",
-	    [KEY_VALUES] = "map of range to limit", [KEY_PATTERN] = "globs",
-	    [KEY_ACCESS] = "map of the range keys"};
+	const char *between = "";
 
-	return kind < sizeof(names) / sizeof(names[0]) && names[kind] ? names[kind] : "?";
+	for (unsigned i = 0; k->words && k->words[i]; i++)
+		if (k->words[i][0]) {
+			fprintf(to, "%s`%s`", between, k->words[i]);
+			between = ", ";
+		}
+}
+
+static void
+describe_holds(const struct dis_schema *sc, const struct dis_key *k, FILE *to)
+{
+	const struct dis_space *sp =
+	    k->space < sc->n_spaces ? &sc->spaces[k->space] : NULL; /* or the notation says it */
+
+	switch ((enum dis_key_kind)k->kind) {
+	case KEY_OPS:
+		fprintf(to, "functions");
+		break;
+	case KEY_RANGE:
+		fprintf(to, "ranges");
+		if (sp && sp->max_sub)
+			fprintf(to, ", 0..%u of 0..%u", sp->max, sp->max_sub);
+		else if (sp)
+			fprintf(to, ", 0..%u on the wire", sp->max);
+		break;
+	case KEY_VALUES:
+		fprintf(to, "map of range to limit");
+		if (sp)
+			fprintf(to, ", %u bits", sp->value_bits);
+		break;
+	case KEY_PATTERN:
+	case KEY_TEXT:
+		fprintf(to, "globs");
+		break;
+	case KEY_ACCESS:
+		fprintf(to, "map of the range keys");
+		break;
+	case KEY_UNIT:
+	case KEY_NUMBER:
+	case KEY_LIMIT:
+		fprintf(to, "%s %u..%u", k->kind == KEY_LIMIT ? "a number" : "numbers", k->lo, k->hi);
+		break;
+	case KEY_SUB:
+	case KEY_WORD:
+		if (k->words)
+			describe_words(k, to);
+		if (k->kind == KEY_SUB)
+			fprintf(to, "%snumbers %u..%u", k->words ? "; " : "", k->lo, k->hi);
+		break;
+	}
+}
+
+static void
+describe_key(const struct dis_schema *sc, const struct dis_key *k, FILE *to)
+{
+	fprintf(to, "| `%s`%s | ", k->name, k->required ? " (required)" : "");
+	describe_holds(sc, k, to);
+	fprintf(to, " | %s |\n", k->help);
+}
+
+/* The keys of one map of the block, where i is the first of them; limits are one too. */
+static void
+describe_map(const struct dis_schema *sc, unsigned first, const char *map, FILE *to)
+{
+	bool limits = strcmp(map, "limits") == 0;
+
+	fprintf(to, "\n| key of `%s` in the block | holds | meaning |\n|---|---|---|\n", map);
+	for (unsigned i = first; i < sc->n_keys; i++)
+		if (limits ? sc->keys[i].kind == KEY_LIMIT :
+			     sc->keys[i].map && strcmp(sc->keys[i].map, map) == 0)
+			describe_key(sc, &sc->keys[i], to);
 }
 
 static void
 describe_keys(const struct dis_schema *sc, FILE *to)
 {
+	bool limits = false;
+
 	fprintf(to, "| key of a rule | holds | meaning |\n|---|---|---|\n");
+	for (unsigned i = 0; i < sc->n_keys; i++)
+		if (!sc->keys[i].map && sc->keys[i].kind != KEY_LIMIT)
+			describe_key(sc, &sc->keys[i], to);
 	for (unsigned i = 0; i < sc->n_keys; i++) {
 		const struct dis_key *k = &sc->keys[i];
+		bool seen = false;
 
-		fprintf(to, "| `%s`%s | %s", k->name, k->required ? " (required)" : "",
-		    kind_name(k->kind));
-		if (k->kind == KEY_UNIT)
-			fprintf(to, " %u..%u", k->lo, k->hi);
-		if (k->kind == KEY_VALUES)
-			fprintf(to, ", %u bits", sc->spaces[k->space].value_bits);
-		if (k->kind == KEY_RANGE && sc->spaces[k->space].max_sub)
-			fprintf(to, ", 0..%u of 0..%u", sc->spaces[k->space].max,
-			    sc->spaces[k->space].max_sub);
-		else if (k->kind == KEY_RANGE)
-			fprintf(to, ", 0..%u on the wire", sc->spaces[k->space].max);
-		fprintf(to, " | %s |\n", k->help);
+		for (unsigned j = 0; k->map && j < i; j++)
+			seen = seen || (sc->keys[j].map && strcmp(sc->keys[j].map, k->map) == 0);
+		if (k->map && !seen)
+			describe_map(sc, i, k->map, to);
 	}
+	for (unsigned i = 0; i < sc->n_keys && !limits; i++)
+		if (sc->keys[i].kind == KEY_LIMIT) {
+			describe_map(sc, i, "limits", to);
+			limits = true;
+		}
 }
 
 static void
@@ -44,7 +113,17 @@ describe_code(const struct dis_op *op, FILE *to)
 	if (op->sub == FACT_NO_SUB)
 		fprintf(to, "%u", op->code);
 	else
-		fprintf(to, "%u/%u", op->code, op->sub);
+		fprintf(to, op->code > 255 ? "0x%x/%u" : "%u/%u", op->code, op->sub);
+}
+
+/* Codes that people know by heart are small; else the names say more. */
+static bool
+codes_known(const struct dis_schema *sc)
+{
+	for (unsigned i = 0; i < sc->n_ops; i++)
+		if (sc->ops[i].code > 255)
+			return false;
+	return true;
 }
 
 static void
@@ -59,7 +138,10 @@ describe_set(const struct dis_schema *sc, const char *name, unsigned bit, FILE *
 		if (bit < 32 ? !(op->sets >> bit & 1) : !op->known)
 			continue;
 		fputs(first ? "" : ", ", to);
-		describe_code(op, to);
+		if (codes_known(sc))
+			describe_code(op, to);
+		else
+			fprintf(to, "`%s`", op->name);
 		first = false;
 	}
 	fprintf(to, " |\n");
@@ -78,7 +160,7 @@ policy_describe(const struct dissector *dis, FILE *to)
 		fprintf(to, ". %s\n\n", sc->options[i].help);
 	}
 	describe_keys(sc, to);
-	fprintf(to, "\n| set | codes |\n|---|---|\n");
+	fprintf(to, "\n| set | %s |\n|---|---|\n", codes_known(sc) ? "codes" : "functions");
 	for (unsigned s = 0; sc->sets && sc->sets[s] && s < 32; s++)
 		describe_set(sc, sc->sets[s], s, to);
 	describe_set(sc, "all", 32, to);

@@ -124,6 +124,17 @@ rule_does(const struct lint *l, const struct rule *r, uint8_t access)
 	return false;
 }
 
+/* Anything but sessions and plain diagnostics may name objects. */
+static bool
+rule_acts(const struct lint *l, const struct rule *r)
+{
+	for (unsigned i = 0; i < l->sc->n_ops; i++)
+		if (rule_has_op(r, l->sc->ops[i].opx) &&
+		    l->sc->ops[i].access & (ACC_READ | ACC_WRITE | ACC_CONTROL | ACC_PROGRAM))
+			return true;
+	return false;
+}
+
 static void
 warn(struct lint *l, const struct rule *r, const char *text)
 {
@@ -132,6 +143,12 @@ warn(struct lint *l, const struct rule *r, const char *text)
 }
 
 /* --- one rule by itself ------------------------------------------------------------------- */
+
+static bool
+has_addresses(const struct dis_schema *sc)
+{
+	return schema_has(sc, KEY_RANGE, SPACE_NONE) || schema_has(sc, KEY_PATTERN, SPACE_NONE);
+}
 
 static void
 lint_rule(struct lint *l, const struct rule *r)
@@ -149,7 +166,9 @@ lint_rule(struct lint *l, const struct rule *r)
 		warn(l, r, "names no unit, so it never matches");
 		return;
 	}
-	if (r->everything)
+	if (rule_limits(l, r) && !writes)
+		warn(l, r, "limits values but names no function that writes");
+	if (r->deny || !has_addresses(l->sc)) /* a denial of every function may name what it is after */
 		return;
 	if (no_addresses && (reads || writes))
 		warn(l, r, "names functions that touch data but no addresses: those it does not allow");
@@ -157,10 +176,8 @@ lint_rule(struct lint *l, const struct rule *r)
 		warn(l, r, "names functions that write but only addresses to read");
 	else if (reads && rule_reaches(l, r, 1) && !rule_reaches(l, r, 0))
 		warn(l, r, "names functions that read but only addresses to write");
-	if (!no_addresses && !reads && !writes)
+	if (!no_addresses && !rule_acts(l, r))
 		warn(l, r, "names addresses but no function that touches data");
-	if (rule_limits(l, r) && !writes)
-		warn(l, r, "limits values but names no function that writes");
 }
 
 /* --- rules against each other ----------------------------------------------------------------- */
