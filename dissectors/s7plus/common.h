@@ -148,6 +148,7 @@ struct conn {
 	bool evicted;	  /* an open request was overwritten */
 	bool lost;	  /* bytes towards the server were, and no answer has fitted since */
 	bool matched;	  /* an answer to a request we saw has come */
+	bool spoken;	  /* a message, or TLS, has gone through */
 	bool asked;	  /* a connection request is open */
 	bool connected;	  /* and was confirmed */
 	bool session_known;

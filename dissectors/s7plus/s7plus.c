@@ -69,7 +69,6 @@ s7plus_frame(struct cur w, enum dis_dir dir, uint8_t variant)
 	int32_t n;
 
 	(void)dir;
-	(void)variant;
 	if (!p)
 		return FRAME_MORE;
 	n = iso_tpkt(p);
@@ -78,7 +77,7 @@ s7plus_frame(struct cur w, enum dis_dir dir, uint8_t variant)
 	want = n - ISO_DT_LEN < 4 ? (size_t)(n - ISO_DT_LEN) : 4;
 	if (cur_left(&c) == 0)
 		return FRAME_MORE;
-	if (c.p[0] != S7P_ID) {
+	if (c.p[0] != S7P_ID && !(variant & VARIANT_OURS)) {
 		if (cur_left(&c) < want)
 			return FRAME_MORE;
 		if (is_foreign(c.p, want))
@@ -148,6 +147,15 @@ s7plus_probe(struct cur w, enum dis_dir dir, uint8_t *variant)
 	if (p[5] != ISO_DT || n == ISO_DT_LEN)
 		return PROBE_NO;
 	return probe_data(c, (size_t)n - ISO_DT_LEN, (p[6] & ISO_EOT) != 0);
+}
+
+/* A TSAP is no proof that the other side speaks it; a message is. */
+static bool
+s7plus_settled(const void *state)
+{
+	const struct conn *st = state;
+
+	return st->spoken;
 }
 
 /* --- one PDU ------------------------------------------------------------------------ */
@@ -315,8 +323,10 @@ encrypted(struct dis_call *call, struct cur data)
 		x.encrypted = false;
 		fact_op(&f, OPX_UNKNOWN);
 	}
-	if (emit(call, &f) && f.kind != FACT_MALFORMED)
+	if (emit(call, &f) && f.kind != FACT_MALFORMED) {
 		st->tls[call->dir] = t;
+		st->spoken = true;
+	}
 }
 
 static void
@@ -458,7 +468,10 @@ message(struct dis_call *call, struct cur c, uint8_t version, bool last)
 	if (!emit(call, &f))
 		return;
 	st->frag[call->dir] = g;
-	if (f.kind == FACT_MALFORMED || x.fragment > 1)
+	if (f.kind == FACT_MALFORMED)
+		return;
+	st->spoken = true;
+	if (x.fragment > 1)
 		return;
 	if (x.opcode == OC_REQUEST) {
 		pair_push(st, x.seq, after.opx, (uint8_t)f.opx, !(x.flags & FLAG_NO_ANSWER));
@@ -662,6 +675,7 @@ const struct dissector dissector_s7plus = {
 	.probe = s7plus_probe,
 	.frame = s7plus_frame,
 	.frame_on = iso_frame_on,
+	.settled = s7plus_settled,
 	.pdu = s7plus_pdu,
 	.gap = s7plus_gap,
 };

@@ -199,18 +199,19 @@ check_frame(const uint8_t *p, size_t n, bool all)
 	assert_int_equal(r, n);
 }
 
+static _Alignas(8) uint8_t play_state[2032]; /* of the conversation played last */
+
 /* Plays a conversation in DTs of `size`; s has the last fact. */
 static void
 play(const char *steps, unsigned flags, size_t size, struct dis_sink *s)
 {
-	static _Alignas(8) uint8_t state[2032];
 	static uint8_t data[DATA_MAX], bytes[TSDU_ROOM];
-	struct dis_call call = {.state = state, .sink = s, .midstream = (flags & MID) != 0};
+	struct dis_call call = {.state = play_state, .sink = s, .midstream = (flags & MID) != 0};
 	uint8_t *p;
 	size_t n;
 
-	assert_true(D->state_size <= sizeof(state));
-	memset(state, 0, sizeof(state));
+	assert_true(D->state_size <= sizeof(play_state));
+	memset(play_state, 0, sizeof(play_state));
 	s->text[0] = s->json[0] = '\0';
 	for (s->pass = true; *steps; s->pass = true) {
 		while (*steps == ' ')
@@ -684,6 +685,35 @@ test_probe(void **state)
 	}
 }
 
+/* S7 or MMS on a connection that has spoken S7comm-plus, and that nobody else wants, is ours and wrong. */
+static void
+test_settled(void **state)
+{
+	static const uint8_t mms[] = {3, 0, 0, 12, 2, 0xf0, 0x80, 1, 0, 1, 0, 0x61};
+	static _Alignas(8) uint8_t conn[2032];
+	static struct dis_sink s = {.pass = true};
+	struct dis_call call = {.state = conn, .sink = &s, .variant = VARIANT_OURS};
+	static const uint8_t event[] = {3, 0, 0, 20, 2, 0xf0, 0x80, 0x72, 1, 0, 5, 0x31, 0, 0, 5, 0x9a,
+	    0x72, 1, 0, 0};
+	uint8_t *p = guard_put(&page, mms, sizeof(mms));
+
+	(void)state;
+	assert_false(D->settled(conn));
+	assert_int_equal(D->frame(cur_make(p, sizeof(mms)), DIR_TO_SERVER, 0), FRAME_OTHER);
+	assert_int_equal(D->frame(cur_make(p, sizeof(mms)), DIR_TO_SERVER, VARIANT_OURS), 12);
+	D->pdu(&call, cur_make(p, sizeof(mms)));
+	assert_string_equal(s.text, "malformed 0 unknown !not_s7plus");
+	D->pdu(&call, cur_make(event, sizeof(event)));
+	assert_string_equal(s.text, "malformed 1434 abort !body_short");
+	assert_false(D->settled(conn)); /* what contradicts itself is no proof */
+	play(">1 " REQ("059a", "0001"), 0, SIZE_MAX, &s);
+	assert_true(D->settled(play_state));
+	play(CR CC, 0, SIZE_MAX, &s);
+	assert_false(D->settled(play_state));
+	play(">= 17 0303 0001 00", 0, SIZE_MAX, &s);
+	assert_true(D->settled(play_state));
+}
+
 /* A TSDU that another TPDU interrupts; frames of more than ISO_TSDU_MAX are not ours to hold. */
 static void
 test_cut_tsdu(void **state)
@@ -739,7 +769,7 @@ main(void)
 	    cmocka_unit_test(test_many_open),
 	    cmocka_unit_test(test_many_subscriptions),
 	    cmocka_unit_test(test_probe),
-	    cmocka_unit_test(test_cut_tsdu),
+	    cmocka_unit_test(test_cut_tsdu), cmocka_unit_test(test_settled),
 	    cmocka_unit_test(test_all_anomalies),
 	};
 
