@@ -89,10 +89,11 @@ test_examples(void **state)
 static void
 test_policies(void **state)
 {
-	static const char *const paths[] = {"policies/cell.yaml", "policies/water-works.yaml"};
+	static const char *const paths[] = {"policies/cell.yaml", "policies/water-works.yaml",
+	    "policies/filling-line.yaml"};
 
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		struct complaints c = {0};
 		struct policy *p = policy_build(paths[i], &c);
 
