@@ -26,9 +26,9 @@
  * copies only what is in use).  Nothing recurses or allocates, nesting is bounded,
  * and each step takes input or ends, so the work is bounded by the bytes.
  *
- * The tables: services.def (messages), types.def (structures) become byte code in
- * walk_code.h; walk_run.h interprets it; walk_fast.h does the same for the common
- * encodings when all bytes are at hand; walk_text.h writes NodeIds.
+ * services.def (messages) and types.def (structures) become byte code in walk_code.h;
+ * walk_run.h interprets it, with walk_base.h and walk_types.h; walk_fast.h does the same
+ * for the common encodings when all bytes are at hand; walk_text.h writes NodeIds.
  */
 #ifndef OPCUA_WALK_H
 #define OPCUA_WALK_H
@@ -220,6 +220,7 @@ static const char *walk_bad_name(uint8_t bad);
 #define WALK_TEXT_MAX 360
 static uint32_t walk_node_text(const struct walk_node *node, char *buf);
 
+#include "dissectors/opcua/walk_base.h"
 #include "dissectors/opcua/walk_run.h"
 #include "dissectors/opcua/walk_text.h"
 

@@ -10,10 +10,10 @@
  * (a Variant's type, a DataValue's mask) picks a place instead of keeping the byte:
  * frames need nothing else.
  */
+#include "dissectors/opcua/walk.h" /* before the guard: walk.h includes this in its place */
+
 #ifndef OPCUA_WALK_CODE_H
 #define OPCUA_WALK_CODE_H
-
-#include "dissectors/opcua/walk.h"
 
 enum walk_service {
 	SVC_NONE = 0,

@@ -6,135 +6,16 @@
  * Each of these either takes the structure, leaves the walk as the interpreter would
  * and says the same event, or takes nothing and says WALK_MORE.
  */
+#include "dissectors/opcua/walk.h" /* before the guard: walk.h includes this in its place */
+
 #ifndef OPCUA_WALK_FAST_H
 #define OPCUA_WALK_FAST_H
 
-#include "dissectors/opcua/walk.h"
+#include "dissectors/opcua/walk_types.h"
 
-#define LE16(p) ((uint16_t)((p)[1] << 8 | (p)[0]))
-#define LE32(p) ((uint32_t)(p)[3] << 24 | (uint32_t)(p)[2] << 16 | (uint32_t)(p)[1] << 8 | (p)[0])
+#define FAST_MIN 7 /* bytes before the text of a NodeId, the longest of them */
 
-/* The input of one call. */
-struct walk_in {
-	const uint8_t *p, *start, *end; /* end: not beyond what the body may have */
-	size_t left;			/* at start: bytes that may still come */
-};
-
-static inline size_t
-walk_here(const struct walk_in *in)
-{
-	return (size_t)(in->end - in->p);
-}
-
-/* Bytes that may still come. */
-static inline size_t
-walk_left(const struct walk_in *in)
-{
-	return in->left - (size_t)(in->p - in->start);
-}
-
-/* Elements of an array, the smallest of them has size bytes; -1 is a null one (5.2.5). */
-static inline bool
-walk_count(const struct walk_in *in, const uint8_t *p, uint32_t size, uint32_t *count)
-{
-	*count = LE32(p);
-	if (*count == UINT32_MAX)
-		*count = 0;
-	return *count <= INT32_MAX && (uint64_t)*count * size <= walk_left(in);
-}
-
-static uint8_t
-walk_service_lookup(uint32_t type, bool *response)
-{
-	uint8_t row = 0;
-
-	if (type <= WALK_ID_MAX)
-		row = walk_by_id[type];
-	else if (type - WALK_ID_2 < sizeof(walk_by_id) - WALK_ID_MAX - 1)
-		row = walk_by_id[type - WALK_ID_2 + WALK_ID_MAX + 1];
-	*response = row & 0x80;
-	return row & 0x7f;
-}
-
-static bool
-walk_whole(const struct walk *w)
-{
-	const struct walk_message *m = &walk_messages[w->service];
-
-	return !(w->opts & WALK_OPT_HEADER) && m->body[w->response] != 0 &&
-	    (!w->response || !m->text || (w->opts & WALK_OPT_TEXT));
-}
-
-/* Go through count elements of a type, then on at ret; the byte before is the type. */
-static inline bool
-walk_push(struct walk *w, uint32_t count, unsigned ret)
-{
-	if (w->sp == WALK_STACK)
-		return false;
-	w->count[w->sp] = count;
-	w->ret[w->sp++] = (uint16_t)ret;
-	w->pc = walk_type_at[((const uint8_t *)&walk_code)[ret - 1]];
-	return true;
-}
-
-/* The same inside a Variant or DataValue. */
-static inline bool
-walk_push_nested(struct walk *w, uint32_t count, unsigned ret)
-{
-	return w->depth++ < WALK_DEPTH && walk_push(w, count, ret);
-}
-
-/* End of an element; false: of everything. */
-static inline bool
-walk_ret(struct walk *w)
-{
-	unsigned ret;
-
-	if (w->sp == 0)
-		return false;
-	ret = w->ret[w->sp - 1];
-	if (--w->count[w->sp - 1] != 0) {
-		w->pc = walk_type_at[((const uint8_t *)&walk_code)[ret - 1]];
-	} else {
-		w->pc = (uint16_t)ret;
-		w->sp--;
-	}
-	return true;
-}
-
-/* A number for an authentication token.  Servers make tokens unguessable and check
- * them; this only tells the sessions of one channel apart. */
-static inline uint64_t
-walk_auth(const struct walk_node *n)
-{
-	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t h = ((uint64_t)n->ns << 40 | (uint64_t)n->id_type << 32 | (n->id_type ? n->id_len : n->num)) * k;
-	uint32_t left = n->id_type == ID_NUMERIC ? 0 : n->id_len < WALK_NAME_MAX ? n->id_len : WALK_NAME_MAX;
-	const uint8_t *p = n->id;
-	uint64_t v;
-
-	for (; left >= sizeof(v); left -= (uint32_t)sizeof(v), p += sizeof(v)) {
-		memcpy(&v, p, sizeof(v));
-		h = ((h ^ h >> 29) + v) * k;
-	}
-	if (left != 0) {
-		v = 0;
-		memcpy(&v, p, left);
-		h = ((h ^ h >> 29) + v) * k;
-	}
-	return h ^ h >> 32;
-}
-
-/* Where the interpreter goes on behind a header. */
-static inline uint16_t
-walk_body(const struct walk *w)
-{
-	return walk_whole(w) ? walk_messages[w->service].body[w->response] : WALK_RET(ServiceFaultResponse);
-}
-
-#define FAST_MIN 14 /* what the caller has seen to be there, and less follows no NodeId below */
-
-/* A NodeId with at least FAST_MIN bytes behind p; -> what follows it, or NULL. */
+/* A NodeId of which at least FAST_MIN bytes are there; -> what follows it, or NULL. */
 static inline const uint8_t *
 walk_fast_node(struct walk_node *n, const uint8_t *p, const uint8_t *end, uint8_t role, uint8_t access)
 {
@@ -154,28 +35,28 @@ walk_fast_node(struct walk_node *n, const uint8_t *p, const uint8_t *end, uint8_
 	if (p[0] <= 2) {
 		if (p[0] == 1) {
 			n->ns = p[1];
-			n->num = LE16(p + 2);
+			n->num = walk_le16(p + 2);
 			p += 4;
 		} else if (p[0] == 0) {
 			n->ns = 0;
 			n->num = p[1];
 			p += 2;
 		} else {
-			n->ns = LE16(p + 1);
-			n->num = LE32(p + 3);
+			n->ns = walk_le16(p + 1);
+			n->num = walk_le32(p + 3);
 			p += 7;
 		}
 		n->flags = (n->ns | n->num) == 0 ? NODE_NULL : 0;
 		return p;
 	}
-	n->ns = LE16(p + 1);
+	n->ns = walk_le16(p + 1);
 	if (p[0] == 4) {
 		n->id_type = ID_GUID;
 		len = 16;
 		p += 3;
 	} else if (p[0] <= 5) {
 		n->id_type = p[0] == 3 ? ID_STRING : ID_OPAQUE;
-		len = LE32(p + 3);
+		len = walk_le32(p + 3);
 		p += 7;
 	} else {
 		return NULL;
@@ -195,9 +76,9 @@ walk_fast_read(struct walk *w, struct walk_in *in)
 
 	if (end - p < FAST_MIN || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, ACC_READ)) || end - p < 14)
 		return WALK_MORE;
-	if ((LE32(p + 4) + 1) > 1 || (LE32(p + 10) + 1) > 1)
+	if ((walk_le32(p + 4) + 1) > 1 || (walk_le32(p + 10) + 1) > 1)
 		return WALK_MORE;
-	w->node.attribute = LE32(p);
+	w->node.attribute = walk_le32(p);
 	w->pc = WALK_RET(ReadValueId);
 	in->p = p + 14;
 	return WALK_NODE;
@@ -221,12 +102,12 @@ walk_fast_write(struct walk *w, struct walk_in *in)
 		return WALK_MORE;
 	mask = p[8];
 	type = p[9];
-	if ((LE32(p + 4) + 1) > 1 || (mask & 0xc1) != 0x01 || type > 19)
+	if ((walk_le32(p + 4) + 1) > 1 || (mask & 0xc1) != 0x01 || type > 19)
 		return WALK_MORE;
 	size = walk_fixed[type];
 	if (size == 0 || size > 8 || end - p < 10 + size + tails[mask])
 		return WALK_MORE;
-	w->node.attribute = LE32(p);
+	w->node.attribute = walk_le32(p);
 	w->node.value_type = type;
 	w->node.value_len = size;
 	for (uint8_t i = 0; i < size; i++)
@@ -277,20 +158,20 @@ walk_fast_header(struct walk *w, struct walk_in *in)
 
 	if (end - p < 4 + 24 || p[0] != 1 || p[1] != 0)
 		return WALK_MORE;
-	type = LE16(p + 2);
+	type = walk_le16(p + 2);
 	service = walk_service_lookup(type, &response);
 	p += 4;
 	if (response) {
-		if (p[16] != 0 || (LE32(p + 17) + 1) > 1 || (p[21] | p[22] | p[23]) != 0)
+		if (p[16] != 0 || (walk_le32(p + 17) + 1) > 1 || (p[21] | p[22] | p[23]) != 0)
 			return WALK_MORE;
-		handle = LE32(p + 8);
-		w->status = LE32(p + 12);
+		handle = walk_le32(p + 8);
+		w->status = walk_le32(p + 12);
 		p += 24;
 	} else {
 		if (service == SVC_NONE || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, NODE_NONE)) ||
-		    end - p < 27 || (LE32(p + 16) + 1) > 1 || (p[24] | p[25] | p[26]) != 0)
+		    end - p < 27 || (walk_le32(p + 16) + 1) > 1 || (p[24] | p[25] | p[26]) != 0)
 			return WALK_MORE;
-		handle = LE32(p + 8);
+		handle = walk_le32(p + 8);
 		w->auth = walk_auth(&w->node);
 		p += 27;
 	}
@@ -317,7 +198,5 @@ walk_fast(struct walk *w, struct walk_in *in, uint8_t kind)
 	}
 	return WALK_MORE;
 }
-
-#undef FAST_MIN
 
 #endif /* OPCUA_WALK_FAST_H */

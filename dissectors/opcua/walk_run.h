@@ -12,40 +12,13 @@
  * frame, or ends; arrays have at most as many elements as bytes are left and no
  * element is empty.  So the work is bounded by the bytes.
  */
+#include "dissectors/opcua/walk.h" /* before the guard: walk.h includes this in its place */
+
 #ifndef OPCUA_WALK_RUN_H
 #define OPCUA_WALK_RUN_H
 
-#include "dissectors/opcua/walk.h"
 #include "dissectors/opcua/walk_fast.h"
-
-/* w->arg of the steps of a NodeId; the encoding byte's own flags beside them */
-enum { NODE_KEEP = 1, NODE_EXPANDED = 2, XNODE_SERVER = 0x40, XNODE_URI = 0x80 }; /* [P6] 5.2.2.10 */
-
-/* Type ids of ExtensionObjects we look into, [P6] annex A.3, <name>_Encoding_DefaultBinary */
-enum {
-	ID_ANONYMOUS_IDENTITY_TOKEN = 321, ID_USER_NAME_IDENTITY_TOKEN = 324, ID_X509_IDENTITY_TOKEN = 327,
-	ID_ISSUED_IDENTITY_TOKEN = 940,
-	ID_UPDATE_DATA_DETAILS = 682, ID_UPDATE_EVENT_DETAILS = 685, ID_DELETE_RAW_MODIFIED_DETAILS = 688,
-	ID_DELETE_AT_TIME_DETAILS = 691, ID_DELETE_EVENT_DETAILS = 694, ID_UPDATE_STRUCTURE_DATA_DETAILS = 11300,
-};
-
-enum { EXT_NO_BODY = 0, EXT_BINARY = 1, EXT_XML = 2 }; /* [P6] 5.2.2.15 */
-
-static inline const char *
-walk_service_name(uint8_t service)
-{
-	return walk_messages[service < SVC_LAST ? service : 0].name;
-}
-
-static const char *
-walk_bad_name(uint8_t bad)
-{
-	static const char *const names[WALK_BAD_LAST] = {
-		"none", "type", "nodeid", "string_length", "array_length", "encoding", "depth", "details", "extent",
-	};
-
-	return names[bad < WALK_BAD_LAST ? bad : 0];
-}
+#include "dissectors/opcua/walk_types.h"
 
 static void
 walk_start(struct walk *w, uint32_t left, uint8_t opts)
@@ -82,294 +55,6 @@ walk_copy(struct walk *to, const struct walk *from)
 		to->node.id = to->cap;
 	if (from->field.p == from->cap)
 		to->field.p = to->cap;
-}
-
-/* --- taking input ---------------------------------------------------------------- */
-
-/* The next n bytes out of several inputs; NULL: not all there yet. */
-static const uint8_t *
-walk_piece_cut(struct walk *w, struct walk_in *in, unsigned n)
-{
-	size_t k = n - w->held;
-
-	if (k > walk_here(in))
-		k = walk_here(in);
-	if (k != 0)
-		memcpy(w->part + w->held, in->p, k);
-	in->p += k;
-	w->held = (uint8_t)(w->held + k);
-	if (w->held < n)
-		return NULL;
-	w->held = 0;
-	return w->part;
-}
-
-static inline const uint8_t *
-walk_piece(struct walk *w, struct walk_in *in, unsigned n)
-{
-	const uint8_t *p = in->p;
-
-	if (w->held != 0 || walk_here(in) < n)
-		return walk_piece_cut(w, in, n);
-	in->p += n;
-	return p;
-}
-
-static inline void
-walk_pass(struct walk *w, struct walk_in *in, uint32_t n)
-{
-	if (n <= walk_here(in))
-		in->p += n;
-	else
-		w->skip = n;
-}
-
-/* Work off cap_want and skip; false: the input was not enough. */
-static bool
-walk_drain(struct walk *w, struct walk_in *in)
-{
-	size_t n = w->cap_want;
-
-	if (n > walk_here(in))
-		n = walk_here(in);
-	if (n != 0)
-		memcpy(w->cap + w->cap_len, in->p, n);
-	in->p += n;
-	w->cap_len = (uint16_t)(w->cap_len + n);
-	w->cap_want = (uint16_t)(w->cap_want - n);
-	if (w->cap_want != 0)
-		return false;
-	n = w->skip;
-	if (n > walk_here(in))
-		n = walk_here(in);
-	in->p += n;
-	w->skip -= (uint32_t)n;
-	return w->skip == 0;
-}
-
-/* Length of a String or ByteString; -1 is a null one ([P6] 5.2.2.4). */
-static inline bool
-walk_length(const struct walk_in *in, const uint8_t *p, uint32_t *len)
-{
-	*len = LE32(p);
-	if (*len == UINT32_MAX)
-		*len = 0;
-	return *len <= INT32_MAX && *len <= walk_left(in);
-}
-
-/* A name of len bytes: true when it is here as a whole, *p is then where; else it
- * goes to cap, and what is longer than that is passed over. */
-static inline bool
-walk_name(struct walk *w, struct walk_in *in, uint32_t len, const uint8_t **p)
-{
-	*p = in->p;
-	if (len <= walk_here(in)) {
-		in->p += len;
-		return true;
-	}
-	w->cap_len = 0;
-	w->cap_want = (uint16_t)(len < WALK_NAME_MAX ? len : WALK_NAME_MAX);
-	w->skip = len - w->cap_want;
-	return false;
-}
-
-/* --- instructions that need more than a line ----------------------------------------- */
-
-/* One array of a Variant: past the count.  false: w->bad. */
-static bool
-walk_variant_array(struct walk *w, struct walk_in *in, const uint8_t *p)
-{
-	const uint8_t type = w->arg & 0x3f;
-	const bool dims = w->arg & 0x40, text = w->value && w->response && type == 12;
-	const uint8_t size = walk_fixed[type];
-	uint32_t count;
-
-	w->bad = WALK_BAD_COUNT;
-	if (!walk_count(in, p, size ? size : 1, &count))
-		return false;
-	if (w->value && !w->response)
-		w->node.array_len = count;
-	w->value = false;
-	w->bad = WALK_BAD_DEPTH;
-	if (count != 0 && size == 0) {
-		if (text)
-			return walk_push_nested(w, count, dims ? WALK_AT(after_texts_dims) + 1u : WALK_AT(after_texts) + 1u);
-		return walk_push_nested(w, count, dims ? WALK_AT(after_dims) + 4u * type + 1 : WALK_AT(after_variant) + 2u * type + 1);
-	}
-	walk_pass(w, in, count * size);
-	w->pc = dims ? WALK_AT(dims) : WALK_RET(Variant);
-	return true;
-}
-
-/* The encoding byte of a Variant, [P6] 5.2.2.16.  false: w->bad. */
-static bool
-walk_variant(struct walk *w, struct walk_in *in, uint8_t mask)
-{
-	const uint8_t type = mask & 0x3f, size = walk_fixed[type];
-	const bool array = mask & 0x80, counts = w->value;
-
-	w->bad = WALK_BAD_MASK;
-	if (type > 31 || (mask & 0xc0) == 0x40 || (type == 0 && array) || (type == 24 && !array))
-		return false;
-	if (counts && !w->response) {
-		w->node.value_type = type;
-		w->node.array = array;
-	}
-	if (array) {
-		w->arg = mask;
-		w->micro = ST_VARIANT_COUNT;
-		return true;
-	}
-	w->value = false;
-	if (type == 0 || size != 0) {
-		w->pc = WALK_RET(Variant);
-		if (counts && !w->response && size != 0 && size <= sizeof(w->node.value)) {
-			w->arg = size;
-			w->micro = ST_VARIANT_VALUE;
-		} else {
-			walk_pass(w, in, size);
-		}
-		return true;
-	}
-	w->bad = WALK_BAD_DEPTH;
-	if (counts && w->response && type == 12)
-		return walk_push_nested(w, 1, WALK_AT(after_texts) + 1u);
-	return walk_push_nested(w, 1, WALK_AT(after_variant) + 2u * type + 1);
-}
-
-/* The encoding byte of a DataValue, [P6] 5.2.2.17.  false: w->bad. */
-static bool
-walk_data_value(struct walk *w, struct walk_in *in, uint8_t mask)
-{
-	/* status, source time and picoseconds, server time and picoseconds */
-	const unsigned tail = (mask & 0x02 ? 4u : 0) + (mask & 0x04 ? 8u : 0) + (mask & 0x08 ? 8u : 0) +
-	    (mask & 0x10 ? 2u : 0) + (mask & 0x20 ? 2u : 0);
-
-	w->bad = WALK_BAD_MASK;
-	if (mask & 0xc0)
-		return false;
-	if (mask & 0x01) {
-		w->bad = WALK_BAD_DEPTH;
-		return walk_push_nested(w, 1, WALK_AT(data_tail) + tail / 2 * 3 + 1);
-	}
-	walk_pass(w, in, tail);
-	w->pc++;
-	return true;
-}
-
-/* The encoding byte of a DiagnosticInfo, [P6] 5.2.2.12. */
-static bool
-walk_diagnostic(struct walk *w, struct walk_in *in, uint8_t mask)
-{
-	w->bad = WALK_BAD_MASK;
-	if (mask & 0x80)
-		return false;
-	walk_pass(w, in, 4u * (unsigned)((mask & 1) + (mask >> 1 & 1) + (mask >> 2 & 1) + (mask >> 3 & 1)));
-	w->pc = (uint16_t)(WALK_AT(diagnostic) + walk_diagnostic_at[mask >> 4]);
-	return true;
-}
-
-/* The encoding byte of a NodeId, [P6] 5.2.2.9 and 5.2.2.10. */
-static bool
-walk_node_encoding(struct walk *w, uint8_t enc)
-{
-	static const uint8_t steps[6] = {ST_NODE_2, ST_NODE_4, ST_NODE_N, ST_NODE_S, ST_NODE_G, ST_NODE_S};
-	static const uint8_t types[6] = {ID_NUMERIC, ID_NUMERIC, ID_NUMERIC, ID_STRING, ID_GUID, ID_OPAQUE};
-	uint8_t flags = enc & (XNODE_SERVER | XNODE_URI);
-
-	w->bad = WALK_BAD_NODEID;
-	if ((enc & 0x3f) >= sizeof(steps) || (flags != 0 && !(w->arg & NODE_EXPANDED)))
-		return false;
-	w->arg |= flags;
-	w->micro = steps[enc & 0x3f];
-	if (w->arg & NODE_KEEP) {
-		w->node.id_type = types[enc & 0x3f];
-		if (flags & XNODE_URI)
-			w->node.flags |= NODE_URI;
-	}
-	return true;
-}
-
-/* What follows the identifier. */
-static inline void
-walk_node_on(struct walk *w)
-{
-	w->micro = w->arg & XNODE_URI ? ST_NODE_URI : w->arg & XNODE_SERVER ? ST_NODE_SERVER : 0;
-}
-
-static inline void
-walk_node_number(struct walk *w, uint16_t ns, uint32_t num)
-{
-	if (w->arg & NODE_KEEP) {
-		w->node.ns = ns;
-		w->node.num = num;
-		if (ns == 0 && num == 0 && !(w->arg & XNODE_URI))
-			w->node.flags |= NODE_NULL;
-	}
-	walk_node_on(w);
-}
-
-/* An identifier of len bytes. */
-static void
-walk_node_name(struct walk *w, struct walk_in *in, uint16_t ns, uint32_t len)
-{
-	if (w->arg & NODE_KEEP) {
-		w->node.ns = ns;
-		w->node.id_len = len;
-		if (len > WALK_NAME_MAX)
-			w->node.flags |= NODE_TRUNCATED;
-		w->id_at = walk_name(w, in, len, &w->node.id) ? 1 : 2;
-	} else {
-		walk_pass(w, in, len);
-	}
-	walk_node_on(w);
-}
-
-static inline uint8_t
-walk_user_token(const struct walk_node *type, uint8_t enc)
-{
-	if (type->id_type != ID_NUMERIC || type->ns != 0 || enc == EXT_XML)
-		return TOKEN_UNKNOWN;
-	switch (type->num) {
-	case 0: /* a null token is an anonymous one, [P4] 5.7.3.2 */
-		return enc == EXT_NO_BODY ? TOKEN_ANONYMOUS : TOKEN_UNKNOWN;
-	case ID_ANONYMOUS_IDENTITY_TOKEN:
-		return TOKEN_ANONYMOUS;
-	case ID_USER_NAME_IDENTITY_TOKEN:
-		return TOKEN_USER_NAME;
-	case ID_X509_IDENTITY_TOKEN:
-		return TOKEN_CERTIFICATE;
-	case ID_ISSUED_IDENTITY_TOKEN:
-		return TOKEN_ISSUED;
-	}
-	return TOKEN_UNKNOWN;
-}
-
-/* Where to go on in the body of a UserIdentityToken. */
-static inline uint16_t
-walk_user_token_at(uint64_t token)
-{
-	return token == TOKEN_USER_NAME	  ? WALK_AT(UserNameIdentityToken) :
-	       token == TOKEN_CERTIFICATE ? WALK_AT(X509IdentityToken) :
-					    WALK_AT(AnonymousIdentityToken);
-}
-
-/* Do these details begin with the node they change?  OPC 10000-11, 6.9. */
-static inline bool
-walk_details_known(const struct walk_node *type)
-{
-	if (type->id_type != ID_NUMERIC || type->ns != 0)
-		return false;
-	switch (type->num) {
-	case ID_UPDATE_DATA_DETAILS:
-	case ID_UPDATE_EVENT_DETAILS:
-	case ID_DELETE_RAW_MODIFIED_DETAILS:
-	case ID_DELETE_AT_TIME_DETAILS:
-	case ID_DELETE_EVENT_DETAILS:
-	case ID_UPDATE_STRUCTURE_DATA_DETAILS:
-		return true;
-	}
-	return false;
 }
 
 /* --- the loop -------------------------------------------------------------------------- */
@@ -476,7 +161,7 @@ walk_run(struct walk *w, struct walk_in *in)
 		case OP_NUMBER:
 			TAKE(4);
 			w->pc += 2;
-			FIELD(code[1], LE32(p));
+			FIELD(code[1], walk_le32(p));
 			break;
 		case OP_LOCALIZED: /* [P6] 5.2.2.14: 1 = locale, 2 = text */
 			TAKE(1);
@@ -515,20 +200,20 @@ walk_run(struct walk *w, struct walk_in *in)
 			break;
 		case ST_NODE_4:
 			TAKE(3);
-			walk_node_number(w, p[0], LE16(p + 1));
+			walk_node_number(w, p[0], walk_le16(p + 1));
 			break;
 		case ST_NODE_N:
 			TAKE(6);
-			walk_node_number(w, LE16(p), LE32(p + 2));
+			walk_node_number(w, walk_le16(p), walk_le32(p + 2));
 			break;
 		case ST_NODE_S:
 			TAKE(6);
 			CHECK(walk_length(in, p + 2, &n), WALK_BAD_LENGTH);
-			walk_node_name(w, in, LE16(p), n);
+			walk_node_name(w, in, walk_le16(p), n);
 			break;
 		case ST_NODE_G:
 			TAKE(2);
-			walk_node_name(w, in, LE16(p), 16);
+			walk_node_name(w, in, walk_le16(p), 16);
 			break;
 		case ST_NODE_URI:
 			TAKE(4);
@@ -539,13 +224,13 @@ walk_run(struct walk *w, struct walk_in *in)
 			break;
 		case ST_NODE_SERVER:
 			TAKE(4);
-			if ((w->arg & NODE_KEEP) && LE32(p) != 0)
+			if ((w->arg & NODE_KEEP) && walk_le32(p) != 0)
 				w->node.flags |= NODE_REMOTE;
 			w->micro = 0;
 			break;
 		case OP_ATTRIBUTE:
 			TAKE(4);
-			w->node.attribute = LE32(p);
+			w->node.attribute = walk_le32(p);
 			w->pc++;
 			break;
 		case OP_INDEX_RANGE:
@@ -704,12 +389,12 @@ walk_run(struct walk *w, struct walk_in *in)
 			break;
 		case OP_HANDLE:
 			TAKE(4);
-			w->handle = LE32(p);
+			w->handle = walk_le32(p);
 			w->pc++;
 			break;
 		case OP_STATUS:
 			TAKE(4);
-			w->status = LE32(p);
+			w->status = walk_le32(p);
 			w->pc++;
 			break;
 		case OP_HEADER:

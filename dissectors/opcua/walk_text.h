@@ -2,10 +2,10 @@
 /*
  * walk_text.h - a NodeId as text, [P6] 5.3.1.10; included by walk.h only.
  */
+#include "dissectors/opcua/walk.h" /* before the guard: walk.h includes this in its place */
+
 #ifndef OPCUA_WALK_TEXT_H
 #define OPCUA_WALK_TEXT_H
-
-#include "dissectors/opcua/walk.h"
 
 static inline char *
 text_number(char *to, uint32_t v)
