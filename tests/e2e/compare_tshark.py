@@ -113,6 +113,8 @@ class Opcua:
             return fact.get(name, "F" if name == "chunk" else None)
         if pdu.kind == "other":
             pdu.kind = None
+        if "url_long" in fact["anomalies"]:  # the fact has its beginning
+            pdu.endpoint = None
         yield from pairs(pdu, fact, OPCUA_SHOWN, ours)
         if pdu.chunk != "C":
             del self.open[key], self.status[key]

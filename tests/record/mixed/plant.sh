@@ -15,7 +15,7 @@
 #   attacker  looks for hosts, writes by Modbus, stops the PLC by S7, reads by OPC UA
 # stacks: libmodbus client (mb_client.c), pymodbus server (pb_server.py), node-snap7 client and server (client.js, server.js), node-opcua client and server (client.js, server.js), raw socket client (attack.py), IT noise (noise.py)
 . "$(dirname "$0")/../opcua/plant.sh"
-PORT=4840
+export PORT=4840
 net_npm
 NET_HERE=$NET_DIR/modbus build_mb
 mkdir -p "$PKI"
