@@ -223,7 +223,7 @@ check_shape(struct value_check *vc, const struct ynode *at, const struct ynode *
 	if (v[V_TYPE] && !check_type(vc, v[V_TYPE], &t))
 		return false;
 	if (t.bits < width || t.bits % sp->value_bits != 0) {
-		check_error(k, v[V_TYPE], "%s: %s: a %s has %u bits, the addresses are written in %u",
+		check_error(k, v[V_TYPE], "%s: %s: type %s has %u bits, the addresses are written in %u",
 		    vc->rc->who, vc->key, t.name, t.bits, width);
 		return false;
 	}

@@ -23,6 +23,11 @@
 /* one rule in line 6, from column 10 on */
 #define RULE(x) HEAD NETS PAIR "allow: [\n         {" x "}]}}\n"
 #define DENY(x) HEAD NETS PAIR "deny: [\n         {" x "}]}}\n"
+/* the same in a block of nodes and of plc; NBLOCK: its keys, in line 5 from column 51 on */
+#define NODE(x) HEAD NETS "conduits:\n - {name: c, from: [a1], to: [b1], nodes: {encrypted: drop, allow: [\n         {" x "}]}}\n"
+#define PLC(x) HEAD NETS "conduits:\n - {name: c, from: [a1], to: [b1], plc: {allow: [\n         {" x "}]}}\n"
+#define NBLOCK(x) HEAD NETS "conduits:\n - {name: c, from: [a1], to: [b1], nodes: {" x "}}\n"
+#define PW "name: r, functions: write, write: all, values: "
 #define CONDUIT(x) HEAD NETS "conduits:\n - {" x "}\n"
 #define BODY "toy: {addressing: zero-based, allow: [{name: r, units: 1, functions: 3, reg: 1}]}"
 
@@ -137,6 +142,62 @@ test_errors(void **state)
 	    {RULE("name: r, units: 1, functions: 3, reg: 1}, {name: r, units: 2, functions: 3, reg: 1"), 7, 53, "rule \"r\": line 7 of conduit \"c\" already has a rule of that name"},
 	    {RULE("name: , units: 1, functions: 3"), 7, 17, "rule: a value is missing"},
 	    {CONDUIT("name: c, from: [a1], to: [b1], nodes: {allow: [{name: n, services: Read, nodes: \"re:x\"}]}"), 6, 85, "rule \"n\": nodes: regular expressions are not supported by this version"},
+	    /* places whose notation says the space */
+	    {PLC("name: r, functions: read, read: G7"), 7, 43, "rule \"r\": read: \"G7\" is not a place"},
+	    {PLC("name: r, functions: read, read: F9..2"), 7, 43, "rule \"r\": read: F9..2 is outside the space"},
+	    {PLC("name: r, functions: read, read: A70000.0"), 7, 43, "rule \"r\": read: A70000.0 is outside the space"},
+	    {PLC("name: r, functions: read, read: {F: 1}"), 7, 43, "rule \"r\": read: expected a list of ranges"},
+	    {PLC("name: r, functions: write, read: all, values: {F0: 1}"), 7, 62, "rule \"r\": values: a limit for addresses that no range of the rule reaches for writing"},
+	    /* typed values */
+	    {PLC(PW "{all: 1}"), 7, 59, "rule \"r\": values: \"all\" is not a place"},
+	    {PLC(PW "{F0: 2}"), 7, 63, "rule \"r\": values: 2 is outside 0..1"},
+	    {PLC(PW "{F0w: 65536}"), 7, 64, "rule \"r\": values: 65536 is outside 0..65535"},
+	    {PLC(PW "{F0w: -1}"), 7, 64, "rule \"r\": values: -1 is outside 0..65535"},
+	    {PLC(PW "{F0w: -}"), 7, 64, "rule \"r\": values: \"-\" is neither a value nor a range a..b"},
+	    {PLC(PW "{F0w: {type: ind, min: 0, max: 1}}"), 7, 71, "rule \"r\": values: type: unknown word \"ind\", did you mean \"int\"?"},
+	    {PLC(PW "{F0w: {type: int, min: -32769, max: 1}}"), 7, 81, "rule \"r\": values: -32769 is outside -32768..32767"},
+	    {PLC(PW "{F0w: {type: int, min: 5, max: -5}}"), 7, 89, "rule \"r\": values: max -5 is below min 5"},
+	    {PLC(PW "{F0w: {type: int, min: x, max: -5}}"), 7, 81, "rule \"r\": values: \"x\" is not a number"},
+	    {PLC(PW "{F0w: {type: int, min: 0, max: 5, step: 0}}"), 7, 98, "rule \"r\": values: 0 is outside 1..65535"},
+	    {PLC(PW "{F0d: {type: real, min: 0, max: 5, step: 1}}"), 7, 99, "rule \"r\": values: a step is for integers"},
+	    {PLC(PW "{F0d: {type: real, min: nan, max: 5}}"), 7, 82, "rule \"r\": values: \"nan\" is not a number"},
+	    {PLC(PW "{F0d: {type: real, min: 0, max: 1e99}}"), 7, 90, "rule \"r\": values: 1e99 is outside what a 32-bit number can be"},
+	    {PLC(PW "{F0d: {type: int, min: 0, max: 1}}"), 7, 71, "rule \"r\": values: type int has 16 bits, the addresses are written in 32"},
+	    {PLC(PW "{F0w..31: {type: lint, min: 0, max: 1}}"), 7, 59, "rule \"r\": values: 32 bits are no whole number of values of 64 bits"},
+	    {PLC(PW "{F3w: 1}"), 7, 59, "rule \"r\": values: a value of 16 bits starts at a byte"},
+	    {PLC(PW "{F0w: {order: low-word-first, min: 0, max: 1}}"), 7, 72, "rule \"r\": values: a value of 16 bits has no order of words"},
+	    {PLC(PW "{F0d: {order: little, min: 0, max: 1}}"), 7, 72, "rule \"r\": \"little\" is none of high-word-first, low-word-first"},
+	    {PLC(PW "{F0w: {in: [1], min: 0}}"), 7, 64, "rule \"r\": values: \"in\" stands for itself, without min, max and step"},
+	    {PLC(PW "{F0w: {in: []}}"), 7, 69, "rule \"r\": values: no value is permitted"},
+	    {PLC(PW "{F0w: {min: 0}}"), 7, 64, "rule \"r\": values: required key \"max\" is missing"},
+	    {PLC(PW "{F0w: 1, F8: 1}"), 7, 71, "rule \"r\": values: line 7 already limits some of these addresses"},
+	    {RULE("name: r, units: 1, functions: 6, reg: 1..9, values: {1..3: {type: real, min: 0, max: 1}}"), 7, 64, "rule \"r\": values: 48 bits are no whole number of values of 32 bits"},
+	    /* properties */
+	    {PLC("name: r, functions: read, class: oq"), 7, 44, "rule \"r\": class: unknown word \"oq\", did you mean \"op\"?"},
+	    {PLC("name: r, functions: read, class: []"), 7, 44, "rule \"r\": class: nothing would meet an empty list"},
+	    {PLC("name: r, functions: read, class: {}"), 7, 44, "rule \"r\": class: expected a list"},
+	    {PLC("name: r, functions: read, rack: 8"), 7, 43, "rule \"r\": rack: 8 is outside 0..7"},
+	    {PLC("name: r, functions: read, rack: x"), 7, 43, "rule \"r\": rack: \"x\" is neither a number, a range a..b nor all"},
+	    {NODE("name: r, services: Read, attributes: Valeu"), 7, 48, "rule \"r\": attributes: unknown word \"Valeu\", did you mean \"Value\"?"},
+	    {NODE("name: r, services: Read, attributes: 31"), 7, 48, "rule \"r\": attributes: 31 is outside 0..30"},
+	    {NODE("name: r, services: Read, level: 1"), 7, 36, "rule \"r\": unknown key \"level\""},
+	    {NODE("name: r, services: Read, nodes: \"nsu=urn:a\""), 7, 43, "rule \"r\": nodes: after \"nsu=URI\" stands a semicolon, then the identifier"},
+	    {NODE("name: r, services: Read, nodes: \"nsu=urn:*;s=a\""), 7, 43, "rule \"r\": nodes: a name space is written out: no * or ? before the semicolon"},
+	    /* what a block asks and limits */
+	    {NBLOCK("security: {styles: Seald}"), 6, 63, "conduit \"c\": nodes: security: styles: unknown word \"Seald\", did you mean \"Sealed\"?"},
+	    {NBLOCK("security: {style: Sealed}"), 6, 55, "conduit \"c\": nodes: security: unknown key \"style\", did you mean \"styles\"?"},
+	    {NBLOCK("security: [Sealed]"), 6, 54, "conduit \"c\": nodes: security: expected a map of keys"},
+	    {NBLOCK("security: {level: 256}"), 6, 62, "conduit \"c\": nodes: security: level: 256 is outside 0..255"},
+	    {NBLOCK("limits: {message: 5GB}"), 6, 62, "conduit \"c\": nodes: limits: message: \"5GB\" is not a number such as 8192, 64KiB or 1MiB"},
+	    {NBLOCK("limits: {chunks: 1MiB}"), 6, 61, "conduit \"c\": nodes: limits: chunks: 1MiB is outside 1..4096"},
+	    {NBLOCK("limits: {message: 4GiB}"), 6, 62, "conduit \"c\": nodes: limits: message: 4GiB is outside 1..4294967295"},
+	    {NBLOCK("limits: {rate: 5}"), 6, 53, "conduit \"c\": nodes: limits: \"rate\" is not supported by this version"},
+	    {NBLOCK("limits: {over: allow}"), 6, 59, "conduit \"c\": nodes: limits: \"allow\" is none of alert, reject, drop, reset"},
+	    {NBLOCK("encrypted: allow"), 6, 55, "conduit \"c\": nodes: encrypted: \"allow\" is none of endpoint-only, alert, drop, reset"},
+	    {NBLOCK("midstream: learn"), 6, 55, "conduit \"c\": nodes: midstream: \"learn\" is none of below-floor, learn-once"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], toy: {addressing: zero-based, encrypted: drop}"), 6, 66, "conduit \"c\": toy: \"encrypted\" is not supported by this version"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], toy: {addressing: zero-based, security: {}}"), 6, 66, "conduit \"c\": toy: \"security\" is not supported by this version"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], plc: {midstream: learn-once}"), 6, 42, "conduit \"c\": plc: \"midstream\" is not supported by this version"},
 	};
 
 	unsigned wrong = 0;
@@ -242,6 +303,12 @@ test_warnings(void **state)
 	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: 1, functions: [3, 6], reg: 5"), "rule \"b\": undoes value limits of rule \"a\" (line 7): it allows any value there"},
 	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: 2, functions: [3, 6], reg: 5"), NULL},
 	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: 1, functions: 3, reg: 5"), NULL},
+	    {NODE("name: r, services: Write, nodes: \"ns=2;*\""), NULL},
+	    {PLC("name: r, functions: read, read: [A1.0, F0], class: [op]"), NULL},
+	    {PLC("name: r, functions: control"), NULL},
+	    {NBLOCK("allow: [{name: r, services: session}]"), "nodes: no word on encrypted requests, which no rule can read: write encrypted: drop, or endpoint-only"},
+	    {NBLOCK("encrypted: endpoint-only, allow: [{name: r, services: session}]"), "nodes: encrypted: endpoint-only asks nothing of an encrypted session where nothing is said under security"},
+	    {NBLOCK("encrypted: endpoint-only, security: {level: 2}, allow: [{name: r, services: session}]"), NULL},
 	    {CONDUIT("name: c, from: [ze], to: [b1], " BODY), "conduit \"c\": zone \"ze\" has no declared devices, so it stands for nobody; \"ze/*\" is any address in its nets"},
 	    {CONDUIT("name: c, from: [a1], to: [b1]"), "conduit \"c\": no protocol: it allows nothing"},
 	};
