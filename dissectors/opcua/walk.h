@@ -183,6 +183,7 @@ struct walk {
 	uint8_t held;	   /* bytes in part */
 	uint8_t id_at;	   /* node.id: 0 = given away or none, 1 = in the input, 2 = in cap */
 	bool value;	   /* the next Variant is the one that counts */
+	bool quick;	   /* nothing is pending: walk_fast.h may try */
 	uint8_t part[20];  /* the begun piece of a field of fixed size */
 	uint32_t count[WALK_STACK]; /* elements still to come, this one included */
 	uint16_t ret[WALK_STACK];

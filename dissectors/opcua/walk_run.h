@@ -35,6 +35,7 @@ walk_start(struct walk *w, uint32_t left, uint8_t opts)
 	w->cap_want = w->cap_len = 0;
 	w->micro = w->arg = w->sp = w->depth = w->diag = w->held = w->id_at = 0;
 	w->value = false;
+	w->quick = !(opts & WALK_OPT_SLOW);
 	w->node.id = w->field.p = NULL;
 	w->field.index = 0;
 	w->field.elem = 0;
@@ -431,7 +432,7 @@ walk_quick(struct walk *w, struct walk_in *in)
 {
 	const uint8_t *code = (const uint8_t *)&walk_code;
 
-	if ((w->skip | w->cap_want | w->micro | w->bad | (w->opts & WALK_OPT_SLOW)) != 0)
+	if (!w->quick)
 		return WALK_MORE;
 	while (code[w->pc] == OP_RET)
 		if (!walk_ret(w))
@@ -450,9 +451,11 @@ walk_next_slow(struct walk *w, struct cur *c)
 		return WALK_BAD;
 	event = walk_run(w, &in);
 	walk_taken(w, c, &in);
+	w->quick = !(w->opts & WALK_OPT_SLOW) && (w->skip | w->cap_want | w->micro | w->bad) == 0;
 	if (event == WALK_MORE) {
 		if (w->off == w->end) {
 			w->bad = WALK_BAD_EXTENT;
+			w->quick = false;
 			return WALK_BAD;
 		}
 		if (w->id_at == 1) { /* the node goes on, the input does not */
