@@ -42,6 +42,7 @@
  * is longer has no name that a policy could match. */
 #define WALK_NAME_MAX 256
 
+/* clang-format off */
 enum walk_event { WALK_END = 0, WALK_BAD, WALK_MORE, WALK_HEADER, WALK_NODE, WALK_FIELD };
 
 enum walk_bad {
@@ -150,11 +151,13 @@ enum walk_opt {
 	WALK_OPT_SLOW = 1 << 3,	  /* without walk_fast.h; for tests */
 };
 
+/* clang-format on */
 #include "dissectors/opcua/walk_code.h"
 
 #define WALK_STACK 22 /* structures and arrays inside each other */
 #define WALK_DEPTH 16 /* of them Variants and DataValues; DiagnosticInfos in each other */
 
+/* clang-format off */
 struct walk {
 	/* for the caller */
 	uint64_t auth;	   /* requests: a number that stands for the authentication token */
@@ -189,6 +192,7 @@ struct walk {
 	uint16_t ret[WALK_STACK];
 	uint8_t cap[WALK_NAME_MAX]; /* a name that came in pieces */
 };
+/* clang-format on */
 static_assert(sizeof(struct walk) <= 640, "two of them are in the state of a flow");
 
 /* Begin a body of which at most left bytes will come (UINT32_MAX: who knows). */

@@ -200,14 +200,15 @@ walk_whole(const struct walk *w)
 	const struct walk_message *m = &walk_messages[w->service];
 
 	return !(w->opts & WALK_OPT_HEADER) && m->body[w->response] != 0 &&
-	    (!w->response || !m->text || (w->opts & WALK_OPT_TEXT));
+	       (!w->response || !m->text || (w->opts & WALK_OPT_TEXT));
 }
 
 /* Where the interpreter goes on behind a header. */
 static inline uint16_t
 walk_body(const struct walk *w)
 {
-	return walk_whole(w) ? walk_messages[w->service].body[w->response] : WALK_RET(ServiceFaultResponse);
+	return walk_whole(w) ? walk_messages[w->service].body[w->response]
+			     : WALK_RET(ServiceFaultResponse);
 }
 
 static inline const char *
@@ -220,7 +221,15 @@ static const char *
 walk_bad_name(uint8_t bad)
 {
 	static const char *const names[WALK_BAD_LAST] = {
-		"none", "type", "nodeid", "string_length", "array_length", "encoding", "depth", "details", "extent",
+	    "none",
+	    "type",
+	    "nodeid",
+	    "string_length",
+	    "array_length",
+	    "encoding",
+	    "depth",
+	    "details",
+	    "extent",
 	};
 
 	return names[bad < WALK_BAD_LAST ? bad : 0];

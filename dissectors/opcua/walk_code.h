@@ -23,6 +23,7 @@ enum walk_service {
 	SVC_LAST
 };
 
+/* clang-format off */
 enum walk_op {
 	/* instructions; operands follow */
 	OP_RET = 1,	    /* end of a structure */
@@ -256,5 +257,7 @@ static_assert(SVC_LAST < 0x80, "bit 7 says response");
 #undef ANSWER_WHOLE
 #undef ANSWER_TEXT
 #undef ANSWER_HEAD
+
+/* clang-format on */
 
 #endif /* OPCUA_WALK_CODE_H */

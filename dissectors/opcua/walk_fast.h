@@ -17,7 +17,8 @@
 
 /* A NodeId of which at least FAST_MIN bytes are there; -> what follows it, or NULL. */
 static inline const uint8_t *
-walk_fast_node(struct walk_node *n, const uint8_t *p, const uint8_t *end, uint8_t role, uint8_t access)
+walk_fast_node(
+    struct walk_node *n, const uint8_t *p, const uint8_t *end, uint8_t role, uint8_t access)
 {
 	uint32_t len;
 
@@ -74,7 +75,8 @@ walk_fast_read(struct walk *w, struct walk_in *in)
 {
 	const uint8_t *p = in->p, *end = in->end;
 
-	if (end - p < FAST_MIN || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, ACC_READ)) || end - p < 14)
+	if (end - p < FAST_MIN || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, ACC_READ)) ||
+	    end - p < 14)
 		return WALK_MORE;
 	if ((walk_le32(p + 4) + 1) > 1 || (walk_le32(p + 10) + 1) > 1)
 		return WALK_MORE;
@@ -89,16 +91,19 @@ static inline enum walk_event
 walk_fast_write(struct walk *w, struct walk_in *in)
 {
 	static const uint8_t tails[64] = {
-#define T(m) ((m) & 2 ? 4 : 0) + ((m) & 4 ? 8 : 0) + ((m) & 8 ? 8 : 0) + ((m) & 16 ? 2 : 0) + ((m) & 32 ? 2 : 0)
-#define T8(m) T(m), T((m) + 1), T((m) + 2), T((m) + 3), T((m) + 4), T((m) + 5), T((m) + 6), T((m) + 7)
-		T8(0), T8(8), T8(16), T8(24), T8(32), T8(40), T8(48), T8(56)
+#define T(m)                                                                                       \
+	((m)&2 ? 4 : 0) + ((m)&4 ? 8 : 0) + ((m)&8 ? 8 : 0) + ((m)&16 ? 2 : 0) + ((m)&32 ? 2 : 0)
+#define T8(m)                                                                                      \
+	T(m), T((m) + 1), T((m) + 2), T((m) + 3), T((m) + 4), T((m) + 5), T((m) + 6), T((m) + 7)
+	    T8(0), T8(8), T8(16), T8(24), T8(32), T8(40), T8(48), T8(56)
 #undef T8
 #undef T
 	};
 	const uint8_t *p = in->p, *end = in->end;
 	uint8_t mask, type, size;
 
-	if (end - p < FAST_MIN || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, ACC_WRITE)) || end - p < 10)
+	if (end - p < FAST_MIN || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, ACC_WRITE)) ||
+	    end - p < 10)
 		return WALK_MORE;
 	mask = p[8];
 	type = p[9];
@@ -136,7 +141,8 @@ walk_fast_array(struct walk *w, struct walk_in *in)
 	if ((op != OP_ARRAY && op != OP_ARRAY_OF) || in->end - in->p < (skips ? code[-1] : 0) + 4)
 		return;
 	in->p = p + 4;
-	if (!walk_count(in, p, size, &count) || (op == OP_ARRAY_OF && count * size > walk_here(in))) {
+	if (!walk_count(in, p, size, &count) ||
+	    (op == OP_ARRAY_OF && count * size > walk_here(in))) {
 		in->p = p - (skips ? code[-1] : 0);
 		return;
 	}
@@ -168,7 +174,8 @@ walk_fast_header(struct walk *w, struct walk_in *in)
 		w->status = walk_le32(p + 12);
 		p += 24;
 	} else {
-		if (service == SVC_NONE || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, NODE_NONE)) ||
+		if (service == SVC_NONE ||
+		    !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, NODE_NONE)) ||
 		    end - p < 27 || (walk_le32(p + 16) + 1) > 1 || (p[24] | p[25] | p[26]) != 0)
 			return WALK_MORE;
 		handle = walk_le32(p + 8);

@@ -60,33 +60,33 @@ walk_copy(struct walk *to, const struct walk *from)
 
 /* --- the loop -------------------------------------------------------------------------- */
 
-#define TAKE(n) \
-	do { \
-		if (!(p = walk_piece(w, in, (n)))) \
-			return WALK_MORE; \
+#define TAKE(n)                                                                                    \
+	do {                                                                                       \
+		if (!(p = walk_piece(w, in, (n))))                                                 \
+			return WALK_MORE;                                                          \
 	} while (0)
-#define CHECK(cond, why) \
-	do { \
-		if (!(cond)) { \
-			w->bad = (why); \
-			return WALK_BAD; \
-		} \
+#define CHECK(cond, why)                                                                           \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			w->bad = (why);                                                            \
+			return WALK_BAD;                                                           \
+		}                                                                                  \
 	} while (0)
 /* f sets w->bad before it can fail */
-#define DO(f) \
-	do { \
-		if (!(f)) \
-			return WALK_BAD; \
-		w->bad = WALK_OK; \
+#define DO(f)                                                                                      \
+	do {                                                                                       \
+		if (!(f))                                                                          \
+			return WALK_BAD;                                                           \
+		w->bad = WALK_OK;                                                                  \
 	} while (0)
-#define FIELD(what, value) \
-	do { \
-		w->field.id = (what); \
-		w->field.num = (value); \
-		w->field.len = 0; \
-		w->field.truncated = false; \
-		if (!(w->opts & WALK_OPT_NODES)) \
-			return WALK_FIELD; \
+#define FIELD(what, value)                                                                         \
+	do {                                                                                       \
+		w->field.id = (what);                                                              \
+		w->field.num = (value);                                                            \
+		w->field.len = 0;                                                                  \
+		w->field.truncated = false;                                                        \
+		if (!(w->opts & WALK_OPT_NODES))                                                   \
+			return WALK_FIELD;                                                         \
 	} while (0)
 
 #ifndef WALK_TRACE /* tests count the rounds and see what each begins with */

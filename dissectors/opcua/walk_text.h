@@ -49,7 +49,8 @@ text_guid(char *to, const uint8_t *g)
 static inline char *
 text_base64(char *to, const uint8_t *p, uint32_t n)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	uint32_t v;
 
 	for (; n > 0; p += 3) {

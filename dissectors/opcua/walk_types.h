@@ -12,6 +12,7 @@
 
 #include "dissectors/opcua/walk_base.h"
 
+/* clang-format off */
 /* w->arg of the steps of a NodeId; the encoding byte's own flags beside them */
 enum { NODE_KEEP = 1, NODE_EXPANDED = 2, XNODE_SERVER = 0x40, XNODE_URI = 0x80 }; /* [P6] 5.2.2.10 */
 
@@ -24,6 +25,7 @@ enum {
 };
 
 enum { EXT_NO_BODY = 0, EXT_BINARY = 1, EXT_XML = 2 }; /* [P6] 5.2.2.15 */
+/* clang-format on */
 
 /* One array of a Variant: past the count.  false: w->bad. */
 static bool
@@ -43,8 +45,11 @@ walk_variant_array(struct walk *w, struct walk_in *in, const uint8_t *p)
 	w->bad = WALK_BAD_DEPTH;
 	if (count != 0 && size == 0) {
 		if (text)
-			return walk_push_nested(w, count, dims ? WALK_AT(after_texts_dims) + 1u : WALK_AT(after_texts) + 1u);
-		return walk_push_nested(w, count, dims ? WALK_AT(after_dims) + 4u * type + 1 : WALK_AT(after_variant) + 2u * type + 1);
+			return walk_push_nested(w, count,
+			    dims ? WALK_AT(after_texts_dims) + 1u : WALK_AT(after_texts) + 1u);
+		return walk_push_nested(w, count,
+		    dims ? WALK_AT(after_dims) + 4u * type + 1
+			 : WALK_AT(after_variant) + 2u * type + 1);
 	}
 	walk_pass(w, in, count * size);
 	w->pc = dims ? WALK_AT(dims) : WALK_RET(Variant);
@@ -92,8 +97,9 @@ static bool
 walk_data_value(struct walk *w, struct walk_in *in, uint8_t mask)
 {
 	/* status, source time and picoseconds, server time and picoseconds */
-	const unsigned tail = (mask & 0x02 ? 4u : 0) + (mask & 0x04 ? 8u : 0) + (mask & 0x08 ? 8u : 0) +
-	    (mask & 0x10 ? 2u : 0) + (mask & 0x20 ? 2u : 0);
+	const unsigned tail = (mask & 0x02 ? 4u : 0) + (mask & 0x04 ? 8u : 0) +
+			      (mask & 0x08 ? 8u : 0) + (mask & 0x10 ? 2u : 0) +
+			      (mask & 0x20 ? 2u : 0);
 
 	w->bad = WALK_BAD_MASK;
 	if (mask & 0xc0)
@@ -114,7 +120,8 @@ walk_diagnostic(struct walk *w, struct walk_in *in, uint8_t mask)
 	w->bad = WALK_BAD_MASK;
 	if (mask & 0x80)
 		return false;
-	walk_pass(w, in, 4u * (unsigned)((mask & 1) + (mask >> 1 & 1) + (mask >> 2 & 1) + (mask >> 3 & 1)));
+	walk_pass(w, in,
+	    4u * (unsigned)((mask & 1) + (mask >> 1 & 1) + (mask >> 2 & 1) + (mask >> 3 & 1)));
 	w->pc = (uint16_t)(WALK_AT(diagnostic) + walk_diagnostic_at[mask >> 4]);
 	return true;
 }
@@ -123,8 +130,10 @@ walk_diagnostic(struct walk *w, struct walk_in *in, uint8_t mask)
 static bool
 walk_node_encoding(struct walk *w, uint8_t enc)
 {
-	static const uint8_t steps[6] = {ST_NODE_2, ST_NODE_4, ST_NODE_N, ST_NODE_S, ST_NODE_G, ST_NODE_S};
-	static const uint8_t types[6] = {ID_NUMERIC, ID_NUMERIC, ID_NUMERIC, ID_STRING, ID_GUID, ID_OPAQUE};
+	static const uint8_t steps[6] = {
+	    ST_NODE_2, ST_NODE_4, ST_NODE_N, ST_NODE_S, ST_NODE_G, ST_NODE_S};
+	static const uint8_t types[6] = {
+	    ID_NUMERIC, ID_NUMERIC, ID_NUMERIC, ID_STRING, ID_GUID, ID_OPAQUE};
 	uint8_t flags = enc & (XNODE_SERVER | XNODE_URI);
 
 	w->bad = WALK_BAD_NODEID;
@@ -199,9 +208,9 @@ walk_user_token(const struct walk_node *type, uint8_t enc)
 static inline uint16_t
 walk_user_token_at(uint64_t token)
 {
-	return token == TOKEN_USER_NAME	  ? WALK_AT(UserNameIdentityToken) :
-	       token == TOKEN_CERTIFICATE ? WALK_AT(X509IdentityToken) :
-					    WALK_AT(AnonymousIdentityToken);
+	return token == TOKEN_USER_NAME	    ? WALK_AT(UserNameIdentityToken)
+	       : token == TOKEN_CERTIFICATE ? WALK_AT(X509IdentityToken)
+					    : WALK_AT(AnonymousIdentityToken);
 }
 
 /* Do these details begin with the node they change?  OPC 10000-11, 6.9. */
@@ -228,8 +237,12 @@ static inline uint64_t
 walk_auth(const struct walk_node *n)
 {
 	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t h = ((uint64_t)n->ns << 40 | (uint64_t)n->id_type << 32 | (n->id_type ? n->id_len : n->num)) * k;
-	uint32_t left = n->id_type == ID_NUMERIC ? 0 : n->id_len < WALK_NAME_MAX ? n->id_len : WALK_NAME_MAX;
+	uint64_t h = ((uint64_t)n->ns << 40 | (uint64_t)n->id_type << 32 |
+			 (n->id_type ? n->id_len : n->num)) *
+		     k;
+	uint32_t left = n->id_type == ID_NUMERIC    ? 0
+			: n->id_len < WALK_NAME_MAX ? n->id_len
+						    : WALK_NAME_MAX;
 	const uint8_t *p = n->id;
 	uint64_t v;
 

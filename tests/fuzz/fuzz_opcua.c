@@ -22,17 +22,17 @@ static void trace(uint8_t op, uint32_t at);
 #include "dissectors/opcua/walk.h"
 
 #define BODY_MAX 8192
-#define HEAD	 4	/* bytes of the input before the body */
+#define HEAD	 4			  /* bytes of the input before the body */
 #define STEPS(n) (3 * (uint64_t)(n) + 64) /* see test_work of tests/unit/opcua_walk_test.c */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 
-#define REQUIRE(cond) \
-	do { \
-		if (!(cond)) \
-			abort(); \
+#define REQUIRE(cond)                                                                              \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			abort();                                                                   \
 	} while (0)
 
 /* --- what the walker does ------------------------------------------------------------ */
@@ -106,7 +106,8 @@ hash_node(uint64_t sum, const struct walk_node *n)
 	REQUIRE(len >= 2 && len <= sizeof(text));
 	sum = hash_bytes(sum, text, len);
 	sum = hash(sum, n->flags | (uint64_t)n->role << 8 | (uint64_t)n->access << 16 |
-	    (uint64_t)n->value_type << 24 | (uint64_t)n->array << 32 | (uint64_t)n->attribute << 40);
+			    (uint64_t)n->value_type << 24 | (uint64_t)n->array << 32 |
+			    (uint64_t)n->attribute << 40);
 	sum = hash(sum, n->id_len | (uint64_t)n->array_len << 32);
 	REQUIRE(n->value_len <= sizeof(n->value));
 	return hash_bytes(sum, n->value, sizeof(n->value));
@@ -187,7 +188,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	while (fact_next(f, &it, &item)) {
 		n++;
 		s->items = hash_bytes(s->items, item.name, item.name ? item.name_len : 0);
-		s->items = hash(s->items, item.sub | (uint64_t)item.access << 32 | (uint64_t)item.space << 40);
+		s->items = hash(
+		    s->items, item.sub | (uint64_t)item.access << 32 | (uint64_t)item.space << 40);
 	}
 	REQUIRE(n == f->n_items);
 	s->n_items += n;
@@ -223,8 +225,8 @@ put32(uint8_t *p, uint32_t v)
 
 /* A chunk: head, sequence number, request id, rest. */
 static void
-chunk(const struct dissector *d, struct dis_call *call, const void *head, size_t head_len, uint32_t number,
-    uint32_t request, const void *rest, size_t rest_len)
+chunk(const struct dissector *d, struct dis_call *call, const void *head, size_t head_len,
+    uint32_t number, uint32_t request, const void *rest, size_t rest_len)
 {
 	size_t n = head_len + 8 + rest_len;
 	uint8_t *mem = malloc(n);
@@ -243,14 +245,18 @@ chunk(const struct dissector *d, struct dis_call *call, const void *head, size_t
 }
 
 /* Both sides of OpenSecureChannel in mode None: channel 7, token 1. */
-#define POLICY	  "\x2f\0\0\0http://opcfoundation.org/UA/SecurityPolicy#None\xff\xff\xff\xff\xff\xff\xff\xff"
-#define OPN_ASK	  "OPNF\0\0\0\0\0\0\0\0" POLICY
-#define OPN_TELL  "OPNF\0\0\0\0\7\0\0\0" POLICY
-#define ASK_BODY  "\1\0\xbe\1\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\0\0\0" \
-		  "\0\0\0\0\0\0\0\0\1\0\0\0\xff\xff\xff\xff\0\0\x10\0"
-#define TELL_BODY "\1\0\xc1\1\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" \
-		  "\0\0\0\0\7\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\xff\xff\xff\xff"
-#define BYTES(s)  (s), sizeof(s) - 1
+#define POLICY                                                                                     \
+	"\x2f\0\0\0http://opcfoundation.org/UA/"                                                   \
+	"SecurityPolicy#None\xff\xff\xff\xff\xff\xff\xff\xff"
+#define OPN_ASK	 "OPNF\0\0\0\0\0\0\0\0" POLICY
+#define OPN_TELL "OPNF\0\0\0\0\7\0\0\0" POLICY
+#define ASK_BODY                                                                                   \
+	"\1\0\xbe\1\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0\0\0\0"             \
+	"\0\0\0\0\0\0\0\0\1\0\0\0\xff\xff\xff\xff\0\0\x10\0"
+#define TELL_BODY                                                                                  \
+	"\1\0\xc1\1\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"                               \
+	"\0\0\0\0\7\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\xff\xff\xff\xff"
+#define BYTES(s) (s), sizeof(s) - 1
 
 /* The body as chunks of at most piece bytes of it. */
 static struct dis_sink
@@ -276,8 +282,10 @@ dissect(const struct dissector *d, const uint8_t *body, size_t size, size_t piec
 	do {
 		size_t k = piece < size - at ? piece : size - at;
 
-		chunk(d, &call, at + k == size ? "MSGF\0\0\0\0\7\0\0\0\1\0\0\0" : "MSGC\0\0\0\0\7\0\0\0\1\0\0\0", 16,
-		    ++number, 9, body + at, k);
+		chunk(d, &call,
+		    at + k == size ? "MSGF\0\0\0\0\7\0\0\0\1\0\0\0"
+				   : "MSGC\0\0\0\0\7\0\0\0\1\0\0\0",
+		    16, ++number, 9, body + at, k);
 		at += k;
 	} while (at < size);
 	free(call.state);
@@ -313,7 +321,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		REQUIRE(one.malformed == many.malformed);
 		if (!one.malformed)
-			REQUIRE(one.items == many.items && one.n_items == many.n_items && one.code == many.code);
+			REQUIRE(one.items == many.items && one.n_items == many.n_items &&
+				one.code == many.code);
 	}
 	return 0;
 }
@@ -331,7 +340,8 @@ next(uint32_t *seed)
 
 /* Put n bytes in the place of old ones; the new size, or the old when there is no room. */
 static size_t
-replace(uint8_t *body, size_t size, size_t max, size_t at, size_t old, const uint8_t *with, size_t n)
+replace(
+    uint8_t *body, size_t size, size_t max, size_t at, size_t old, const uint8_t *with, size_t n)
 {
 	if (at > size || old > size - at || size - old + n > max)
 		return size;
@@ -347,9 +357,18 @@ mutate_node(uint8_t *body, size_t size, size_t max, size_t at, uint32_t *seed)
 	static const struct {
 		uint8_t n, b[24];
 	} ids[] = {
-		{2, {0, 0}}, {2, {0, 85}}, {4, {1, 0, 0xaa, 2}}, {4, {1, 2, 5, 0}}, {7, {2, 1, 0, 1, 0, 0, 0}},
-		{7, {3, 2, 0, 0xff, 0xff, 0xff, 0xff}}, {8, {3, 2, 0, 1, 0, 0, 0, 'A'}}, {10, {5, 1, 0, 3, 0, 0, 0, 1, 2, 3}},
-		{19, {4, 1, 0, 1, 2, 3, 4}}, {6, {0x40, 5, 1, 0, 0, 0}}, {7, {0x80, 5, 1, 0, 0, 0, 'u'}}, {4, {1, 0, 0x44, 1}},
+	    {2, {0, 0}},
+	    {2, {0, 85}},
+	    {4, {1, 0, 0xaa, 2}},
+	    {4, {1, 2, 5, 0}},
+	    {7, {2, 1, 0, 1, 0, 0, 0}},
+	    {7, {3, 2, 0, 0xff, 0xff, 0xff, 0xff}},
+	    {8, {3, 2, 0, 1, 0, 0, 0, 'A'}},
+	    {10, {5, 1, 0, 3, 0, 0, 0, 1, 2, 3}},
+	    {19, {4, 1, 0, 1, 2, 3, 4}},
+	    {6, {0x40, 5, 1, 0, 0, 0}},
+	    {7, {0x80, 5, 1, 0, 0, 0, 'u'}},
+	    {4, {1, 0, 0x44, 1}},
 	};
 	unsigned pick = next(seed) % (sizeof(ids) / sizeof(ids[0]));
 	struct walk_node node;
@@ -364,7 +383,8 @@ mutate_node(uint8_t *body, size_t size, size_t max, size_t at, uint32_t *seed)
 static size_t
 mutate_length(uint8_t *body, size_t size, size_t max, size_t at, uint32_t *seed)
 {
-	static const uint32_t lies[] = {0, 1, 255, 256, 257, INT32_MAX, 0x80000000, 0xfffffffe, UINT32_MAX};
+	static const uint32_t lies[] = {
+	    0, 1, 255, 256, 257, INT32_MAX, 0x80000000, 0xfffffffe, UINT32_MAX};
 	uint8_t text[4 + 300];
 	uint32_t len, old;
 

@@ -48,13 +48,16 @@ say(struct text *t, const char *fmt, ...)
 static void
 say_node(struct text *t, const struct walk_node *n)
 {
-	static const char *const roles[] = {"target", "object", "method", "parent", "new", "reftype",
-		"typedef", "reference", "view", "register", "alias", "unregister"};
+	static const char *const roles[] = {"target", "object", "method", "parent", "new",
+	    "reftype", "typedef", "reference", "view", "register", "alias", "unregister"};
 	char buf[WALK_TEXT_MAX];
 	uint32_t len = walk_node_text(n, buf);
 
 	assert_in_range(len, 2, WALK_TEXT_MAX);
-	say(t, " %s:%s %.*s", roles[n->role], n->access == ACC_READ ? "r" : n->access == ACC_WRITE ? "w" : "c",
+	say(t, " %s:%s %.*s", roles[n->role],
+	    n->access == ACC_READ    ? "r"
+	    : n->access == ACC_WRITE ? "w"
+				     : "c",
 	    (int)len, buf);
 	if (n->attribute)
 		say(t, " @%u", n->attribute);
@@ -79,10 +82,10 @@ say_node(struct text *t, const struct walk_node *n)
 static void
 say_field(struct text *t, const struct walk_field *f)
 {
-	static const char *const names[] = {"", "endpoint_url", "app_uri", "product_uri", "app_name",
-		"server_uri", "session_name", "nonce", "certificate", "request_type", "mode", "lifetime",
-		"channel_id", "token_id", "auth", "user_token", "user_name", "subscription", "text",
-		"ep_url", "ep_mode", "ep_policy", "ep_token"};
+	static const char *const names[] = {"", "endpoint_url", "app_uri", "product_uri",
+	    "app_name", "server_uri", "session_name", "nonce", "certificate", "request_type",
+	    "mode", "lifetime", "channel_id", "token_id", "auth", "user_token", "user_name",
+	    "subscription", "text", "ep_url", "ep_mode", "ep_policy", "ep_token"};
 
 	assert_in_range(f->id, 1, sizeof(names) / sizeof(names[0]) - 1);
 	assert_true(f->len <= WALK_NAME_MAX && f->truncated == (f->len < f->num && f->len != 0));
@@ -121,7 +124,8 @@ say_event(struct text *t, struct walk *w, enum walk_event e)
 {
 	switch (e) {
 	case WALK_HEADER:
-		say(t, "%s %c h=%u", walk_service_name(w->service), w->response ? '<' : '>', w->handle);
+		say(t, "%s %c h=%u", walk_service_name(w->service), w->response ? '<' : '>',
+		    w->handle);
 		if (w->response)
 			say(t, " s=%x", w->status);
 		return true;
@@ -146,7 +150,8 @@ say_event(struct text *t, struct walk *w, enum walk_event e)
  * an unreadable page and overwritten afterwards.  Where the walk goes on from is a copy.
  */
 static void
-walk_text(struct text *t, const uint8_t *body, size_t n, size_t first, size_t step, uint8_t opts, uint32_t left)
+walk_text(struct text *t, const uint8_t *body, size_t n, size_t first, size_t step, uint8_t opts,
+    uint32_t left)
 {
 	struct walk w, copy;
 	size_t at = 0, k = first;
@@ -244,14 +249,17 @@ test_pieces(void **state)
 		size_t n = unhex(bodies[i].hex, buf, sizeof(buf));
 
 		for (size_t k = 1; k <= 70; k++) {
-			walk_text(&t, buf, n, k, k, OPTS | (k & 1 ? WALK_OPT_SLOW : 0), (uint32_t)n);
+			walk_text(
+			    &t, buf, n, k, k, OPTS | (k & 1 ? WALK_OPT_SLOW : 0), (uint32_t)n);
 			if (strcmp(t.s, bodies[i].events))
-				fail_msg("%s: pieces of %zu: %s", first_words(bodies[i].events), k, t.s);
+				fail_msg(
+				    "%s: pieces of %zu: %s", first_words(bodies[i].events), k, t.s);
 		}
 		for (size_t cut = 1; cut < n; cut++) {
 			walk_text(&t, buf, n, cut, n, OPTS, UINT32_MAX);
 			if (strcmp(t.s, bodies[i].events))
-				fail_msg("%s: cut at %zu: %s", first_words(bodies[i].events), cut, t.s);
+				fail_msg(
+				    "%s: cut at %zu: %s", first_words(bodies[i].events), cut, t.s);
 		}
 	}
 }
@@ -308,6 +316,7 @@ test_behind(void **state)
 static void
 test_work(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *hex, *element;
 	} arrays[] = {
@@ -326,6 +335,7 @@ test_work(void **state)
 		 "01 96 a00f0000", "000000"},
 		{"0100 c802 0000 0000000000000000 00000000 00000000 ffffffff 00000000 000000 a00f0000", "0005 0005 00000000"},
 	};
+	/* clang-format on */
 	static const uint8_t masks[8] = {0x01, 0x02, 0x04, 0x08, 0x10, 0x40, 0x80, 0xff};
 	static struct text t;
 	uint8_t buf[40000];
@@ -366,6 +376,7 @@ test_work(void **state)
 	}
 }
 
+/* clang-format off */
 #define READ	 "0100 7702 0000 0000000000000000 07000000 00000000 ffffffff 00000000 000000 0000000000000000 00000000 "
 #define WRITE	 "0100 a102 0000 0000000000000000 07000000 00000000 ffffffff 00000000 000000 "
 #define HUPDATE	 "0100 bc02 0000 0000000000000000 07000000 00000000 ffffffff 00000000 000000 "
@@ -459,6 +470,7 @@ test_hostile(void **state)
 		 W " target:w ns=2;s=A @13 =18"},
 		{WRITE "01000000 03 0200 01000000 41 0d000000 ffffffff 01 11 05 0000 01000000 42", W " target:w ns=2;s=A @13 =17"},
 	};
+	/* clang-format on */
 	static struct text t;
 	uint8_t buf[1024];
 
@@ -469,9 +481,11 @@ test_hostile(void **state)
 
 		for (unsigned slow = 0; slow < 2; slow++) {
 			for (size_t k = 1; k <= n; k++) {
-				walk_text(&t, buf, n, k, k, (uint8_t)(opts | (slow ? WALK_OPT_SLOW : 0)), (uint32_t)n);
+				walk_text(&t, buf, n, k, k,
+				    (uint8_t)(opts | (slow ? WALK_OPT_SLOW : 0)), (uint32_t)n);
 				if (strcmp(t.s, cases[i].events))
-					fail_msg("%zu in %zu: %s, not %s", i + 1, k, t.s, cases[i].events);
+					fail_msg("%zu in %zu: %s, not %s", i + 1, k, t.s,
+					    cases[i].events);
 			}
 		}
 	}
@@ -530,8 +544,10 @@ test_options(void **state)
 		/* no fields, but every node */
 		walk_text(&t, buf, n, n, n, WALK_OPT_NODES, (uint32_t)n);
 		assert_null(strstr(t.s, "='"));
-		assert_true((strstr(t.s, ":r ") != NULL) == (strstr(bodies[i].events, ":r ") != NULL));
-		assert_true((strstr(t.s, ":w ") != NULL) == (strstr(bodies[i].events, ":w ") != NULL));
+		assert_true(
+		    (strstr(t.s, ":r ") != NULL) == (strstr(bodies[i].events, ":r ") != NULL));
+		assert_true(
+		    (strstr(t.s, ":w ") != NULL) == (strstr(bodies[i].events, ":w ") != NULL));
 	}
 }
 
@@ -541,17 +557,18 @@ test_auth(void **state)
 {
 	uint8_t buf[256];
 	uint64_t seen[8];
-	static const char *const tokens[8] = {
-		"0000", "0005", "01010500", "02010005000100", "03 0100 01000000 41", "05 0100 01000000 41",
-		"05 0100 09000000 414243444546474849", "05 0100 09000000 41424344454647484a"
-	};
+	static const char *const tokens[8] = {"0000", "0005", "01010500", "02010005000100",
+	    "03 0100 01000000 41", "05 0100 01000000 41", "05 0100 09000000 414243444546474849",
+	    "05 0100 09000000 41424344454647484a"};
 
 	(void)state;
 	for (unsigned i = 0; i < 8; i++) {
 		char hex[256];
 		size_t n;
 
-		snprintf(hex, sizeof(hex), "0100 7702 %s 0000000000000000 07000000 00000000 ffffffff 00000000 000000", tokens[i]);
+		snprintf(hex, sizeof(hex),
+		    "0100 7702 %s 0000000000000000 07000000 00000000 ffffffff 00000000 000000",
+		    tokens[i]);
 		n = unhex(hex, buf, sizeof(buf));
 		for (size_t step = 1; step <= n; step++) {
 			struct walk w;
@@ -578,9 +595,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bodies), cmocka_unit_test(test_pieces), cmocka_unit_test(test_cut_short),
-		cmocka_unit_test(test_behind), cmocka_unit_test(test_hostile), cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_options), cmocka_unit_test(test_auth), cmocka_unit_test(test_work),
+	    cmocka_unit_test(test_bodies),
+	    cmocka_unit_test(test_pieces),
+	    cmocka_unit_test(test_cut_short),
+	    cmocka_unit_test(test_behind),
+	    cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_limit),
+	    cmocka_unit_test(test_options),
+	    cmocka_unit_test(test_auth),
+	    cmocka_unit_test(test_work),
 	};
 	int rc;
 
