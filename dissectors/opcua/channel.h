@@ -67,12 +67,13 @@ token_fits(const struct ua *st, unsigned dir, uint32_t token)
 }
 
 static inline uint64_t
-token_check(const struct ua *st, unsigned dir, uint32_t channel, uint32_t token)
+token_check(const struct ua *st, unsigned dir, uint32_t channel, uint32_t token, bool midstream)
 {
 	const struct ua_dir *d = &st->dir[dir];
 	uint64_t a = 0;
 
-	if ((st->flags & F_CHANNEL) && st->channel != channel)
+	if (__builtin_expect(!(st->flags & F_CHANNEL) || st->channel != channel, 0) &&
+	    !(midstream && !(st->flags & F_CHANNEL)))
 		a = UA_A(CHANNEL);
 	if (__builtin_expect((d->flags & D_TOKEN) && d->token == token, 1))
 		return a;

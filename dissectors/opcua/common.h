@@ -199,6 +199,7 @@ struct ua {
 	struct ua_pending pending[PENDING];
 	struct fact_props props;
 	char thumbprint[HASH_CHARS + 2]; /* of the client's certificate, with NUL */
+	uint8_t app_uri_len;
 	char app_uri[APP_URI_MAX];	 /* of the client */
 };
 static_assert(sizeof(struct ua) <= 2032, "state is one cell");

@@ -291,7 +291,7 @@ transport(struct dis_call *call, struct cur c, uint32_t type, uint32_t size)
 	fact_begin(call, &f, &x, type, size);
 	fact_op(&f, opx[t == HEL ? 0 : t == ACK ? 1 : t == ERR ? 2 : 3]);
 	f.kind = t == HEL || t == RHE ? FACT_REQUEST : t == ACK ? FACT_RESPONSE : FACT_EXCEPTION;
-	st->props.na = NA_ALL;
+	st->props.na = NA_ALL & ~st->props.known;
 	if (t == HEL || t == ACK)
 		a |= take_sizes(&c, &x);
 	if (t == ERR) {
@@ -523,7 +523,7 @@ open_channel(struct dis_call *call, struct cur c, uint32_t type, uint32_t size)
 	cert = take_string(&c);
 	print = take_string(&c);
 	if (!cur_ok(&c)) {
-		st->props.na = NA_ALL;
+		st->props.na = NA_ALL & ~st->props.known;
 		(void)fact_emit(call, &f, a | UA_A(HEADER));
 		return;
 	}
@@ -831,10 +831,8 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 				d = &st->dir[dir ^= 1];
 				flags = d->flags;
 			}
-			if (!call->midstream && !(st->flags & F_CHANNEL))
-				b.a |= UA_A(CHANNEL);
 		}
-		b.a |= token_check(st, dir, h->channel, h->token);
+		b.a |= token_check(st, dir, h->channel, h->token, call->midstream);
 		if (MSG_TYPE(h->type) == CLO && kind != 'F')
 			b.a |= UA_A(CHUNK_TYPE);
 	}
@@ -974,6 +972,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	emit = at.end || b.n_nodes > 0 || b.a != 0;
 	if (emit && !fact_emit(call, &f, b.a)) { /* the other side will not see it, or see it again */
 		st->props.known = known;
+		client_is(st, st->app_uri, st->app_uri_len);
 		d->flags = flags;
 		if (copied)
 			walk_copy(w, &x.before);
@@ -985,6 +984,11 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	}
 
 	/* It is on its way. */
+	if (__builtin_expect(b.uri_len != 0, 0)) {
+		st->app_uri_len = b.uri_len;
+		memcpy(st->app_uri, st->props.text[T_APP_URI].p, b.uri_len);
+		client_is(st, st->app_uri, b.uri_len);
+	}
 	st->props.known &= ~(KNOW(N_OFFER_POLICY) | KNOW(N_OFFER_MODE));
 	if (b.token) /* holds when the server says so */
 		st->props.known = (st->props.known & ~KNOW(N_TOKEN)) | (known & KNOW(N_TOKEN));
@@ -1025,7 +1029,7 @@ headless(struct dis_call *call, uint32_t type, uint32_t size)
 
 	fact_begin(call, &f, &x, type, size);
 	fact_op(&f, OPX_CHUNK);
-	st->props.na = NA_ALL;
+	st->props.na = NA_ALL & ~st->props.known;
 	(void)fact_emit(call, &f, call->anomalies | UA_A(HEADER));
 }
 
@@ -1045,6 +1049,7 @@ opcua_pdu(struct dis_call *call, struct cur c)
 			return;
 		}
 		h = sym_read(p);
+		h.size = size; /* which is what frame() read there */
 		body_piece(call, &h, c, (struct piece){.begin = true, .end = true});
 	} else if (MSG_TYPE(type) == OPN) {
 		open_channel(call, c, type, size);

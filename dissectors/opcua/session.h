@@ -26,6 +26,7 @@ struct body {
 	uint16_t extra;	   /* as ua_pending.extra: of the answered request, or for the new one */
 	uint8_t pair;	   /* slot of the answered request, or PAIR_NONE */
 	uint8_t token;	   /* 1 + type of the user token here */
+	uint8_t uri_len;   /* of the client's application URI, when it is here */
 	bool header;	   /* the header was completed here */
 };
 
@@ -88,16 +89,25 @@ endpoints_end(struct ua *st, uint8_t service)
 
 /* --- fields --------------------------------------------------------------------------------- */
 
-static void
-client_uri(struct ua *st, const struct walk_field *fd)
+/* Who the client says it is, as policy will see it. */
+static inline void
+client_is(struct ua *st, const char *uri, uint32_t len)
 {
-	st->props.known &= ~KNOW_TEXT(T_APP_URI);
-	if (fd->len > APP_URI_MAX || fd->len == 0)
+	st->props.text[T_APP_URI].p = uri;
+	st->props.text[T_APP_URI].n = len;
+}
+
+static void
+client_uri(struct body *b)
+{
+	const struct ua_text *uri = &b->x->text[X_APP_URI];
+
+	b->st->props.known &= ~KNOW_TEXT(T_APP_URI);
+	if (!(b->x->has_text >> X_APP_URI & 1) || uri->n > APP_URI_MAX)
 		return;
-	memcpy(st->app_uri, fd->p, fd->len);
-	st->props.text[T_APP_URI].p = st->app_uri;
-	st->props.text[T_APP_URI].n = fd->len;
-	st->props.known |= KNOW_TEXT(T_APP_URI);
+	client_is(b->st, uri->p, uri->n); /* kept when the request has gone on its way */
+	b->uri_len = (uint8_t)uri->n;
+	b->st->props.known |= KNOW_TEXT(T_APP_URI);
 }
 
 static __attribute__((noinline)) void
@@ -121,7 +131,7 @@ body_field(struct body *b)
 	switch (fd->id) {
 	case WF_APP_URI:
 		if (w->service == SVC_CreateSession && !w->response)
-			client_uri(st, fd);
+			client_uri(b);
 		break;
 	case WF_LIFETIME:
 		x->lifetime = (uint32_t)fd->num;
@@ -157,6 +167,8 @@ register_end(struct ua *st)
 {
 	names_turn(st, REC_ASKED, REC_DEAD);
 	st->registering = 0;
+	if (st->names)
+		st->names->full = false;
 }
 
 /* One at a time, since answers to several could not be told apart; one whose answer
