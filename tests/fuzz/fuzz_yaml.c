@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz_yaml.c - any bytes as a policy: either a policy that answers questions,
- * or at least one error.  Speaks Modbus and the two toy protocols, so that
+ * or at least one error.  Speaks Modbus and the three toy protocols, so that
  * every kind of key is reachable.
  */
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 
 extern const struct dissector dissector_modbus;
 const struct dissector *const dissectors[] = {
-    &dissector_modbus, &toy_dissector, &node_dissector, NULL};
-const unsigned n_dissectors = 3;
+    &dissector_modbus, &toy_dissector, &node_dissector, &plc_dissector, NULL};
+const unsigned n_dissectors = 4;
 
 bool
 dis_emit(struct dis_sink *sink, struct fact *f)
@@ -37,10 +37,15 @@ static void
 ask(const struct policy *p, uint8_t proto, const struct policy_bind *b, const struct net_tuple *t)
 {
 	static const uint8_t written[] = {0, 1, 0, 0, 0xff, 0xff, 0, 100};
+	struct fact_props x = {.known = 0x00ff5555, .na = 0x00020001, .num = {1, 2, 3, 70000, 5, 6}};
 	const struct dis_schema *sc = dissectors[proto]->schema;
 	struct fact f = {.proto = proto, .op = "fuzz"};
 	struct verdict v;
 
+	for (unsigned t8 = 0; t8 < FACT_TEXTS; t8++) {
+		x.text[t8].p = "urn:hmi:2";
+		x.text[t8].n = 9;
+	}
 	for (unsigned i = 0; i < sc->n_ops; i += 1 + sc->n_ops / 16u)
 		for (unsigned s = 0; s < sc->n_spaces; s++) {
 			f.opx = sc->ops[i].opx;
@@ -49,6 +54,16 @@ ask(const struct policy *p, uint8_t proto, const struct policy_bind *b, const st
 			f.item = (struct fact_item){.space = (uint8_t)s, .first = 98 + i, .count = 4,
 			    .access = (uint8_t)(i % 2 ? ACC_WRITE : ACC_READ), .sub = s,
 			    .enc = ENC_U16_BE, .vals = i % 3 ? written : NULL};
+			f.props = i % 5 ? &x : NULL;
+			f.anomalies = i % 7 == 0 ? FACT_A_ENCRYPTED : 0;
+			f.item.name = i % 3 ? "ns=2;s=Pump.Set1" : NULL;
+			f.item.name_len = i % 3 ? 16 : 0;
+			f.item.uri = s % 2 ? "urn:a" : NULL;
+			f.item.uri_len = s % 2 ? 5 : 0;
+			x.midstream = s % 2;
+			if (s % 3 == 1)
+				f.item.enc = ENC_BIT_LSB;
+			f.item.count = f.item.enc == ENC_BIT_LSB ? 48 : 4;
 			v = policy_eval(p, b, &f);
 			CHECK(v.action <= VERDICT_RESET && v.would <= VERDICT_RESET);
 			CHECK(v.mode == MODE_ENFORCE || v.action <= VERDICT_ALERT);

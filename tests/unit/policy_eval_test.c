@@ -706,6 +706,395 @@ test_why(void **state)
 	policy_free(p);
 }
 
+/* A conduit with the blocks plc and nodes, for what is asked beside unit, function and address. */
+static const char session[] =
+    "interlock: 1\n"
+    "mode: enforce\n"
+    "zones: {z: {nets: [10.0.0.0/8]}}\n"
+    "devices: {a: {zone: z, ip: 10.0.0.1}, b: {zone: z, ip: 10.0.0.2}}\n"
+    "conduits:\n"
+    "  - name: c\n"
+    "    from: [a]\n"
+    "    to: [b]\n"
+    "    otherwise: reject\n"
+    "    plc:\n"
+    "      deny:\n"
+    "        - {name: no-pg, functions: all, class: [pg]}\n"
+    "        - {name: hot, functions: write, write: F960d, values: {F960d: {type: real, min: 80.5, max: 1e9}}}\n"
+    "      allow:\n"
+    "        - {name: poll, functions: read, read: [\"A1..3.0..799\", F0..79]}\n"
+    "        - {name: far, functions: read, read: [\"A60000.80..95\"], rack: [0, 2..3]}\n"
+    "        - name: set\n"
+    "          functions: write\n"
+    "          write: [F800..1599, C0..9]\n"
+    "          values:\n"
+    "            F800w: 0..1500\n"
+    "            F816w..863: {type: int, min: -5, max: 5, step: 5}\n"
+    "            F864d: {type: real, min: 0, max: 0.1}\n"
+    "            F896d: {type: real, min: 0, max: 0.1, order: low-word-first}\n"
+    "            F937: 1\n"
+    "            C0..1: {type: dint, min: -1, max: 70000}\n"
+    "        - {name: all-jobs, functions: read, jobs: all}\n"
+    "    nodes:\n"
+    "      security: {level: 3.., styles: [Signed, Sealed], pins: [\"AB:*\"]}\n"
+    "      limits: {message: 1KiB, chunks: 4, over: drop}\n"
+    "      encrypted: endpoint-only\n"
+    "      midstream: learn-once\n"
+    "      deny:\n"
+    "        - {name: setup, services: all, nodes: [\"nsu=urn:plc;s=Setup*\"], verdict: reset}\n"
+    "      allow:\n"
+    "        - {name: session, services: session}\n"
+    "        - {name: look, services: Read, nodes: [\"ns=2;*\", \"*.Public?\"]}\n"
+    "        - {name: recipe, services: Write, nodes: [\"ns=2;s=Recipe.*\", \"nsu=urn:b;s=X\", \"i=7\"]}\n"
+    "        - {name: range, services: Write, nodes: [\"ns=2;s=Recipe.1\"], attributes: [Range, 7..9]}\n"
+    "        - {name: base, services: Write, nodes: \"nsu=http://opcfoundation.org/UA/;i=8\", apps-like: [\"urn:mes\", \"urn:*:2\"]}\n";
+
+static struct policy *
+load_session(void)
+{
+	static char text[sizeof(session) + 8];
+	const char *dots = strstr(session, "level: 3..");
+
+	snprintf(text, sizeof(text), "%.*s255%s", (int)(dots - session) + 10, session, dots + 10);
+	return load(text);
+}
+
+static struct fact_props
+props_good(void)
+{
+	struct fact_props x = {.known = UINT32_MAX};
+
+	x.num[NODE_LEVEL] = 4;
+	x.num[NODE_STYLE] = 1;
+	x.text[NODE_PIN].p = "AB:CD";
+	x.text[NODE_PIN].n = 5;
+	x.text[NODE_APP].p = "urn:hmi:2";
+	x.text[NODE_APP].n = 9;
+	return x;
+}
+
+/* Values that take several addresses, in a space of bits and in one of words. */
+static void
+test_values(void **state)
+{
+	static const struct {
+		uint8_t space;
+		uint32_t first, count;
+		const char *bytes; /* NULL: none on the wire */
+		const char *rule; /* "-": none */
+	} cases[] = {
+	    {PLC_FLAG, 800, 16, "\x05\xdc", "set"},	/* 1500 */
+	    {PLC_FLAG, 800, 16, "\x05\xdd", "-"},
+	    {PLC_FLAG, 800, 8, "\x00", "-"},		/* half a word */
+	    {PLC_FLAG, 808, 8, "\x00", "-"},
+	    {PLC_FLAG, 800, 1, "\x00", "-"},
+	    {PLC_FLAG, 800, 16, NULL, "-"},
+	    {PLC_FLAG, 816, 48, "\xff\xfb\0\0\0\5", "set"}, /* -5, 0, 5 */
+	    {PLC_FLAG, 816, 48, "\xff\xfb\0\1\0\5", "-"},  /* between steps */
+	    {PLC_FLAG, 832, 16, "\xff\xfa", "-"},	/* -6 */
+	    {PLC_FLAG, 832, 32, "\0\0\0\0", "set"},
+	    {PLC_FLAG, 824, 32, "\0\0\0\0", "-"},	/* two halves */
+	    {PLC_FLAG, 864, 32, "\x3d\xcc\xcc\xcd", "set"}, /* 0.1 as a REAL */
+	    {PLC_FLAG, 864, 32, "\x3d\xcc\xcc\xce", "-"},	   /* the next one */
+	    {PLC_FLAG, 864, 32, "\x80\0\0\0", "set"},   /* -0 */
+	    {PLC_FLAG, 864, 32, "\x80\0\0\1", "-"},
+	    {PLC_FLAG, 864, 32, "\x7f\xc0\0\0", "-"},	/* not a number */
+	    {PLC_FLAG, 864, 32, "\x7f\x80\0\0", "-"},	/* infinite */
+	    {PLC_FLAG, 896, 32, "\xcc\xcd\x3d\xcc", "set"}, /* low word first */
+	    {PLC_FLAG, 896, 32, "\x3d\xcc\xcc\xcd", "-"},
+	    {PLC_FLAG, 937, 1, "\1", "set"},
+	    {PLC_FLAG, 937, 1, "\0", "-"},
+	    {PLC_FLAG, 932, 8, "\x20", "set"},	/* a run that does not start at a byte */
+	    {PLC_FLAG, 932, 8, "\xdf", "-"},
+	    {PLC_FLAG, 1000, 16, "\xff\xff", "set"}, /* no entry */
+	    {PLC_FLAG, 960, 32, "\x42\xa0\0\0", "set"},	/* 80: below the denial */
+	    {PLC_FLAG, 960, 32, "\x42\xa1\0\0", "hot"},	/* 80.5 */
+	    {PLC_FLAG, 960, 32, "\x7f\xc0\0\0", "hot"},	/* not a number escapes nothing */
+	    {PLC_FLAG, 968, 8, "\0", "hot"},		/* nor does a part */
+	    {PLC_FLAG, 960, 32, NULL, "hot"},
+	    {PLC_COUNTER, 0, 2, "\0\1\x11\x70", "set"},   /* 70000 */
+	    {PLC_COUNTER, 0, 2, "\0\1\x11\x71", "-"},
+	    {PLC_COUNTER, 0, 2, "\xff\xff\xff\xff", "set"}, /* -1 */
+	    {PLC_COUNTER, 1, 1, "\0\0", "-"},
+	};
+	struct policy *p = load_session();
+	struct policy_bind b = bound(p, "10.0.0.1", "10.0.0.2", 102);
+	unsigned wrong = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fact f = {.proto = PROTO_PLC, .opx = 1, .n_items = 1, .op = "write",
+		    .item = {.space = cases[i].space, .access = ACC_WRITE, .first = cases[i].first,
+		    .count = cases[i].count, .vals = (const uint8_t *)cases[i].bytes,
+		    .enc = cases[i].space == PLC_COUNTER ? ENC_U16_BE : ENC_BIT_LSB}};
+		struct fact_props x = {.known = 1u << PLC_CLASS, .num = {2}};
+		struct verdict v;
+
+		f.props = &x;
+		v = policy_eval(p, &b, &f);
+		if (strcmp(rule_name(p, v.rule), cases[i].rule) != 0) {
+			print_message("case %u: %s, not %s\n", i, rule_name(p, v.rule), cases[i].rule);
+			wrong++;
+		}
+	}
+	assert_int_equal(wrong, 0);
+	policy_free(p);
+}
+
+/* What an allow rule and a deny rule make of a property known, unknown, not there yet. */
+static void
+test_properties(void **state)
+{
+	enum { ITEM_NEAR, ITEM_FAR };
+	static const struct {
+		unsigned item;
+		bool props;
+		uint32_t known, na, class, rack;
+		const char *rule;
+	} cases[] = {
+	    {ITEM_NEAR, true, 3, 0, 2, 0, "poll"},
+	    {ITEM_NEAR, true, 3, 0, 1, 0, "no-pg"},
+	    {ITEM_NEAR, true, 0, 0, 2, 0, "no-pg"}, /* unknown: a denial holds */
+	    {ITEM_NEAR, false, 0, 0, 0, 0, "no-pg"},
+	    {ITEM_NEAR, true, 0, 1, 0, 0, "poll"}, /* does not apply: it does not */
+	    {ITEM_NEAR, true, 3, 0, UINT32_MAX, 0, "poll"},
+	    {ITEM_FAR, true, 3, 0, 2, 0, "far"},
+	    {ITEM_FAR, true, 3, 0, 2, 1, "-"},
+	    {ITEM_FAR, true, 3, 0, 2, 3, "far"},
+	    {ITEM_FAR, true, 3, 0, 2, 4, "-"},
+	    {ITEM_FAR, true, 3, 0, 2, UINT32_MAX, "-"},
+	    {ITEM_FAR, true, 1, 0, 2, 0, "-"}, /* unknown: an allowance does not */
+	    {ITEM_FAR, true, 1, 2, 2, 0, "far"},
+	};
+	struct policy *p = load_session();
+	struct policy_bind b = bound(p, "10.0.0.1", "10.0.0.2", 102);
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fact_props x = {.known = cases[i].known, .na = cases[i].na,
+		    .num = {cases[i].class, cases[i].rack}};
+		struct fact f = {.proto = PROTO_PLC, .n_items = 1, .op = "read",
+		    .props = cases[i].props ? &x : NULL, .item = {.space = PLC_AREA,
+		    .access = ACC_READ, .sub = cases[i].item == ITEM_FAR ? 60000 : 2, .first = 80,
+		    .count = 16}};
+
+		print_message("%u ", i);
+		assert_string_equal(rule_name(p, policy_eval(p, &b, &f).rule), cases[i].rule);
+	}
+	print_message("\n");
+	policy_free(p);
+}
+
+/* "all" where the notation says the space: data that has no key of its own. */
+static void
+test_spaces(void **state)
+{
+	struct policy *p = load_session();
+	struct policy_bind b = bound(p, "10.0.0.1", "10.0.0.2", 102);
+	struct fact_props x = {.known = 3, .num = {2, 0}};
+	static const struct {
+		uint8_t space;
+		uint32_t sub, first, count;
+		const char *rule;
+	} cases[] = {
+	    {PLC_AREA, 1, 0, 800, "poll"}, {PLC_AREA, 3, 799, 1, "poll"}, {PLC_AREA, 3, 799, 2, "-"},
+	    {PLC_AREA, 0, 0, 8, "-"}, {PLC_AREA, 4, 0, 8, "-"}, {PLC_AREA, 65535, 80, 8, "-"},
+	    {PLC_AREA, 60000, 80, 16, "far"}, {PLC_AREA, 60000, 79, 16, "-"},
+	    {PLC_AREA, UINT32_MAX, 80, 8, "-"}, {PLC_FLAG, 0, 79, 1, "poll"}, {PLC_FLAG, 0, 80, 1, "-"},
+	    {PLC_JOB, 9, 99, 1, "all-jobs"}, {PLC_ELSE, 0, 0, 1, "-"}, {PLC_COUNTER, 0, 0, 1, "-"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fact f = {.proto = PROTO_PLC, .n_items = 1, .op = "read", .props = &x,
+		    .item = {.space = cases[i].space, .access = ACC_READ, .sub = cases[i].sub,
+		    .first = cases[i].first, .count = cases[i].count}};
+
+		print_message("%u ", i);
+		assert_string_equal(rule_name(p, policy_eval(p, &b, &f).rule), cases[i].rule);
+	}
+	print_message("\n");
+	policy_free(p);
+}
+
+static void
+test_name_spaces(void **state)
+{
+	struct policy *p = load_session();
+	struct policy_bind b = bound(p, "10.0.0.1", "10.0.0.2", 4840);
+	struct fact_props x = props_good();
+	static const struct {
+		uint16_t opx;
+		uint32_t sub;
+		const char *name, *uri, *rule;
+	} cases[] = {
+	    {1, 0, "ns=2;s=A", NULL, "look"},
+	    {1, 0, "ns=3;s=A", NULL, "-"},
+	    {1, 0, "ns=3;s=A.Public1", NULL, "look"},
+	    {1, 0, "ns=3;s=A.Public", NULL, "-"},
+	    {1, 0, "ns=2;s=Setup.1", NULL, "setup"}, /* the URI could be anything */
+	    {1, 0, "ns=2;s=Setup.1", "urn:plc", "setup"},
+	    {1, 0, "ns=2;s=Setup.1", "urn:b", "look"},
+	    {1, 0, NULL, NULL, "setup"},	   /* a name that was cut off */
+	    {2, 5, "ns=2;s=Recipe.1", NULL, "recipe"},
+	    {2, 0, "ns=2;s=Recipe.1", NULL, "recipe"},
+	    {2, 6, "ns=2;s=Recipe.1", NULL, "range"},
+	    {2, 8, "ns=2;s=Recipe.1", NULL, "range"},
+	    {2, 3, "ns=2;s=Recipe.1", NULL, "-"},
+	    {2, 6, "ns=2;s=Recipe.2", NULL, "-"}, /* Value and no other */
+	    {2, 5, "ns=9;s=X", "urn:b", "recipe"},
+	    {2, 5, "ns=9;s=X", "urn:c", "-"},
+	    {2, 5, "ns=9;s=X", NULL, "-"},
+	    {2, 5, "ns=9;s=XX", "urn:b", "-"},
+	    {2, 5, "i=7", NULL, "recipe"},
+	    {2, 5, "i=8", NULL, "base"}, /* name space 0 has a known URI */
+	    {2, 5, "ns=1;i=8", NULL, "-"},
+	    {2, 5, "ns=1;i=8", "http://opcfoundation.org/UA/", "base"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fact f = {.proto = PROTO_NODES, .opx = cases[i].opx, .n_items = 1, .op = "x",
+		    .props = &x, .item = {.access = (uint8_t)(cases[i].opx == 1 ? ACC_READ : ACC_WRITE),
+		    .sub = cases[i].sub, .count = 1, .name = cases[i].name, .uri = cases[i].uri}};
+
+		f.item.name_len = f.item.name ? (uint32_t)strlen(f.item.name) : 0;
+		f.item.uri_len = f.item.uri ? (uint32_t)strlen(f.item.uri) : 0;
+		x.num[NODE_SIZE] = 0;
+		x.num[NODE_CHUNKS] = 0;
+		print_message("%u ", i);
+		assert_string_equal(rule_name(p, policy_eval(p, &b, &f).rule), cases[i].rule);
+	}
+	print_message("\n");
+	policy_free(p);
+}
+
+/* The floor, limits, offers and encryption of a block. */
+static void
+test_gate(void **state)
+{
+	struct policy *p = load_session();
+	struct policy_bind b = bound(p, "10.0.0.1", "10.0.0.2", 4840);
+	struct fact f = {.proto = PROTO_NODES, .op = "open"};
+	struct fact_props x = props_good();
+	struct verdict v;
+
+	(void)state;
+	f.props = &x;
+	v = policy_eval(p, &b, &f);
+	assert_string_equal(rule_name(p, v.rule), "session");
+	x.num[NODE_LEVEL] = 2;
+	v = policy_eval(p, &b, &f);
+	assert_int_equal(v.action, VERDICT_REJECT);
+	assert_int_equal(v.reason, REASON_SECURITY);
+	assert_string_equal(policy_key_name(v.rule), "level");
+	x.num[NODE_LEVEL] = 255;
+	x.num[NODE_STYLE] = 0;
+	assert_string_equal(policy_key_name(policy_eval(p, &b, &f).rule), "styles");
+	x.num[NODE_STYLE] = UINT32_MAX; /* known, and no word for it */
+	assert_string_equal(policy_key_name(policy_eval(p, &b, &f).rule), "styles");
+	x.num[NODE_STYLE] = 2;
+	x.text[NODE_PIN].p = "XB:CD";
+	assert_string_equal(policy_key_name(policy_eval(p, &b, &f).rule), "pins");
+	x.known = ~(UINT32_C(1) << (16 + NODE_PIN));
+	v = policy_eval(p, &b, &f); /* unknown is not met */
+	assert_int_equal(v.reason, REASON_SECURITY);
+	x.midstream = true; /* but learnt once */
+	assert_int_equal(policy_eval(p, &b, &f).action, VERDICT_ALLOW);
+	x.midstream = false;
+	x.na = UINT32_C(1) << (16 + NODE_PIN);
+	assert_int_equal(policy_eval(p, &b, &f).action, VERDICT_ALLOW);
+	f.props = NULL;
+	assert_int_equal(policy_eval(p, &b, &f).reason, REASON_SECURITY);
+
+	/* a weak session is no way round a denial */
+	x = props_good();
+	x.num[NODE_LEVEL] = 0;
+	f.props = &x;
+	f.opx = 1;
+	f.n_items = 1;
+	f.item = (struct fact_item){.access = ACC_READ, .count = 1, .name = "ns=2;s=Setup",
+	    .name_len = 12};
+	v = policy_eval(p, &b, &f);
+	assert_int_equal(v.action, VERDICT_RESET);
+	assert_string_equal(rule_name(p, v.rule), "setup");
+
+	/* limits, in both directions */
+	x = props_good();
+	f.n_items = 0;
+	f.opx = 0;
+	x.num[NODE_SIZE] = 1024;
+	x.num[NODE_CHUNKS] = 4;
+	assert_int_equal(policy_eval(p, &b, &f).action, VERDICT_ALLOW);
+	x.num[NODE_SIZE] = 1025;
+	v = policy_eval(p, &b, &f);
+	assert_int_equal(v.action, VERDICT_DROP);
+	assert_int_equal(v.reason, REASON_LIMIT);
+	assert_string_equal(policy_key_name(v.rule), "message");
+	f.kind = FACT_RESPONSE;
+	assert_int_equal(policy_eval(p, &b, &f).reason, REASON_LIMIT);
+	x.known &= ~(UINT32_C(1) << NODE_SIZE);
+	x.num[NODE_OFFERS] = 6; /* Signed, Sealed */
+	assert_int_equal(policy_eval(p, &b, &f).reason, REASON_RESPONSE);
+	x.num[NODE_OFFERS] = 7; /* and Plain */
+	v = policy_eval(p, &b, &f);
+	assert_int_equal(v.action, VERDICT_ALERT);
+	assert_int_equal(v.reason, REASON_SECURITY);
+	assert_string_equal(policy_key_name(v.rule), "styles");
+
+	/* encrypted: the floor decides, when no rule denies */
+	f.kind = FACT_REQUEST;
+	f.opx = 3;
+	f.anomalies = FACT_A_ENCRYPTED;
+	v = policy_eval(p, &b, &f);
+	assert_int_equal(v.action, VERDICT_ALLOW);
+	assert_int_equal(v.reason, REASON_SECURITY);
+	assert_int_equal(v.rule, RULE_NONE);
+	x.num[NODE_STYLE] = 0;
+	v = policy_eval(p, &b, &f);
+	assert_int_equal(v.action, VERDICT_REJECT);
+	assert_string_equal(policy_key_name(v.rule), "styles");
+	policy_free(p);
+}
+
+static void
+test_why_session(void **state)
+{
+	struct policy *p = load_session();
+	struct net_tuple t = tuple("10.0.0.1", "10.0.0.2", 4840);
+	struct fact_props x = props_good();
+	struct fact f = {.proto = PROTO_NODES, .opx = 2, .code = 673, .n_items = 1, .op = "Write",
+	    .props = &x, .item = {.access = ACC_WRITE, .sub = 6, .count = 1, .name = "ns=2;s=Recipe.2",
+	    .name_len = 15}};
+	char *out = NULL;
+	size_t n = 0;
+	FILE *to = open_memstream(&out, &n);
+
+	(void)state;
+	assert_non_null(to);
+	x.num[NODE_STYLE] = 0;
+	x.num[NODE_CHUNKS] = 9;
+	x.text[NODE_APP].n = 7;
+	policy_why(p, &t, &f, to);
+	fclose(to);
+	assert_string_equal(strstr(out, "nodes: Write"),
+	    "nodes: Write (code 673), unit 0\n"
+	    "   security plant.yaml:29:25: level is 4: met\n"
+	    "   security plant.yaml:29:41: styles is Plain: below what is asked of every request\n"
+	    "   security plant.yaml:29:65: pins is \"AB:CD\": met\n"
+	    "   limit plant.yaml:30:39: chunks is 9, at most 4: drop\n"
+	    "   item 1: write node \"ns=2;s=Recipe.2\"\n"
+	    "      plant.yaml:34:11: deny rule \"setup\": no pattern of it matches \"ns=2;s=Recipe.2\"\n"
+	    "      plant.yaml:36:11: allow rule \"session\": Write (code 673) is not among its functions\n"
+	    "      plant.yaml:37:11: allow rule \"look\": Write (code 673) is not among its functions\n"
+	    "      plant.yaml:38:11: allow rule \"recipe\": does not hold for attributes Range\n"
+	    "      plant.yaml:39:11: allow rule \"range\": no pattern of it matches \"ns=2;s=Recipe.2\"\n"
+	    "      plant.yaml:40:11: allow rule \"base\": its apps-like is not met: that is \"urn:hmi\"\n"
+	    "verdict: drop (limit chunks)\n");
+	free(out);
+	policy_free(p);
+}
+
 int
 main(void)
 {
@@ -723,6 +1112,12 @@ main(void)
 	    cmocka_unit_test(test_ids_stay),
 	    cmocka_unit_test(test_ids_collide),
 	    cmocka_unit_test(test_why),
+	    cmocka_unit_test(test_values),
+	    cmocka_unit_test(test_properties),
+	    cmocka_unit_test(test_spaces),
+	    cmocka_unit_test(test_name_spaces),
+	    cmocka_unit_test(test_gate),
+	    cmocka_unit_test(test_why_session),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
