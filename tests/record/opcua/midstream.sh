@@ -5,11 +5,12 @@
 # stacks: node-opcua client (client.js), node-opcua server (server.js)
 . "$(dirname "$0")/plant.sh"
 opc_up
-opc_client work:4500 &
+opc_client work:8000 &
 none=$!
-opc_client "with mode=Sign,policy=Basic256Sha256" subscribe:4500 &
+opc_client "with mode=Sign,policy=Basic256Sha256" subscribe:8000 &
 sign=$!
-sleep 3
+talking 2
+sleep 2
 capture
 wait $none $sign
 capture_end

@@ -35,3 +35,13 @@ opc_serve() {
 opc_client() { # STEP...
 	on mes "${NAMED[@]}" mes "${NODE[@]}" "$OPC_DIR/client.js" "opc.tcp://10.1.2.131:$PORT/plc" "$PKI" "$@"
 }
+
+talking() { # N: until so many clients are connected
+	local i
+	for ((i = 0; i < 200; i++)); do
+		[ "$(ip netns exec "$NET_PREFIX-plc-caps" ss -Htn state established "sport = :$PORT" | wc -l)" -ge "$1" ] && return
+		sleep 0.1
+	done
+	echo "no $1 clients came" >&2
+	return 1
+}
