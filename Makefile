@@ -32,7 +32,8 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDSAN)
 ifneq ($(filter-out deps demo test help clean,$(or $(MAKECMDGOALS),all)),)
 include $B/features.mk
 endif
-$B/features.mk: mk/features.sh $(wildcard /var/lib/dpkg/status)
+$B/features.mk: mk/features.sh $(wildcard /var/lib/dpkg/status \
+         dataplane/classify_ndpi.c dataplane/io/io_dpdk.c dataplane/io/io_xdp.c)
 	@mkdir -p $(@D)
 	@sh mk/features.sh $(WITHOUT) > $@.new
 	@cmp -s $@.new $@ && rm $@.new || { mv $@.new $@; sed -n \

@@ -94,10 +94,11 @@ record_text(struct record *r, const struct event *ev, char *scratch, size_t scra
 		memcpy(p, op, r->op_len);
 	if (r->note_len)
 		memcpy(p + r->op_len, ev->note, r->note_len);
-	if (!ev->fact || ev->fact->proto == FACT_PROTO_NONE)
+	if (!ev->fact || (ev->fact->proto == FACT_PROTO_NONE && !ev->fact->ext))
 		return;
 	jw_obj(&w, NULL);
-	jw_u(&w, "code", ev->fact->code);
+	if (ev->fact->proto != FACT_PROTO_NONE) /* else: what app it is, see fact_app */
+		jw_u(&w, "code", ev->fact->code);
 	fact_json_proto(&w, ev->fact);
 	jw_close(&w, '}');
 	record_put_pdu(r, scratch, jw_len(&w), !w.full);

@@ -158,6 +158,7 @@ run_capture(const char *path, const struct run_conf *conf, struct run_result *ou
 	    .on_packet = conf->on_packet,
 	    .on_event = conf->on_event,
 	    .ctx = conf->ctx,
+	    .classify = true,
 	};
 	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 	char err[RUN_ERR_SIZE] = "";

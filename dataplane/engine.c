@@ -101,6 +101,7 @@ engine_new(const struct engine_conf *conf)
 	e->frags = frag_new(datagrams < 2 ? 2 : datagrams > FRAG_DATAGRAMS ? FRAG_DATAGRAMS : datagrams,
 	    conf->seed);
 	e->scratch = aligned_alloc(64, SCRATCH_BYTES);
+	e->classify = conf->classify ? classify_new() : NULL;
 	e->rule_hits = calloc(conf->policy ? policy_rule_count(conf->policy) + 1 : 1,
 	    sizeof(*e->rule_hits));
 	if (!e->frags || !e->scratch || !e->rule_hits ||
@@ -112,7 +113,8 @@ engine_new(const struct engine_conf *conf)
 	e->flows.on_timer = on_timer;
 	e->flows.ctx = e;
 	e->sink.e = e;
-	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES;
+	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES +
+	    classify_bytes(e->classify);
 	for (unsigned k = 0; k < CELL__CLASSES; k++)
 		e->st.memory_bytes += (size_t)cells[k] * cell_size(k);
 	return e;
@@ -126,6 +128,7 @@ engine_free(struct engine *e)
 	flow_table_fini(&e->flows);
 	cells_fini(&e->cells);
 	frag_free(e->frags);
+	classify_free(e->classify);
 	free(e->scratch);
 	free(e->rule_hits);
 	free(e);

@@ -62,6 +62,7 @@ struct engine_conf {
 	/* What alerts_put() is told, also without alerts: off the common path. */
 	void (*on_event)(void *ctx, const struct event *ev);
 	void *ctx;
+	bool classify; /* name the flows that no dissector claims (classify.h) */
 };
 
 struct engine_stats {
@@ -75,6 +76,7 @@ struct engine_stats {
 	uint64_t flows, flows_active, flows_evicted, flows_expired;
 	uint64_t overlap_differs, retransmitted, out_of_order, gaps, midstream;
 	uint64_t pool_full, copied_bytes;
+	uint64_t apps_named, apps_unknown; /* unclaimed flows, by what nDPI had to say */
 	size_t memory_bytes;
 };
 

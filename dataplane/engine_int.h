@@ -18,6 +18,7 @@
 #define DATAPLANE_ENGINE_INT_H
 
 #include "dataplane/cell.h"
+#include "dataplane/classify.h"
 #include "dataplane/decode.h"
 #include "dataplane/engine.h"
 #include "dataplane/flow.h"
@@ -66,6 +67,7 @@ struct engine {
 	/* the rest */
 	struct engine_conf conf;
 	struct frag_table *frags;
+	struct classify *classify; /* NULL: not wanted, or not built */
 	uint8_t *scratch;
 	size_t scratch_used;
 	const char *note; /* what the stream layer thought of the packet */
@@ -86,6 +88,8 @@ const struct net_tuple *judge_tuple(struct dis_sink *s);
  * condition of the policy; the action that applies. */
 uint8_t judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t anomaly,
     const char *note);
+/* The name of an unclaimed flow is said; governed: the conduit's `apps:` allows it. */
+void judge_app(struct engine *e, bool governed);
 /* A flow that may not be opened, or a frame that is not IP. */
 void judge_flow(struct engine *e, const struct verdict *v, const struct net_tuple *t,
     uint64_t flow_id, bool l2);
@@ -132,6 +136,15 @@ feed_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 	ds->pdu(call, cur_make(p, len));
 	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;
 }
+
+/* app.c: a payload that no dissector wants; may name the flow. */
+void app_payload(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len);
+/* Does the conduit's `apps:` say what becomes of it?  Then *passed may become 0, with a reason. */
+bool app_decides(struct engine *e, struct flow *f, uint32_t *passed, enum drop_reason *reason);
+/* What an unclaimed flow was named; false: nothing yet, or it is not unclaimed. */
+bool app_known(struct flow *f, struct fact_app *out);
+/* The flow is claimed, or gone. */
+void app_forget(struct engine *e, struct flow *f);
 
 /* stream.c */
 struct seg_result {

@@ -433,6 +433,7 @@ or_ours(struct engine *e, const struct flow *f, unsigned dir, struct cur w)
 static bool
 claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
 {
+	app_forget(e, f);
 	if (dissectors[who]->state_size > DIS_STATE_INLINE) {
 		cell_id id = cell_get(&e->cells, dissectors[who]->state_size);
 
@@ -502,8 +503,12 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 	bool hinted;
 	enum dis_probe_result r;
 
-	if (f->dis == FLOW_DIS_NOBODY && d->tries >= PROBE_TRIES)
-		goto nobody; /* asked often enough */
+	if (f->dis == FLOW_DIS_NOBODY && d->tries >= PROBE_TRIES) { /* asked often enough */
+		app_payload(e, f, dir, p, len);
+		if (app_decides(e, f, &len, reason))
+			return len;
+		goto nobody;
+	}
 	if (d->carry != CELL_NONE) {
 		taken = PROBE_MAX - d->carry_len;
 		taken = len < taken ? len : taken;
@@ -545,10 +550,15 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 		}
 		return len; /* a header at most: nobody can act on it yet */
 	}
+	if (taken > 0) /* else w is p */
+		app_payload(e, f, dir, w.p, (uint32_t)cur_left(&w));
+	app_payload(e, f, dir, p + taken, len - taken);
 	drop_carry(e, d);
 	f->dis = FLOW_DIS_NOBODY;
 	if (!hinted || d->tries < MIDSTREAM_TRIES)
 		d->tries++;
+	if (app_decides(e, f, &len, reason))
+		return len;
 	/* Midstream, the first segments may be the rest of a PDU we did not see. */
 	if (hinted && !(f->flags & FLOW_TOLD) &&
 	    (!(d->flags & DIR_DESYNC) || d->tries >= MIDSTREAM_TRIES)) {
@@ -643,14 +653,24 @@ feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, 
 	struct tcp_dir *d = &f->dir[dir];
 	struct cur w = cur_make(p, len);
 	uint8_t who = 0, variant = 0;
+	uint32_t passed = 1;
 	bool hinted = true;
 
 	if (f->dis >= FLOW_DIS_NOBODY) {
-		if (f->dis == FLOW_DIS_NOBODY && d->tries >= PROBE_TRIES)
+		if (f->dis == FLOW_DIS_NOBODY && d->tries >= PROBE_TRIES) {
+			app_payload(e, f, dir, p, len);
+			if (app_decides(e, f, &passed, reason))
+				return passed != 0;
 			goto unreadable;
+		}
 		if (ask(e, f, w, dir, true, &who, &variant, &hinted) != PROBE_YES ||
 		    !claim(e, f, who, variant)) {
 			f->dis = FLOW_DIS_NOBODY;
+			app_payload(e, f, dir, p, len);
+			if (app_decides(e, f, &passed, reason)) {
+				d->tries++;
+				return passed != 0;
+			}
 			if (!hinted) {
 				d->tries++;
 				goto unreadable;
@@ -704,5 +724,6 @@ feed_release(struct engine *e, struct flow *f)
 {
 	drop_carry(e, &f->dir[0]);
 	drop_carry(e, &f->dir[1]);
+	app_forget(e, f);
 	drop_state(e, f);
 }

@@ -135,7 +135,10 @@ judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t a
 	    .op = op,
 	};
 	struct verdict v = judge_none();
+	struct fact_app app;
 
+	if (app_known(s->fl, &app))
+		f.ext = &app;
 	if (e->policy) {
 		v = policy_condition(e->policy, &s->fl->bind, c);
 		if (v.would != VERDICT_ALLOW)
@@ -148,6 +151,22 @@ judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t a
 	e->st.would[v.would]++;
 	observe(s, &f, &v);
 	return v.action;
+}
+
+void
+judge_app(struct engine *e, bool governed)
+{
+	struct dis_sink *s = &e->sink;
+	struct fact f = {.proto = FACT_PROTO_NONE, .kind = FACT_OTHER, .dir = s->dir,
+	    .sub = FACT_NO_SUB, .op = "app"};
+	struct verdict v = governed ? policy_app(e->policy, &s->fl->bind) : judge_none();
+	struct fact_app app;
+
+	if (app_known(s->fl, &app))
+		f.ext = &app;
+	e->kinds[FACT_OTHER]++;
+	e->told++;
+	observe(s, &f, &v);
 }
 
 void

@@ -112,8 +112,15 @@ fact_json_proto(struct jw *w, const struct fact *f)
 	const struct dis_schema *sc = f->proto < n_dissectors ? dissectors[f->proto]->schema : NULL;
 	uint32_t present = 0;
 
-	if (!sc)
+	if (!sc) {
+		const struct fact_app *a = f->proto == FACT_PROTO_NONE ? f->ext : NULL;
+
+		if (a)
+			jw_str(w, "app", a->app);
+		if (a && *a->host)
+			jw_str(w, "app_host", a->host);
 		return;
+	}
 	if (f->ext)
 		memcpy(&present, f->ext, sizeof(present));
 	for (unsigned i = 0; i < sc->n_fields; i++)

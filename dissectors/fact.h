@@ -169,6 +169,12 @@ const char *fact_kind_name(uint8_t kind);   /* "request", ... */
 const char *fact_anomaly_name(uint8_t proto, unsigned bit);
 const char *fact_access_name(uint8_t access); /* strongest bit: program > control > write > ... */
 
+/* ext of the engine's own facts about a flow that no dissector claims. */
+struct fact_app {
+	const char *app;  /* "TLS"; "unknown"; "not built" */
+	const char *host; /* name the client asked for, or "" */
+};
+
 struct jw;
 /* The members of DESIGN "facts" that follow the tuple: kind, code, op, access,
  * anomalies, then the protocol's own table.  Writes into an open object. */

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "policy/table.h"
 
@@ -225,15 +226,36 @@ policy_bind(const struct policy *p, const struct net_tuple *t, struct policy_bin
 	cd = &p->conduits[c];
 	out->conduit = c;
 	out->blocks = ports_served(&p->rs->conduits[c], t);
-	if (out->blocks == 0) { /* an opening holds nothing a protocol could refuse */
+	out->flags = p->rs->conduits[c].apps.n ? BIND_APPS : 0;
+	if (out->blocks == 0 && !out->flags) { /* an opening holds nothing a protocol could refuse */
 		would = cd->otherwise == VERDICT_REJECT ? VERDICT_DROP : cd->otherwise;
 		return verdict_of(p, cd->mode, would, REASON_PORT, c);
 	}
-	out->flags = BIND_PORT_OK;
+	out->flags |= out->blocks ? BIND_PORT_OK : 0;
 	if (p->rs->l2.mac != VERDICT_ALLOW &&
 	    (!mac_fits(p, &t->src, t->smac) || !mac_fits(p, &t->dst, t->dmac)))
 		return verdict_of(p, cd->mode, p->rs->l2.mac, REASON_L2, c);
 	return verdict_of(p, cd->mode, VERDICT_ALLOW, REASON_RULE, c);
+}
+
+bool
+policy_app_allowed(const struct policy *p, const struct policy_bind *b, const char *name)
+{
+	const struct globs *apps;
+
+	if (b->conduit >= p->n_conduits)
+		return false;
+	apps = &p->rs->conduits[b->conduit].apps;
+	for (uint32_t i = 0; i < apps->n; i++)
+		if (strcasecmp(apps->v[i], name) == 0)
+			return true;
+	return false;
+}
+
+struct verdict
+policy_app(const struct policy *p, const struct policy_bind *b)
+{
+	return verdict_of(p, p->conduits[b->conduit].mode, VERDICT_ALLOW, REASON_APP, b->conduit);
 }
 
 struct verdict

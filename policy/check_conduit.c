@@ -11,6 +11,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "policy/check.h"
 
@@ -109,8 +110,40 @@ check_blocks(struct check *k, const struct ynode *n, struct conduit *c, const ch
 			    "reset", who, dis->name);
 	}
 	check_rule_names(k, c);
-	if (c->n_blocks == 0)
+	if (c->n_blocks == 0 && c->apps.n == 0)
 		check_warn(k, &c->place, "%s: no protocol: it allows nothing", who);
+}
+
+/* Names of applications ("TLS", "RDP") that may pass although no dissector reads them. */
+static void
+check_apps(struct check *k, const struct ynode *n, struct conduit *c, const char *who)
+{
+	static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
+	const char *s;
+
+	if (n->kind == Y_MAP || list_n(n) == 0 || list_n(n) > APPS_MAX) {
+		check_error(k, n, "%s: apps: expected a list of 1 to %u names (TLS, RDP)", who, APPS_MAX);
+		return;
+	}
+	for (uint32_t i = 0; i < list_n(n); i++) {
+		const struct ynode *at = list_at(n, i);
+
+		if (!check_text(k, at, who, &s))
+			continue;
+		if (*s == '\0' || at->n > APP_NAME_MAX || strspn(s, ok) != at->n)
+			check_error(k, at, "%s: apps: \"%.40s\" is not the name of an application", who, s);
+		else if (dissector_lookup(s, NULL) || strcasecmp(s, "unknown") == 0)
+			check_error(k, at, "%s: apps: \"%s\" %s", who, s, dissector_lookup(s, NULL) ?
+			    "has a block of its own" : "is what has no name");
+		else
+			vec_push(k->keep, &c->apps, arena_strn(k->keep, s, at->n));
+	}
+#ifndef HAVE_NDPI
+	struct place place = place_of(n);
+
+	check_warn(k, &place, "%s: apps: this build has no nDPI, so nothing has a name and nothing "
+	    "passes by it", who);
+#endif
 }
 
 /* The name is needed for every other complaint, so it is looked for first. */
@@ -134,7 +167,7 @@ check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 	    {"otherwise", FIELD_MAY}, {"mode", FIELD_MAY}, {"conditions", FIELD_MAY},
 	    {"fail", FIELD_MAY}, {"only-in", FIELD_LATER}, {"limits", FIELD_LATER},
 	    {"permit", FIELD_LATER}, {"permits", FIELD_LATER}, {"window", FIELD_LATER},
-	    {"apps", FIELD_LATER}, {"l4", FIELD_LATER}, {"strict", FIELD_LATER},
+	    {"apps", FIELD_MAY}, {"l4", FIELD_LATER}, {"strict", FIELD_LATER},
 	    {"grace", FIELD_LATER}, {"s7", FIELD_LATER}, {"s7plus", FIELD_LATER},
 	    {"opcua", FIELD_LATER}, {"dnp3", FIELD_LATER}, {"iec104", FIELD_LATER},
 	    {"enip", FIELD_LATER},
@@ -167,6 +200,8 @@ check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 		check_conditions(k, v[CONDITIONS], who, c->cond);
 	if (v[FAIL])
 		check_fail(k, v[FAIL], who, &c->fail_open);
+	if (v[APPS])
+		check_apps(k, v[APPS], c, who);
 	check_blocks(k, n, c, who);
 }
 

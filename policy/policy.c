@@ -349,7 +349,7 @@ const char *
 policy_reason_name(uint8_t reason)
 {
 	static const char *const names[] = {"rule", "otherwise", "default_deny", "port", "response",
-	    "condition", "l2", "no_policy", "security", "limit"};
+	    "condition", "l2", "no_policy", "security", "limit", "app"};
 
 	return NAME_OF(names, reason);
 }

@@ -44,6 +44,7 @@ enum policy_reason {
 	REASON_SECURITY,    /* what every request of the block has to meet; .rule is for
 			     * policy_key_name(), or RULE_NONE: met, and that is enough */
 	REASON_LIMIT,	    /* the message exceeds a limit of the block; .rule the same */
+	REASON_APP,	    /* no dissector's, and named what `apps:` of the conduit lists */
 };
 
 struct verdict {
@@ -72,7 +73,10 @@ struct policy_bind {
 	uint8_t flags;	     /* enum bind_flags */
 	uint8_t blocks;	     /* bit i: the conduit's i-th protocol serves this port */
 };
-enum bind_flags { BIND_PORT_OK = 1 << 0 /* destination port is one the conduit serves */ };
+enum bind_flags {
+	BIND_PORT_OK = 1 << 0, /* destination port is one the conduit serves */
+	BIND_APPS = 1 << 1,    /* it has `apps:`, so a flow on any port may be opened to be named */
+};
 
 /*
  * Which conduit governs connections that t->src opens to t->dst.  Returns the
@@ -93,6 +97,11 @@ struct verdict policy_eval(const struct policy *pol, const struct policy_bind *b
 /* What to do about a condition on a flow (b may be NULL: no conduit yet). */
 struct verdict policy_condition(const struct policy *pol, const struct policy_bind *b,
     enum policy_cond c);
+
+/* Is a flow that no dissector claims, and that was named so, one of the conduit's `apps:`? */
+bool policy_app_allowed(const struct policy *pol, const struct policy_bind *b, const char *name);
+/* The verdict on such a flow, of a conduit that allows it. */
+struct verdict policy_app(const struct policy *pol, const struct policy_bind *b);
 
 /* Frames that are not IP: ARP, LLDP, GOOSE, ...  arp_* only for ARP. */
 struct policy_l2 {

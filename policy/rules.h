@@ -28,6 +28,8 @@
 #define DEVICES_MAX	 65536u
 #define NAME_LEN_MAX	 64u	/* bytes of a name */
 #define GLOB_LEN_MAX	 512u	/* bytes of a pattern */
+#define APP_NAME_MAX 31u	/* bytes of one */
+#define APPS_MAX	 64u	/* names in apps: of a conduit */
 #define GLOBS_LINEAR	 64u	/* patterns with a wildcard inside that one name may have to try */
 #define BLOCK_URIS	 64u	/* name spaces ("nsu=URI;") in the patterns of one rule set */
 #define BLOCK_STEPS	 64u	/* properties and text lists the rules of one block ask for */
@@ -179,6 +181,7 @@ struct conduit {
 	uint8_t mode;		  /* enum policy_mode, its own or the policy's */
 	uint8_t cond[COND__MAX];  /* enum verdict_action */
 	bool fail_open;
+	struct globs apps;	  /* names; what no dissector claims may pass when it is one of these */
 	const void *yaml; /* its map, to compare conduits; gone after check */
 	struct block *blocks;
 	uint32_t n_blocks;

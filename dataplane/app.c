@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * app.c - flows that no dissector claims: what they are named, and whether the
+ * policy lets that pass.
+ *
+ * Life of such a flow: feed.c gives every payload that no dissector wants; the
+ * classifier (classify.h) names the flow or gives up; that is said once, as a fact
+ * `app` of the engine's own.  Where the conduit has `apps:`, payloads pass while there
+ * is no name, and after it when the list has it; else condition `unparsable`
+ * applies and, when that says drop, so ends every further payload (policy.app).
+ * Without `apps:` the name is only said.
+ *
+ * What is remembered lies where a dissector would have its state, so a claimed flow
+ * cannot get here, and a flow that is claimed forgets all of it.
+ */
+#include <string.h>
+
+#include "dataplane/engine_int.h"
+
+enum app_state { APP_ASKING = 0, APP_NAMED, APP_UNKNOWN, APP_NOT_BUILT };
+
+struct app_flow {
+	char name[CLASSIFY_NAME], host[CLASSIFY_HOST];
+	uint32_t ticket;
+	uint8_t state; /* enum app_state */
+	bool told;     /* that the policy does not let it pass */
+};
+_Static_assert(sizeof(struct app_flow) <= DIS_STATE_INLINE, "an unclaimed flow has no cell");
+
+static struct app_flow *
+app_flow(struct flow *f)
+{
+	return (struct app_flow *)(void *)f->dstate;
+}
+
+static bool
+governs(const struct engine *e, const struct flow *f)
+{
+	return e->policy && (f->bind.flags & BIND_APPS) != 0;
+}
+
+static bool
+allowed(const struct engine *e, struct flow *f)
+{
+	const struct app_flow *a = app_flow(f);
+
+	return a->state == APP_NAMED && policy_app_allowed(e->policy, &f->bind, a->name);
+}
+
+bool
+app_known(struct flow *f, struct fact_app *out)
+{
+	const struct app_flow *a = app_flow(f);
+
+	if (f->dis < FLOW_DIS_NOBODY || a->state == APP_ASKING)
+		return false;
+	out->app = a->state == APP_NAMED ? a->name : a->state == APP_UNKNOWN ? "unknown" : "not built";
+	out->host = a->host;
+	return true;
+}
+
+void
+app_payload(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len)
+{
+	struct app_flow *a = app_flow(f);
+	struct net_tuple t;
+
+	if (!e->conf.classify || a->state != APP_ASKING || len == 0)
+		return;
+	if (!e->classify) {
+		a->state = APP_NOT_BUILT;
+	} else {
+		flow_tuple(&e->flows, f, true, &t);
+		switch (classify_payload(e->classify, &a->ticket, &t, dir == DIR_TO_CLIENT, p, len,
+		    e->sink.ts_ns, a->name, a->host)) {
+		case CLASSIFY_MORE:
+			return;
+		case CLASSIFY_NAMED:
+			a->state = APP_NAMED;
+			e->st.apps_named++;
+			break;
+		case CLASSIFY_UNKNOWN:
+			a->state = APP_UNKNOWN;
+			e->st.apps_unknown++;
+			break;
+		}
+	}
+	if (!governs(e, f) || allowed(e, f))
+		judge_app(e, governs(e, f));
+}
+
+bool
+app_decides(struct engine *e, struct flow *f, uint32_t *passed, enum drop_reason *reason)
+{
+	struct app_flow *a = app_flow(f);
+
+	if (!governs(e, f))
+		return false;
+	if ((a->state == APP_ASKING && e->conf.classify) || allowed(e, f))
+		return true;
+	if (!a->told) {
+		a->told = true;
+		(void)judge_condition(e, COND_UNPARSABLE, "app", FACT_A_NOT_PROTO, NULL);
+	}
+	if (e->inline_mode &&
+	    policy_condition(e->policy, &f->bind, COND_UNPARSABLE).action >= VERDICT_REJECT) {
+		*passed = 0;
+		*reason = DROP_POLICY_APP;
+	}
+	return true;
+}
+
+void
+app_forget(struct engine *e, struct flow *f)
+{
+	if (f->dis < FLOW_DIS_NOBODY)
+		return;
+	classify_drop(e->classify, &app_flow(f)->ticket);
+	memset(f->dstate, 0, sizeof(f->dstate));
+}
