@@ -69,8 +69,12 @@ node_item(struct names *names, const struct walk_node *node, char *buf, struct f
 	out->uri_len = 0;
 	out->name_len = node_name(names, node, buf);
 	out->name = out->name_len ? buf : NULL;
-	if (out->name_len)
+	if (__builtin_expect(names != NULL, 0) && out->name_len) {
 		node_uri(names, out);
+	} else if (node->ns == 0) {
+		out->uri = NS0_URI;
+		out->uri_len = sizeof(NS0_URI) - 1;
+	}
 }
 
 /* Node number at + 1 of the chunk; NULL when there is none. */

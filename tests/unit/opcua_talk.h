@@ -63,7 +63,7 @@ static inline void
 put_le(struct buf *b, uint64_t v, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++)
-		put8(b, (unsigned)(v >> 8 * i) & 0xff);
+		put8(b, i < 8 ? (unsigned)(v >> 8 * i) & 0xff : 0);
 }
 
 static inline void
