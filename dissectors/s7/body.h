@@ -36,7 +36,8 @@ items_all(struct walk *w, struct fact *f, const struct s7_ext *x, uint32_t *byte
 		struct walk_out o = walk_next(w, n == 0 ? &f->item : &it);
 
 		a |= o.anomalies;
-		sum += x->n_wire > 1 ? (o.bytes + 1) & ~1u : o.bytes; /* values are filled up */
+		o.bytes = x->n_wire > 1 ? (o.bytes + 1) & ~1u : o.bytes; /* values are filled up */
+		sum = o.bytes < BYTES_UNKNOWN && sum < BYTES_UNKNOWN ? sum + o.bytes : BYTES_UNKNOWN;
 		if (n++ >= UINT16_MAX - 1)
 			break;
 	}
@@ -87,7 +88,7 @@ request_items(struct fact *f, struct s7_ext *x, const struct s7_state *st, bool 
 		a |= S7_A(COUNT_ZERO);
 	/* S7_HEAD_ACK, function, count, and in front of each value four bytes */
 	*room = write ? S7_HEAD_ACK + 2u + x->n_wire : S7_HEAD_ACK + 2u + 4u * x->n_wire + *bytes;
-	if (*room > pdu_room(st) && *bytes < UINT16_MAX)
+	if (*room > pdu_room(st) && *bytes < BYTES_UNKNOWN)
 		a |= S7_A(ANSWER_OVER);
 	if (write)
 		*bytes = 0;
@@ -311,7 +312,7 @@ pi_opx(struct cur name)
 		const uint8_t *p = cur_bytes(&c, n);
 
 		if (p && memcmp(p, names[i].text, n) == 0 &&
-		    (cur_left(&c) == 0 || names[i].opx == OPX_PI_6))
+		    (cur_left(&c) == 0 || names[i].opx == OPX_PI_7))
 			return names[i].opx;
 	}
 	return FN_PI;

@@ -87,8 +87,9 @@ struct walk {
 /* What an item asks or brings, beside the fact_item. */
 struct walk_out {
 	uint64_t anomalies;
-	uint32_t bytes; /* of values, in the answer */
+	uint32_t bytes; /* of values, in the answer; or BYTES_UNKNOWN */
 };
+#define BYTES_UNKNOWN (1u << 24)
 
 static inline struct walk_out
 item_any(const uint8_t *p, struct fact_item *it)
@@ -101,7 +102,7 @@ item_any(const uint8_t *p, struct fact_item *it)
 	if (__builtin_expect(space == 0 || bits == 0, 0)) {
 		item_nowhere(it);
 		o.anomalies = space == 0 ? S7_A(AREA_UNKNOWN) : S7_A(TYPE_UNKNOWN);
-		o.bytes = UINT16_MAX;
+		o.bytes = BYTES_UNKNOWN;
 		return o;
 	}
 	space--;
@@ -134,7 +135,7 @@ item_symbol(struct cur c, struct fact_item *it)
 {
 	static const uint8_t areas[] = {[0] = SPACE_I + 1, SPACE_Q + 1, SPACE_M + 1, SPACE_C + 1,
 	    SPACE_T + 1};
-	struct walk_out o = {0, UINT16_MAX};
+	struct walk_out o = {0, BYTES_UNKNOWN};
 	unsigned area1, area2;
 
 	cur_skip(&c, 1);
@@ -175,8 +176,8 @@ item_db_run(struct cur *c, struct fact_item *it)
 static struct walk_out
 item_rare(struct walk *w, uint8_t syntax, struct cur c, struct fact_item *it)
 {
-	struct walk_out o = {0, UINT16_MAX};
-	uint32_t a, b, line;
+	struct walk_out o = {0, BYTES_UNKNOWN};
+	uint32_t a, b, n, line;
 
 	switch (syntax) {
 	case SYN_DB:
@@ -195,7 +196,8 @@ item_rare(struct walk *w, uint8_t syntax, struct cur c, struct fact_item *it)
 		}
 		w->runs--;
 		o = item_db_run(&c, it);
-		o.bytes += w->runs ? UINT16_MAX : 0; /* the parts come in one value */
+		if (w->runs) /* the parts come in one value */
+			o.bytes = BYTES_UNKNOWN;
 		return o;
 	case SYN_SYM:
 		return item_symbol(c, it);
@@ -203,7 +205,9 @@ item_rare(struct walk *w, uint8_t syntax, struct cur c, struct fact_item *it)
 		a = cur_u8(&c);
 		b = cur_be16(&c);
 		line = cur_be16(&c);
-		item_set(it, SPACE_NCK, a << 8 | cur_u8(&c), b << 16 | line, cur_u8(&c));
+		n = cur_u8(&c);
+		item_set(it, SPACE_NCK, a << 8 | n, b << 16 | line, 1);
+		it->count = cur_u8(&c);
 		break;
 	case SYN_DRIVE: /* 1 and 2 bytes unknown, drive, parameter, index */
 		cur_skip(&c, 3);
@@ -252,7 +256,7 @@ item_values(struct walk *w, struct fact_item *it, uint32_t want)
 
 	if (!p)
 		return S7_A(BODY_SHORT);
-	if (it->space == SPACE_NOWHERE || want == UINT16_MAX)
+	if (it->space == SPACE_NOWHERE || want == BYTES_UNKNOWN)
 		return 0;
 	if (n != want)
 		return S7_A(VALUE_LENGTH);
@@ -304,7 +308,7 @@ walk_next(struct walk *w, struct fact_item *it)
 			o.anomalies |= S7_A(ITEM_LENGTH);
 		if (w->runs != 0) { /* go on behind the first run */
 			cur_skip(&w->spec, 2 + 5);
-			o.bytes = UINT16_MAX;
+			o.bytes = BYTES_UNKNOWN;
 		} else {
 			w->spec = c;
 		}

@@ -91,9 +91,11 @@ connect_probe(struct cur c, int32_t n, enum dis_dir dir)
 	struct cur tpkt = cur_take(&c, (size_t)n);
 	struct iso_ctl o;
 
+	if (dir != DIR_TO_SERVER)
+		return PROBE_NO;
 	if (!cur_ok(&tpkt))
 		return PROBE_MAYBE; /* not all here */
-	if (dir != DIR_TO_SERVER || !iso_read_ctl(tpkt, &o) || o.short_ || o.unknown ||
+	if (!iso_read_ctl(tpkt, &o) || o.short_ || o.unknown ||
 	    cur_left(&o.data) > 0 || (o.option & 0xf0) != 0 || iso_is_rdp(&o))
 		return PROBE_NO;
 	return tsap_probe(o.dst);
