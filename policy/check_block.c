@@ -236,7 +236,7 @@ check_block(struct check *k, const struct ynode *n, struct conduit *c, struct bl
 	struct field f[FIELDS_MAX];
 	const struct ynode *v[FIELDS_MAX];
 	char who[NAME_LEN_MAX + 140];
-	struct what what;
+	struct what what = {""};
 	unsigned m = block_fields(sc, n_options, f), w;
 
 	b->over = VERDICT_ALERT;

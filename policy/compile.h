@@ -90,6 +90,7 @@ struct tb_seg cands_seg(struct compiler *k, struct arena *a, struct cands *cs, u
 struct set *sets_find(struct compiler *k, struct arena *a, struct sets *t, const uint64_t *bits,
     bool *fresh);
 
+/* Events in the order of a sweep: by address, ends before starts. */
 int event_cmp(const void *a, const void *b);
 
 /* compile_space.c: a dir for a slot of the set at hand; 0 when it is too big. */

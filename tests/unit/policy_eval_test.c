@@ -3,6 +3,7 @@
  * policy_eval_test.c - what a policy decides: binding, rules, values, modes,
  * conditions, layer 2, and the answers to questions about it.  The model test
  * covers the combinations; here is each sentence of docs/POLICY.md by itself.
+ * Longer than 1000 lines because most of them are cases of tables.
  */
 #include <setjmp.h>
 #include <stdarg.h>
