@@ -148,7 +148,7 @@ check_zone(struct check *k, const struct ynode *key, const struct ynode *n, stru
 	    {"level", FIELD_MAY}, {"port", FIELD_MAY}, {"nets", FIELD_MUST}, {"vlan", FIELD_MAY}};
 	static const char *const ports[] = {"outside", "inside", NULL};
 	const struct ynode *v[N];
-	struct what what;
+	struct what what = {""};
 	const char *who = what_name(&what, "zone", key->s), *s;
 	unsigned w;
 	uint32_t vlan;
@@ -289,7 +289,7 @@ check_device(struct check *k, const struct ynode *key, const struct ynode *n, st
 	    {"mac", FIELD_MAY}, {"role", FIELD_MAY}, {"location", FIELD_MAY}};
 	const struct ynode *v[N];
 	const struct name_entry *e;
-	struct what what;
+	struct what what = {""};
 	const char *who = what_name(&what, "device", key->s), *s, *near;
 	bool zone_known = false;
 

@@ -173,7 +173,7 @@ check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 	    {"enip", FIELD_LATER},
 	};
 	const struct ynode *v[N];
-	struct what what;
+	struct what what = {""};
 	const char *who = what_name(&what, "conduit", peek_name(n));
 
 	c->name = "?";

@@ -433,7 +433,7 @@ check_rule(struct check *k, const struct ynode *n, struct conduit *c, struct blo
 	const struct ynode *v[FIELDS_MAX], *name = NULL;
 	struct rule_check rc = {.k = k, .b = b, .sc = b->dis->schema};
 	struct rule_list *list = deny ? &b->deny : &b->allow;
-	struct what what;
+	struct what what = {""};
 	unsigned nf = rule_fields(rc.sc, fields);
 
 	if (k->rules.n == RULES_MAX || b->deny.n + b->allow.n == BLOCK_RULES_MAX) {
