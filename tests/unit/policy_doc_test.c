@@ -51,9 +51,8 @@ test_generated(void **state)
 		end = strstr(begin, mark);
 		assert_non_null(end);
 		if ((size_t)(end - begin) != n || memcmp(begin, want, n) != 0)
-			fail_msg("docs/POLICY.md: the part of %s is old; put the output of "
-			    "tests/tools/policy_keys %s there", dissectors[i]->name,
-			    dissectors[i]->name);
+			fail_msg("docs/POLICY.md: the part of %s is old: run "
+			    "tests/tools/policy_keys -u docs/POLICY.md", dissectors[i]->name);
 		free(want);
 	}
 	free(doc);
