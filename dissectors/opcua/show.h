@@ -7,6 +7,8 @@
 #ifndef OPCUA_SHOW_H
 #define OPCUA_SHOW_H
 
+#include <stdio.h>
+
 #include "dissectors/opcua/session.h"
 
 static const char *

@@ -80,6 +80,12 @@ put_string(struct buf *b, const char *s)
 		put(b, s, strlen(s));
 }
 
+static inline unsigned long
+number(const char *s)
+{
+	return strtoul(s, NULL, 0);
+}
+
 /* "i=85", "ns=2;s=A", "ns=1;b=raw"; a plain number is namespace 0. */
 static inline void
 put_node(struct buf *b, const char *text)
@@ -168,7 +174,7 @@ put_endpoint(struct buf *b, const char *what)
 	put_string(b, "opc.tcp://server");
 	put_application(b, "urn:server");
 	put_string(b, NULL);
-	put32(b, colon ? (uint32_t)atoi(colon + 1) : 1);
+	put32(b, colon ? (uint32_t)number(colon + 1) : 1);
 	snprintf(uri, sizeof(uri), "http://opcfoundation.org/UA/SecurityPolicy#%.*s",
 	    (int)(colon ? colon - what : (long)strlen(what)), what);
 	put_string(b, uri);
@@ -203,7 +209,7 @@ talk_body(struct buf *b, char **w, unsigned n)
 			if (slash)
 				*slash = '\0';
 			put_node(b, w[i]);
-			put32(b, slash ? (uint32_t)atoi(slash + 1) : 13);
+			put32(b, slash ? (uint32_t)number(slash + 1) : 13);
 			put_string(b, NULL);
 			put_le(b, 0, 2);
 			put_string(b, NULL);
@@ -218,11 +224,11 @@ talk_body(struct buf *b, char **w, unsigned n)
 			if (slash)
 				*slash = '\0';
 			put_node(b, w[i]);
-			put32(b, slash ? (uint32_t)atoi(slash + 1) : 13);
+			put32(b, slash ? (uint32_t)number(slash + 1) : 13);
 			put_string(b, NULL);
 			put8(b, 1);
 			put8(b, 6); /* Int32 */
-			put32(b, (uint32_t)atoi(value + 1));
+			put32(b, (uint32_t)number(value + 1));
 		}
 	} else if (strcmp(op, "Browse") == 0) {
 		put_request(b, 527);
@@ -420,9 +426,9 @@ talk_say(struct talk *t, char **w, unsigned n)
 		else if (strncmp(w[i], "req=", 4) == 0)
 			req = (uint32_t)strtoul(v + 1, NULL, 0);
 		else if (strncmp(w[i], "cut=", 4) == 0)
-			cut = (unsigned)atoi(v + 1);
+			cut = (unsigned)number(v + 1);
 		else if (strncmp(w[i], "sig=", 4) == 0)
-			sig = (unsigned)atoi(v + 1);
+			sig = (unsigned)number(v + 1);
 		else if (strncmp(w[i], "kind=", 5) == 0)
 			kind = v + 1;
 		else if (strncmp(w[i], "more=", 5) == 0)
@@ -484,7 +490,7 @@ talk_say(struct talk *t, char **w, unsigned n)
 			put_request(&t->msg, 446);
 			put32(&t->msg, 0);
 			put32(&t->msg, renew);
-			put32(&t->msg, at > 1 ? (uint32_t)atoi(word[1]) : 1);
+			put32(&t->msg, at > 1 ? (uint32_t)number(word[1]) : 1);
 			put_string(&t->msg, NULL);
 			put32(&t->msg, 60000);
 		} else {

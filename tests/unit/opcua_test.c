@@ -485,7 +485,7 @@ chunks_and_pieces(void **state)
 			W.talk.sig = sig;
 			W.sink.nodes[0] = '\0';
 			say("> MSG %s", bodies[i], 0);
-			strcpy(want, W.sink.nodes);
+			memcpy(want, W.sink.nodes, sizeof(want));
 			len = W.talk.body.n;
 			assert_int_equal(W.sink.malformed, 0);
 			for (unsigned n = 1; n <= len; n++) {
@@ -551,7 +551,7 @@ thousand_nodes(void **state)
 	for (unsigned cut = 100; cut <= 20000; cut += 700) {
 		world_reset();
 		talk(&W.talk, SESSION);
-		strcpy(text, "> MSG Write");
+		snprintf(text, sizeof(text), "> MSG Write");
 		for (unsigned i = 0; i < 1000; i++)
 			add(text, sizeof(text), " ns=2;i=%u=%u", 1000 + i, i);
 		add(text, sizeof(text), " cut=%u", cut);
@@ -738,7 +738,7 @@ odd_messages(void **state)
 	talk(&W.talk, text);
 	assert_string_equal(W.sink.text, "request Read !node_unnamed ? policy=None mode=None r ?/13");
 	W.piece = 1000;
-	strcpy(url, "> MSG Read");
+	snprintf(url, sizeof(url), "> MSG Read");
 	for (unsigned i = 0; i < 600; i++)
 		add(url, sizeof(url), " 85");
 	talk(&W.talk, url);
