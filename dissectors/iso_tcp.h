@@ -42,8 +42,9 @@ enum iso_type {
 };
 
 /* Bit n: n << 4 is one of the above. */
-#define ISO_TYPES (1u << 14 | 1u << 13 | 1u << 8 | 1u << 15 | 1u << 7 | 1u << 12 | 1u << 1 | 1u << 2 | \
-	1u << 6 | 1u << 5)
+#define ISO_TYPES                                                                                  \
+	(1u << 14 | 1u << 13 | 1u << 8 | 1u << 15 | 1u << 7 | 1u << 12 | 1u << 1 | 1u << 2 |       \
+	    1u << 6 | 1u << 5)
 
 static inline bool
 iso_is_type(uint8_t code)

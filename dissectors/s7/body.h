@@ -22,7 +22,7 @@ pdu_room(const struct s7_state *st)
 	return st->pdu_size ? st->pdu_size : PDU_USUAL;
 }
 
-/* --- read and write ------------------------------------------------------------------------- */
+/* --- read and write -------------------------------------------------------- */
 
 /* More than one specification, or one of another syntax than S7ANY. */
 RARE uint64_t
@@ -37,7 +37,8 @@ items_all(struct walk *w, struct fact *f, const struct s7_ext *x, uint32_t *byte
 
 		a |= o.anomalies;
 		o.bytes = x->n_wire > 1 ? (o.bytes + 1) & ~1u : o.bytes; /* values are filled up */
-		sum = o.bytes < BYTES_UNKNOWN && sum < BYTES_UNKNOWN ? sum + o.bytes : BYTES_UNKNOWN;
+		sum =
+		    o.bytes < BYTES_UNKNOWN && sum < BYTES_UNKNOWN ? sum + o.bytes : BYTES_UNKNOWN;
 		if (n++ >= UINT16_MAX - 1)
 			break;
 	}
@@ -71,7 +72,8 @@ request_items(struct fact *f, struct s7_ext *x, const struct s7_state *st, bool 
 		a = o.anomalies;
 		*bytes = o.bytes;
 		if (__builtin_expect(w.runs != 0, 0)) {
-			w = (struct walk){.spec = x->spec, .data = x->data, .wire = 1, .write = write};
+			w = (struct walk){
+			    .spec = x->spec, .data = x->data, .wire = 1, .write = write};
 			a = items_all(&w, f, x, bytes);
 		}
 	} else {
@@ -160,7 +162,7 @@ all_refused(const struct s7_ext *x, bool write)
 	return x->n_wire != 0;
 }
 
-/* --- setup communication --------------------------------------------------------------------- */
+/* --- setup communication --------------------------------------------------- */
 
 /* reserved, jobs calling, jobs called, PDU size; the answer has the same. */
 static uint64_t
@@ -180,7 +182,7 @@ setup_fields(struct s7_ext *x)
 	return x->pdu_size < PDU_MIN ? S7_A(PDU_SIZE) : 0;
 }
 
-/* --- blocks ---------------------------------------------------------------------------------- */
+/* --- blocks ---------------------------------------------------------------- */
 
 /*
  * "_0A00001P": how the block is kept ('_' whole, '$' its head), then the block.
@@ -282,7 +284,7 @@ piece_fits(struct s7_ext *x, const struct transfer *t)
 	    S7_A(TRANSFER_NAME) | FACT_A_UNSOLICITED;
 }
 
-/* --- program invocation ------------------------------------------------------------------------ */
+/* --- program invocation ---------------------------------------------------- */
 
 static uint16_t
 pi_opx(struct cur name)
@@ -382,7 +384,7 @@ request_stop(struct s7_ext *x)
 	return cur_left(&c) ? S7_A(BODY_LONG) : 0;
 }
 
-/* --- the other jobs ---------------------------------------------------------------------------- */
+/* --- the other jobs -------------------------------------------------------- */
 
 RARE uint64_t
 request_job(struct fact *f, struct s7_ext *x)

@@ -27,8 +27,15 @@ enum {
 	FN_STOP = 0x29, FN_SETUP = 0xf0,
 };
 enum {
-	GR_MODE = 0, GR_PROG = 1, GR_CYCLIC = 2, GR_BLOCK = 3, GR_CPU = 4, GR_SECURITY = 5, GR_PBC = 6,
-	GR_TIME = 7, GR_NC = 15,
+	GR_MODE = 0,
+	GR_PROG = 1,
+	GR_CYCLIC = 2,
+	GR_BLOCK = 3,
+	GR_CPU = 4,
+	GR_SECURITY = 5,
+	GR_PBC = 6,
+	GR_TIME = 7,
+	GR_NC = 15,
 };
 #define CODE_COTP 0x100 /* | TPDU code */
 #define CODE_UD	  0x700 /* | group */
@@ -46,15 +53,30 @@ static const uint64_t malformed_bits = 0
 #undef ANOM
     ;
 
-/* --- spaces ------------------------------------------------------------------------- */
+/* --- spaces ---------------------------------------------------------------- */
 
 /* Up to SPACE_DI the unit is the bit.  Whole areas with names of their own follow. */
 enum space {
-	SPACE_I = 0, SPACE_Q, SPACE_M, SPACE_P, SPACE_L, SPACE_V, SPACE_SM, SPACE_AI, SPACE_AQ, SPACE_SYS,
-	SPACE_DB, SPACE_DI, /* sub = number of the block */
-	SPACE_T, SPACE_C, SPACE_HT, SPACE_HC, /* timers and counters, those of the 200 family */
-	SPACE_RECORD, SPACE_NCK, SPACE_DRIVE,
-	SPACE_BLOCK, /* sub = type, first = number */
+	SPACE_I = 0,
+	SPACE_Q,
+	SPACE_M,
+	SPACE_P,
+	SPACE_L,
+	SPACE_V,
+	SPACE_SM,
+	SPACE_AI,
+	SPACE_AQ,
+	SPACE_SYS,
+	SPACE_DB,
+	SPACE_DI, /* sub = number of the block */
+	SPACE_T,
+	SPACE_C,
+	SPACE_HT,
+	SPACE_HC, /* timers and counters, those of the 200 family */
+	SPACE_RECORD,
+	SPACE_NCK,
+	SPACE_DRIVE,
+	SPACE_BLOCK,   /* sub = type, first = number */
 	SPACE_NOWHERE, /* address 1, which no range can name */
 	N_SPACES,
 };
@@ -65,7 +87,7 @@ space_of_bits(uint8_t space)
 	return space <= SPACE_DI;
 }
 
-/* --- properties a policy may ask for (fact_props) --------------------------------------- */
+/* --- properties a policy may ask for (fact_props) -------------------------- */
 
 enum { NUM_CLASS = 0, NUM_RACK, NUM_SLOT, NUM_PDU, NUM_ITEMS, NUM_SZL, NUM_SZL_INDEX };
 enum { TEXT_PI = 0 };
@@ -73,13 +95,26 @@ enum { TEXT_PI = 0 };
 
 enum tsap_class { TSAP_OTHER = 0, TSAP_PG, TSAP_OP, TSAP_BASIC };
 
-/* --- operations ------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------ */
 
 enum {
-	IN_READ = 1 << 0, IN_WRITE = 1 << 1, IN_SETUP = 1 << 2, IN_SESS = 1 << 3, IN_PROG = 1 << 4,
-	IN_DOWN = 1 << 5, IN_UP = 1 << 6, IN_CTRL = 1 << 7, IN_PI = 1 << 8, IN_DIAG = 1 << 9,
-	IN_TEST = 1 << 10, IN_CYC = 1 << 11, IN_ALARM = 1 << 12, IN_SEC = 1 << 13, IN_TIME = 1 << 14,
-	IN_BSEND = 1 << 15, IN_NC = 1 << 16,
+	IN_READ = 1 << 0,
+	IN_WRITE = 1 << 1,
+	IN_SETUP = 1 << 2,
+	IN_SESS = 1 << 3,
+	IN_PROG = 1 << 4,
+	IN_DOWN = 1 << 5,
+	IN_UP = 1 << 6,
+	IN_CTRL = 1 << 7,
+	IN_PI = 1 << 8,
+	IN_DIAG = 1 << 9,
+	IN_TEST = 1 << 10,
+	IN_CYC = 1 << 11,
+	IN_ALARM = 1 << 12,
+	IN_SEC = 1 << 13,
+	IN_TIME = 1 << 14,
+	IN_BSEND = 1 << 15,
+	IN_NC = 1 << 16,
 };
 static const char *const sets[] = {"read", "write", "setup", "session", "programming", "download",
     "upload", "control", "pi-service", "diagnostic", "test", "cyclic", "alarms", "security", "time",
@@ -148,15 +183,42 @@ static const uint16_t group_opx[16] = {
 };
 _Static_assert(N_OPX < 1 << 12, "pair.h keeps an opx in 12 bits");
 
-/* --- what a fact says beside the common words ----------------------------------------------- */
+/* --- what a fact says beside the common words ------------------------------ */
 
 /* Bits of present: the members of schema.fields, in this order. */
 enum {
-	P_ROSCTR = 0, P_REF, P_GROUP, P_SUB, P_SZL_ID, P_SZL_INDEX, P_ERR_CLASS, P_ERR_CODE, P_ERROR, P_SEQ,
-	P_PDU_SIZE, P_AMQ_CALLING, P_AMQ_CALLED, P_CLASS, P_RACK, P_SLOT, P_TPDU_SIZE, P_REASON, P_TYPE,
+	P_ROSCTR = 0,
+	P_REF,
+	P_GROUP,
+	P_SUB,
+	P_SZL_ID,
+	P_SZL_INDEX,
+	P_ERR_CLASS,
+	P_ERR_CODE,
+	P_ERROR,
+	P_SEQ,
+	P_PDU_SIZE,
+	P_AMQ_CALLING,
+	P_AMQ_CALLED,
+	P_CLASS,
+	P_RACK,
+	P_SLOT,
+	P_TPDU_SIZE,
+	P_REASON,
+	P_TYPE,
 	/* and what json() says of these */
-	X_ITEMS, X_STATUS, X_BLOCKS, X_FILE, X_PI, X_TSAPS, X_DATA, X_VARTAB, X_WRITTEN, X_LENGTHS,
-	X_PASSWORD, X_CLOCK,
+	X_ITEMS,
+	X_STATUS,
+	X_BLOCKS,
+	X_FILE,
+	X_PI,
+	X_TSAPS,
+	X_DATA,
+	X_VARTAB,
+	X_WRITTEN,
+	X_LENGTHS,
+	X_PASSWORD,
+	X_CLOCK,
 };
 #define HAS(bit) (1u << (bit))
 
@@ -178,7 +240,7 @@ be16(const uint8_t *p)
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-/* --- state of a flow ------------------------------------------------------------------------ */
+/* --- state of a flow ------------------------------------------------------- */
 
 #define PAIR_SLOTS 11
 #define TRANSFERS  3

@@ -44,8 +44,24 @@ static const uint8_t area_space[256] = {
 
 /* Bits of one element of a type; 0 = unknown. */
 static const uint8_t type_bits[] = {
-	[1] = 1, [2] = 8, [3] = 8, [4] = 16, [5] = 16, [6] = 32, [7] = 32, [8] = 32, [9] = 16, [10] = 32,
-	[11] = 32, [12] = 16, [15] = 64, [28] = 16, [29] = 16, [30] = 16, [31] = 16, [32] = 32,
+    [1] = 1,
+    [2] = 8,
+    [3] = 8,
+    [4] = 16,
+    [5] = 16,
+    [6] = 32,
+    [7] = 32,
+    [8] = 32,
+    [9] = 16,
+    [10] = 32,
+    [11] = 32,
+    [12] = 16,
+    [15] = 64,
+    [28] = 16,
+    [29] = 16,
+    [30] = 16,
+    [31] = 16,
+    [32] = 32,
 };
 
 static inline void
@@ -201,7 +217,9 @@ item_rare(struct walk *w, uint8_t syntax, struct cur c, struct fact_item *it)
 		return o;
 	case SYN_SYM:
 		return item_symbol(c, it);
-	case SYN_NCK: case SYN_NCK_M: case SYN_NCK_I: /* area and unit, column, line, module, lines */
+	case SYN_NCK:
+	case SYN_NCK_M:
+	case SYN_NCK_I: /* area and unit, column, line, module, lines */
 		a = cur_u8(&c);
 		b = cur_be16(&c);
 		line = cur_be16(&c);
@@ -348,7 +366,7 @@ next_variable(const struct fact *f, struct fact_iter *it, struct fact_item *out)
 	return true;
 }
 
-/* --- variables of a status or modify job (programmer commands) ------------------------------- */
+/* --- variables of a status or modify job (programmer commands) ------------- */
 
 /*
  * Eight bytes shorter than S7ANY: area and width in one byte, repetitions, DB,
@@ -371,7 +389,8 @@ vartab_take(struct cur *c, uint8_t access, struct fact_item *it)
 		item_nowhere(it);
 	} else if (area == 0x54 || area == 0x64) {
 		item_set(it, area == 0x54 ? SPACE_T : SPACE_C, 0, at, n);
-	} else if (area >> 4 < sizeof(spaces) && spaces[area >> 4] && (area & 15) < sizeof(widths)) {
+	} else if (area >> 4 < sizeof(spaces) && spaces[area >> 4] &&
+		   (area & 15) < sizeof(widths)) {
 		uint8_t space = (uint8_t)(spaces[area >> 4] - 1);
 
 		item_set(it, space, space == SPACE_DB ? db : 0, at * 8, 8 * n * widths[area & 15]);
@@ -395,7 +414,7 @@ next_vartab(const struct fact *f, struct fact_iter *it, struct fact_item *out)
 	return true;
 }
 
-/* --- blocks ------------------------------------------------------------------------------------ */
+/* --- blocks ---------------------------------------------------------------- */
 
 #define BLOCK_FILE  16	 /* sub of a file that is no block (numerical controls) */
 #define BLOCK_TEXT  8	 /* "0A00001P": type, number, file system */

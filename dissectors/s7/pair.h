@@ -37,7 +37,8 @@ pair_key(uint16_t ref, uint16_t opx, bool server)
 static inline pair_req
 pair_about(uint32_t bytes, unsigned items)
 {
-	return (uint64_t)(bytes < UINT16_MAX ? bytes : UINT16_MAX) << 32 | (uint64_t)(items & 0xff) << 48;
+	return (uint64_t)(bytes < UINT16_MAX ? bytes : UINT16_MAX) << 32 | (uint64_t)(items & 0xff)
+									       << 48;
 }
 
 static inline uint16_t
@@ -219,7 +220,7 @@ pair_gap(struct s7_state *st, bool server)
 		st->old = (uint8_t)pair_after(st->old);
 }
 
-/* --- transfers ------------------------------------------------------------------------ */
+/* --- transfers ------------------------------------------------------------- */
 
 /* The download of this block that was asked for, or NULL. */
 static struct transfer *

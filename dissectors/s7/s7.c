@@ -16,19 +16,20 @@
  *
  * p: parameters, the first byte is the function; d: data.  All high byte first.
  *
- * This file has the probe, the connection and the life of one PDU.  item.h reads
- * variables, body.h jobs, userdata.h the rest, pair.h knows which request is
- * answered, show.h what people read and write.  The lists are ops.def and
+ * This file has the probe and the life of one PDU.  connect.h opens and closes,
+ * item.h reads variables, body.h jobs, userdata.h the rest; pair.h knows which
+ * request is answered, refuse.h how to refuse one; show.h and notation.h are what
+ * people read and write, schema.h tells policy.  The lists are ops.def and
  * anomalies.def.  All are included here, so that the folder exports one symbol.
  */
 #include "dissectors/s7/body.h"
-#include "dissectors/s7/common.h"
-#include "dissectors/s7/item.h"
+#include "dissectors/s7/connect.h"
 #include "dissectors/s7/pair.h"
-#include "dissectors/s7/show.h"
+#include "dissectors/s7/refuse.h"
+#include "dissectors/s7/schema.h"
 #include "dissectors/s7/userdata.h"
 
-/* --- framing and probe ------------------------------------------------------------------- */
+/* --- framing and probe ----------------------------------------------------- */
 
 static int32_t
 s7_frame(struct cur w, enum dis_dir dir, uint8_t variant)
@@ -44,25 +45,6 @@ s7_settled(const void *state)
 	const struct s7_state *st = state;
 
 	return (st->flags & ST_SETTLED) != 0;
-}
-
-/*
- * Class, rack and slot of a partner's TSAP: [class] [rack << 5 | slot].  LOGO! and
- * S7-200 use other numbers, by which they are known: 02.00, 10.00, 20.00, 4D.57.
- */
-static bool
-tsap_read(struct cur tsap, uint8_t *class, uint8_t *rack, uint8_t *slot)
-{
-	size_t n = cur_left(&tsap);
-	uint8_t hi = cur_u8(&tsap), lo = cur_u8(&tsap);
-
-	*class = TSAP_OTHER;
-	*rack = lo >> 5;
-	*slot = lo & 31;
-	if (n != 2 || hi == 0 || hi > TSAP_BASIC)
-		return false;
-	*class = hi;
-	return true;
 }
 
 /* Called TSAPs of S7 partners, and hardly anybody else's. */
@@ -112,8 +94,10 @@ message_probe(struct cur c, size_t have, bool last, enum dis_dir dir)
 
 	if (!p)
 		return PROBE_MAYBE;
-	want = (p[1] == ACK || p[1] == ACK_DATA ? (size_t)S7_HEAD_ACK : S7_HEAD) + be16(p + 6) + be16(p + 8);
-	if ((p[1] != JOB && p[1] != ACK && p[1] != ACK_DATA && p[1] != USERDATA) || be16(p + 2) != 0)
+	want = (p[1] == ACK || p[1] == ACK_DATA ? (size_t)S7_HEAD_ACK : S7_HEAD) + be16(p + 6) +
+	       be16(p + 8);
+	if ((p[1] != JOB && p[1] != ACK && p[1] != ACK_DATA && p[1] != USERDATA) ||
+	    be16(p + 2) != 0)
 		return PROBE_NO;
 	if (last ? want != have : want < have)
 		return PROBE_MAYBE;
@@ -160,161 +144,7 @@ s7_probe(struct cur c, enum dis_dir dir, uint8_t *variant)
 	return PROBE_NO;
 }
 
-/* --- the connection ------------------------------------------------------------------------- */
-
-static inline void
-props_begin(struct fact_props *pr, const struct s7_state *st, bool midstream)
-{
-	pr->known = st->known;
-	pr->na = 1u << NUM_ITEMS | 1u << NUM_SZL | 1u << NUM_SZL_INDEX | KNOWN_TEXT(TEXT_PI);
-	pr->midstream = midstream;
-	pr->num[NUM_CLASS] = st->tsap_class;
-	pr->num[NUM_RACK] = st->rack;
-	pr->num[NUM_SLOT] = st->slot;
-	pr->num[NUM_PDU] = st->pdu_size;
-	if (st->pdu_size)
-		pr->known |= 1u << NUM_PDU;
-	else
-		pr->na |= 1u << NUM_PDU;
-}
-
-static inline void
-prop_num(struct fact_props *pr, unsigned i, uint32_t value)
-{
-	pr->num[i] = value;
-	pr->known |= 1u << i;
-	pr->na &= ~(1u << i);
-}
-
-static inline void
-fact_begin(struct fact *f, struct s7_ext *x, const struct fact_props *pr, uint8_t dir)
-{
-	f->proto = 0; /* the engine knows our index */
-	f->dir = dir;
-	f->sub = FACT_NO_SUB;
-	f->n_items = 0;
-	f->unit = 0;
-	f->txn = 0;
-	f->more = 0;
-	f->next = NULL;
-	f->ext = x;
-	f->iter_arg = NULL;
-	f->props = pr;
-	x->present = 0;
-	x->n_wire = 0;
-}
-
-/* Set what policy asks of a fact, and emit it. */
-static bool
-fact_end(struct dis_call *call, struct fact *f, uint64_t a)
-{
-	f->op = ops[f->opx].name;
-	f->access = ops[f->opx].access;
-	f->code = ops[f->opx].code;
-	f->anomalies = a;
-	if (a & malformed_bits) {
-		f->kind = FACT_MALFORMED;
-		f->n_items = 0;
-	}
-	return dis_emit(call->sink, f);
-}
-
-/* TPDUs other than a DT with data. */
-RARE void
-control(struct dis_call *call, struct cur c, uint64_t a)
-{
-	static const char *const classes[] = {"other", "pg", "op", "basic"};
-	bool server = call->dir == DIR_TO_CLIENT;
-	struct s7_state *st = call->state, before = *st;
-	struct fact_props pr;
-	struct iso_ctl o;
-	struct s7_ext x;
-	struct fact f;
-	bool read = iso_read_ctl(c, &o);
-
-	if (!read)
-		a |= S7_A(COTP_HEADER);
-	if (o.short_ || o.unknown)
-		a |= S7_A(COTP_PARAM);
-	f.kind = FACT_REQUEST;
-	switch (o.type) {
-	case ISO_CR:
-		f.opx = OPX_COTP_e0;
-		if (st->open || st->flags & (ST_CONNECT | ST_SETUP))
-			a |= S7_A(SETUP_AGAIN);
-		if (tsap_read(o.dst, &st->tsap_class, &st->rack, &st->slot))
-			st->known |= 1u << NUM_RACK | 1u << NUM_SLOT;
-		else
-			st->known = 0;
-		st->known |= 1u << NUM_CLASS;
-		st->flags |= ST_CONNECT;
-		if (server) {
-			f.kind = FACT_RESPONSE;
-			a |= S7_A(DIRECTION) | FACT_A_UNSOLICITED;
-		}
-		break;
-	case ISO_CC:
-		f.opx = OPX_COTP_e0;
-		f.kind = FACT_RESPONSE;
-		if (!server)
-			a |= S7_A(DIRECTION) | FACT_A_UNSOLICITED;
-		else if (!(st->flags & ST_CONNECT) && !call->midstream)
-			a |= FACT_A_UNSOLICITED;
-		st->flags &= (uint8_t)~ST_CONNECT;
-		break;
-	case ISO_DR: case ISO_DC:
-		f.opx = OPX_COTP_80;
-		if (server) /* refuses a connection, ends it, or confirms the end */
-			f.kind = o.type == ISO_DR && st->flags & ST_CONNECT ? FACT_EXCEPTION : FACT_RESPONSE;
-		if (o.type == ISO_DC)
-			a |= S7_A(COTP_CLASS);
-		break;
-	case ISO_ER:
-		f.opx = OPX_COTP_70;
-		f.kind = server ? FACT_EXCEPTION : FACT_REQUEST;
-		break;
-	case ISO_DT:
-		f.opx = OPX_COTP_f0;
-		f.kind = server ? FACT_RESPONSE : FACT_REQUEST;
-		a &= ~S7_A(COTP_HEADER);
-		break;
-	default:
-		f.opx = OPX_COTP_00;
-		a |= S7_A(COTP_CLASS);
-		break;
-	}
-	if (o.type == ISO_CR || o.type == ISO_CC) {
-		if (o.option & 0xf0)
-			a |= S7_A(COTP_CLASS);
-	}
-	if (o.type != ISO_DT && read && cur_left(&o.data) > 0)
-		a |= S7_A(COTP_HEADER);
-	props_begin(&pr, st, call->midstream);
-	fact_begin(&f, &x, &pr, call->dir);
-	f.txn = o.src_ref;
-	if (o.type == ISO_CR || o.type == ISO_CC) {
-		x.src = o.src;
-		x.dst = o.dst;
-		x.present |= HAS(X_TSAPS) | (st->known ? HAS(P_CLASS) : 0) |
-		    (st->known & 1u << NUM_RACK ? HAS(P_RACK) | HAS(P_SLOT) : 0);
-		x.tsap_class = classes[st->tsap_class];
-		x.rack = st->rack;
-		x.slot = st->slot;
-		if (o.tpdu_size >= 7 && o.tpdu_size <= 13) {
-			x.present |= HAS(P_TPDU_SIZE);
-			x.tpdu_size = (uint16_t)(1u << o.tpdu_size);
-		} else if (o.tpdu_size != 0) {
-			a |= S7_A(COTP_PARAM);
-		}
-	} else if (read && (o.type == ISO_DR || o.type == ISO_ER)) {
-		x.present |= HAS(P_REASON);
-		x.reason = o.option;
-	}
-	if (!fact_end(call, &f, a))
-		*st = before;
-}
-
-/* --- one message ------------------------------------------------------------------------------ */
+/* --- one message ----------------------------------------------------------- */
 
 /* The header is not there, or not ours; in a stream frame() lets no such thing pass. */
 RARE void
@@ -352,7 +182,8 @@ remember(struct dis_call *call, const struct fact *f, const struct s7_ext *x, pa
 
 /* What an answer to a job changes once it has gone on its way. */
 RARE void
-settle(struct s7_state *st, const struct fact *f, const struct s7_ext *x, const struct pair_hit *hit)
+settle(
+    struct s7_state *st, const struct fact *f, const struct s7_ext *x, const struct pair_hit *hit)
 {
 	pair_req q = hit->slot == PAIR_NONE ? 0 : st->req[hit->slot];
 	struct transfer *t = NULL;
@@ -411,7 +242,8 @@ userdata(struct dis_call *call, struct fact *f, struct s7_ext *x, struct fact_pr
 			a |= S7_A(REVERSE_REQUEST);
 		if (st->open)
 			a |= pair_check(st, key);
-		if (f->opx == OPX_UD_4_1) { /* whose number is not known no rule on numbers lets pass */
+		if (f->opx ==
+		    OPX_UD_4_1) { /* whose number is not known no rule on numbers lets pass */
 			pr->na &= ~(1u << NUM_SZL | 1u << NUM_SZL_INDEX);
 			if (x->present & HAS(P_SZL_ID)) {
 				prop_num(pr, NUM_SZL, x->szl_id);
@@ -443,7 +275,8 @@ userdata(struct dis_call *call, struct fact *f, struct s7_ext *x, struct fact_pr
 		f->kind = FACT_RESPONSE; /* to what was asked for once */
 		if (!server)
 			a |= S7_A(DIRECTION) | FACT_A_UNSOLICITED;
-		else if (!(st->pushes & push_bit(u.group)) && !call->midstream && !(st->flags & ST_LOST))
+		else if (!(st->pushes & push_bit(u.group)) && !call->midstream &&
+			 !(st->flags & ST_LOST))
 			a |= FACT_A_UNSOLICITED;
 		ud_answer(f, x, st, &u);
 		(void)fact_end(call, f, a);
@@ -458,7 +291,8 @@ userdata(struct dis_call *call, struct fact *f, struct s7_ext *x, struct fact_pr
 
 /* Jobs and answers other than read and write, and all that is odd about their header. */
 RARE void
-other_message(struct dis_call *call, struct fact *f, struct s7_ext *x, struct fact_props *pr, uint64_t a)
+other_message(
+    struct dis_call *call, struct fact *f, struct s7_ext *x, struct fact_props *pr, uint64_t a)
 {
 	struct s7_state *st = call->state;
 	bool server = call->dir == DIR_TO_CLIENT;
@@ -498,7 +332,8 @@ other_message(struct dis_call *call, struct fact *f, struct s7_ext *x, struct fa
 			return;
 		}
 		a |= request_job(f, x);
-		key = pair_key(x->pdu_ref, fn, server) | pair_about(UINT16_MAX, fn == FN_PI ? f->sub : 0u);
+		key = pair_key(x->pdu_ref, fn, server) |
+		      pair_about(UINT16_MAX, fn == FN_PI ? f->sub : 0u);
 		if (server)
 			a |= S7_A(REVERSE_REQUEST);
 		if (st->open)
@@ -601,8 +436,10 @@ message(struct dis_call *call, struct cur c, uint64_t a)
 		struct cur spec = x.spec;
 
 		fn = cur_bytes(&spec, 1);
-		if (__builtin_expect(a & malformed_bits || !fn || (*fn != FN_READ && *fn != FN_WRITE) ||
-		    (p[1] != JOB && p[1] != ACK_DATA), 0)) {
+		if (__builtin_expect(a & malformed_bits || !fn ||
+					 (*fn != FN_READ && *fn != FN_WRITE) ||
+					 (p[1] != JOB && p[1] != ACK_DATA),
+			0)) {
 			other_message(call, &f, &x, &pr, a);
 			return;
 		}
@@ -638,7 +475,7 @@ message(struct dis_call *call, struct cur c, uint64_t a)
 		pair_close(st, &hit);
 }
 
-/* --- one TSDU ----------------------------------------------------------------------------------- */
+/* --- one TSDU -------------------------------------------------------------- */
 
 /* Messages in several DTs. */
 RARE void
@@ -685,181 +522,6 @@ s7_gap(struct dis_call *call, uint32_t lost)
 	(void)lost;
 	pair_gap(call->state, call->dir == DIR_TO_CLIENT);
 }
-
-/* --- refusals -------------------------------------------------------------------------------------- */
-
-#define ERR_PROTECTION 0xd241 /* "not permitted in the current protection level" */
-#define CODE_DENIED    0x03   /* item: "accessing the object is not allowed" */
-
-static uint8_t *
-put_header(uint8_t *p, size_t n, uint8_t rosctr, uint16_t ref, size_t params, size_t data)
-{
-	const uint8_t head[] = {3, 0, (uint8_t)(n >> 8), (uint8_t)n, ISO_DT_LI, ISO_DT, ISO_EOT, S7_ID,
-	    rosctr, 0, 0, (uint8_t)(ref >> 8), (uint8_t)ref, (uint8_t)(params >> 8), (uint8_t)params,
-	    (uint8_t)(data >> 8), (uint8_t)data};
-
-	memcpy(p, head, sizeof(head));
-	return p + sizeof(head);
-}
-
-/*
- * What a PLC itself says to what it does not permit: for each item of a read or
- * write "accessing the object is not allowed", which every client handles per
- * variable; to all else its protection level.  A connection is refused with a
- * disconnect.
- */
-static size_t
-s7_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
-{
-	bool items = (f->opx == FN_READ || f->opx == FN_WRITE) && f->n_items > 0;
-	size_t data = items ? f->n_items * (f->opx == FN_READ ? 4u : 1u) : 0, params = items ? 2 : 1, n;
-	uint8_t *p;
-
-	(void)variant;
-	if (f->kind != FACT_REQUEST)
-		return 0;
-	if (f->opx == OPX_COTP_e0) {
-		const uint8_t dr[] = {3, 0, 0, 11, 6, ISO_DR, (uint8_t)(f->txn >> 8), (uint8_t)f->txn, 0, 0, 0};
-
-		if (size < sizeof(dr))
-			return 0;
-		memcpy(buf, dr, sizeof(dr));
-		return sizeof(dr);
-	}
-	if ((f->code & ~15u) == CODE_UD) {
-		n = ISO_DT_LEN + S7_HEAD + 12 + 4;
-		if (size < n)
-			return 0;
-		p = put_header(buf, n, USERDATA, (uint16_t)f->txn, 12, 4);
-		{
-			const uint8_t rest[] = {0, 1, 0x12, 8, 0x12, (uint8_t)(UD_RESPONSE << 4 | (f->code & 15)),
-			    (uint8_t)f->sub, 0, 0, 0, ERR_PROTECTION >> 8, ERR_PROTECTION & 0xff, 0x0a, 0, 0, 0};
-
-			memcpy(p, rest, sizeof(rest));
-		}
-		return n;
-	}
-	if (f->code > 0xff)
-		return 0;
-	n = ISO_DT_LEN + S7_HEAD_ACK + params + data;
-	if (size < n || f->n_items > 255)
-		return 0;
-	p = put_header(buf, n, ACK_DATA, (uint16_t)f->txn, params, data);
-	*p++ = items ? 0 : ERR_PROTECTION >> 8;
-	*p++ = items ? 0 : ERR_PROTECTION & 0xff;
-	*p++ = (uint8_t)f->code;
-	if (items) {
-		*p++ = (uint8_t)f->n_items;
-		memset(p, 0, data);
-		for (size_t i = 0; i < data; i += data / f->n_items)
-			p[i] = CODE_DENIED;
-	}
-	return n;
-}
-
-/* --- schema ------------------------------------------------------------------------------------------ */
-
-static const struct dis_space spaces[N_SPACES] = {
-	[SPACE_I] = {"I", AREA_BITS - 1, 0, 1},
-	[SPACE_Q] = {"Q", AREA_BITS - 1, 0, 1},
-	[SPACE_M] = {"M", AREA_BITS - 1, 0, 1},
-	[SPACE_P] = {"P", AREA_BITS - 1, 0, 1},
-	[SPACE_L] = {"L", AREA_BITS - 1, 0, 1},
-	[SPACE_V] = {"V", AREA_BITS - 1, 0, 1},
-	[SPACE_SM] = {"SM", AREA_BITS - 1, 0, 1},
-	[SPACE_AI] = {"AI", AREA_BITS - 1, 0, 1},
-	[SPACE_AQ] = {"AQ", AREA_BITS - 1, 0, 1},
-	[SPACE_SYS] = {"SYS", AREA_BITS - 1, 0, 1},
-	[SPACE_DB] = {"DB", AREA_BITS - 1, UINT16_MAX, 1},
-	[SPACE_DI] = {"DI", AREA_BITS - 1, UINT16_MAX, 1},
-	[SPACE_T] = {"T", UINT16_MAX, 0, 16},
-	[SPACE_C] = {"C", UINT16_MAX, 0, 16},
-	[SPACE_HT] = {"HT", UINT16_MAX, 0, 16},
-	[SPACE_HC] = {"HC", UINT16_MAX, 0, 16},
-	[SPACE_RECORD] = {"RECORD", UINT16_MAX, 0, 0},
-	[SPACE_NCK] = {"NCK", UINT32_MAX - 1, UINT16_MAX, 0},
-	[SPACE_DRIVE] = {"DRIVE", UINT32_MAX - 1, UINT16_MAX, 0},
-	[SPACE_BLOCK] = {"block", BLOCK_NO_MAX, BLOCK_FILE, 0},
-	[SPACE_NOWHERE] = {"nowhere", 0, 0, 0},
-};
-
-static const char *const class_words[] = {"other", "pg", "op", "basic", NULL};
-
-static const struct dis_key keys[] = {
-	{.name = "functions", .kind = KEY_OPS, .required = true,
-	 .help = "functions by name or number (4, 0x704/1), or the sets setup, session, read, write, "
-	     "diagnostic, programming, download, upload, control, pi-service, test, cyclic, alarms, "
-	     "security, time, bsend, nc, all"},
-	{.name = "read", .kind = KEY_RANGE, .space = DIS_SPACE_ANY, .access = ACC_READ,
-	 .help = "what may be read: DB1, DB10.DBW0..20, M0.0..15.7, IB0..3, T, C0..15, all"},
-	{.name = "write", .kind = KEY_RANGE, .space = DIS_SPACE_ANY, .access = ACC_WRITE,
-	 .help = "what may be written, in the same notation"},
-	{.name = "values", .kind = KEY_VALUES, .space = DIS_SPACE_ANY,
-	 .help = "limits of what is written: DB10.DBW0: 0..1500; the notation says the width"},
-	{.name = "blocks", .kind = KEY_RANGE, .space = SPACE_BLOCK,
-	 .help = "blocks that may be loaded, inserted, deleted (OB1, FB*, DB10..20, FILE, all)"},
-	{.name = "szl", .kind = KEY_NUMBER, .prop = NUM_SZL, .hi = UINT16_MAX,
-	 .help = "system status lists that read-szl may ask for, by id"},
-	{.name = "szl-index", .kind = KEY_NUMBER, .prop = NUM_SZL_INDEX, .hi = UINT16_MAX,
-	 .help = "indexes in these lists"},
-	{.name = "pi", .kind = KEY_TEXT, .prop = TEXT_PI,
-	 .help = "names of the program invocation services: _INSE, P_PROGRAM, _N_*"},
-	{.name = "tsap-class", .kind = KEY_WORD, .prop = NUM_CLASS, .words = class_words,
-	 .help = "class of the connection by its called TSAP"},
-	{.name = "rack", .kind = KEY_NUMBER, .prop = NUM_RACK, .hi = 7, .help = "rack in the called TSAP"},
-	{.name = "slot", .kind = KEY_NUMBER, .prop = NUM_SLOT, .hi = 31, .help = "slot in the called TSAP"},
-	{.name = "pdu-size", .kind = KEY_LIMIT, .prop = NUM_PDU, .lo = PDU_MIN, .hi = UINT16_MAX,
-	 .help = "largest PDU size a client may negotiate"},
-	{.name = "items", .kind = KEY_LIMIT, .prop = NUM_ITEMS, .lo = 1, .hi = UINT16_MAX,
-	 .help = "most items in one read or write"},
-};
-
-#define EXT(name, type, member, bit, help) {name, type, offsetof(struct s7_ext, member), bit, help}
-static const struct dis_field fields[] = {
-	EXT("rosctr", FIELD_U8, rosctr, P_ROSCTR, "1 job, 2 acknowledgement, 3 answer, 7 userdata"),
-	EXT("pdu_ref", FIELD_U16, pdu_ref, P_REF, "reference that pairs job and answer"),
-	EXT("type", FIELD_STR, type, P_TYPE, "userdata: push, request, response"),
-	EXT("group", FIELD_U8, group, P_GROUP, "userdata: function group"),
-	EXT("subcode", FIELD_U8, subcode, P_SUB, "userdata: sub-function"),
-	EXT("seq", FIELD_U8, seq, P_SEQ, "userdata: sequence number"),
-	EXT("error", FIELD_U16, error, P_ERROR, "userdata: error of an answer"),
-	EXT("szl_id", FIELD_U16, szl_id, P_SZL_ID, "system status list"),
-	EXT("szl_index", FIELD_U16, szl_index, P_SZL_INDEX, "its index"),
-	EXT("error_class", FIELD_U8, error_class, P_ERR_CLASS, "of an answer"),
-	EXT("error_code", FIELD_U8, error_code, P_ERR_CODE, "of an answer"),
-	EXT("pdu_size", FIELD_U16, pdu_size, P_PDU_SIZE, "setup: bytes of a PDU"),
-	EXT("amq_calling", FIELD_U16, amq_calling, P_AMQ_CALLING, "setup: jobs at a time, client"),
-	EXT("amq_called", FIELD_U16, amq_called, P_AMQ_CALLED, "setup: jobs at a time, server"),
-	EXT("tsap_class", FIELD_STR, tsap_class, P_CLASS, "connection: pg, op, basic, other"),
-	EXT("rack", FIELD_U8, rack, P_RACK, "connection: rack in the called TSAP"),
-	EXT("slot", FIELD_U8, slot, P_SLOT, "connection: slot in the called TSAP"),
-	EXT("tpdu_size", FIELD_U16, tpdu_size, P_TPDU_SIZE, "connection: bytes of a TPDU"),
-	EXT("reason", FIELD_U8, reason, P_REASON, "disconnect or error: why"),
-};
-
-static const char *const anomalies[] = {
-#define ANOM(bit, id, name, malformed) [bit] = name,
-#include "dissectors/s7/anomalies.def"
-#undef ANOM
-	NULL,
-};
-
-static const struct dis_schema schema = {
-	.n_opx = N_OPX,
-	.n_ops = N_OPX,
-	.n_spaces = N_SPACES,
-	.n_keys = sizeof(keys) / sizeof(keys[0]),
-	.n_fields = sizeof(fields) / sizeof(fields[0]),
-	.ops = ops,
-	.sets = sets,
-	.spaces = spaces,
-	.keys = keys,
-	.fields = fields,
-	.json = s7_json,
-	.parse_range = s7_parse_range,
-	.show_addr = s7_show_addr,
-	.anomalies = anomalies,
-};
 
 static const uint16_t ports[] = {102, 0};
 

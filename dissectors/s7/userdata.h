@@ -97,7 +97,7 @@ ud_data(struct s7_ext *x, struct ud *u)
 	return cur_left(&c) ? S7_A(DATA_LENGTH) : 0;
 }
 
-/* --- what reads or writes variables ------------------------------------------------------- */
+/* --- what reads or writes variables ---------------------------------------- */
 
 /* Cyclic and change-driven reads: item count, time base, factor, specifications. */
 static uint64_t
@@ -155,7 +155,7 @@ ud_vartab(struct fact *f, struct s7_ext *x, const struct ud *u, uint8_t access)
 	return a;
 }
 
-/* --- requests ---------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------- */
 
 static uint64_t
 ud_request(struct fact *f, struct s7_ext *x, const struct s7_state *st, const struct ud *u)
@@ -175,7 +175,8 @@ ud_request(struct fact *f, struct s7_ext *x, const struct s7_state *st, const st
 			return 0;
 		x->spec = c;
 		x->present |= HAS(X_BLOCKS);
-		return cur_left(&c) == (f->opx == OPX_UD_3_2 ? 2 : BLOCK_TEXT) ? 0 : S7_A(BLOCK_NAME);
+		return cur_left(&c) == (f->opx == OPX_UD_3_2 ? 2 : BLOCK_TEXT) ? 0
+									       : S7_A(BLOCK_NAME);
 	case OPX_UD_4_1:
 		if (u->follow) {
 			if (st->szl_seq == 0 || st->szl_seq != u->seq)
@@ -204,7 +205,7 @@ ud_request(struct fact *f, struct s7_ext *x, const struct s7_state *st, const st
 	}
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------- */
 
 /* The first PDU of a list says which it is; later ones are told by their number. */
 static void
@@ -264,7 +265,7 @@ ud_answered(struct s7_state *st, const struct s7_ext *x, const struct ud *u)
 	}
 }
 
-/* --- what the server sends by itself ------------------------------------------------------------- */
+/* --- what the server sends by itself --------------------------------------- */
 
 /* Mode transitions are told to who asked for messages. */
 static uint16_t

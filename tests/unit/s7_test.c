@@ -17,7 +17,7 @@
  *   kind code op !anomalies items
  * an item being  r|w space sub:first+count=values (of them 24 at most).
  *
- * Longer than 600 lines because it is a table.
+ * Longer than 1000 lines because it is a table: a case is two of them.
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -363,19 +363,23 @@ static const struct line variables[] = {
 	{30, 0, ">J 1 04 01 12 06 13 00000001 00",
 	    "request 4 read !syntax_unknown r nowhere 1+1"},
 	{31, 0, ">J 1 05 01 " DB1_0 " / 00 04 0020 01020304",
-	    "request 5 write w DB 1:0+32=1,0,0,0,0,0,0,0,0,1,0,0,0,0,0,0,1,1,0,0,0,0,0,0"},
+	    "request 5 write w DB "
+	    "1:0+32=1,0,0,0,0,0,0,0,0,1,0,0,0,0,0,0,1,1,0,0,0,0,0,0"},
 	{32, 0, ">J 1 05 01 12 0a 10 01 0001 0001 84 00000b / 00 03 0001 01",
 	    "request 5 write w DB 1:11+1=1"},
 	{33, 0, ">J 1 05 02 " DB2_10 " " DB1_0 " / 00 04 0018 010203 00 00 04 0020 04050607",
-	    "request 5 write w DB 2:80+24=1,0,0,0,0,0,0,0,0,1,0,0,0,0,0,0,1,1,0,0,0,0,0,0 w "
-	    "DB 1:0+32=0,0,1,0,0,0,0,0,1,0,1,0,0,0,0,0,0,1,1,0,0,0,0,0"},
+	    "request 5 write w DB "
+	    "2:80+24=1,0,0,0,0,0,0,0,0,1,0,0,0,0,0,0,1,1,0,0,0,0,0,0 w DB "
+	    "1:0+32=0,0,1,0,0,0,0,0,1,0,1,0,0,0,0,0,0,1,1,0,0,0,0,0"},
 	{34, 0, ">J 1 05 02 " DB1_0 " " DB2_10 " / 00 04 0020 04050607 00 04 0018 010203",
-	    "request 5 write w DB 1:0+32=0,0,1,0,0,0,0,0,1,0,1,0,0,0,0,0,0,1,1,0,0,0,0,0 w DB "
+	    "request 5 write w DB "
+	    "1:0+32=0,0,1,0,0,0,0,0,1,0,1,0,0,0,0,0,0,1,1,0,0,0,0,0 w DB "
 	    "2:80+24=1,0,0,0,0,0,0,0,0,1,0,0,0,0,0,0,1,1,0,0,0,0,0,0"},
 	{35, 0, ">J 1 05 01 12 0a 10 1c 0002 0000 1c 000004 / 00 09 0004 00010203",
 	    "request 5 write w C 4+2=1,515"},
 	{36, 0, ">J 1 05 01 12 0a 10 08 0001 0001 84 000000 / 00 07 0004 3f800000",
-	    "request 5 write w DB 1:0+32=1,1,1,1,1,1,0,0,0,0,0,0,0,0,0,1,0,0,0,0,0,0,0,0"},
+	    "request 5 write w DB "
+	    "1:0+32=1,1,1,1,1,1,0,0,0,0,0,0,0,0,0,1,0,0,0,0,0,0,0,0"},
 	{37, 0, ">J 1 05 01 12 0a 10 01 0008 0001 84 000000 / 00 03 0008 01",
 	    "request 5 write w DB 1:0+8=1,0,0,0,0,0,0,0"},
 	{38, 0, ">J 1 05 01 12 0e b2 ff 8a0e 0005 01020304 8000000a / 00 04 0010 0001",
@@ -475,7 +479,8 @@ static const struct line answers[] = {
 	    "response 4 read"},
 	{82, 0, ">J 1 04 01 12 07 b0 01 03 0001 000a <A 1 04 01 / ff 04 0018 010203",
 	    "response 4 read"},
-	{83, 0, ">J 1 04 01 12 0e b2 ff 8a0e 0005 01020304 8000000a <A 1 04 01 / ff 04 0018 010203",
+	{83, 0, ">J 1 04 01 12 0e b2 ff 8a0e 0005 01020304 8000000a <A 1 04 01 / ff 04 "
+	    "0018 010203",
 	    "response 4 read"},
 	{84, 0, ">J 1 05 01 " DB1_0 " / 00 04 0020 01020304 <A 1 05 01 / ff",
 	    "response 5 write"},
@@ -494,7 +499,8 @@ static const struct line pairing[] = {
 	    "response 4 read !unsolicited"},
 	{90, MID, "<A 1 04 01 / ff 04 0020 01020304",
 	    "response 4 read"},
-	{91, MID, ">J 1 04 01 " DB1_0 " <A 1 04 01 / ff 04 0020 01020304 <A 9 04 01 / ff 04 0008 01",
+	{91, MID, ">J 1 04 01 " DB1_0
+	    " <A 1 04 01 / ff 04 0020 01020304 <A 9 04 01 / ff 04 0008 01",
 	    "response 4 read !unsolicited"},
 	{92, 0, ">J 1 04 01 " DB1_0
 	    " <A 1 04 01 / ff 04 0020 01020304 <A 1 04 01 / ff 04 0020 01020304",
@@ -511,19 +517,21 @@ static const struct line pairing[] = {
 	    "response 4 read !late_response"},
 	{98, 0, "{ <A 1 04 01 / ff 04 0020 01020304",
 	    "response 4 read"},
-	{99, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 " DB1_0
-	    " >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0 " >J 8 04 01 " DB1_0
-	    " >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0 " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0
-	    " ",
+	{99, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 "
+	    DB1_0 " >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0
+	    " >J 8 04 01 " DB1_0 " >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0
+	    " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0 " ",
 	    "request 4 read !pending_full r DB 1:0+32"},
-	{100, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 " DB1_0
-	    " >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0 " >J 8 04 01 " DB1_0
-	    " >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0 " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0
+	{100, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 "
+	    DB1_0 " >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0
+	    " >J 8 04 01 " DB1_0 " >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0
+	    " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0
 	    " <A 1 04 01 / ff 04 0020 01020304",
 	    "response 4 read !late_response"},
-	{101, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 " DB1_0
-	    " >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0 " >J 8 04 01 " DB1_0
-	    " >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0 " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0
+	{101, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 "
+	    DB1_0 " >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0
+	    " >J 8 04 01 " DB1_0 " >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0
+	    " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0
 	    " <A 1 04 01 / ff 04 0020 01020304 <A 99 04 01 / ff 04 0020 01020304",
 	    "response 4 read !unsolicited"},
 	{102, 0, "<K 1 8104",
@@ -657,7 +665,8 @@ static const struct line transfers[] = {
 	    "response 1c download_ended"},
 	{161, 0, DL_ASK " " DL_FETCH " >A 77 1b 00 / " DL_DATA " " DL_END " >A 78 1c",
 	    "response 1c download_ended"},
-	{162, 0, DL_ASK " " DL_FETCH " >A 77 1b 00 / " DL_DATA " " DL_END " >A 78 1c " DL_FETCH,
+	{162, 0, DL_ASK " " DL_FETCH " >A 77 1b 00 / " DL_DATA " " DL_END " >A 78 1c "
+	    DL_FETCH,
 	    "response 1b download_block !unsolicited"},
 	{163, 0, DL_ASK " " DL_FETCH " >E 77 d209 1b",
 	    "exception 1b download_block"},
@@ -679,8 +688,8 @@ static const struct line transfers[] = {
 	    "request 1b download_block w block 10:1+1"},
 	{172, 0, DL_ASK " <J 77 1b 00 0000 00000000 09",
 	    "malformed 1b download_block !body_short"},
-	{173, 0, ">J 2 1a 00 0100 00000000 0b '_N_MPF_DIR1' 00 <A 2 1a <J 9 1b 00 0000 00000000 0b "
-	    "'_N_MPF_DIR1' >A 9 1b 00 / 0001 00fb 01",
+	{173, 0, ">J 2 1a 00 0100 00000000 0b '_N_MPF_DIR1' 00 <A 2 1a <J 9 1b 00 0000 "
+	    "00000000 0b '_N_MPF_DIR1' >A 9 1b 00 / 0001 00fb 01",
 	    "response 1b download_block"},
 	{174, 0, DL_ASK " { " DL_FETCH " >A 77 1b 00 / " DL_DATA,
 	    "response 1b download_block"},
@@ -743,31 +752,32 @@ static const struct line userdata[] = {
 	    "request 701 programmer !subfunction_unknown"},
 	{202, 0, ">U 3 11 41 16 00 / 0a 00 0000",
 	    "request 701 flash_led"},
-	{203, 0, ">U 3 11 41 02 00 / ff 09 0026 0014 000e 0000000100000012000100010001000100010200 "
-	    "0002 0106 0000 0000 1101 0000 0008",
+	{203, 0, ">U 3 11 41 02 00 / ff 09 0026 0014 000e "
+	    "0000000100000012000100010001000100010200 0002 0106 0000 0000 1101 0000 "
+	    "0008",
 	    "request 701 variable_status r M 0+48 r I 64+8"},
-	{204, 0, ">U 3 11 41 02 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 00000000 "
-	    "00000000 0001 7202 0005 0004 ",
+	{204, 0, ">U 3 11 41 02 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 "
+	    "00000000 00000000 0001 7202 0005 0004 ",
 	    "request 701 variable_status r DB 5:32+32"},
-	{205, 0, ">U 3 11 41 02 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 00000000 "
-	    "00000000 0001 5401 0000 0004 ",
+	{205, 0, ">U 3 11 41 02 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 "
+	    "00000000 00000000 0001 5401 0000 0004 ",
 	    "request 701 variable_status r T 4+1"},
-	{206, 0, ">U 3 11 41 02 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 00000000 "
-	    "00000000 0001 6401 0000 0004 ",
+	{206, 0, ">U 3 11 41 02 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 "
+	    "00000000 00000000 0001 6401 0000 0004 ",
 	    "request 701 variable_status r C 4+1"},
-	{207, 0, ">U 3 11 41 02 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 00000000 "
-	    "00000000 0001 9901 0000 0004 ",
+	{207, 0, ">U 3 11 41 02 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 "
+	    "00000000 00000000 0001 9901 0000 0004 ",
 	    "request 701 variable_status !area_unknown r nowhere 1+1"},
-	{208, 0, ">U 3 11 41 02 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 00000000 "
-	    "00000000 0001 03ff 0000 fff0 ",
+	{208, 0, ">U 3 11 41 02 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 "
+	    "00000000 00000000 0001 03ff 0000 fff0 ",
 	    "request 701 variable_status !address_overflow r M 524160+8160"},
 	{209, 0, ">U 3 11 41 02 00 / 0a 00 0000",
 	    "request 701 variable_status !syntax_unknown r nowhere 1+1"},
-	{210, 0, ">U 3 11 41 08 00 / ff 09 0026 0014 0008 00000000 00000000 00000000 00000000 "
-	    "00000000 0001 0101 0000 0005 0004 0008 ff00",
+	{210, 0, ">U 3 11 41 08 00 / ff 09 0026 0014 0008 00000000 00000000 00000000 "
+	    "00000000 00000000 0001 0101 0000 0005 0004 0008 ff00",
 	    "request 701 modify_variable w M 40+8"},
-	{211, 0, ">U 3 11 41 09 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 00000000 "
-	    "00000000 0001 2101 0000 0005 ",
+	{211, 0, ">U 3 11 41 09 00 / ff 09 0020 0014 0008 00000000 00000000 00000000 "
+	    "00000000 00000000 0001 2101 0000 0005 ",
 	    "request 701 force w Q 40+8"},
 	{212, 0, ">U 3 11 41 08 00 / ff 09 0004 0014 0008",
 	    "request 701 modify_variable !syntax_unknown w nowhere 1+1"},
@@ -891,13 +901,14 @@ static const struct line userdata[] = {
 	    "request 70f nc_continue_upload"},
 	{272, 0, ">U 3 11 7f 09 00 / 0a 00 0000",
 	    "request 70f nc_programming !subfunction_unknown"},
-	{273, 0, ">U 3 11 44 01 00 / ff 09 0004 0011 0000 <U 3 12 84 01 01 00 00 0000 / ff 09 000c "
-	    "0011 0000 001c 0001 00000000",
+	{273, 0, ">U 3 11 44 01 00 / ff 09 0004 0011 0000 <U 3 12 84 01 01 00 00 0000 / ff "
+	    "09 000c 0011 0000 001c 0001 00000000",
 	    "response 704 read_szl"},
-	{274, 0, ">U 3 11 44 01 00 / ff 09 0004 0011 0000 <U 3 12 84 01 01 00 00 d401 / 0a 00 0000",
+	{274, 0, ">U 3 11 44 01 00 / ff 09 0004 0011 0000 <U 3 12 84 01 01 00 00 d401 / 0a "
+	    "00 0000",
 	    "exception 704 read_szl"},
-	{275, 0, ">U 3 11 44 01 00 / ff 09 0004 0011 0000 <U 3 12 84 01 01 00 01 0000 / ff 09 0008 "
-	    "0011 0000 001c 0001 >U 3 12 44 01 01 00 00 0000 / 0a 00 0000",
+	{275, 0, ">U 3 11 44 01 00 / ff 09 0004 0011 0000 <U 3 12 84 01 01 00 01 0000 / ff "
+	    "09 0008 0011 0000 001c 0001 >U 3 12 44 01 01 00 00 0000 / 0a 00 0000",
 	    "request 704 read_szl"},
 	{276, 0, ">U 3 12 44 01 01 00 00 0000 / 0a 00 0000",
 	    "request 704 read_szl"},
@@ -914,7 +925,8 @@ static const struct line userdata[] = {
 	{282, 0, ">U 3 11 42 01 00 / ff 09 0010 0001 01 05 " DB1_0
 	    " <U 0 11 02 01 00 / ff 04 0008 01",
 	    "response 702 cyclic_read"},
-	{283, 0, ">U 3 11 44 02 00 / ff 09 000a 0300 'samsmess' <U 0 11 00 00 00 / 0a 00 0000",
+	{283, 0, ">U 3 11 44 02 00 / ff 09 000a 0300 'samsmess' <U 0 11 00 00 00 / 0a 00 "
+	    "0000",
 	    "response 700 mode_stop"},
 	{284, 0, ">U 0 11 02 01 00 / ff 04 0008 01",
 	    "response 702 cyclic_read !direction !unsolicited"},
@@ -941,8 +953,8 @@ static const struct line userdata[] = {
 static const struct line transport[] = {
 	{294, 0, ">T 03000016 11 e0 0000 0007 00 c1020100 c2020102 c0010a",
 	    "request 1e0 connect"},
-	{295, 0, ">T 03000016 11 e0 0000 0007 00 c1020100 c2020102 c0010a <T 03000016 11 d0 0007 "
-	    "0003 00 c0010a c1020100 c2020102",
+	{295, 0, ">T 03000016 11 e0 0000 0007 00 c1020100 c2020102 c0010a <T 03000016 11 "
+	    "d0 0007 0003 00 c0010a c1020100 c2020102",
 	    "response 1e0 connect"},
 	{296, 0, "<T 03000016 11 d0 0007 0003 00 c0010a c1020100 c2020102",
 	    "response 1e0 connect !unsolicited"},
@@ -952,8 +964,8 @@ static const struct line transport[] = {
 	    "response 1e0 connect !direction !unsolicited"},
 	{299, 0, ">T 03000016 11 d0 0007 0003 00 c0010a c1020100 c2020102",
 	    "response 1e0 connect !direction !unsolicited"},
-	{300, 0, ">T 03000016 11 e0 0000 0007 00 c1020100 c2020102 c0010a >T 03000016 11 e0 0000 "
-	    "0007 00 c1020100 c2020102 c0010a",
+	{300, 0, ">T 03000016 11 e0 0000 0007 00 c1020100 c2020102 c0010a >T 03000016 11 "
+	    "e0 0000 0007 00 c1020100 c2020102 c0010a",
 	    "request 1e0 connect !connect_again"},
 	{301, 0, ">T 03000016 11 e0 0000 0007 20 c1020100 c2020102 c0010a",
 	    "request 1e0 connect !cotp_class"},
@@ -971,8 +983,8 @@ static const struct line transport[] = {
 	    "request 180 disconnect"},
 	{308, 0, "<T 0300000b 06 80 0003 0007 80",
 	    "response 180 disconnect"},
-	{309, 0, ">T 03000016 11 e0 0000 0007 00 c1020100 c2020102 c0010a <T 0300000b 06 80 0007 "
-	    "0000 03",
+	{309, 0, ">T 03000016 11 e0 0000 0007 00 c1020100 c2020102 c0010a <T 0300000b 06 "
+	    "80 0007 0000 03",
 	    "exception 180 disconnect"},
 	{310, 0, ">T 0300000a 05 c0 0003 0007",
 	    "request 180 disconnect !cotp_class"},
@@ -988,7 +1000,8 @@ static const struct line transport[] = {
 	    "response 1f0 keep_alive"},
 	{316, 0, ">T 0301001f 02 f0 80 32 01 0000 0001 000e 0000 04 01 " DB1_0,
 	    "request 4 read !tpkt_reserved r DB 1:0+32"},
-	{317, 0, ">T 0300000a 02 f0 00 32 01 00 0300001c 02 f0 80 00 0001 000e 0000 04 01 " DB1_0,
+	{317, 0, ">T 0300000a 02 f0 00 32 01 00 0300001c 02 f0 80 00 0001 000e 0000 04 01 "
+	    DB1_0,
 	    "request 4 read r DB 1:0+32"},
 	{318, 0, ">R 32 04 0000 0001 000e 0000 04 01 " DB1_0,
 	    "malformed 201 unreadable !rosctr"},
@@ -1005,14 +1018,15 @@ static const struct line transport[] = {
 	{324, 0, ">R 32 03 0000 0001 0000 0000 00",
 	    "malformed 200 acknowledge !body_short !unsolicited"},
 	{325, 0, SETUP
-	    " >J 2 05 01 12 0a 10 02 00f0 0001 84 000000 / 00 04 0780 00000000 00000000 "
-	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
-	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
-	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
-	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
-	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
-	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
-	    "00000000 00000000 00000000 00000000 ",
+	    " >J 2 05 01 12 0a 10 02 00f0 0001 84 000000 / 00 04 0780 00000000 "
+	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
+	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
+	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
+	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
+	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
+	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
+	    "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 "
+	    "00000000 00000000 00000000 ",
 	    "request 5 write !pdu_over w DB "
 	    "1:0+1920=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0"},
 };
@@ -1094,7 +1108,8 @@ test_bounds(void **state)
 	static uint8_t bytes[20000], msg[9000];
 	_Alignas(8) uint8_t flow[DIS_STATE_INLINE] = {0};
 	struct dis_call call = {.state = flow, .sink = &s};
-	static const uint8_t cut[] = {3, 0, 0, 10, 2, 0xf0, 0, 0x32, 1, 0, 3, 0, 0, 11, 6, 0x80, 0, 3, 0, 7, 0};
+	static const uint8_t cut[] = {3, 0, 0, 10, 2, 0xf0, 0, 0x32, 1, 0, 3, 0, 0, 11, 6, 0x80,
+	    0, 3, 0, 7, 0};
 	size_t n;
 
 	(void)state;
@@ -1115,27 +1130,34 @@ test_bounds(void **state)
 	n = tsdu(msg, 10 + 0x2260, 1000, bytes);
 	assert_int_equal(D->frame(cur_make(bytes, n), DIR_TO_SERVER, 0), n);
 	D->pdu(&call, cur_make(bytes, n));
-	assert_string_equal(s.text, "malformed 7f function_7f !body_short !tsdu_long !function_unknown");
+	assert_string_equal(s.text,
+	    "malformed 7f function_7f !body_short !tsdu_long !function_unknown");
 }
 
 /* frame() asks for one header after the other, and goes on where it was. */
 static void
 test_frame(void **state)
 {
-	static const uint8_t dts[] = {3, 0, 0, 9, 2, 0xf0, 0, 0x32, 1, 3, 0, 0, 7, 2, 0xf0, 0, 3, 0, 0, 8, 2, 0xf0,
+	static const uint8_t dts[] = {3, 0, 0, 9, 2, 0xf0, 0, 0x32, 1, 3, 0, 0, 7, 2, 0xf0, 0, 3,
+	    0, 0, 8, 2, 0xf0,
 	    0x80, 5};
 	static const struct {
 		const char *bytes;
 		int32_t want;
 	} cases[] = {
 	    {"03", FRAME_MORE}, {"0300001902f0", FRAME_MORE}, {"0300001902f080", FRAME_MORE},
-	    {"0300001902f08032", 25}, {"0300001902f08072", FRAME_OTHER}, {"0300001902f08016", FRAME_OTHER},
+	    {"0300001902f08032", 25}, {"0300001902f08072", FRAME_OTHER}, {"0300001902f08016",
+	        FRAME_OTHER},
 	    {"0300000702f000", 7}, {"0300000702f080", 7}, {"0200001902f08032", FRAME_BAD},
-	    {"0300000602f08032", FRAME_BAD}, {"0300001903f08032", FRAME_BAD}, {"0300001902f18032", FRAME_BAD},
-	    {"0300001902308032", FRAME_BAD}, {"0300001601f08032", FRAME_BAD}, {"0300001612e08032", FRAME_BAD},
+	    {"0300000602f08032", FRAME_BAD}, {"0300001903f08032", FRAME_BAD}, {"0300001902f18032",
+	        FRAME_BAD},
+	    {"0300001902308032", FRAME_BAD}, {"0300001601f08032", FRAME_BAD}, {"0300001612e08032",
+	        FRAME_BAD},
 	    {"0300001611e08032", 22}, {"0300000902f00032", FRAME_NEED(16)},
-	    {"0300000902f000320103000007", FRAME_NEED(16)}, {"0300000902f0003201" "0300000702f0", FRAME_NEED(16)},
-	    {"0300000902f0003201" "0200000702f000", FRAME_BAD}, {"0300000902f0003201" "0300000b06800003", 9},
+	    {"0300000902f000320103000007", FRAME_NEED(16)}, {"0300000902f0003201" "0300000702f0",
+	        FRAME_NEED(16)},
+	    {"0300000902f0003201" "0200000702f000", FRAME_BAD},
+	        {"0300000902f0003201" "0300000b06800003", 9},
 	    {"ffffffffffffffff", FRAME_BAD},
 	};
 
@@ -1152,7 +1174,8 @@ test_frame(void **state)
 	for (uint32_t n = 1; n <= sizeof(dts); n++) {
 		int32_t want = n < 8 ? FRAME_MORE : n < 16 ? FRAME_NEED(16) : n < 23 ? FRAME_NEED(23) : 24;
 
-		assert_int_equal(D->frame(cur_make(guard_put(&page, dts, n), n), DIR_TO_SERVER, 0), want);
+		assert_int_equal(D->frame(cur_make(guard_put(&page, dts, n), n), DIR_TO_SERVER,
+		    0), want);
 	}
 	assert_int_equal(D->frame_on(cur_make(dts, 16), DIR_TO_SERVER, 0, 16), FRAME_NEED(23));
 	assert_int_equal(D->frame_on(cur_make(dts, 23), DIR_TO_SERVER, 0, 23), 24);
@@ -1183,13 +1206,19 @@ test_probe(void **state)
 	    {"03000013 0ee00000000000 0100080001000000", PROBE_NO, PROBE_NO},
 	    {"03000007 02f000", PROBE_MAYBE, PROBE_MAYBE},
 	    {"0300001f 02f080 32010000", PROBE_MAYBE, PROBE_MAYBE},
-	    {"0300001f 02f080 32 01 0000 0001 000e 0000 0401120a1002000400018400 0000", PROBE_YES, PROBE_MAYBE},
-	    {"0300001f 02f080 32 01 0000 0001 000f 0000 0401120a1002000400018400 0000", PROBE_MAYBE, PROBE_MAYBE},
-	    {"0300001f 02f080 32 05 0000 0001 000e 0000 0401120a1002000400018400 0000", PROBE_NO, PROBE_NO},
-	    {"0300001f 02f080 32 01 0001 0001 000e 0000 0401120a1002000400018400 0000", PROBE_NO, PROBE_NO},
+	    {"0300001f 02f080 32 01 0000 0001 000e 0000 0401120a1002000400018400 0000", PROBE_YES,
+	        PROBE_MAYBE},
+	    {"0300001f 02f080 32 01 0000 0001 000f 0000 0401120a1002000400018400 0000",
+	        PROBE_MAYBE, PROBE_MAYBE},
+	    {"0300001f 02f080 32 05 0000 0001 000e 0000 0401120a1002000400018400 0000", PROBE_NO,
+	        PROBE_NO},
+	    {"0300001f 02f080 32 01 0001 0001 000e 0000 0401120a1002000400018400 0000", PROBE_NO,
+	        PROBE_NO},
 	    {"03000016 02f080 32 03 0000 0001 0002 0001 0000 0501 ff", PROBE_MAYBE, PROBE_YES},
-	    {"03000021 02f080 32 07 0000 0001 0008 0008 0001120411440100 ff09000400110000", PROBE_YES, PROBE_MAYBE},
-	    {"03000021 02f080 32 07 0000 0001 0008 0008 0001120411840100 ff09000400110000", PROBE_MAYBE, PROBE_YES},
+	    {"03000021 02f080 32 07 0000 0001 0008 0008 0001120411440100 ff09000400110000",
+	        PROBE_YES, PROBE_MAYBE},
+	    {"03000021 02f080 32 07 0000 0001 0008 0008 0001120411840100 ff09000400110000",
+	        PROBE_MAYBE, PROBE_YES},
 	    {"0300001f 02f080 72 010000", PROBE_NO, PROBE_NO},
 	    {"0300001f 02f080 0d 010000", PROBE_NO, PROBE_NO},
 	    {"160301", PROBE_NO, PROBE_NO},
@@ -1236,10 +1265,12 @@ test_json(void **state)
 		"\"filesystem\":\"active\"}]"},
 	    {">J 1 28 000000000000fd 0002 'C ' 09 'P_PROGRAM'",
 		"\"pi_service\":\"P_PROGRAM\",\"argument\":\"C \""},
-	    {">U 3 11 44 01 00 / ff 09 0004 0424 0001", "\"type\":\"request\",\"group\":4,\"subcode\":1,\"seq\":0,"
+	    {">U 3 11 44 01 00 / ff 09 0004 0424 0001",
+	        "\"type\":\"request\",\"group\":4,\"subcode\":1,\"seq\":0,"
 		"\"szl_id\":1060,\"szl_index\":1"},
 	    {">U 3 11 43 02 00 / ff 09 0002 '0A'", "\"block\":{\"type\":\"DB\"}"},
-	    {">U 3 11 47 02 00 / ff 09 000a 00 19 16 02 08 23 08 31 00 02", "\"clock\":\"2016-02-08T23:08:31.000\""},
+	    {">U 3 11 47 02 00 / ff 09 000a 00 19 16 02 08 23 08 31 00 02",
+	        "\"clock\":\"2016-02-08T23:08:31.000\""},
 	    {">U 3 11 41 02 00 / ff 09 0020 0014 0008 0000000000000000000000000000000000000000 0001 7202 0005 0004",
 		"\"items\":[{\"area\":\"DB\",\"db\":5,\"byte\":4,\"bit\":0,\"type\":\"WORD\",\"count\":2}]"},
 	    {">T 03000016 11e00000000700 c1020100 c2020342 c0010a",
@@ -1264,8 +1295,10 @@ test_refuse(void **state)
 	static const struct {
 		const char *steps, *want;
 	} cases[] = {
-	    {">J 7 04 02 " DB1_0 DB2_10, "0300001d02f080 32030000 0007 0002 0008 0000 0402 03000000 03000000"},
-	    {">J 7 05 01 " DB1_0 " / 00 04 0020 01020304", "0300001602f080 32030000 0007 0002 0001 0000 0501 03"},
+	    {">J 7 04 02 " DB1_0 DB2_10,
+	        "0300001d02f080 32030000 0007 0002 0008 0000 0402 03000000 03000000"},
+	    {">J 7 05 01 " DB1_0 " / 00 04 0020 01020304",
+	        "0300001602f080 32030000 0007 0002 0001 0000 0501 03"},
 	    {">J 7 29 0000000000 09 'P_PROGRAM'", "0300001402f080 32030000 0007 0001 0000 d241 29"},
 	    {">U 7 11 47 02 00 / ff 09 000a 00 19 16 02 08 23 08 31 00 02",
 		"0300002102f080 32070000 0007 000c 0004 0001120812870200 0000d241 0a000000"},
@@ -1287,7 +1320,8 @@ test_refuse(void **state)
 		if (n && s.refusal[5] == 0xf0) { /* reads as the answer to what it refuses */
 			_Alignas(8) uint8_t flow[DIS_STATE_INLINE] = {0};
 			static struct dis_sink t;
-			struct dis_call call = {.state = flow, .sink = &t, .midstream = true, .dir = DIR_TO_CLIENT};
+			struct dis_call call = {.state = flow, .sink = &t, .midstream = true,
+			    .dir = DIR_TO_CLIENT};
 
 			t.pass = true;
 			D->pdu(&call, cur_make(want, n));
@@ -1302,31 +1336,45 @@ test_ranges(void **state)
 	static const struct {
 		const char *text;
 		uint8_t space;
-		uint32_t sub, sub_last, first, last, width; /* space UINT8_MAX: refused, first is the error */
+		uint32_t sub, sub_last, first, last, width; /* space UINT8_MAX: refused,
+		    first is the error */
 	} cases[] = {
 #define BAD_(e) UINT8_MAX, 0, 0, (uint32_t)-(e), 0, 0
-	    {"DB1", 10, 1, 1, 0, 524287, 8}, {"db1..9", 10, 1, 9, 0, 524287, 8}, {"DB", 10, 0, 65535, 0, 524287, 8},
+	    {"DB1", 10, 1, 1, 0, 524287, 8}, {"db1..9", 10, 1, 9, 0, 524287, 8}, {"DB", 10, 0,
+	        65535, 0, 524287, 8},
 	    {"DB10.DBB0..20", 10, 10, 10, 0, 167, 8}, {"DB10.DBW0..20", 10, 10, 10, 0, 175, 16},
 	    {"DB10.DBD4", 10, 10, 10, 32, 63, 32}, {"DB10.DBX3.0..3.7", 10, 10, 10, 24, 31, 1},
-	    {"DB1..3.DBW2", 10, 1, 3, 16, 31, 16}, {"DI3.DIB0", 11, 3, 3, 0, 7, 8}, {"DI3.DBB0", 11, 3, 3, 0, 7, 8},
-	    {"M0.0..15.7", 2, 0, 0, 0, 127, 1}, {"MB0..9", 2, 0, 0, 0, 79, 8}, {"MW10", 2, 0, 0, 80, 95, 16},
-	    {"MD4", 2, 0, 0, 32, 63, 32}, {"I", 0, 0, 0, 0, 524287, 8}, {"E", 0, 0, 0, 0, 524287, 8},
-	    {"EB0..3", 0, 0, 0, 0, 31, 8}, {"A1.7", 1, 0, 0, 15, 15, 1}, {"Q0.0..1.7", 1, 0, 0, 0, 15, 1},
-	    {"AB2", 1, 0, 0, 16, 23, 8}, {"PIW256", 3, 0, 0, 2048, 2063, 16}, {"PEW256", 3, 0, 0, 2048, 2063, 16},
+	    {"DB1..3.DBW2", 10, 1, 3, 16, 31, 16}, {"DI3.DIB0", 11, 3, 3, 0, 7, 8}, {"DI3.DBB0",
+	        11, 3, 3, 0, 7, 8},
+	    {"M0.0..15.7", 2, 0, 0, 0, 127, 1}, {"MB0..9", 2, 0, 0, 0, 79, 8}, {"MW10", 2, 0, 0,
+	        80, 95, 16},
+	    {"MD4", 2, 0, 0, 32, 63, 32}, {"I", 0, 0, 0, 0, 524287, 8}, {"E", 0, 0, 0, 0, 524287,
+	        8},
+	    {"EB0..3", 0, 0, 0, 0, 31, 8}, {"A1.7", 1, 0, 0, 15, 15, 1}, {"Q0.0..1.7", 1, 0, 0, 0,
+	        15, 1},
+	    {"AB2", 1, 0, 0, 16, 23, 8}, {"PIW256", 3, 0, 0, 2048, 2063, 16}, {"PEW256", 3, 0, 0,
+	        2048, 2063, 16},
 	    {"PAW2", 3, 0, 0, 16, 31, 16}, {"PB0", 3, 0, 0, 0, 7, 8}, {"LB1", 4, 0, 0, 8, 15, 8},
-	    {"VB0..1", 5, 0, 0, 0, 15, 8}, {"SM0.1", 6, 0, 0, 1, 1, 1}, {"AIW0", 7, 0, 0, 0, 15, 16},
+	    {"VB0..1", 5, 0, 0, 0, 15, 8}, {"SM0.1", 6, 0, 0, 1, 1, 1}, {"AIW0", 7, 0, 0, 0, 15,
+	        16},
 	    {"T", 12, 0, 0, 0, 65535, 1}, {"T0..15", 12, 0, 0, 0, 15, 1}, {"Z3", 13, 0, 0, 3, 3, 1},
-	    {"C7", 13, 0, 0, 7, 7, 1}, {"HC1", 15, 0, 0, 1, 1, 1}, {"NCK", 17, 0, 65535, 0, UINT32_MAX - 1, 1},
+	    {"C7", 13, 0, 0, 7, 7, 1}, {"HC1", 15, 0, 0, 1, 1, 1}, {"NCK", 17, 0, 65535, 0,
+	        UINT32_MAX - 1, 1},
 	    {"MB65535", 2, 0, 0, 524280, 524287, 8},
 	    {"M10", BAD_(ERR_SYNTAX)}, {"M1.8", BAD_(ERR_RANGE)}, {"MB65536", BAD_(ERR_RANGE)},
-	    {"MW65535", BAD_(ERR_RANGE)}, {"MB9..3", BAD_(ERR_RANGE)}, {"M1.3..1.1", BAD_(ERR_RANGE)},
+	    {"MW65535", BAD_(ERR_RANGE)}, {"MB9..3", BAD_(ERR_RANGE)}, {"M1.3..1.1",
+	        BAD_(ERR_RANGE)},
 	    {"DB65536", BAD_(ERR_RANGE)}, {"DB9..3", BAD_(ERR_RANGE)}, {"DB1.X0", BAD_(ERR_SYNTAX)},
-	    {"DB1.DBW", BAD_(ERR_SYNTAX)}, {"DB1.DBW0 ", BAD_(ERR_SYNTAX)}, {"X1", BAD_(ERR_SYNTAX)},
-	    {"", BAD_(ERR_SYNTAX)}, {"MB", BAD_(ERR_SYNTAX)}, {"MB1..", BAD_(ERR_SYNTAX)}, {"T1x", BAD_(ERR_SYNTAX)},
+	    {"DB1.DBW", BAD_(ERR_SYNTAX)}, {"DB1.DBW0 ", BAD_(ERR_SYNTAX)}, {"X1",
+	        BAD_(ERR_SYNTAX)},
+	    {"", BAD_(ERR_SYNTAX)}, {"MB", BAD_(ERR_SYNTAX)}, {"MB1..", BAD_(ERR_SYNTAX)}, {"T1x",
+	        BAD_(ERR_SYNTAX)},
 	    {"MB99999999999999999999", BAD_(ERR_RANGE)}, {"NCK3", BAD_(ERR_SYNTAX)},
 	}, blocks[] = {
-	    {"OB1", 19, 8, 8, 1, 1, 0}, {"FB*", 19, 14, 14, 0, 65535, 0}, {"DB10..20", 19, 10, 10, 10, 20, 0},
-	    {"SDB0", 19, 11, 11, 0, 0, 0}, {"sfc3", 19, 13, 13, 3, 3, 0}, {"FILE", 19, 16, 16, 0, 65535, 0},
+	    {"OB1", 19, 8, 8, 1, 1, 0}, {"FB*", 19, 14, 14, 0, 65535, 0}, {"DB10..20", 19, 10, 10,
+	        10, 20, 0},
+	    {"SDB0", 19, 11, 11, 0, 0, 0}, {"sfc3", 19, 13, 13, 3, 3, 0}, {"FILE", 19, 16, 16, 0,
+	        65535, 0},
 	    {"DB", BAD_(ERR_SYNTAX)}, {"XB1", BAD_(ERR_SYNTAX)}, {"OB1x", BAD_(ERR_SYNTAX)},
 	    {"DB70000", BAD_(ERR_RANGE)},
 	};
@@ -1341,20 +1389,25 @@ test_ranges(void **state)
 		const char *text = b ? blocks[k].text : cases[k].text;
 		struct dis_range r = {0}, want = {.sub = b ? blocks[k].sub : cases[k].sub,
 		    .sub_last = b ? blocks[k].sub_last : cases[k].sub_last,
-		    .first = b ? blocks[k].first : cases[k].first, .last = b ? blocks[k].last : cases[k].last,
-		    .width = b ? blocks[k].width : cases[k].width, .space = b ? blocks[k].space : cases[k].space};
+		    .first = b ? blocks[k].first : cases[k].first,
+		        .last = b ? blocks[k].last : cases[k].last,
+		    .width = b ? blocks[k].width : cases[k].width,
+		        .space = b ? blocks[k].space : cases[k].space};
 		int e;
 
 		err[0] = '\0';
 		e = D->schema->parse_range(b ? &block : &any, NULL, text, &r, err, sizeof(err));
 		if (want.space == UINT8_MAX) {
 			if (e != -(int)want.first || err[0] == '\0')
-				fail_msg("\"%s\": %d (%s), want %d", text, e, err, -(int)want.first);
+				fail_msg("\"%s\": %d (%s), want %d", text, e, err,
+				    -(int)want.first);
 			continue;
 		}
-		if (e || r.space != want.space || r.sub != want.sub || r.sub_last != want.sub_last ||
+		if (e || r.space != want.space || r.sub != want.sub ||
+		    r.sub_last != want.sub_last ||
 		    r.first != want.first || r.last != want.last || r.width != want.width)
-			fail_msg("\"%s\": %d %s space %u sub %u..%u %u..%u width %u", text, e, err, r.space, r.sub,
+			fail_msg("\"%s\": %d %s space %u sub %u..%u %u..%u width %u", text, e,
+			    err, r.space, r.sub,
 			    r.sub_last, r.first, r.last, r.width);
 	}
 	assert_string_equal(D->schema->show_addr(10, 10, 32, buf, sizeof(buf)), "DB10.DBX4.0");
@@ -1362,7 +1415,8 @@ test_ranges(void **state)
 	assert_string_equal(D->schema->show_addr(2, 0, 127, buf, sizeof(buf)), "M15.7");
 	assert_string_equal(D->schema->show_addr(12, 0, 5, buf, sizeof(buf)), "T5");
 	assert_string_equal(D->schema->show_addr(19, 8, 1, buf, sizeof(buf)), "OB1");
-	assert_string_equal(D->schema->show_addr(19, 3, 1, buf, sizeof(buf)), "block type 3 number 1");
+	assert_string_equal(D->schema->show_addr(19, 3, 1, buf, sizeof(buf)),
+	    "block type 3 number 1");
 }
 
 /* Rules as a plant writes them: what passes, by which rule. */
@@ -1392,7 +1446,8 @@ test_policy(void **state)
 	    {6, ">J 1 04 01 12 0a 10 02 0016 000a 84 000000", NULL},
 	    {7, ">J 1 04 01 12 0a 10 01 0001 0000 83 00007f", "poll"},
 	    {8, ">J 1 04 01 12 0a 10 01 0001 0000 83 000080", NULL},
-	    {9, ">J 1 04 01 12 0e b2 ff 8a0e 0001 01020304 8000000a", "poll"}, /* all of DB1 may be read */
+	    {9, ">J 1 04 01 12 0e b2 ff 8a0e 0001 01020304 8000000a", "poll"},
+	        /* all of DB1 may be read */
 	    {10, ">J 1 04 01 12 0e b2 ff 8a0e 000a 01020304 8000000a", NULL},
 	    {11, ">J 1 04 01 12 07 b0 01 04 0001 000a", "poll"},
 	    {12, ">J 1 04 01 12 06 13 00000001 00", NULL},
@@ -1401,10 +1456,12 @@ test_policy(void **state)
 	    {14, ">J 1 05 01 " DB1_0 " / 00 04 0020 01020304", NULL},
 	    {15, ">J 1 05 01 12 0a 10 04 0001 000b 84 000000 / 00 04 0010 05dc", "recipe"},
 	    {16, ">J 1 05 01 12 0a 10 04 0001 000b 84 000000 / 00 04 0010 05dd", NULL},
-	    {17, ">J 1 05 01 12 0a 10 02 0002 000b 84 000000 / 00 04 0010 05dd", NULL}, /* as bytes */
+	    {17, ">J 1 05 01 12 0a 10 02 0002 000b 84 000000 / 00 04 0010 05dd", NULL},
+	        /* as bytes */
 	    {18, ">J 1 05 02 12 0a 10 02 0001 000b 84 000000 12 0a 10 02 0001 000b 84 000008 / "
 		"00 04 0008 05 00 00 04 0008 dd", NULL}, /* half a word each */
-	    {19, ">U 3 11 42 01 00 / ff 09 0010 0001 01 05 " DB1_0, "poll"}, /* cyclic reads are reads */
+	    {19, ">U 3 11 42 01 00 / ff 09 0010 0001 01 05 " DB1_0, "poll"},
+	        /* cyclic reads are reads */
 	    {20, ">U 3 11 42 01 00 / ff 09 0010 0001 01 05 " DB2_10, NULL},
 	    {21, ">U 3 12 42 01 01 00 00 0000 / ff 09 0010 0001 01 05 " DB2_10, NULL},
 	    {22, ">U 3 11 44 01 00 / ff 09 0004 0011 0000", "status"},
@@ -1417,7 +1474,8 @@ test_policy(void **state)
 	    {29, ">J 2 1a 00 0100 00000000 09 '_0A00010P' 0d '1000216000088'", "load"},
 	    {30, ">J 2 1a 00 0100 00000000 " DL_NAME " 0d '1000216000088'", NULL},
 	    {31, ">U 3 11 47 02 00 / ff 09 000a 00 19 16 02 08 23 08 31 00 02", NULL},
-	    {32, ">U 3 11 41 08 00 / ff 09 0020 0014 0008 0000000000000000000000000000000000000000 0001 "
+	    {32,
+	        ">U 3 11 41 08 00 / ff 09 0020 0014 0008 0000000000000000000000000000000000000000 0001 "
 		"7201 000a 0000", NULL}, /* modify and force are no writes */
 	    {33, "<J 77 1b 00 0000 00000000 " DL_NAME, NULL},
 	};
@@ -1442,9 +1500,11 @@ test_policy(void **state)
 		play(cases[i].steps, 0, 0, &s);
 		if (s.verdict.action == VERDICT_ALLOW)
 			(void)policy_rule_info(pol, s.verdict.rule, &info);
-		if (!info.name != !cases[i].rule || (info.name && strcmp(info.name, cases[i].rule) != 0)) {
+		if (!info.name != !cases[i].rule || (info.name && strcmp(info.name,
+		    cases[i].rule) != 0)) {
 			print_error("case %u: %s\n  %s, want %s\n", cases[i].nr, s.text,
-			    info.name ? info.name : "denied", cases[i].rule ? cases[i].rule : "denied");
+			    info.name ? info.name : "denied",
+			        cases[i].rule ? cases[i].rule : "denied");
 			failed++;
 		}
 	}
