@@ -14,7 +14,7 @@
 /* One chunk, or one piece of a chunk, of a message in the clear. */
 struct piece {
 	bool begin, end; /* of the chunk */
-	bool usual;	 /* a whole message in one chunk, where such things are settled; see opcua_pdu() */
+	bool usual;	 /* a whole message, and nothing to find out first: body_usual() */
 	uint32_t rest;	 /* bytes of the chunk behind the piece */
 };
 
@@ -47,8 +47,8 @@ body_is_clear(const struct ua *st, struct cur body, struct walk *w)
 	walk_start(w, (uint32_t)cur_left(&body), 0);
 	while ((e = walk_next(w, &body)) > WALK_MORE)
 		;
-	return e == WALK_END && (!walk_whole(w) ||
-	    (st->flags & F_SIG ? cur_left(&body) == 0 : tail_ok(cur_left(&body))));
+	return e == WALK_END && (!walk_whole(w) || (st->flags & F_SIG ? cur_left(&body) == 0
+								      : tail_ok(cur_left(&body))));
 }
 
 /*
@@ -57,8 +57,8 @@ body_is_clear(const struct ua *st, struct cur body, struct walk *w)
  * direction shows holds from then on, when the policy is known.
  */
 static __attribute__((noinline)) bool
-body_is_cipher(struct ua *st, struct ua_dir *d, struct cur body, bool whole, struct walk *w,
-    uint64_t *a)
+body_is_cipher(
+    struct ua *st, struct ua_dir *d, struct cur body, bool whole, struct walk *w, uint64_t *a)
 {
 	bool plain;
 
@@ -134,7 +134,7 @@ abort_chunk(struct dis_call *call, const struct sym *h, struct cur body, uint64_
 	x.chunks = mine ? d->chunks + 1 : 1;
 	x.chunk = "A";
 	x.present |= HAS(P_CHANNEL) | HAS(P_TOKEN) | HAS(P_SEQ) | HAS(P_REQUEST) | HAS(P_CHUNKS) |
-	    HAS(P_CHUNK);
+		     HAS(P_CHUNK);
 	if (st->sig <= cur_left(&body))
 		body.end -= st->sig;
 	status = cur_le32(&body);
@@ -150,7 +150,7 @@ abort_chunk(struct dis_call *call, const struct sym *h, struct cur body, uint64_
 		return;
 	seq_keep(d, h->seq);
 	token_keep(st, dir, h->channel, h->token);
-	d->flags &= (uint8_t)~(D_MSG | D_BAD | D_DONE);
+	d->flags &= (uint8_t) ~(D_MSG | D_BAD | D_DONE);
 	if (st->registering && st->register_id == h->request)
 		register_end(st);
 	if (dir == 1)
@@ -194,7 +194,8 @@ body_walk(struct body *b, struct cur *c, struct fact *f)
 
 /* The walk has stopped: what is wrong with the body?  left: bytes of the chunk behind it. */
 static inline uint64_t
-body_ended(struct ua *st, struct ua_dir *d, struct ua_ext *x, enum walk_event e, size_t left, bool final)
+body_ended(
+    struct ua *st, struct ua_dir *d, struct ua_ext *x, enum walk_event e, size_t left, bool final)
 {
 	if (__builtin_expect(e == WALK_END, 1)) {
 		d->flags |= D_DONE;
@@ -260,7 +261,8 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 
 			/* Midstream, the first body shows who is the server. */
 			if (call->midstream && body_plausible(c.p) &&
-			    walk_service_lookup((uint32_t)c.p[2] | (uint32_t)c.p[3] << 8, &response) &&
+			    walk_service_lookup(
+				(uint32_t)c.p[2] | (uint32_t)c.p[3] << 8, &response) &&
 			    response != (dir == 1)) {
 				st->flags ^= F_REVERSED;
 				d = &st->dir[dir ^= 1];
@@ -272,8 +274,9 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 			b.a |= UA_A(CHUNK_TYPE);
 	}
 	if (!at.usual && st->policy != POLICY_None && !(flags & D_PLAIN)) {
-		bool cipher = at.begin ? body_is_cipher(st, d, c, at.end && kind == 'F', &x.again, &b.a)
-				       : !(flags & D_PART_OK);
+		bool cipher = at.begin
+				  ? body_is_cipher(st, d, c, at.end && kind == 'F', &x.again, &b.a)
+				  : !(flags & D_PART_OK);
 
 		flags = d->flags = (uint8_t)(cipher ? d->flags & ~D_PART_OK : d->flags | D_PART_OK);
 		if (cipher) {
@@ -311,11 +314,12 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	}
 	if (first) {
 		uint8_t opts = dir == 1 && b.extra && st->pending[b.pair].service == SVC_Read
-		    ? WALK_OPT_TEXT : 0;
+				   ? WALK_OPT_TEXT
+				   : 0;
 
 		x.left = kind != 'F' ? UINT32_MAX : at.end ? (uint32_t)cur_left(&c) : size;
 		walk_start(w, x.left, opts);
-		d->flags &= (uint8_t)~(D_BAD | D_DONE);
+		d->flags &= (uint8_t) ~(D_BAD | D_DONE);
 		d->nodes = 0;
 		chunks = 1;
 		bytes = size;
@@ -339,8 +343,8 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	x.body = c;
 	if (__builtin_expect(!(d->flags & (D_BAD | D_DONE)), 1)) {
 		e = body_walk(&b, &c, &f);
-		b.a |= body_ended(st, d, &x, e, cur_left(&c) + (at.rest > st->sig ? at.rest - st->sig : 0),
-		    final);
+		b.a |= body_ended(st, d, &x, e,
+		    cur_left(&c) + (at.rest > st->sig ? at.rest - st->sig : 0), final);
 	} else if (d->flags & D_BAD) { /* said again with each chunk */
 		b.a |= d->w.bad == WALK_BAD_TYPE ? UA_A(SERVICE_UNKNOWN) : UA_A(BODY_BAD);
 	} else if (cur_left(&c) > 0 && walk_whole(w)) {
@@ -383,7 +387,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	x.chunks = chunks;
 	x.handle = w->handle;
 	x.present |= HAS(P_CHANNEL) | HAS(P_TOKEN) | HAS(P_SEQ) | HAS(P_REQUEST) | HAS(P_CHUNKS) |
-	    (b.header ? HAS(P_HANDLE) : 0);
+		     (b.header ? HAS(P_HANDLE) : 0);
 	if (kind == 'C') {
 		x.chunk = "C";
 		x.present |= HAS(P_CHUNK);
@@ -405,7 +409,8 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	}
 	st->props.na = props_na(st, opx);
 	emit = at.end || b.n_nodes > 0 || b.a != 0;
-	if (emit && !fact_emit(call, &f, b.a)) { /* the other side will not see it, or see it again */
+	if (emit && !fact_emit(call, &f, b.a)) {
+		/* The other side will not see it, or see it again. */
 		st->props.known = known;
 		client_is(st, st->app_uri, st->app_uri_len);
 		d->flags = flags;
@@ -440,7 +445,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 		d->flags |= D_MSG;
 		return;
 	}
-	d->flags &= (uint8_t)~(D_MSG | D_BAD | D_DONE);
+	d->flags &= (uint8_t) ~(D_MSG | D_BAD | D_DONE);
 	if (dir == 1) {
 		if (b.pair != PAIR_NONE && !(b.a & (UA_A(SERVICE_MISMATCH) | malformed_bits)))
 			session_answer(&b, st->pending[b.pair].service, bad);
@@ -466,7 +471,7 @@ body_usual(const struct ua *st, unsigned dir, uint32_t type)
 	uint8_t flags = st->dir[dir].flags;
 
 	return type == (MSG | (uint32_t)'F' << 24) && (st->flags & F_SEEN) && !(flags & D_MSG) &&
-	    (st->policy == POLICY_None || (flags & D_PLAIN));
+	       (st->policy == POLICY_None || (flags & D_PLAIN));
 }
 
 #endif /* OPCUA_BODY_H */

@@ -22,8 +22,8 @@ struct sym {
 static inline struct sym
 sym_read(const uint8_t *p)
 {
-	return (struct sym){le32(p), le32(p + 4), le32(p + 8), le32(p + 12), le32(p + 16),
-	    le32(p + 20)};
+	return (struct sym){
+	    le32(p), le32(p + 4), le32(p + 8), le32(p + 12), le32(p + 16), le32(p + 20)};
 }
 
 /* --- sequence numbers, [P6] 6.7.2.4 ---------------------------------------------------- */
@@ -99,7 +99,7 @@ token_keep(struct ua *st, unsigned dir, uint32_t channel, uint32_t token)
 	}
 	/* Both sides have gone over: the old one is over. */
 	if ((st->flags & F_NEXT_KNOWN) && st->dir[0].token == st->token_next && dir == 0)
-		st->flags &= (uint16_t)~(F_NEXT_TOKEN | F_NEXT_KNOWN);
+		st->flags &= (uint16_t) ~(F_NEXT_TOKEN | F_NEXT_KNOWN);
 }
 
 /* --- sizes ----------------------------------------------------------------------------------- */

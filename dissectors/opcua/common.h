@@ -14,18 +14,19 @@
 #include "dissectors/dissector.h"
 #include "dissectors/opcua/walk.h"
 
-#define MSG_HEAD   8u  /* [P6] 7.1.2.2: type, chunk kind, size of it all */
-#define SYM_HEAD   24u /* and channel, token, sequence number, request id: 6.7.2 */
-#define TYPE_BYTES 4u  /* of the usual encoding of a body's type: 01 00 id id */
-#define CHUNK_MAX  (1u << 24)	/* bytes of a chunk; what is announced as longer is no OPC UA */
-#define BUFFER_MIN 8192u	/* [P6] 7.1.2.3: the least that a peer may offer to receive */
-#define URL_MAX	   4096u	/* [P6] 7.1.2.3 */
-#define HASH_CHARS (2 * CRYPTO_SHA1_LEN)
+#define MSG_HEAD    8u	       /* [P6] 7.1.2.2: type, chunk kind, size of it all */
+#define SYM_HEAD    24u	       /* and channel, token, sequence number, request id: 6.7.2 */
+#define TYPE_BYTES  4u	       /* of the usual encoding of a body's type: 01 00 id id */
+#define CHUNK_MAX   (1u << 24) /* bytes of a chunk; what is announced as longer is no OPC UA */
+#define BUFFER_MIN  8192u      /* [P6] 7.1.2.3: the least that a peer may offer to receive */
+#define URL_MAX	    4096u      /* [P6] 7.1.2.3 */
+#define HASH_CHARS  (2 * CRYPTO_SHA1_LEN)
 #define APP_URI_MAX 160u /* of an application URI that policy can ask for */
 
 /* Type and chunk kind as they stand on the wire, first byte lowest. */
-#define LETTERS(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
-#define MSG_TYPE(m) ((m) & 0xffffff)
+#define LETTERS(a, b, c, d)                                                                        \
+	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
+#define MSG_TYPE(m) ((m)&0xffffff)
 #define MSG_KIND(m) ((uint8_t)((m) >> 24))
 enum {
 	HEL = LETTERS('H', 'E', 'L', 0),
@@ -65,7 +66,7 @@ static const struct {
 	const char *uri;
 	uint8_t len, rank, sig;
 } policies[POLICY_OTHER + 1] = {
-	[POLICY_UNKNOWN] = {.len = 0},
+    [POLICY_UNKNOWN] = {.len = 0},
 #define POLICY(name, rank, sig) {POLICY_URI #name, sizeof(POLICY_URI #name) - 1, rank, sig},
 #include "dissectors/opcua/policies.def"
 #undef POLICY
@@ -86,9 +87,16 @@ policy_of(const uint8_t *uri, uint32_t n)
 /* --- operations: the services, then what is none ---------------------------------------- */
 
 enum {
-	S_SESSION = 1 << 0, S_DISCOVERY = 1 << 1, S_READ = 1 << 2, S_WRITE = 1 << 3,
-	S_BROWSE = 1 << 4, S_SUBSCRIBE = 1 << 5, S_CALL = 1 << 6, S_HISTORY = 1 << 7,
-	S_NODES = 1 << 8, S_QUERY = 1 << 9,
+	S_SESSION = 1 << 0,
+	S_DISCOVERY = 1 << 1,
+	S_READ = 1 << 2,
+	S_WRITE = 1 << 3,
+	S_BROWSE = 1 << 4,
+	S_SUBSCRIBE = 1 << 5,
+	S_CALL = 1 << 6,
+	S_HISTORY = 1 << 7,
+	S_NODES = 1 << 8,
+	S_QUERY = 1 << 9,
 };
 static const char *const sets[] = {"session", "discovery", "read", "write", "browse", "subscribe",
     "call", "history", "node-management", "query", NULL};
@@ -112,9 +120,10 @@ enum { /* type ids of the requests */
 };
 
 static const struct dis_op ops[N_OPX] = {
-#define OP(name, access, sets) \
-	[SVC_##name] = {SVC_##name, TYPE_##name, FACT_NO_SUB, access, TYPE_##name != 0, sets, #name},
-#define MSG(id, name, known, access) \
+#define OP(name, access, sets)                                                                     \
+	[SVC_##name] = {                                                                           \
+	    SVC_##name, TYPE_##name, FACT_NO_SUB, access, TYPE_##name != 0, sets, #name},
+#define MSG(id, name, known, access)                                                               \
 	[OPX_##id] = {OPX_##id, 0, FACT_NO_SUB, access, known, known ? S_SESSION : 0, name},
 #include "dissectors/opcua/ops.def"
 #undef OP
@@ -142,15 +151,15 @@ enum dir_flags {
 };
 
 struct ua_dir {
-	struct walk w;	   /* the body of the message in progress */
-	uint32_t seq;	   /* of the last chunk */
+	struct walk w; /* the body of the message in progress */
+	uint32_t seq;  /* of the last chunk */
 	uint32_t token;
-	uint32_t request;  /* id of the message in progress */
-	uint32_t chunks;   /* of it so far */
+	uint32_t request; /* id of the message in progress */
+	uint32_t chunks;  /* of it so far */
 	uint32_t bytes;
 	uint32_t nodes;
 	uint32_t chunk_max, message_max, chunks_max; /* agreed by HEL and ACK; 0 = no limit */
-	uint8_t flags;	   /* enum dir_flags */
+	uint8_t flags;				     /* enum dir_flags */
 	uint8_t head_len;
 	uint8_t head[SYM_HEAD + TYPE_BYTES]; /* of a chunk that comes in pieces */
 };
@@ -179,10 +188,10 @@ struct ua {
 	struct ua_dir dir[2]; /* 0: requests, 1: responses */
 	uint32_t channel;
 	uint32_t token_next;
-	uint32_t offer_policy, offer_mode; /* bits, by the list being read */
+	uint32_t offer_policy, offer_mode;   /* bits, by the list being read */
 	uint32_t listed_policy, listed_mode; /* by GetEndpoints */
-	uint8_t policy;	      /* POLICY_*; of the channel */
-	uint8_t mode;	      /* MODE_* */
+	uint8_t policy;			     /* POLICY_*; of the channel */
+	uint8_t mode;			     /* MODE_* */
 	uint8_t sig;
 	uint8_t ep_mode;      /* of the endpoint being read */
 	uint16_t flags;	      /* enum ua_flags */
@@ -192,31 +201,62 @@ struct ua {
 	uint32_t leave_id;    /* ... of the UnregisterNodes */
 	uint8_t registering, leaving; /* 1 = there is one */
 	/* pairing */
-	uint8_t next;	      /* slot of the next request */
-	bool matched;	      /* an answer to a request we saw has come */
-	uint32_t open, done;  /* bit per slot */
-	uint32_t evicted;     /* open requests overwritten and not answered since */
+	uint8_t next;	     /* slot of the next request */
+	bool matched;	     /* an answer to a request we saw has come */
+	uint32_t open, done; /* bit per slot */
+	uint32_t evicted;    /* open requests overwritten and not answered since */
 	struct ua_pending pending[PENDING];
 	struct fact_props props;
 	char thumbprint[HASH_CHARS + 2]; /* of the client's certificate, with NUL */
 	uint8_t app_uri_len;
-	char app_uri[APP_URI_MAX];	 /* of the client */
+	char app_uri[APP_URI_MAX]; /* of the client */
 };
 static_assert(sizeof(struct ua) <= 2032, "state is one cell");
 
 /* --- what goes with a fact --------------------------------------------------------------- */
 
 enum {
-	P_MSG = 0, P_CHANNEL, P_TOKEN, P_SEQ, P_REQUEST, P_SIZE, P_CHUNK, P_CHUNKS, P_POLICY,
-	P_MODE, P_STATUS, P_STATUS_NAME, P_HANDLE, P_REQTYPE, P_LIFETIME, P_THUMB, P_RECEIVER,
-	P_USER_TOKEN, P_BODY_ERROR, P_VERSION, P_RECEIVE, P_SEND, P_MAX_MESSAGE, P_MAX_CHUNKS,
+	P_MSG = 0,
+	P_CHANNEL,
+	P_TOKEN,
+	P_SEQ,
+	P_REQUEST,
+	P_SIZE,
+	P_CHUNK,
+	P_CHUNKS,
+	P_POLICY,
+	P_MODE,
+	P_STATUS,
+	P_STATUS_NAME,
+	P_HANDLE,
+	P_REQTYPE,
+	P_LIFETIME,
+	P_THUMB,
+	P_RECEIVER,
+	P_USER_TOKEN,
+	P_BODY_ERROR,
+	P_VERSION,
+	P_RECEIVE,
+	P_SEND,
+	P_MAX_MESSAGE,
+	P_MAX_CHUNKS,
 	P_ENCRYPTED,
 };
 #define HAS(bit) (1u << (bit))
 
 /* Texts off the wire, in the order of text_keys[]. */
-enum { X_ENDPOINT = 0, X_APP_URI, X_PRODUCT_URI, X_SERVER_URI, X_APP_NAME, X_SESSION, X_USER,
-	X_REASON, X_POLICY, N_TEXTS };
+enum {
+	X_ENDPOINT = 0,
+	X_APP_URI,
+	X_PRODUCT_URI,
+	X_SERVER_URI,
+	X_APP_NAME,
+	X_SESSION,
+	X_USER,
+	X_REASON,
+	X_POLICY,
+	N_TEXTS
+};
 static const char *const text_keys[N_TEXTS] = {"endpoint", "app_uri", "product_uri", "server_uri",
     "app_name", "session_name", "user_name", "reason", "policy_uri"};
 
@@ -234,7 +274,7 @@ struct ua_ext {
 	const char *msg, *chunk, *policy, *mode, *status_name, *request_type, *user_token;
 	const char *body_error, *thumbprint, *receiver;
 	char hash[2][HASH_CHARS + 1]; /* thumbprints of an OPN: sender, receiver */
-	uint16_t has_text; /* bit per X_ */
+	uint16_t has_text;	      /* bit per X_ */
 	uint16_t spilled;
 	struct ua_text text[N_TEXTS];
 	/* The nodes, read again for whoever asks: */
@@ -242,8 +282,8 @@ struct ua_ext {
 	uint32_t left;		 /* what walk_start() was told of it */
 	const struct walk *from; /* what was known before it; NULL: the body begins here */
 	const struct ua *st;
-	uint32_t at;		 /* nodes that again has given */
-	bool walking;		 /* again is in use */
+	uint32_t at;  /* nodes that again has given */
+	bool walking; /* again is in use */
 	struct cur rest;
 	struct walk again, before;
 	char name[2][WALK_TEXT_MAX]; /* of the first item, and of the one given last */

@@ -274,7 +274,8 @@ names_alias(struct dis_call *call, struct ua *st, const char *alias, uint32_t le
 		return false;
 	n = st->names;
 	r = rec_at(n, place);
-	*r = (struct rec){.kind = REC_ALIAS, .alias_len = (uint16_t)len, .text_len = (uint16_t)text_len};
+	*r = (struct rec){
+	    .kind = REC_ALIAS, .alias_len = (uint16_t)len, .text_len = (uint16_t)text_len};
 	memcpy(r->text, alias, len);
 	memcpy(r->text + len, text, text_len);
 	n->n_alias++;

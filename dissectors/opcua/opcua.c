@@ -97,8 +97,8 @@ opcua_probe(struct cur c, enum dis_dir dir, uint8_t *variant)
 	*variant = 0;
 	if (n < MSG_HEAD) { /* as far as it goes, is it the front of one? */
 		for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-			uint8_t letters[3] = {(uint8_t)types[i], (uint8_t)(types[i] >> 8),
-			    (uint8_t)(types[i] >> 16)};
+			uint8_t letters[3] = {
+			    (uint8_t)types[i], (uint8_t)(types[i] >> 8), (uint8_t)(types[i] >> 16)};
 
 			if (memcmp(c.p, letters, n < 3 ? n : 3) == 0 && (n < 4 || kind_ok(c.p[3])))
 				return PROBE_MAYBE;
@@ -151,7 +151,8 @@ opcua_pdu(struct dis_call *call, struct cur c)
 		h = sym_read(p);
 		h.size = size; /* which is what frame() read there */
 		if (__builtin_expect(body_usual(call->state, logical_dir(call), type), 1))
-			body_piece(call, &h, c, (struct piece){.begin = true, .end = true, .usual = true});
+			body_piece(
+			    call, &h, c, (struct piece){.begin = true, .end = true, .usual = true});
 		else
 			body_general(call, &h, c, (struct piece){.begin = true, .end = true});
 	} else if (MSG_TYPE(type) == OPN) {
@@ -173,14 +174,15 @@ opcua_part(struct dis_call *call, struct cur piece, uint32_t off, uint32_t total
 	if (off == 0)
 		d->head_len = 0;
 	if (d->head_len < sizeof(d->head)) {
-		d->head_len = (uint8_t)(d->head_len +
-		    cur_copy(&piece, d->head + d->head_len, sizeof(d->head) - d->head_len));
+		d->head_len = (uint8_t)(d->head_len + cur_copy(&piece, d->head + d->head_len,
+							  sizeof(d->head) - d->head_len));
 		if (d->head_len < sizeof(d->head))
 			return;
 		h = sym_read(d->head);
 		if (MSG_TYPE(h.type) == MSG || MSG_TYPE(h.type) == CLO)
 			body_general(call, &h, cur_make(d->head + SYM_HEAD, TYPE_BYTES),
-			    (struct piece){.begin = true, .rest = rest + (uint32_t)cur_left(&piece)});
+			    (struct piece){
+				.begin = true, .rest = rest + (uint32_t)cur_left(&piece)});
 	}
 	h = sym_read(d->head);
 	if (MSG_TYPE(h.type) != MSG && MSG_TYPE(h.type) != CLO) {
@@ -201,7 +203,7 @@ opcua_gap(struct dis_call *call, uint32_t lost)
 	(void)lost;
 	if (st->registering)
 		register_end(st);
-	d->flags &= (uint8_t)~(D_MSG | D_BAD | D_DONE | D_SEQ);
+	d->flags &= (uint8_t) ~(D_MSG | D_BAD | D_DONE | D_SEQ);
 	st->lost[dir] = 1;
 	st->flags |= F_NEXT_TOKEN; /* an OPN may have been among it */
 	st->flags &= (uint16_t)~F_NEXT_KNOWN;
@@ -216,22 +218,23 @@ static size_t
 opcua_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
 {
 	static const uint8_t fault[] = {
-	    'M', 'S', 'G', 'F', 52, 0, 0, 0,
-	    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* channel, token, number, request id */
-	    1, 0, 397 & 0xff, 397 >> 8,			     /* ServiceFault */
-	    0, 0, 0, 0, 0, 0, 0, 0,			     /* time: not known */
-	    0, 0, 0, 0,					     /* request handle */
-	    0, 0, 0x1f, 0x80,				     /* Bad_UserAccessDenied */
-	    0, 0, 0, 0, 0,				     /* no diagnostics, no string table */
-	    0, 0, 0,					     /* no additional header */
+	    'M', 'S', 'G', 'F', 52, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	    0,				/* channel, token, number, request id */
+	    1, 0, 397 & 0xff, 397 >> 8, /* ServiceFault */
+	    0, 0, 0, 0, 0, 0, 0, 0,	/* time: not known */
+	    0, 0, 0, 0,			/* request handle */
+	    0, 0, 0x1f, 0x80,		/* Bad_UserAccessDenied */
+	    0, 0, 0, 0, 0,		/* no diagnostics, no string table */
+	    0, 0, 0,			/* no additional header */
 	};
 	const struct ua_ext *x = f->ext;
 	uint32_t words[4];
 
 	(void)variant;
-	if (size < sizeof(fault) || !x || f->kind != FACT_REQUEST || f->more || f->opx >= SVC_LAST ||
-	    f->opx == SVC_OpenSecureChannel || f->opx == SVC_CloseSecureChannel ||
-	    x->st->policy != POLICY_None || x->chunks != 1 || !(x->present & HAS(P_HANDLE)))
+	if (size < sizeof(fault) || !x || f->kind != FACT_REQUEST || f->more ||
+	    f->opx >= SVC_LAST || f->opx == SVC_OpenSecureChannel ||
+	    f->opx == SVC_CloseSecureChannel || x->st->policy != POLICY_None || x->chunks != 1 ||
+	    !(x->present & HAS(P_HANDLE)))
 		return 0;
 	memcpy(buf, fault, sizeof(fault));
 	words[0] = x->channel;
@@ -249,16 +252,16 @@ opcua_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
 static const uint16_t ports[] = {4840, 0};
 
 const struct dissector dissector_opcua = {
-	.name = "opcua",
-	.spec = "OPC 10000-6 v1.05 (UA TCP, UASC, binary encoding); OPC 10000-4 v1.05 (services)",
-	.ports = ports,
-	.max_pdu = MAX_PDU,
-	.state_size = sizeof(struct ua),
-	.schema = &schema,
-	.probe = opcua_probe,
-	.frame = opcua_frame,
-	.pdu = opcua_pdu,
-	.part = opcua_part,
-	.gap = opcua_gap,
-	.refuse = opcua_refuse,
+    .name = "opcua",
+    .spec = "OPC 10000-6 v1.05 (UA TCP, UASC, binary encoding); OPC 10000-4 v1.05 (services)",
+    .ports = ports,
+    .max_pdu = MAX_PDU,
+    .state_size = sizeof(struct ua),
+    .schema = &schema,
+    .probe = opcua_probe,
+    .frame = opcua_frame,
+    .pdu = opcua_pdu,
+    .part = opcua_part,
+    .gap = opcua_gap,
+    .refuse = opcua_refuse,
 };

@@ -21,10 +21,10 @@ take_sizes(struct cur *c, struct ua_ext *x)
 	x->max_chunks = cur_le32(c);
 	if (!cur_ok(c))
 		return 0;
-	x->present |= HAS(P_VERSION) | HAS(P_RECEIVE) | HAS(P_SEND) | HAS(P_MAX_MESSAGE) |
-	    HAS(P_MAX_CHUNKS);
+	x->present |=
+	    HAS(P_VERSION) | HAS(P_RECEIVE) | HAS(P_SEND) | HAS(P_MAX_MESSAGE) | HAS(P_MAX_CHUNKS);
 	return (x->receive < BUFFER_MIN || x->send < BUFFER_MIN ? UA_A(BUFFER_SIZE) : 0) |
-	    (x->version != 0 ? UA_A(VERSION) : 0);
+	       (x->version != 0 ? UA_A(VERSION) : 0);
 }
 
 /* Who is to say what: HEL the client; ACK, ERR, RHE the server. */
@@ -72,7 +72,8 @@ transport(struct dis_call *call, struct cur c, uint32_t type, uint32_t size)
 	if (says_wrong(st, t, dir, call->dir))
 		a |= UA_A(DIRECTION);
 	if (t == ACK && st->dir[0].chunk_max && !(a & malformed_bits) && /* against HEL's */
-	    ((st->dir[1].chunk_max && x.send > st->dir[1].chunk_max) || x.receive > st->dir[0].chunk_max))
+	    ((st->dir[1].chunk_max && x.send > st->dir[1].chunk_max) ||
+		x.receive > st->dir[0].chunk_max))
 		a |= UA_A(BUFFER_SIZE);
 	if (!fact_emit(call, &f, a) || (a & malformed_bits))
 		return;
@@ -203,7 +204,8 @@ opn_check(const struct ua *st, unsigned dir, const struct opn *o)
 		a |= UA_A(POLICY_MISMATCH);
 	if (dir == 0 && o->readable && o->mode != MODE_NONE)
 		a |= UA_A(MODE_MISMATCH);
-	if (dir == 0 && st->listed_policy && policies[o->policy].rank < best_rank(st->listed_policy))
+	if (dir == 0 && st->listed_policy &&
+	    policies[o->policy].rank < best_rank(st->listed_policy))
 		a |= UA_A(DOWNGRADE);
 	return a;
 }
@@ -227,8 +229,8 @@ opn_keep(struct ua *st, unsigned dir, const struct opn *o)
 	if (st->policy == POLICY_UNKNOWN) /* the request was not seen */
 		policy_set(st, o->policy);
 	if (!(st->flags & F_CHANNEL) || st->channel != o->channel) {
-		st->dir[0].flags &= (uint8_t)~(D_TOKEN | D_PLAIN | D_CRYPT);
-		st->dir[1].flags &= (uint8_t)~(D_TOKEN | D_PLAIN | D_CRYPT);
+		st->dir[0].flags &= (uint8_t) ~(D_TOKEN | D_PLAIN | D_CRYPT);
+		st->dir[1].flags &= (uint8_t) ~(D_TOKEN | D_PLAIN | D_CRYPT);
 		st->channel = o->channel;
 	}
 	st->flags = (uint16_t)((st->flags & ~F_NEXT_KNOWN) | F_NEXT_TOKEN | F_CHANNEL);
@@ -291,7 +293,8 @@ open_channel(struct dis_call *call, struct cur c, uint32_t type, uint32_t size)
 	x.channel = o.channel;
 	x.present |= HAS(P_CHANNEL);
 	if (o.policy == POLICY_OTHER) {
-		ext_text(&x, X_POLICY, uri.p, cur_left(&uri) < 256 ? (uint32_t)cur_left(&uri) : 256);
+		ext_text(
+		    &x, X_POLICY, uri.p, cur_left(&uri) < 256 ? (uint32_t)cur_left(&uri) : 256);
 		a |= UA_A(POLICY);
 	} else {
 		x.policy = policies[o.policy].uri;

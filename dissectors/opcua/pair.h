@@ -56,8 +56,8 @@ pair_push(struct ua *st, uint32_t request, uint8_t service, uint16_t extra)
 
 	if (st->open & bit)
 		st->evicted++;
-	st->pending[st->next] = (struct ua_pending){.request = request, .service = service,
-	    .extra = extra};
+	st->pending[st->next] =
+	    (struct ua_pending){.request = request, .service = service, .extra = extra};
 	st->open |= bit;
 	st->done &= ~bit;
 	st->next = (uint8_t)(st->next + 1 == PENDING ? 0 : st->next + 1);

@@ -22,12 +22,12 @@ struct body {
 	struct ua_ext *x;
 	uint64_t a;
 	uint32_t request;
-	uint32_t n_nodes;  /* in this chunk */
-	uint16_t extra;	   /* as ua_pending.extra: of the answered request, or for the new one */
-	uint8_t pair;	   /* slot of the answered request, or PAIR_NONE */
-	uint8_t token;	   /* 1 + type of the user token here */
-	uint8_t uri_len;   /* of the client's application URI, when it is here */
-	bool header;	   /* the header was completed here */
+	uint32_t n_nodes; /* in this chunk */
+	uint16_t extra;	  /* as ua_pending.extra: of the answered request, or for the new one */
+	uint8_t pair;	  /* slot of the answered request, or PAIR_NONE */
+	uint8_t token;	  /* 1 + type of the user token here */
+	uint8_t uri_len;  /* of the client's application URI, when it is here */
+	bool header;	  /* the header was completed here */
 };
 
 static const char *
@@ -116,8 +116,12 @@ body_field(struct body *b)
 	static const struct { /* fields that are only shown: the first of each */
 		uint8_t field, text;
 	} shown[] = {
-	    {WF_ENDPOINT_URL, X_ENDPOINT}, {WF_APP_URI, X_APP_URI}, {WF_PRODUCT_URI, X_PRODUCT_URI},
-	    {WF_SERVER_URI, X_SERVER_URI}, {WF_APP_NAME, X_APP_NAME}, {WF_SESSION_NAME, X_SESSION},
+	    {WF_ENDPOINT_URL, X_ENDPOINT},
+	    {WF_APP_URI, X_APP_URI},
+	    {WF_PRODUCT_URI, X_PRODUCT_URI},
+	    {WF_SERVER_URI, X_SERVER_URI},
+	    {WF_APP_NAME, X_APP_NAME},
+	    {WF_SESSION_NAME, X_SESSION},
 	    {WF_USER_NAME, X_USER},
 	};
 	const struct walk *w = &b->d->w;
@@ -196,8 +200,7 @@ body_alias(struct body *b)
 
 	switch (node->role) {
 	case ROLE_REGISTER:
-		if (!register_begin(st, b->request) || n == 0 ||
-		    !names_ask(b->call, st, text, n))
+		if (!register_begin(st, b->request) || n == 0 || !names_ask(b->call, st, text, n))
 			b->a |= UA_A(ALIAS_UNTRACKED);
 		break;
 	case ROLE_ALIAS:
@@ -206,7 +209,8 @@ body_alias(struct body *b)
 			b->a |= UA_A(ALIAS_UNTRACKED);
 		break;
 	case ROLE_UNREGISTER:
-		if (st->names && st->names->n_alias && !st->leaving && !(node->flags & NODE_NAMELESS)) {
+		if (st->names && st->names->n_alias && !st->leaving &&
+		    !(node->flags & NODE_NAMELESS)) {
 			struct rec *r = names_lookup(st->names, text, walk_node_text(node, text));
 
 			if (r)
@@ -283,7 +287,8 @@ session_answer(struct body *b, uint8_t service, bool bad)
 	switch (service) {
 	case SVC_ActivateSession:
 		if (!bad && b->extra) {
-			st->props.num[N_TOKEN] = b->extra - 1u < TOKEN_UNKNOWN ? b->extra - 1u : UINT32_MAX;
+			st->props.num[N_TOKEN] =
+			    b->extra - 1u < TOKEN_UNKNOWN ? b->extra - 1u : UINT32_MAX;
 			st->props.known |= KNOW(N_TOKEN);
 		}
 		break;

@@ -114,13 +114,11 @@ json_nodes(struct jw *w, const struct fact *f, struct ua_ext *x, enum json_nodes
 	nodes_rewind(x);
 	for (uint32_t i = 0; i < f->n_items && (node = nodes_step(x)) != NULL; i++) {
 		switch (what) {
-		case JSON_NAMES:
-			{
-				uint32_t n = node_name(x->st->names, node, x->name[1]);
+		case JSON_NAMES: {
+			uint32_t n = node_name(x->st->names, node, x->name[1]);
 
-				jw_strn(w, NULL, n ? x->name[1] : "?", n ? n : 1);
-			}
-			break;
+			jw_strn(w, NULL, n ? x->name[1] : "?", n ? n : 1);
+		} break;
 		case JSON_ATTRIBUTES:
 			jw_u(w, NULL, node->attribute);
 			break;
@@ -163,11 +161,11 @@ opcua_json(struct jw *w, const struct fact *f)
 /* --- schema --------------------------------------------------------------------------- */
 
 /* [P6] annex A.1; the index is the id. */
-static const char *const attribute_words[] = {"", "NodeId", "NodeClass", "BrowseName", "DisplayName",
-    "Description", "WriteMask", "UserWriteMask", "IsAbstract", "Symmetric", "InverseName",
-    "ContainsNoLoops", "EventNotifier", "Value", "DataType", "ValueRank", "ArrayDimensions",
-    "AccessLevel", "UserAccessLevel", "MinimumSamplingInterval", "Historizing", "Executable",
-    "UserExecutable", "DataTypeDefinition", "RolePermissions", "UserRolePermissions",
+static const char *const attribute_words[] = {"", "NodeId", "NodeClass", "BrowseName",
+    "DisplayName", "Description", "WriteMask", "UserWriteMask", "IsAbstract", "Symmetric",
+    "InverseName", "ContainsNoLoops", "EventNotifier", "Value", "DataType", "ValueRank",
+    "ArrayDimensions", "AccessLevel", "UserAccessLevel", "MinimumSamplingInterval", "Historizing",
+    "Executable", "UserExecutable", "DataTypeDefinition", "RolePermissions", "UserRolePermissions",
     "AccessRestrictions", "AccessLevelEx", NULL};
 
 static const char *const policy_words[] = {
@@ -179,96 +177,145 @@ static const char *const policy_words[] = {
 static const char *const mode_words[] = {"None", "Sign", "SignAndEncrypt", NULL};
 
 static const struct dis_space spaces[] = {
-	[SPACE_NODE] = {"node", 0, 0, 0},
+    [SPACE_NODE] = {"node", 0, 0, 0},
 };
 
 static const struct dis_key keys[] = {
-	{.name = "services", .kind = KEY_OPS, .required = true,
-	 .help = "services by name, or the sets session, discovery, read, write, browse, subscribe, "
-		 "call, history, node-management, query"},
-	{.name = "nodes", .kind = KEY_PATTERN, .space = SPACE_NODE,
-	 .help = "NodeIds as text, with wildcards: \"ns=2;s=Line1.*\", \"i=2258\", "
-		 "\"nsu=http://example.org/plant;s=Line1.*\""},
-	{.name = "attributes", .kind = KEY_SUB, .space = SPACE_NODE, .lo = 1, .hi = 27,
-	 .words = attribute_words, .write_sub = ATTR_VALUE,
-	 .help = "attributes read or written; without the key any is read and only Value is written"},
-	{.name = "read", .kind = KEY_ACCESS, .access = ACC_READ,
-	 .help = "nodes that may be read, browsed, watched"},
-	{.name = "write", .kind = KEY_ACCESS, .access = ACC_WRITE,
-	 .help = "nodes that may be written, called, changed"},
-	{.name = "policies", .kind = KEY_WORD, .map = "security", .words = policy_words,
-	 .prop = N_POLICY, .offer = 1 + N_OFFER_POLICY,
-	 .help = "security policies of the channel, by the end of their URI"},
-	{.name = "modes", .kind = KEY_WORD, .map = "security", .words = mode_words,
-	 .prop = N_MODE, .offer = 1 + N_OFFER_MODE, .help = "security modes of the channel"},
-	{.name = "user-tokens", .kind = KEY_WORD, .map = "security", .words = token_words,
-	 .prop = N_TOKEN, .help = "how the user of the session proves who he is"},
-	{.name = "thumbprints", .kind = KEY_TEXT, .map = "security", .prop = T_THUMBPRINT,
-	 .help = "SHA-1 of the client's certificate, lower-case hex, with wildcards"},
-	{.name = "application-uris", .kind = KEY_TEXT, .map = "security", .prop = T_APP_URI,
-	 .help = "application URI that the client gives, with wildcards"},
-	{.name = "message", .kind = KEY_LIMIT, .prop = N_MESSAGE, .lo = 1, .hi = UINT32_MAX,
-	 .help = "bytes of a message, all chunks"},
-	{.name = "chunks", .kind = KEY_LIMIT, .prop = N_CHUNKS, .lo = 1, .hi = UINT32_MAX,
-	 .help = "chunks of a message"},
-	{.name = "chunk", .kind = KEY_LIMIT, .prop = N_CHUNK, .lo = 1, .hi = CHUNK_MAX,
-	 .help = "bytes of a chunk"},
+    {.name = "services",
+	.kind = KEY_OPS,
+	.required = true,
+	.help = "services by name, or the sets session, discovery, read, write, browse, subscribe, "
+		"call, history, node-management, query"},
+    {.name = "nodes",
+	.kind = KEY_PATTERN,
+	.space = SPACE_NODE,
+	.help = "NodeIds as text, with wildcards: \"ns=2;s=Line1.*\", \"i=2258\", "
+		"\"nsu=http://example.org/plant;s=Line1.*\""},
+    {.name = "attributes",
+	.kind = KEY_SUB,
+	.space = SPACE_NODE,
+	.lo = 1,
+	.hi = 27,
+	.words = attribute_words,
+	.write_sub = ATTR_VALUE,
+	.help =
+	    "attributes read or written; without the key any is read and only Value is written"},
+    {.name = "read",
+	.kind = KEY_ACCESS,
+	.access = ACC_READ,
+	.help = "nodes that may be read, browsed, watched"},
+    {.name = "write",
+	.kind = KEY_ACCESS,
+	.access = ACC_WRITE,
+	.help = "nodes that may be written, called, changed"},
+    {.name = "policies",
+	.kind = KEY_WORD,
+	.map = "security",
+	.words = policy_words,
+	.prop = N_POLICY,
+	.offer = 1 + N_OFFER_POLICY,
+	.help = "security policies of the channel, by the end of their URI"},
+    {.name = "modes",
+	.kind = KEY_WORD,
+	.map = "security",
+	.words = mode_words,
+	.prop = N_MODE,
+	.offer = 1 + N_OFFER_MODE,
+	.help = "security modes of the channel"},
+    {.name = "user-tokens",
+	.kind = KEY_WORD,
+	.map = "security",
+	.words = token_words,
+	.prop = N_TOKEN,
+	.help = "how the user of the session proves who he is"},
+    {.name = "thumbprints",
+	.kind = KEY_TEXT,
+	.map = "security",
+	.prop = T_THUMBPRINT,
+	.help = "SHA-1 of the client's certificate, lower-case hex, with wildcards"},
+    {.name = "application-uris",
+	.kind = KEY_TEXT,
+	.map = "security",
+	.prop = T_APP_URI,
+	.help = "application URI that the client gives, with wildcards"},
+    {.name = "message",
+	.kind = KEY_LIMIT,
+	.prop = N_MESSAGE,
+	.lo = 1,
+	.hi = UINT32_MAX,
+	.help = "bytes of a message, all chunks"},
+    {.name = "chunks",
+	.kind = KEY_LIMIT,
+	.prop = N_CHUNKS,
+	.lo = 1,
+	.hi = UINT32_MAX,
+	.help = "chunks of a message"},
+    {.name = "chunk",
+	.kind = KEY_LIMIT,
+	.prop = N_CHUNK,
+	.lo = 1,
+	.hi = CHUNK_MAX,
+	.help = "bytes of a chunk"},
 };
 
-#define FIELD(name, type, member, bit, help) {name, type, offsetof(struct ua_ext, member), bit, help}
+#define FIELD(name, type, member, bit, help)                                                       \
+	{                                                                                          \
+		name, type, offsetof(struct ua_ext, member), bit, help                             \
+	}
 static const struct dis_field fields[] = {
-	FIELD("msg", FIELD_STR, msg, P_MSG, "HEL, ACK, ERR, RHE, OPN, MSG, CLO"),
-	FIELD("chunk", FIELD_STR, chunk, P_CHUNK, "C: more chunks follow; A: the sender gives up"),
-	FIELD("size", FIELD_U32, size, P_SIZE, "bytes of the chunk"),
-	FIELD("chunks", FIELD_U32, chunks, P_CHUNKS, "chunks of the message so far, of its last one all"),
-	FIELD("channel", FIELD_U32, channel, P_CHANNEL, "secure channel id"),
-	FIELD("token", FIELD_U32, token, P_TOKEN, "id of the channel's token"),
-	FIELD("seq", FIELD_U32, seq, P_SEQ, "sequence number"),
-	FIELD("request_id", FIELD_U32, request, P_REQUEST, 
-	    "id that pairs request and response; with encrypted, the cipher text that stands there"),
-	FIELD("handle", FIELD_U32, handle, P_HANDLE, "request handle"),
-	FIELD("policy_uri", FIELD_STR, policy, P_POLICY, "security policy of the channel"),
-	FIELD("mode", FIELD_STR, mode, P_MODE, "security mode of the channel"),
-	FIELD("status", FIELD_U32, status, P_STATUS, "service result, or error of ERR and of an abort"),
-	FIELD("status_name", FIELD_STR, status_name, P_STATUS_NAME, "its name in OPC 10000-4 7.38"),
-	FIELD("request_type", FIELD_STR, request_type, P_REQTYPE, "OpenSecureChannel: issue or renew"),
-	FIELD("lifetime_ms", FIELD_U32, lifetime, P_LIFETIME, "of the token, asked for or granted"),
-	FIELD("thumbprint", FIELD_STR, thumbprint, P_THUMB, "SHA-1 of the sender's certificate"),
-	FIELD("receiver_thumbprint", FIELD_STR, receiver, P_RECEIVER,
-	    "of the certificate the message is encrypted for"),
-	FIELD("user_token", FIELD_STR, user_token, P_USER_TOKEN,
-	    "anonymous, username, certificate or issued"),
-	FIELD("body_error", FIELD_STR, body_error, P_BODY_ERROR, "why the body cannot be read"),
-	FIELD("version", FIELD_U32, version, P_VERSION, "HEL, ACK: protocol version"),
-	FIELD("receive_buffer", FIELD_U32, receive, P_RECEIVE, "HEL, ACK: longest chunk it takes"),
-	FIELD("send_buffer", FIELD_U32, send, P_SEND, "HEL, ACK: longest chunk it sends"),
-	FIELD("max_message", FIELD_U32, max_message, P_MAX_MESSAGE,
-	    "HEL, ACK: longest message it takes, 0 = no limit"),
-	FIELD("max_chunks", FIELD_U32, max_chunks, P_MAX_CHUNKS,
-	    "HEL, ACK: most chunks of a message it takes, 0 = no limit"),
+    FIELD("msg", FIELD_STR, msg, P_MSG, "HEL, ACK, ERR, RHE, OPN, MSG, CLO"),
+    FIELD("chunk", FIELD_STR, chunk, P_CHUNK, "C: more chunks follow; A: the sender gives up"),
+    FIELD("size", FIELD_U32, size, P_SIZE, "bytes of the chunk"),
+    FIELD(
+	"chunks", FIELD_U32, chunks, P_CHUNKS, "chunks of the message so far, of its last one all"),
+    FIELD("channel", FIELD_U32, channel, P_CHANNEL, "secure channel id"),
+    FIELD("token", FIELD_U32, token, P_TOKEN, "id of the channel's token"),
+    FIELD("seq", FIELD_U32, seq, P_SEQ, "sequence number"),
+    FIELD("request_id", FIELD_U32, request, P_REQUEST,
+	"id that pairs request and response; with encrypted, the cipher text that stands there"),
+    FIELD("handle", FIELD_U32, handle, P_HANDLE, "request handle"),
+    FIELD("policy_uri", FIELD_STR, policy, P_POLICY, "security policy of the channel"),
+    FIELD("mode", FIELD_STR, mode, P_MODE, "security mode of the channel"),
+    FIELD("status", FIELD_U32, status, P_STATUS, "service result, or error of ERR and of an abort"),
+    FIELD("status_name", FIELD_STR, status_name, P_STATUS_NAME, "its name in OPC 10000-4 7.38"),
+    FIELD("request_type", FIELD_STR, request_type, P_REQTYPE, "OpenSecureChannel: issue or renew"),
+    FIELD("lifetime_ms", FIELD_U32, lifetime, P_LIFETIME, "of the token, asked for or granted"),
+    FIELD("thumbprint", FIELD_STR, thumbprint, P_THUMB, "SHA-1 of the sender's certificate"),
+    FIELD("receiver_thumbprint", FIELD_STR, receiver, P_RECEIVER,
+	"of the certificate the message is encrypted for"),
+    FIELD("user_token", FIELD_STR, user_token, P_USER_TOKEN,
+	"anonymous, username, certificate or issued"),
+    FIELD("body_error", FIELD_STR, body_error, P_BODY_ERROR, "why the body cannot be read"),
+    FIELD("version", FIELD_U32, version, P_VERSION, "HEL, ACK: protocol version"),
+    FIELD("receive_buffer", FIELD_U32, receive, P_RECEIVE, "HEL, ACK: longest chunk it takes"),
+    FIELD("send_buffer", FIELD_U32, send, P_SEND, "HEL, ACK: longest chunk it sends"),
+    FIELD("max_message", FIELD_U32, max_message, P_MAX_MESSAGE,
+	"HEL, ACK: longest message it takes, 0 = no limit"),
+    FIELD("max_chunks", FIELD_U32, max_chunks, P_MAX_CHUNKS,
+	"HEL, ACK: most chunks of a message it takes, 0 = no limit"),
 };
 
 static const char *const anomaly_names[] = {
 #define ANOM(bit, id, name, malformed) [bit] = name,
 #include "dissectors/opcua/anomalies.def"
 #undef ANOM
-	NULL,
+    NULL,
 };
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 static const struct dis_schema schema = {
-	.n_opx = N_OPX,
-	.n_ops = N_OPX,
-	.n_spaces = COUNT_OF(spaces),
-	.n_keys = COUNT_OF(keys),
-	.n_fields = COUNT_OF(fields),
-	.ops = ops,
-	.sets = sets,
-	.spaces = spaces,
-	.keys = keys,
-	.fields = fields,
-	.json = opcua_json,
-	.anomalies = anomaly_names,
+    .n_opx = N_OPX,
+    .n_ops = N_OPX,
+    .n_spaces = COUNT_OF(spaces),
+    .n_keys = COUNT_OF(keys),
+    .n_fields = COUNT_OF(fields),
+    .ops = ops,
+    .sets = sets,
+    .spaces = spaces,
+    .keys = keys,
+    .fields = fields,
+    .json = opcua_json,
+    .anomalies = anomaly_names,
 };
 
 #endif /* OPCUA_SHOW_H */
