@@ -137,6 +137,54 @@ put(struct jw *w, const char *s)
 		LIT(w, "\"]");                                                                     \
 	} while (0)
 
+/* --- what a flow that no dissector claims was named ------------------------------------ */
+
+/* The value of a string member of the record's JSON, as it is written; NULL: not there. */
+static const char *
+own_member(const struct record *r, const char *key, size_t *n)
+{
+	const char *p = record_pdu(r), *end = p + r->pdu_len, *stop;
+	size_t len = strlen(key);
+
+	if (r->proto != FACT_PROTO_NONE || r->pdu_cut || r->pdu_len == 0 ||
+	    !(p = memmem(p, r->pdu_len, key, len)))
+		return NULL;
+	p += len;
+	if (!(stop = memchr(p, '"', (size_t)(end - p)))) /* names hold no quotes: classify.h */
+		return NULL;
+	*n = (size_t)(stop - p);
+	return p;
+}
+
+static const char *
+app_name(const struct record *r, size_t *n)
+{
+	return own_member(r, "{\"app\":\"", n);
+}
+
+/* As Suricata writes protocols: "tls", "smb"; what has no name has no member. */
+static void
+app_members(struct jw *w, const struct record *r)
+{
+	size_t n, host_n;
+	const char *name = app_name(r, &n), *host = own_member(r, "\"app_host\":\"", &host_n);
+
+	if (!name || (n == 7 && memcmp(name, "unknown", n) == 0) || memchr(name, ' ', n))
+		return;
+	LIT(w, ",\"app_proto\":\"");
+	for (size_t i = 0; i < n; i++)
+		if ((name[i] | 32) >= 'a' && (name[i] | 32) <= 'z')
+			jw_ch(w, (char)(name[i] | 32));
+		else if (name[i] >= '0' && name[i] <= '9')
+			jw_ch(w, name[i]);
+	jw_ch(w, '"');
+	if (!host || n != 3 || memcmp(name, "TLS", n) != 0)
+		return;
+	LIT(w, ",\"tls\":{\"sni\":\"");
+	jw_raw(w, host, host_n);
+	LIT(w, "\"}");
+}
+
 /* --- words -------------------------------------------------------------------------- */
 
 static const char *const mode_names[] = {"learn", "alert", "enforce"};
@@ -300,7 +348,14 @@ attack_meta(struct jw *w, const struct words *k, const struct record *r)
 static void
 put_op(struct jw *w, const struct words *k, const struct record *r)
 {
+	size_t n;
+	const char *app = app_name(r, &n);
+
 	jw_raw(w, record_op(r), r->op_len);
+	if (app) {
+		jw_ch(w, ' ');
+		jw_raw(w, app, n);
+	}
 	if (k->object[0]) {
 		jw_ch(w, ' ');
 		put(w, k->object);
@@ -560,6 +615,8 @@ network(struct eve *e, struct jw *w, const struct words *k, const struct record 
 	}
 	if (k->proto)
 		WORD(w, ",\"app_proto\":", k->proto);
+	else
+		app_members(w, r);
 	if (has_mac(t->smac) || has_mac(t->dmac)) {
 		WORD(w, ",\"ether\":{\"src_mac\":", mac_text(t->smac, buf));
 		WORD(w, ",\"dest_mac\":", mac_text(t->dmac, buf));

@@ -208,7 +208,7 @@ facts_put(struct facts *fx, const struct engine_pdu *pdu)
 	jw_ch(&fx->w, ',');
 	jw_raw(&fx->w, t->text, t->len);
 	fact_json(&fx->w, pdu->fact);
-	if (fx->policy) {
+	if (fx->policy && pdu->verdict->reason != REASON_NO_POLICY) { /* else only said, not judged */
 		const struct verdict_text *v = verdict_text(fx, pdu->verdict);
 
 		jw_raw(&fx->w, v->text, v->len);

@@ -43,8 +43,8 @@ size_t classify_bytes(const struct classify *c);
 
 /*
  * The next payload of a flow.  *ticket is 0 for the first and the flow's own from
- * then on.  t: src is the client.  On NAMED, name and host are NUL-ended printable ASCII,
- * host "" when there is none.
+ * then on.  t: src is the client.  On NAMED, name and host are NUL-ended printable ASCII
+ * without quotes and backslashes, host "" when there is none.
  */
 enum classify_answer classify_payload(struct classify *c, uint32_t *ticket,
     const struct net_tuple *t, bool to_client, const uint8_t *p, size_t len, uint64_t ts_ns,

@@ -205,14 +205,14 @@ make_packet(uint8_t *out, const struct net_tuple *t, bool to_client, const struc
 
 /* --- asking -------------------------------------------------------------------------- */
 
-/* Printable ASCII of at most size - 1 bytes; the rest of what the peers wrote is left out. */
+/* Printable ASCII without quotes, at most size - 1 bytes; what else the peers wrote is left out. */
 static void
 copy_text(char *to, size_t size, const char *from)
 {
 	size_t n = 0;
 
 	for (; *from && n + 1 < size; from++)
-		if (*from > ' ' && *from < 0x7f)
+		if (*from > ' ' && *from < 0x7f && *from != '"' && *from != '\\')
 			to[n++] = *from;
 	to[n] = '\0';
 }
@@ -222,8 +222,9 @@ read_name(struct classify *c, const struct slot *s, ndpi_protocol p, char *name,
 {
 	uint16_t id = p.master_protocol != NDPI_PROTOCOL_UNKNOWN ? p.master_protocol : p.app_protocol;
 
-	/* One word for what a policy means by one word. */
-	if (id == NDPI_PROTOCOL_SMBV1 || id == NDPI_PROTOCOL_SMBV23)
+	/* The library says "NetBIOS, SMBv23" as it says "TLS, Google": one word for what a
+	 * policy means by one word. */
+	if (p.app_protocol == NDPI_PROTOCOL_SMBV1 || p.app_protocol == NDPI_PROTOCOL_SMBV23)
 		copy_text(name, CLASSIFY_NAME, "SMB");
 	else
 		copy_text(name, CLASSIFY_NAME, ndpi_get_proto_name(c->ndpi, id));

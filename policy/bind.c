@@ -182,6 +182,20 @@ ports_served(const struct conduit *c, const struct net_tuple *t)
 	return bits;
 }
 
+/*
+ * The usual port of a protocol that we read.  `apps:` is not for these, nor for ports that a
+ * block serves: a name is given once, and what follows it is not read.
+ */
+static bool
+registered_port(uint16_t port)
+{
+	for (unsigned i = 0; i < n_dissectors; i++)
+		for (const uint16_t *p = dissectors[i]->ports; p && *p; p++)
+			if (*p == port)
+				return true;
+	return false;
+}
+
 /* A tagged frame must carry the VLAN of one of the two zones, when either names one. */
 static bool
 vlan_fits(const struct policy *p, const struct net_tuple *t)
@@ -226,7 +240,8 @@ policy_bind(const struct policy *p, const struct net_tuple *t, struct policy_bin
 	cd = &p->conduits[c];
 	out->conduit = c;
 	out->blocks = ports_served(&p->rs->conduits[c], t);
-	out->flags = p->rs->conduits[c].apps.n ? BIND_APPS : 0;
+	if (p->rs->conduits[c].apps.n && out->blocks == 0 && !registered_port(t->dport))
+		out->flags = BIND_APPS;
 	if (out->blocks == 0 && !out->flags) { /* an opening holds nothing a protocol could refuse */
 		would = cd->otherwise == VERDICT_REJECT ? VERDICT_DROP : cd->otherwise;
 		return verdict_of(p, cd->mode, would, REASON_PORT, c);

@@ -40,7 +40,7 @@ enum policy_reason {
 	REASON_RESPONSE,    /* answer to an allowed, open request */
 	REASON_CONDITION,   /* a condition of the policy; .rule is the enum policy_cond */
 	REASON_L2,	    /* the l2 section */
-	REASON_NO_POLICY,   /* none was given */
+	REASON_NO_POLICY,   /* none was given, or nothing is judged: the engine only says so */
 	REASON_SECURITY,    /* what every request of the block has to meet; .rule is for
 			     * policy_key_name(), or RULE_NONE: met, and that is enough */
 	REASON_LIMIT,	    /* the message exceeds a limit of the block; .rule the same */
@@ -75,7 +75,8 @@ struct policy_bind {
 };
 enum bind_flags {
 	BIND_PORT_OK = 1 << 0, /* destination port is one the conduit serves */
-	BIND_APPS = 1 << 1,    /* it has `apps:`, so a flow on any port may be opened to be named */
+	BIND_APPS = 1 << 1,    /* it has `apps:`, and the port is no protocol's: the flow may be
+				* opened to be named */
 };
 
 /*

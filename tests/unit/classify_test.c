@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * classify_test.c - flows that no dissector claims, through the engine: what they are
+ * named, said once; what `apps:` of a conduit lets pass; and that a flow which a dissector
+ * claims never gets there.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/jw.h"
+#include "dataplane/engine_int.h"
+#include "tests/unit/wire.h"
+
+#define SYN 2
+#define ACK 16
+#define PSH 24
+#define FIN 17
+
+enum { CLIENT = 0, SERVER = 1, FACTS_MAX = 64 };
+
+struct world {
+	struct engine *e;
+	struct policy *pol;
+	struct wire w;
+	unsigned facts, apps;
+	char json[1024]; /* of the last app fact */
+	struct verdict verdict;
+	unsigned forwarded, dropped;
+	uint8_t reason;
+	uint16_t next_port;
+};
+
+static void
+on_fact(void *ctx, const struct engine_pdu *p)
+{
+	struct world *x = ctx;
+	struct jw w = jw_make(x->json, sizeof(x->json) - 1);
+
+	x->facts++;
+	if (strcmp(p->fact->op, "app") != 0)
+		return;
+	assert_int_equal(p->fact->proto, FACT_PROTO_NONE);
+	jw_obj(&w, NULL);
+	fact_json(&w, p->fact);
+	jw_close(&w, '}');
+	assert_true(jw_end(&w));
+	x->json[jw_len(&w)] = '\0';
+	x->apps++;
+	x->verdict = *p->verdict;
+}
+
+static void
+begin(struct world *x, const char *policy, bool inline_mode)
+{
+	struct engine_conf conf = {.memory_bytes = 4 << 20, .seed = 1, .inline_mode = inline_mode,
+	    .on_fact = on_fact, .ctx = x, .classify = true};
+	struct complaints cs = {.file = "rules"};
+
+	memset(x, 0, sizeof(*x));
+	x->next_port = 40000;
+	x->w.now_ns = UINT64_C(1700000000000000000);
+	if (policy) {
+		x->pol = policy_build_text("rules", policy, strlen(policy), &cs);
+		if (!x->pol)
+			complaints_print(&cs, stderr);
+		assert_non_null(x->pol);
+		complaints_fini(&cs);
+		conf.policy = x->pol;
+	}
+	x->e = engine_new(&conf);
+	assert_non_null(x->e);
+}
+
+static void
+end(struct world *x)
+{
+	engine_finish(x->e);
+	assert_true(engine_balanced(engine_stats(x->e)));
+	engine_free(x->e);
+	policy_free(x->pol);
+}
+
+static void
+put(struct world *x, struct pkt p)
+{
+	engine_burst(x->e, &p, 1);
+	assert_true(engine_balanced(engine_stats(x->e)));
+	if (p.fate == FATE_FORWARD) {
+		x->forwarded++;
+	} else {
+		x->dropped++;
+		x->reason = p.reason;
+	}
+}
+
+static void
+say(struct world *x, unsigned who, uint8_t flags, const void *p, size_t n)
+{
+	put(x, wire_tcp(&x->w, who, flags, p, n));
+}
+
+/* A connection to that port of the server, opened. */
+static void
+connect_to(struct world *x, uint16_t port)
+{
+	x->w.side[CLIENT] = (struct wire_side){0x0a000005, x->next_port++, 1000};
+	x->w.side[SERVER] = (struct wire_side){0x0a000101, port, 5000};
+	say(x, CLIENT, SYN, NULL, 0);
+	say(x, SERVER, SYN | ACK, NULL, 0);
+	say(x, CLIENT, ACK, NULL, 0);
+}
+
+/* --- what applications say first ----------------------------------------------------- */
+
+/* A ClientHello that asks for plc.example, RFC 8446 4.1.2. */
+static size_t
+client_hello(uint8_t *b)
+{
+	static const uint8_t tail[] = {0, 4, 0x13, 0x01, 0xc0, 0x2f, 1, 0, 0, 28, 0, 0, 0, 16, 0, 14, 0,
+	    0, 11, 'p', 'l', 'c', '.', 'e', 'x', 'a', 'm', 'p', 'l', 'e', 0, 10, 0, 4, 0, 2, 0, 0x1d};
+	static const uint8_t head[] = {0x16, 3, 1, 0, 0, 1, 0, 0, 0, 3, 3};
+	size_t n = sizeof(head) + 32 + 1 + sizeof(tail);
+
+	memcpy(b, head, sizeof(head));
+	memset(b + sizeof(head), 0x5a, 32);
+	b[sizeof(head) + 32] = 0;
+	memcpy(b + sizeof(head) + 33, tail, sizeof(tail));
+	wire_put16(b + 3, (unsigned)(n - 5));
+	wire_put16(b + 7, (unsigned)(n - 9));
+	return n;
+}
+
+static const char rules[] = "interlock: 1\nmode: enforce\n"
+    "zones: {it: {nets: [10.0.0.0/24]}, ot: {nets: [10.0.1.0/24]}}\n"
+    "conduits:\n"
+    "  - name: c\n    from: [it/*]\n    to: [ot/*]\n    apps: [tls, SMB]\n"
+    "    modbus: {addressing: zero-based, ports: [502, 5020],\n"
+    "      allow: [{name: r, units: all, functions: [3], holding: [0..9]}]}\n";
+
+#define HAS(text) assert_non_null(strstr(x.json, text))
+
+#ifdef HAVE_NDPI
+
+static const char http[] = "GET /status HTTP/1.1\r\nHost: panel.example\r\nUser-Agent: x\r\n\r\n";
+static const uint8_t rdp[] = {3, 0, 0, 0x2a, 0x25, 0xe0, 0, 0, 0, 0, 0, 'C', 'o', 'o', 'k', 'i', 'e',
+    ':', ' ', 'm', 's', 't', 's', 'h', 'a', 's', 'h', '=', 'a', 'd', 'm', 'i', 0x0d, 0x0a, 1, 0, 8, 0,
+    3, 0, 0, 0};
+static const uint8_t smb[] = {0, 0, 0, 0x44, 0xfe, 'S', 'M', 'B', 0x40, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1};
+static const uint8_t modbus[] = {0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1};
+
+static void
+test_names(void **state)
+{
+	struct world x;
+	uint8_t b[256];
+
+	(void)state;
+	begin(&x, NULL, false);
+	connect_to(&x, 8443);
+	say(&x, CLIENT, PSH, b, client_hello(b));
+	assert_int_equal(x.apps, 1);
+	HAS("\"kind\":\"other\"");
+	HAS("\"app\":\"TLS\",\"app_host\":\"plc.example\"");
+	say(&x, CLIENT, PSH, b, 100); /* said once */
+	assert_int_equal(x.apps, 1);
+	connect_to(&x, 8080);
+	say(&x, CLIENT, PSH, http, sizeof(http) - 1);
+	HAS("\"app\":\"HTTP\",\"app_host\":\"panel.example\"");
+	connect_to(&x, 3389);
+	say(&x, CLIENT, PSH, rdp, sizeof(rdp));
+	HAS("\"app\":\"RDP\"}");
+	connect_to(&x, 445);
+	memset(b, 0, sizeof(b));
+	memcpy(b, smb, sizeof(smb));
+	say(&x, CLIENT, PSH, b, 72);
+	say(&x, SERVER, PSH, b, 72);
+	HAS("\"app\":\"SMB\"}");
+	assert_int_equal(x.apps, 4);
+	assert_int_equal(engine_stats(x.e)->apps_named, 4);
+	end(&x);
+}
+
+/* Bytes that mean nothing to anybody: given up after so many, said once. */
+static void
+test_unknown(void **state)
+{
+	struct world x;
+	uint8_t b[64];
+
+	(void)state;
+	begin(&x, NULL, false);
+	connect_to(&x, 9999);
+	memset(b, 0xee, sizeof(b));
+	for (unsigned i = 1; i < CLASSIFY_PAYLOADS; i++)
+		say(&x, CLIENT, PSH, b, sizeof(b));
+	assert_int_equal(x.apps, 0);
+	for (unsigned i = 0; i < 5; i++)
+		say(&x, CLIENT, PSH, b, sizeof(b));
+	assert_int_equal(x.apps, 1);
+	HAS("\"app\":\"unknown\"}");
+	assert_int_equal(engine_stats(x.e)->apps_unknown, 1);
+	end(&x);
+}
+
+/* Of a claimed flow nothing gets to the classifier, also when its name would be plain. */
+static void
+test_claimed(void **state)
+{
+	struct world x;
+	uint8_t b[256];
+
+	(void)state;
+	begin(&x, NULL, false);
+	connect_to(&x, 502);
+	say(&x, CLIENT, PSH, modbus, sizeof(modbus));
+	say(&x, CLIENT, PSH, http, sizeof(http) - 1); /* loses step, and is not asked about */
+	say(&x, CLIENT, PSH, b, client_hello(b));
+	assert_int_equal(x.apps, 0);
+	/* Nobody's at first, then somebody's: what was remembered of it is gone. */
+	memset(b, 0xee, sizeof(b));
+	connect_to(&x, 5555);
+	say(&x, CLIENT, PSH, b, 64);
+	say(&x, CLIENT, PSH, modbus, sizeof(modbus));
+	say(&x, CLIENT, PSH, modbus, sizeof(modbus));
+	for (unsigned i = 0; i < CLASSIFY_PAYLOADS; i++)
+		say(&x, CLIENT, PSH, modbus, sizeof(modbus));
+	assert_int_equal(x.apps, 0);
+	assert_int_equal(engine_stats(x.e)->requests, 13);
+	end(&x);
+}
+
+static void
+test_apps_pass(void **state)
+{
+	struct world x;
+	uint8_t b[256];
+
+	(void)state;
+	begin(&x, rules, true);
+	connect_to(&x, 8443);
+	say(&x, CLIENT, PSH, b, client_hello(b));
+	HAS("\"app\":\"TLS\"");
+	assert_int_equal(x.verdict.action, VERDICT_ALLOW);
+	assert_int_equal(x.verdict.reason, REASON_APP);
+	memset(b, 0x77, sizeof(b));
+	for (unsigned i = 0; i < 30; i++) /* and all that follows */
+		say(&x, i & 1, PSH, b, 200);
+	assert_int_equal(x.dropped, 0);
+	assert_int_equal(x.apps, 1);
+	end(&x);
+}
+
+static void
+test_apps_drop(void **state)
+{
+	struct world x;
+	uint8_t b[64];
+	unsigned passed;
+
+	(void)state;
+	begin(&x, rules, true);
+	connect_to(&x, 8080); /* named, and not in the list */
+	say(&x, CLIENT, PSH, http, sizeof(http) - 1);
+	assert_int_equal(x.dropped, 1);
+	assert_int_equal(x.reason, DROP_POLICY_APP);
+	assert_int_equal(x.apps, 1);
+	HAS("\"kind\":\"malformed\"");
+	HAS("\"app\":\"HTTP\"");
+	assert_int_equal(x.verdict.reason, REASON_CONDITION);
+	assert_int_equal(engine_stats(x.e)->dropped[DROP_POLICY_APP], 1);
+
+	connect_to(&x, 9999); /* without a name: so many payloads pass, no more */
+	passed = x.forwarded;
+	memset(b, 0xee, sizeof(b));
+	for (unsigned i = 0; i < 3 * CLASSIFY_PAYLOADS; i++)
+		say(&x, CLIENT, PSH, b, sizeof(b));
+	assert_int_equal(x.forwarded - passed, CLASSIFY_PAYLOADS - 1);
+	assert_int_equal(x.apps, 2);
+	HAS("\"app\":\"unknown\"");
+	end(&x);
+}
+
+/* `apps:` is not for ports that a block serves, or that belong to a protocol we read. */
+static void
+test_apps_not_here(void **state)
+{
+	struct world x;
+	uint8_t b[256];
+
+	(void)state;
+	begin(&x, rules, true);
+	for (unsigned i = 0; i < 2; i++) {
+		connect_to(&x, i ? 5020 : 502);
+		say(&x, CLIENT, PSH, b, client_hello(b));
+		assert_int_equal(x.reason, DROP_POLICY_UNPARSABLE);
+		assert_int_equal(x.dropped, i + 1);
+	}
+	connect_to(&x, 102); /* served by no block: not even opened */
+	assert_int_equal(x.reason, DROP_POLICY_CONDUIT);
+	end(&x);
+	begin(&x, rules, true);
+	connect_to(&x, 502); /* and what is read there is judged by its rules */
+	say(&x, CLIENT, PSH, modbus, sizeof(modbus));
+	assert_int_equal(x.dropped, 0);
+	assert_int_equal(x.apps, 0);
+	end(&x);
+}
+
+/* Modbus on a port of `apps:` is claimed, and then no name helps it. */
+static void
+test_apps_claimed(void **state)
+{
+	struct world x;
+
+	(void)state;
+	begin(&x, rules, true);
+	connect_to(&x, 8443);
+	say(&x, CLIENT, PSH, modbus, sizeof(modbus));
+	assert_int_equal(x.dropped, 1);
+	assert_int_equal(x.reason, DROP_POLICY_PDU);
+	assert_int_equal(x.apps, 0);
+	end(&x);
+}
+
+/* More flows than are looked at at once: the one that was idle longest has no name. */
+static void
+test_many(void **state)
+{
+	struct world x;
+	struct wire_side first[2];
+	uint8_t b[256];
+
+	(void)state;
+	begin(&x, NULL, false);
+	memset(b, 0xee, sizeof(b));
+	connect_to(&x, 7777);
+	say(&x, CLIENT, PSH, b, 20);
+	memcpy(first, x.w.side, sizeof(first));
+	for (unsigned i = 0; i < CLASSIFY_FLOWS; i++) {
+		connect_to(&x, 7777);
+		say(&x, CLIENT, PSH, b, 20);
+	}
+	assert_int_equal(x.apps, 0);
+	memcpy(x.w.side, first, sizeof(first));
+	say(&x, CLIENT, PSH, b, client_hello(b));
+	assert_int_equal(x.apps, 1);
+	HAS("\"app\":\"unknown\"");
+	/* Flows that end leave their place to others. */
+	connect_to(&x, 7777);
+	say(&x, CLIENT, PSH, b, client_hello(b));
+	HAS("\"app\":\"TLS\"");
+	end(&x);
+}
+
+/* Cut in two, the name is the same; of a rest of 6 bytes nDPI takes no notice. */
+static void
+test_cut(void **state)
+{
+	struct world x;
+	uint8_t b[256];
+	size_t n = client_hello(b);
+
+	(void)state;
+	begin(&x, NULL, false);
+	for (size_t at = 6; at + 6 < n; at += 5) {
+		connect_to(&x, 8443);
+		say(&x, CLIENT, PSH, b, at);
+		say(&x, CLIENT, PSH, b + at, n - at);
+		say(&x, CLIENT, FIN, NULL, 0);
+		HAS("\"app\":\"TLS\"");
+		x.json[0] = '\0';
+	}
+	end(&x);
+}
+
+#else
+
+/* Said once of each flow, and no conduit lets it pass. */
+static void
+test_not_built(void **state)
+{
+	struct world x;
+	uint8_t b[256];
+
+	(void)state;
+	begin(&x, rules, true);
+	connect_to(&x, 8443);
+	say(&x, CLIENT, PSH, b, client_hello(b));
+	assert_int_equal(x.apps, 1);
+	HAS("\"app\":\"not built\"}");
+	assert_int_equal(x.reason, DROP_POLICY_APP);
+	end(&x);
+}
+
+#endif
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#ifdef HAVE_NDPI
+	    cmocka_unit_test(test_names), cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_claimed), cmocka_unit_test(test_apps_pass),
+	    cmocka_unit_test(test_apps_drop), cmocka_unit_test(test_apps_not_here),
+	    cmocka_unit_test(test_apps_claimed), cmocka_unit_test(test_many),
+	    cmocka_unit_test(test_cut),
+#else
+	    cmocka_unit_test(test_not_built),
+#endif
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
