@@ -20,8 +20,8 @@ enum cell_class { CELL_S = 0, CELL_P, CELL_M, CELL_L, CELL__CLASSES };
 
 /* Bytes of a cell of each class, header included. */
 #define CELL_S_SIZE 64u
-#define CELL_P_SIZE 256u /* a usual request or answer of the wordier protocols */
-#define CELL_M_SIZE 2048u
+#define CELL_P_SIZE 320u /* a usual request or answer of the wordier protocols */
+#define CELL_M_SIZE 2112u /* not a power of two: cells would fall on the same cache sets */
 #define CELL_L_SIZE (66u * 1024u) /* a 64 KiB frame or PDU, and its header */
 
 #define CELL_NONE 0u

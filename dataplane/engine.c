@@ -827,8 +827,13 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 	if (n > PKT_BURST)
 		n = PKT_BURST;
 	e->scratch_used = 0;
-	for (unsigned i = 0; i < n; i++)
-		__builtin_prefetch(burst[i].bytes + 64); /* where the payload usually ends */
+	for (unsigned i = 0; i < n; i++) {
+		__builtin_prefetch(burst[i].bytes + 64); /* where a short payload ends */
+		if (burst[i].caplen > 128) {
+			__builtin_prefetch(burst[i].bytes + 128);
+			__builtin_prefetch(burst[i].bytes + 192);
+		}
+	}
 	for (unsigned i = 0; i < n; i++) {
 		why[i] = (uint8_t)decode_inline(&burst[i], &l[i]);
 		candidate[i] = FLOW_NONE;
@@ -864,6 +869,8 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 				__builtin_prefetch(state, 1);
 				__builtin_prefetch(state + 64, 1);
 				__builtin_prefetch(state + 128, 1);
+				__builtin_prefetch(state + 192, 1);
+				__builtin_prefetch(state + 256, 1);
 			}
 		}
 	if (burst[n - 1].ts_ns > now)

@@ -117,7 +117,7 @@ abort_chunk(struct dis_call *call, const struct sym *h, struct cur body, uint64_
 	struct ua_dir *d = &st->dir[dir];
 	bool mine = (d->flags & D_MSG) && d->request == h->request;
 	unsigned slot = dir == 1 ? pair_slot(st, h->request, st->open) : PAIR_NONE;
-	uint16_t opx = mine && d->w.service ? d->w.service : OPX_CHUNK;
+	uint16_t opx = mine && st->piece[dir].w.service ? st->piece[dir].w.service : OPX_CHUNK;
 	struct ua_ext x;
 	struct fact f;
 	uint32_t status;
@@ -175,7 +175,7 @@ props_na(const struct ua *st, uint16_t opx)
 static inline __attribute__((always_inline)) enum walk_event
 body_walk(struct body *b, struct cur *c, struct fact *f)
 {
-	struct walk *w = &b->d->w;
+	struct walk *w = b->w;
 	enum walk_event e;
 
 	while ((e = walk_next(w, c)) > WALK_MORE) {
@@ -194,12 +194,14 @@ body_walk(struct body *b, struct cur *c, struct fact *f)
 
 /* The walk has stopped: what is wrong with the body?  left: bytes of the chunk behind it. */
 static inline uint64_t
-body_ended(
-    struct ua *st, struct ua_dir *d, struct ua_ext *x, enum walk_event e, size_t left, bool final)
+body_ended(struct body *b, enum walk_event e, size_t left, bool final)
 {
+	struct ua *st = b->st;
+	struct ua_dir *d = b->d;
+
 	if (__builtin_expect(e == WALK_END, 1)) {
 		d->flags |= D_DONE;
-		if (left == 0 || !walk_whole(&d->w))
+		if (left == 0 || !walk_whole(b->w))
 			return 0;
 		if (!(st->flags & F_SIG) && tail_ok(left)) {
 			st->sig = (uint8_t)left;
@@ -211,10 +213,10 @@ body_ended(
 	if (e == WALK_MORE)
 		return final ? UA_A(BODY_SHORT) : 0;
 	d->flags |= D_BAD;
-	if (d->w.bad == WALK_BAD_TYPE)
+	if (b->w->bad == WALK_BAD_TYPE)
 		return UA_A(SERVICE_UNKNOWN);
-	x->body_error = walk_bad_name(d->w.bad);
-	x->present |= HAS(P_BODY_ERROR);
+	b->x->body_error = walk_bad_name(b->w->bad);
+	b->x->present |= HAS(P_BODY_ERROR);
 	return UA_A(BODY_BAD);
 }
 
@@ -250,7 +252,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	enum walk_event e = WALK_MORE;
 	struct ua_ext x;
 	struct fact f;
-	struct walk *w;
+	struct walk here, *w;
 	uint16_t opx;
 	size_t n;
 
@@ -288,7 +290,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	if (at.begin) {
 		b.a |= seq_check(d, h->seq);
 		if (!at.usual && (flags & D_MSG)) {
-			walk_copy(&x.before, &d->w);
+			walk_copy(&x.before, &st->piece[dir].w);
 			copied = true;
 			first = d->request != h->request;
 			if (first)
@@ -302,7 +304,8 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	}
 	b.d = d;
 	b.x = &x;
-	w = &d->w;
+	/* A message in one piece leaves nothing behind. */
+	b.w = w = first && final ? &here : &st->piece[dir].w;
 	/* The signature is no part of the body. */
 	n = at.rest < st->sig ? st->sig - at.rest : 0;
 	c.end -= n < cur_left(&c) ? n : cur_left(&c);
@@ -343,10 +346,10 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	x.body = c;
 	if (__builtin_expect(!(d->flags & (D_BAD | D_DONE)), 1)) {
 		e = body_walk(&b, &c, &f);
-		b.a |= body_ended(st, d, &x, e,
+		b.a |= body_ended(&b, e,
 		    cur_left(&c) + (at.rest > st->sig ? at.rest - st->sig : 0), final);
 	} else if (d->flags & D_BAD) { /* said again with each chunk */
-		b.a |= d->w.bad == WALK_BAD_TYPE ? UA_A(SERVICE_UNKNOWN) : UA_A(BODY_BAD);
+		b.a |= w->bad == WALK_BAD_TYPE ? UA_A(SERVICE_UNKNOWN) : UA_A(BODY_BAD);
 	} else if (cur_left(&c) > 0 && walk_whole(w)) {
 		b.a |= UA_A(BODY_LONG);
 	}
@@ -414,7 +417,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 		st->props.known = known;
 		client_is(st, st->app_uri, st->app_uri_len);
 		d->flags = flags;
-		if (copied)
+		if (copied && w != &here)
 			walk_copy(w, &x.before);
 		if (dir == 0 && w->service == SVC_RegisterNodes)
 			register_end(st);

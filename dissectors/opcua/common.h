@@ -151,7 +151,6 @@ enum dir_flags {
 };
 
 struct ua_dir {
-	struct walk w; /* the body of the message in progress */
 	uint32_t seq;  /* of the last chunk */
 	uint32_t token;
 	uint32_t request; /* id of the message in progress */
@@ -160,8 +159,14 @@ struct ua_dir {
 	uint32_t nodes;
 	uint32_t chunk_max, message_max, chunks_max; /* agreed by HEL and ACK; 0 = no limit */
 	uint8_t flags;				     /* enum dir_flags */
-	uint8_t head_len;
-	uint8_t head[SYM_HEAD + TYPE_BYTES]; /* of a chunk that comes in pieces */
+	uint8_t head_len;  /* of ua_piece.head */
+};
+
+#define PIECE_HEAD (SYM_HEAD + TYPE_BYTES)
+
+struct ua_piece {
+	uint8_t head[PIECE_HEAD]; /* of a chunk that comes in pieces */
+	struct walk w; /* the body of a message that does not come in one piece */
 };
 
 #define PENDING 24 /* requests remembered; a client keeps several Publish requests open */
@@ -184,7 +189,7 @@ enum ua_flags {
 	F_SIG = 1 << 7,	       /* sig is known: bytes of signature in each chunk */
 };
 
-struct ua {
+struct ua { /* what every chunk needs comes first: the engine fetches these lines early */
 	struct ua_dir dir[2]; /* 0: requests, 1: responses */
 	uint32_t channel;
 	uint32_t token_next;
@@ -205,8 +210,9 @@ struct ua {
 	bool matched;	     /* an answer to a request we saw has come */
 	uint32_t open, done; /* bit per slot */
 	uint32_t evicted;    /* open requests overwritten and not answered since */
-	struct ua_pending pending[PENDING];
 	struct fact_props props;
+	struct ua_pending pending[PENDING];
+	struct ua_piece piece[2];
 	char thumbprint[HASH_CHARS + 2]; /* of the client's certificate, with NUL */
 	uint8_t app_uri_len;
 	char app_uri[APP_URI_MAX]; /* of the client */

@@ -167,24 +167,25 @@ static void
 opcua_part(struct dis_call *call, struct cur piece, uint32_t off, uint32_t total)
 {
 	struct ua *st = call->state;
-	struct ua_dir *d = &st->dir[call->dir]; /* by the wire: only its head is used here */
+	struct ua_dir *d = &st->dir[call->dir]; /* by the wire: a piece knows no better */
+	uint8_t *head = st->piece[call->dir].head;
 	uint32_t rest = total - off - (uint32_t)cur_left(&piece);
 	struct sym h;
 
 	if (off == 0)
 		d->head_len = 0;
-	if (d->head_len < sizeof(d->head)) {
-		d->head_len = (uint8_t)(d->head_len + cur_copy(&piece, d->head + d->head_len,
-							  sizeof(d->head) - d->head_len));
-		if (d->head_len < sizeof(d->head))
+	if (d->head_len < PIECE_HEAD) {
+		d->head_len = (uint8_t)(d->head_len +
+					cur_copy(&piece, head + d->head_len, (size_t)PIECE_HEAD - d->head_len));
+		if (d->head_len < PIECE_HEAD)
 			return;
-		h = sym_read(d->head);
+		h = sym_read(head);
 		if (MSG_TYPE(h.type) == MSG || MSG_TYPE(h.type) == CLO)
-			body_general(call, &h, cur_make(d->head + SYM_HEAD, TYPE_BYTES),
+			body_general(call, &h, cur_make(head + SYM_HEAD, TYPE_BYTES),
 			    (struct piece){
 				.begin = true, .rest = rest + (uint32_t)cur_left(&piece)});
 	}
-	h = sym_read(d->head);
+	h = sym_read(head);
 	if (MSG_TYPE(h.type) != MSG && MSG_TYPE(h.type) != CLO) {
 		if (rest == 0) /* no other message is that long */
 			headless(call, h.type, total);

@@ -19,6 +19,7 @@ struct body {
 	struct dis_call *call;
 	struct ua *st;
 	struct ua_dir *d;
+	struct walk *w;    /* of this message */
 	struct ua_ext *x;
 	uint64_t a;
 	uint32_t request;
@@ -124,7 +125,7 @@ body_field(struct body *b)
 	    {WF_SESSION_NAME, X_SESSION},
 	    {WF_USER_NAME, X_USER},
 	};
-	const struct walk *w = &b->d->w;
+	const struct walk *w = b->w;
 	const struct walk_field *fd = &w->field;
 	struct ua_ext *x = b->x;
 	struct ua *st = b->st;
@@ -193,7 +194,7 @@ register_begin(struct ua *st, uint32_t request)
 static __attribute__((noinline)) void
 body_alias(struct body *b)
 {
-	const struct walk_node *node = &b->d->w.node;
+	const struct walk_node *node = &b->w->node;
 	struct ua *st = b->st;
 	char text[WALK_TEXT_MAX];
 	uint32_t n = node_name(st->names, node, text);
@@ -225,7 +226,7 @@ body_alias(struct body *b)
 static inline void
 body_node(struct body *b)
 {
-	const struct walk_node *node = &b->d->w.node;
+	const struct walk_node *node = &b->w->node;
 
 	if (__builtin_expect(node->flags & NODE_NAMELESS, 0))
 		b->a |= UA_A(NODE_UNNAMED);
@@ -233,7 +234,7 @@ body_node(struct body *b)
 		body_alias(b);
 	if (__builtin_expect(node->num == NODE_NAMESPACE_ARRAY, 0) && node->id_type == ID_NUMERIC &&
 	    node->ns == 0 && node->attribute == ATTR_VALUE && !(node->flags & NODE_RANGE) &&
-	    b->d->w.service == SVC_Read && b->d->nodes + b->n_nodes < UINT16_MAX - 1)
+	    b->w->service == SVC_Read && b->d->nodes + b->n_nodes < UINT16_MAX - 1)
 		b->extra = (uint16_t)(1 + b->d->nodes + b->n_nodes);
 	b->n_nodes++;
 }
