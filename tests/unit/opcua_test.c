@@ -767,6 +767,129 @@ json(void **state)
 	assert_non_null(strstr(W.sink.json, "\"app_uri\":\"urn:me\",\"product_uri\":\"urn:product\""));
 }
 
+/* --- under a policy ------------------------------------------------------------------ */
+
+#define PLANT \
+	"interlock: 1\nsite: test\nmode: enforce\n" \
+	"zones:\n  it: {level: 3, port: outside, nets: [10.1.2.0/25]}\n" \
+	"  ot: {level: 1, port: inside, nets: [10.1.2.128/25]}\n" \
+	"conduits:\n  - name: mes\n    from: [it/*]\n    to: [ot/*]\n    otherwise: drop\n    opcua:\n"
+#define RULES \
+	"      allow:\n" \
+	"        - {name: session, services: [session, discovery]}\n" \
+	"        - {name: watch, services: [read, browse, subscribe], nodes: [\"ns=2;*\", \"i=2255\"]}\n" \
+	"        - {name: recipe, services: [Write], nodes: [\"ns=2;s=Recipe.*\"]}\n" \
+	"        - {name: line, services: [Call], nodes: [\"nsu=http://plant/;s=*\"]}\n"
+#define FLOOR \
+	"      security: {policies: [Basic256Sha256], modes: [Sign], user-tokens: [username]," \
+	" thumbprints: [\"735a*\"], application-uris: [\"urn:m*\"]}\n"
+
+struct policy_case {
+	const char *block, *talk;
+	uint8_t want; /* the worst verdict of the last message */
+	bool midstream;
+};
+
+#define OK   VERDICT_ALLOW
+#define TELL VERDICT_ALERT
+#define DENY VERDICT_DROP
+static const struct policy_case policy_cases[] = {
+	/* rules, node by node */
+	{RULES, SESSION "> MSG Write ns=2;s=Recipe.1=5", OK, 0},
+	{RULES, SESSION "> MSG Write ns=2;s=Recipe.1=5 ns=2;s=Recipe.2=6", OK, 0},
+	{RULES, SESSION "> MSG Write ns=2;s=Recipe.1=5 ns=2;s=Other=6", DENY, 0},
+	{RULES, SESSION "> MSG Write ns=2;s=Other=6 cut=9", DENY, 0},
+	{RULES, SESSION "> MSG Write ns=2;s=Recipe.1/4=5", DENY, 0}, /* only Value is written */
+	{RULES, SESSION "> MSG Read ns=2;s=Other/4 ns=2;i=7", OK, 0},
+	{RULES, SESSION "> MSG Read ns=3;s=Other", DENY, 0},
+	{RULES, SESSION "> MSG Watch ns=2;s=A ns=2;s=B", OK, 0},
+	{RULES, SESSION "> MSG Publish; < MSG Published", OK, 0},
+	{RULES, SESSION "> MSG Call ns=2;s=Pump ns=2;s=Start", DENY, 0},
+	{RULES, SESSION "> MSG Read 2255; < MSG Namespaces a b http://plant/; > MSG Call ns=2;s=Pump ns=2;s=Start", OK, 0},
+	{RULES, SESSION "> MSG Unknown", DENY, 0},
+	{RULES, SESSION "> MSG Write ns=2;s=Recipe.1=5 more=00", DENY, 0},
+	{RULES, SESSION "> MSG Raw 01 kind=C", OK, 0},
+	{RULES, SESSION "< MSG Read.", DENY, 0},
+	/* an alias is its original */
+	{RULES, SESSION "> MSG Register ns=2;s=Recipe.1; < MSG Registered ns=2;i=1; > MSG Write ns=2;i=1=5", OK, 0},
+	{RULES, SESSION "> MSG Register ns=2;s=Other; < MSG Registered ns=2;s=Recipe.9; > MSG Write ns=2;s=Recipe.9=5", DENY, 0},
+	{RULES, SESSION "> MSG Register ns=3;s=Other", DENY, 0},
+	/* a floor */
+	{FLOOR RULES, "> HEL", OK, 0},
+	{FLOOR RULES, "> HEL; < ACK; > OPN None 1", DENY, 0},
+	{FLOOR RULES, "> HEL; < ACK; > OPN Basic256", DENY, 0},
+	{FLOOR RULES, "> HEL; < ACK; > OPN Basic256Sha256", OK, 0},
+	{FLOOR RULES, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Create urn:me sig=32", OK, 0},
+	{FLOOR RULES, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Create urn:you sig=32", DENY, 0},
+	{FLOOR RULES, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Create urn:me sig=32;"
+	    "< MSG Created Basic256Sha256:2 sig=32; > MSG Activate anonymous sig=32", DENY, 0},
+	{FLOOR RULES, SIGNED "> MSG Write ns=2;s=Recipe.1=5 sig=32", OK, 0},
+	{FLOOR RULES, SIGNED "> MSG Write ns=2;s=Other=5 sig=32", DENY, 0},
+	{FLOOR RULES, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Create urn:me sig=32;"
+	    "< MSG Created Basic256Sha256:2 sig=32; > MSG Read ns=2;s=A sig=32", DENY, 0}, /* no user yet */
+	{FLOOR RULES, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Endpoints sig=32;"
+	    "< MSG Offers Basic256Sha256:2 sig=32", OK, 0},
+	{FLOOR RULES, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Endpoints sig=32;"
+	    "< MSG Offers Basic256Sha256:2 None sig=32", TELL, 0}, /* a weak endpoint */
+	/* cipher text is no way round */
+	{RULES, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Raw " CIPHER, DENY, 0},
+	{"      encrypted: endpoint-only\n      security: {modes: [SignAndEncrypt]}\n" RULES,
+	    "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Raw " CIPHER, OK, 0},
+	{"      encrypted: endpoint-only\n      security: {policies: [Basic256]}\n" RULES,
+	    "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Raw " CIPHER, DENY, 0},
+	{"      encrypted: endpoint-only\n      security: {modes: [SignAndEncrypt]}\n" RULES,
+	    SESSION "> MSG Raw " CIPHER, DENY, 0}, /* it is none */
+	/* midstream */
+	{FLOOR RULES, "> MSG Read ns=2;s=A", DENY, 1},
+	{"      midstream: learn-once\n" FLOOR RULES, "> MSG Read ns=2;s=A", OK, 1},
+	{"      midstream: learn-once\n" FLOOR RULES, "> MSG Write ns=2;s=Other=5", DENY, 1},
+	{RULES, "> MSG Write ns=2;s=Recipe.1=5 sig=32", OK, 1},
+	/* limits */
+	{"      limits: {message: 150, over: drop}\n" RULES, SESSION "> MSG Read ns=2;s=A", OK, 0},
+	{"      limits: {message: 150, over: drop}\n" RULES,
+	    SESSION "> MSG Read ns=2;s=A ns=2;s=A ns=2;s=A ns=2;s=A ns=2;s=A cut=60", DENY, 0},
+	{"      limits: {chunks: 2}\n" RULES, SESSION "> MSG Read ns=2;s=A cut=30", TELL, 0},
+	{"      limits: {chunk: 64KiB}\n" RULES, SESSION "> MSG Read ns=2;s=A", OK, 0},
+};
+
+static void
+under_policy(void **state)
+{
+	static char text[4096];
+	unsigned bad = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(policy_cases); i++) {
+		const struct policy_case *c = &policy_cases[i];
+		struct net_tuple t = {.proto = NET_PROTO_TCP, .sport = 40000, .dport = 4840};
+		struct complaints cs = {0};
+		const char *last = strrchr(c->talk, '>'), *answer = strrchr(c->talk, '<');
+
+		world_reset();
+		W.call.midstream = c->midstream;
+		snprintf(text, sizeof(text), PLANT "%s", c->block);
+		W.sink.pol = policy_build_text("rules", text, strlen(text), &cs);
+		if (!W.sink.pol)
+			complaints_print(&cs, stderr);
+		assert_non_null(W.sink.pol);
+		complaints_fini(&cs);
+		assert_int_equal(net_addr_parse("10.1.2.5", &t.src), 0);
+		assert_int_equal(net_addr_parse("10.1.2.130", &t.dst), 0);
+		(void)policy_bind(W.sink.pol, &t, &W.sink.bind);
+		last = !last || answer > last ? answer : last;
+		snprintf(text, sizeof(text), "%.*s", (int)(last - c->talk), c->talk);
+		talk(&W.talk, text);
+		W.sink.worst = 0;
+		talk(&W.talk, last);
+		if (W.sink.worst != c->want) {
+			bad++;
+			print_error("policy case %u: %s%s\n  got %s, %s: %s\n", i, c->block, c->talk,
+			    verdict_action_name(W.sink.worst), policy_reason_name(W.sink.v.reason), W.sink.text);
+		}
+	}
+	assert_int_equal(bad, 0);
+}
+
 /* Every anomaly of the list has been raised by one of the tests above. */
 static void
 all_anomalies(void **state)
@@ -803,6 +926,7 @@ main(void)
 	    cmocka_unit_test(short_bodies), cmocka_unit_test(thousand_nodes),
 	    cmocka_unit_test(dropped_and_again), cmocka_unit_test(alias_room), cmocka_unit_test(many_open),
 	    cmocka_unit_test(refusals), cmocka_unit_test(probing), cmocka_unit_test(odd_messages), cmocka_unit_test(json),
+	    cmocka_unit_test(under_policy),
 	    cmocka_unit_test(all_anomalies),
 	};
 
