@@ -110,7 +110,7 @@ answer_read(struct s7_ext *x, pair_req q)
 	x->n_wire = (uint16_t)n;
 	x->present |= HAS(X_STATUS);
 	for (unsigned i = 0; i < n; i++) {
-		if (!value_take(&c, i + 1 < n, &code, &type, &len))
+		if (!answer_take(&c, i + 1 < n, &code, &type, &len))
 			return S7_A(BODY_SHORT);
 		ok += code == VAL_OK;
 		sum += n > 1 ? (len + 1) & ~1u : len;
@@ -154,7 +154,7 @@ all_refused(const struct s7_ext *x, bool write)
 	for (unsigned i = 0; i < x->n_wire; i++) {
 		if (write)
 			code = cur_u8(&c);
-		else if (!value_take(&c, i + 1u < x->n_wire, &code, &type, &len))
+		else if (!answer_take(&c, i + 1u < x->n_wire, &code, &type, &len))
 			return false;
 		if (code == VAL_OK)
 			return false;

@@ -264,6 +264,26 @@ value_take(struct cur *c, bool more, uint8_t *code, uint8_t *type, uint32_t *byt
 	return p;
 }
 
+/*
+ * The same in the answer to a read.  An item that was refused has no value, whatever its
+ * length says: Snap7's server leaves the 4 of its own header there.
+ */
+static inline const uint8_t *
+answer_take(struct cur *c, bool more, uint8_t *code, uint8_t *type, uint32_t *bytes)
+{
+	struct cur head = *c;
+	const uint8_t *p = cur_bytes(&head, 4);
+
+	if (__builtin_expect(p && p[0] != VAL_OK && p[1] == 0, 0)) {
+		*code = p[0];
+		*type = 0;
+		*bytes = 0;
+		*c = head;
+		return p;
+	}
+	return value_take(c, more, code, type, bytes);
+}
+
 /* The bytes to be written, when they can be told apart by address. */
 static inline uint64_t
 item_values(struct walk *w, struct fact_item *it, uint32_t want)

@@ -342,7 +342,7 @@ json_status(struct jw *w, const struct fact *f, const struct s7_ext *x)
 	for (unsigned i = 0; i < x->n_wire && cur_left(&c) > 0; i++) {
 		if (!read)
 			code = cur_u8(&c);
-		else if (!value_take(&c, i + 1u < x->n_wire, &code, &type, &n))
+		else if (!answer_take(&c, i + 1u < x->n_wire, &code, &type, &n))
 			break;
 		jw_u(w, NULL, code);
 	}
@@ -352,7 +352,7 @@ json_status(struct jw *w, const struct fact *f, const struct s7_ext *x)
 	c = x->data;
 	jw_arr(w, "values");
 	for (unsigned i = 0; i < x->n_wire; i++) {
-		const uint8_t *p = value_take(&c, i + 1u < x->n_wire, &code, &type, &n);
+		const uint8_t *p = answer_take(&c, i + 1u < x->n_wire, &code, &type, &n);
 
 		if (!p)
 			break;
