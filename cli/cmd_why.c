@@ -148,7 +148,18 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 	jw_close(&w, '}');
 	if (jw_end(&w))
 		fprintf(y->to, "%s\n", y->fact);
-	policy_why(y->policy, pdu->tuple, pdu->fact, y->to);
+	if (pdu->fact->proto != FACT_PROTO_NONE)
+		policy_why(y->policy, pdu->tuple, pdu->fact, y->to);
+	else if (pdu->verdict->reason == REASON_NO_POLICY) /* rules are for PDUs: no path to show */
+		fprintf(y->to, "said by the engine, not judged\n");
+	else
+		fprintf(y->to, "said by the engine, conduit \"%s\": %s (%s%s%s)\n",
+		    policy_conduit_name(y->policy, pdu->verdict->conduit),
+		    verdict_action_name(pdu->verdict->would),
+		    policy_reason_name(pdu->verdict->reason),
+		    pdu->verdict->reason == REASON_CONDITION ? " " : "",
+		    pdu->verdict->reason == REASON_CONDITION ?
+		    policy_cond_name((uint8_t)pdu->verdict->rule) : "");
 	y->denied |= tally_denies(pdu->verdict);
 }
 
