@@ -251,39 +251,32 @@ has_mac(const uint8_t mac[6])
 	return memcmp(mac, none, 6) != 0;
 }
 
-/* "holding 100..119", in the protocol's own notation; "" without an object. */
+/* "holding 100..119", "DB10.DBB4..5", "ns=2;s=Recipe.Sugar"; "" without an object. */
 static const char *
 object_text(struct eve *e, const struct record *r, const struct dis_schema *sc)
 {
-	struct eve_object *o = &e->object[(r->item_first ^ r->item_count << 4) % EVE_CACHE];
-	uint32_t last = r->item_first + r->item_count - 1;
-	struct jw w = jw_make(o->text, sizeof(o->text));
-	char addr[32];
+	struct eve_object *o = &e->object[(r->item_first ^ r->item_count << 4 ^ (uint32_t)r->item_hash) %
+	    EVE_CACHE];
+	struct fact_item it = {.space = r->item_space, .sub = r->item_sub, .first = r->item_first,
+	    .count = r->item_count};
 
 	if (!r->has_item || !sc || r->item_space >= sc->n_spaces || r->item_count == 0)
 		return "";
 	if (o->text[0] && o->first == r->item_first && o->count == r->item_count &&
 	    o->sub == r->item_sub && o->space == r->item_space && o->proto == r->proto &&
-	    o->more == (r->n_items > 1))
+	    o->hash == r->item_hash && o->more == (r->n_items > 1))
 		return o->text;
-	put(&w, sc->spaces[r->item_space].name);
-	jw_ch(&w, ' ');
-	for (uint32_t at = r->item_first;; at = last) {
-		if (sc->show_addr)
-			put(&w, sc->show_addr(r->item_space, r->item_sub, at, addr, sizeof(addr)));
-		else
-			jw_dec(&w, at);
-		if (at == last)
-			break;
-		LIT(&w, "..");
+	if (r->item_name[0]) {
+		it.name = r->item_name;
+		it.name_len = (uint32_t)strlen(r->item_name);
 	}
+	dissector_show_item(sc, &it, o->text, RECORD_NAME_MAX + 1);
 	if (r->n_items > 1)
-		LIT(&w, ", ...");
-	if (!jw_end(&w))
-		o->text[sizeof(o->text) - 1] = '\0';
+		strcat(o->text, ", ...");
 	o->sub = r->item_sub;
 	o->first = r->item_first;
 	o->count = r->item_count;
+	o->hash = r->item_hash;
 	o->proto = r->proto;
 	o->space = r->item_space;
 	o->more = r->n_items > 1;
@@ -358,8 +351,22 @@ put_op(struct jw *w, const struct words *k, const struct record *r)
 	}
 	if (k->object[0]) {
 		jw_ch(w, ' ');
-		put(w, k->object);
+		for (const char *c = k->object; *c; c++) { /* a node's name may have both */
+			if (*c == '"' || *c == '\\')
+				jw_ch(w, '\\');
+			jw_ch(w, *c);
+		}
 	}
+}
+
+/* Has the protocol units at all? */
+static bool
+has_units(const struct dis_schema *sc)
+{
+	for (unsigned i = 0; i < sc->n_keys; i++)
+		if (sc->keys[i].kind == KEY_UNIT)
+			return true;
+	return false;
 }
 
 static void
@@ -526,7 +533,7 @@ fact_meta(struct jw *w, const struct words *k, const struct record *r)
 	jw_quote(w, record_op(r), r->op_len);
 	jw_ch(w, ']');
 	META_WORD(w, "il_access", fact_access_name(r->access));
-	if (k->proto)
+	if (k->proto && has_units(dissectors[r->proto]->schema))
 		META_NUMBER(w, "il_unit", r->unit);
 	if (k->object[0])
 		META_TEXT(w, "il_object", k->object);

@@ -25,9 +25,10 @@ struct eve {
 	/* What costs most to say is remembered: Community ID of flows, names of objects. */
 	struct eve_object {
 		uint32_t sub, first, count;
+		uint64_t hash; /* of a name */
 		uint8_t proto, space;
 		bool more;
-		char text[80];
+		char text[RECORD_NAME_MAX + 1 + 8];
 	} object[EVE_CACHE];
 	struct eve_cid {
 		struct net_addr src, dst;

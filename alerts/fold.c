@@ -32,6 +32,7 @@ key_make(struct fold_key *k, const struct record *r)
 	k->item_sub = r->item_sub;
 	k->item_first = r->item_first;
 	k->item_count = r->item_count;
+	k->item_hash = r->item_hash;
 	k->code = r->code;
 	k->sub = r->sub;
 	k->kind = r->kind;

@@ -22,7 +22,7 @@
 
 struct fold_key {
 	struct net_addr src, dst;
-	uint64_t flow_id, anomalies;
+	uint64_t flow_id, anomalies, item_hash;
 	uint32_t rule, conduit, unit, item_sub, item_first, item_count;
 	uint16_t code, sub;
 	uint8_t kind, cond, reason, would, proto, fact_kind, item_space, to_client;

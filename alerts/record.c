@@ -6,6 +6,26 @@
 
 #include "base/jw.h"
 
+static void
+record_item(struct record *r, const struct fact *f, uint32_t which)
+{
+	struct fact_item it;
+
+	if (!fact_item_at(f, which, &it))
+		it = f->item;
+	r->has_item = true;
+	r->item_space = it.space;
+	r->item_sub = it.sub;
+	r->item_first = it.first;
+	r->item_count = it.count;
+	if (!it.name || f->proto >= n_dissectors)
+		return;
+	dissector_show_item(dissectors[f->proto]->schema, &it, r->item_name, sizeof(r->item_name));
+	r->item_hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+	for (uint32_t i = 0; i < it.name_len; i++)
+		r->item_hash = (r->item_hash ^ (uint8_t)it.name[i]) * UINT64_C(0x100000001b3);
+}
+
 void
 record_head(struct record *r, const struct event *ev)
 {
@@ -37,13 +57,8 @@ record_head(struct record *r, const struct event *ev)
 	r->txn = f->txn;
 	r->n_items = f->n_items;
 	r->anomalies = f->anomalies;
-	if (f->n_items > 0) {
-		r->has_item = true;
-		r->item_space = f->item.space;
-		r->item_sub = f->item.sub;
-		r->item_first = f->item.first;
-		r->item_count = f->item.count;
-	}
+	if (f->n_items > 0)
+		record_item(r, f, ev->verdict.item);
 }
 
 static size_t

@@ -19,6 +19,7 @@ enum { EVENT_LOST = 100, EVENT_REMOVED = 101 };
 
 #define RECORD_OP_MAX	63u
 #define RECORD_NOTE_MAX 127u
+#define RECORD_NAME_MAX 95u /* of an item's name; longer ones are cut, and differ by their hash */
 
 struct record {
 	uint8_t kind, cond; /* of struct event */
@@ -29,7 +30,9 @@ struct record {
 	uint8_t op_len, note_len;
 	uint16_t pdu_len;
 	uint32_t unit, txn;
-	uint32_t item_sub, item_first, item_count, n_items;
+	uint32_t item_sub, item_first, item_count, n_items; /* of the item that decided */
+	uint64_t item_hash; /* of its whole name, 0 = it has none */
+	char item_name[RECORD_NAME_MAX + 1]; /* printable, NUL-ended */
 	uint32_t pdu_full; /* bytes before the cut */
 	struct verdict verdict;
 	struct net_tuple tuple;

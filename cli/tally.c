@@ -281,7 +281,7 @@ describe_event(const struct event *ev, char *buf, size_t size)
 	const struct net_tuple *t = ev->tuple;
 
 	if (ev->fact)
-		tally_describe(ev->fact, buf, size);
+		tally_describe(ev->fact, ev->verdict.item, buf, size);
 	else if (ev->kind == EVENT_FLOW && t->proto == NET_PROTO_TCP)
 		snprintf(buf, size, "tcp port %u", t->dport);
 	else if (ev->kind == EVENT_FLOW && t->proto == NET_PROTO_UDP)
@@ -329,64 +329,69 @@ tally_event(struct tally *t, const struct event *ev)
 
 /* --- words --------------------------------------------------------------------------------- */
 
+/* What is written: bytes of a run of bytes, else values; the first few. */
 static void
-describe_item(struct jw *w, const struct dis_schema *sc, const struct fact_item *it)
+describe_values(struct jw *w, const struct dis_schema *sc, const struct fact_item *it)
 {
-	const struct dis_space *sp = it->space < sc->n_spaces ? &sc->spaces[it->space] : NULL;
-	uint32_t last = it->count ? it->first + it->count - 1 : it->first;
-	char b[64];
+	bool bytes = sc->show_range && sc->spaces[it->space].value_bits == 1 && it->count >= 8;
+	uint32_t n = bytes ? it->count / 8 : it->count;
 
-	jw_ch(w, ' ');
-	if (it->name) {
-		for (uint32_t i = 0; i < it->name_len; i++) /* the wire's bytes, on a terminal */
-			jw_ch(w, it->name[i] >= ' ' && it->name[i] <= '~' ? it->name[i] : '?');
-		return;
-	}
-	if (sp) {
-		jw_raw(w, sp->name, strlen(sp->name));
-		jw_ch(w, ' ');
-	}
-	for (uint32_t a = it->first;; a = last) {
-		if (sc->show_addr) {
-			const char *s = sc->show_addr(it->space, it->sub, a, b, sizeof(b));
-
-			jw_raw(w, s, strlen(s));
-		} else {
-			jw_dec(w, a);
-		}
-		if (a == last)
-			break;
-		jw_raw(w, "..", 2);
-	}
-	if (!it->vals || it->count == 0)
-		return;
 	jw_raw(w, " =", 2);
-	for (uint32_t i = 0; i < it->count; i++) {
-		if (i == 4) {
+	for (uint32_t i = 0; i < n; i++) {
+		if (i == 4 && n > 5) {
 			jw_raw(w, " ...", 4);
 			break;
 		}
 		jw_ch(w, ' ');
-		jw_dec(w, fact_value(it, i));
+		if (bytes) {
+			jw_ch(w, "0123456789abcdef"[it->vals[i] >> 4]);
+			jw_ch(w, "0123456789abcdef"[it->vals[i] & 15]);
+		} else {
+			jw_dec(w, fact_value(it, i));
+		}
 	}
 }
 
+static void
+describe_item(struct jw *w, const struct dis_schema *sc, const struct fact_item *it)
+{
+	char b[256];
+
+	dissector_show_item(sc, it, b, sizeof(b));
+	jw_raw(w, b, strlen(b));
+	if (it->vals && it->count != 0 && it->space < sc->n_spaces)
+		describe_values(w, sc, it);
+}
+
+/* The item that decided comes first; the others follow in order. */
 char *
-tally_describe(const struct fact *f, char *buf, size_t size)
+tally_describe(const struct fact *f, uint32_t which, char *buf, size_t size)
 {
 	const struct dis_schema *sc = f->proto < n_dissectors ? dissectors[f->proto]->schema : NULL;
 	struct jw w = jw_make(buf, size - 1);
 	struct fact_iter it = {0};
 	struct fact_item item;
+	const char *sep = "";
 
 	if (sc) {
 		for (unsigned i = 0; i < sc->n_keys; i++)
 			if (sc->keys[i].kind == KEY_UNIT) {
 				jw_raw(&w, "unit ", 5);
 				jw_dec(&w, f->unit);
+				sep = " ";
 			}
-		while (!w.full && fact_next(f, &it, &item))
+		if (which && fact_item_at(f, which, &item)) {
+			jw_raw(&w, sep, strlen(sep));
 			describe_item(&w, sc, &item);
+			sep = "; with ";
+		}
+		for (uint32_t i = 0; !w.full && fact_next(f, &it, &item); i++) {
+			if (which && i == which)
+				continue;
+			jw_raw(&w, sep, strlen(sep));
+			describe_item(&w, sc, &item);
+			sep = which ? ", " : " ";
+		}
 	}
 	*w.p = '\0';
 	return buf;

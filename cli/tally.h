@@ -124,7 +124,7 @@ bool tally_denies(const struct verdict *v);
 /* The operation that a finding is about; NULL = none (a connection, a frame). */
 const struct tally_op *tally_op_of(const struct tally *t, const struct finding *f);
 
-/* What a PDU is about, in the words of its protocol; returns buf. */
-char *tally_describe(const struct fact *f, char *buf, size_t size);
+/* What a PDU is about, in the words of its protocol, item `which` first; returns buf. */
+char *tally_describe(const struct fact *f, uint32_t which, char *buf, size_t size);
 
 #endif /* CLI_TALLY_H */

@@ -70,8 +70,10 @@ observe(struct dis_sink *s, const struct fact *f, const struct verdict *v)
 }
 
 /* Anomalies worth an alert of their own when the PDU itself is allowed: all
- * but those that only say how we came to see it. */
-#define QUIET_ANOMALIES (FACT_A_MIDSTREAM | FACT_A_RESYNC | FACT_A_TRUNCATED | FACT_A_GAP)
+ * but those that only say how we came to see it, and that it cannot be read, which the
+ * policy has agreed to. */
+#define QUIET_ANOMALIES \
+	(FACT_A_MIDSTREAM | FACT_A_RESYNC | FACT_A_TRUNCATED | FACT_A_GAP | FACT_A_ENCRYPTED)
 
 /* The answer to a request that nobody may make: the request was told. */
 static inline bool

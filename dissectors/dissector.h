@@ -184,6 +184,10 @@ struct dis_schema {
 	    struct dis_range *out, char *err, size_t err_size);
 	/* The reverse, for messages and alerts; returns buf. NULL: decimal. */
 	char *(*show_addr)(uint8_t space, uint32_t sub, uint32_t addr, char *buf, size_t size);
+	/* A run first..last, its space included ("DB10.DBB4..5"). NULL: the space's name and
+	 * both ends. */
+	char *(*show_range)(uint8_t space, uint32_t sub, uint32_t first, uint32_t last, char *buf,
+	    size_t size);
 	const char *const *anomalies; /* names of bits 0..47, NULL-ended */
 };
 
@@ -242,5 +246,12 @@ const struct dissector *dissector_lookup(const char *name, uint8_t *index);
 
 /* The row of ops with this opx, or NULL. */
 const struct dis_op *dissector_op(const struct dis_schema *s, uint16_t opx);
+
+/*
+ * An item as people write it: its name (unprintable bytes as '?'), or
+ * "holding 100..119", or what show_range() says.  Cut to size; returns buf.
+ */
+char *dissector_show_item(const struct dis_schema *s, const struct fact_item *it, char *buf,
+    size_t size);
 
 #endif /* DISSECTORS_DISSECTOR_H */

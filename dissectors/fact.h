@@ -144,6 +144,19 @@ fact_next(const struct fact *f, struct fact_iter *it, struct fact_item *out)
 	return true;
 }
 
+/* Item number i, counting from 0; false when there is none. */
+static inline bool
+fact_item_at(const struct fact *f, uint32_t i, struct fact_item *out)
+{
+	struct fact_iter it = {0};
+
+	do
+		if (!fact_next(f, &it, out))
+			return false;
+	while (i-- > 0);
+	return true;
+}
+
 /* Value i (< count) of an item; the item must have values. */
 static inline uint32_t
 fact_value(const struct fact_item *it, uint32_t i)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* registry.c - look-ups over the generated list of dissectors (build/gen/dissectors.c). */
+#include <stdio.h>
 #include <string.h>
 
 #include "dissectors/dissector.h"
@@ -23,4 +24,37 @@ dissector_op(const struct dis_schema *s, uint16_t opx)
 		if (s->ops[i].opx == opx)
 			return &s->ops[i];
 	return NULL;
+}
+
+static size_t
+show_end(const struct dis_schema *s, const struct fact_item *it, uint32_t addr, char *buf, size_t size)
+{
+	if (s->show_addr)
+		return strlen(s->show_addr(it->space, it->sub, addr, buf, size));
+	return (size_t)snprintf(buf, size, "%u", addr);
+}
+
+char *
+dissector_show_item(const struct dis_schema *s, const struct fact_item *it, char *buf, size_t size)
+{
+	uint32_t last = it->count ? it->first + it->count - 1 : it->first;
+	size_t n = 0;
+
+	if (it->name) {
+		for (; n < it->name_len && n + 1 < size; n++)
+			buf[n] = it->name[n] >= ' ' && it->name[n] <= '~' ? it->name[n] : '?';
+		buf[n] = '\0';
+		return buf;
+	}
+	if (s->show_range && it->count)
+		return s->show_range(it->space, it->sub, it->first, last, buf, size);
+	if (it->space < s->n_spaces)
+		n = (size_t)snprintf(buf, size, "%s ", s->spaces[it->space].name);
+	if (n < size)
+		n += show_end(s, it, it->first, buf + n, size - n);
+	if (last != it->first && n + 3 < size) {
+		memcpy(buf + n, "..", 3);
+		(void)show_end(s, it, last, buf + n + 2, size - n - 2);
+	}
+	return buf;
 }

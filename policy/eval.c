@@ -302,18 +302,25 @@ eval_items(const struct policy *p, const struct tb_block *b, uint32_t conduit,
 	struct fact_iter iter = {0};
 	struct fact_item it;
 	struct outcome o = {0};
-	uint32_t given = 0;
+	uint32_t given = 0, decides = 0;
+	struct verdict v;
 
 	while (fact_next(f, &iter, &it)) {
-		given++;
+		uint32_t before = o.bits;
+
 		if (it.count != 0)
 			judge_item(p, b, slots, &it, &o);
+		if (o.bits != before)
+			decides = given;
+		given++;
 	}
 	if (given < f->n_items) /* items were promised and cannot be seen: nothing allows them */
 		outcome_add(&o, RULE_NONE, b->otherwise);
 	if (!o.any) /* touches nothing: unit and function decide */
 		outcome_add(&o, seg_at(p, slots[0])->rule, seg_at(p, slots[0])->bits);
-	return verdict_make(p, conduit, o.rule, outcome_bits(&o));
+	v = verdict_make(p, conduit, o.rule, outcome_bits(&o));
+	v.item = decides;
+	return v;
 }
 
 /* --- what is not a plain request -------------------------------------------------------------------- */
@@ -426,10 +433,14 @@ add_offers(const struct policy *p, const struct tb_block *blk, const struct fact
 static struct verdict
 with_outcome(const struct policy *p, struct outcome *o, struct verdict v)
 {
+	struct verdict w;
+
 	if (!o->any)
 		return v;
 	outcome_add(o, v.rule, tb_bits(v.action, v.would, v.reason, v.mode));
-	return verdict_make(p, v.conduit, o->rule, outcome_bits(o));
+	w = verdict_make(p, v.conduit, o->rule, outcome_bits(o));
+	w.item = v.item;
+	return w;
 }
 
 static __attribute__((noinline)) struct verdict

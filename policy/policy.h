@@ -55,6 +55,7 @@ struct verdict {
 	uint32_t rule;	 /* index for policy_rule_info(), or RULE_NONE */
 	uint32_t conduit; /* index for policy_conduit_name(), or RULE_NONE */
 	uint32_t generation; /* of the policy that decided */
+	uint32_t item;	/* of several items, the one that decided; counts from 0 */
 };
 #define RULE_NONE UINT32_MAX
 

@@ -306,4 +306,31 @@ s7_show_addr(uint8_t space, uint32_t sub, uint32_t addr, char *buf, size_t size)
 	return buf;
 }
 
+/*
+ * A run as an engineer writes it: "DB10.DBB4..5", "MB10", "DB10.DBX4.0..4.3", "T0..15";
+ * bytes where it is whole bytes.
+ */
+static char *
+s7_show_range(uint8_t space, uint32_t sub, uint32_t first, uint32_t last, char *buf, size_t size)
+{
+	bool bits = space_of_bits(space), bytes = bits && first % 8 == 0 && last % 8 == 7;
+	bool db = space == SPACE_DB || space == SPACE_DI;
+	const char *area = area_name(space);
+	size_t n;
+
+	if (!bits || !bytes) {
+		n = strlen(s7_show_addr(space, sub, first, buf, size));
+		if (last != first && bits)
+			snprintf(buf + n, size - n, "..%u.%u", last >> 3, last & 7);
+		else if (last != first && area)
+			snprintf(buf + n, size - n, "..%u", last & 0xffff);
+		return buf;
+	}
+	n = (size_t)(db ? snprintf(buf, size, "%s%u.%sB%u", area, sub, area, first >> 3) :
+			  snprintf(buf, size, "%sB%u", area, first >> 3));
+	if (last - first > 7 && n < size)
+		snprintf(buf + n, size - n, "..%u", last >> 3);
+	return buf;
+}
+
 #endif /* S7_NOTATION_H */

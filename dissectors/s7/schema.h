@@ -148,6 +148,7 @@ static const struct dis_schema schema = {
 	.json = s7_json,
 	.parse_range = s7_parse_range,
 	.show_addr = s7_show_addr,
+	.show_range = s7_show_range,
 	.anomalies = anomalies,
 };
 
