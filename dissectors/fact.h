@@ -96,7 +96,8 @@ struct fact_iter {
 struct fact_props {
 	uint32_t known; /* bit i: num[i] is known; bit 16 + i: text[i] is */
 	uint32_t na;	/* same bits: cannot exist yet for this PDU (no token before a session is
-			 * activated), so no key asks for it; session services only */
+			 * activated), or need not (no security for discovery), so no key asks
+			 * for it, known or not; services that open, find and close only */
 	bool midstream;	/* the opening was not seen: what is unknown was perhaps said then */
 	uint32_t num[FACT_NUMS]; /* UINT32_MAX: known, and nothing a policy has a word for */
 	struct {

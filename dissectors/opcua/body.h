@@ -168,7 +168,13 @@ props_na(const struct ua *st, uint16_t opx)
 		if (opx != SVC_CreateSession && opx != SVC_ActivateSession)
 			na |= NA_APP;
 	}
-	return na & ~st->props.known;
+	if (opx == SVC_CloseSecureChannel) /* may always be closed */
+		return NA_ALL;
+	na &= ~st->props.known;
+	if (st->policy == POLICY_None && (opx == SVC_GetEndpoints || opx == SVC_FindServers ||
+	    opx == SVC_FindServersOnNetwork))
+		na |= NA_DISCOVERY;
+	return na;
 }
 
 /* Walk the bytes; how it ended. */

@@ -134,4 +134,11 @@ fact_emit(struct dis_call *call, struct fact *f, uint64_t a)
 enum { NA_TOKEN = KNOW(N_TOKEN), NA_APP = KNOW_TEXT(T_APP_URI), NA_MODE = KNOW(N_MODE) };
 #define NA_ALL (NA_TOKEN | NA_APP | NA_MODE | KNOW(N_POLICY) | KNOW_TEXT(T_THUMBPRINT))
 
+/*
+ * Discovery needs no security ([Part 4] 5.4.1), and a client that does not know a server yet can
+ * only ask without: what the channel is made with is not asked of it.  All else that
+ * is said on such a channel is asked.
+ */
+#define NA_DISCOVERY (KNOW(N_POLICY) | NA_MODE | KNOW_TEXT(T_THUMBPRINT))
+
 #endif /* OPCUA_EMIT_H */

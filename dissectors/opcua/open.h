@@ -327,6 +327,8 @@ open_channel(struct dis_call *call, struct cur c, uint32_t type, uint32_t size)
 	if (dir == 0)
 		opn_props(st, &o, &x);
 	st->props.na &= ~st->props.known;
+	if (dir == 0 && o.policy == POLICY_None)
+		st->props.na |= NA_DISCOVERY;
 	if (fact_emit(call, &f, a) && !(a & malformed_bits)) {
 		opn_keep(st, dir, &o);
 		if (dir == 1 && o.clear)
