@@ -63,7 +63,8 @@ node_item(struct names *names, const struct walk_node *node, char *buf, struct f
 	out->masked = false;
 	out->sub = node->attribute;
 	out->first = 0;
-	out->count = 1;
+	/* Which references a client follows is shown; nothing is read or written of their type. */
+	out->count = node->role == ROLE_REFTYPE && out->access == ACC_READ ? 0 : 1;
 	out->vals = NULL;
 	out->uri = NULL;
 	out->uri_len = 0;
