@@ -21,21 +21,21 @@ def part(first, last):
 
 
 talk = part("conversations", "rules that decided")
-hmi, other = [i for i, line in enumerate(talk) if re.match(r"  \S", line)][:2]
-found = part("not allowed", "anomalies")
-last = [i for i, line in enumerate(found) if re.match(r" +\d+  \w", line)][-3:]
+ends = [i for i, line in enumerate(talk) if re.match(r"  \S", line)] + [len(talk)]
+found = part("not allowed", "told")
+last = [i for i, line in enumerate(found) if re.match(r" +\d+  \w", line)]
 eve = next(line for line in out if line.startswith('{"timestamp"'))
 
 shown = [
-    *part("# A day", "conversations"),
-    "conversations", talk[hmi], "        ...", *talk[hmi + 5:other], talk[other], "        ...", "",
-    *part("rules that decided", "not allowed"),
-    "not allowed", "  ...", *found[last[0]:],
+    *part("# A morning", "conversations"),
+    "conversations", *talk[ends[0]:ends[0] + 1], "        ...", *talk[ends[1]:ends[2]],
+    talk[ends[2]], "        ...", *talk[ends[2] + 6:ends[2] + 11], "        ...", "",
+    "not allowed", *found[1:last[5]], "           ...", "",
     *out[at("packets"):at("packets") + 3], "  ...", "",
-    *part("alerts", "# The HMI"),
-    *out[at("# The HMI"):at("# The HMI") + 2],
+    *part("alerts", "# The MES"),
+    *out[at("# The MES"):at("# The MES") + 2],
     "..." + eve[eve.index('"alert":'):eve.index('"category"')] + "...", "",
-    *out[at("# The rule"):at("# The rule") + 2], "...", *out[at("PDU 1"):],
+    *out[at("# Why"):at("# Why") + 2], "...", *out[at("PDU 1"):],
 ]
 readme = open("README.md").read()
 head, rest = readme.split("```text\n", 1)

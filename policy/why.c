@@ -249,7 +249,7 @@ items(const struct why *w)
 {
 	struct fact_iter iter = {0};
 	struct fact_item it;
-	char first[64], last[64];
+	char text[128];
 	uint32_t n = 0;
 
 	while (fact_next(w->f, &iter, &it)) {
@@ -269,10 +269,8 @@ items(const struct why *w)
 			    w->sc->spaces[it.space].name,
 			    (int)(it.name_len < 120 ? it.name_len : 120), it.name);
 		else
-			fprintf(w->to, "   item %u: %s %s %s..%s\n", n, fact_access_name(it.access),
-			    w->sc->spaces[it.space].name,
-			    show_at(w, &it, it.first, first, sizeof(first)),
-			    show_at(w, &it, it.first + (it.count - 1), last, sizeof(last)));
+			fprintf(w->to, "   item %u: %s %s\n", n, fact_access_name(it.access),
+			    dissector_show_item(w->sc, &it, text, sizeof(text)));
 		each_rule(w, &it);
 	}
 	if (n == 0) {
@@ -371,7 +369,10 @@ policy_why(const struct policy *p, const struct net_tuple *t, const struct fact 
 		    open.proto == NET_PROTO_UDP ? "UDP" : "TCP", open.dport);
 	} else if (f->kind == FACT_REQUEST || f->kind == FACT_OTHER) {
 		w.sc = w.b->dis->schema;
-		fprintf(to, "%s: %s (code %u), unit %u\n", w.b->dis->name, f->op, f->code, f->unit);
+		fprintf(to, "%s: %s (code %u)", w.b->dis->name, f->op, f->code);
+		if (schema_has(w.sc, KEY_UNIT, SPACE_NONE))
+			fprintf(to, ", unit %u", f->unit);
+		fputc('\n', to);
 		block_asks(&w);
 		block_limits(&w);
 		items(&w);

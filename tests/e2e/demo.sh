@@ -9,8 +9,13 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 B=$B sh mk/demo.sh >"$tmp/out"
-grep -q '"signature":"Interlock hmi-filler: .*never-the-safety-words' "$tmp/out"
-grep -q '^verdict: reject (rule "hmi-filler/never-the-safety-words", policies/cell.yaml:28' "$tmp/out"
+for protocol in modbus s7 opcua; do # what each of them was denied
+	grep -q "$protocol/tcp, .* PDUs" "$tmp/out"
+done
+grep -q 'frame [0-9]*: unit 1 holding 100 = 5000' "$tmp/out"
+grep -q 'frame [0-9]*: DB10.DBB19..22 = 01 02 03 04' "$tmp/out"
+grep -q '"signature":"Interlock mes-recipes: Write ns=2;i=1001, ... to plc-caps not allowed by any rule"' "$tmp/out"
+grep -q 'no pattern of it matches "ns=2;i=1001"' "$tmp/out"
 tail -n 2 "$tmp/out" | grep -q 'the chain holds, complete'
 
 # Lines between ```text and ```; "..." stands for lines that were left out, at an end of a
