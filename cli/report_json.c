@@ -112,6 +112,30 @@ put_convs(struct jw *w, const struct report *r, const struct capture *c)
 }
 
 static void
+put_apps(struct jw *w, const struct report *r, const struct capture *c)
+{
+	jw_arr(w, "other");
+	for (uint32_t i = 0; i < c->tally.n_convs; i++) {
+		const struct conv *v = &c->tally.convs[i];
+
+		if (v->ops || !v->app[0])
+			continue;
+		jw_obj(w, NULL);
+		jw_str(w, "app", v->app);
+		if (v->host[0])
+			jw_str(w, "app_host", v->host);
+		jw_str(w, "transport", v->l4 == NET_PROTO_UDP ? "udp" : "tcp");
+		put_host(w, "client", r->policy, &v->client);
+		jw_close(w, '}');
+		put_host(w, "server", r->policy, &v->server);
+		jw_u(w, "port", v->port);
+		jw_close(w, '}');
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
+}
+
+static void
 put_rules(struct jw *w, const struct report *r, const struct capture *c)
 {
 	jw_arr(w, "rules");
@@ -264,6 +288,7 @@ put_capture(struct jw *w, const struct report *r, const struct capture *c)
 	put_packets(w, c);
 	put_devices(w, r, c);
 	put_convs(w, r, c);
+	put_apps(w, r, c);
 	if (r->policy) {
 		put_rules(w, r, c);
 		jw_u(w, "not_allowed", c->tally.denied);

@@ -100,6 +100,27 @@ put_op(const struct tally_op *op, FILE *to, const struct style *st)
 	fputc('\n', to);
 }
 
+/* What no dissector reads, by the name that nDPI has for it. */
+static void
+put_apps(const struct report *r, const struct tally *t, FILE *to, const struct style *st)
+{
+	size_t all = 0;
+
+	for (uint32_t i = 0; i < t->n_convs; i++) {
+		const struct conv *v = &t->convs[i];
+		char name[NAME_SIZE];
+
+		if (v->ops || !v->app[0])
+			continue;
+		if (all++ == 0)
+			fprintf(to, "\n%sother traffic%s\n", st->bold, st->off);
+		if (all <= LIST_MAX)
+			fprintf(to, "  %s/%s  %s%s%s\n", report_conv(r->policy, v, name),
+			    v->l4 == NET_PROTO_UDP ? "udp" : "tcp", v->app, v->host[0] ? " of " : "", v->host);
+	}
+	more(to, all < LIST_MAX ? all : LIST_MAX, all, "conversations");
+}
+
 static void
 put_convs(const struct report *r, const struct capture *c, FILE *to, const struct style *st)
 {
@@ -128,6 +149,7 @@ put_convs(const struct report *r, const struct capture *c, FILE *to, const struc
 			fprintf(to, "    ... and %u more functions\n", ops - OPS_MAX);
 	}
 	more(to, shown, all, "conversations");
+	put_apps(r, t, to, st);
 	if (t->convs_lost != 0)
 		fprintf(to, "  %" PRIu64 " PDUs of further conversations are not listed\n",
 		    t->convs_lost);

@@ -176,8 +176,17 @@ tally_fact_slow(struct tally *t, const struct engine_pdu *pdu)
 	uint32_t i;
 
 	count_anomalies(t, f);
-	if (f->proto == FACT_PROTO_NONE)
-		return; /* the engine's own words: an anomaly, and with a policy an event */
+	if (f->proto == FACT_PROTO_NONE) {
+		/* The engine's own words: what else is spoken here; or an anomaly, and with a
+		 * policy an event. */
+		if (f->ext && (i = conv_lookup(t, pdu->tuple, f->dir == DIR_TO_CLIENT, f->proto)) != NONE) {
+			const struct fact_app *app = f->ext;
+
+			snprintf(t->convs[i].app, sizeof(t->convs[i].app), "%s", app->app);
+			snprintf(t->convs[i].host, sizeof(t->convs[i].host), "%s", app->host);
+		}
+		return;
+	}
 	if (s->flow_id != pdu->flow_id || s->proto != f->proto || s->n_ops == 0) {
 		i = conv_lookup(t, pdu->tuple, f->dir == DIR_TO_CLIENT, f->proto);
 		if (i == NONE)
@@ -196,7 +205,8 @@ tally_fact_slow(struct tally *t, const struct engine_pdu *pdu)
 	}
 	op = &s->ops[f->opx < s->n_ops ? f->opx : s->n_ops - 1];
 	op->op = f->op;
-	op->code = f->code;
+	if (f->kind == FACT_REQUEST || !op->code)
+		op->code = f->code;
 	op->n[f->kind < FACT_KINDS ? f->kind : FACT_OTHER]++;
 }
 

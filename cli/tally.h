@@ -37,6 +37,7 @@ struct conv {
 	uint8_t proto; /* index in dissectors[], or FACT_PROTO_NONE */
 	uint16_t n_ops;
 	struct tally_op *ops; /* by opx; the last takes what has none */
+	char app[24], host[64]; /* of traffic that no dissector claims: "TLS", its name; or "" */
 };
 
 struct sample {
@@ -114,7 +115,8 @@ tally_fact(struct tally *t, const struct engine_pdu *pdu)
 	}
 	op = &s->ops[f->opx];
 	op->op = f->op;
-	op->code = f->code;
+	if (f->kind == FACT_REQUEST || !op->code)
+		op->code = f->code;
 	op->n[f->kind]++;
 }
 

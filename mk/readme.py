@@ -20,7 +20,7 @@ def part(first, last):
     return out[at(first):at(last, at(first) + 1)]
 
 
-talk = part("conversations", "rules that decided")
+talk = part("conversations", "other traffic")
 ends = [i for i, line in enumerate(talk) if re.match(r"  \S", line)] + [len(talk)]
 found = part("not allowed", "told")
 last = [i for i, line in enumerate(found) if re.match(r" +\d+  \w", line)]
@@ -30,6 +30,7 @@ shown = [
     *part("# A morning", "conversations"),
     "conversations", *talk[ends[0]:ends[0] + 1], "        ...", *talk[ends[1]:ends[2]],
     talk[ends[2]], "        ...", *talk[ends[2] + 6:ends[2] + 11], "        ...", "",
+    *part("other traffic", "rules that decided"),
     "not allowed", *found[1:last[5]], "           ...", "",
     *out[at("packets"):at("packets") + 3], "  ...", "",
     *part("alerts", "# The MES"),
