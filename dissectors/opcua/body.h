@@ -36,17 +36,19 @@ tail_ok(size_t n)
  * 2^25, a body never.
  */
 static __attribute__((noinline)) bool
-body_is_clear(const struct ua *st, struct cur body, struct walk *w)
+body_is_clear(const struct ua *st, struct cur body, bool whole, struct walk *w)
 {
 	enum walk_event e;
 
 	if (cur_left(&body) < TYPE_BYTES || !body_plausible(body.p))
 		return false;
-	if ((st->flags & F_SIG) && st->sig <= cur_left(&body))
+	if ((st->flags & F_SIG) && cur_left(&body) >= st->sig + TYPE_BYTES)
 		body.end -= st->sig;
-	walk_start(w, (uint32_t)cur_left(&body), 0);
+	walk_start(w, whole ? (uint32_t)cur_left(&body) : UINT32_MAX, 0);
 	while ((e = walk_next(w, &body)) > WALK_MORE)
 		;
+	if (!whole)
+		return e != WALK_BAD;
 	return e == WALK_END && (!walk_whole(w) || (st->flags & F_SIG ? cur_left(&body) == 0
 								      : tail_ok(cur_left(&body))));
 }
@@ -66,10 +68,16 @@ body_is_cipher(
 		return false;
 	if (cur_left(&body) < TYPE_BYTES) /* no cipher text is that short, [P6] 6.7.2.5 */
 		return false;
-	plain = whole ? body_is_clear(st, body, w) : body_plausible(body.p);
-	if (d->flags & D_CRYPT) {
-		*a |= plain && whole ? UA_A(MODE_CHANGED) : 0;
-		return !(plain && whole);
+	plain = body_is_clear(st, body, whole, w);
+	if (d->flags & D_CRYPT && !whole && (st->dir[1].flags & D_CRYPT))
+		return true; /* the server has said cipher text too: chance, if it looks like a body */
+	if (plain && st->mode == MODE_CRYPT) {
+		/* Junk in front made it look like cipher text; it is mode Sign, and stays it. */
+		*a |= UA_A(MODE_CHANGED);
+		mode_set(st, MODE_SIGN);
+		for (unsigned i = 0; i < 2; i++)
+			st->dir[i].flags = (uint8_t)((st->dir[i].flags & ~D_CRYPT) | D_PLAIN);
+		return false;
 	}
 	if (plain && whole)
 		d->flags |= D_PLAIN;
@@ -102,6 +110,8 @@ cipher_chunk(struct dis_call *call, const struct sym *h, uint64_t a, unsigned di
 	st->props.num[N_CHUNKS] = 1;
 	st->props.known |= KNOW(N_MESSAGE) | KNOW(N_CHUNKS) | KNOW(N_CHUNK);
 	st->props.na = (NA_TOKEN | NA_APP) & ~st->props.known; /* nobody will ever see them */
+	if (dir == 1 && !(st->dir[0].flags & D_TOKEN) && !call->midstream && !st->lost[0])
+		a |= FACT_A_UNSOLICITED; /* the client has said nothing on this channel */
 	if (fact_emit(call, &f, a | FACT_A_ENCRYPTED | size_check(&st->dir[dir], h->size, 1, 0)) &&
 	    !(a & malformed_bits)) {
 		token_keep(st, dir, h->channel, h->token);
@@ -187,7 +197,7 @@ body_walk(struct body *b, struct cur *c, struct fact *f)
 	while ((e = walk_next(w, c)) > WALK_MORE) {
 		if (__builtin_expect(e == WALK_NODE, 1)) {
 			if (b->n_nodes == 0)
-				node_item(b->st->names, &w->node, b->x->name[0], &f->item);
+				node_item(b->st->names, w, b->x->name[0], &f->item);
 			body_node(b);
 		} else if (e == WALK_HEADER) {
 			b->header = true;
@@ -302,6 +312,9 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 			if (first)
 				b.a |= UA_A(INTERLEAVED);
 		}
+		if (__builtin_expect(b.a & (UA_A(CHANNEL) | UA_A(TOKEN) | UA_A(SEQ_REPEAT)), 0) &&
+		    (kind != 'F' || flags & D_MSG))
+			b.a |= UA_A(CHUNK_ASTRAY);
 	}
 	if (__builtin_expect(kind == 'A', 0)) {
 		if (at.end)
@@ -462,6 +475,9 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	} else if (!clo) {
 		if (ops[opx].sets & (S_SESSION | S_BROWSE))
 			session_request(&b, w->service);
+		if (__builtin_expect(chunks > 1 || b.a & UA_A(REQUEST_IN_USE), 0) &&
+		    pair_void(st, h->request))
+			b.extra = 0;
 		pair_push(st, h->request, w->service, b.extra);
 	}
 }

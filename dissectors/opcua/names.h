@@ -39,6 +39,7 @@ struct names {
 	uint32_t slots;	     /* a power of two */
 	uint32_t n_alias;
 	uint32_t asked;	     /* place where to look for the next ASKED record */
+	uint32_t session;    /* whose aliases they are: session_of() */
 	bool full;	     /* the message being read has found no room */
 	bool lost;	     /* an alias is not found by its hash: can hardly happen */
 	uint16_t ns[NS_MAX]; /* places of URIs, 0 = not known */
@@ -233,6 +234,29 @@ names_next(struct names *n, uint32_t place, uint8_t kind)
 		place += rec_units((uint32_t)r->alias_len + r->text_len);
 	}
 	return 0;
+}
+
+/* May this session register nodes?  A connection may carry several, which may give one
+ * alias to different nodes; the aliases of one are remembered. */
+static bool
+names_of(struct names *n, uint32_t session)
+{
+	return !n || n->session == session ||
+	       (n->n_alias == 0 && names_next(n, names_first(n), REC_ASKED) == 0);
+}
+
+/* The session that registered nodes is over. */
+static void
+names_forget(struct names *n)
+{
+	for (uint32_t p = names_first(n); p < n->used / 4;) {
+		struct rec *r = rec_at(n, p);
+
+		if (r->kind != REC_NS)
+			r->kind = REC_DEAD;
+		p += rec_units((uint32_t)r->alias_len + r->text_len);
+	}
+	n->n_alias = 0;
 }
 
 /* All records of one kind become another. */

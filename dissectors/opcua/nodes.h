@@ -14,16 +14,25 @@
 
 enum space { SPACE_NODE = 0 };
 
+/* The session that a request belongs to, as a number. */
+static inline uint32_t
+session_of(const struct walk *w)
+{
+	return (uint32_t)(w->auth ^ w->auth >> 32);
+}
+
 /* Text of a node in buf (WALK_TEXT_MAX), an alias resolved; 0: none that means it alone. */
 static inline uint32_t
-node_name(struct names *names, const struct walk_node *node, char *buf)
+node_name(struct names *names, const struct walk *w, char *buf)
 {
+	const struct walk_node *node = &w->node;
 	uint32_t n;
 
 	if (__builtin_expect(node->flags & NODE_NAMELESS, 0))
 		return 0;
 	n = walk_node_text(node, buf);
-	if (__builtin_expect(names && names->n_alias, 0) && node->role != ROLE_ALIAS) {
+	if (__builtin_expect(names && names->n_alias, 0) && node->role != ROLE_ALIAS &&
+	    names->session == session_of(w)) {
 		const struct rec *r = names_lookup(names, buf, n);
 
 		if (r) {
@@ -55,8 +64,10 @@ node_uri(struct names *names, struct fact_item *out)
 }
 
 static inline void
-node_item(struct names *names, const struct walk_node *node, char *buf, struct fact_item *out)
+node_item(struct names *names, const struct walk *w, char *buf, struct fact_item *out)
 {
+	const struct walk_node *node = &w->node;
+
 	out->space = SPACE_NODE;
 	out->access = node->access == ACC_READ ? ACC_READ : ACC_WRITE;
 	out->enc = ENC_NONE;
@@ -68,7 +79,7 @@ node_item(struct names *names, const struct walk_node *node, char *buf, struct f
 	out->vals = NULL;
 	out->uri = NULL;
 	out->uri_len = 0;
-	out->name_len = node_name(names, node, buf);
+	out->name_len = node_name(names, w, buf);
 	out->name = out->name_len ? buf : NULL;
 	if (__builtin_expect(names != NULL, 0) && out->name_len) {
 		node_uri(names, out);
@@ -78,7 +89,7 @@ node_item(struct names *names, const struct walk_node *node, char *buf, struct f
 	}
 }
 
-/* Node number at + 1 of the chunk; NULL when there is none. */
+/* Node number at + 1 of the chunk, in x->again; NULL when there is none. */
 static const struct walk_node *
 nodes_step(struct ua_ext *x)
 {
@@ -110,16 +121,14 @@ static bool
 nodes_next(const struct fact *f, struct fact_iter *it, struct fact_item *out)
 {
 	struct ua_ext *x = (struct ua_ext *)(uintptr_t)f->ext; /* ours, and on our stack */
-	const struct walk_node *node = NULL;
-
 	if (!x->walking || x->at > it->i)
 		nodes_rewind(x);
 	while (x->at <= it->i)
-		if (!(node = nodes_step(x))) {
+		if (!nodes_step(x)) {
 			x->walking = false;
 			return false;
 		}
-	node_item(x->st->names, node, x->name[1], out);
+	node_item(x->st->names, &x->again, x->name[1], out);
 	return true;
 }
 

@@ -245,12 +245,14 @@ static void
 opn_props(struct ua *st, const struct opn *o, const struct ua_ext *x)
 {
 	bool other = st->policy != o->policy;
+	/* Midstream, bodies may have shown it before. */
+	bool plain = st->policy == POLICY_UNKNOWN && (st->dir[0].flags & D_PLAIN);
 
 	policy_set(st, o->policy);
 	if (o->clear)
-		mode_set(st, o->mode);
+		mode_set(st, MODE_NONE); /* whatever it says: nothing protects it */
 	else if (other)
-		mode_set(st, MODE_UNKNOWN); /* the first body will show */
+		mode_set(st, plain ? MODE_SIGN : MODE_UNKNOWN); /* the first body will show */
 	if (st->mode == MODE_UNKNOWN && !o->clear)
 		st->props.na |= NA_MODE;
 	st->props.known &= ~KNOW_TEXT(T_THUMBPRINT);
@@ -317,6 +319,8 @@ open_channel(struct dis_call *call, struct cur c, uint32_t type, uint32_t size)
 	}
 	if (MSG_KIND(type) != 'F')
 		a |= UA_A(CHUNK_TYPE);
+	if (dir == 1 && !o.clear && st->policy == POLICY_UNKNOWN && !call->midstream)
+		a |= FACT_A_UNSOLICITED; /* its request id is cipher text, but there was no request */
 	a |= opn_check(st, dir, &o);
 
 	props = st->props;

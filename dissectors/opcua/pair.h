@@ -49,6 +49,23 @@ pair_check(const struct ua *st, uint32_t request)
 	return a;
 }
 
+/*
+ * Whose answer is whose cannot be told among requests with the same id: what an open one
+ * expects of its answer is not to be believed of any.  True: there are such.
+ */
+static bool
+pair_void(struct ua *st, uint32_t request)
+{
+	bool any = false;
+
+	for (unsigned s = 0; s < PENDING; s++)
+		if ((st->open >> s & 1) && st->pending[s].request == request) {
+			st->pending[s].extra = 0;
+			any = true;
+		}
+	return any;
+}
+
 static inline void
 pair_push(struct ua *st, uint32_t request, uint8_t service, uint16_t extra)
 {

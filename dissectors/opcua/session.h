@@ -197,12 +197,15 @@ body_alias(struct body *b)
 	const struct walk_node *node = &b->w->node;
 	struct ua *st = b->st;
 	char text[WALK_TEXT_MAX];
-	uint32_t n = node_name(st->names, node, text);
+	uint32_t n = node_name(st->names, b->w, text), session = session_of(b->w);
 
 	switch (node->role) {
 	case ROLE_REGISTER:
-		if (!register_begin(st, b->request) || n == 0 || !names_ask(b->call, st, text, n))
+		if (!register_begin(st, b->request) || n == 0 || !names_of(st->names, session) ||
+		    !names_ask(b->call, st, text, n))
 			b->a |= UA_A(ALIAS_UNTRACKED);
+		else
+			st->names->session = session;
 		break;
 	case ROLE_ALIAS:
 		if (n == 0 || !st->registering || st->register_id != b->request ||
@@ -211,7 +214,7 @@ body_alias(struct body *b)
 		break;
 	case ROLE_UNREGISTER:
 		if (st->names && st->names->n_alias && !st->leaving &&
-		    !(node->flags & NODE_NAMELESS)) {
+		    st->names->session == session && !(node->flags & NODE_NAMELESS)) {
 			struct rec *r = names_lookup(st->names, text, walk_node_text(node, text));
 
 			if (r)
@@ -268,6 +271,9 @@ session_request(struct body *b, uint8_t service)
 	case SVC_ActivateSession:
 		st->flags |= F_ACTIVE;
 		break;
+	case SVC_CloseSession:
+		b->extra = st->names && st->names->session == session_of(b->w);
+		break;
 	case SVC_UnregisterNodes:
 		if (!st->leaving) {
 			st->leaving = 1;
@@ -292,6 +298,10 @@ session_answer(struct body *b, uint8_t service, bool bad)
 			    b->extra - 1u < TOKEN_UNKNOWN ? b->extra - 1u : UINT32_MAX;
 			st->props.known |= KNOW(N_TOKEN);
 		}
+		break;
+	case SVC_CloseSession:
+		if (!bad && b->extra && st->names)
+			names_forget(st->names);
 		break;
 	case SVC_RegisterNodes:
 		if (st->registering && st->register_id == b->request)

@@ -115,7 +115,7 @@ json_nodes(struct jw *w, const struct fact *f, struct ua_ext *x, enum json_nodes
 	for (uint32_t i = 0; i < f->n_items && (node = nodes_step(x)) != NULL; i++) {
 		switch (what) {
 		case JSON_NAMES: {
-			uint32_t n = node_name(x->st->names, node, x->name[1]);
+			uint32_t n = node_name(x->st->names, &x->again, x->name[1]);
 
 			jw_strn(w, NULL, n ? x->name[1] : "?", n ? n : 1);
 		} break;

@@ -139,7 +139,7 @@ struct walk_field {
 	uint64_t num;	  /* numbers; of text and bytes the length on the wire */
 	uint32_t len;	  /* min(length, WALK_NAME_MAX) */
 	uint32_t elem;	  /* WF_TEXT: which element of the array */
-	uint16_t index;	  /* which endpoint, which Read result; modulo 65536 */
+	uint16_t index;	  /* which endpoint, which Read result; at most 65535 */
 	uint8_t id;	  /* enum walk_field_id */
 	bool truncated;	  /* there was more than len */
 };

@@ -362,7 +362,8 @@ walk_run(struct walk *w, struct walk_in *in)
 			break;
 
 		case OP_NEXT_INDEX:
-			w->field.index++;
+			if (w->field.index < UINT16_MAX)
+				w->field.index++;
 			w->pc++;
 			break;
 		case OP_NEXT_ELEMENT:

@@ -190,9 +190,10 @@ walk_user_token(const struct walk_node *type, uint8_t enc)
 {
 	if (type->id_type != ID_NUMERIC || type->ns != 0 || enc == EXT_XML)
 		return TOKEN_UNKNOWN;
+	if (enc == EXT_NO_BODY) /* a null token is an anonymous one, [P4] 5.7.3.2, whatever its type */
+		return type->num == 0 || type->num == ID_ANONYMOUS_IDENTITY_TOKEN ? TOKEN_ANONYMOUS
+										  : TOKEN_UNKNOWN;
 	switch (type->num) {
-	case 0: /* a null token is an anonymous one, [P4] 5.7.3.2 */
-		return enc == EXT_NO_BODY ? TOKEN_ANONYMOUS : TOKEN_UNKNOWN;
 	case ID_ANONYMOUS_IDENTITY_TOKEN:
 		return TOKEN_ANONYMOUS;
 	case ID_USER_NAME_IDENTITY_TOKEN:

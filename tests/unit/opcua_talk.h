@@ -13,8 +13,8 @@
  *   MSG, CLO           a body in words, see talk_body()
  *   { or }             bytes are lost to the server, to the client
  *
- * Words any of them may have: id=, token=, seq=, req= (else they count up), sig=N bytes
- * behind each body, cut=N bytes of body per chunk, kind=C|A, more=HEX behind the body.
+ * Words any of them may have: id=, token=, seq=, req= (else they count up), auth= of the
+ * session, sig=N bytes behind each body, cut=N bytes of body per chunk, kind=C|A, more=HEX behind the body.
  */
 #ifndef TESTS_OPCUA_TALK_H
 #define TESTS_OPCUA_TALK_H
@@ -127,10 +127,13 @@ put_type(struct buf *b, unsigned id)
 }
 
 static inline void
-put_request(struct buf *b, unsigned id)
+put_request(struct buf *b, unsigned id, unsigned auth)
 {
+	char token[32];
+
 	put_type(b, id);
-	put_node(b, "ns=1;i=77"); /* authentication token */
+	snprintf(token, sizeof(token), "ns=1;i=%u", auth ? auth : 77); /* authentication token */
+	put_node(b, token);
 	put_le(b, 0, 8);
 	put32(b, 7); /* handle */
 	put32(b, 0);
@@ -186,20 +189,20 @@ put_endpoint(struct buf *b, const char *what)
 /*
  * Read NODE[/ATTR]...    Write NODE[/ATTR]=INT32...  Browse NODE...  Call OBJECT METHOD
  * Watch NODE...          Register NODE...            Unregister NODE...  Publish
- * Create URI             Activate anonymous|username|certificate|issued   Close
+ * Create URI             Activate anonymous|username|certificate|issued|nobody   Close
  * Endpoints              Unknown (a type id of nobody)   Secure (CloseSecureChannel)
  * answers: Read: Read. STATUS, Namespaces URI..., Registered NODE..., Unregistered [STATUS],
- * Created ENDPOINT..., Activated [STATUS], Offers ENDPOINT..., Fault STATUS, Published,
+ * Created ENDPOINT..., Activated [STATUS], Closed, Offers ENDPOINT..., Fault STATUS, Published,
  * Browsed, Written, Raw HEX
  */
 static inline void
-talk_body(struct buf *b, char **w, unsigned n)
+talk_body(struct buf *b, char **w, unsigned n, unsigned auth)
 {
 	const char *op = w[0];
 
 	b->n = 0;
 	if (strcmp(op, "Read") == 0) {
-		put_request(b, 631);
+		put_request(b, 631, auth);
 		put_le(b, 0, 8);
 		put32(b, 0);
 		put32(b, n - 1);
@@ -215,7 +218,7 @@ talk_body(struct buf *b, char **w, unsigned n)
 			put_string(b, NULL);
 		}
 	} else if (strcmp(op, "Write") == 0) {
-		put_request(b, 673);
+		put_request(b, 673, auth);
 		put32(b, n - 1);
 		for (unsigned i = 1; i < n; i++) {
 			char *value = strrchr(w[i], '='), *slash = strchr(w[i], '/');
@@ -231,7 +234,7 @@ talk_body(struct buf *b, char **w, unsigned n)
 			put32(b, (uint32_t)number(value + 1));
 		}
 	} else if (strcmp(op, "Browse") == 0) {
-		put_request(b, 527);
+		put_request(b, 527, auth);
 		put_node(b, "0");
 		put_le(b, 0, 12);
 		put32(b, 0);
@@ -244,13 +247,13 @@ talk_body(struct buf *b, char **w, unsigned n)
 			put_le(b, 0, 8);
 		}
 	} else if (strcmp(op, "Call") == 0) {
-		put_request(b, 712);
+		put_request(b, 712, auth);
 		put32(b, 1);
 		put_node(b, w[1]);
 		put_node(b, w[2]);
 		put32(b, UINT32_MAX);
 	} else if (strcmp(op, "Watch") == 0) {
-		put_request(b, 751);
+		put_request(b, 751, auth);
 		put32(b, 1);
 		put32(b, 2);
 		put32(b, n - 1);
@@ -268,15 +271,15 @@ talk_body(struct buf *b, char **w, unsigned n)
 			put8(b, 1);
 		}
 	} else if (strcmp(op, "Register") == 0 || strcmp(op, "Unregister") == 0) {
-		put_request(b, op[0] == 'R' ? 560 : 566);
+		put_request(b, op[0] == 'R' ? 560 : 566, auth);
 		put32(b, n - 1);
 		for (unsigned i = 1; i < n; i++)
 			put_node(b, w[i]);
 	} else if (strcmp(op, "Publish") == 0) {
-		put_request(b, 826);
+		put_request(b, 826, auth);
 		put32(b, UINT32_MAX);
 	} else if (strcmp(op, "Create") == 0) {
-		put_request(b, 461);
+		put_request(b, 461, auth);
 		put_application(b, w[1]);
 		put_string(b, NULL);
 		put_string(b, "opc.tcp://server");
@@ -289,7 +292,7 @@ talk_body(struct buf *b, char **w, unsigned n)
 		unsigned id = w[1][0] == 'a' ? 321 : w[1][0] == 'u' ? 324 : w[1][0] == 'c' ? 327 : 940;
 		struct buf *t = calloc(1, sizeof(*t));
 
-		put_request(b, 467);
+		put_request(b, 467, auth);
 		put_string(b, NULL);
 		put_string(b, NULL);
 		put32(b, UINT32_MAX);
@@ -303,25 +306,29 @@ talk_body(struct buf *b, char **w, unsigned n)
 			put_string(t, NULL);
 		if (id == 940)
 			put_string(t, NULL);
-		put_type(b, id);
-		put8(b, 1);
-		put32(b, t->n);
-		put(b, t->b, t->n);
+		put_type(b, w[1][0] == 'n' ? 324 : id);
+		put8(b, w[1][0] != 'n'); /* nobody: the type of a user name, and none */
+		if (w[1][0] != 'n') {
+			put32(b, t->n);
+			put(b, t->b, t->n);
+		}
 		free(t);
 		put_string(b, NULL);
 		put_string(b, NULL);
 	} else if (strcmp(op, "Close") == 0) {
-		put_request(b, 473);
+		put_request(b, 473, auth);
 		put8(b, 1);
+	} else if (strcmp(op, "Closed") == 0) {
+		put_response(b, 476, 0);
 	} else if (strcmp(op, "Endpoints") == 0) {
-		put_request(b, 428);
+		put_request(b, 428, auth);
 		put_string(b, "opc.tcp://server");
 		put32(b, UINT32_MAX);
 		put32(b, UINT32_MAX);
 	} else if (strcmp(op, "Secure") == 0) {
-		put_request(b, 452);
+		put_request(b, 452, auth);
 	} else if (strcmp(op, "Unknown") == 0) {
-		put_request(b, 999);
+		put_request(b, 999, auth);
 	} else if (strcmp(op, "Read.") == 0) {
 		put_response(b, 634, n > 1 ? (uint32_t)strtoul(w[1], NULL, 16) : 0);
 		put32(b, 0);
@@ -404,6 +411,7 @@ static inline void
 talk_say(struct talk *t, char **w, unsigned n)
 {
 	unsigned dir = w[0][0] == '<', at = 0, cut = t->cut, sig = t->sig, grant = t->token;
+	unsigned auth = 0;
 	uint32_t channel = t->channel, token = t->token, seq = t->seq[dir] + 1;
 	uint32_t req = dir == 0 ? t->req + 1 : t->req;
 	const char *kind = "F", *more = "", *type = w[1];
@@ -425,6 +433,8 @@ talk_say(struct talk *t, char **w, unsigned n)
 			seq = (uint32_t)strtoul(v + 1, NULL, 0);
 		else if (strncmp(w[i], "req=", 4) == 0)
 			req = (uint32_t)strtoul(v + 1, NULL, 0);
+		else if (strncmp(w[i], "auth=", 5) == 0)
+			auth = (unsigned)number(v + 1);
 		else if (strncmp(w[i], "cut=", 4) == 0)
 			cut = (unsigned)number(v + 1);
 		else if (strncmp(w[i], "sig=", 4) == 0)
@@ -487,7 +497,7 @@ talk_say(struct talk *t, char **w, unsigned n)
 		put32(&t->msg, seq);
 		put32(&t->msg, req);
 		if (dir == 0) {
-			put_request(&t->msg, 446);
+			put_request(&t->msg, 446, 0);
 			put32(&t->msg, 0);
 			put32(&t->msg, renew);
 			put32(&t->msg, at > 1 ? (uint32_t)number(word[1]) : 1);
@@ -506,7 +516,7 @@ talk_say(struct talk *t, char **w, unsigned n)
 		talk_end(t, dir);
 		return;
 	}
-	talk_body(&t->body, word, at);
+	talk_body(&t->body, word, at, auth);
 	for (const char *p = more; p[0] && p[1]; p += 2) {
 		char two[3] = {p[0], p[1], 0};
 

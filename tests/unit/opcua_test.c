@@ -239,7 +239,7 @@ static const struct test_case cases[] = {
 	{0, "> HEL; < ACK; > OPN None 1", "request OpenSecureChannel ? policy=None mode=None user=-"},
 	{0, OPEN, "response OpenSecureChannel ? policy=None mode=None user=-"},
 	{0, "> HEL; < ACK; > OPN None 2",
-	    "request OpenSecureChannel !mode_mismatch ? policy=None mode=Sign user=-"},
+	    "request OpenSecureChannel !mode_mismatch ? policy=None mode=None user=-"},
 	{0, "> HEL; < ACK; > OPN Basic256Sha256",
 	    "request OpenSecureChannel ? policy=Basic256Sha256 mode=- user=- cert=735a"},
 	{0, "> HEL; < ACK; > OPN Rot13",
@@ -252,9 +252,9 @@ static const struct test_case cases[] = {
 	{0, OPEN "> OPN None 1 renew", "request OpenSecureChannel ? policy=None mode=None user=-"},
 	{0, OPEN "> OPN None 1 renew id=6", "request OpenSecureChannel !channel_unknown ? policy=None mode=None user=-"},
 	{0, OPEN "> OPN Basic256Sha256 2 renew",
-	    "request OpenSecureChannel !policy_mismatch ? policy=Basic256Sha256 mode=- user=- cert=735a"},
+	    "malformed OpenSecureChannel !policy_mismatch ? policy=Basic256Sha256 mode=- user=- cert=735a"},
 	{0, "> HEL; < ACK; > OPN None; < OPN Basic256Sha256",
-	    "response OpenSecureChannel !policy_mismatch ? policy=None mode=None user=-"},
+	    "malformed OpenSecureChannel !policy_mismatch ? policy=None mode=None user=-"},
 	{0, OPEN "> MSG Read 1 id=6", "request Read !channel_unknown ? policy=None mode=None r i=1/13"},
 	{0, OPEN "> MSG Read 1 token=8", "request Read !token_unknown ? policy=None mode=None r i=1/13"},
 	{0, "> HEL; < ACK; > MSG Read 1", "request Read !channel_unknown ? r i=1/13"},
@@ -287,6 +287,8 @@ static const struct test_case cases[] = {
 	    "request Read ? policy=None mode=None app=urn:me r i=1/13"}, /* not yet answered */
 	{0, OPEN "> MSG Create urn:me; < MSG Created None; > MSG Activate issued; < MSG Activated; > MSG Read 1",
 	    "request Read ? policy=None mode=None user=issued app=urn:me r i=1/13"},
+	{0, OPEN "> MSG Create urn:me; < MSG Created None; > MSG Activate nobody",
+	    "request ActivateSession ? policy=None mode=None user=? app=urn:me"}, /* taken for anonymous */
 	{0, OPEN "> MSG Create urn:me; < MSG Created None; > MSG Activate username;"
 	    "< MSG Activated 80210000; > MSG Read 1",
 	    "request Read ? policy=None mode=None app=urn:me r i=1/13"},
@@ -380,9 +382,28 @@ static const struct test_case cases[] = {
 	{0, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Raw " CIPHER,
 	    "request encrypted !encrypted ? policy=Basic256Sha256 mode=SignAndEncrypt user=- cert=735a"},
 	{0, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Raw " CIPHER "; > MSG Read 1 sig=32",
-	    "request Read !mode_changed ? policy=Basic256Sha256 mode=SignAndEncrypt cert=735a r i=1/13"},
+	    "request Read !mode_changed ? policy=Basic256Sha256 mode=Sign cert=735a r i=1/13"},
 	{0, SESSION "> MSG Raw " CIPHER,
 	    "malformed unknown !body_bad ? policy=None mode=None user=anonymous app=urn:me"},
+	/* ... also when junk was to make it look encrypted, and the rest comes in chunks */
+	{0, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Raw " CIPHER
+	    "; > MSG Read ns=2;s=A ns=2;s=B sig=32 cut=50",
+	    "request Read ? policy=Basic256Sha256 mode=Sign cert=735a r ns=2;s=A/13 r ns=2;s=B/13"},
+	{0, "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Raw " CIPHER
+	    "; < MSG Fault 800b0000 sig=32; > MSG Raw " CIPHER,
+	    "malformed unknown !body_bad ? policy=Basic256Sha256 mode=Sign cert=735a"},
+	{0, "> RHE; > OPN Basic256Sha256",
+	    "response OpenSecureChannel !unsolicited ? user=-"},
+	{0, "> RHE; < OPN Basic256Sha256; > OPN Basic256Sha256; > MSG Raw " CIPHER,
+	    "response encrypted !channel_unknown !unsolicited !encrypted ? policy=Basic256Sha256 mode=SignAndEncrypt user=-"
+	    " cert=735a"},
+	/* chunks that the server may pass over hide what follows */
+	{0, SESSION "> MSG Read 1 kind=C id=6",
+	    "malformed Read !channel_unknown !chunk_astray ? policy=None mode=None user=anonymous app=urn:me"},
+	{0, SESSION "> MSG Read 1 kind=C token=8",
+	    "malformed Read !token_unknown !chunk_astray ? policy=None mode=None user=anonymous app=urn:me"},
+	{0, SESSION "> MSG Read 1 kind=C; > MSG Read 1 req=4 seq=4",
+	    "malformed Read !body_long !sequence_repeat !chunk_astray ? policy=None mode=None user=anonymous app=urn:me"},
 	/* midstream: nothing is known, readable bodies are read */
 	{1, "> MSG Write ns=2;s=A=1", "request Write ? w ns=2;s=A/13"},
 	{1, "> MSG Write ns=2;s=A=1 sig=32", "request Write ? w ns=2;s=A/13"},
@@ -392,12 +413,18 @@ static const struct test_case cases[] = {
 	{1, "> MSG Raw " CIPHER, "request encrypted !encrypted ? user=-"},
 	{1, "> MSG Read.; < MSG Read 1", "request Read ? r i=1/13"}, /* the server opened it */
 	{1, "> MSG Read 1; > OPN Basic256Sha256 2 renew; < OPN Basic256Sha256; > MSG Read 1 sig=32 token=10",
-	    "request Read ? policy=Basic256Sha256 cert=735a r i=1/13"},
+	    "request Read ? policy=Basic256Sha256 mode=Sign cert=735a r i=1/13"},
 	/* namespaces */
 	{0, SESSION "> MSG Read 2255; < MSG Namespaces http://opcfoundation.org/UA/ urn:server http://plant/;"
 	    "> MSG Read ns=2;s=A ns=1;i=4 ns=3;i=5",
 	    "request Read ? policy=None mode=None user=anonymous app=urn:me r ns=2;s=A/13{http://plant/}"
 	    " r ns=1;i=4/13{urn:server} r ns=3;i=5/13"},
+	{0, SESSION "> MSG Read 2255 req=9; > MSG Read ns=2;s=Mine req=9; < MSG Read.; < MSG Namespaces a b forged;"
+	    "> MSG Read ns=2;s=A", /* whose answer is it? */
+	    "request Read ? policy=None mode=None user=anonymous app=urn:me r ns=2;s=A/13"},
+	{0, SESSION "> MSG Read 2255 req=9 cut=40; > MSG Read ns=2;s=Mine req=9 cut=40; < MSG Read.;"
+	    "< MSG Namespaces a b forged; > MSG Read ns=2;s=A",
+	    "request Read ? policy=None mode=None user=anonymous app=urn:me r ns=2;s=A/13"},
 	{0, SESSION "> MSG Read 2254; < MSG Namespaces a b c; > MSG Read ns=2;s=A",
 	    "request Read ? policy=None mode=None user=anonymous app=urn:me r ns=2;s=A/13"},
 	{0, SESSION "> MSG Read 2255/4; < MSG Namespaces a b c; > MSG Read ns=2;s=A",
@@ -424,6 +451,17 @@ static const struct test_case cases[] = {
 	{0, SESSION "> MSG Register ns=2;s=A; < MSG Registered ns=9;i=1; > MSG Unregister ns=9;i=1;"
 	    "< MSG Unregistered 80100000; > MSG Read ns=9;i=1",
 	    "request Read ? policy=None mode=None user=anonymous app=urn:me r ns=2;s=A/13"},
+	/* of the session that registered them */
+	{0, SESSION "> MSG Register ns=2;s=A; < MSG Registered ns=9;i=1; > MSG Write ns=9;i=1=5 auth=78",
+	    "request Write ? policy=None mode=None user=anonymous app=urn:me w ns=9;i=1/13"},
+	{0, SESSION "> MSG Register ns=2;s=A; < MSG Registered ns=9;i=1; > MSG Register ns=2;s=B auth=78",
+	    "malformed RegisterNodes !alias_untracked ? policy=None mode=None user=anonymous app=urn:me"},
+	{0, SESSION "> MSG Register ns=2;s=A; < MSG Registered ns=9;i=1; > MSG Close; < MSG Closed;"
+	    "> MSG Register ns=2;s=B auth=78; < MSG Registered ns=9;i=1; > MSG Write ns=9;i=1=5 auth=78",
+	    "request Write ? policy=None mode=None user=anonymous app=urn:me w ns=2;s=B/13"},
+	{0, SESSION "> MSG Register ns=2;s=A; < MSG Registered ns=9;i=1; > MSG Close; < MSG Fault 80250000;"
+	    "> MSG Register ns=2;s=B auth=78",
+	    "malformed RegisterNodes !alias_untracked ? policy=None mode=None user=anonymous app=urn:me"},
 	{1, "< MSG Registered ns=9;i=1", "malformed RegisterNodes !alias_untracked ?"},
 };
 
@@ -843,6 +881,15 @@ static const struct policy_case policy_cases[] = {
 	    "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Raw " CIPHER, DENY, 0},
 	{"      encrypted: endpoint-only\n      security: {modes: [SignAndEncrypt]}\n" RULES,
 	    SESSION "> MSG Raw " CIPHER, DENY, 0}, /* it is none */
+	{"      encrypted: endpoint-only\n      security: {modes: [Sign, SignAndEncrypt]}\n" RULES,
+	    "> HEL; < ACK; > OPN Basic256Sha256; < OPN Basic256Sha256; > MSG Raw " CIPHER
+	    "; > MSG Write ns=2;s=Other=5 sig=32 cut=30", DENY, 0}, /* it is readable */
+	{"      security: {modes: [SignAndEncrypt]}\n" RULES,
+	    "> HEL; < ACK; > OPN None 3; < OPN None grant=9; > MSG Read ns=2;s=A", DENY, 0}, /* so it says */
+	{"      security: {policies: [Basic256Sha256]}\n" RULES,
+	    OPEN "> OPN Basic256Sha256; > MSG Read ns=2;s=A", DENY, 0}, /* so it asks */
+	{"      security: {user-tokens: [username]}\n" RULES,
+	    OPEN "> MSG Create urn:me; < MSG Created None; > MSG Activate nobody", DENY, 0},
 	/* midstream */
 	{FLOOR RULES, "> MSG Read ns=2;s=A", DENY, 1},
 	{"      midstream: learn-once\n" FLOOR RULES, "> MSG Read ns=2;s=A", OK, 1},
