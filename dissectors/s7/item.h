@@ -31,6 +31,8 @@ enum syntax { SYN_ANY = 0x10, SYN_NCK = 0x82, SYN_NCK_M, SYN_NCK_I, SYN_DRIVE = 
 #define ITEM_ANY    12 /* bytes of an S7ANY specification */
 #define ITEM_HEAD   3  /* 0x12, length, syntax */
 #define TYPE_BIT    1
+#define TYPE_NUMBERS 28 /* counter, timer, and those of the 200: areas have the same codes */
+#define TYPE_NUMBERS_LAST 31
 #define VAL_OK	    0xff
 
 /* Area of S7ANY to space + 1; 0 = unknown. */
@@ -98,6 +100,7 @@ struct walk {
 	uint8_t runs;  /* byte runs left of a DB-READ */
 	bool fill;     /* the last specification had an odd length */
 	bool write;    /* values follow in data, one per specification */
+	bool vague;    /* where the next value begins, servers may see otherwise */
 };
 
 /* What an item asks or brings, beside the fact_item. */
@@ -107,6 +110,14 @@ struct walk_out {
 };
 #define BYTES_UNKNOWN (1u << 24)
 
+/* Counters and timers have types of their own, which have their own area: servers look at
+ * either to tell whether an address is a number or a bit. */
+static inline bool
+type_of_numbers(uint8_t type)
+{
+	return type >= TYPE_NUMBERS && type <= TYPE_NUMBERS_LAST;
+}
+
 static inline struct walk_out
 item_any(const uint8_t *p, struct fact_item *it)
 {
@@ -115,7 +126,8 @@ item_any(const uint8_t *p, struct fact_item *it)
 	uint8_t space = area_space[p[8]], type = p[3];
 
 	bits = type < sizeof(type_bits) ? type_bits[type] : 0;
-	if (__builtin_expect(space == 0 || bits == 0, 0)) {
+	if (__builtin_expect(space == 0 || bits == 0 ||
+	    type_of_numbers(type) != type_of_numbers(p[8]), 0)) {
 		item_nowhere(it);
 		o.anomalies = space == 0 ? S7_A(AREA_UNKNOWN) : S7_A(TYPE_UNKNOWN);
 		o.bytes = BYTES_UNKNOWN;
@@ -226,6 +238,7 @@ item_rare(struct walk *w, uint8_t syntax, struct cur c, struct fact_item *it)
 		n = cur_u8(&c);
 		item_set(it, SPACE_NCK, a << 8 | n, b << 16 | line, 1);
 		it->count = cur_u8(&c);
+		it->count += it->count == 0; /* who knows what no line means to the device */
 		break;
 	case SYN_DRIVE: /* 1 and 2 bytes unknown, drive, parameter, index */
 		cur_skip(&c, 3);
@@ -284,6 +297,18 @@ answer_take(struct cur *c, bool more, uint8_t *code, uint8_t *type, uint32_t *by
 	return value_take(c, more, code, type, bytes);
 }
 
+/*
+ * Is it beyond doubt how long the value with this head is?  Of type 6 some servers count
+ * bits and some bytes, and bits that fill no byte are rounded up or down.
+ */
+static inline bool
+value_certain(const uint8_t *head)
+{
+	unsigned type = head[1], n = be16(head + 2);
+
+	return type == 4 || type == 5 ? n % 8 == 0 : type == 3 ? n == 1 : type == 7 || type == 9;
+}
+
 /* The bytes to be written, when they can be told apart by address. */
 static inline uint64_t
 item_values(struct walk *w, struct fact_item *it, uint32_t want)
@@ -291,10 +316,12 @@ item_values(struct walk *w, struct fact_item *it, uint32_t want)
 	uint8_t code, type;
 	uint32_t n;
 	const uint8_t *p = value_take(&w->data, w->wire != 0, &code, &type, &n);
+	bool vague = w->vague;
 
 	if (!p)
 		return S7_A(BODY_SHORT);
-	if (it->space == SPACE_NOWHERE || want == BYTES_UNKNOWN)
+	w->vague |= !value_certain(p - 4);
+	if (it->space == SPACE_NOWHERE || vague || want == BYTES_UNKNOWN)
 		return 0;
 	if (n != want)
 		return S7_A(VALUE_LENGTH);
@@ -361,7 +388,8 @@ walk_save(const struct walk *w, struct fact_iter *it)
 {
 	it->p = w->spec.p;
 	it->scratch[0] = (uint64_t)(uintptr_t)w->data.p;
-	it->scratch[1] = w->wire | (uint64_t)w->runs << 16 | (uint64_t)w->fill << 24;
+	it->scratch[1] = w->wire | (uint64_t)w->runs << 16 | (uint64_t)w->fill << 24 |
+	    (uint64_t)w->vague << 25;
 }
 
 /* The fact's iterator over variable specifications. */
@@ -378,6 +406,7 @@ next_variable(const struct fact *f, struct fact_iter *it, struct fact_item *out)
 		w.wire = (uint16_t)it->scratch[1];
 		w.runs = (uint8_t)(it->scratch[1] >> 16);
 		w.fill = it->scratch[1] >> 24 & 1;
+		w.vague = it->scratch[1] >> 25 & 1;
 	} else {
 		(void)walk_next(&w, out);
 	}
@@ -402,6 +431,8 @@ vartab_take(struct cur *c, uint8_t access, struct fact_item *it)
 	static const uint8_t widths[] = {1, 1, 2, 4};
 	unsigned area = cur_u8(c), n = cur_u8(c), db = cur_be16(c), at = cur_be16(c);
 	struct walk_out o = {0, 0};
+
+	n += n == 0; /* who knows what no repetition means to the device */
 
 	item_clear(it, access);
 	if (!cur_ok(c)) {

