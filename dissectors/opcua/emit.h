@@ -121,12 +121,16 @@ logical_dir(const struct dis_call *call)
 static bool
 fact_emit(struct dis_call *call, struct fact *f, uint64_t a)
 {
+	struct ua *st = call->state;
+
 	if (a & malformed_bits) {
 		f->kind = FACT_MALFORMED;
 		f->n_items = 0;
 		f->next = NULL;
 	}
 	f->anomalies = a;
+	/* Which endpoint was named is asked of the Hello that names it. */
+	st->props.na |= KNOW_TEXT(T_ENDPOINT) & ~st->props.known;
 	return dis_emit(call->sink, f);
 }
 

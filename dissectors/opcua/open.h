@@ -46,6 +46,7 @@ transport(struct dis_call *call, struct cur c, uint32_t type, uint32_t size)
 	uint32_t t = MSG_TYPE(type);
 	struct ua_ext x;
 	struct fact f;
+	bool on;
 
 	fact_begin(call, &f, &x, type, size);
 	fact_op(&f, opx[t == HEL ? 0 : t == ACK ? 1 : t == ERR ? 2 : 3]);
@@ -75,7 +76,14 @@ transport(struct dis_call *call, struct cur c, uint32_t type, uint32_t size)
 	    ((st->dir[1].chunk_max && x.send > st->dir[1].chunk_max) ||
 		x.receive > st->dir[0].chunk_max))
 		a |= UA_A(BUFFER_SIZE);
-	if (!fact_emit(call, &f, a) || (a & malformed_bits))
+	if (t == HEL && !(a & malformed_bits)) {
+		st->props.text[T_ENDPOINT].p = x.text[X_ENDPOINT].p;
+		st->props.text[T_ENDPOINT].n = x.text[X_ENDPOINT].n;
+		st->props.known |= KNOW_TEXT(T_ENDPOINT);
+	}
+	on = fact_emit(call, &f, a);
+	st->props.known &= ~KNOW_TEXT(T_ENDPOINT); /* it was the PDU's */
+	if (!on || (a & malformed_bits))
 		return;
 	if (t == HEL || t == ACK)
 		st->flags |= F_SEEN;

@@ -853,6 +853,11 @@ static const struct policy_case policy_cases[] = {
 	{RULES, SESSION "> MSG Register ns=3;s=Other", DENY, 0},
 	/* a floor */
 	{FLOOR RULES, "> HEL", OK, 0},
+	/* the endpoint that the Hello names */
+	{"      security: {endpoints: [\"opc.tcp://serv*\"]}\n" RULES, "> HEL", OK, 0},
+	{"      security: {endpoints: [\"opc.tcp://other*\"]}\n" RULES, "> HEL", DENY, 0},
+	{"      security: {endpoints: [\"opc.tcp://serv*\"]}\n" RULES,
+	    SESSION "> MSG Write ns=2;s=Recipe.1=5", OK, 0},
 	/* a channel without security is for discovery, and nothing else */
 	{FLOOR RULES, "> HEL; < ACK; > OPN None 1", OK, 0},
 	{FLOOR RULES, OPEN "> MSG Endpoints", OK, 0},
