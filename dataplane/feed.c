@@ -111,6 +111,24 @@ lose_step(struct engine *e, struct flow *f, unsigned dir, enum policy_cond c, co
 	return true;
 }
 
+/*
+ * The PDU at the carry's front is done.  What a FRAME_NEED brought in behind it is the front of
+ * the next; returns how much of that came with the segment at hand (of which fresh).
+ */
+static uint32_t
+carry_shift(struct engine *e, struct tcp_dir *d, uint32_t done, uint32_t fresh)
+{
+	uint8_t *data = cell_at(&e->cells, d->carry)->data;
+
+	d->carry_len -= done;
+	if (d->carry_len == 0) {
+		drop_carry(e, d);
+		return 0;
+	}
+	memmove(data, data + done, d->carry_len);
+	return fresh < d->carry_len ? fresh : d->carry_len;
+}
+
 /* A carry cell that holds at least want bytes, contents kept. */
 static bool
 carry_room(struct engine *e, struct tcp_dir *d, uint32_t want)
@@ -213,6 +231,7 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 	const struct dissector *ds = dissectors[f->dis];
 	struct tcp_dir *d = &f->dir[dir];
 	const uint8_t *front = seg.p;
+	bool anew = false;  /* they begin a PDU: there is nothing to go on from */
 	uint32_t grown = 0; /* bytes the carry got since frame() was asked: its length may be known now */
 
 	while (cur_left(&seg) > 0 || grown) {
@@ -221,6 +240,7 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 		bool held = d->carry != CELL_NONE;
 		struct cur w = seg;
 		int32_t n;
+		uint32_t fresh = grown;
 
 		if (d->flags & DIR_PART) {
 			if (!give_part(e, ds, d, &seg)) {
@@ -231,18 +251,21 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 		}
 		if (held)
 			w = cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len);
-		n = grown > 1 && ds->frame_on ?
+		n = grown > 1 && !anew && ds->frame_on ?
 		    ds->frame_on(w, (enum dis_dir)dir, f->variant, d->carry_len) :
 		    ds->frame(w, (enum dis_dir)dir, f->variant);
 		grown = 0;
+		anew = false;
 		e->call.variant = f->variant;
 		if (n == FRAME_OTHER)
 			n = or_ours(e, f, dir, w);
 		if (n > 0 && (uint32_t)n <= ds->max_pdu && (size_t)n <= cur_left(&w)) {
-			bool ok = give_pdu(e, ds, d, held ? w : cur_take(&seg, (size_t)n));
+			bool ok = give_pdu(e, ds, d, cur_take(held ? &w : &seg, (size_t)n));
 
-			if (held)
-				drop_carry(e, d);
+			if (held) {
+				grown = carry_shift(e, d, (uint32_t)n, fresh);
+				anew = true;
+			}
 			if (!ok) {
 				*reason = DROP_POLICY_PDU;
 				return start;
