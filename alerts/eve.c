@@ -271,8 +271,11 @@ object_text(struct eve *e, const struct record *r, const struct dis_schema *sc)
 		it.name_len = (uint32_t)strlen(r->item_name);
 	}
 	dissector_show_item(sc, &it, o->text, RECORD_NAME_MAX + 1);
-	if (r->n_items > 1)
-		strcat(o->text, ", ...");
+	if (r->n_items > 1) {
+		size_t n = strlen(o->text);
+
+		snprintf(o->text + n, sizeof(o->text) - n, ", ...");
+	}
 	o->sub = r->item_sub;
 	o->first = r->item_first;
 	o->count = r->item_count;

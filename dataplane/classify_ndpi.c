@@ -31,7 +31,7 @@ choose_protocols(struct ndpi_detection_module_struct *ndpi)
 }
 #pragma GCC diagnostic pop
 
-#if NDPI_MAJOR < 4 || (NDPI_MAJOR == 4 && NDPI_MINOR < 2)
+#if defined(NDPI_MAJOR) && (NDPI_MAJOR < 4 || (NDPI_MAJOR == 4 && NDPI_MINOR < 2))
 #error "nDPI 4.2 or newer"
 #endif
 
