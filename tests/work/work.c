@@ -28,7 +28,7 @@
 
 #define RULES	 400u
 #define FIXED	 (1000u + 20 * RULES) /* one request may cross the ranges of every rule, once */
-#define PER_BYTE 10u
+#define PER_BYTE 16u
 #define PDUS_MAX 600u /* of one protocol, from which the climb starts */
 #define LEN_MAX	 16384u
 #define ROUNDS	 20000u
