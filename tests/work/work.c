@@ -329,7 +329,7 @@ look(struct worst *w, uint64_t c, uint32_t n)
 		*w = (struct worst){c, n, share(c, n)};
 }
 
-/* tests/worst/<proto>-<n>: dir, variant, then the PDU; on an empty state. */
+/* tests/work/worst/<proto>-<n>: dir, variant, then the PDU; on an empty state. */
 static void
 saved(const struct dissector *d, struct dis_sink *sink, struct worst *w)
 {
