@@ -179,10 +179,12 @@ stream_attribute(struct cur *c, struct ext *x)
 
 /* Behind the request head; returns what the request is. */
 static uint8_t
-request(const struct conn *st, uint8_t opx, struct cur *c, bool goes_on, struct ext *x, uint64_t *a)
+request(const struct conn *st, uint8_t opx, struct cur *c, bool goes_on, bool before_us, struct ext *x,
+    uint64_t *a)
 {
-	/* A client may write what it likes into its head; the server gave the session. */
-	uint32_t session = st->session_known ? st->session : x->session;
+	/* A client may write what it likes into its head; the server gave the session,
+	 * perhaps before we came. */
+	uint32_t session = st->session_known ? st->session : before_us ? x->session : ID_NULL_SESSION;
 	struct cur body = *c;
 
 	if (opx == OPX_INIT_SSL || opx == OPX_UNKNOWN || opx == OPX_ERROR || opx == OPX_ERROR_2 ||

@@ -385,7 +385,8 @@ first(struct dis_call *call, struct cur *c, bool goes_on, struct fact *f, struct
 		x->session = f->unit = cur_be32(c);
 		x->present |= HAS(P_SESSION) | HAS(P_FLAGS);
 		x->flags = cur_u8(c);
-		fact_op(f, request(st, after->opx, c, goes_on, x, &f->anomalies));
+		fact_op(f, request(st, after->opx, c, goes_on, call->midstream || st->lost, x,
+			       &f->anomalies));
 		f->anomalies |= pair_check(st, x->seq);
 		if (st->session_known && x->session != st->session &&
 		    x->session != ID_NULL_SESSION && x->session != 0)

@@ -322,6 +322,8 @@ static const struct line functions[] = {
     {31, 0, OPEN, "response 1226 create_session", "\"error\":17"},
     {32, 0, OPEN ">2 " REQ("0542", "0002") "000003c0 01 01 8232 01 0017",
 	"request 1346 set_session_variables", "\"object\":960,\"count\":1"},
+    {86, 0, ">2 31 0000 0542 0000 0002 8a0e0001 34 8a0e0001 01 01 8232 01 0017",
+	"request 1346 set_multi_variables", NULL}, /* calls a data block its session */
     {33, 0, OPEN ">2 " REQ("0542", "0002") "00000400 01 01 8232 01 0017",
 	"request 1346 set_multi_variables", NULL},
     {34, 0, ">2 " REQ("04ca", "0002") "0000011d 0004 00 00000000 a1 000000d3 8769 00",
