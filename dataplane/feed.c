@@ -489,7 +489,11 @@ drop_state(struct engine *e, struct flow *f)
 	f->flags &= (uint8_t)~FLOW_STATE_CELL;
 }
 
-/* Bytes that waited for an owner, fed from a copy: they may be several PDUs. */
+/*
+ * Bytes that waited for an owner, fed from a copy: they may be several PDUs.  What is denied of
+ * them ends their direction, since they may be those of the segment at hand: owners that
+ * come and go ask for both sides.
+ */
 static bool
 feed_waiting(struct engine *e, struct flow *f, unsigned dir, enum drop_reason *reason)
 {
@@ -507,6 +511,8 @@ feed_waiting(struct engine *e, struct flow *f, unsigned dir, enum drop_reason *r
 	e->sink.tuple_ok = false;
 	set_call(e, f, dir, false);
 	ok = feed_loop(e, f, dir, cur_make(copy, n), reason) == n;
+	if (!ok)
+		d->flags |= DIR_BLOCKED;
 	e->sink.dir = old_dir;
 	e->sink.tuple_ok = false;
 	return ok;
@@ -556,10 +562,18 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 		if (!claim(e, f, who, variant))
 			goto no_room;
 		d->flags &= (uint8_t)~DIR_DESYNC;
-		/* Order of time: what the other side said waited longer. */
+		/* Order of time: what the other side said waited longer.  It may have sent
+		 * the owner away again; then this side still waits, with `taken` bytes of p. */
 		(void)feed_waiting(e, f, dir ^ 1, reason);
+		if (f->dis >= FLOW_DIS_NOBODY) {
+			*reason = DROP_NONE;
+			passed = feed_unclaimed(e, f, dir, p + taken, len - taken, reason);
+			return passed == 0 && *reason != DROP_NONE ? 0 : taken + passed;
+		}
 		if (!feed_waiting(e, f, dir, reason))
 			return 0;
+		if (f->dis >= FLOW_DIS_NOBODY)
+			return taken + feed_unclaimed(e, f, dir, p + taken, len - taken, reason);
 		set_call(e, f, dir, false);
 		passed = feed_loop(e, f, dir, cur_make(p + taken, len - taken), reason);
 		return taken + passed;
@@ -643,13 +657,12 @@ resync(const struct flow *f, unsigned dir, struct cur w)
 	    ds->frame(w, (enum dis_dir)dir, f->variant) == (int32_t)cur_left(&w);
 }
 
-uint32_t
-feed_bytes(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len,
+static uint32_t
+feed_segment(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len,
     enum drop_reason *reason)
 {
 	struct tcp_dir *d = &f->dir[dir];
 
-	e->handed = 0;
 	if (__builtin_expect(f->dis >= FLOW_DIS_NOBODY, 0))
 		return feed_unclaimed(e, f, dir, p, len, reason);
 	if (__builtin_expect(d->flags & DIR_DESYNC, 0)) {
@@ -667,6 +680,21 @@ feed_bytes(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uin
 	}
 	set_call(e, f, dir, false);
 	return feed_loop(e, f, dir, cur_make(p, len), reason);
+}
+
+uint32_t
+feed_bytes(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len,
+    enum drop_reason *reason)
+{
+	uint32_t passed;
+
+	e->handed = 0;
+	passed = feed_segment(e, f, dir, p, len, reason);
+	if (__builtin_expect(f->dir[e->sink.dir].flags & DIR_BLOCKED, 0) && passed == len) {
+		*reason = DROP_POLICY_PDU;
+		return 0;
+	}
+	return passed;
 }
 
 bool

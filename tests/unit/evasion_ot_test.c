@@ -79,6 +79,10 @@ static const struct game {
 	OPEN_S7 "> " DT("000c") "1603030040" STOP, NULL},
     {"stop behind a message of S7comm-plus", true,
 	OPEN_S7 "> " DT("0013") "7201000472010000 72010000" STOP, NULL},
+    {"S7comm-plus, while half an answer of S7 waits", true,
+	CONNECT "> " DT("0019") "3201 0000 0002 0008 0000 f0000001000101e0"
+	"< " DT("008d") "3203 0000 0002 0008 0000 0000 f0000001000100f0"
+	"> " DT("0013") "72010004 72010000 3a010000", NULL},
     {"stop with a reserved octet set", true,
 	OPEN_S7 "> 03010021 02f080" STOP_DATA, NULL},
     {"stop without a connection request", true, "> " STOP, NULL},
