@@ -688,7 +688,7 @@ test_why(void **state)
 	    "to    10.0.1.1 port 502: device \"plc\", zone \"cell\"\n"
 	    "conduit: \"hmi-plc\" (plant.yaml:15:5)\n"
 	    "toy: write_reg (code 6), unit 1\n"
-	    "   item 1: write reg 10..10\n"
+	    "   item 1: write reg 10\n"
 	    "      plant.yaml:23:11: deny rule \"no-program\": write_reg (code 6) is not among its functions\n"
 	    "      plant.yaml:24:11: deny rule \"hands-off\": 10 is not among the addresses it may write\n"
 	    "      plant.yaml:25:11: deny rule \"high\": 10 is not among the addresses it may write\n"
