@@ -346,6 +346,21 @@ port_hint(const struct dissector *ds, uint16_t port)
 	return false;
 }
 
+/* Does the policy say that this port speaks it? */
+static bool
+served(const struct engine *e, const struct flow *f, unsigned dis)
+{
+	return e->policy && f->bind.blocks != 0 && policy_serves(e->policy, &f->bind, (uint8_t)dis);
+}
+
+static bool
+is_whole(const struct dissector *ds, struct cur w, unsigned dir, uint8_t variant)
+{
+	int32_t n = ds->frame(w, (enum dis_dir)dir, variant);
+
+	return n > 0 && (size_t)n <= cur_left(&w);
+}
+
 static uint16_t
 server_port(const struct flow *f)
 {
@@ -377,8 +392,10 @@ turn_round(struct engine *e, struct flow *f)
  * with a whole PDU on a hinted port, since a first request with an unusual
  * function must not pass unread.  Inline, bytes that may be a header pass while
  * they are too few to be a PDU; from PROBE_DECIDE on the likeliest framing has it,
- * and what turns out otherwise loses step.  And inline a registered port speaks
- * the protocol's first framing only: bytes that are half a serial frame to us could
+ * and what turns out otherwise loses step.  On a port that is known, by registration or by the
+ * policy, half a PDU of any other protocol would pass, or not be told, with whatever it holds:
+ * such a one has to be whole, and inline is not asked at all.  And inline a registered port
+ * speaks the protocol's first framing only: bytes that are half a serial frame to us could
  * be junk and then a whole ADU to the device.
  */
 static enum dis_probe_result
@@ -387,8 +404,11 @@ ask(const struct engine *e, const struct flow *f, struct cur w, unsigned dir, bo
 {
 	enum dis_probe_result best = PROBE_NO;
 	uint16_t port = server_port(f);
+	bool known = false, foreign;
 
 	*hinted = false;
+	for (unsigned i = 0; i < n_dissectors; i++)
+		known |= port_hint(dissectors[i], port) || served(e, f, i);
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (unsigned i = 0; i < n_dissectors; i++) {
 			const struct dissector *ds = dissectors[i];
@@ -399,8 +419,13 @@ ask(const struct engine *e, const struct flow *f, struct cur w, unsigned dir, bo
 			if (hint != (pass == 0) || (datagram && !ds->datagrams))
 				continue;
 			*hinted |= hint || e->inline_mode;
+			foreign = known && !hint && !served(e, f, i);
+			if (foreign && e->inline_mode)
+				continue;
 			r = ds->probe(w, (enum dis_dir)dir, &v);
 			if (v != 0 && hint && e->inline_mode)
+				r = PROBE_NO;
+			if (foreign && cur_left(&w) >= PROBE_DECIDE && !is_whole(ds, w, dir, v))
 				r = PROBE_NO;
 			if (r == PROBE_MAYBE && (hint || e->inline_mode)) {
 				int32_t n = ds->frame(w, (enum dis_dir)dir, v);

@@ -585,3 +585,15 @@ policy_eval(const struct policy *p, const struct policy_bind *b, const struct fa
 		return eval_gated(p, b, blk, class, f);
 	return eval_rules(p, b, blk, class, f);
 }
+
+bool
+policy_serves(const struct policy *p, const struct policy_bind *b, uint8_t proto)
+{
+	uint32_t off;
+
+	if (b->conduit >= p->n_conduits)
+		return false;
+	if (proto >= p->n_protos || (off = p->block_of[b->conduit * p->n_protos + proto]) == 0)
+		return false;
+	return (((const struct tb_block *)(p->w + off))->port_bit & b->blocks) != 0;
+}

@@ -96,6 +96,9 @@ struct verdict policy_bind(const struct policy *pol, const struct net_tuple *t,
 struct verdict policy_eval(const struct policy *pol, const struct policy_bind *b,
     const struct fact *f);
 
+/* Has the conduit of a flow a block of this protocol that serves its port? */
+bool policy_serves(const struct policy *pol, const struct policy_bind *b, uint8_t proto);
+
 /* What to do about a condition on a flow (b may be NULL: no conduit yet). */
 struct verdict policy_condition(const struct policy *pol, const struct policy_bind *b,
     enum policy_cond c);

@@ -88,6 +88,8 @@ static const struct game {
     {"stop without a connection request", true, "> " STOP, NULL},
     {"stop in a DT that says more follows, then nothing", true,
 	OPEN_S7 "> 03000021 02f000" STOP_DATA "03000007 02f080" READ("0005"), NULL},
+    {"stop inside what begins like a serial frame of Modbus", true, "> 00147606006307 00" STOP, NULL},
+    {"stop inside what begins like a chunk of OPC UA", true, "> 4d53474600000100" STOP, NULL},
     {"write beside the range", true,
 	OPEN_S7 "> " DT("0025") "3201 0000 0005 000e 0006 0501 120a10020002000184000048 00040010 0001", NULL},
     {"write above the limit, read as bytes or as a word", true,
