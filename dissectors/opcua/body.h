@@ -14,7 +14,6 @@
 /* One chunk, or one piece of a chunk, of a message in the clear. */
 struct piece {
 	bool begin, end; /* of the chunk */
-	bool usual;	 /* a whole message, and nothing to find out first: body_usual() */
 	uint32_t rest;	 /* bytes of the chunk behind the piece */
 };
 
@@ -188,7 +187,7 @@ props_na(const struct ua *st, uint16_t opx)
 }
 
 /* Walk the bytes; how it ended. */
-static inline __attribute__((always_inline)) enum walk_event
+static inline enum walk_event
 body_walk(struct body *b, struct cur *c, struct fact *f)
 {
 	struct walk *w = b->w;
@@ -253,8 +252,8 @@ body_answers(struct body *b, uint8_t service)
 	return service;
 }
 
-/* The life of a chunk or piece.  Inlined where it is usual, with at's members constants. */
-static inline __attribute__((always_inline)) void
+/* The life of a chunk or piece. */
+static void
 body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piece at)
 {
 	struct ua *st = call->state;
@@ -262,8 +261,8 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	struct ua_dir *d = &st->dir[dir];
 	struct body b = {.call = call, .st = st, .request = h->request, .pair = PAIR_NONE};
 	uint32_t known = st->props.known, size = h->size - SYM_HEAD, chunks, bytes;
-	uint8_t kind = at.usual ? 'F' : MSG_KIND(h->type), flags = d->flags;
-	bool clo = !at.usual && MSG_TYPE(h->type) == CLO;
+	uint8_t kind = MSG_KIND(h->type), flags = d->flags;
+	bool clo = MSG_TYPE(h->type) == CLO;
 	bool first = at.begin, final = at.end && kind == 'F', copied = false, bad, emit;
 	enum walk_event e = WALK_MORE;
 	struct ua_ext x;
@@ -274,7 +273,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 
 	if (at.begin) {
 		b.a = call->anomalies;
-		if (!at.usual && !(st->flags & F_SEEN) && cur_left(&c) >= TYPE_BYTES) {
+		if (!(st->flags & F_SEEN) && cur_left(&c) >= TYPE_BYTES) {
 			bool response;
 
 			/* Midstream, the first body shows who is the server. */
@@ -291,7 +290,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 		if (clo && kind != 'F')
 			b.a |= UA_A(CHUNK_TYPE);
 	}
-	if (!at.usual && st->policy != POLICY_None && !(flags & D_PLAIN)) {
+	if (st->policy != POLICY_None && !(flags & D_PLAIN)) {
 		bool cipher = at.begin
 				  ? body_is_cipher(st, d, c, at.end && kind == 'F', &x.again, &b.a)
 				  : !(flags & D_PART_OK);
@@ -305,7 +304,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	}
 	if (at.begin) {
 		b.a |= seq_check(d, h->seq);
-		if (!at.usual && (flags & D_MSG)) {
+		if ((flags & D_MSG)) {
 			walk_copy(&x.before, &st->piece[dir].w);
 			copied = true;
 			first = d->request != h->request;
@@ -480,23 +479,6 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 			b.extra = 0;
 		pair_push(st, h->request, w->service, b.extra);
 	}
-}
-
-static __attribute__((noinline)) void
-body_general(struct dis_call *call, const struct sym *h, struct cur c, struct piece at)
-{
-	body_piece(call, h, c, at);
-}
-
-/* Nothing to find out first: a message in one chunk, none half said, bodies known to be
- * readable. */
-static inline bool
-body_usual(const struct ua *st, unsigned dir, uint32_t type)
-{
-	uint8_t flags = st->dir[dir].flags;
-
-	return type == (MSG | (uint32_t)'F' << 24) && (st->flags & F_SEEN) && !(flags & D_MSG) &&
-	       (st->policy == POLICY_None || (flags & D_PLAIN));
 }
 
 #endif /* OPCUA_BODY_H */

@@ -24,12 +24,13 @@
  * This file has the framing and what the engine calls.  open.h has HEL, ACK and OPN, body.h
  * MSG and CLO; channel.h channel, token, numbers, policy and mode; session.h what bodies say
  * of peers, endpoints and registered nodes; nodes.h the items; names.h what is leased for
- * names; pair.h who answers whom; show.h what people see.  The lists are the .def files.
+ * names; pair.h who answers whom; quick.h the usual chunk; show.h what people see.  The lists are the .def files.
  * The folder exports one symbol.
  */
 #include "dissectors/opcua/body.h"
 #include "dissectors/opcua/common.h"
 #include "dissectors/opcua/open.h"
+#include "dissectors/opcua/quick.h"
 
 #define MAX_PDU 65536u
 
@@ -133,8 +134,8 @@ headless(struct dis_call *call, uint32_t type, uint32_t size)
 	(void)fact_emit(call, &f, call->anomalies | UA_A(HEADER));
 }
 
-static void
-opcua_pdu(struct dis_call *call, struct cur c)
+static __attribute__((noinline)) void
+pdu_general(struct dis_call *call, struct cur c)
 {
 	uint32_t size = (uint32_t)cur_left(&c), type;
 	const uint8_t *p = cur_bytes(&c, MSG_HEAD);
@@ -143,23 +144,26 @@ opcua_pdu(struct dis_call *call, struct cur c)
 	if (!p) /* a stream never gives this: frame() asked for more */
 		return;
 	type = le32(p);
-	if (__builtin_expect(MSG_TYPE(type) == MSG || MSG_TYPE(type) == CLO, 1)) {
+	if (MSG_TYPE(type) == MSG || MSG_TYPE(type) == CLO) {
 		if (!cur_bytes(&c, SYM_HEAD - MSG_HEAD)) {
 			headless(call, type, size);
 			return;
 		}
 		h = sym_read(p);
 		h.size = size; /* which is what frame() read there */
-		if (__builtin_expect(body_usual(call->state, logical_dir(call), type), 1))
-			body_piece(
-			    call, &h, c, (struct piece){.begin = true, .end = true, .usual = true});
-		else
-			body_general(call, &h, c, (struct piece){.begin = true, .end = true});
+		body_piece(call, &h, c, (struct piece){.begin = true, .end = true});
 	} else if (MSG_TYPE(type) == OPN) {
 		open_channel(call, c, type, size);
 	} else {
 		transport(call, c, type, size);
 	}
+}
+
+static void
+opcua_pdu(struct dis_call *call, struct cur c)
+{
+	if (__builtin_expect(!quick_chunk(call, c), 0))
+		pdu_general(call, c);
 }
 
 /* A chunk above max_pdu: its front gathers in the state, then each piece is walked. */
@@ -181,7 +185,7 @@ opcua_part(struct dis_call *call, struct cur piece, uint32_t off, uint32_t total
 			return;
 		h = sym_read(head);
 		if (MSG_TYPE(h.type) == MSG || MSG_TYPE(h.type) == CLO)
-			body_general(call, &h, cur_make(head + SYM_HEAD, TYPE_BYTES),
+			body_piece(call, &h, cur_make(head + SYM_HEAD, TYPE_BYTES),
 			    (struct piece){
 				.begin = true, .rest = rest + (uint32_t)cur_left(&piece)});
 	}
@@ -190,7 +194,7 @@ opcua_part(struct dis_call *call, struct cur piece, uint32_t off, uint32_t total
 		if (rest == 0) /* no other message is that long */
 			headless(call, h.type, total);
 	} else if (cur_left(&piece) > 0) {
-		body_general(call, &h, piece, (struct piece){.end = rest == 0, .rest = rest});
+		body_piece(call, &h, piece, (struct piece){.end = rest == 0, .rest = rest});
 	}
 }
 

@@ -14,22 +14,21 @@
 
 #define PAIR_NONE UINT8_MAX
 
-static inline unsigned
-pair_before(unsigned slot)
-{
-	return slot == 0 ? PENDING - 1 : slot - 1;
-}
-
 /* The youngest request with this id in a set of slots, or PAIR_NONE. */
 static inline unsigned
 pair_slot(const struct ua *st, uint32_t request, uint32_t set)
 {
-	unsigned s = st->next;
+	/* Turned so that the highest bit is the youngest. */
+	uint32_t turned = (set >> st->next | set << (PENDING - st->next)) & ((1u << PENDING) - 1);
 
-	for (unsigned i = 0; i < PENDING; i++) {
-		s = pair_before(s);
-		if ((set >> s & 1) && st->pending[s].request == request)
+	while (turned != 0) {
+		unsigned bit = 31u - (unsigned)__builtin_clz(turned), s = bit + st->next;
+
+		if (s >= PENDING)
+			s -= PENDING;
+		if (st->pending[s].request == request)
 			return s;
+		turned ^= 1u << bit;
 	}
 	return PAIR_NONE;
 }

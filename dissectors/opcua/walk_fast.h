@@ -69,26 +69,33 @@ walk_fast_node(
 	return p + len;
 }
 
-/* ReadValueId: node, attribute, no range, no encoding. */
+/* What follows the node of a ReadValueId: attribute, no range, no encoding.  Bytes, or 0. */
+static inline uint32_t
+walk_fast_select(const uint8_t *p, const uint8_t *end)
+{
+	return end - p >= 14 && (walk_le32(p + 4) + 1) <= 1 && (walk_le32(p + 10) + 1) <= 1 ? 14 : 0;
+}
+
 static inline enum walk_event
 walk_fast_read(struct walk *w, struct walk_in *in)
 {
 	const uint8_t *p = in->p, *end = in->end;
+	uint32_t n;
 
 	if (end - p < FAST_MIN || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, ACC_READ)) ||
-	    end - p < 14)
-		return WALK_MORE;
-	if ((walk_le32(p + 4) + 1) > 1 || (walk_le32(p + 10) + 1) > 1)
+	    (n = walk_fast_select(p, end)) == 0)
 		return WALK_MORE;
 	w->node.attribute = walk_le32(p);
 	w->pc = WALK_RET(ReadValueId);
-	in->p = p + 14;
+	in->p = p + n;
 	return WALK_NODE;
 }
 
-/* WriteValue: node, attribute, no range, a scalar of up to 8 bytes. */
-static inline enum walk_event
-walk_fast_write(struct walk *w, struct walk_in *in)
+/* What follows the node of a WriteValue: attribute, no range, a scalar of up to 8 bytes, which
+ * begins at VALUE_AT.  Bytes, or 0. */
+#define VALUE_AT 10
+static inline uint32_t
+walk_fast_value(const uint8_t *p, const uint8_t *end)
 {
 	static const uint8_t tails[64] = {
 #define T(m)                                                                                       \
@@ -99,27 +106,32 @@ walk_fast_write(struct walk *w, struct walk_in *in)
 #undef T8
 #undef T
 	};
+	uint32_t n;
+
+	if (end - p < VALUE_AT || (walk_le32(p + 4) + 1) > 1 || (p[8] & 0xc1) != 0x01 || p[9] > 19 ||
+	    walk_fixed[p[9]] == 0 || walk_fixed[p[9]] > 8)
+		return 0;
+	n = (uint32_t)VALUE_AT + walk_fixed[p[9]] + tails[p[8]];
+	return (size_t)(end - p) >= n ? n : 0;
+}
+
+static inline enum walk_event
+walk_fast_write(struct walk *w, struct walk_in *in)
+{
 	const uint8_t *p = in->p, *end = in->end;
-	uint8_t mask, type, size;
+	uint32_t n;
 
 	if (end - p < FAST_MIN || !(p = walk_fast_node(&w->node, p, end, ROLE_TARGET, ACC_WRITE)) ||
-	    end - p < 10)
-		return WALK_MORE;
-	mask = p[8];
-	type = p[9];
-	if ((walk_le32(p + 4) + 1) > 1 || (mask & 0xc1) != 0x01 || type > 19)
-		return WALK_MORE;
-	size = walk_fixed[type];
-	if (size == 0 || size > 8 || end - p < 10 + size + tails[mask])
+	    (n = walk_fast_value(p, end)) == 0)
 		return WALK_MORE;
 	w->node.attribute = walk_le32(p);
-	w->node.value_type = type;
-	w->node.value_len = size;
-	for (uint8_t i = 0; i < size; i++)
-		w->node.value[i] = p[10 + i];
+	w->node.value_type = p[9];
+	w->node.value_len = walk_fixed[p[9]];
+	for (uint8_t i = 0; i < w->node.value_len; i++)
+		w->node.value[i] = p[VALUE_AT + i];
 	w->field.elem = 0;
 	w->pc = WALK_RET(WriteValue);
-	in->p = p + 10 + size + tails[mask];
+	in->p = p + n;
 	return WALK_NODE;
 }
 
