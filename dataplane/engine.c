@@ -869,8 +869,6 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 				__builtin_prefetch(state, 1);
 				__builtin_prefetch(state + 64, 1);
 				__builtin_prefetch(state + 128, 1);
-				__builtin_prefetch(state + 192, 1);
-				__builtin_prefetch(state + 256, 1);
 			}
 		}
 	if (burst[n - 1].ts_ns > now)

@@ -124,7 +124,7 @@ abort_chunk(struct dis_call *call, const struct sym *h, struct cur body, uint64_
 {
 	struct ua *st = call->state;
 	struct ua_dir *d = &st->dir[dir];
-	bool mine = (d->flags & D_MSG) && d->request == h->request;
+	bool mine = (d->flags & D_MSG) && st->piece[dir].request == h->request;
 	unsigned slot = dir == 1 ? pair_slot(st, h->request, st->open) : PAIR_NONE;
 	uint16_t opx = mine && st->piece[dir].w.service ? st->piece[dir].w.service : OPX_CHUNK;
 	struct ua_ext x;
@@ -140,7 +140,7 @@ abort_chunk(struct dis_call *call, const struct sym *h, struct cur body, uint64_
 	x.channel = h->channel;
 	x.token = h->token;
 	x.seq = h->seq;
-	x.chunks = mine ? d->chunks + 1 : 1;
+	x.chunks = mine ? st->piece[dir].chunks + 1 : 1;
 	x.chunk = "A";
 	x.present |= HAS(P_CHANNEL) | HAS(P_TOKEN) | HAS(P_SEQ) | HAS(P_REQUEST) | HAS(P_CHUNKS) |
 		     HAS(P_CHUNK);
@@ -268,6 +268,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	struct ua_ext x;
 	struct fact f;
 	struct walk here, *w;
+	struct ua_piece *m;
 	uint16_t opx;
 	size_t n;
 
@@ -307,7 +308,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 		if ((flags & D_MSG)) {
 			walk_copy(&x.before, &st->piece[dir].w);
 			copied = true;
-			first = d->request != h->request;
+			first = st->piece[dir].request != h->request;
 			if (first)
 				b.a |= UA_A(INTERLEAVED);
 		}
@@ -320,10 +321,11 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 			abort_chunk(call, h, c, b.a, dir);
 		return;
 	}
+	m = &st->piece[dir];
 	b.d = d;
 	b.x = &x;
 	/* A message in one piece leaves nothing behind. */
-	b.w = w = first && final ? &here : &st->piece[dir].w;
+	b.w = w = first && final ? &here : &m->w;
 	/* The signature is no part of the body. */
 	n = at.rest < st->sig ? st->sig - at.rest : 0;
 	c.end -= n < cur_left(&c) ? n : cur_left(&c);
@@ -341,7 +343,6 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 		x.left = kind != 'F' ? UINT32_MAX : at.end ? (uint32_t)cur_left(&c) : size;
 		walk_start(w, x.left, opts);
 		d->flags &= (uint8_t) ~(D_BAD | D_DONE);
-		d->nodes = 0;
 		chunks = 1;
 		bytes = size;
 		if (dir == 0)
@@ -355,8 +356,9 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 			walk_copy(&x.before, w);
 		copied = true;
 		x.from = &x.before;
-		chunks = d->chunks + at.begin;
-		bytes = at.begin && d->bytes < UINT32_MAX - size ? d->bytes + size : d->bytes;
+		chunks = m->chunks + at.begin;
+		bytes = at.begin && m->bytes < UINT32_MAX - size ? m->bytes + size : m->bytes;
+		b.before = m->nodes;
 	}
 	if (at.begin)
 		b.a |= size_check(d, h->size, chunks, bytes);
@@ -457,13 +459,15 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 		seq_keep(d, h->seq);
 		token_keep(st, dir, h->channel, h->token);
 		st->flags |= F_SEEN;
-		d->request = h->request;
-		d->chunks = chunks;
-		d->bytes = bytes;
 	}
-	d->nodes += b.n_nodes;
 	if (!final) {
 		d->flags |= D_MSG;
+		if (at.begin) {
+			m->request = h->request;
+			m->chunks = chunks;
+			m->bytes = bytes;
+		}
+		m->nodes = b.before + b.n_nodes;
 		return;
 	}
 	d->flags &= (uint8_t) ~(D_MSG | D_BAD | D_DONE);

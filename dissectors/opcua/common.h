@@ -151,22 +151,21 @@ enum dir_flags {
 };
 
 struct ua_dir {
-	uint32_t seq;  /* of the last chunk */
+	uint32_t seq; /* of the last chunk */
 	uint32_t token;
-	uint32_t request; /* id of the message in progress */
-	uint32_t chunks;  /* of it so far */
-	uint32_t bytes;
-	uint32_t nodes;
 	uint32_t chunk_max, message_max, chunks_max; /* agreed by HEL and ACK; 0 = no limit */
 	uint8_t flags;				     /* enum dir_flags */
-	uint8_t head_len;  /* of ua_piece.head */
+	uint8_t head_len;			     /* of ua_piece.head */
 };
 
 #define PIECE_HEAD (SYM_HEAD + TYPE_BYTES)
 
+/* A message that does not come in one piece; but for head it holds while D_MSG is set. */
 struct ua_piece {
-	uint8_t head[PIECE_HEAD]; /* of a chunk that comes in pieces */
-	struct walk w; /* the body of a message that does not come in one piece */
+	uint8_t head[PIECE_HEAD];	 /* of a chunk that comes in pieces */
+	uint32_t request;		 /* id of the message */
+	uint32_t chunks, bytes, nodes; /* of it so far */
+	struct walk w;			 /* its body */
 };
 
 #define PENDING 24 /* requests remembered; a client keeps several Publish requests open */
@@ -192,25 +191,27 @@ enum ua_flags {
 struct ua { /* what every chunk needs comes first: the engine fetches these lines early */
 	struct ua_dir dir[2]; /* 0: requests, 1: responses */
 	uint32_t channel;
-	uint32_t token_next;
-	uint32_t offer_policy, offer_mode;   /* bits, by the list being read */
-	uint32_t listed_policy, listed_mode; /* by GetEndpoints */
-	uint8_t policy;			     /* POLICY_*; of the channel */
-	uint8_t mode;			     /* MODE_* */
+	uint8_t policy; /* POLICY_*; of the channel */
+	uint8_t mode;	/* MODE_* */
 	uint8_t sig;
-	uint8_t ep_mode;      /* of the endpoint being read */
-	uint16_t flags;	      /* enum ua_flags */
-	uint8_t lost[2];      /* bytes of this direction were never seen, since the last message */
-	struct names *names;  /* leased; NULL = none */
+	uint8_t ep_mode; /* of the endpoint being read */
+	uint16_t flags;	 /* enum ua_flags */
+	uint8_t lost[2]; /* bytes of this direction were never seen, since the last message */
+	/* pairing */
+	uint8_t next; /* slot of the next request */
+	bool matched; /* an answer to a request we saw has come */
+	uint8_t registering, leaving; /* 1 = there is one, see register_id */
+	uint32_t open, done;	      /* bit per slot */
+	uint32_t evicted;	      /* open requests overwritten and not answered since */
+	struct ua_pending young;      /* the slot before next: what is usually answered */
+	uint32_t token_next;
+	uint32_t offer_policy, offer_mode; /* bits, by the list being read */
+	struct names *names;		   /* leased; NULL = none */
+	struct fact_props props;	   /* of its numbers the first six */
+
+	uint32_t listed_policy, listed_mode; /* by GetEndpoints */
 	uint32_t register_id; /* request id of the RegisterNodes that waits for its answer; with */
 	uint32_t leave_id;    /* ... of the UnregisterNodes */
-	uint8_t registering, leaving; /* 1 = there is one */
-	/* pairing */
-	uint8_t next;	     /* slot of the next request */
-	bool matched;	     /* an answer to a request we saw has come */
-	uint32_t open, done; /* bit per slot */
-	uint32_t evicted;    /* open requests overwritten and not answered since */
-	struct fact_props props;
 	struct ua_pending pending[PENDING];
 	struct ua_piece piece[2];
 	char thumbprint[HASH_CHARS + 2]; /* of the client's certificate, with NUL */
@@ -218,6 +219,7 @@ struct ua { /* what every chunk needs comes first: the engine fetches these line
 	char app_uri[APP_URI_MAX]; /* of the client */
 };
 static_assert(sizeof(struct ua) <= 2032, "state is one cell");
+static_assert(offsetof(struct ua, props.num[N_CHUNK]) + 4 <= 176, "three lines, with the cell's header");
 
 /* --- what goes with a fact --------------------------------------------------------------- */
 

@@ -159,11 +159,15 @@ pdu_general(struct dis_call *call, struct cur c)
 	}
 }
 
+/* p and end in words of their own: as one they are written to the stack by halves and read
+ * whole, for which a CPU waits longer than the rest takes. */
 static void
 opcua_pdu(struct dis_call *call, struct cur c)
 {
-	if (__builtin_expect(!quick_chunk(call, c), 0))
-		pdu_general(call, c);
+	const uint8_t *p = c.p, *end = c.end;
+
+	if (__builtin_expect(!quick_chunk(call, p, end), 0))
+		pdu_general(call, cur_make(p, (size_t)(end - p)));
 }
 
 /* A chunk above max_pdu: its front gathers in the state, then each piece is walked. */

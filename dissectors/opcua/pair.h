@@ -33,6 +33,22 @@ pair_slot(const struct ua *st, uint32_t request, uint32_t set)
 	return PAIR_NONE;
 }
 
+/* The same of the open ones, and what it asked; usually without a look at the ring. */
+static inline unsigned
+pair_open(const struct ua *st, uint32_t request, struct ua_pending *asked)
+{
+	unsigned s = st->next == 0 ? PENDING - 1 : st->next - 1u;
+
+	if (__builtin_expect((st->open >> s & 1) && st->young.request == request, 1)) {
+		*asked = st->young;
+		return s;
+	}
+	s = pair_slot(st, request, st->open);
+	if (s != PAIR_NONE)
+		*asked = st->pending[s];
+	return s;
+}
+
 /* Anomalies of a new request. */
 static inline uint64_t
 pair_check(const struct ua *st, uint32_t request)
@@ -57,6 +73,8 @@ pair_void(struct ua *st, uint32_t request)
 {
 	bool any = false;
 
+	if (st->young.request == request)
+		st->young.extra = 0;
 	for (unsigned s = 0; s < PENDING; s++)
 		if ((st->open >> s & 1) && st->pending[s].request == request) {
 			st->pending[s].extra = 0;
@@ -72,8 +90,8 @@ pair_push(struct ua *st, uint32_t request, uint8_t service, uint16_t extra)
 
 	if (st->open & bit)
 		st->evicted++;
-	st->pending[st->next] =
-	    (struct ua_pending){.request = request, .service = service, .extra = extra};
+	st->young = (struct ua_pending){.request = request, .service = service, .extra = extra};
+	st->pending[st->next] = st->young;
 	st->open |= bit;
 	st->done &= ~bit;
 	st->next = (uint8_t)(st->next + 1 == PENDING ? 0 : st->next + 1);

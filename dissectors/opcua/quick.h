@@ -189,7 +189,6 @@ quick_fact(const struct quick *q, struct fact *f, struct ua_ext *x, uint16_t opx
 	st->props.num[N_CHUNKS] = 1;
 	st->props.known |= KNOW(N_MESSAGE) | KNOW(N_CHUNKS) | KNOW(N_CHUNK);
 	st->props.na = KNOW_TEXT(T_ENDPOINT) & ~st->props.known;
-	q->d->nodes = 0;
 }
 
 /* As the end of body_piece(). */
@@ -197,7 +196,6 @@ INLINE bool
 quick_emit(const struct quick *q, struct fact *f, uint32_t known)
 {
 	struct ua *st = q->call->state;
-	struct ua_dir *d = q->d;
 
 	if (__builtin_expect(!dis_emit(q->call->sink, f), 0)) {
 		st->props.known = known;
@@ -205,11 +203,7 @@ quick_emit(const struct quick *q, struct fact *f, uint32_t known)
 		return false;
 	}
 	st->props.known &= ~(KNOW(N_OFFER_POLICY) | KNOW(N_OFFER_MODE));
-	d->seq++;
-	d->request = f->txn;
-	d->chunks = 1;
-	d->bytes = st->props.num[N_MESSAGE];
-	d->nodes = f->n_items;
+	q->d->seq++;
 	return true;
 }
 
@@ -273,14 +267,15 @@ quick_answer(struct quick *q, uint32_t request, uint32_t known)
 	struct ua *st = q->call->state;
 	const uint8_t *p = q->body + TYPE_BYTES;
 	uint32_t type = le32(q->body) >> 16, status;
-	unsigned slot = pair_slot(st, request, st->open);
+	struct ua_pending asked;
+	unsigned slot = pair_open(st, request, &asked);
 	struct ua_ext x;
 	struct fact f;
 	uint8_t service;
 
-	if (slot == PAIR_NONE || st->pending[slot].extra != 0 || type > WALK_ID_MAX)
+	if (slot == PAIR_NONE || asked.extra != 0 || type > WALK_ID_MAX)
 		return false;
-	service = st->pending[slot].service;
+	service = asked.service;
 	if (walk_by_id[type] != (0x80 | service) || !(quick_answers >> service & 1) ||
 	    (ops[service].sets & (S_SESSION | S_DISCOVERY)) || p[16] != 0 ||
 	    le32(p + 17) + 1 > 1 || (p[21] | p[22] | p[23]) != 0)
@@ -298,9 +293,8 @@ quick_answer(struct quick *q, uint32_t request, uint32_t known)
 
 /* False: not that chunk, and nothing was changed. */
 INLINE bool
-quick_chunk(struct dis_call *call, struct cur c)
+quick_chunk(struct dis_call *call, const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *p = c.p, *end = c.end;
 	struct ua *st = call->state;
 	unsigned dir = logical_dir(call);
 	struct ua_dir *d = &st->dir[dir];

@@ -24,6 +24,7 @@ struct body {
 	uint64_t a;
 	uint32_t request;
 	uint32_t n_nodes; /* in this chunk */
+	uint32_t before;  /* in those before it */
 	uint16_t extra;	  /* as ua_pending.extra: of the answered request, or for the new one */
 	uint8_t pair;	  /* slot of the answered request, or PAIR_NONE */
 	uint8_t token;	  /* 1 + type of the user token here */
@@ -237,8 +238,8 @@ body_node(struct body *b)
 		body_alias(b);
 	if (__builtin_expect(node->num == NODE_NAMESPACE_ARRAY, 0) && node->id_type == ID_NUMERIC &&
 	    node->ns == 0 && node->attribute == ATTR_VALUE && !(node->flags & NODE_RANGE) &&
-	    b->w->service == SVC_Read && b->d->nodes + b->n_nodes < UINT16_MAX - 1)
-		b->extra = (uint16_t)(1 + b->d->nodes + b->n_nodes);
+	    b->w->service == SVC_Read && b->before + b->n_nodes < UINT16_MAX - 1)
+		b->extra = (uint16_t)(1 + b->before + b->n_nodes);
 	b->n_nodes++;
 }
 

@@ -157,7 +157,7 @@ both_ways(const struct dis_call *how, const uint8_t *bytes, size_t n)
 			sinks[i].n = 0;
 		}
 		call.sink = &sinks[0];
-		quick = quick_chunk(&call, c);
+		quick = quick_chunk(&call, c.p, c.end);
 		world_copy(&after, &W);
 		if (!quick) {
 			assert_int_equal(sinks[0].facts, 0);
@@ -305,6 +305,7 @@ change_state(struct dis_call *call)
 			W.st.names->n_alias = 1;
 		break;
 	}
+	W.st.young = W.st.pending[(W.st.next + PENDING - 1) % PENDING];
 }
 
 static void
