@@ -12,7 +12,7 @@ cells_init(struct cells *c, const uint32_t counts[CELL__CLASSES])
 {
 	memset(c, 0, sizeof(*c));
 	for (unsigned k = 0; k < CELL__CLASSES; k++) {
-		size_t bytes = (size_t)counts[k] * cell_size(k);
+		size_t bytes = (size_t)counts[k] * cell_sizes[k];
 
 		c->n[k] = counts[k];
 		if (counts[k] == 0)

@@ -40,7 +40,7 @@ struct cell {
 struct cells {
 	uint8_t *base[CELL__CLASSES];
 	cell_id free[CELL__CLASSES];
-	cell_id spare; /* the small cell given back last: taken again without a look at memory */
+	cell_id spare[CELL_M]; /* the cell given back last: taken again without a look at memory */
 	uint32_t n[CELL__CLASSES], used[CELL__CLASSES];
 };
 
@@ -48,19 +48,14 @@ struct cells {
 int cells_init(struct cells *c, const uint32_t counts[CELL__CLASSES]);
 void cells_fini(struct cells *c);
 
-static inline uint32_t
-cell_size(unsigned class)
-{
-	return class == CELL_S ? CELL_S_SIZE : class == CELL_P ? CELL_P_SIZE
-	    : class == CELL_M			       ? CELL_M_SIZE
-						       : CELL_L_SIZE;
-}
+static const uint32_t cell_sizes[CELL__CLASSES] = {
+    CELL_S_SIZE, CELL_P_SIZE, CELL_M_SIZE, CELL_L_SIZE};
 
 /* Bytes of data a cell can hold. */
 static inline uint32_t
 cell_room(cell_id id)
 {
-	return cell_size(id >> 30) - (uint32_t)sizeof(struct cell);
+	return cell_sizes[id >> 30] - (uint32_t)sizeof(struct cell);
 }
 
 static inline struct cell *
@@ -69,23 +64,23 @@ cell_at(const struct cells *c, cell_id id)
 	unsigned class = id >> 30;
 
 	return (struct cell *)(void *)(c->base[class] +
-	    (size_t)((id & 0x3fffffff) - 1) * cell_size(class));
+	    (size_t)((id & 0x3fffffff) - 1) * cell_sizes[class]);
 }
 
-/* A small cell, quickly; its contents are undefined. */
+/* A cell of one of the two small classes, quickly; its contents are undefined. */
 static inline cell_id
-cell_get_small(struct cells *c)
+cell_get_small(struct cells *c, unsigned class)
 {
-	cell_id id = c->spare;
+	cell_id id = c->spare[class];
 
 	if (__builtin_expect(id != CELL_NONE, 1)) {
-		c->spare = CELL_NONE;
+		c->spare[class] = CELL_NONE;
 	} else {
-		if ((id = c->free[CELL_S]) == CELL_NONE)
+		if ((id = c->free[class]) == CELL_NONE)
 			return CELL_NONE;
-		c->free[CELL_S] = cell_at(c, id)->next;
+		c->free[class] = cell_at(c, id)->next;
 	}
-	c->used[CELL_S]++;
+	c->used[class]++;
 	return id;
 }
 
@@ -102,7 +97,7 @@ cell_get(struct cells *c, uint32_t want)
 
 	if (want > CELL_L_SIZE - sizeof(struct cell))
 		return CELL_NONE;
-	if (class == CELL_S && (id = cell_get_small(c)) != CELL_NONE) {
+	if (class < CELL_M && (id = cell_get_small(c, class)) != CELL_NONE) {
 		cell = cell_at(c, id);
 		cell->next = CELL_NONE;
 		cell->len = 0;
@@ -124,9 +119,9 @@ cell_put(struct cells *c, cell_id id)
 {
 	unsigned class = id >> 30;
 
-	if (class == CELL_S && c->spare == CELL_NONE) {
-		c->spare = id;
-		c->used[CELL_S]--;
+	if (class < CELL_M && c->spare[class] == CELL_NONE) {
+		c->spare[class] = id;
+		c->used[class]--;
 		return;
 	}
 	cell_at(c, id)->next = c->free[class];

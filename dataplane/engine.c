@@ -116,7 +116,7 @@ engine_new(const struct engine_conf *conf)
 	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES +
 	    classify_bytes(e->classify);
 	for (unsigned k = 0; k < CELL__CLASSES; k++)
-		e->st.memory_bytes += (size_t)cells[k] * cell_size(k);
+		e->st.memory_bytes += (size_t)cells[k] * cell_sizes[k];
 	return e;
 }
 
@@ -444,9 +444,11 @@ copy_small(uint8_t *to, const uint8_t *from, uint32_t n)
 		memcpy(to + n - 8, from + n - 8, 8);
 		return;
 	}
-	do
+	for (; i + 64 <= n; i += 64) /* four at once: one copy in vectors, no turn of a loop each */
+		for (unsigned k = 0; k < 64; k += 16)
+			memcpy(to + i + k, from + i + k, 16);
+	for (; i + 16 <= n; i += 16)
 		memcpy(to + i, from + i, 16);
-	while ((i += 16) + 16 <= n);
 	memcpy(to + n - 16, from + n - 16, 16);
 }
 
@@ -493,8 +495,10 @@ usual_packet(struct engine *e, const struct pkt *p, const struct layers *l, stru
 	o->acked = l->ack;
 	if (l->pay_len == 0)
 		return true;
-	id = l->pay_len <= CELL_S_SIZE - sizeof(struct cell) ? cell_get_small(&e->cells)
-							      : cell_get(&e->cells, l->pay_len);
+	id = cell_get_small(
+	    &e->cells, l->pay_len <= CELL_S_SIZE - sizeof(struct cell) ? CELL_S : CELL_P);
+	if (__builtin_expect(id == CELL_NONE, 0))
+		id = cell_get(&e->cells, l->pay_len);
 	if (id == CELL_NONE) {
 		e->st.pool_full++;
 	} else {

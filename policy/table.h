@@ -170,8 +170,19 @@ words_of(uint32_t bytes)
 static inline bool
 edge_fits(const uint8_t *edge, const uint8_t *s, uint32_t n)
 {
+	uint64_t a, b;
+
 	if (n > 16)
 		return memcmp(edge, s, n) == 0;
+	if (n >= 8) {
+		memcpy(&a, edge, 8);
+		memcpy(&b, s, 8);
+		if (a != b)
+			return false;
+		memcpy(&a, edge + n - 8, 8);
+		memcpy(&b, s + n - 8, 8);
+		return a == b;
+	}
 	for (uint32_t i = 0; i < n; i++)
 		if (edge[i] != s[i])
 			return false;

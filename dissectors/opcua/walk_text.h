@@ -13,6 +13,10 @@ text_number(char *to, uint32_t v)
 	char digits[10];
 	unsigned n = 0;
 
+	if (v < 10) {
+		*to = (char)('0' + v);
+		return to + 1;
+	}
 	do
 		digits[n++] = (char)('0' + v % 10);
 	while ((v /= 10) != 0);
