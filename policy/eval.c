@@ -448,17 +448,20 @@ eval_answer(const struct policy *p, const struct policy_bind *b, const struct tb
     const struct fact *f)
 {
 	struct outcome o = {0};
+	uint32_t pass = tb_bits(
+	    VERDICT_ALLOW, VERDICT_ALLOW, REASON_RESPONSE, p->conduits[b->conduit].mode);
 
 	if (f->kind == FACT_MALFORMED)
 		return policy_condition(p, b, COND_UNPARSABLE);
 	if (f->anomalies & FACT_A_UNSOLICITED)
 		return policy_condition(p, b, COND_UNSOLICITED);
+	if (likely(!(blk->gate & (GATE_OFFERS | GATE_LIMITS))))
+		return verdict_make(p, b->conduit, RULE_NONE, pass);
 	if (blk->gate & GATE_OFFERS)
 		add_offers(p, blk, f->props, &o);
 	if (blk->gate & GATE_LIMITS)
 		add_limits(p, blk, f->props, &o);
-	return with_outcome(p, &o, verdict_make(p, b->conduit, RULE_NONE,
-	    tb_bits(VERDICT_ALLOW, VERDICT_ALLOW, REASON_RESPONSE, p->conduits[b->conduit].mode)));
+	return with_outcome(p, &o, verdict_make(p, b->conduit, RULE_NONE, pass));
 }
 
 /*

@@ -83,6 +83,15 @@ pair_void(struct ua *st, uint32_t request)
 	return any;
 }
 
+/* Member by member: one copied from another just written would wait for it. */
+static inline void
+pending_set(struct ua_pending *p, uint32_t request, uint8_t service, uint16_t extra)
+{
+	p->request = request;
+	p->service = service;
+	p->extra = extra;
+}
+
 static inline void
 pair_push(struct ua *st, uint32_t request, uint8_t service, uint16_t extra)
 {
@@ -90,8 +99,8 @@ pair_push(struct ua *st, uint32_t request, uint8_t service, uint16_t extra)
 
 	if (st->open & bit)
 		st->evicted++;
-	st->young = (struct ua_pending){.request = request, .service = service, .extra = extra};
-	st->pending[st->next] = st->young;
+	pending_set(&st->young, request, service, extra);
+	pending_set(&st->pending[st->next], request, service, extra);
 	st->open |= bit;
 	st->done &= ~bit;
 	st->next = (uint8_t)(st->next + 1 == PENDING ? 0 : st->next + 1);
