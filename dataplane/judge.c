@@ -26,8 +26,12 @@ judge_tuple(struct dis_sink *s)
 	return &s->tuple;
 }
 
+/*
+ * Verdicts go by value to what is rarely called: where nobody has its address, the caller reads
+ * what policy_eval() has written just there, and makes no copy of it first.
+ */
 static void __attribute__((noinline))
-tell(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, const struct verdict *v,
+tell(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, struct verdict v,
     const struct fact *f, const char *note)
 {
 	struct event ev = {
@@ -38,7 +42,7 @@ tell(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, const stru
 	    .flow_id = s->fl->hash,
 	    .tuple = judge_tuple(s),
 	    .to_client = s->dir == DIR_TO_CLIENT,
-	    .verdict = *v,
+	    .verdict = v,
 	    .fact = f,
 	    .note = note,
 	};
@@ -49,24 +53,21 @@ tell(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, const stru
 		s->e->conf.on_event(s->e->conf.ctx, &ev);
 }
 
-static inline void
-observe(struct dis_sink *s, const struct fact *f, const struct verdict *v)
+static void __attribute__((noinline))
+show(struct dis_sink *s, const struct fact *f, struct verdict v)
 {
 	struct engine *e = s->e;
+	struct engine_pdu pdu = {
+	    .frame = s->frame,
+	    .ts_ns = s->ts_ns,
+	    .flow_id = s->fl->hash,
+	    .flow_index = flow_index(&e->flows, s->fl),
+	    .tuple = judge_tuple(s),
+	    .fact = f,
+	    .verdict = &v,
+	};
 
-	if (e->conf.on_fact) {
-		struct engine_pdu pdu = {
-		    .frame = s->frame,
-		    .ts_ns = s->ts_ns,
-		    .flow_id = s->fl->hash,
-		    .flow_index = flow_index(&e->flows, s->fl),
-		    .tuple = judge_tuple(s),
-		    .fact = f,
-		    .verdict = v,
-		};
-
-		e->conf.on_fact(e->conf.ctx, &pdu);
-	}
+	e->conf.on_fact(e->conf.ctx, &pdu);
 }
 
 /* Anomalies worth an alert of their own when the PDU itself is allowed: all
@@ -77,9 +78,9 @@ observe(struct dis_sink *s, const struct fact *f, const struct verdict *v)
 
 /* The answer to a request that nobody may make: the request was told. */
 static inline bool
-answer_is_old_news(const struct verdict *v, const struct fact *f)
+answer_is_old_news(struct verdict v, const struct fact *f)
 {
-	return v->reason == REASON_NO_CONDUIT &&
+	return v.reason == REASON_NO_CONDUIT &&
 	    (f->kind == FACT_RESPONSE || f->kind == FACT_EXCEPTION) &&
 	    !(f->anomalies & ~QUIET_ANOMALIES);
 }
@@ -97,16 +98,16 @@ dis_emit(struct dis_sink *s, struct fact *f)
 		v = policy_eval(e->policy, &s->fl->bind, f);
 		if (v.reason == REASON_RULE)
 			e->rule_hits[v.rule]++;
-		if (v.would != VERDICT_ALLOW && answer_is_old_news(&v, f)) {
+		if (v.would != VERDICT_ALLOW && answer_is_old_news(v, f)) {
 			s->would_drop |= v.would >= VERDICT_REJECT;
 		} else if (v.would != VERDICT_ALLOW) {
 			bool cond = v.reason == REASON_CONDITION;
 
 			tell(s, cond ? EVENT_CONDITION : EVENT_PDU,
-			    cond ? (enum policy_cond)v.rule : (enum policy_cond)0, &v, f, NULL);
+			    cond ? (enum policy_cond)v.rule : (enum policy_cond)0, v, f, NULL);
 			s->would_drop |= v.would >= VERDICT_REJECT;
 		} else if (f->anomalies & ~QUIET_ANOMALIES) {
-			tell(s, EVENT_ANOMALY, (enum policy_cond)0, &v, f, NULL);
+			tell(s, EVENT_ANOMALY, (enum policy_cond)0, v, f, NULL);
 		}
 	} else {
 		v = judge_none();
@@ -117,7 +118,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	} else {
 		e->allowed++;
 	}
-	observe(s, f, &v);
+	if (e->conf.on_fact)
+		show(s, f, v);
 	if (v.action > s->worst)
 		s->worst = v.action;
 	return v.action < VERDICT_REJECT || !e->inline_mode;
@@ -144,14 +146,15 @@ judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t a
 	if (e->policy) {
 		v = policy_condition(e->policy, &s->fl->bind, c);
 		if (v.would != VERDICT_ALLOW)
-			tell(s, EVENT_CONDITION, c, &v, &f, note);
+			tell(s, EVENT_CONDITION, c, v, &f, note);
 		s->would_drop |= v.would >= VERDICT_REJECT;
 	}
 	e->kinds[FACT_MALFORMED]++;
 	e->told++;
 	e->st.verdicts[v.action]++;
 	e->st.would[v.would]++;
-	observe(s, &f, &v);
+	if (e->conf.on_fact)
+		show(s, &f, v);
 	return v.action;
 }
 
@@ -168,7 +171,8 @@ judge_app(struct engine *e, bool governed)
 		f.ext = &app;
 	e->kinds[FACT_OTHER]++;
 	e->told++;
-	observe(s, &f, &v);
+	if (e->conf.on_fact)
+		show(s, &f, v);
 }
 
 void

@@ -565,6 +565,8 @@ eval_gated(const struct policy *p, const struct policy_bind *b, const struct tb_
 		outcome_add(&o, missed, blk->below);
 	if (blk->gate & GATE_LIMITS)
 		add_limits(p, blk, f->props, &o);
+	if (likely(!o.any))
+		return eval_rules(p, b, blk, class, f);
 	return with_outcome(p, &o, eval_rules(p, b, blk, class, f));
 }
 
