@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine_int.h - what the files of the engine share: engine.c (bursts, fates,
- * flows), stream.c (TCP order), feed.c (bytes to PDUs), judge.c (facts to
- * verdicts), inline.c (frames that leave changed).
+ * engine_int.h - what the files of the engine share: engine.c (bursts, fates, the
+ * usual packet), tcp.c (connections), other.c (what is not TCP), stream.c (TCP
+ * order), feed.c (bytes to PDUs), judge.c (facts to verdicts), inline.c (frames
+ * that leave changed).
  *
  * Life of a segment:
  *
- *   engine.c  decode, hash, look up the flow, update acknowledgement and state
+ *   engine.c  decode, hash, look up the flow
+ *   tcp.c     acknowledgement, state, checks of a guard
  *   stream.c  old bytes are compared, early bytes are held, the rest is in order
  *   feed.c    in-order bytes become PDUs; half a PDU waits in a carry cell
  *   dissector says what a PDU does
@@ -176,8 +178,65 @@ bool inline_unclean(const struct pkt *p, const struct layers *l);
 bool inline_trim(struct engine *e, struct pkt *p, const struct layers *l, uint32_t skip,
     uint32_t keep);
 
-/* engine.c: a held frame leaves, or is dropped for good. */
+/* engine.c: carry out what the stream layer decided about a frame. */
+void engine_settle(struct engine *e, struct pkt *p, const struct layers *l,
+    const struct seg_result *r);
+/* A held frame leaves, or is dropped for good. */
 void engine_release(struct engine *e, struct pkt *p, const struct layers *l,
     const struct seg_result *r);
+
+/* tcp.c: first packet of a conversation.  Inline, a flow exists only where the policy
+ * lets one; watch keeps it, to say what was attempted.  NULL: p is dropped. */
+struct flow *engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l,
+    const struct flow_key *k);
+/* Guard only: false, and dropped, when no honest stack sends this. */
+bool engine_may_enter(struct engine *e, struct pkt *p, const struct layers *l, struct flow *f,
+    unsigned dir);
+/* A packet that is not the usual one; f may be NULL. */
+void engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
+    struct flow *f);
+
+/* other.c */
+void engine_udp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
+    uint32_t candidate);
+void engine_l2(struct engine *e, struct pkt *p, const struct layers *l);
+void engine_other_ip(struct engine *e, struct pkt *p, const struct layers *l);
+void engine_fragment(struct engine *e, struct pkt *p, const struct layers *l);
+
+static inline void
+engine_drop(struct pkt *p, enum drop_reason why)
+{
+	p->fate = FATE_DROP;
+	p->reason = (uint8_t)why;
+}
+
+/* The sink speaks of this flow and packet from now on. */
+static inline void
+engine_aim(struct engine *e, struct flow *f, unsigned dir, const struct layers *l)
+{
+	e->sink.fl = f;
+	e->sink.l = l;
+	e->sink.dir = (uint8_t)dir;
+	e->sink.tuple_ok = false;
+}
+
+static inline struct flow *
+engine_find(struct engine *e, const struct flow_key *k, uint32_t candidate)
+{
+	if (__builtin_expect(candidate != FLOW_NONE, 1)) {
+		struct flow *f = &e->flows.flows[candidate];
+
+		if (__builtin_expect(f->hash == k->hash && f->wheel_slot != UINT16_MAX &&
+			flow_matches(&e->flows, f, k), 1))
+			return f;
+	}
+	return flow_lookup(&e->flows, k);
+}
+
+static inline unsigned
+engine_direction(const struct flow *f, const struct flow_key *k)
+{
+	return k->src_is_lo == ((f->flags & FLOW_CLIENT_LO) != 0) ? DIR_TO_SERVER : DIR_TO_CLIENT;
+}
 
 #endif /* DATAPLANE_ENGINE_INT_H */

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tcp.c - connections: how they begin, are taken up again, and end; and every packet of
+ * theirs that is not the usual one (engine.c).
+ */
+#include <string.h>
+
+#include "dataplane/engine_int.h"
+
+/* --- flows ----------------------------------------------------------------------------- */
+
+static bool
+known_port(uint16_t port)
+{
+	for (unsigned i = 0; i < n_dissectors; i++)
+		for (const uint16_t *p = dissectors[i]->ports; p && *p; p++)
+			if (*p == port)
+				return true;
+	return false;
+}
+
+/* Did the sender of this packet open the conversation? */
+static bool
+from_client(const struct layers *l)
+{
+	if (l->proto == NET_PROTO_TCP && l->tcp_flags & TCP_SYN)
+		return !(l->tcp_flags & TCP_ACK);
+	if (known_port(l->dport))
+		return true;
+	if (known_port(l->sport))
+		return false;
+	return l->proto != NET_PROTO_TCP || l->dport <= l->sport;
+}
+
+static void
+orient(struct flow *f, const struct flow_key *k, bool src_is_client, uint8_t port)
+{
+	bool client_port1 = (port == 1) == src_is_client;
+
+	f->flags &= (uint8_t)~(FLOW_CLIENT_LO | FLOW_CLIENT_PORT1);
+	if (k->src_is_lo == src_is_client)
+		f->flags |= FLOW_CLIENT_LO;
+	if (client_port1)
+		f->flags |= FLOW_CLIENT_PORT1;
+}
+
+/*
+ * First packet of a conversation.  Inline, a flow exists only where the policy
+ * lets one; watch keeps it, to say what was attempted.
+ */
+struct flow *
+engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k)
+{
+	bool client = from_client(l), syn = l->tcp_flags & TCP_SYN;
+	struct policy_bind bind = {.conduit = RULE_NONE};
+	struct flow *f;
+
+	if (e->policy) {
+		struct net_tuple t, back;
+		struct verdict v;
+
+		layers_tuple(l, p->port, &t);
+		back = net_tuple_reverse(&t);
+		v = policy_bind(e->policy, client ? &t : &back, &bind);
+		if (v.would != VERDICT_ALLOW)
+			judge_flow(e, &v, &t, k->hash, false);
+		if (e->inline_mode && v.action >= VERDICT_REJECT) {
+			engine_drop(p, DROP_POLICY_CONDUIT);
+			return NULL;
+		}
+		if (e->inline_mode && l->proto == NET_PROTO_TCP && syn && l->tcp_flags & TCP_ACK) {
+			engine_drop(p, DROP_TCP_NO_FLOW); /* answers nothing */
+			return NULL;
+		}
+		if (e->inline_mode && l->proto == NET_PROTO_TCP && !syn &&
+		    policy_condition(e->policy, &bind, COND_MIDSTREAM).action >= VERDICT_REJECT) {
+			engine_drop(p, DROP_TCP_NO_FLOW);
+			return NULL;
+		}
+	}
+	f = flow_create(&e->flows, k, l->proto == NET_PROTO_TCP ? FLOW_TICKS(60) : FLOW_TICKS(300));
+	if (!f) {
+		engine_drop(p, DROP_FLOW_FULL);
+		return NULL;
+	}
+	e->st.flows++;
+	e->st.flows_active++;
+	f->bind = bind;
+	orient(f, k, client, p->port);
+	if (l->proto == NET_PROTO_TCP && !syn) {
+		f->flags |= FLOW_MIDSTREAM;
+		f->state = FLOW_OPEN;
+		e->st.midstream++;
+	}
+	return f;
+}
+
+/* A tuple is used again: the old conversation is over. */
+static void
+restart(struct engine *e, struct flow *f)
+{
+	const uint8_t ends = FLOW_CLIENT_LO | FLOW_CLIENT_PORT1;
+	uint8_t client = f->flags & ends, dir = e->sink.dir;
+	struct policy_bind bind = f->bind;
+
+	stream_expire(e, f, true); /* may turn it round; the new one is as its SYN says */
+	e->sink.dir = dir;
+	f->bind = bind;
+	f->flags = (uint8_t)((f->flags & ~ends) | client);
+	stream_release(e, f);
+	feed_release(e, f);
+	memset(f->dir, 0, sizeof(f->dir));
+	memset(f->dstate, 0, sizeof(f->dstate));
+	f->dis = FLOW_DIS_ASKING;
+	f->variant = 0;
+	f->state = FLOW_OPENING;
+	f->flags &= (uint8_t)~(FLOW_MIDSTREAM | FLOW_TOLD | FLOW_REOPEN);
+}
+
+/* Window scale of a SYN (RFC 7323 2.2), 0 when absent. */
+static uint8_t
+window_scale(const struct pkt *p, const struct layers *l)
+{
+	uint32_t from = l->l4_off + 20u;
+	struct cur c;
+
+	if (l->pay_off < from || l->pay_off > p->caplen)
+		return 0;
+	c = cur_make(p->bytes + from, l->pay_off - from);
+	while (cur_left(&c) > 0) {
+		uint8_t kind = cur_u8(&c), len;
+
+		if (kind == 0)
+			break;
+		if (kind == 1)
+			continue;
+		len = cur_u8(&c);
+		if (kind == 3 && len == 3) {
+			uint8_t shift = cur_u8(&c);
+
+			return cur_ok(&c) && shift <= 14 ? shift : 0;
+		}
+		if (len < 2)
+			break;
+		cur_skip(&c, len - 2u);
+	}
+	return 0;
+}
+
+/*
+ * SYN and SYN-ACK: where the directions begin, and whether a tuple is reused.
+ *
+ * A live session is not given up for one forged SYN: the answer, or data, must
+ * agree with it.  Inline only the server's answer says that it has begun anew,
+ * whatever we thought of the old connection: a FIN or RST that we saw may not
+ * have reached it, and bytes judged as a beginning would be the middle to it.
+ */
+static void
+on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, const struct layers *l)
+{
+	bool answer = l->tcp_flags & TCP_ACK, guard = e->inline_mode;
+	struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
+
+	if (!answer && (d->flags & DIR_SEEN) && d->nxt != l->seq + 1) {
+		bool live = f->state == FLOW_OPEN && (o->flags & DIR_SEEN) &&
+		    !(f->flags & FLOW_MIDSTREAM);
+
+		if (dir == DIR_TO_SERVER && !(f->flags & FLOW_MIDSTREAM) && l->seq == f->isn)
+			return; /* repeated */
+		if (guard ? f->state != FLOW_OPENING || dir == DIR_TO_CLIENT : live) {
+			if (dir == DIR_TO_SERVER) {
+				f->flags |= FLOW_REOPEN;
+				f->reopen_isn = l->seq;
+			}
+			return;
+		}
+		restart(e, f);
+	} else if (answer && dir == DIR_TO_CLIENT && (f->flags & FLOW_REOPEN) &&
+	    l->ack == f->reopen_isn + 1) {
+		f->isn = f->reopen_isn;
+		restart(e, f);
+		o->flags |= DIR_SEEN;
+		o->nxt = o->acked = f->isn + 1;
+	} else if ((d->flags & DIR_SEEN) && !(guard && answer && f->state == FLOW_OPENING)) {
+		return; /* repeated */
+	}
+	if (guard && answer &&
+	    (dir == DIR_TO_SERVER || !(o->flags & DIR_SEEN) || l->ack != o->nxt))
+		return; /* does not answer this SYN */
+	d->flags |= DIR_SEEN;
+	d->nxt = d->acked = l->seq + 1;
+	d->wscale = window_scale(p, l);
+	d->win = l->tcp_win;
+	if (answer)
+		f->state = FLOW_OPEN;
+	else if (dir == DIR_TO_SERVER)
+		f->isn = l->seq;
+}
+
+/* Data that only fits the new number of a SYN seen on a live flow: the
+ * capture is one-sided and the answer was not seen. */
+static bool
+reopened_by_data(const struct flow *f, unsigned dir, const struct layers *l)
+{
+	return (f->flags & FLOW_REOPEN) && dir == DIR_TO_SERVER &&
+	    l->seq == f->reopen_isn + 1 && f->dir[dir].nxt != l->seq;
+}
+
+/* --- packets ------------------------------------------------------------------------------- */
+
+static void
+on_end(struct engine *e, struct flow *f, unsigned dir, const struct layers *l)
+{
+	struct tcp_dir *d = &f->dir[dir];
+
+	if (l->tcp_flags & TCP_RST) {
+		/* RFC 5961 3.2: only an exact number ends it at once; in watch a
+		 * reset inside the window does, we cannot ask back. */
+		if (!(d->flags & DIR_SEEN) || l->seq == d->nxt ||
+		    (!e->inline_mode && in_window(f, dir, l)))
+			/* Inline a client's reset may be made not to reach the device:
+			 * the flow is remembered for as long as a half-closed one. */
+			f->state = e->inline_mode && dir == DIR_TO_SERVER ? FLOW_CLOSING
+									  : FLOW_CLOSED;
+	} else if (l->tcp_flags & TCP_FIN && /* watch: also ahead of a hole */
+	    (!(d->flags & DIR_SEEN) || l->seq + l->pay_len == d->nxt ||
+		(!e->inline_mode && (int32_t)(l->seq + l->pay_len - d->nxt) > 0))) {
+		d->flags |= DIR_FIN;
+		f->state = f->dir[dir ^ 1].flags & DIR_FIN ? FLOW_CLOSED : FLOW_CLOSING;
+	}
+	if (f->state == FLOW_CLOSED)
+		flow_timer(&e->flows, f, FLOW_TICKS(10));
+}
+
+/* Inline a side stays behind its port: nobody answers in the name of a device. */
+static bool
+wrong_port(struct engine *e, const struct pkt *p, const struct flow *f, unsigned dir)
+{
+	e->two_ports |= p->port != 0;
+	return e->two_ports &&
+	    p->port != (((f->flags & FLOW_CLIENT_PORT1) != 0) == (dir == DIR_TO_SERVER));
+}
+
+/* Guard only: false, and dropped, when no honest stack sends this. */
+bool
+engine_may_enter(struct engine *e, struct pkt *p, const struct layers *l, struct flow *f, unsigned dir)
+{
+	enum drop_reason why =
+	    wrong_port(e, p, f, dir) ? DROP_POLICY_CONDUIT : inline_checks(p, l, f, dir);
+
+	if (why == DROP_L4_CHECKSUM || why == DROP_IP_CHECKSUM)
+		(void)judge_condition(e, COND_BAD_CHECKSUM, "bad_checksum", FACT_A_CHECKSUM, NULL);
+	if (why != DROP_NONE)
+		engine_drop(p, why);
+	return why == DROP_NONE;
+}
+
+/* Every other packet of TCP. */
+void
+engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
+    struct flow *f)
+{
+	struct seg_result r = {0, 0, FATE_FORWARD, 0};
+	unsigned dir;
+
+	if (__builtin_expect(f != NULL && (l->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN, 0) &&
+	    engine_direction(f, k) == DIR_TO_CLIENT &&
+	    (f->state == FLOW_CLOSED || (!e->inline_mode && f->flags & FLOW_MIDSTREAM))) {
+		/* The other end opens one: who is the client, and what it may, changes. */
+		stream_expire(e, f, true);
+		flow_remove(&e->flows, f);
+		f = NULL;
+	}
+	if (__builtin_expect(f == NULL, 0)) {
+		if (l->tcp_flags & TCP_RST && !e->inline_mode)
+			return; /* ends nothing that we know */
+		if ((f = engine_new_flow(e, p, l, k)) == NULL)
+			return;
+	}
+	dir = engine_direction(f, k);
+	f->last_tick = e->flows.now_tick;
+	engine_aim(e, f, dir, l);
+	if (__builtin_expect(e->inline_mode, 0) && !engine_may_enter(e, p, l, f, dir))
+		return;
+	if (__builtin_expect(l->tcp_flags & TCP_SYN, 0)) {
+		on_syn(e, f, dir, p, l);
+	} else {
+		f->dir[dir].win = l->tcp_win;
+		if (f->state == FLOW_OPENING && !e->inline_mode)
+			f->state = FLOW_OPEN;
+		if (__builtin_expect(f->flags & FLOW_REOPEN, 0) && !e->inline_mode &&
+		    reopened_by_data(f, dir, l)) {
+			restart(e, f);
+			f->dir[dir].flags |= DIR_SEEN;
+			f->dir[dir].nxt = f->dir[dir].acked = l->seq;
+			f->state = FLOW_OPEN;
+		}
+	}
+	if (l->tcp_flags & TCP_ACK && f->dir[dir ^ 1].flags & DIR_SEEN) {
+		stream_acked(e, f, dir ^ 1, l->ack);
+		dir = e->sink.dir; /* what was held may have turned the flow round */
+	}
+	/* RFC 9293 3.10.7: text of a RST is not of the stream.  Data in a SYN is taken
+	 * by some servers only (RFC 7413): inline it comes again behind the handshake. */
+	if (l->pay_len > 0 && !(l->tcp_flags & TCP_RST) &&
+	    !(l->tcp_flags & TCP_SYN && e->inline_mode)) {
+		struct seg s = {
+		    .p = p->bytes + l->pay_off,
+		    .len = l->pay_len,
+		    .seq = l->seq + (l->tcp_flags & TCP_SYN ? 1 : 0),
+		    .pkt = p,
+		    .l = l,
+		};
+
+		r = stream_segment(e, f, dir, &s);
+		dir = e->sink.dir;
+		if (__builtin_expect(l->flags & LAYER_CUT, 0))
+			/* The rest was on the wire but not in the capture. */
+			e->note = "capture cut the packet";
+	}
+	if (__builtin_expect(r.fate != FATE_FORWARD || e->inline_mode, 0))
+		engine_settle(e, p, l, &r);
+	if (__builtin_expect(l->tcp_flags & (TCP_FIN | TCP_RST), 0) && p->fate == FATE_FORWARD)
+		on_end(e, f, dir, l);
+}
