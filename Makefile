@@ -47,11 +47,11 @@ LDLIBS   += $(FEATURE_LDLIBS)
 DISSECTORS ?= dissectors
 PROTOS := $(foreach p,$(filter-out _%,$(sort $(notdir $(patsubst %/,%,$(wildcard $(DISSECTORS)/*/))))),$(if \
             $(wildcard $(DISSECTORS)/$p/$p.c),$p))
-SRC := $(filter-out $(FEATURE_SKIP),$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
-         dataplane/*.c dataplane/io/*.c)) \
+SRC := $(filter-out $(FEATURE_SKIP) %.bpf.c,$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
+         dataplane/*.c dataplane/io/*.c ebpf/*.c guard/*.c)) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
 CLI := $(wildcard cli/*.c)
-HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
+HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane ebpf guard cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
 OBJ := $(SRC:%.c=$B/%.o)
 GENOBJ := $B/gen/dissectors.o $B/gen/build_id.o
 
@@ -67,6 +67,16 @@ $B/%.o: %.c $B/features.mk
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $B/gen/%.o: $B/gen/%.c
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Programs for the kernel, and the headers by which ours load them.
+BPF := $(wildcard ebpf/*.bpf.c)
+SKEL := $(BPF:%.bpf.c=$B/gen/%.skel.h)
+$B/gen/ebpf/%.skel.h: ebpf/%.bpf.c $(wildcard ebpf/*.h)
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)clang -std=gnu11 -O2 -g -Wall -Wextra -Werror -target bpf -mcpu=v3 -I. \
+	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -c -o $(@:.skel.h=.bpf.o) $<
+	@PATH=$$PATH:/usr/sbin bpftool gen skeleton $(@:.skel.h=.bpf.o) name $*_bpf > $@.new && mv $@.new $@
+$(patsubst %.c,$B/%.o,$(filter ebpf/%,$(SRC))): $(SKEL)
 
 # The registry is the list of folders; rewritten only when the list changes.
 $B/gen/dissectors.c: FORCE

@@ -31,6 +31,15 @@ enum event_kind {
 	EVENT_CONDITION, /* a condition of the policy; cond says which */
 	EVENT_L2,	 /* a frame that is not IP and not allowed */
 	EVENT_ANOMALY,	 /* an allowed PDU with anomalies worth telling */
+	EVENT_GUARD,	 /* the appliance about itself; cond is an enum guard_event, note says more */
+};
+
+/* Names and severities: alerts/guard_event.def; stable. */
+enum guard_event {
+#define GUARD_EVENT(id, name, severity, text) GUARD_##id,
+#include "alerts/guard_event.def"
+#undef GUARD_EVENT
+	GUARD__MAX,
 };
 
 /* Everything is borrowed; alerts_put() copies. */
@@ -57,7 +66,14 @@ struct alerts_conf {
 	bool enforcing;		  /* verdicts are carried out: alert.action may be "blocked" */
 	uint64_t fold_window_ns;  /* 0 = do not fold; default ALERT_FOLD_WINDOW_NS */
 	uint64_t journal_bytes;	  /* on disk at most; 0 = JOURNAL_MAX_BYTES */
+	/* Two processes: memory both have mapped, and which half this one is. */
+	struct alerts_shared *shared; /* NULL: both halves are here */
+	enum alerts_side { ALERTS_BOTH = 0, ALERTS_PACKET, ALERTS_SIGNER } side;
 };
+
+/* Bytes of struct alerts_shared, to be zeroed, aligned to a page, and mapped shared. */
+size_t alerts_shared_bytes(void);
+void alerts_shared_init(struct alerts_shared *s);
 #define ALERT_FOLD_WINDOW_NS (UINT64_C(60) * 1000000000u)
 
 struct alerts_stats {
@@ -73,6 +89,11 @@ struct alerts_stats {
 struct alerts *alerts_new(const struct alerts_conf *conf, char *err, size_t err_size);
 
 void alerts_put(struct alerts *a, const struct event *ev);
+
+/* Signer side: names of alerts with a verdict of this generation come from pol, which must live
+ * until alerts_drop_policy() says that no record of it can come any more. */
+void alerts_add_policy(struct alerts *a, const struct policy *pol);
+void alerts_drop_policy(struct alerts *a, const struct policy *pol);
 
 /* Work off the ring; now_ns is packet time in replay, else wall time.
  * 0 or the first ERR_* of journal or output (alerts_error() has the text);

@@ -63,6 +63,7 @@ struct engine_conf {
 	void (*on_event)(void *ctx, const struct event *ev);
 	void *ctx;
 	bool classify; /* name the flows that no dissector claims (classify.h) */
+	uint32_t mtu[2]; /* inline: bytes of IP that each port can send; 0 = any */
 };
 
 struct engine_stats {
@@ -87,6 +88,13 @@ uint32_t engine_max_flows(const struct engine *e);
 
 /* Judge n (<= PKT_BURST) frames; sets fate, reason and perhaps bytes of each. */
 void engine_burst(struct engine *e, struct pkt *burst, unsigned n);
+
+/*
+ * Another policy from now on, between two bursts; the old one may be freed when this
+ * returns.  Flows are bound again when their next packet comes: one that the new policy
+ * does not allow ends there.  No PDU is judged by two.
+ */
+void engine_set_policy(struct engine *e, const struct policy *pol);
 
 /* Packet time moved on without packets: run timers. */
 void engine_tick(struct engine *e, uint64_t now_ns);

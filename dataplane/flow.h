@@ -4,8 +4,8 @@
  * packet time.
  *
  * A flow is keyed without direction: the numerically lower endpoint is "lo".
- * Four cache lines each: who it is, where its two TCP directions stand, and
- * the dissector's state.  Look-up touches one bucket line and the flow.
+ * Five cache lines each: who it is, where its two TCP directions stand, the
+ * dissector's state, and what only a guard keeps.  Look-up touches one bucket line and the flow.
  * Buckets hold eight; a flow lies in one of two buckets, and when both are
  * full the older of their flows is evicted and counted: bounded work, no
  * chains for an attacker to grow.
@@ -79,6 +79,20 @@ struct tcp_dir {
 	uint8_t pad;
 };
 
+/*
+ * A guard's own: what it holds back, and where the two ends have come to count
+ * differently because it took bytes out or put its own in.  Sequence numbers are
+ * those of the direction's sender ("in"); what its receiver counts is "out".
+ */
+struct flow_guard {
+	uint32_t sent[2];  /* in: up to here the bytes have left; < dir.nxt while half a PDU waits */
+	cell_id part[2];   /* frames that wait for the rest of a PDU, in order */
+	cell_id repair;	   /* struct repair (repair.h): shifts, the open injection, options seen */
+	uint8_t flags;	   /* enum guard_flags, repair.h */
+	uint8_t n_part[2];
+	uint8_t pad[41];
+};
+
 struct flow {
 	/* line 0: identity and age */
 	uint64_t ka, kb; /* key; see flow.c */
@@ -99,6 +113,8 @@ struct flow {
 	struct tcp_dir dir[2];
 	/* lines 2, 3 */
 	uint8_t dstate[DIS_STATE_INLINE];
+	/* line 4: not touched by watch */
+	struct flow_guard guard;
 } __attribute__((aligned(64)));
 
 struct flow_key {

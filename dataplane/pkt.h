@@ -41,6 +41,7 @@ struct pkt {
 	uint8_t fate;	      /* enum pkt_fate; the engine's answer */
 	uint8_t reason;	      /* enum drop_reason when fate is FATE_DROP */
 	uint32_t cookie;      /* the backend's own */
+	uint32_t conduit;     /* the engine's answer: whose packet it was; UINT32_MAX = nobody's */
 };
 
 #endif /* DATAPLANE_PKT_H */

@@ -191,6 +191,14 @@ struct dis_schema {
 	const char *const *anomalies; /* names of bits 0..47, NULL-ended */
 };
 
+/* Bytes of a PDU that leave with another value (renumber()). */
+#define DIS_PATCHES 4
+struct dis_patch {
+	uint32_t off; /* in the PDU */
+	uint8_t len;  /* <= 4 */
+	uint8_t bytes[4];
+};
+
 struct dissector {
 	const char *name; /* "modbus": policy key, fact field, test folder */
 	const char *spec; /* normative documents and editions */
@@ -232,9 +240,17 @@ struct dissector {
 	void (*gap)(struct dis_call *call, uint32_t lost);
 	/*
 	 * The protocol's own refusal of request f, into buf: bytes to send to the
-	 * client, or 0 when there is none (then reject becomes reset). May be NULL.
+	 * client, or 0 when there is none (then reject becomes reset). May be NULL.  Called
+	 * while f is being judged; call->state says what the flow knows (channel, sequence
+	 * numbers), and is told that both were one PDU shorter and longer from here on.
 	 */
-	size_t (*refuse)(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size);
+	size_t (*refuse)(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t size);
+	/*
+	 * After a refusal the two ends number their messages differently.  Called inline for
+	 * each whole PDU that goes on, in flows with a refusal behind them: what of it must
+	 * leave otherwise; how many patches, at most DIS_PATCHES.  NULL: the protocol does not number.
+	 */
+	unsigned (*renumber)(struct dis_call *call, struct cur pdu, struct dis_patch *out);
 };
 
 /* All dissectors, NULL-terminated; generated from dissectors/ by the Makefile. */

@@ -17,7 +17,8 @@ for lib in libpcap:libpcap yaml-0.1:libyaml libsodium:libsodium nettle:nettle ja
 	cpp="$cpp $(pkg-config --cflags "$pc")" libs="$libs $(pkg-config --libs "$pc")"
 done
 
-# feature NAME MODULES HOME: on when pkg-config knows all modules and nobody said WITHOUT
+# feature NAME MODULES HOME [REST]: on when pkg-config knows all modules and nobody said
+# WITHOUT; REST: more files (make patterns) that go with it
 feature() {
 	name=$1 modules=$2 home=$3 up=$(echo "$1" | tr '[:lower:]' '[:upper:]')
 	# shellcheck disable=SC2086 # modules is a list
@@ -31,12 +32,15 @@ feature() {
 		return 0
 	fi ;;
 	esac
-	absent="$absent $name" skip="$skip $home"
+	absent="$absent $name" skip="$skip $home${4:+ $4}"
 }
 without=$*
 feature ndpi libndpi dataplane/classify_ndpi.c
 feature dpdk libdpdk dataplane/io/io_dpdk.c
-feature xdp "libbpf libxdp" dataplane/io/io_xdp.c
+# The guard: its filter is compiled for the kernel by clang, and made a header by bpftool.
+command -v clang >/dev/null && PATH=$PATH:/usr/sbin command -v bpftool >/dev/null || without="$without xdp"
+feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c guard/%.c"
+feature metrics libmicrohttpd guard/metrics.c
 
 echo "FEATURE_CPPFLAGS :=$cpp"
 echo "FEATURE_LDLIBS :=$libs"

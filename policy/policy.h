@@ -78,6 +78,9 @@ enum bind_flags {
 	BIND_PORT_OK = 1 << 0, /* destination port is one the conduit serves */
 	BIND_APPS = 1 << 1,    /* it has `apps:`, and the port is no protocol's: the flow may be
 				* opened to be named */
+	BIND_STRICT = 1 << 2,  /* `strict: true`: half a PDU waits for the rest of it (inline) */
+	BIND_REJECT = 1 << 3,  /* some verdict of it may be reject: the same, so that the whole PDU
+				* can be taken out */
 };
 
 /*
@@ -118,6 +121,18 @@ struct policy_l2 {
 	struct net_addr arp_sip, arp_tip;
 };
 struct verdict policy_eval_l2(const struct policy *pol, const struct policy_l2 *l2);
+
+/* ICMP and ICMPv6 that speak of no flow: echo, neighbour discovery, router advertisements,
+ * multicast listeners.  (Errors about a flow we know follow that flow; the engine's.) */
+struct policy_icmp {
+	const struct net_tuple *t; /* MACs included; ports 0 */
+	bool v6;
+	uint8_t type, code, hop_limit;
+	struct net_addr target;	   /* of NS and NA (RFC 4861 4.3, 4.4) */
+	bool has_lladdr;	   /* a source or target link-layer address option is there */
+	uint8_t lladdr[6];
+};
+struct verdict policy_eval_icmp(const struct policy *pol, const struct policy_icmp *icmp);
 
 /* --- building -------------------------------------------------------------- */
 
@@ -179,6 +194,10 @@ enum policy_mode policy_mode(const struct policy *pol);
 bool policy_mode_stated(const struct policy *pol); /* guard refuses a policy without mode: */
 /* Pass when the engine is gone?  RULE_NONE asks for the policy's own word. */
 bool policy_fail_open(const struct policy *pol, uint32_t conduit);
+/* A packet of this conduit should leave within this time; 0 = nobody said. */
+uint64_t policy_latency_ns(const struct policy *pol, uint32_t conduit);
+/* Flow slots kept for this conduit, whatever the others do; 0 = the engine's even share. */
+uint32_t policy_flow_slots(const struct policy *pol, uint32_t conduit);
 uint32_t policy_generation(const struct policy *pol);
 const uint8_t *policy_hash(const struct policy *pol); /* SHA-256 of the text, 32 bytes */
 size_t policy_bytes(const struct policy *pol);	      /* memory it holds */

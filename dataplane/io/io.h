@@ -6,7 +6,8 @@
  * whole burst back and forwards the frames whose fate says so, as they now
  * are.  A frame the engine wants to keep (FATE_HELD) it copied; when it is
  * released, or when the engine makes a frame of its own (reset, reject), it
- * goes out by tx().  Nothing here is called from two threads.
+ * goes out by tx().  Nothing here is called from two threads.  rx() of a live
+ * backend reads the clock once, for all frames it lends and also when there are none.
  */
 #ifndef DATAPLANE_IO_IO_H
 #define DATAPLANE_IO_IO_H
@@ -19,9 +20,19 @@
 
 struct io;
 
+/* A port of a guard, for backends that have two. */
+struct io_port {
+	const char *name; /* of the interface */
+	int ifindex;
+	int xskmap;	  /* xdp: descriptor of the map its sockets go to */
+	uint32_t mtu;	  /* bytes of IP, as the interface says */
+};
+
 struct io_conf {
 	const char *target;   /* what follows "scheme:" */
 	const char *write_to; /* file backend: capture to write forwarded frames to, or NULL */
+	const struct io_port *ports; /* two of them: outside, inside; NULL for captures */
+	size_t memory_bytes;  /* of frames in flight; 0 = the backend's default */
 };
 
 struct io_stats {
@@ -41,6 +52,9 @@ struct io_backend {
 	int (*tx)(struct io *io, const struct pkt *p);
 	/* Forward or drop each as its fate says, and give all back. */
 	void (*done)(struct io *io, struct pkt *burst, unsigned n);
+	/* Sleep until a frame comes, another descriptor (>= 0) can be read, or timeout_us has
+	 * passed.  NULL: rx() never answers 0 for long (captures). */
+	void (*wait)(struct io *io, int other_fd, unsigned timeout_us);
 	void (*stats)(const struct io *io, struct io_stats *st);
 	/* Of the last failure, "" = none.  err_text(NULL): of the last close() of this
 	 * thread, whose io is gone. */
@@ -52,6 +66,7 @@ struct io_backend {
 /* First member of every backend's own struct. */
 struct io {
 	const struct io_backend *be;
+	uint64_t now_ns; /* live backends: the clock as the last rx() read it, ns since 1970, UTC */
 };
 
 extern const struct io_backend *const io_backends[]; /* NULL-terminated */

@@ -311,12 +311,12 @@ toy_gap(struct dis_call *call, uint32_t lost)
 
 /* The protocol's own "no", so that `otherwise: reject` keeps the session. */
 static size_t
-toy_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
+toy_refuse(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t size)
 {
 	const uint8_t pdu[] = {'T', 'Y', TOY_REFUSAL, (uint8_t)f->unit, (uint8_t)(f->txn >> 8),
 	    (uint8_t)f->txn, 0, 1, 1};
 
-	(void)variant;
+	(void)call;
 	if (size < sizeof(pdu))
 		return 0;
 	memcpy(buf, pdu, sizeof(pdu));

@@ -296,7 +296,7 @@ modbus_gap(struct dis_call *call, uint32_t lost)
  * policy withholds is the address.
  */
 static size_t
-modbus_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
+modbus_refuse(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t size)
 {
 	uint8_t why = f->n_items ? 2 : 1;
 	uint16_t crc = 0xffff;
@@ -304,7 +304,7 @@ modbus_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
 	if (f->anomalies & (malformed_bits | MB_A(QUANTITY_ZERO) | MB_A(QUANTITY_OVER) |
 	    MB_A(COIL_VALUE)))
 		why = 3;
-	if (variant == VARIANT_RTU) {
+	if (call->variant == VARIANT_RTU) {
 		const uint8_t pdu[] = {(uint8_t)f->unit, (uint8_t)(f->code | FC_EXCEPTION), why};
 
 		if (size < sizeof(pdu) + 2 || f->unit == 0)

@@ -224,7 +224,7 @@ opcua_gap(struct dis_call *call, uint32_t lost)
  * server already holds a part.
  */
 static size_t
-opcua_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
+opcua_refuse(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t size)
 {
 	static const uint8_t fault[] = {
 	    'M', 'S', 'G', 'F', 52, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -239,7 +239,7 @@ opcua_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
 	const struct ua_ext *x = f->ext;
 	uint32_t words[4];
 
-	(void)variant;
+	(void)call;
 	if (size < sizeof(fault) || !x || f->kind != FACT_REQUEST || f->more ||
 	    f->opx >= SVC_LAST || f->opx == SVC_OpenSecureChannel ||
 	    f->opx == SVC_CloseSecureChannel || x->st->policy != POLICY_None || x->chunks != 1 ||

@@ -28,14 +28,14 @@ put_header(uint8_t *p, size_t n, uint8_t rosctr, uint16_t ref, size_t params, si
  * disconnect.
  */
 static size_t
-s7_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
+s7_refuse(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t size)
 {
 	bool items = (f->opx == FN_READ || f->opx == FN_WRITE) && f->n_items > 0;
 	size_t data = items ? f->n_items * (f->opx == FN_READ ? 4u : 1u) : 0,
 	       params = items ? 2 : 1, n;
 	uint8_t *p;
 
-	(void)variant;
+	(void)call;
 	if (f->kind != FACT_REQUEST)
 		return 0;
 	if (f->opx == OPX_COTP_e0) {

@@ -98,7 +98,7 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	if (s->json)
 		check_json(s, f);
 	if (s->d->refuse)
-		REQUIRE(s->d->refuse(f, 0, buf, sizeof(buf)) <= sizeof(buf));
+		REQUIRE(s->d->refuse(&(struct dis_call){0}, f, buf, sizeof(buf)) <= sizeof(buf));
 	return !(s->refusing >> (s->facts++ % 8) & 1);
 }
 

@@ -221,10 +221,10 @@ static const struct dis_schema plc_schema = {
 static const uint16_t toy_ports[] = {502, 0}, node_ports[] = {4840, 0}, plc_ports[] = {102, 0};
 
 static size_t
-toy_refuse(const struct fact *f, uint8_t variant, uint8_t *buf, size_t size)
+toy_refuse(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t size)
 {
 	(void)f;
-	(void)variant;
+	(void)call;
 	(void)buf;
 	(void)size;
 	return 0;

@@ -1222,9 +1222,9 @@ refuse_test(void **state)
 		f.n_items = len > 10 || (lines[i].flags & RTU);
 		if (strstr(lines[i].want, "83 03")) /* bit numbers of anomalies.def */
 			f.anomalies = len > 10 ? UINT64_C(1) << 6 : 1;
-		assert_int_equal(D->refuse(&f, lines[i].flags & RTU, got, sizeof(got)), n);
+		assert_int_equal(D->refuse(&(struct dis_call){.variant = lines[i].flags & RTU}, &f, got, sizeof(got)), n);
 		assert_memory_equal(got, want, n);
-		assert_int_equal(D->refuse(&f, lines[i].flags & RTU, got, 3), 0);
+		assert_int_equal(D->refuse(&(struct dis_call){.variant = lines[i].flags & RTU}, &f, got, 3), 0);
 	}
 }
 

@@ -99,7 +99,7 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	jw_close(&w, '}');
 	assert_true(jw_end(&w));
 	note(s, json, strlen(json));
-	note(s, refusal, dissector_opcua.refuse(f, 0, refusal, sizeof(refusal)));
+	note(s, refusal, dissector_opcua.refuse(&(struct dis_call){0}, f, refusal, sizeof(refusal)));
 	return !s->refuse;
 }
 

@@ -133,7 +133,7 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	fact_json(&w, f);
 	jw_close(&w, '}');
 	assert_true(jw_end(&w));
-	s->refusal_len = D->refuse(f, 0, s->refusal, sizeof(s->refusal));
+	s->refusal_len = D->refuse(&(struct dis_call){0}, f, s->refusal, sizeof(s->refusal));
 	if (s->pol) {
 		s->v = policy_eval(s->pol, &s->bind, f);
 		if (s->v.action > s->worst)
@@ -707,7 +707,7 @@ refusals(void **state)
 	world_reset();
 	talk(&W.talk, SIGNED "!> MSG Write ns=2;s=A=1 sig=32");
 	assert_int_equal(W.sink.refusal_len, 0);
-	assert_int_equal(D->refuse(&(struct fact){0}, 0, W.sink.refusal, 64), 0);
+	assert_int_equal(D->refuse(&(struct dis_call){0}, &(struct fact){0}, W.sink.refusal, 64), 0);
 }
 
 static void

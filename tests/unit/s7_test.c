@@ -112,7 +112,7 @@ dis_emit(struct dis_sink *s, struct fact *f)
 		s->verdict = policy_eval(s->pol, &s->bind, f);
 		s->pass = s->verdict.action < VERDICT_REJECT;
 	}
-	s->refused = D->refuse(f, 0, s->refusal, sizeof(s->refusal));
+	s->refused = D->refuse(&(struct dis_call){0}, f, s->refusal, sizeof(s->refusal));
 	return s->pass;
 }
 

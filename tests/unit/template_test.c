@@ -172,9 +172,9 @@ refusal(void **unused)
 	uint8_t buf[16];
 
 	(void)unused;
-	assert_int_equal(dissector_toy.refuse(&f, 0, buf, sizeof(buf)), 9);
+	assert_int_equal(dissector_toy.refuse(&(struct dis_call){0}, &f, buf, sizeof(buf)), 9);
 	assert_memory_equal(buf, "TY\377\5\1\2\0\1\1", 9);
-	assert_int_equal(dissector_toy.refuse(&f, 0, buf, 8), 0);
+	assert_int_equal(dissector_toy.refuse(&(struct dis_call){0}, &f, buf, 8), 0);
 }
 
 static int

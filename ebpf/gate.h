@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gate.h - the filter in the kernel: XDP programs on both ports that judge L2 to L4 by
+ * the tables of a policy and give what is allowed to the engine through XSKMAPs.
+ *
+ * Life: gate_open() loads programs and maps (CAP_BPF, CAP_NET_ADMIN); gate_set_policy() fills the
+ * tables that are not in use and switches to them by one cell; gate_attach() puts a port
+ * under it.  Until a policy is set everything is dropped.  AF_XDP sockets are
+ * registered by whoever owns them, in the map whose descriptor gate_xskmap() lends.
+ * gate_close() takes the programs off.  One thread.
+ */
+#ifndef EBPF_GATE_H
+#define EBPF_GATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/gate.h"
+
+struct gate;
+
+enum gate_mode { GATE_AUTO = 0, GATE_NATIVE, GATE_GENERIC };
+
+/* NULL on failure, one line for the user in err. */
+struct gate *gate_open(char *err, size_t err_size);
+/* The old tables stay in force when it fails (ERR_*). */
+int gate_set_policy(struct gate *g, const struct gate_spec *spec, uint32_t generation, char *err,
+    size_t err_size);
+/* port: 0 outside, 1 inside.  AUTO tries native, then generic; the mode it got, or ERR_*.
+ * replace: take over from a program that is attached there (a predecessor's). */
+int gate_attach(struct gate *g, unsigned port, int ifindex, enum gate_mode mode, bool replace,
+    char *err, size_t err_size);
+int gate_xskmap(const struct gate *g, unsigned port);
+/* What a predecessor that was killed left on an interface: true when there was something of
+ * ours, and it is gone. Never touches a program that is not ours. */
+bool gate_clean(int ifindex);
+void gate_close(struct gate *g);
+
+/* --- what it counted --------------------------------------------------------------------- */
+
+/* Reasons have the names of drop.def, and one counter per port each. */
+struct gate_count {
+	const char *reason; /* "l2.policy"; NULL ends the list */
+	uint64_t packets[2], bytes[2];
+};
+/* Sums over all CPUs; n of them written. */
+unsigned gate_counts(const struct gate *g, struct gate_count *out, unsigned max);
+struct gate_totals {
+	uint64_t rx[2], to_engine[2], dropped[2];
+};
+void gate_totals(const struct gate *g, struct gate_totals *out);
+
+/* A denied frame, sampled (bounded per second), so that it is alerted like the engine's own. */
+struct gate_sample {
+	uint64_t count; /* frames of this reason and port since the last sample of it */
+	uint8_t port;
+	const char *reason;
+	uint32_t len, caplen;
+	const uint8_t *bytes; /* the frame's first caplen bytes; valid in the callback */
+};
+/* Calls fn for what has come; returns how many. fd for poll(): gate_sample_fd(). */
+int gate_samples(struct gate *g, void (*fn)(void *ctx, const struct gate_sample *s), void *ctx);
+int gate_sample_fd(const struct gate *g);
+
+#endif /* EBPF_GATE_H */
