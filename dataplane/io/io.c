@@ -13,10 +13,13 @@
 
 #include "base/err.h"
 
-extern const struct io_backend io_file;
+extern const struct io_backend io_file, io_xdp;
 
 const struct io_backend *const io_backends[] = {
     &io_file,
+#ifdef HAVE_XDP
+    &io_xdp,
+#endif
     NULL,
 };
 

@@ -150,13 +150,26 @@ poll_it(const char *host, const char *port, unsigned rate, unsigned seconds)
 	return 0;
 }
 
+/* 1 to 1000000. */
+static unsigned
+number(const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	errno = EINVAL;
+	if (end == text || *end || n == 0 || n > 1000000)
+		die(text);
+	return (unsigned)n;
+}
+
 int
 main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "serve") == 0)
 		serve(argv[2], argv[3]);
 	if (argc == 6 && strcmp(argv[1], "poll") == 0)
-		return poll_it(argv[2], argv[3], (unsigned)atoi(argv[4]), (unsigned)atoi(argv[5]));
+		return poll_it(argv[2], argv[3], number(argv[4]), number(argv[5]));
 	fprintf(stderr, "usage: rtt serve ADDRESS PORT | rtt poll ADDRESS PORT RATE SECONDS\n");
 	return 2;
 }

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shared.h - what the worker shows of itself: numbers in memory that the parent mapped
+ * before it forked, so that status and metrics cost the packet path nothing and outlive it.
+ *
+ * One writer (the worker), any readers (parent: ctl, metrics).  Counters are written whole
+ * (aligned 64-bit words); a reader may see one packet more in one than in another.  What
+ * has to fit together is between begin and end of a sequence (seq, odd while it is written).
+ */
+#ifndef GUARD_SHARED_H
+#define GUARD_SHARED_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/engine.h"
+#include "dataplane/io/io.h"
+
+#define GUARD_CONDUITS 1024u /* with a histogram of their own; those behind share the last */
+#define GUARD_RULES    16384u /* with counters; `ctl counters` says when a policy has more */
+
+/*
+ * Latency, receive to transmit, in buckets of powers of two with four steps each:
+ * bucket i holds [lat_floor(i), lat_floor(i + 1)) nanoseconds; 256 ns to 4.4 s, the
+ * first and last take the rest.  (latency.h has the functions.)
+ */
+#define LAT_BUCKETS 96u
+struct latency {
+	uint64_t n, sum_ns, max_ns, over; /* over: above the budget of the policy */
+	uint32_t bucket[LAT_BUCKETS];	  /* wrap: readers take differences */
+};
+
+struct guard_shared {
+	/* worker writes */
+	_Atomic uint32_t seq;
+	uint32_t generation;	     /* of the policy in force */
+	_Atomic uint64_t alive_ns;   /* CLOCK_MONOTONIC of its last turn: the watchdog's */
+	uint64_t started_ns, now_ns; /* wall clock: start; of the last publication */
+	int32_t pid;
+	uint32_t n_rules, n_conduits;
+	struct engine_stats engine;
+	struct io_stats io;
+	uint64_t loops, bursts, sleeps;
+	struct latency latency[GUARD_CONDUITS + 1]; /* [GUARD_CONDUITS]: of no conduit */
+	uint64_t rule_hits[GUARD_RULES]; /* engine_rule_hits() of this generation */
+};
+
+#endif /* GUARD_SHARED_H */
