@@ -445,7 +445,7 @@ int
 ports_setup(struct ports *p, const struct ports_conf *conf, char *err, size_t size)
 {
 	const char *dir = conf->state_dir ? conf->state_dir : PORT_STATE_DIR;
-	char ignored[1];
+	char ignored[1] = "";
 	int r = 0;
 
 	*p = (struct ports){.dirfd = -1};
@@ -467,7 +467,7 @@ ports_setup(struct ports *p, const struct ports_conf *conf, char *err, size_t si
 int
 ports_restore(struct ports *p, char *err, size_t size)
 {
-	char ignored[1];
+	char ignored[1] = "";
 	int r = 0;
 
 	if (p->dirfd >= 0)

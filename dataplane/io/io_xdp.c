@@ -254,11 +254,14 @@ take_chain(struct queue *q, struct lent *l)
 static bool
 linearise(struct xdp_io *x, struct lent *l, unsigned cookie)
 {
-	uint8_t *to = x->jumbo + (size_t)cookie * x->jumbo_bytes;
+	uint8_t *to;
 	uint32_t len = 0;
 
+	if (!x->jumbo)
+		return false;
+	to = x->jumbo + (size_t)cookie * x->jumbo_bytes;
 	for (uint32_t i = 0; i < l->n; i++) {
-		if (!x->jumbo || l->desc[i].len > x->jumbo_bytes - len)
+		if (l->desc[i].len > x->jumbo_bytes - len)
 			return false;
 		memcpy(to + len, x->area + l->desc[i].addr, l->desc[i].len);
 		len += l->desc[i].len;
