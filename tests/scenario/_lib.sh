@@ -1,0 +1,300 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Two zones in network namespaces and a device under test between them.  Sourced by tests/scenario/*.sh.
+#
+#   hmi eng mes --+                                        +-- plc1 plc2
+#                 a: a0 ------ outside : g : inside ------ b0 :b
+#
+# a, g and b are namespaces; hmi eng mes plc1 plc2 too, each with its own MAC and addresses on eth0,
+# a macvlan of a0 or b0.  a and b have addresses of their own (for flat tests and measurements).
+# What leaves a0 and b0 looks like what leaves a NIC: checksums are complete, segments fit
+# the MTU, tags are in the frame (native XDP on veth finishes none of these by itself).
+#
+#   need_root; need TOOL...                skipped (77) with the reason when it cannot run
+#   topo_up [-v VID] [-m MTU[,MTU]] [-q QUEUES]   the picture above, in less than a second
+#   dut none|bridge|nft|guard [ARGS]       put the device in place and wait until it forwards
+#   dut_stop                               take it out
+#   on NODE COMMAND...                     run there, at most LIMIT seconds, output as it comes
+#   bg NODE LOG COMMAND...                 run there meanwhile; its pid is in PID
+#   serve NODE t|u PORT LOG COMMAND...     as bg, waits until it listens
+#   t NAME COMMAND...                      one case: "ok N - NAME" when the status is 0
+#   t_end                                  the plan; the status of the script
+#
+# Addresses: IP[node] 10.1.2.N, IP6[node] fd00:12::N, MAC[node].  Everything is gone when the
+# script ends, however it ends: a watcher cleans up after kill -9.
+# `ip netns exec` would hide bpffs and change /sys, so programs are started by nsenter.
+set -uo pipefail
+export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
+
+ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+B=${B:-build}
+INTERLOCK=${INTERLOCK:-$ROOT/$B/interlock}
+export TOOLS=$ROOT/$B/tests/tools
+LIMIT=${LIMIT:-60} # seconds one program may take
+P=il$$             # of all names outside our namespaces
+
+# node  number of its addresses  MAC (vendors' prefixes are real, devices are not)
+declare -A IP IP6 MAC
+NODES="a:2:02:00:00:00:0a:02 b:102:02:00:00:00:0b:02 hmi:5:00:1b:1b:aa:bb:01 eng:9:00:1b:1b:aa:bb:09
+	mes:20:00:50:56:aa:bb:20 plc1:130:00:80:f4:aa:bb:30 plc2:131:00:1b:1b:aa:bb:31"
+for _node in $NODES; do
+	IFS=: read -r _name _n _mac <<<"$_node"
+	IP[$_name]=10.1.2.$_n IP6[$_name]=fd00:12::$_n MAC[$_name]=$_mac
+done
+DUT='' DUT_PID='' VID='' T_N=0 T_BAD=0 TMP=''
+export PID=''
+
+skip() { # WHY: the last line, as tests/run wants it
+	echo "skipped: $*"
+	exit 77
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	need ip ethtool nsenter ss
+	ip netns add "$P-try" 2>/dev/null || skip "no network namespaces here"
+	ip netns del "$P-try"
+}
+
+need() {
+	local tool
+	for tool; do command -v "$tool" >/dev/null || skip "no $tool"; done
+}
+
+# --- everything goes when we go --------------------------------------------------------------
+
+lib_down() {
+	local ns
+	trap '' EXIT INT TERM
+	if [ -n "$DUT_PID" ]; then dut_stop; fi
+	lib_wipe
+	[ -n "$TMP" ] && rm -rf "$TMP"
+}
+
+lib_wipe() { # what runs in our namespaces, then they: no one else uses names with our pid
+	local ns pids
+	for ns in $(ip netns list | awk -v p="$P-" 'index($1, p) == 1 { print $1 }'); do
+		pids=$(ip netns pids "$ns" 2>/dev/null)
+		# shellcheck disable=SC2086 # a list
+		[ -z "$pids" ] || kill -9 $pids 2>/dev/null
+		ip netns del "$ns" 2>/dev/null
+	done
+}
+
+lib_start() {
+	[ -z "$TMP" ] || return 0
+	TMP=$(mktemp -d /tmp/il.XXXXXX) # short: paths of sockets have 107 bytes
+	trap lib_down EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	# The watcher: waits for this shell, by whatever it dies, and wipes what is left then.
+	(
+		trap '' INT TERM HUP
+		tail --pid=$$ -f /dev/null
+		lib_wipe
+		rm -rf "$TMP"
+	) </dev/null >/dev/null 2>&1 &
+	disown
+}
+
+# --- the topology ------------------------------------------------------------------------------
+
+in_ns() { # NODE COMMAND...: becomes COMMAND
+	local ns=/run/netns/$P-$1
+	shift
+	exec nsenter --net="$ns" "$@"
+}
+
+# A node's own interface: eth0, or the end of the cable
+nic() {
+	case $1 in a) echo a0 ;; b) echo b0 ;; g) echo outside ;; *) echo eth0 ;; esac
+}
+
+# The two ends tag what they send and take the tag off what they get; other frames stay as they
+# are.  (Not every kernel has 8021q; this program needs only the bpf classifier.)
+lib_vlan() { # VID
+	local o=$TMP/vlan$1.o node
+	need clang tc
+	clang -std=gnu11 -O2 -Wall -Werror -target bpf -DVID="$1" \
+		-idirafter "/usr/include/$(gcc -print-multiarch)" -c -o "$o" "$ROOT/tests/scenario/vlan.bpf.c" || return 1
+	for node in a b; do
+		(in_ns $node tc qdisc add dev ${node}0 clsact) &&
+			(in_ns $node tc filter add dev ${node}0 egress bpf direct-action obj "$o" sec push) &&
+			(in_ns $node tc filter add dev ${node}0 ingress bpf direct-action obj "$o" sec pop) ||
+			return 1
+	done
+}
+
+topo_up() {
+	local OPTIND opt mtu=1500 mtu2='' queues=1 ns node cable
+	while getopts v:m:q: opt; do
+		case $opt in
+		v) VID=$OPTARG ;;
+		m) mtu=${OPTARG%,*} mtu2=${OPTARG#*,} ;;
+		q) queues=$OPTARG ;;
+		*) return 2 ;;
+		esac
+	done
+	mtu2=${mtu2:-$mtu}
+	lib_start
+	for ns in a b g hmi eng mes plc1 plc2; do echo "netns add $P-$ns"; done | ip -batch - || return 1
+	ip -n "$P-g" -batch - <<-EOF || return 1
+		link add outside mtu $mtu numrxqueues $queues numtxqueues $queues type veth peer name a0 mtu $mtu numrxqueues $queues numtxqueues $queues netns $P-a
+		link add inside mtu $mtu2 numrxqueues $queues numtxqueues $queues type veth peer name b0 mtu $mtu2 numrxqueues $queues numtxqueues $queues netns $P-b
+		link set outside up
+		link set inside up
+	EOF
+	for node in a b hmi eng mes plc1 plc2; do
+		case $node in a | hmi | eng | mes) cable=a ;; *) cable=b ;; esac
+		{
+			echo "link set lo up"
+			if [ $node = $cable ]; then
+				echo "link set ${node}0 address ${MAC[$node]}"
+			else # in the namespace of the cable, then moved
+				ip -n "$P-$cable" link add link ${cable}0 name m$node address "${MAC[$node]}" type macvlan mode bridge || return 1
+				ip -n "$P-$cable" link set m$node netns "$P-$node" name eth0 || return 1
+			fi
+			echo "link set $(nic $node) addrgenmode none"
+			echo "link set $(nic $node) up"
+			echo "addr add ${IP[$node]}/24 dev $(nic $node)"
+			echo "addr add ${IP6[$node]}/64 dev $(nic $node) nodad"
+		} >"$TMP/batch"
+		ip -n "$P-$node" -batch "$TMP/batch" || return 1
+	done
+	for node in a b; do
+		(in_ns $node ethtool -K ${node}0 tx off txvlan off rxvlan off gro on >/dev/null 2>&1) || return 1
+	done
+	[ -z "$VID" ] || lib_vlan "$VID"
+}
+
+# --- programs ----------------------------------------------------------------------------------
+
+on() {
+	local node=$1
+	shift
+	(in_ns "$node" timeout -k 2 "$LIMIT" "$@")
+}
+
+bg() {
+	local node=$1 log=$2
+	shift 2
+	(in_ns "$node" "$@") </dev/null >"$log" 2>&1 &
+	PID=$!
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for() {
+	local i n=$(($1 * 20))
+	shift
+	for ((i = 0; i < n; i++)); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.05
+	done
+	return 1
+}
+
+listens() { (in_ns "$1" ss -Hln"$2" "sport = :$3") | grep -q .; }
+
+serve() {
+	local node=$1 proto=$2 port=$3 log=$4
+	shift 4
+	bg "$node" "$log" "$@"
+	wait_for "$LIMIT" listens "$node" "$proto" "$port" && return
+	echo "$node: $1 does not listen" >&2
+	tail -n 20 "$log" >&2
+	return 1
+}
+
+# stop PID [SIGNAL]: and wait for it
+stop() {
+	kill "-${2:-TERM}" "$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+	return 0
+}
+
+# --- the device under test ------------------------------------------------------------------------
+
+# The Modbus functions that write, by payload: what a packet filter can do.
+lib_nft='add table bridge dut
+add chain bridge dut forward { type filter hook forward priority 0; }
+add rule bridge dut forward tcp dport 502 @ih,56,8 { 5, 6, 15, 16, 22, 23 } drop'
+
+lib_bridge() {
+	(in_ns g sysctl -qw net.ipv6.conf.default.disable_ipv6=1 net.ipv6.conf.outside.disable_ipv6=1 \
+		net.ipv6.conf.inside.disable_ipv6=1)
+	ip -n "$P-g" -batch - <<-EOF
+		link add br0 type bridge stp_state 0 mcast_snooping 0 forward_delay 0
+		link set outside master br0
+		link set inside master br0
+		link set br0 up
+	EOF
+}
+
+forwards() { on a ping -qnc 1 -W 1 "${IP[b]}"; }
+
+guard_ready() { (in_ns g "$INTERLOCK" ctl --socket "$GUARD_CTL" status); }
+
+# guard_start ARGS: the guard in g, its files in $GUARD_DIR; its log is $GUARD_DIR/log
+guard_start() {
+	GUARD_DIR=$TMP/guard GUARD_CTL=$TMP/guard/ctl
+	mkdir -p "$GUARD_DIR"
+	# shellcheck disable=SC2094 # one log for all starts of this test
+	(in_ns g "$INTERLOCK" guard --outside xdp:outside --inside xdp:inside --ctl "$GUARD_CTL" \
+		--state-dir "$GUARD_DIR" "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
+	DUT_PID=$!
+	wait_for 20 guard_ready && return
+	echo "the guard does not get ready:" >&2
+	tail -n 20 "$GUARD_DIR/log" >&2
+	return 1
+}
+
+dut() { # KIND [ARGS]
+	DUT=$1
+	shift
+	case $DUT in
+	none) return 0 ;;
+	bridge) lib_bridge && wait_for 5 forwards ;;
+	nft) lib_bridge && (in_ns g nft -f - <<<"$lib_nft") && wait_for 5 forwards ;;
+	guard) guard_start "$@" ;;
+	*) echo "dut: $DUT?" >&2 && return 2 ;;
+	esac
+}
+
+dut_stop() {
+	case $DUT in
+	bridge | nft)
+		ip -n "$P-g" link del br0
+		[ "$DUT" = bridge ] || (in_ns g nft delete table bridge dut)
+		;;
+	guard)
+		[ -z "$DUT_PID" ] || stop "$DUT_PID"
+		DUT_PID=''
+		;;
+	esac
+	DUT=''
+}
+
+# --- cases ------------------------------------------------------------------------------------------
+
+t() {
+	local name=$1
+	shift
+	T_N=$((T_N + 1))
+	if "$@"; then
+		echo "ok $T_N - $name"
+	else
+		T_BAD=$((T_BAD + 1))
+		echo "not ok $T_N - $name"
+	fi
+}
+
+t_skip() { # NAME WHY
+	T_N=$((T_N + 1))
+	echo "ok $T_N - $1 # SKIP $2"
+}
+
+t_end() {
+	echo "1..$T_N"
+	[ $T_BAD -eq 0 ]
+	exit
+}
