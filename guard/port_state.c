@@ -85,7 +85,7 @@ bool
 port_state_applies(const struct port_state *old, const struct port_state *now)
 {
 	return old->ifindex == now->ifindex && old->netns == now->netns &&
-	    strcmp(old->boot, now->boot) == 0;
+	       strcmp(old->boot, now->boot) == 0;
 }
 
 bool
@@ -95,8 +95,8 @@ port_state_owned(const struct port_state *s)
 	uint64_t started = start_of(s->pid);
 
 	return started != 0 && started == s->started &&
-	    read_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) &&
-	    strcmp(boot, s->boot) == 0;
+	       read_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) &&
+	       strcmp(boot, s->boot) == 0;
 }
 
 const struct port_setting *
@@ -133,10 +133,9 @@ load_settings(struct port_state *s, json_t *root)
 
 		if (!json_is_object(group))
 			return false;
-		json_object_foreach(group, name, v)
-			if (!json_is_integer(v) ||
-			    !port_state_note(s, kind, name, (int32_t)json_integer_value(v)))
-				return false;
+		json_object_foreach(group, name,
+		    v) if (!json_is_integer(v) || !port_state_note(s, kind, name,
+						      (int32_t)json_integer_value(v))) return false;
 	}
 	return true;
 }
@@ -159,8 +158,8 @@ load_json(struct port_state *s, json_t *root)
 	    .started = (uint64_t)started,
 	};
 	return (size_t)snprintf(s->ifname, sizeof(s->ifname), "%s", ifname) < sizeof(s->ifname) &&
-	    (size_t)snprintf(s->boot, sizeof(s->boot), "%s", boot) < sizeof(s->boot) &&
-	    load_settings(s, root);
+	       (size_t)snprintf(s->boot, sizeof(s->boot), "%s", boot) < sizeof(s->boot) &&
+	       load_settings(s, root);
 }
 
 int

@@ -32,10 +32,10 @@ struct port_setting {
 struct port_state {
 	char ifname[IFNAMSIZ];
 	int ifindex;
-	uint64_t netns;	     /* inode of the namespace */
-	char boot[40];	     /* boot_id */
-	pid_t pid;	     /* who guards it */
-	uint64_t started;    /* that process's start, in ticks since boot: a pid is used again */
+	uint64_t netns;	  /* inode of the namespace */
+	char boot[40];	  /* boot_id */
+	pid_t pid;	  /* who guards it */
+	uint64_t started; /* that process's start, in ticks since boot: a pid is used again */
 	unsigned n;
 	struct port_setting v[PORT_SETTINGS];
 };
@@ -53,8 +53,8 @@ bool port_state_applies(const struct port_state *old, const struct port_state *n
 /* Is the process that wrote it still there? */
 bool port_state_owned(const struct port_state *s);
 /* The setting, or NULL. */
-const struct port_setting *port_state_find(const struct port_state *s, uint8_t kind,
-    const char *name);
+const struct port_setting *port_state_find(
+    const struct port_state *s, uint8_t kind, const char *name);
 /* Note a value unless the setting has one already.  False: no room. */
 bool port_state_note(struct port_state *s, uint8_t kind, const char *name, int32_t value);
 

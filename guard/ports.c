@@ -28,7 +28,7 @@
 #include "base/err.h"
 #include "ebpf/gate.h"
 
-#define FEATURES_MAX 128u /* netdev features that we can read; Linux has 64 */
+#define FEATURES_MAX  128u /* netdev features that we can read; Linux has 64 */
 #define FEATURE_WORDS (FEATURES_MAX / 32)
 
 static const struct {
@@ -85,10 +85,10 @@ if_ethtool(int sock, const char *ifname, void *cmd)
 static int
 flag_bit(const char *name)
 {
-	return strcmp(name, "up") == 0	   ? IFF_UP
-	    : strcmp(name, "promisc") == 0 ? IFF_PROMISC
-	    : strcmp(name, "noarp") == 0   ? IFF_NOARP
-					   : 0;
+	return strcmp(name, "up") == 0	      ? IFF_UP
+	       : strcmp(name, "promisc") == 0 ? IFF_PROMISC
+	       : strcmp(name, "noarp") == 0   ? IFF_NOARP
+					      : 0;
 }
 
 static int
@@ -292,8 +292,8 @@ probe(int sock, const struct ports_conf *conf, const char *ifname, struct port *
 	*port = (struct port){.ifindex = ifr.ifr_ifindex};
 	(void)snprintf(port->name, sizeof(port->name), "%s", ifname);
 	if (if_ioctl(sock, SIOCGIFMTU, ifname, &ifr) < 0)
-		return err_say(err, size, err_from_errno(errno), "%s: MTU: %s", ifname,
-		    strerror(errno));
+		return err_say(
+		    err, size, err_from_errno(errno), "%s: MTU: %s", ifname, strerror(errno));
 	port->mtu = (uint32_t)ifr.ifr_mtu;
 	if (if_ioctl(sock, SIOCGIFFLAGS, ifname, &ifr) < 0 || ifr.ifr_flags & IFF_LOOPBACK)
 		return err_say(err, size, ERR_UNSUPPORTED, "%s: a loopback interface", ifname);
@@ -377,8 +377,8 @@ inherit(int dirfd, const struct ports_conf *conf, struct port_state *s, char *er
 	if (r < 0)
 		return r == ERR_NOTFOUND ? 0 : r;
 	if (port_state_owned(&old) && !conf->take_over)
-		return err_say(err, size, ERR_EXISTS, "%s: process %d guards it", s->ifname,
-		    (int)old.pid);
+		return err_say(
+		    err, size, ERR_EXISTS, "%s: process %d guards it", s->ifname, (int)old.pid);
 	if (!port_state_applies(&old, s))
 		return 0;
 	memcpy(s->v, old.v, sizeof(s->v));
@@ -473,7 +473,8 @@ ports_restore(struct ports *p, char *err, size_t size)
 	if (p->dirfd >= 0)
 		(void)flock(p->dirfd, LOCK_EX);
 	for (unsigned i = 0; i < 2; i++) {
-		int one = port_restore(p, i, r == 0 ? err : ignored, r == 0 ? size : sizeof(ignored));
+		int one =
+		    port_restore(p, i, r == 0 ? err : ignored, r == 0 ? size : sizeof(ignored));
 
 		r = r == 0 ? one : r;
 	}
@@ -495,19 +496,21 @@ recover(int dirfd, int sock, const char *ifname, char *line, size_t size)
 	if (r < 0)
 		return r;
 	if (port_state_owned(&s)) {
-		(void)err_say(line, size, 0, "%s: left alone: process %d guards it", ifname, (int)s.pid);
+		(void)err_say(
+		    line, size, 0, "%s: left alone: process %d guards it", ifname, (int)s.pid);
 		return 0;
 	}
 	if (port_state_init(&now, ifname, (int)if_nametoindex(ifname)) < 0 ||
 	    !port_state_applies(&s, &now)) {
-		(void)err_say(line, size, 0, "%s: nothing to put back: it is another interface now",
-		    ifname);
+		(void)err_say(
+		    line, size, 0, "%s: nothing to put back: it is another interface now", ifname);
 		return port_state_remove(dirfd, ifname);
 	}
 	(void)gate_clean(s.ifindex);
 	if ((r = put_back(sock, &s, line, size)) < 0)
 		return r;
-	(void)err_say(line, size, 0, "%s: as it was before process %d guarded it", ifname, (int)s.pid);
+	(void)err_say(
+	    line, size, 0, "%s: as it was before process %d guarded it", ifname, (int)s.pid);
 	return port_state_remove(dirfd, ifname);
 }
 

@@ -24,10 +24,10 @@ struct port {
 };
 
 struct ports_conf {
-	const char *ifname[2];	/* outside, inside */
-	const char *state_dir;	/* NULL = PORT_STATE_DIR */
-	bool allow_addresses;	/* guard an interface that has an IP address */
-	bool take_over;		/* a living guard hands its ports to this process */
+	const char *ifname[2]; /* outside, inside */
+	const char *state_dir; /* NULL = PORT_STATE_DIR */
+	bool allow_addresses;  /* guard an interface that has an IP address */
+	bool take_over;	       /* a living guard hands its ports to this process */
 };
 
 struct ports {

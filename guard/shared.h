@@ -17,7 +17,7 @@
 #include "dataplane/engine.h"
 #include "dataplane/io/io.h"
 
-#define GUARD_CONDUITS 1024u /* with a histogram of their own; those behind share the last */
+#define GUARD_CONDUITS 1024u  /* with a histogram of their own; those behind share the last */
 #define GUARD_RULES    16384u /* with counters; `ctl counters` says when a policy has more */
 
 /*
@@ -43,7 +43,7 @@ struct guard_shared {
 	struct io_stats io;
 	uint64_t loops, bursts, sleeps;
 	struct latency latency[GUARD_CONDUITS + 1]; /* [GUARD_CONDUITS]: of no conduit */
-	uint64_t rule_hits[GUARD_RULES]; /* engine_rule_hits() of this generation */
+	uint64_t rule_hits[GUARD_RULES];	    /* engine_rule_hits() of this generation */
 };
 
 #endif /* GUARD_SHARED_H */

@@ -54,18 +54,18 @@
 #define SOL_XDP 283
 #endif
 
-#define CHUNK	    4096u /* bytes of a frame in the UMEM; a power of two, at most a page */
+#define CHUNK	    4096u	  /* bytes of a frame in the UMEM; a power of two, at most a page */
 #define CHUNK_RX    (CHUNK - 256) /* of them usable on receive: XDP keeps its headroom */
-#define LINK_BYTES  22u	  /* Ethernet and two VLAN tags come on top of the MTU */
-#define CHAIN_MAX   17u	  /* chunks of one frame: MAX_SKB_FRAGS */
-#define SOCKETS_MAX 64u	  /* queues of both ports */
+#define LINK_BYTES  22u		  /* Ethernet and two VLAN tags come on top of the MTU */
+#define CHAIN_MAX   17u		  /* chunks of one frame: MAX_SKB_FRAGS */
+#define SOCKETS_MAX 64u		  /* queues of both ports */
 #define RING_MIN    64u
 #define RING_DEF    2048u
 #define RING_MAX    8192u
-#define SPIN_LOOPS  48u	  /* of a pause each: a few microseconds */
-#define KICKS_MAX   8u	  /* sendto() per burst; the kernel takes 32 frames by one */
+#define SPIN_LOOPS  48u	       /* of a pause each: a few microseconds */
+#define KICKS_MAX   8u	       /* sendto() per burst; the kernel takes 32 frames by one */
 #define SEND_BYTES  (16 << 20) /* of socket memory: what a burst of jumbo frames takes, and more */
-#define BUSY_TRIES  100u  /* of 20 ms each: a queue that a dead process used is free by then */
+#define BUSY_TRIES  100u       /* of 20 ms each: a queue that a dead process used is free by then */
 #define TEXT_SIZE   256
 
 struct queue {
@@ -159,7 +159,7 @@ static bool
 unsent(const struct queue *o)
 {
 	return __atomic_load_n(o->tx.consumer, __ATOMIC_ACQUIRE) !=
-	    __atomic_load_n(o->tx.producer, __ATOMIC_RELAXED);
+	       __atomic_load_n(o->tx.producer, __ATOMIC_RELAXED);
 }
 
 /* Tell the kernel what was written.  What it does not take now it is told of again. */
@@ -399,7 +399,8 @@ static bool
 anything(const struct xdp_io *x)
 {
 	for (unsigned i = 0; i < x->n_queues; i++)
-		if (__atomic_load_n(x->q[i].rx.producer, __ATOMIC_ACQUIRE) != x->q[i].rx.cached_cons)
+		if (__atomic_load_n(x->q[i].rx.producer, __ATOMIC_ACQUIRE) !=
+		    x->q[i].rx.cached_cons)
 			return true;
 	return false;
 }
@@ -408,8 +409,8 @@ static void
 xdp_wait(struct io *io, int other_fd, unsigned timeout_us)
 {
 	struct xdp_io *x = (struct xdp_io *)io;
-	struct timespec ts = {.tv_sec = timeout_us / 1000000,
-	    .tv_nsec = (long)(timeout_us % 1000000) * 1000};
+	struct timespec ts = {
+	    .tv_sec = timeout_us / 1000000, .tv_nsec = (long)(timeout_us % 1000000) * 1000};
 	struct pollfd fds[SOCKETS_MAX + 1];
 	unsigned n = 0;
 
@@ -499,8 +500,8 @@ queues_of(const char *name)
 
 /* One socket for a queue.  0 or -errno. */
 static int
-open_queue(struct xdp_io *x, const struct io_port *port, unsigned side, unsigned queue,
-    uint16_t flags)
+open_queue(
+    struct xdp_io *x, const struct io_port *port, unsigned side, unsigned queue, uint16_t flags)
 {
 	struct queue *q = &x->q[x->n_queues++];
 	const struct xsk_socket_config conf = {
@@ -529,7 +530,8 @@ open_queue(struct xdp_io *x, const struct io_port *port, unsigned side, unsigned
 }
 
 static int
-open_sockets(struct xdp_io *x, const struct io_port *ports, const unsigned queues[2], uint16_t flags)
+open_sockets(
+    struct xdp_io *x, const struct io_port *ports, const unsigned queues[2], uint16_t flags)
 {
 	const struct xsk_umem_config conf = {
 	    .fill_size = x->ring,
@@ -542,8 +544,7 @@ open_sockets(struct xdp_io *x, const struct io_port *ports, const unsigned queue
 	for (uint32_t i = x->n_frames; i-- > 0;)
 		chunk_put(x, (uint64_t)i * CHUNK);
 	/* These rings become those of the first socket, which is given the same two structs. */
-	r = xsk_umem__create(
-	    &x->umem, x->area, x->area_bytes, &x->q[0].fill, &x->q[0].comp, &conf);
+	r = xsk_umem__create(&x->umem, x->area, x->area_bytes, &x->q[0].fill, &x->q[0].comp, &conf);
 	if (r < 0) {
 		x->umem = NULL;
 		return r;
@@ -557,8 +558,8 @@ open_sockets(struct xdp_io *x, const struct io_port *ports, const unsigned queue
 
 /* As open_sockets(); waits while a queue is still busy with who had it before. */
 static int
-open_patiently(struct xdp_io *x, const struct io_port *ports, const unsigned queues[2],
-    uint16_t flags)
+open_patiently(
+    struct xdp_io *x, const struct io_port *ports, const unsigned queues[2], uint16_t flags)
 {
 	const struct timespec pause = {.tv_nsec = 20000000};
 	int r = 0;
@@ -628,7 +629,8 @@ xdp_open(struct io **io, const struct io_conf *conf, unsigned queue, char *err, 
 
 	if (!ports || queue != 0)
 		return err_say(err, err_size, ERR_UNSUPPORTED,
-		    "xdp: two ports of a guard, all their queues in one; not an input of this verb");
+		    "xdp: two ports of a guard, all their queues in one; not an input of this "
+		    "verb");
 	for (unsigned i = 0; i < 2; i++)
 		queues[i] = queues_of(ports[i].name);
 	if (queues[0] > SOCKETS_MAX / 2 || queues[1] > SOCKETS_MAX / 2)
@@ -642,8 +644,9 @@ xdp_open(struct io **io, const struct io_conf *conf, unsigned queue, char *err, 
 	x->n_chunks = (mtu + LINK_BYTES + CHUNK_RX - 1) / CHUNK_RX;
 	if (x->n_chunks > CHAIN_MAX) {
 		xdp_close(&x->io);
-		return err_say(err, err_size, ERR_UNSUPPORTED, "%s, %s: an MTU of %u does not fit; %u does",
-		    ports[0].name, ports[1].name, mtu, CHAIN_MAX * CHUNK_RX - LINK_BYTES);
+		return err_say(err, err_size, ERR_UNSUPPORTED,
+		    "%s, %s: an MTU of %u does not fit; %u does", ports[0].name, ports[1].name, mtu,
+		    CHAIN_MAX * CHUNK_RX - LINK_BYTES);
 	}
 	if (!take_memory(x, queues[0] + queues[1], conf->memory_bytes)) {
 		xdp_close(&x->io);
