@@ -11,6 +11,18 @@
  * In `replay` one thread calls both; in guard they are two processes.  A full
  * ring loses the record and counts it; the next batch carries a signed loss
  * marker with the count.
+ *
+ * Two processes: the parent maps alerts_shared_bytes(), forks, and each has its side:
+ *   ALERTS_PACKET  the worker: alerts_put(); alerts_pump() once a turn ends storms.  It keeps the
+ *                  packet part of the memory alone: alerts_shared_keep()
+ *   ALERTS_PARENT  the parent's own events, by a small ring of their own that no worker has:
+ *                  alerts_put() with EVENT_GUARD
+ *   ALERTS_SIGNER  takes both: alerts_pump().  What comes from the packet ring is hostile
+ *                  (a worker parses what strangers send) and checked field by field
+ * The memory outlives all of them.  A worker that dies leaves at most the one record it was
+ * writing, and the next one counts that as lost; its open storms are told by the next one.  A record
+ * stays in the ring until its batch is in the journal, so a signer that dies leaves nothing
+ * out and signs nothing twice; while the journal cannot be written, records wait in the ring.
  */
 #ifndef ALERTS_ALERT_H
 #define ALERTS_ALERT_H
@@ -31,7 +43,8 @@ enum event_kind {
 	EVENT_CONDITION, /* a condition of the policy; cond says which */
 	EVENT_L2,	 /* a frame that is not IP and not allowed */
 	EVENT_ANOMALY,	 /* an allowed PDU with anomalies worth telling */
-	EVENT_GUARD,	 /* the appliance about itself; cond is an enum guard_event, note says more */
+	EVENT_GUARD,	 /* the appliance about itself; cond is an enum guard_event, note says more,
+			  * count and .verdict.conduit (RULE_NONE) where they fit */
 };
 
 /* Names and severities: alerts/guard_event.def; stable. */
@@ -52,7 +65,8 @@ struct event {
 	bool to_client;		       /* the offending packet goes to the client */
 	struct verdict verdict;
 	const struct fact *fact; /* NULL when there is no PDU */
-	const char *note;	 /* static text with more about it, or NULL */
+	const char *note;	 /* text with more about it, copied (RECORD_NOTE_MAX); or NULL */
+	uint64_t count;		 /* what it stands for, of a sample or a sum; 0 = 1 */
 };
 
 struct alerts_conf {
@@ -66,14 +80,19 @@ struct alerts_conf {
 	bool enforcing;		  /* verdicts are carried out: alert.action may be "blocked" */
 	uint64_t fold_window_ns;  /* 0 = do not fold; default ALERT_FOLD_WINDOW_NS */
 	uint64_t journal_bytes;	  /* on disk at most; 0 = JOURNAL_MAX_BYTES */
+	const char *port_names[2]; /* guard: EVE `in_iface` by the tuple's port; NULL: in_iface */
 	/* Two processes: memory both have mapped, and which half this one is. */
 	struct alerts_shared *shared; /* NULL: both halves are here */
-	enum alerts_side { ALERTS_BOTH = 0, ALERTS_PACKET, ALERTS_SIGNER } side;
+	enum alerts_side { ALERTS_BOTH = 0, ALERTS_PACKET, ALERTS_SIGNER, ALERTS_PARENT } side;
 };
 
 /* Bytes of struct alerts_shared, to be zeroed, aligned to a page, and mapped shared. */
 size_t alerts_shared_bytes(void);
+/* Once, before the first fork. */
 void alerts_shared_init(struct alerts_shared *s);
+/* After the fork: unmap what this side has no business with (a worker: all but the packet part), so
+ * that nothing it is made to do can reach it. */
+void alerts_shared_keep(struct alerts_shared *s, enum alerts_side side);
 #define ALERT_FOLD_WINDOW_NS (UINT64_C(60) * 1000000000u)
 
 struct alerts_stats {
@@ -83,6 +102,7 @@ struct alerts_stats {
 	uint64_t lines;	  /* EVE lines written */
 	uint64_t batches; /* signed */
 	uint64_t write_errors;
+	uint64_t rejected; /* records from the ring that are none: not told, but as lost */
 };
 
 /* NULL on failure, one line for the user in err. */

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * view.h - what a guard is doing, said in JSON for `ctl` and as text for Prometheus.
+ *
+ * The parent fills a struct guard_view with what it knows and calls one of the writers; these only
+ * read.  What is counted in memory of a worker (struct guard_shared) ends with that
+ * worker or that policy, and its buckets wrap; struct view_past adds it up, so that counters never
+ * go back: view_tick() once a second.  One thread.
+ */
+#ifndef GUARD_VIEW_H
+#define GUARD_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ebpf/gate.h"
+#include "guard/shared.h"
+
+struct jw;
+struct policy;
+struct signer_shared;
+struct ctl_stats;
+struct view_past;
+
+struct view_process {
+	const char *name;    /* "worker" */
+	pid_t pid;	     /* 0: not running */
+	uint64_t started_ns; /* wall clock */
+	uint32_t restarts;   /* unexpected ends */
+};
+
+struct view_port {
+	const char *name; /* of the interface; NULL = none */
+	bool link;
+	uint32_t mtu;
+	unsigned queues;
+	const char *mode;      /* how the filter is attached: "native", "generic" */
+	uint32_t link_changes; /* since start */
+};
+
+struct guard_view {
+	uint64_t now_ns, started_ns;	   /* wall clock */
+	const struct guard_shared *shared; /* the worker's; NULL = none yet */
+	const struct view_past *past;	   /* NULL: numbers are those of this worker alone */
+	const struct policy *policy;	   /* in force; NULL = none yet */
+	const char *policy_path;
+	uint64_t policy_ns;	  /* wall clock: since when */
+	const char *policy_error; /* why the last reload was refused; NULL or "" = it was not */
+	uint64_t policy_error_ns;
+	const struct gate_totals *gate;	 /* the kernel's filter; NULL = none */
+	const struct gate_count *counts; /* n_counts of them */
+	unsigned n_counts;
+	struct view_port port[2];	    /* outside, inside */
+	const struct signer_shared *signer; /* NULL = no alerts are written */
+	const char *journal_dir, *eve_path; /* or NULL */
+	uint64_t journal_max;		    /* bytes */
+	const struct ctl_stats *ctl;	    /* or NULL */
+	const struct view_process *process;
+	unsigned n_processes;
+};
+
+/* NULL: no memory (about 4 MiB). */
+struct view_past *view_past_new(void);
+void view_past_free(struct view_past *p);
+/* Add up what the worker counted since the last tick; policy: of the shared generation. */
+void view_tick(struct view_past *p, const struct guard_shared *s, const struct policy *policy,
+    uint64_t now_ns);
+
+/* Each writes members into the object that w is in (docs/PROTOCOL.ctl.md). */
+void view_status(struct jw *w, const struct guard_view *v);
+void view_counters(struct jw *w, const struct guard_view *v);
+/* Prometheus text format 0.0.4; not JSON. */
+void view_metrics(struct jw *w, const struct guard_view *v);
+
+/*
+ * Conduits whose packets were late since the last call: calls fn for each, at most once a minute per
+ * conduit.  The parent makes alerts of it (GUARD_LATENCY).
+ */
+struct view_late {
+	uint32_t conduit;	/* index in the policy */
+	uint64_t packets, late; /* since the last one told */
+	uint64_t p99_ns, budget_ns;
+	char text[128]; /* "12 of 4000 packets above 1 ms, p99 1.4 ms" */
+};
+/* fn gets each; needs view_tick() before. */
+void view_late(struct view_past *p, const struct policy *policy, uint64_t now_ns,
+    void (*fn)(void *ctx, const struct view_late *late), void *ctx);
+
+#endif /* GUARD_VIEW_H */
