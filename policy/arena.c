@@ -14,6 +14,19 @@ struct arena_block {
 	alignas(max_align_t) unsigned char data[];
 };
 
+/* The next n bytes of a place that was given. */
+static void *
+place_get(struct arena *a, size_t n)
+{
+	void *p = a->at;
+
+	if (n > (size_t)(a->end - a->at) && !a->more(a, n))
+		longjmp(*a->oom, 1);
+	a->at += n;
+	a->bytes += n;
+	return p;
+}
+
 void *
 arena_get(struct arena *a, size_t n)
 {
@@ -24,6 +37,8 @@ arena_get(struct arena *a, size_t n)
 	if (n > SIZE_MAX / 2)
 		longjmp(*a->oom, 1);
 	n = (n + align - 1) / align * align;
+	if (a->at)
+		return place_get(a, n);
 	if (!b || n > b->size - b->used) {
 		size = n > ARENA_BLOCK ? n : ARENA_BLOCK;
 		b = calloc(1, sizeof(*b) + size);

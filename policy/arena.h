@@ -6,11 +6,15 @@
  * an arena, so that no path has to undo what an earlier one did.  When memory
  * is out arena_get() does not return: it jumps to .oom, where the builder frees
  * its arenas and says so.  Pieces are zeroed and aligned for any type.
+ *
+ * An arena may also lie in one place its owner gives it (.at, .end: zeroed), as a policy image
+ * does; more() then makes room for n bytes behind .at, or says that there is none.
  */
 #ifndef POLICY_ARENA_H
 #define POLICY_ARENA_H
 
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +24,8 @@ struct arena {
 	struct arena_block *head;
 	size_t bytes; /* taken from the system */
 	jmp_buf *oom;
+	unsigned char *at, *end; /* NULL: blocks */
+	bool (*more)(struct arena *a, size_t n);
 };
 
 void *arena_get(struct arena *a, size_t n);

@@ -433,6 +433,8 @@ check_policy(struct arena *keep, struct arena *scratch, struct complaints *c,
 	check_top(&k, root);
 	if (c->errors == errors)
 		check_overlaps(&k);
+	for (uint32_t i = 0; i < k.rs->n_conduits; i++)
+		k.rs->conduits[i].yaml = NULL; /* it ends with scratch */
 	return c->errors == errors ? k.rs : NULL;
 }
 

@@ -10,6 +10,7 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "policy/complain.h"
+#include "policy/image.h"
 #include "policy/table.h"
 #include "policy/yaml.h"
 
@@ -84,58 +85,71 @@ make_ids(struct policy *p, const struct ruleset *rs, struct arena *scratch)
 static atomic_uint generations;
 
 struct build { /* survives a jump out of memory */
-	struct policy *p, *done;
 	struct arena scratch, tables[4];
 	jmp_buf oom;
+	bool done;
 };
 
-static struct policy *
-build(struct build *b, const char *text, size_t len, struct complaints *c)
+static bool
+build(struct build *b, struct policy *p, const char *text, size_t len, struct complaints *c)
 {
-	struct policy *p = b->p;
 	const struct ruleset *rs = rules_read(&p->keep, &b->scratch, c, text, len);
 
 	if (!rs)
-		return NULL;
+		return false;
 	p->rs = rs;
 	if (!compile_tables(p, rs, b->tables, c))
-		return NULL;
+		return false;
 	compile_bind(p, rs);
 	make_ids(p, rs, &b->scratch);
 	crypto_sha256(text, len, p->hash);
-	p->generation = atomic_fetch_add(&generations, 1) + 1;
-	return p;
+	return true;
+}
+
+bool
+policy_fill(struct policy *p, const char *name, const char *text, size_t len, struct complaints *c)
+{
+	struct build *b = calloc(1, sizeof(*b));
+	bool done;
+
+	c->file = name;
+	if (!b) {
+		complain_at(c, COMPLAINT_ERROR, 0, 0, "%s", err_str(ERR_NOMEM));
+		return false;
+	}
+	p->keep.oom = b->scratch.oom = &b->oom;
+	for (unsigned i = 0; i < 4; i++)
+		b->tables[i].oom = &b->oom;
+	if (setjmp(b->oom) == 0)
+		b->done = build(b, p, text, len, c);
+	else
+		complain_at(c, COMPLAINT_ERROR, 0, 0, "%s", err_str(ERR_NOMEM));
+	p->keep.oom = NULL;
+	arena_fini(&b->scratch);
+	for (unsigned i = 0; i < 4; i++)
+		arena_fini(&b->tables[i]);
+	done = b->done;
+	free(b);
+	return done;
 }
 
 struct policy *
 policy_build_text(const char *name, const char *text, size_t len, struct complaints *c)
 {
-	struct build *b = calloc(1, sizeof(*b));
-	struct policy *p = calloc(1, sizeof(*p)), *done;
+	struct policy *p = calloc(1, sizeof(*p));
 
-	c->file = name;
-	if (b && p) {
-		b->p = p;
-		p->keep.oom = b->scratch.oom = &b->oom;
-		for (unsigned i = 0; i < 4; i++)
-			b->tables[i].oom = &b->oom;
-		if (setjmp(b->oom) == 0)
-			b->done = build(b, text, len, c);
-		else
-			complain_at(c, COMPLAINT_ERROR, 0, 0, "%s", err_str(ERR_NOMEM));
-		arena_fini(&b->scratch);
-		for (unsigned i = 0; i < 4; i++)
-			arena_fini(&b->tables[i]);
-	} else {
+	if (!p) {
+		c->file = name;
 		complain_at(c, COMPLAINT_ERROR, 0, 0, "%s", err_str(ERR_NOMEM));
+		return NULL;
 	}
-	done = b ? b->done : NULL;
-	free(b);
-	if (!done && p) {
+	if (!policy_fill(p, name, text, len, c)) {
 		arena_fini(&p->keep);
 		free(p);
+		return NULL;
 	}
-	return done;
+	p->generation = atomic_fetch_add(&generations, 1) + 1;
+	return p;
 }
 
 /* All of a stream; NULL and a complaint when that fails. */
@@ -199,6 +213,10 @@ policy_free(struct policy *p)
 {
 	if (!p)
 		return;
+	if (p->image) {
+		policy_image_unmap(p);
+		return;
+	}
 	arena_fini(&p->keep);
 	free(p);
 }

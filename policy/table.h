@@ -259,7 +259,7 @@ struct policy {
 	const uint32_t *rule_id; /* EVE signature_id */
 	uint8_t hash[32];
 	struct arena keep; /* all of the above */
-	size_t bytes;
+	bool image;	   /* it lies in a slot (image.h) */
 };
 
 /* The verdict after the mode: learn and alert never drop. */
@@ -306,6 +306,10 @@ outcome_bits(const struct outcome *o)
 	return (o->bits & ~UINT32_C(0xff00)) | o->would;
 }
 
+/* Read, check and compile into p->keep, which the caller has made; false: c has errors, and
+ * what is in p->keep is of no use.  Everything but the generation. */
+bool policy_fill(
+    struct policy *p, const char *name, const char *text, size_t len, struct complaints *c);
 /* Build everything of p from rs into p->keep; or complain and return false.
  * Scratch arenas, which the caller ends: whole job, block, set of rules, table. */
 bool compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[4],
