@@ -186,6 +186,12 @@ enum ua_flags {
 	F_CREATED = 1 << 5,    /* this connection created a session */
 	F_ACTIVE = 1 << 6,     /* ... or took one over */
 	F_SIG = 1 << 7,	       /* sig is known: bytes of signature in each chunk */
+	F_NUMBERS = 1 << 8,    /* a request was refused: number[] holds */
+};
+
+/* refuse.h: numbers of the last chunk, as its sender and as its receiver counts. */
+struct ua_number {
+	uint32_t in, out;
 };
 
 struct ua { /* what every chunk needs comes first: the engine fetches these lines early */
@@ -215,6 +221,8 @@ struct ua { /* what every chunk needs comes first: the engine fetches these line
 	struct ua_pending pending[PENDING];
 	struct ua_piece piece[2];
 	char thumbprint[HASH_CHARS + 2]; /* of the client's certificate, with NUL */
+	struct ua_number number[2];	 /* of the channel below */
+	uint32_t number_channel;
 	uint8_t app_uri_len;
 	char app_uri[APP_URI_MAX]; /* of the client */
 };

@@ -24,15 +24,15 @@
  * This file has the framing and what the engine calls.  open.h has HEL, ACK and OPN, body.h
  * MSG and CLO; channel.h channel, token, numbers, policy and mode; session.h what bodies say
  * of peers, endpoints and registered nodes; nodes.h the items; names.h what is leased for
- * names; pair.h who answers whom; quick.h the usual chunk; show.h what people see.  The lists are the .def files.
+ * names; pair.h who answers whom; quick.h the usual chunk;
+ * refuse.h answers in the server's name; show.h what people see.  The lists are the .def files.
  * The folder exports one symbol.
  */
 #include "dissectors/opcua/body.h"
 #include "dissectors/opcua/common.h"
 #include "dissectors/opcua/open.h"
 #include "dissectors/opcua/quick.h"
-
-#define MAX_PDU 65536u
+#include "dissectors/opcua/refuse.h"
 
 /* --- framing: pure functions of the window ------------------------------------------- */
 
@@ -218,46 +218,6 @@ opcua_gap(struct dis_call *call, uint32_t lost)
 	st->flags &= (uint16_t)~F_NEXT_KNOWN;
 }
 
-/*
- * A ServiceFault as the server would send it, Bad_UserAccessDenied.  Only with policy
- * None, where nobody signs, and only to a request of one chunk: of a longer one the
- * server already holds a part.
- */
-static size_t
-opcua_refuse(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t size)
-{
-	static const uint8_t fault[] = {
-	    'M', 'S', 'G', 'F', 52, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-	    0,				/* channel, token, number, request id */
-	    1, 0, 397 & 0xff, 397 >> 8, /* ServiceFault */
-	    0, 0, 0, 0, 0, 0, 0, 0,	/* time: not known */
-	    0, 0, 0, 0,			/* request handle */
-	    0, 0, 0x1f, 0x80,		/* Bad_UserAccessDenied */
-	    0, 0, 0, 0, 0,		/* no diagnostics, no string table */
-	    0, 0, 0,			/* no additional header */
-	};
-	const struct ua_ext *x = f->ext;
-	uint32_t words[4];
-
-	(void)call;
-	if (size < sizeof(fault) || !x || f->kind != FACT_REQUEST || f->more ||
-	    f->opx >= SVC_LAST || f->opx == SVC_OpenSecureChannel ||
-	    f->opx == SVC_CloseSecureChannel || x->st->policy != POLICY_None || x->chunks != 1 ||
-	    !(x->present & HAS(P_HANDLE)))
-		return 0;
-	memcpy(buf, fault, sizeof(fault));
-	words[0] = x->channel;
-	words[1] = x->token;
-	words[2] = x->st->dir[1].seq + 1;
-	words[3] = x->request;
-	for (unsigned i = 0; i < 4; i++)
-		for (unsigned k = 0; k < 4; k++)
-			buf[MSG_HEAD + 4 * i + k] = (uint8_t)(words[i] >> 8 * k);
-	for (unsigned k = 0; k < 4; k++)
-		buf[36 + k] = (uint8_t)(x->handle >> 8 * k);
-	return sizeof(fault);
-}
-
 static const uint16_t ports[] = {4840, 0};
 
 const struct dissector dissector_opcua = {
@@ -273,4 +233,5 @@ const struct dissector dissector_opcua = {
     .part = opcua_part,
     .gap = opcua_gap,
     .refuse = opcua_refuse,
+    .renumber = opcua_renumber,
 };

@@ -24,6 +24,7 @@
 
 struct dis_sink {
 	const struct dissector *d;
+	struct dis_call *call;
 	uint8_t index;	  /* in dissectors[]; n_dissectors for the template */
 	uint8_t refusing; /* bit pattern of verdicts */
 	unsigned facts;
@@ -97,9 +98,12 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	REQUIRE(n == f->n_items);
 	if (s->json)
 		check_json(s, f);
-	if (s->d->refuse)
-		REQUIRE(s->d->refuse(&(struct dis_call){0}, f, buf, sizeof(buf)) <= sizeof(buf));
-	return !(s->refusing >> (s->facts++ % 8) & 1);
+	if (s->refusing >> (s->facts++ % 8) & 1) {
+		if (s->d->refuse)
+			REQUIRE(s->d->refuse(s->call, f, buf, sizeof(buf)) <= sizeof(buf));
+		return false;
+	}
+	return true;
 }
 
 /* Where the harness keeps what dis_lease() gave. */
@@ -195,8 +199,18 @@ drain(const struct dissector *d, struct dis_call *call, struct feed *in)
 		} else {
 			if (left < in->total)
 				return;
+			struct dis_patch out[DIS_PATCHES];
+			unsigned k;
+			struct cur c;
+
 			n = in->part = in->total;
-			d->pdu(call, exact(in->bytes + in->at, n, &mem));
+			c = exact(in->bytes + in->at, n, &mem);
+			d->pdu(call, c);
+			k = d->renumber ? d->renumber(call, c, out) : 0;
+			REQUIRE(k <= DIS_PATCHES);
+			while (k-- > 0)
+				REQUIRE(out[k].len <= 4 && out[k].off < n &&
+					out[k].len <= n - out[k].off);
 		}
 		free(mem);
 		in->at += n;
@@ -217,6 +231,7 @@ run(const struct dissector *d, uint8_t index, const uint8_t *data, size_t size, 
 	uint8_t variant;
 	void *mem;
 
+	s.call = &call;
 	call.state = calloc(1, d->state_size ? d->state_size : 1);
 	REQUIRE(call.state);
 	memset(in, 0, sizeof(in));

@@ -30,6 +30,7 @@
 /* --- what is said ---------------------------------------------------------------------- */
 
 struct dis_sink {
+	struct dis_call *call;
 	bool refuse;
 	unsigned facts;
 	size_t n;
@@ -99,7 +100,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	jw_close(&w, '}');
 	assert_true(jw_end(&w));
 	note(s, json, strlen(json));
-	note(s, refusal, dissector_opcua.refuse(&(struct dis_call){0}, f, refusal, sizeof(refusal)));
+	if (s->refuse)
+		note(s, refusal, dissector_opcua.refuse(s->call, f, refusal, sizeof(refusal)));
 	return !s->refuse;
 }
 
@@ -152,6 +154,7 @@ both_ways(const struct dis_call *how, const uint8_t *bytes, size_t n)
 	world_copy(&before, &W);
 	for (unsigned refuse = 0; refuse < 2; refuse++) {
 		for (unsigned i = 0; i < 2; i++) {
+			sinks[i].call = &call;
 			sinks[i].refuse = refuse;
 			sinks[i].facts = 0;
 			sinks[i].n = 0;

@@ -28,8 +28,6 @@ struct dis_sink {
 	char text[16384];  /* of the last fact */
 	char nodes[65536]; /* of all facts, one after the other */
 	char json[1 << 18];
-	uint8_t refusal[64];
-	size_t refusal_len;
 	struct policy *pol;
 	struct policy_bind bind;
 	struct verdict v;
@@ -133,7 +131,6 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	fact_json(&w, f);
 	jw_close(&w, '}');
 	assert_true(jw_end(&w));
-	s->refusal_len = D->refuse(&(struct dis_call){0}, f, s->refusal, sizeof(s->refusal));
 	if (s->pol) {
 		s->v = policy_eval(s->pol, &s->bind, f);
 		if (s->v.action > s->worst)
@@ -691,26 +688,6 @@ many_open(void **state)
 }
 
 static void
-refusals(void **state)
-{
-	static const uint8_t want[] = {'M', 'S', 'G', 'F', 52, 0, 0, 0, 5, 0, 0, 0, 9, 0, 0, 0,
-	    4, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0x8d, 1, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0x1f, 0x80,
-	    0, 0, 0, 0, 0, 0, 0, 0};
-
-	(void)state;
-	world_reset();
-	talk(&W.talk, SESSION "!> MSG Write ns=2;s=A=1");
-	assert_int_equal(W.sink.refusal_len, sizeof(want));
-	assert_memory_equal(W.sink.refusal, want, sizeof(want));
-	talk(&W.talk, "> MSG Write ns=2;s=A=1 ns=2;s=B=1 cut=50 seq=4");
-	assert_int_equal(W.sink.refusal_len, 0); /* the server has a part of it */
-	world_reset();
-	talk(&W.talk, SIGNED "!> MSG Write ns=2;s=A=1 sig=32");
-	assert_int_equal(W.sink.refusal_len, 0);
-	assert_int_equal(D->refuse(&(struct dis_call){0}, &(struct fact){0}, W.sink.refusal, 64), 0);
-}
-
-static void
 probing(void **state)
 {
 	static const struct {
@@ -978,10 +955,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(conversations), cmocka_unit_test(chunks_and_pieces),
-	    cmocka_unit_test(short_bodies), cmocka_unit_test(thousand_nodes),
-	    cmocka_unit_test(dropped_and_again), cmocka_unit_test(alias_room), cmocka_unit_test(many_open),
-	    cmocka_unit_test(refusals), cmocka_unit_test(probing), cmocka_unit_test(odd_messages), cmocka_unit_test(json),
+	    cmocka_unit_test(conversations),
+	    cmocka_unit_test(chunks_and_pieces),
+	    cmocka_unit_test(short_bodies),
+	    cmocka_unit_test(thousand_nodes),
+	    cmocka_unit_test(dropped_and_again),
+	    cmocka_unit_test(alias_room),
+	    cmocka_unit_test(many_open),
+	    cmocka_unit_test(probing),
+	    cmocka_unit_test(odd_messages),
+	    cmocka_unit_test(json),
 	    cmocka_unit_test(under_policy),
 	    cmocka_unit_test(all_anomalies),
 	};
