@@ -124,6 +124,24 @@ crypto_b64(const void *p, size_t n, char *out)
 	    out, CRYPTO_B64_CHARS(n) + 1, p, n, sodium_base64_VARIANT_ORIGINAL);
 }
 
+/* libsodium 1.0.18 takes some characters for the letter without bit 7. */
+static bool
+seven_bits(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((uint8_t)s[i] >= 0x80)
+			return false;
+	return true;
+}
+
+static int
+b64_decode(const char *s, size_t n, void *out, size_t size, size_t *len, int variant)
+{
+	if (!seven_bits(s, n))
+		return ERR_FORMAT;
+	return sodium_base642bin(out, size, s, n, NULL, len, NULL, variant) == 0 ? 0 : ERR_FORMAT;
+}
+
 int
 crypto_b64url_decode(const char *s, size_t n, void *out, size_t size, size_t *len)
 {
@@ -131,16 +149,19 @@ crypto_b64url_decode(const char *s, size_t n, void *out, size_t size, size_t *le
 
 	if (n % 4 == 1)
 		return ERR_FORMAT;
-	for (size_t i = 0; i < n;
-	     i++) /* libsodium 1.0.18 takes some for the letter without bit 7 */
-		if ((uint8_t)s[i] >= 0x80)
-			return ERR_FORMAT;
-	if (want > size)
+	if (seven_bits(s, n) && want > size)
 		return ERR_RANGE;
-	return sodium_base642bin(
-		   out, size, s, n, NULL, len, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0
-		   ? 0
-		   : ERR_FORMAT;
+	return b64_decode(s, n, out, size, len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+int
+crypto_b64_decode(const char *s, size_t n, void *out, size_t size, size_t *len)
+{
+	if (n == 0 || n % 4 != 0)
+		return ERR_FORMAT;
+	if (seven_bits(s, n) && n / 4 * 3 - (s[n - 1] == '=') - (s[n - 2] == '=') > size)
+		return ERR_RANGE;
+	return b64_decode(s, n, out, size, len, sodium_base64_VARIANT_ORIGINAL);
 }
 
 char *

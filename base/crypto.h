@@ -68,6 +68,9 @@ char *crypto_b64(const void *p, size_t n, char *out);
  * bits.  0, or ERR_FORMAT; or ERR_RANGE when out is too small. */
 int crypto_b64url_decode(const char *s, size_t n, void *out, size_t size, size_t *len)
     __attribute__((warn_unused_result));
+/* The reverse of crypto_b64(), as strict: padding has to be there. */
+int crypto_b64_decode(const char *s, size_t n, void *out, size_t size, size_t *len)
+    __attribute__((warn_unused_result));
 
 /* Lower-case hexadecimal, 2n characters and a NUL; returns out. */
 char *crypto_hex(const uint8_t *p, size_t n, char *out);

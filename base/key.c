@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/minisign.h"
 
 #define PATH_SIZE 4096
 
@@ -268,11 +269,14 @@ key_set_add(struct key_set *set, const struct key *k)
 int
 key_set_parse(struct key_set *set, const char *text, size_t len, char *err, size_t err_size)
 {
-	json_t *root = parse_json(text, len, err, err_size), *keys;
+	json_t *root, *keys;
 	struct key k;
 	int r = 0;
 
 	set->n = 0;
+	if (minisign_key_parse(set, text, len) == 0)
+		return 0;
+	root = parse_json(text, len, err, err_size);
 	if (!root)
 		return ERR_FORMAT;
 	keys = json_object_get(root, "keys");

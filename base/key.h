@@ -48,7 +48,8 @@ int key_save(const struct key *k, const char *path, char *err, size_t err_size);
 /* Read a secret key. */
 int key_load(struct key *k, const char *path, char *err, size_t err_size)
     __attribute__((warn_unused_result));
-/* Read public keys: a JWK, a JWK Set or a secret key file (its secret is ignored). */
+/* Read public keys: a JWK, a JWK Set, a minisign .pub file, or a secret key file (its secret is
+ * ignored). */
 int key_set_load(struct key_set *set, const char *path, char *err, size_t err_size)
     __attribute__((warn_unused_result));
 /* The same from memory; err names no file. */

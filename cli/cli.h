@@ -26,7 +26,9 @@ enum exit_status {
 
 int cmd_replay(int argc, char **argv);	/* captures in; facts, alerts, reports out */
 int cmd_why(int argc, char **argv);	/* the path of one frame */
-int cmd_policy(int argc, char **argv);	/* check */
+int cmd_policy(int argc, char **argv);	/* check, and: */
+int policy_sign(int argc, char **argv); /* a detached signature (policy_sign.c) */
+int policy_verify(int argc, char **argv);
 int cmd_key(int argc, char **argv);	/* new, show */
 int cmd_journal(int argc, char **argv); /* verify, show, prove */
 
@@ -51,6 +53,9 @@ bool cli_parse_u64(const char *text, uint64_t *out);
 
 /* May colours be used on this stream? A terminal, and NO_COLOR is unset. */
 bool cli_colour(FILE *fp);
+
+/* A file of at most max bytes, NUL-ended; "-" is standard input.  NULL: said why. */
+char *cli_read(const char *path, size_t max, size_t *len);
 
 /* Read and compile a policy; complaints go to standard error. NULL: said why. */
 struct policy *cli_policy(const char *path);

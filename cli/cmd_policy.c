@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_policy.c - policy check: the reader and compiler of the daemon, and their complaints. */
+/* cmd_policy.c - policy check: the reader and compiler of the daemon, and their complaints.
+ * The other verbs about policies have files of their own. */
 #include <getopt.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ static const char usage_text[] =
     "Read, check and compile a policy (- is standard input); every complaint at once.\n\n"
     "  --strict   warnings are findings: exit status 1\n"
     "  --json     complaints and summary as JSON on standard output\n\n"
+    "       interlock policy sign | verify --help   signatures\n\n"
     "exit status: 0 usable, 1 usable with warnings (--strict), 2 errors\n";
 
 struct check {
@@ -107,16 +109,26 @@ check(int argc, char **argv)
 	return status;
 }
 
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} verbs[] = {
+    {"check", check},
+    {"sign", policy_sign},
+    {"verify", policy_verify},
+};
+
 int
 cmd_policy(int argc, char **argv)
 {
 	if (argc < 2)
-		return cli_usage("policy", "what is to be done? check");
+		return cli_usage("policy", "what is to be done? check, sign, verify");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		fputs(usage_text, stdout);
 		return EXIT_OK;
 	}
-	if (strcmp(argv[1], "check") == 0)
-		return check(argc - 1, argv + 1);
-	return cli_usage("policy", "%s: unknown; this version has: check", argv[1]);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+	return cli_usage("policy", "%s: unknown; this version has: check, sign, verify", argv[1]);
 }

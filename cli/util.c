@@ -105,6 +105,29 @@ cli_colour(FILE *fp)
 	return isatty(fileno(fp)) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
 }
 
+char *
+cli_read(const char *path, size_t max, size_t *len)
+{
+	bool std = strcmp(path, "-") == 0;
+	FILE *fp = std ? stdin : fopen(path, "re");
+	char *text = fp ? malloc(max + 2) : NULL;
+	size_t n = text ? fread(text, 1, max + 1, fp) : 0;
+	bool bad = !text || ferror(fp) || n > max;
+
+	if (bad)
+		cli_say("%s: %s", std ? "standard input" : path,
+		    n > max ? "is too large" : strerror(errno));
+	if (fp && !std)
+		(void)fclose(fp);
+	if (bad) {
+		free(text);
+		return NULL;
+	}
+	text[n] = '\0';
+	*len = n;
+	return text;
+}
+
 struct policy *
 cli_policy(const char *path)
 {

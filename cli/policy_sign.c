@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy_sign.c - policy sign and verify: a detached signature beside the file, in the
+ * format of minisign, so that anybody can check it without this program.
+ */
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/minisign.h"
+#include "cli/cli.h"
+#include "policy/policy.h"
+
+#define POLICY_BYTES (64u << 20)
+
+static const char sign_help[] =
+    "usage: interlock policy sign --key FILE [--comment TEXT] [--output FILE] POLICY\n"
+    "Write POLICY.minisig, a signature that minisign verifies too.  A policy with errors is not\n"
+    "signed.\n\n"
+    "  --key FILE       the secret key (interlock key new)\n"
+    "  --comment TEXT   signed with it, behind time and file name\n"
+    "  --output FILE    where the signature goes (- is standard output)\n\n"
+    "exit status: 0 signed, 2 could not\n";
+static const char verify_help[] =
+    "usage: interlock policy verify --key FILE.pub [--signature FILE] POLICY\n"
+    "Is this policy, byte for byte, what the owner of the key signed?\n\n"
+    "  --key FILE.pub     public key: JWK, JWK Set or minisign's .pub\n"
+    "  --signature FILE   default POLICY.minisig\n\n"
+    "exit status: 0 it is, 1 it is not, 2 could not tell\n";
+
+struct opts {
+	const char *key, *other, *comment, *policy;
+};
+
+/* Options of both; `other` is --output or --signature.  EXIT_OK, or what to return; *done. */
+static int
+parse(int argc, char **argv, const char *other, bool comment, const char *help, struct opts *o,
+    bool *done)
+{
+	const struct option options[] = {
+	    {"key", required_argument, NULL, 'k'},
+	    {other, required_argument, NULL, 'o'},
+	    {"help", no_argument, NULL, 'h'},
+	    {comment ? "comment" : NULL, required_argument, NULL, 'c'},
+	    {NULL, 0, NULL, 0},
+	};
+	int opt;
+
+	*done = true;
+	optind = 1;
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1)
+		switch (opt) {
+		case 'k':
+			o->key = optarg;
+			break;
+		case 'o':
+			o->other = optarg;
+			break;
+		case 'c':
+			o->comment = optarg;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return EXIT_OK;
+		default:
+			return cli_bad_option("policy", argv, opt);
+		}
+	if (optind + 1 != argc || !o->key)
+		return cli_usage("policy", "%s takes --key FILE and one policy file", argv[0]);
+	o->policy = argv[optind];
+	*done = false;
+	return EXIT_OK;
+}
+
+/* The default place of a signature.  False: said why. */
+static bool
+signature_path(const struct opts *o, char path[PATH_MAX])
+{
+	const char *end = o->other ? "" : ".minisig";
+
+	if (!o->other && strcmp(o->policy, "-") == 0) {
+		(void)cli_usage("policy", "a policy from standard input: where is its signature?");
+		return false;
+	}
+	if (snprintf(path, PATH_MAX, "%s%s", o->other ? o->other : o->policy, end) < PATH_MAX)
+		return true;
+	cli_say("%s: the name is too long", o->policy);
+	return false;
+}
+
+int
+policy_sign(int argc, char **argv)
+{
+	char path[PATH_MAX], buf[MINISIGN_MAX], comment[MINISIGN_COMMENT], err[512];
+	struct complaints complaints = {0};
+	struct opts o = {0};
+	struct policy *pol;
+	struct out out;
+	struct key key;
+	const char *base;
+	bool done, ok;
+	char *text;
+	size_t len;
+	int status = parse(argc, argv, "output", true, sign_help, &o, &done);
+
+	if (done)
+		return status;
+	if (!signature_path(&o, path) || !(text = cli_read(o.policy, POLICY_BYTES, &len)))
+		return EXIT_UNABLE;
+	complaints.file = strcmp(o.policy, "-") == 0 ? "standard input" : o.policy;
+	pol = policy_build_text(complaints.file, text, len, &complaints);
+	complaints_print(&complaints, stderr);
+	complaints_fini(&complaints);
+	ok = pol != NULL;
+	policy_free(pol);
+	if (!ok)
+		cli_say("%s: has errors: not signed", o.policy);
+	else if (key_load(&key, o.key, err, sizeof(err)) < 0) {
+		cli_say("%s", err);
+		ok = false;
+	}
+	if (!ok) {
+		free(text);
+		return EXIT_UNABLE;
+	}
+	base = strrchr(o.policy, '/');
+	(void)snprintf(comment, sizeof(comment), "file:%.100s\thashed%s%s",
+	    base ? base + 1 : o.policy, o.comment ? "\t" : "", o.comment ? o.comment : "");
+	(void)minisign_sign(&key, text, len, clock_wall_ns() / NS_PER_S, comment, buf);
+	free(text);
+	ok = out_open(&out, path);
+	if (ok) {
+		(void)fputs(buf, out.fp);
+		ok = out_close(&out);
+	}
+	if (ok && strcmp(path, "-") != 0)
+		printf("%s: signed by key %s\n", path, key.kid);
+	key_wipe(&key);
+	return ok ? EXIT_OK : EXIT_UNABLE;
+}
+
+int
+policy_verify(int argc, char **argv)
+{
+	char path[PATH_MAX], err[512], *text, *sig = NULL, when[CLOCK_STRLEN];
+	static struct key_set keys;
+	struct minisign m;
+	struct opts o = {0};
+	size_t len, sig_len;
+	bool done;
+	int status = parse(argc, argv, "signature", false, verify_help, &o, &done);
+
+	if (done)
+		return status;
+	if (!signature_path(&o, path))
+		return EXIT_UNABLE;
+	if (key_set_load(&keys, o.key, err, sizeof(err)) < 0) {
+		cli_say("%s", err);
+		return EXIT_UNABLE;
+	}
+	if (!(text = cli_read(o.policy, POLICY_BYTES, &len)) ||
+	    !(sig = cli_read(path, MINISIGN_MAX, &sig_len))) {
+		free(text);
+		return EXIT_UNABLE;
+	}
+	status = EXIT_OK;
+	if (minisign_verify(&keys, text, len, sig, sig_len, &m, err, sizeof(err)) < 0) {
+		printf("%s: %s: %s\n", o.policy, path, err);
+		status = EXIT_FOUND;
+	} else {
+		printf("%s: signed by key %s\n", o.policy, m.key->kid);
+		if (m.timestamp != 0 && m.timestamp < UINT64_MAX / NS_PER_S)
+			printf("  at %s\n", clock_str(m.timestamp * NS_PER_S, when));
+		for (char *c = m.comment; *c; c++)
+			if (*c < ' ' || *c > '~')
+				*c = ' ';
+		printf("  comment: %s\n", m.comment);
+	}
+	free(text);
+	free(sig);
+	return status;
+}
