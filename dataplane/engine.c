@@ -58,8 +58,12 @@ on_timer(void *ctx, struct flow *f)
 	struct engine *e = ctx;
 	uint32_t idle = e->flows.now_tick - f->last_tick, limit = patience(f);
 
-	if (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE)
+	if (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE) {
+		/* Not removed: the table is at it.  Nothing held passes, it goes at its next packet. */
+		if (!e->inline_mode && engine_stale(e, f))
+			(void)engine_rebind(e, f, 0, NULL, NULL);
 		stream_expire(e, f, false);
+	}
 	if (idle > UINT32_MAX / 2)
 		return limit; /* packet time went back */
 	return idle >= limit ? 0 : limit - idle;
@@ -102,8 +106,9 @@ engine_new(const struct engine_conf *conf)
 	    conf->seed);
 	e->scratch = aligned_alloc(64, SCRATCH_BYTES);
 	e->classify = conf->classify ? classify_new() : NULL;
-	e->rule_hits = calloc(conf->policy ? policy_rule_count(conf->policy) + 1 : 1,
-	    sizeof(*e->rule_hits));
+	e->rule_hits =
+	    calloc(ENGINE_RULES, sizeof(*e->rule_hits)); /* used as far as there are rules */
+	e->epoch = 1;
 	if (!e->frags || !e->scratch || !e->rule_hits ||
 	    flow_table_init(&e->flows, flows, conf->seed) < 0 || cells_init(&e->cells, cells) < 0) {
 		engine_free(e);
@@ -263,7 +268,7 @@ tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct
 {
 	struct flow *f = engine_find(e, k, candidate);
 
-	if (__builtin_expect(f != NULL, 1) && !e->inline_mode) {
+	if (__builtin_expect(f != NULL && !engine_stale(e, f), 1) && !e->inline_mode) {
 		unsigned dir = engine_direction(f, k);
 
 		f->last_tick = e->flows.now_tick;
@@ -434,8 +439,11 @@ engine_finish(struct engine *e)
 
 		if (f->wheel_slot == UINT16_MAX)
 			continue;
-		if (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE)
+		if (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE) {
+			if (!e->inline_mode && engine_stale(e, f))
+				(void)engine_rebind(e, f, 0, NULL, NULL);
 			stream_expire(e, f, true);
+		}
 		flow_remove(&e->flows, f);
 	}
 	e->st.flows_evicted = e->flows.evicted;

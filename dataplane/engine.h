@@ -75,6 +75,7 @@ struct engine_stats {
 	uint64_t verdicts[5];	  /* by enum verdict_action, after the mode */
 	uint64_t would[5];	  /* by enum verdict_action, as enforce would */
 	uint64_t flows, flows_active, flows_evicted, flows_expired;
+	uint64_t flows_ended; /* that a new policy does not allow any more */
 	uint64_t overlap_differs, retransmitted, out_of_order, gaps, midstream;
 	uint64_t pool_full, copied_bytes;
 	uint64_t apps_named, apps_unknown; /* unclaimed flows, by what nDPI had to say */
@@ -92,7 +93,9 @@ void engine_burst(struct engine *e, struct pkt *burst, unsigned n);
 /*
  * Another policy from now on, between two bursts; the old one may be freed when this
  * returns.  Flows are bound again when their next packet comes: one that the new policy
- * does not allow ends there.  No PDU is judged by two.
+ * does not allow ends there.  No PDU is judged by two; what is still held is judged by the new
+ * one.  (Of a PDU longer than any buffer, every piece is judged once, by the policy that is
+ * in force when it comes.)  Hits per rule begin at 0.
  */
 void engine_set_policy(struct engine *e, const struct policy *pol);
 

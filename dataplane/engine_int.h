@@ -3,7 +3,7 @@
  * engine_int.h - what the files of the engine share: engine.c (bursts, fates, the
  * usual packet), tcp.c (connections), other.c (what is not TCP), stream.c (TCP
  * order), feed.c (bytes to PDUs), judge.c (facts to verdicts), inline.c (frames
- * that leave changed).
+ * that leave changed), rebind.c (a policy after another).
  *
  * Life of a segment:
  *
@@ -36,6 +36,7 @@
 #define HOLE_TICKS 8u  /* watch: a hole is a loss after about a second */
 #define HELD_TICKS FLOW_TICKS(10) /* guard: a held segment is given up */
 #define SCRATCH_BYTES (256u * 1024u) /* changed frames of one burst */
+#define ENGINE_RULES	65536u	       /* with a counter each; no policy has more */
 
 /* What the sink knows of the PDU being judged. */
 struct dis_sink {
@@ -64,6 +65,7 @@ struct engine {
 	uint64_t *rule_hits;
 	const struct policy *policy;
 	bool inline_mode;
+	uint16_t epoch; /* bind.generation of the flows that this policy has bound; never 0 */
 	uint8_t handed;	/* changes of owner in the segment at hand */
 	bool two_ports; /* a frame came from the inside port: a side has one from now on */
 	/* the rest */
@@ -195,6 +197,21 @@ bool engine_may_enter(struct engine *e, struct pkt *p, const struct layers *l, s
 /* A packet that is not the usual one; f may be NULL. */
 void engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
     struct flow *f);
+
+/* rebind.c */
+/* policy_bind(), so that it is known which policy it was. */
+struct verdict engine_bind(
+    const struct engine *e, const struct net_tuple *t, struct policy_bind *out);
+/* The flow was bound by another policy: by this one now.  p, l: the packet at hand, travelling
+ * in dir, or NULL.  False: it is not allowed any more, and gone, and p dropped. */
+bool engine_rebind(
+    struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const struct layers *l);
+
+static inline bool
+engine_stale(const struct engine *e, const struct flow *f)
+{
+	return f->bind.generation != e->epoch;
+}
 
 /* other.c */
 void engine_udp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,

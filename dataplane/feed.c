@@ -382,7 +382,7 @@ turn_round(struct engine *e, struct flow *f)
 		struct net_tuple t;
 
 		flow_tuple(&e->flows, f, true, &t);
-		(void)policy_bind(e->policy, &t, &f->bind);
+		(void)engine_bind(e, &t, &f->bind);
 	}
 }
 

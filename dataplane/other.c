@@ -12,6 +12,8 @@ engine_udp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	enum drop_reason why = DROP_NONE;
 	unsigned dir;
 
+	if (f && engine_stale(e, f) && !engine_rebind(e, f, engine_direction(f, k), p, l))
+		return;
 	if (!f && (f = engine_new_flow(e, p, l, k)) == NULL)
 		return;
 	dir = engine_direction(f, k);

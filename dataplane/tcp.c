@@ -52,7 +52,7 @@ struct flow *
 engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k)
 {
 	bool client = from_client(l), syn = l->tcp_flags & TCP_SYN;
-	struct policy_bind bind = {.conduit = RULE_NONE};
+	struct policy_bind bind = {.conduit = RULE_NONE, .generation = e->epoch};
 	struct flow *f;
 
 	if (e->policy) {
@@ -61,7 +61,7 @@ engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const s
 
 		layers_tuple(l, p->port, &t);
 		back = net_tuple_reverse(&t);
-		v = policy_bind(e->policy, client ? &t : &back, &bind);
+		v = engine_bind(e, client ? &t : &back, &bind);
 		if (v.would != VERDICT_ALLOW)
 			judge_flow(e, &v, &t, k->hash, false);
 		if (e->inline_mode && v.action >= VERDICT_REJECT) {
@@ -263,6 +263,9 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	struct seg_result r = {0, 0, FATE_FORWARD, 0};
 	unsigned dir;
 
+	if (__builtin_expect(f != NULL && engine_stale(e, f), 0) &&
+	    !engine_rebind(e, f, engine_direction(f, k), p, l))
+		return;
 	if (__builtin_expect(f != NULL && (l->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN, 0) &&
 	    engine_direction(f, k) == DIR_TO_CLIENT &&
 	    (f->state == FLOW_CLOSED || (!e->inline_mode && f->flags & FLOW_MIDSTREAM))) {

@@ -243,6 +243,8 @@ struct dissector {
 	 * client, or 0 when there is none (then reject becomes reset). May be NULL.  Called
 	 * while f is being judged; call->state says what the flow knows (channel, sequence
 	 * numbers), and is told that both were one PDU shorter and longer from here on.
+	 * Where there is a renumber(), the refusal has its number: it leaves in front of
+	 * every PDU of the server that is given to renumber() from here on.
 	 */
 	size_t (*refuse)(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t size);
 	/*
