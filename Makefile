@@ -108,7 +108,7 @@ BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
 UNITBIN := $(UNIT:%=$B/tests/unit/%_test)
 MODELBIN := $(MODEL:%=$B/tests/model/%)
 BENCHBIN := $(BENCH:%=$B/bench/%)
-TOOLBIN := $(patsubst %.c,$B/%,$(wildcard tests/tools/*.c))
+TOOLBIN := $(patsubst %.c,$B/%,$(filter-out $(FEATURE_SKIP),$(wildcard tests/tools/*.c)))
 LINK = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter tests/%.c %.o,$^) \
        $B/libinterlock.a $(LDLIBS)
 

@@ -14,7 +14,8 @@
  * frames as both need and a burst more, so none of the rings can starve another.
  *
  * Everything leaves by the socket of queue 0: frames of a connection cannot overtake each
- * other, nor those that the engine makes itself.  A full ring is a counted drop.
+ * other, nor those that the engine makes itself.  A full ring is a counted drop.  So is what
+ * waits for a port that is down: a command must not reach a device minutes late.
  *
  * A frame longer than a chunk comes as a chain of descriptors (XDP_USE_SG, Linux 6.6).  It is
  * put together in a buffer for the engine; when that changed nothing the chain goes out as it came.
@@ -64,6 +65,7 @@
 #define RING_MAX    8192u
 #define SPIN_LOOPS  48u	       /* of a pause each: a few microseconds */
 #define KICKS_MAX   8u	       /* sendto() per burst; the kernel takes 32 frames by one */
+#define RETRY_US    1000u      /* sleep at most, while the kernel did not take all frames */
 #define SEND_BYTES  (16 << 20) /* of socket memory: what a burst of jumbo frames takes, and more */
 #define BUSY_TRIES  100u       /* of 20 ms each: a queue that a dead process used is free by then */
 #define TEXT_SIZE   256
@@ -79,6 +81,8 @@ struct queue {
 	struct xsk_ring_cons comp;
 	uint32_t written; /* descriptors in tx that the kernel has not been told of */
 	uint32_t out;	  /* frames that were sent and have not come back */
+	uint32_t max_len; /* bytes of a frame that the port can send */
+	bool down;
 };
 
 /* What rx() lent, by pkt.cookie. */
@@ -101,6 +105,7 @@ struct xdp_io {
 	size_t area_bytes;
 	uint64_t *free; /* stack of chunks */
 	uint32_t n_free, n_frames;
+	bool *leaving;	/* by chunk: it was sent and has not come back */
 	uint8_t *jumbo; /* PKT_BURST buffers of jumbo_bytes, or NULL */
 	uint32_t jumbo_bytes;
 	uint64_t frame;
@@ -141,6 +146,14 @@ refill(struct xdp_io *x, struct queue *q, uint32_t n)
 		(void)recvfrom(q->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 }
 
+static inline void
+chunk_back(struct xdp_io *x, struct queue *o, uint64_t addr)
+{
+	x->leaving[addr / CHUNK] = false;
+	o->out--;
+	chunk_put(x, addr);
+}
+
 /* Frames that have left come back. */
 static void
 reap(struct xdp_io *x, struct queue *o)
@@ -149,10 +162,14 @@ reap(struct xdp_io *x, struct queue *o)
 
 	if (o->out == 0 || (n = xsk_ring_cons__peek(&o->comp, x->ring, &at)) == 0)
 		return;
-	for (uint32_t i = 0; i < n; i++)
-		chunk_put(x, *xsk_ring_cons__comp_addr(&o->comp, at + i));
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t addr = *xsk_ring_cons__comp_addr(&o->comp, at + i);
+
+		if (addr <
+		    x->area_bytes) /* else one of discard(): newer kernels complete those too */
+			chunk_back(x, o, addr);
+	}
 	xsk_ring_cons__release(&o->comp, n);
-	o->out -= n;
 }
 
 static bool
@@ -162,20 +179,85 @@ unsent(const struct queue *o)
 	       __atomic_load_n(o->tx.producer, __ATOMIC_RELAXED);
 }
 
-/* Tell the kernel what was written.  What it does not take now it is told of again. */
+/*
+ * The port is down: the frames that wait come back.  The kernel, which reads a descriptor when
+ * it sends the frame, finds them invalid when the port is up again, skips them and counts them.
+ */
+static void
+discard(struct xdp_io *x, struct queue *o)
+{
+	uint32_t end = __atomic_load_n(o->tx.producer, __ATOMIC_RELAXED);
+	uint32_t at = __atomic_load_n(o->tx.consumer, __ATOMIC_ACQUIRE);
+
+	reap(x, o);
+	for (; at != end; at++) {
+		struct xdp_desc *d = xsk_ring_prod__tx_desc(&o->tx, at);
+
+		/* The kernel may be further than it says: then the chunk has come back. */
+		if (d->addr < x->area_bytes && x->leaving[d->addr / CHUNK]) {
+			chunk_back(x, o, d->addr);
+			x->stats.tx -= (d->options & XDP_PKT_CONTD) == 0;
+		}
+		*d = (struct xdp_desc){.addr = x->area_bytes, .len = 1};
+	}
+}
+
+/* What was written since then is not for the kernel. */
+static void
+unwrite(struct xdp_io *x, struct queue *o)
+{
+	while (o->written != 0) {
+		const struct xdp_desc *d = xsk_ring_prod__tx_desc(&o->tx, --o->tx.cached_prod);
+
+		chunk_back(x, o, d->addr);
+		o->written--;
+		if (!(d->options & XDP_PKT_CONTD)) {
+			x->stats.tx--;
+			x->stats.tx_dropped++;
+		}
+	}
+}
+
+/* Let the kernel send what is in the ring.  What it does not take now it is told of again. */
+static void
+flush(struct xdp_io *x, struct queue *o)
+{
+	uint32_t tries = 0, lost = 0;
+
+	while (tries < KICKS_MAX && lost < x->ring && unsent(o)) {
+		if (!xsk_ring_prod__needs_wakeup(&o->tx))
+			break;
+		if (sendto(o->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0 || errno == EAGAIN) {
+			tries++;
+		} else if (errno == EBUSY) {
+			/* The driver had no use for a frame: no carrier.  It is gone. */
+			lost++;
+			x->stats.tx--;
+			x->stats.tx_dropped++;
+		} else {
+			o->down = true;
+			discard(x, o);
+			break;
+		}
+	}
+}
+
+/* Tell the kernel what was written. */
 static void
 kick(struct xdp_io *x, struct queue *o)
 {
+	if (o->down) {
+		o->down = sendto(o->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN &&
+			  errno != EBUSY;
+		if (o->down)
+			unwrite(x, o);
+	}
 	if (o->written != 0) {
 		xsk_ring_prod__submit(&o->tx, o->written);
 		o->written = 0;
 	}
-	for (unsigned i = 0; i < KICKS_MAX && unsent(o); i++) {
-		if (!xsk_ring_prod__needs_wakeup(&o->tx))
-			break;
-		if (sendto(o->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN)
-			break;
-	}
+	if (!o->down)
+		flush(x, o);
 	reap(x, o);
 }
 
@@ -183,7 +265,12 @@ kick(struct xdp_io *x, struct queue *o)
 static bool
 send_chain(struct xdp_io *x, struct queue *o, const struct xdp_desc *d, uint32_t n)
 {
-	uint32_t at;
+	uint32_t at, len = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		len += d[i].len;
+	if (len > o->max_len)
+		return false;
 
 	if (o->out + n > x->ring || xsk_ring_prod__reserve(&o->tx, n, &at) != n) {
 		kick(x, o);
@@ -195,6 +282,7 @@ send_chain(struct xdp_io *x, struct queue *o, const struct xdp_desc *d, uint32_t
 
 		*to = d[i];
 		to->options = i + 1 < n ? XDP_PKT_CONTD : 0;
+		x->leaving[d[i].addr / CHUNK] = true;
 	}
 	o->written += n;
 	o->out += n;
@@ -230,23 +318,31 @@ send_copy(struct xdp_io *x, struct queue *o, const uint8_t *bytes, uint32_t len)
 
 /* --- the backend ----------------------------------------------------------------------------- */
 
-/* The descriptors of the next frame of a queue into l.  False: none. */
+/*
+ * The descriptors of the next frame of a queue into l.  False: none.  What a chain has more than
+ * CHAIN_MAX goes back at once: l->n then says that it is too long.
+ */
 static bool
-take_chain(struct queue *q, struct lent *l)
+take_chain(struct xdp_io *x, struct queue *q, struct lent *l, uint32_t *used)
 {
-	uint32_t at, n = 0;
-	bool more = true;
+	uint32_t at = 0, n = 0;
+	struct xdp_desc d = {.options = XDP_PKT_CONTD};
 
-	while (more && n < CHAIN_MAX) {
+	while (d.options & XDP_PKT_CONTD) {
 		if (xsk_ring_cons__peek(&q->rx, 1, &at) == 0) {
 			/* The kernel publishes whole frames: this one is for later. */
 			xsk_ring_cons__cancel(&q->rx, n);
 			return false;
 		}
-		l->desc[n] = *xsk_ring_cons__rx_desc(&q->rx, at);
-		more = l->desc[n++].options & XDP_PKT_CONTD;
+		d = *xsk_ring_cons__rx_desc(&q->rx, at);
+		if (n < CHAIN_MAX)
+			l->desc[n] = d;
+		n++;
 	}
+	for (uint32_t i = CHAIN_MAX; i < n; i++)
+		chunk_put(x, xsk_ring_cons__rx_desc(&q->rx, at + 1 - n + i)->addr);
 	l->n = n;
+	*used += n;
 	return true;
 }
 
@@ -257,7 +353,7 @@ linearise(struct xdp_io *x, struct lent *l, unsigned cookie)
 	uint8_t *to;
 	uint32_t len = 0;
 
-	if (!x->jumbo)
+	if (!x->jumbo || l->n > CHAIN_MAX)
 		return false;
 	to = x->jumbo + (size_t)cookie * x->jumbo_bytes;
 	for (uint32_t i = 0; i < l->n; i++) {
@@ -281,14 +377,13 @@ take(struct xdp_io *x, struct queue *q, struct pkt *burst, unsigned first, unsig
 	while (n < max) {
 		struct lent *l = &x->lent[first + n];
 
-		if (!take_chain(q, l))
+		if (!take_chain(x, q, l, &used))
 			break;
-		used += l->n;
 		if (l->n == 1) {
 			l->bytes = x->area + l->desc[0].addr;
 			l->len = l->desc[0].len;
 		} else if (!linearise(x, l, first + n)) {
-			chain_put(x, l->desc, l->n);
+			chain_put(x, l->desc, l->n < CHAIN_MAX ? l->n : CHAIN_MAX);
 			x->stats.rx_dropped++;
 			continue;
 		}
@@ -414,8 +509,11 @@ xdp_wait(struct io *io, int other_fd, unsigned timeout_us)
 	struct pollfd fds[SOCKETS_MAX + 1];
 	unsigned n = 0;
 
-	for (unsigned port = 0; port < 2; port++)
+	for (unsigned port = 0; port < 2; port++) {
 		kick(x, x->out[port]);
+		if (unsent(x->out[port]) && !x->out[port]->down && timeout_us > RETRY_US)
+			ts = (struct timespec){.tv_nsec = RETRY_US * 1000};
+	}
 	for (unsigned i = 0; x->busy && i < SPIN_LOOPS; i++) {
 		if (anything(x))
 			return;
@@ -476,6 +574,7 @@ xdp_close(struct io *io)
 	if (x->area)
 		munmap(x->area, x->area_bytes);
 	free(x->free);
+	free(x->leaving);
 	free(x->jumbo);
 	free(x);
 	return 0;
@@ -515,6 +614,7 @@ open_queue(
 	int r;
 
 	q->port = (uint8_t)side;
+	q->max_len = port->mtu + LINK_BYTES;
 	r = xsk_socket__create_shared(&q->xsk, port->name, queue, x->umem, &q->rx,
 	    queue == 0 ? &q->tx : NULL, &q->fill, &q->comp, &conf);
 	if (r < 0) {
@@ -592,12 +692,13 @@ take_memory(struct xdp_io *x, unsigned n_queues, size_t bytes)
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	x->area = area == MAP_FAILED ? NULL : area;
 	x->free = calloc(x->n_frames, sizeof(*x->free));
+	x->leaving = calloc(x->n_frames, sizeof(*x->leaving));
 	if (x->n_chunks > 1) {
 		x->jumbo_bytes = x->n_chunks * CHUNK;
 		if ((x->jumbo = malloc((size_t)PKT_BURST * x->jumbo_bytes)))
 			memset(x->jumbo, 0, (size_t)PKT_BURST * x->jumbo_bytes);
 	}
-	return x->area && x->free && (x->n_chunks == 1 || x->jumbo);
+	return x->area && x->free && x->leaving && (x->n_chunks == 1 || x->jumbo);
 }
 
 static int

@@ -12,6 +12,7 @@
 #
 #   need_root; need TOOL...                skipped (77) with the reason when it cannot run
 #   topo_up [-v VID] [-m MTU[,MTU]] [-q QUEUES]   the picture above, in less than a second
+#   topo_down                              gone again, with all that runs there
 #   dut none|bridge|nft|guard [ARGS]       put the device in place and wait until it forwards
 #   dut_stop                               take it out
 #   on NODE COMMAND...                     run there, at most LIMIT seconds, output as it comes
@@ -64,11 +65,10 @@ need() {
 # --- everything goes when we go --------------------------------------------------------------
 
 lib_down() {
-	local ns
 	trap '' EXIT INT TERM
 	if [ -n "$DUT_PID" ]; then dut_stop; fi
-	lib_wipe
-	[ -n "$TMP" ] && rm -rf "$TMP"
+	topo_down
+	[ -z "$TMP" ] || rm -rf "$TMP"
 }
 
 lib_wipe() { # what runs in our namespaces, then they: no one else uses names with our pid
@@ -167,6 +167,14 @@ topo_up() {
 	[ -z "$VID" ] || lib_vlan "$VID"
 }
 
+topo_down() { # and everything that runs there
+	{
+		lib_wipe
+		for ns in $(jobs -p); do wait "$ns"; done
+	} 2>/dev/null
+	VID=''
+}
+
 # --- programs ----------------------------------------------------------------------------------
 
 on() {
@@ -178,7 +186,8 @@ on() {
 bg() {
 	local node=$1 log=$2
 	shift 2
-	(in_ns "$node" "$@") </dev/null >"$log" 2>&1 &
+	: >"$log" # now, so that nobody finds in it what another run said
+	(in_ns "$node" "$@") </dev/null >>"$log" 2>&1 &
 	PID=$!
 }
 
@@ -207,8 +216,10 @@ serve() {
 
 # stop PID [SIGNAL]: and wait for it
 stop() {
-	kill "-${2:-TERM}" "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
+	{
+		kill "-${2:-TERM}" "$1"
+		wait "$1"
+	} 2>/dev/null
 	return 0
 }
 
