@@ -170,15 +170,18 @@ feature_set(int sock, const char *ifname, const char *name, int32_t value)
 		struct ethtool_sfeatures h;
 		struct ethtool_set_features_block block[FEATURE_WORDS];
 	} set = {.h = {.cmd = ETHTOOL_SFEATURES, .size = FEATURE_WORDS}};
+	struct ethtool_gfeatures words = {.cmd = ETHTOOL_GFEATURES}; /* it answers how many */
 	int i = feature_index(sock, ifname, name);
 	uint32_t bit;
 
 	if (i < 0)
 		return i;
+	if (if_ethtool(sock, ifname, &words) < 0)
+		return -errno;
 	bit = UINT32_C(1) << (i % 32);
 	set.block[i / 32].valid = bit;
 	set.block[i / 32].requested = value ? bit : 0;
-	set.h.size = (uint32_t)i / 32 + 1;
+	set.h.size = words.size;
 	return if_ethtool(sock, ifname, &set) < 0 ? -errno : 0;
 }
 
