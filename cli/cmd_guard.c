@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_guard.c - the options of `interlock guard`; guard/guard.h does the work. */
+#include <getopt.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+
+#ifdef HAVE_XDP
+#include "guard/guard.h"
+
+static const char usage_text[] =
+    "usage: interlock guard --outside xdp:IF --inside xdp:IF -p POLICY [OPTION]...\n"
+    "       interlock guard --restore\n"
+    "Stand between two ports and let through what the policy allows. Started by root.\n\n"
+    "      --outside PORT   the port towards IT: xdp: and the name of an interface\n"
+    "      --inside PORT    the port towards the devices\n"
+    "  -p, --policy FILE    the policy; it has to say its mode:\n"
+    "      --eve FILE       alerts as Suricata EVE JSON lines\n"
+    "      --journal DIR    sign the alerts into a journal\n"
+    "      --key KEY        with this secret key (see interlock key)\n"
+    "      --ctl PATH       socket of interlock ctl (default /run/interlock/ctl.sock)\n"
+    "      --admins GROUP   may use all of ctl (root always may)\n"
+    "      --viewers GROUP  may look\n"
+    "      --metrics ADDR:PORT  numbers for Prometheus, on the management interface\n"
+    "      --memory SIZE    memory for flows and streams, e.g. 256M (default 64M)\n"
+    "      --xdp MODE       native, generic or auto (default): what auto got is said at the start\n"
+    "      --zerocopy       ask the drivers for AF_XDP without copies\n"
+    "      --allow-addresses  guard an interface that has an IP address\n"
+    "      --link-follow    a port without link takes the other one down\n"
+    "      --take-over      go on with the ports and connections of a running guard\n"
+    "      --state DIR      where the ports' settings are kept (default /run/interlock)\n"
+    "      --foreground     stay in the foreground; it always does\n"
+    "      --restore        put back what a killed guard left of its ports, and end\n\n"
+    "signals: TERM, INT stop; HUP reads the policy again\n"
+    "exit status: 0 stopped as it was told, 2 could not work\n";
+
+enum {
+	OPT_OUTSIDE = 256,
+	OPT_INSIDE,
+	OPT_EVE,
+	OPT_JOURNAL,
+	OPT_KEY,
+	OPT_CTL,
+	OPT_ADMINS,
+	OPT_VIEWERS,
+	OPT_METRICS,
+	OPT_MEMORY,
+	OPT_XDP,
+	OPT_ZEROCOPY,
+	OPT_ALLOW_ADDRESSES,
+	OPT_LINK_FOLLOW,
+	OPT_TAKE_OVER,
+	OPT_STATE,
+	OPT_FOREGROUND,
+	OPT_RESTORE,
+	OPT_HELP
+};
+
+static const struct option long_options[] = {
+    {"outside", required_argument, NULL, OPT_OUTSIDE},
+    {"inside", required_argument, NULL, OPT_INSIDE},
+    {"policy", required_argument, NULL, 'p'},
+    {"eve", required_argument, NULL, OPT_EVE},
+    {"journal", required_argument, NULL, OPT_JOURNAL},
+    {"key", required_argument, NULL, OPT_KEY},
+    {"ctl", required_argument, NULL, OPT_CTL},
+    {"admins", required_argument, NULL, OPT_ADMINS},
+    {"viewers", required_argument, NULL, OPT_VIEWERS},
+    {"metrics", required_argument, NULL, OPT_METRICS},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"xdp", required_argument, NULL, OPT_XDP},
+    {"zerocopy", no_argument, NULL, OPT_ZEROCOPY},
+    {"allow-addresses", no_argument, NULL, OPT_ALLOW_ADDRESSES},
+    {"link-follow", no_argument, NULL, OPT_LINK_FOLLOW},
+    {"take-over", no_argument, NULL, OPT_TAKE_OVER},
+    {"state", required_argument, NULL, OPT_STATE},
+    {"foreground", no_argument, NULL, OPT_FOREGROUND},
+    {"restore", no_argument, NULL, OPT_RESTORE},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+/* "xdp:IF"; false: said why. */
+static bool
+port_of(const char *option, const char *arg, const char **ifname)
+{
+	if (strncmp(arg, "xdp:", 4) == 0 && arg[4] != '\0') {
+		*ifname = arg + 4;
+		return true;
+	}
+	(void)cli_usage("guard", "%s %s: a port is xdp: and the name of an interface", option, arg);
+	return false;
+}
+
+static bool
+mode_of(const char *arg, enum gate_mode *mode)
+{
+	static const char *const names[] = {
+	    [GATE_AUTO] = "auto", [GATE_NATIVE] = "native", [GATE_GENERIC] = "generic"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(arg, names[i]) == 0) {
+			*mode = (enum gate_mode)i;
+			return true;
+		}
+	(void)cli_usage("guard", "--xdp %s: native, generic or auto", arg);
+	return false;
+}
+
+static int
+check(const struct guard_conf *c, bool restore)
+{
+	if (restore)
+		return EXIT_OK;
+	if (!c->port[0] || !c->port[1])
+		return cli_usage("guard", "two ports are needed: --outside and --inside");
+	if (!c->policy_path)
+		return cli_usage("guard", "a policy is needed: -p");
+	if (strcmp(c->policy_path, "-") == 0)
+		return cli_usage(
+		    "guard", "the policy has to be a file: it is read again by a reload");
+	if (c->eve_path && strcmp(c->eve_path, "-") == 0)
+		return cli_usage("guard", "--eve has to be a file: nothing may hold up its writer");
+	if (c->key_path && !c->journal_dir)
+		return cli_usage("guard", "--key needs --journal");
+	if (c->journal_dir && !c->key_path)
+		return cli_usage("guard", "--journal needs --key (interlock key new)");
+	return EXIT_OK;
+}
+
+/* EXIT_OK, EXIT_UNABLE (said why), or -1: help was given. */
+static int
+parse(int argc, char **argv, struct guard_conf *c, bool *restore)
+{
+	int o;
+
+	optind = 1;
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, ":p:h", long_options, NULL)) != -1) {
+		switch (o) {
+		case OPT_OUTSIDE:
+			if (!port_of("--outside", optarg, &c->port[0]))
+				return EXIT_UNABLE;
+			break;
+		case OPT_INSIDE:
+			if (!port_of("--inside", optarg, &c->port[1]))
+				return EXIT_UNABLE;
+			break;
+		case 'p':
+			c->policy_path = optarg;
+			break;
+		case OPT_EVE:
+			c->eve_path = optarg;
+			break;
+		case OPT_JOURNAL:
+			c->journal_dir = optarg;
+			break;
+		case OPT_KEY:
+			c->key_path = optarg;
+			break;
+		case OPT_CTL:
+			c->ctl_path = optarg;
+			break;
+		case OPT_ADMINS:
+			c->admins = optarg;
+			break;
+		case OPT_VIEWERS:
+			c->viewers = optarg;
+			break;
+		case OPT_METRICS:
+			c->metrics = optarg;
+			break;
+		case OPT_MEMORY:
+			if (!cli_parse_size(optarg, &c->memory_bytes))
+				return cli_usage(
+				    "guard", "--memory %s: not a size such as 256M", optarg);
+			break;
+		case OPT_XDP:
+			if (!mode_of(optarg, &c->mode))
+				return EXIT_UNABLE;
+			break;
+		case OPT_ZEROCOPY:
+			c->zerocopy = true;
+			break;
+		case OPT_ALLOW_ADDRESSES:
+			c->allow_addresses = true;
+			break;
+		case OPT_LINK_FOLLOW:
+			c->link_follow = true;
+			break;
+		case OPT_TAKE_OVER:
+			c->take_over = true;
+			break;
+		case OPT_STATE:
+			c->state_dir = optarg;
+			break;
+		case OPT_FOREGROUND:
+			break;
+		case OPT_RESTORE:
+			*restore = true;
+			break;
+		case 'h':
+		case OPT_HELP:
+			fputs(usage_text, stdout);
+			return -1;
+		default:
+			return cli_bad_option("guard", argv, o);
+		}
+	}
+	if (optind < argc)
+		return cli_usage("guard", "%s: not an option", argv[optind]);
+	return check(c, *restore);
+}
+
+int
+cmd_guard(int argc, char **argv)
+{
+	struct guard_conf c = {.argv = argv};
+	bool restore = false;
+	int status = parse(argc, argv, &c, &restore);
+
+	if (status != EXIT_OK)
+		return status < 0 ? EXIT_OK : status;
+	return restore ? guard_restore(c.state_dir) : guard_run(&c);
+}
+
+#else /* a build without the libraries of the guard (make minimal) */
+
+int
+cmd_guard(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	cli_say("guard: this build has no XDP: libbpf, libxdp, libseccomp, libcap, clang or "
+		"bpftool were "
+		"missing (interlock --version)");
+	return EXIT_UNABLE;
+}
+
+#endif

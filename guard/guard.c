@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* guard.c - the parent from start to stop (guard.h). */
+#include "guard/guard.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "guard/guard_int.h"
+#include "guard/sandbox.h"
+#include "policy/image.h"
+
+#define UNABLE	    2 /* exit status: could not work */
+#define WORKER_USER "interlock-worker"
+#define ETH_HEADER  14u
+
+/* --- one turn -------------------------------------------------------------------------------- */
+
+static void
+read_signals(struct guard *g)
+{
+	struct signalfd_siginfo si;
+	char err[256] = "";
+
+	while (read(g->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		switch ((int)si.ssi_signo) {
+		case SIGTERM:
+		case SIGINT:
+			g->stop = true;
+			break;
+		case SIGHUP:
+			if (reload_start(g, 0, err, sizeof(err)) < 0)
+				log_error("reload: %s", err);
+			break;
+		default: /* SIGCHLD: collected every turn */
+			break;
+		}
+	}
+}
+
+void
+guard_turn(struct guard *g, int timeout_ms)
+{
+	struct pollfd p[3] = {{.fd = g->signals, .events = POLLIN},
+	    {.fd = g->worker.peer.fd, .events = POLLIN},
+	    {.fd = g->reload.running ? builder_fd(&g->reload.builder) : -1, .events = POLLIN}};
+
+	(void)poll(p, 3, timeout_ms);
+	g->now_ns = clock_mono_ns();
+	read_signals(g);
+	if (g->worker.peer.fd >= 0 && msg_run(&g->worker.peer) == ERR_FORMAT &&
+	    g->worker.pid != 0) {
+		log_error("worker: it said what it must not say: it is ended");
+		(void)kill(g->worker.pid, SIGKILL);
+	}
+	supervise_reap(g);
+	supervise(g);
+	reload_step(g);
+	link_step(g);
+	if (g->worker.ready || !g->worker.wanted)
+		notify_feed(&g->notify, g->now_ns);
+}
+
+/* --- start ----------------------------------------------------------------------------------- */
+
+static void *
+shared_memory(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int
+open_signals(struct guard *g)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -1;
+	return g->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int
+prepare(struct guard *g, char *err, size_t size)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (!sandbox_can_guard(err, size))
+		return ERR_PERM;
+	/* Workers lock all their memory; with this also the images they map later (worker.c). */
+	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	if (policy_slots_reserve() < 0 || !(g->shared = shared_memory(sizeof(*g->shared))))
+		return err_say(err, size, ERR_NOMEM, "no memory to share");
+	if (open_signals(g) < 0)
+		return err_say(err, size, err_from_errno(errno), "signals: %s", strerror(errno));
+	sandbox_user(WORKER_USER, &g->worker_uid, &g->worker_gid);
+	return 0;
+}
+
+static int
+open_filter(struct guard *g, char *err, size_t size)
+{
+	if (!(g->gate = gate_open(err, size)))
+		return ERR_UNSUPPORTED;
+	return gate_set_policy(g->gate, policy_gate(g->policy), g->generation, err, size);
+}
+
+static int
+open_ports(struct guard *g, char *err, size_t size)
+{
+	const struct ports_conf pc = {
+	    .ifname = {g->conf->port[0], g->conf->port[1]},
+	    .state_dir = g->conf->state_dir,
+	    .allow_addresses = g->conf->allow_addresses,
+	    .take_over = g->conf->take_over,
+	};
+	int r = ports_setup(&g->ports, &pc, err, size);
+
+	if (r < 0)
+		return r;
+	g->ports_set = true;
+	for (unsigned i = 0; i < 2; i++) {
+		r = gate_attach(g->gate, i, g->ports.port[i].ifindex, g->conf->mode,
+		    g->conf->take_over, err, size);
+		if (r < 0)
+			return r;
+		g->gate_mode[i] = r;
+		g->link[i].up = port_carrier(&g->ports, i);
+	}
+	return 0;
+}
+
+/* The worker receives, or said why it cannot. */
+static int
+await_worker(struct guard *g, char *err, size_t size)
+{
+	uint64_t until = clock_mono_ns() + START_WAIT_NS;
+
+	while (!g->worker.ready && g->worker.pid != 0 && !g->stop && clock_mono_ns() < until)
+		guard_turn(g, TURN_MS);
+	if (g->worker.ready)
+		return 0;
+	if (g->stop)
+		return err_say(err, size, ERR_AGAIN, "stopped before it had begun");
+	return err_say(err, size, ERR_IO, "%s",
+	    g->worker.why[0] != '\0' ? g->worker.why : "the worker did not begin to receive");
+}
+
+static const char *
+mode_name(enum policy_mode m)
+{
+	return m == MODE_ENFORCE ? "enforce" : m == MODE_ALERT ? "alert" : "learn";
+}
+
+static void
+tell(const struct guard *g)
+{
+	const struct engine_stats *st = &g->shared->engine;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct port *p = &g->ports.port[i];
+
+		log_info("%s: %s, %s XDP, MTU %u%s, %u queue%s, link %s", i ? "inside" : "outside",
+		    p->name, g->gate_mode[i] == GATE_NATIVE ? "native" : "generic", p->mtu,
+		    p->mtu > 1500 ? " (jumbo)" : "", p->queues, p->queues == 1 ? "" : "s",
+		    g->link[i].up ? "up" : "down");
+	}
+	log_info("policy: %s, site %s, mode %s, %u conduits, %u rules, generation %u",
+	    g->conf->policy_path, policy_site(g->policy), mode_name(policy_mode(g->policy)),
+	    policy_conduit_count(g->policy), policy_rule_count(g->policy), g->generation);
+	log_info("memory: %zu MiB of the engine", st->memory_bytes >> 20);
+	if (*sandbox_lacking() != '\0')
+		log_warn("this kernel has no %s: the processes are confined without it",
+		    sandbox_lacking());
+	log_info("guard: in force");
+}
+
+static int
+start(struct guard *g, char *err, size_t size)
+{
+	int r = prepare(g, err, size);
+
+	if (r < 0 || (r = policy_first(g)) < 0)
+		return r;
+	if ((r = open_filter(g, err, size)) < 0 || (r = open_ports(g, err, size)) < 0)
+		return r;
+	g->now_ns = clock_mono_ns();
+	if ((r = worker_start(g, err, size)) < 0 || (r = await_worker(g, err, size)) < 0)
+		return r;
+	g->worker.wanted = true;
+	return sandbox_parent(err, size);
+}
+
+/* --- stop ------------------------------------------------------------------------------------ */
+
+static void
+stop(struct guard *g)
+{
+	char err[256] = "";
+
+	if (g->worker.pid != 0) {
+		(void)msg_say(&g->worker.peer, MSG_STOP, 0);
+		child_end(g, &g->worker, STOP_WAIT_NS);
+	}
+	builder_end(&g->reload.builder);
+	if (g->gate)
+		gate_close(g->gate);
+	if (g->ports_set && ports_restore(&g->ports, err, sizeof(err)) < 0)
+		log_error("%s", err);
+	if (g->signals >= 0)
+		close(g->signals);
+	notify_close(&g->notify);
+}
+
+int
+guard_run(const struct guard_conf *conf)
+{
+	static struct guard g;
+	char err[512] = "";
+	int r;
+
+	g = (struct guard){.conf = conf, .signals = -1, .policy_fd = -1};
+	g.worker = (struct child){.name = "worker", .peer = {.fd = -1}};
+	g.reload.builder = (struct builder){.image_fd = -1, .peer = {.fd = -1}};
+	g.reload.next_fd = -1;
+	log_set_level(LOG_L_INFO);
+	notify_open(&g.notify);
+	if ((r = start(&g, err, sizeof(err))) == 0) {
+		tell(&g);
+		notify_say(&g.notify, "READY=1\nSTATUS=in force");
+		while (!g.stop)
+			guard_turn(&g, TURN_MS);
+		notify_say(&g.notify, "STOPPING=1");
+		log_info("guard: stops");
+	} else if (err[0] != '\0') {
+		log_error("%s", err);
+	}
+	stop(&g);
+	if (r == 0)
+		log_info("guard: stopped, its ports are as they were before");
+	return r == 0 ? 0 : UNABLE;
+}
+
+static void
+said(const char *line)
+{
+	log_info("%s", line);
+}
+
+int
+guard_restore(const char *state_dir)
+{
+	int r;
+
+	log_set_level(LOG_L_INFO);
+	r = ports_recover(state_dir, said);
+	return r < 0 ? UNABLE : 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * guard.h - the parent: makes everything ready, starts the others, looks after them.
+ *
+ *	parent --- builder   text of a policy to an image; lives for a moment
+ *	   |------ worker    packets; no file, no key, no right
+ *	   |------ signer    key, journal, EVE file; no packet
+ *	   `------ metrics   numbers by HTTP; nothing else
+ *
+ * The parent reads no packet and no policy text.  It holds the ports' settings, the filter in the
+ * kernel and the images, and answers `ctl`.  A process that dies or hangs is started again; while
+ * there is no worker the filter in the kernel drops everything.  docs/ARCHITECTURE.md has the rest.
+ */
+#ifndef GUARD_GUARD_H
+#define GUARD_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ebpf/gate.h"
+
+struct guard_conf {
+	const char *port[2]; /* interfaces: outside, inside */
+	const char *policy_path;
+	const char *journal_dir, *key_path, *eve_path; /* as in alerts_conf; or NULL */
+	const char *sensor;			       /* or NULL: the host's name */
+	const char *ctl_path;			       /* NULL = CTL_PATH */
+	const char *admins, *viewers;		       /* groups, or NULL */
+	const char *metrics;			       /* ADDR:PORT, or NULL */
+	const char *state_dir;			       /* NULL = PORT_STATE_DIR */
+	size_t memory_bytes;			       /* of the engine; 0 = its default */
+	uint64_t journal_bytes;
+	enum gate_mode mode;
+	bool zerocopy, allow_addresses, take_over;
+	bool link_follow;  /* a port without link takes the other one down */
+	char *const *argv; /* as the program was started, for an upgrade; or NULL */
+};
+
+/* Runs until it is told to stop; 0, or 2 when it could not work (said on standard error). */
+int guard_run(const struct guard_conf *conf);
+
+/* Puts back what dead guards left of ports and filters.  0, or 2. */
+int guard_restore(const char *state_dir);
+
+#endif /* GUARD_GUARD_H */

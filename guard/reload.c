@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reload.c - the first policy, and every other one.
+ *
+ *	file -> builder -> image -> mapped here -> tables of the kernel -> worker -> the old one goes
+ *
+ * Up to the tables of the kernel nothing has changed and a failure leaves all as it was.  The
+ * kernel's filter is first since it only lets more or less through to the engine, which judges all
+ * of it again; if the worker cannot take the image the filter gets the old tables back.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "guard/guard_int.h"
+#include "policy/image.h"
+
+#define ANSWER_WAIT_NS UINT64_C(10000000000)
+
+static unsigned
+free_slot(const struct guard *g)
+{
+	unsigned used = g->policy ? policy_image_slot(g->policy) : POLICY_SLOTS;
+
+	return used == 0 ? 1 : 0;
+}
+
+static int
+start(struct guard *g, char *err, size_t size)
+{
+	const struct builder_conf bc = {
+	    .path = g->conf->policy_path,
+	    .slot = free_slot(g),
+	    .generation = g->generation + 1,
+	    .uid = g->worker_uid,
+	    .gid = g->worker_gid,
+	    .child = child_begin,
+	    .ctx = g,
+	};
+
+	return builder_start(&g->reload.builder, &bc, err, size);
+}
+
+/* The image, mapped, when it is a policy a guard can use; NULL: said in err. */
+static const struct policy *
+accept_image(const struct guard *g, int fd, char *err, size_t size)
+{
+	const struct policy *pol = policy_image_map(fd, err, size);
+
+	if (pol && !policy_mode_stated(pol)) {
+		policy_image_unmap(pol);
+		(void)err_say(err, size, 0,
+		    "%s: says no mode: a guard has to be told whether it may drop (mode: learn, "
+		    "alert or "
+		    "enforce)",
+		    g->conf->policy_path);
+		return NULL;
+	}
+	return pol;
+}
+
+int
+policy_first(struct guard *g)
+{
+	struct builder *b = &g->reload.builder;
+	char err[512] = "";
+	int r;
+
+	if ((r = start(g, err, sizeof(err))) < 0) {
+		log_error("%s", err);
+		return r;
+	}
+	while (!builder_step(b, clock_mono_ns())) {
+		struct pollfd p = {.fd = builder_fd(b), .events = POLLIN};
+
+		(void)poll(&p, 1, TURN_MS);
+		supervise_reap(g);
+	}
+	fputs(b->said, stderr);
+	g->policy_fd = b->image_fd;
+	b->image_fd = -1;
+	if (g->policy_fd < 0) {
+		log_error("%s: not a usable policy", g->conf->policy_path);
+		r = ERR_FORMAT;
+	} else if (!(g->policy = accept_image(g, g->policy_fd, err, sizeof(err)))) {
+		log_error("%s", err);
+		r = ERR_FORMAT;
+	}
+	builder_end(b);
+	g->generation++;
+	g->policy_ns = clock_wall_ns();
+	return r;
+}
+
+int
+reload_start(struct guard *g, uint64_t ctl_token, char *err, size_t size)
+{
+	struct reload *rl = &g->reload;
+	int r;
+
+	if (rl->running)
+		return err_say(err, size, ERR_AGAIN, "a reload is under way");
+	if ((r = start(g, err, size)) < 0)
+		return r;
+	rl->running = true;
+	rl->ctl_token = ctl_token;
+	rl->next = NULL;
+	rl->next_fd = -1;
+	return 0;
+}
+
+/* It is over: done, or refused for a reason. */
+static void
+finish(struct guard *g, const char *why)
+{
+	struct reload *rl = &g->reload;
+
+	builder_end(&rl->builder);
+	rl->running = false;
+	if (rl->next)
+		policy_image_unmap(rl->next);
+	if (rl->next_fd >= 0)
+		close(rl->next_fd);
+	rl->next = NULL;
+	rl->next_fd = -1;
+	if (why) {
+		(void)snprintf(rl->error, sizeof(rl->error), "%s", why);
+		rl->error_ns = clock_wall_ns();
+		log_error("reload: refused, the policy in force stays: %s", why);
+	} else {
+		rl->error[0] = '\0';
+		log_info(
+		    "policy: generation %u of %s is in force", g->generation, g->conf->policy_path);
+	}
+}
+
+/* The next policy is the policy. */
+static void
+swap(struct guard *g)
+{
+	struct reload *rl = &g->reload;
+
+	policy_image_unmap(g->policy);
+	close(g->policy_fd);
+	g->policy = rl->next;
+	g->policy_fd = rl->next_fd;
+	g->generation = policy_generation(g->policy);
+	g->policy_ns = clock_wall_ns();
+	rl->next = NULL;
+	rl->next_fd = -1;
+	finish(g, NULL);
+}
+
+static void
+back_to_old(struct guard *g, const char *why)
+{
+	char err[256] = "";
+
+	if (gate_set_policy(g->gate, policy_gate(g->policy), g->generation, err, sizeof(err)) < 0)
+		log_error("filter: %s", err);
+	finish(g, why);
+}
+
+/* The image is there. */
+static void
+put_in_force(struct guard *g)
+{
+	struct reload *rl = &g->reload;
+	const struct msg m = {.type = MSG_POLICY, .a = g->generation + 1};
+	char err[512] = "";
+
+	rl->next_fd = rl->builder.image_fd;
+	rl->builder.image_fd = -1;
+	if (!(rl->next = accept_image(g, rl->next_fd, err, sizeof(err)))) {
+		finish(g, err);
+		return;
+	}
+	if (gate_set_policy(g->gate, policy_gate(rl->next), g->generation + 1, err, sizeof(err)) <
+	    0) {
+		finish(g, err);
+		return;
+	}
+	if (!g->worker.ready) {
+		swap(g); /* the next worker begins with it */
+		return;
+	}
+	msg_due(&g->worker.peer, MSG_DONE, true);
+	rl->deadline_ns = g->now_ns + ANSWER_WAIT_NS;
+	if (msg_send(&g->worker.peer, &m, rl->next_fd) < 0)
+		back_to_old(g, "the worker cannot be told");
+}
+
+/* The first line of what was said against it. */
+static const char *
+first_line(char *said)
+{
+	char *end = strchr(said, '\n');
+
+	if (end)
+		*end = '\0';
+	return said[0] != '\0' ? said : "it cannot be compiled";
+}
+
+void
+reload_step(struct guard *g)
+{
+	struct reload *rl = &g->reload;
+
+	if (!rl->running)
+		return;
+	if (rl->next) {
+		if (g->now_ns >= rl->deadline_ns)
+			back_to_old(g, "the worker does not answer");
+		return;
+	}
+	if (!builder_step(&rl->builder, g->now_ns))
+		return;
+	fputs(rl->builder.said, stderr);
+	if (rl->builder.image_fd < 0)
+		finish(g, first_line(rl->builder.said));
+	else
+		put_in_force(g);
+}
+
+void
+reload_answer(struct guard *g, int result, const char *text)
+{
+	if (!g->reload.running || !g->reload.next)
+		return;
+	if (result == 0)
+		swap(g);
+	else
+		back_to_old(g, text);
+}
+
+void
+reload_worker_gone(struct guard *g)
+{
+	if (g->reload.running && g->reload.next)
+		swap(g);
+}

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sandbox.c - giving up rights: user, capabilities (capabilities(7)), descriptors, file system
+ * (Documentation/userspace-api/landlock.rst), system calls (seccomp(2), by libseccomp).
+ *
+ * The order matters: descriptors first (a leak is worst), then the user, then what is left of the rights,
+ * then the rules of the file system, and system calls last, since the steps before need more.
+ */
+#include "guard/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define NOBODY 65534u
+
+/* --- system calls ---------------------------------------------------------------------------- */
+
+#define WORKER	(1u << SANDBOX_WORKER)
+#define BUILDER (1u << SANDBOX_BUILDER)
+#define SIGNER	(1u << SANDBOX_SIGNER)
+#define METRICS (1u << SANDBOX_METRICS)
+#define ALL	(WORKER | BUILDER | SIGNER | METRICS)
+#define GROWS	(BUILDER | SIGNER | METRICS) /* may take memory after its start */
+
+static const struct call {
+	int nr;
+	unsigned who;
+	const char *why;
+} calls[] = {
+    /* How every program ends and goes on. */
+    {SCMP_SYS(exit_group), ALL, "to end"},
+    {SCMP_SYS(exit), ALL, "to end"},
+    {SCMP_SYS(rt_sigreturn), ALL, "back from a signal handler"},
+    {SCMP_SYS(restart_syscall), ALL, "a wait that was stopped (SIGSTOP, a debugger) goes on"},
+    {SCMP_SYS(rt_sigprocmask), ALL, "abort() of a failed assertion"},
+    {SCMP_SYS(gettid), ALL, "abort()"},
+    {SCMP_SYS(getpid), ALL, "abort()"},
+    /* Time. */
+    {SCMP_SYS(clock_gettime), ALL, "where the vDSO cannot answer by itself (some hypervisors)"},
+    {SCMP_SYS(gettimeofday), SIGNER, "the same"},
+    /* Descriptors it has. */
+    {SCMP_SYS(close), ALL, "descriptors that came with a message"},
+    {SCMP_SYS(write), ALL, "a last word on standard error; what a dump or an export is"},
+    {SCMP_SYS(writev), ALL, "stdio does it for standard error"},
+    {SCMP_SYS(sendmsg), ALL, "messages to the parent"},
+    {SCMP_SYS(recvmsg), WORKER | SIGNER, "messages from the parent"},
+    {SCMP_SYS(fstat), ALL, "size of an image; stdio"},
+    {SCMP_SYS(newfstatat), ALL, "fstat() of this C library; there is no path in a new root"},
+    {SCMP_SYS(fcntl), ALL, "seals of an image"},
+    {SCMP_SYS(lseek), ALL, "size of an image"},
+    {SCMP_SYS(ppoll), WORKER | SIGNER, "to sleep until something comes"},
+    {SCMP_SYS(poll), WORKER | SIGNER, "the same"},
+    {SCMP_SYS(munmap), ALL, "an old policy; memory given back"},
+    {SCMP_SYS(madvise), ALL, "free() of a large block"},
+    /* The worker's ports and samples. */
+    {SCMP_SYS(sendto), WORKER, "AF_XDP: tells the kernel of frames to send"},
+    {SCMP_SYS(recvfrom), WORKER, "AF_XDP: tells the kernel of empty frames"},
+    {SCMP_SYS(getsockopt), WORKER, "AF_XDP: what the kernel lost"},
+    {SCMP_SYS(epoll_wait), WORKER, "the ring buffer of the filter"},
+    {SCMP_SYS(epoll_pwait), WORKER, "the same"},
+    {SCMP_SYS(pwrite64), WORKER | SIGNER, "an export of flows; segments"},
+    {SCMP_SYS(ftruncate), WORKER | BUILDER | SIGNER,
+	"size of an export, of an image, of a segment"},
+    /* What may take memory. */
+    {SCMP_SYS(brk), GROWS, "memory"},
+    {SCMP_SYS(mremap), GROWS, "realloc() of a large block"},
+    {SCMP_SYS(mprotect), GROWS, "malloc() makes a second heap usable"},
+    {SCMP_SYS(getrandom), GROWS, "seed of malloc(); a key of this run"},
+    {SCMP_SYS(futex), GROWS, "locks of the C library"},
+    /* The builder's input and product. */
+    {SCMP_SYS(read), BUILDER | SIGNER | METRICS, "the policy's text; the journal"},
+    {SCMP_SYS(pread64), BUILDER | SIGNER, "the same"},
+    {SCMP_SYS(memfd_create), BUILDER, "the image"},
+    /* The signer's files: below its directories only (landlock). */
+    {SCMP_SYS(openat), SIGNER, "segments of the journal, EVE files"},
+    {SCMP_SYS(fsync), SIGNER, "a batch is on disk before it leaves"},
+    {SCMP_SYS(fdatasync), SIGNER, "the same"},
+    {SCMP_SYS(sync_file_range), SIGNER, "the same"},
+    {SCMP_SYS(rename), SIGNER, "files that appear whole"},
+    {SCMP_SYS(renameat), SIGNER, "the same"},
+    {SCMP_SYS(renameat2), SIGNER, "the same"},
+    {SCMP_SYS(linkat), SIGNER, "the same"},
+    {SCMP_SYS(unlink), SIGNER, "segments that are beyond the limit"},
+    {SCMP_SYS(unlinkat), SIGNER, "the same"},
+    {SCMP_SYS(mkdirat), SIGNER, "a journal in a new place"},
+    {SCMP_SYS(mkdir), SIGNER, "the same"},
+    {SCMP_SYS(getdents64), SIGNER, "which segments there are"},
+    {SCMP_SYS(flock), SIGNER, "one writer of a journal"},
+    {SCMP_SYS(fallocate), SIGNER, "room for a segment"},
+    {SCMP_SYS(statx), SIGNER, "stat() of a path"},
+    {SCMP_SYS(fstatfs), SIGNER, "how full the disk is"},
+    {SCMP_SYS(clock_nanosleep), SIGNER, "to wait for the next turn"},
+    {SCMP_SYS(nanosleep), SIGNER, "the same"},
+};
+
+/* Arguments matter for these: memory that nobody can write and run, and signals to oneself. */
+static int
+add_special(scmp_filter_ctx f, unsigned who)
+{
+	const uint32_t grow = who & GROWS ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOMEM);
+	int r = 0;
+
+	r |= seccomp_rule_add(
+	    f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	/* An image of a policy is mapped to be read. */
+	r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, 0));
+	r |= seccomp_rule_add(f, grow, SCMP_SYS(mmap), 1,
+	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_WRITE));
+	if (!(who & GROWS)) {
+		/* A heap that cannot grow: malloc() says so, and nothing breaks. */
+		r |= seccomp_rule_add(f, grow, SCMP_SYS(brk), 0);
+		r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, 0));
+	}
+	return r;
+}
+
+static int
+enter_seccomp(enum sandbox_role role, char *err, size_t size)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	unsigned who = 1u << role;
+	int r = f ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && r == 0; i++)
+		if (calls[i].who & who)
+			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i].nr, 0);
+	if (r == 0)
+		r = add_special(f, who);
+	if (r == 0)
+		r = seccomp_load(f);
+	if (f)
+		seccomp_release(f);
+	if (r != 0)
+		return err_say(err, size, ERR_UNSUPPORTED, "seccomp: %s", strerror(-r));
+	return 0;
+}
+
+/* --- the file system ------------------------------------------------------------------------- */
+
+/* The kernel's numbers (include/uapi/linux/landlock.h, ABI 7); Debian's headers are older. */
+#define LL_CREATE	  444
+#define LL_ADD_RULE	  445
+#define LL_RESTRICT	  446
+#define LL_VERSION	  (1u << 0)
+#define LL_PATH_BENEATH	  1
+#define LL_FS_WRITE	  (UINT64_C(1) << 1)
+#define LL_FS_READ	  (UINT64_C(1) << 2)
+#define LL_FS_READ_DIR	  (UINT64_C(1) << 3)
+#define LL_FS_REMOVE_DIR  (UINT64_C(1) << 4)
+#define LL_FS_REMOVE_FILE (UINT64_C(1) << 5)
+#define LL_FS_MAKE_DIR	  (UINT64_C(1) << 7)
+#define LL_FS_MAKE_REG	  (UINT64_C(1) << 8)
+#define LL_FS_REFER	  (UINT64_C(1) << 13) /* ABI 2 */
+#define LL_FS_TRUNCATE	  (UINT64_C(1) << 14) /* ABI 3 */
+#define LL_FS_ABI1	  UINT64_C(0x1fff)
+#define LL_FS_IOCTL	  (UINT64_C(1) << 15) /* ABI 5 */
+#define LL_NET_ALL	  UINT64_C(3)	      /* ABI 4: TCP bind, connect */
+#define LL_SCOPE_ALL	  UINT64_C(3)	      /* ABI 6: abstract sockets, signals */
+#define LL_FS_FILES                                                                                \
+	(LL_FS_WRITE | LL_FS_READ | LL_FS_READ_DIR | LL_FS_REMOVE_DIR | LL_FS_REMOVE_FILE |        \
+	    LL_FS_MAKE_DIR | LL_FS_MAKE_REG | LL_FS_TRUNCATE)
+
+struct ll_ruleset {
+	uint64_t fs, net, scoped;
+};
+struct ll_beneath {
+	uint64_t allowed;
+	int32_t fd;
+} __attribute__((packed));
+
+static int
+landlock_abi(void)
+{
+	return (int)syscall(LL_CREATE, NULL, 0, LL_VERSION);
+}
+
+static int
+landlock_allow(int rules, const char *dir, uint64_t handled)
+{
+	struct ll_beneath b = {.allowed = LL_FS_FILES & handled};
+	int r;
+
+	b.fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (b.fd < 0)
+		return -1;
+	r = (int)syscall(LL_ADD_RULE, rules, LL_PATH_BENEATH, &b, 0);
+	close(b.fd);
+	return r;
+}
+
+/* Everything that this kernel can forbid, but for files below dirs. */
+static int
+enter_landlock(const struct sandbox *s, char *err, size_t size)
+{
+	int abi = landlock_abi(), rules, r = 0;
+	struct ll_ruleset rs = {.fs = LL_FS_ABI1};
+	size_t rs_size = sizeof(rs.fs);
+
+	if (abi < 1)
+		return 0; /* sandbox_lacking() says so; the new root and seccomp remain */
+	rs.fs |= abi >= 2 ? LL_FS_REFER : 0;
+	rs.fs |= abi >= 3 ? LL_FS_TRUNCATE : 0;
+	rs.fs |= abi >= 5 ? LL_FS_IOCTL : 0;
+	if (abi >= 4) {
+		rs.net = LL_NET_ALL;
+		rs_size += sizeof(rs.net);
+	}
+	if (abi >= 6) {
+		rs.scoped = LL_SCOPE_ALL;
+		rs_size += sizeof(rs.scoped);
+	}
+	rules = (int)syscall(LL_CREATE, &rs, rs_size, 0);
+	if (rules < 0)
+		return err_say(err, size, err_from_errno(errno), "landlock: %s", strerror(errno));
+	for (unsigned i = 0; s->dirs && s->dirs[i] && r == 0; i++)
+		if ((r = landlock_allow(rules, s->dirs[i], rs.fs)) < 0)
+			r = err_say(err, size, err_from_errno(errno), "%s: %s", s->dirs[i],
+			    strerror(errno));
+	if (r == 0 && syscall(LL_RESTRICT, rules, 0) < 0)
+		r = err_say(err, size, err_from_errno(errno), "landlock: %s", strerror(errno));
+	close(rules);
+	return r;
+}
+
+/* A root without anything in it: a directory that nobody else can name. */
+static int
+enter_empty_root(char *err, size_t size)
+{
+	char name[] = "/run/interlock-root-XXXXXX";
+	int run = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (run < 0 || !mkdtemp(name))
+		r = -errno;
+	else if (chmod(name, 0555) < 0 || chdir(name) < 0 || chroot(".") < 0)
+		r = -errno;
+	if (run >= 0 && unlinkat(run, name + sizeof("/run"), AT_REMOVEDIR) < 0 && r == 0)
+		r = -errno;
+	if (run >= 0)
+		close(run);
+	if (r < 0)
+		return err_say(err, size, err_from_errno(-r), "an empty root: %s", strerror(-r));
+	return 0;
+}
+
+/* --- user and rights ------------------------------------------------------------------------- */
+
+static const cap_value_t parent_caps[] = {
+    CAP_NET_ADMIN,	     /* settings of the ports, XDP programs */
+    CAP_NET_RAW,	     /* a new worker opens AF_XDP sockets */
+    CAP_BPF,		     /* tables of the filter, under unprivileged_bpf_disabled */
+    CAP_SETUID,		     /* new workers and builders become somebody else */
+    CAP_SETGID, CAP_SETPCAP, /* ... and lose the bounding set */
+    CAP_SYS_CHROOT,	     /* ... and the file system */
+    CAP_IPC_LOCK,	     /* a worker's memory stays in memory */
+    CAP_KILL,		     /* a worker that hangs is somebody else's process by then */
+};
+#define N_PARENT_CAPS ((int)(sizeof(parent_caps) / sizeof(parent_caps[0])))
+
+static bool
+is_parent_cap(cap_value_t c)
+{
+	for (int i = 0; i < N_PARENT_CAPS; i++)
+		if (parent_caps[i] == c)
+			return true;
+	return false;
+}
+
+static void
+drop_bounding(bool keep_parent)
+{
+	for (cap_value_t c = 0; c <= CAP_LAST_CAP; c++) {
+		if (keep_parent && is_parent_cap(c))
+			continue;
+		/* Without CAP_SETPCAP the set stays; no_new_privs makes it worthless. */
+		if (prctl(PR_CAPBSET_READ, c, 0, 0, 0) == 1)
+			(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+	}
+}
+
+/* Permitted and effective set become the parent's, or nothing.  0 or -errno. */
+static int
+set_caps(bool keep_parent)
+{
+	cap_t caps = cap_init();
+	int r = 0;
+
+	if (!caps)
+		return -errno;
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (keep_parent &&
+	    (cap_set_flag(caps, CAP_PERMITTED, N_PARENT_CAPS, parent_caps, CAP_SET) < 0 ||
+		cap_set_flag(caps, CAP_EFFECTIVE, N_PARENT_CAPS, parent_caps, CAP_SET) < 0))
+		r = -errno;
+	if (r == 0 && cap_set_proc(caps) < 0)
+		r = -errno;
+	(void)cap_free(caps);
+	return r;
+}
+
+bool
+sandbox_can_guard(char *err, size_t size)
+{
+	cap_t caps = cap_get_proc();
+	bool ok = caps != NULL;
+
+	for (int i = 0; i < N_PARENT_CAPS && ok; i++) {
+		cap_flag_value_t have = CAP_CLEAR;
+
+		if (cap_get_flag(caps, parent_caps[i], CAP_EFFECTIVE, &have) == 0 &&
+		    have == CAP_SET)
+			continue;
+		ok = false;
+		if (geteuid() != 0)
+			(void)err_say(err, size, 0,
+			    "guard: is started by root; it keeps the few rights it needs and its "
+			    "processes keep none");
+		else
+			(void)err_say(err, size, 0,
+			    "guard: this root has no %s here (a container?)",
+			    cap_to_name(parent_caps[i]) ? cap_to_name(parent_caps[i])
+							: "capability");
+	}
+	if (caps)
+		(void)cap_free(caps);
+	return ok;
+}
+
+void
+sandbox_close_others(const int *keep, size_t n)
+{
+	int low = 3;
+
+	for (;;) {
+		int next = -1;
+
+		for (size_t i = 0; i < n; i++)
+			if (keep[i] >= low && (next < 0 || keep[i] < next))
+				next = keep[i];
+		if (next < 0)
+			break;
+		if (next > low)
+			(void)close_range((unsigned)low, (unsigned)next - 1, 0);
+		low = next + 1;
+	}
+	(void)close_range((unsigned)low, ~0u, 0);
+}
+
+static int
+become(uid_t uid, gid_t gid)
+{
+	if (geteuid() != 0)
+		return 0;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return -errno;
+	return 0;
+}
+
+const char *
+sandbox_lacking(void)
+{
+	return landlock_abi() < 1 ? "landlock" : "";
+}
+
+int
+sandbox_enter(const struct sandbox *s, char *err, size_t size)
+{
+	bool root = geteuid() == 0;
+	int r;
+
+	if (s->keep)
+		sandbox_close_others(s->keep, s->n_keep);
+	if (root && !s->dirs && (r = enter_empty_root(err, size)) < 0)
+		return r;
+	drop_bounding(false);
+	if ((r = become(s->uid, s->gid)) < 0)
+		return err_say(
+		    err, size, err_from_errno(-r), "user %u: %s", (unsigned)s->uid, strerror(-r));
+	if ((r = set_caps(false)) < 0)
+		return err_say(err, size, err_from_errno(-r), "capabilities: %s", strerror(-r));
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_say(
+		    err, size, err_from_errno(errno), "no_new_privs: %s", strerror(errno));
+	/* Not before: a change of user forgets it. */
+	if (s->with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return err_say(err, size, err_from_errno(errno), "parent: %s", strerror(errno));
+	if ((r = enter_landlock(s, err, size)) < 0)
+		return r;
+	return enter_seccomp(s->role, err, size);
+}
+
+int
+sandbox_parent(char *err, size_t size)
+{
+	int r;
+
+	drop_bounding(true);
+	r = set_caps(true);
+	if (r == 0 &&
+	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0))
+		r = -errno;
+	if (r < 0)
+		return err_say(err, size, err_from_errno(-r), "capabilities: %s", strerror(-r));
+	return 0;
+}
+
+void
+sandbox_user(const char *name, uid_t *uid, gid_t *gid)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (!pw)
+		pw = getpwnam("nobody");
+	*uid = pw ? pw->pw_uid : NOBODY;
+	*gid = pw ? pw->pw_gid : NOBODY;
+}
+
+int
+sandbox_limit(const struct sandbox_limits *l)
+{
+	const struct {
+		int what;
+		uint64_t value;
+	} limits[] = {
+	    {RLIMIT_CPU, l->cpu_s},
+	    {RLIMIT_DATA, l->data_bytes},
+	    {RLIMIT_FSIZE, l->file_bytes},
+	    {RLIMIT_NPROC, 0},
+	    {RLIMIT_CORE, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		const struct rlimit rl = {.rlim_cur = limits[i].value, .rlim_max = limits[i].value};
+
+		if (setrlimit((__rlimit_resource_t)limits[i].what, &rl) < 0)
+			return err_from_errno(errno);
+	}
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sandbox.h - what a process of the guard can still do once it has what it needs.
+ *
+ * sandbox_enter() is one way: afterwards the process has another user, no capability and no
+ * way to get one, the descriptors it named, no file system but what is listed, and the system calls
+ * of its role (sandbox.c has each with its reason).  Another call ends the process with SIGSYS;
+ * a call that would only take more memory fails.  sandbox_parent() keeps the file system and
+ * the rights that supervising takes.
+ */
+#ifndef GUARD_SANDBOX_H
+#define GUARD_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum sandbox_role {
+	SANDBOX_WORKER = 0,
+	SANDBOX_BUILDER,
+	SANDBOX_SIGNER,
+	SANDBOX_METRICS,
+	SANDBOX__ROLES
+};
+
+struct sandbox {
+	enum sandbox_role role;
+	uid_t uid; /* what it becomes; that of the caller when it is not root */
+	gid_t gid;
+	const int *keep; /* n_keep descriptors stay open beside 0, 1, 2; NULL: all that are */
+	size_t n_keep;
+	bool with_parent;	 /* is killed when its parent is gone */
+	const char *const *dirs; /* signer: below these it may make and write files; NULL-ended */
+};
+
+/* What the kernel lacks of it: "" = nothing. */
+const char *sandbox_lacking(void);
+
+/* 0 or ERR_*, said in err; the process is not to go on after an error. */
+int sandbox_enter(const struct sandbox *s, char *err, size_t size);
+
+/* Close all descriptors but 0, 1, 2 and these. */
+void sandbox_close_others(const int *keep, size_t n);
+
+/* For the parent: no new privileges, and only the capabilities it needs.  0 or ERR_*, said. */
+int sandbox_parent(char *err, size_t size);
+
+/* Does this process have the rights to start a guard?  Said in err when not. */
+bool sandbox_can_guard(char *err, size_t size);
+
+/* The user of a role: `name` of the passwd file when there is one, else nobody.  Before
+ * anything is closed. */
+void sandbox_user(const char *name, uid_t *uid, gid_t *gid);
+
+/* Limits of a builder: seconds of CPU, bytes of memory and of the image. */
+struct sandbox_limits {
+	uint64_t cpu_s, data_bytes, file_bytes;
+};
+int sandbox_limit(const struct sandbox_limits *l); /* 0 or ERR_* */
+
+#endif /* GUARD_SANDBOX_H */

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.c - rx, engine, done, for ever.
+ *
+ * Time.  rx() reads the clock once per burst and that is all the time there is.  The reading of
+ * the rx() that follows done() is taken as the moment the frames before it were on their way: so a
+ * latency is from the reading before a frame was taken from the socket's ring to the one after it
+ * was handed to the other port's.  It holds the engine's work on the whole burst and the
+ * kernel's on sending it; not the time in the ring before (less than the burst before took),
+ * nor that of frames that were held and go out later.
+ *
+ * What is rare (messages, samples, numbers for the parent) is looked at when nothing came
+ * after a sleep, and at least every millisecond.
+ */
+#include "guard/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "alerts/alert.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "ebpf/gate.h"
+#include "guard/latency.h"
+#include "guard/msg.h"
+#include "guard/sandbox.h"
+#include "policy/image.h"
+
+#define LOOK_NS	      UINT64_C(1000000)	  /* at rare things, at least this often */
+#define PUBLISH_NS    UINT64_C(100000000) /* numbers for the parent */
+#define SLEEP_US      50000u		  /* at most: timers of the engine */
+#define SLEEP_BUSY_US 2000u		  /* while frames are held */
+
+extern const struct io_backend io_xdp;
+
+struct worker {
+	const struct worker_conf *conf;
+	struct guard_shared *sh;
+	const struct io_backend *be;
+	struct io *io;
+	struct engine *engine;
+	struct alerts *alerts;
+	const struct policy *policy;
+	struct msg_peer parent;
+	int epoll;
+	bool stop;
+	uint64_t looked_ns, published_ns;
+	/* the burst that done() has sent, until the next reading of the clock */
+	uint64_t sent_rx_ns;
+	unsigned n_sent;
+	uint32_t sent[PKT_BURST];
+	uint64_t budget_ns[GUARD_CONDUITS + 1]; /* [GUARD_CONDUITS]: none */
+};
+
+static uint32_t
+place_of(uint32_t conduit)
+{
+	return conduit < GUARD_CONDUITS ? conduit
+	       : conduit == UINT32_MAX	? GUARD_CONDUITS
+					: GUARD_CONDUITS - 1;
+}
+
+/* --- numbers --------------------------------------------------------------------------------- */
+
+static void
+account_sent(struct worker *w)
+{
+	uint64_t now = w->io->now_ns, took = now > w->sent_rx_ns ? now - w->sent_rx_ns : 0;
+
+	for (unsigned i = 0; i < w->n_sent; i++)
+		lat_record(&w->sh->latency[w->sent[i]], took, w->budget_ns[w->sent[i]]);
+	w->n_sent = 0;
+}
+
+static void
+remember_sent(struct worker *w, const struct pkt *burst, unsigned n)
+{
+	w->sent_rx_ns = w->io->now_ns;
+	for (unsigned i = 0; i < n; i++)
+		if (burst[i].fate == FATE_FORWARD)
+			w->sent[w->n_sent++] = place_of(burst[i].conduit);
+}
+
+static void
+publish(struct worker *w)
+{
+	struct guard_shared *s = w->sh;
+	uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed) | 1;
+	uint32_t rules = w->policy ? policy_rule_count(w->policy) : 0;
+
+	atomic_store_explicit(&s->seq, seq, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	s->generation = w->policy ? policy_generation(w->policy) : 0;
+	s->n_rules = rules < GUARD_RULES ? rules : GUARD_RULES;
+	s->n_conduits = w->policy ? policy_conduit_count(w->policy) : 0;
+	s->engine = *engine_stats(w->engine);
+	w->be->stats(w->io, &s->io);
+	memcpy(s->rule_hits, engine_rule_hits(w->engine), s->n_rules * sizeof(s->rule_hits[0]));
+	s->now_ns = w->io->now_ns;
+	atomic_store_explicit(&s->seq, seq + 1, memory_order_release);
+	atomic_store_explicit(&s->alive_ns, clock_mono_ns(), memory_order_release);
+	w->published_ns = w->io->now_ns;
+}
+
+static void
+set_budgets(struct worker *w)
+{
+	uint32_t n = policy_conduit_count(w->policy);
+
+	memset(w->budget_ns, 0, sizeof(w->budget_ns));
+	for (uint32_t i = 0; i < n && i < GUARD_CONDUITS; i++)
+		w->budget_ns[i] = policy_latency_ns(w->policy, i);
+}
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+static int
+answer(struct worker *w, int result, uint64_t bytes, const char *text)
+{
+	struct msg m = {.type = MSG_DONE, .result = result, .a = bytes};
+
+	(void)snprintf(m.text, sizeof(m.text), "%s", text);
+	return msg_send(&w->parent, &m, -1);
+}
+
+/* Between two bursts; the old image is unmapped, so that the parent may use its slot again. */
+static int
+on_policy(void *ctx, const struct msg *m, int fd)
+{
+	struct worker *w = ctx;
+	char err[MSG_TEXT] = "";
+	const struct policy *old = w->policy, *pol = policy_image_map(fd, err, sizeof(err));
+
+	(void)m;
+	close(fd);
+	if (!pol)
+		return answer(w, ERR_FORMAT, 0, err);
+	publish(w); /* the last of the old generation */
+	engine_set_policy(w->engine, pol);
+	w->policy = pol;
+	policy_image_unmap(old);
+	set_budgets(w);
+	memset(w->sh->latency, 0, sizeof(w->sh->latency));
+	publish(w);
+	return answer(w, 0, policy_bytes(pol), "");
+}
+
+static int
+on_stop(void *ctx, const struct msg *m, int fd)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	(void)fd;
+	w->stop = true;
+	return 0;
+}
+
+static const struct msg_rule rules[] = {
+    {MSG_POLICY, MSG_F_FD, on_policy},
+    {MSG_STOP, MSG_F_ONCE, on_stop},
+    {MSG_NONE, 0, NULL},
+};
+
+/* Everything that is rare. */
+static void
+look(struct worker *w)
+{
+	w->looked_ns = w->io->now_ns;
+	if (msg_run(&w->parent) < 0)
+		w->stop = true; /* nobody is there who could stop it later */
+	if (w->alerts)
+		(void)alerts_pump(w->alerts, w->io->now_ns);
+	if (w->io->now_ns - w->published_ns >= PUBLISH_NS)
+		publish(w);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void
+loop(struct worker *w)
+{
+	struct pkt burst[PKT_BURST];
+	bool slept = false;
+
+	while (!w->stop) {
+		int n = w->be->rx(w->io, burst, PKT_BURST);
+
+		w->sh->loops++;
+		account_sent(w);
+		if (n > 0) {
+			w->sh->bursts++;
+			engine_burst(w->engine, burst, (unsigned)n);
+			w->be->done(w->io, burst, (unsigned)n);
+			remember_sent(w, burst, (unsigned)n);
+		}
+		if ((n <= 0 && slept) || w->io->now_ns - w->looked_ns >= LOOK_NS) {
+			engine_tick(w->engine, w->io->now_ns);
+			look(w);
+		}
+		slept = false;
+		if (n <= 0 && !w->stop) {
+			bool held = engine_stats(w->engine)->held != 0;
+
+			w->sh->sleeps++;
+			w->be->wait(w->io, w->epoll, held ? SLEEP_BUSY_US : SLEEP_US);
+			slept = true;
+		}
+	}
+}
+
+/* What a worker says when it cannot begin. */
+static _Noreturn void
+refuse(struct worker *w, int code, const char *text)
+{
+	struct msg m = {.type = MSG_STOPPED, .result = code};
+
+	(void)snprintf(m.text, sizeof(m.text), "%s", text);
+	(void)msg_send(&w->parent, &m, -1);
+	_exit(1);
+}
+
+static int
+watch(struct worker *w, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data = {.fd = fd}};
+
+	return fd >= 0 ? epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) : 0;
+}
+
+/* All that takes memory or a right. */
+static void
+prepare(struct worker *w)
+{
+	const struct worker_conf *c = w->conf;
+	const struct io_conf ic = {.target = c->io_target, .ports = c->ports};
+	const struct alerts_conf ac = {.policy = c->policy,
+	    .shared = c->alerts,
+	    .side = ALERTS_PACKET,
+	    .enforcing = true,
+	    .fold_window_ns = ALERT_FOLD_WINDOW_NS};
+	struct engine_conf ec = {.memory_bytes = c->memory_bytes,
+	    .seed = c->seed,
+	    .inline_mode = true,
+	    .policy = c->policy,
+	    .classify = true,
+	    .mtu = {c->ports[0].mtu, c->ports[1].mtu}};
+	char err[MSG_TEXT] = "";
+	int r;
+
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epoll < 0 || watch(w, w->parent.fd) < 0 ||
+	    watch(w, c->gate ? gate_sample_fd(c->gate) : -1) < 0)
+		refuse(w, err_from_errno(errno), "epoll");
+	if ((r = io_xdp.open(&w->io, &ic, 0, err, sizeof(err))) < 0)
+		refuse(w, r, err);
+	w->be = w->io->be;
+	if (c->alerts && !(w->alerts = alerts_new(&ac, err, sizeof(err))))
+		refuse(w, ERR_NOMEM, err);
+	ec.io = w->io;
+	ec.alerts = w->alerts;
+	if (!(w->engine = engine_new(&ec)))
+		refuse(w, ERR_NOMEM, "no memory for the engine; --memory sets how much it takes");
+	set_budgets(w);
+}
+
+/*
+ * Nothing of it is paged out.  What is mapped later, images, only where the limit allows: a mapping
+ * above it would fail, once the right to exceed it is gone.
+ */
+static void
+lock_memory(struct worker *w)
+{
+	struct rlimit rl = {0, 0};
+
+	(void)getrlimit(RLIMIT_MEMLOCK, &rl);
+	if (mlockall(rl.rlim_cur == RLIM_INFINITY ? MCL_CURRENT | MCL_FUTURE : MCL_CURRENT) < 0)
+		refuse(w, err_from_errno(errno), "its memory cannot be locked");
+}
+
+/* The last step before the first packet. */
+static void
+confine(struct worker *w)
+{
+	const struct worker_conf *c = w->conf;
+	const struct sandbox sb = {
+	    .role = SANDBOX_WORKER, .uid = c->uid, .gid = c->gid, .with_parent = true};
+	char err[MSG_TEXT] = "";
+	int r;
+
+	/* What only opening took. */
+	close(c->ports[0].xskmap);
+	close(c->ports[1].xskmap);
+	if (c->handover >= 0)
+		close(c->handover);
+	lock_memory(w);
+	if ((r = sandbox_enter(&sb, err, sizeof(err))) < 0)
+		refuse(w, r, err);
+}
+
+/* The descriptors of the parent that this process has no business with. */
+static void
+leave_parent(const struct worker_conf *c)
+{
+	int keep[5];
+	size_t n = 0;
+
+	keep[n++] = c->sock;
+	keep[n++] = c->ports[0].xskmap;
+	keep[n++] = c->ports[1].xskmap;
+	if (c->gate)
+		keep[n++] = gate_sample_fd(c->gate);
+	if (c->handover >= 0)
+		keep[n++] = c->handover;
+	sandbox_close_others(keep, n);
+	if (c->alerts)
+		alerts_shared_keep(c->alerts, ALERTS_PACKET);
+	(void)prctl(PR_SET_NAME, "guard-worker", 0, 0, 0);
+}
+
+static void
+say_ready(struct worker *w)
+{
+	struct msg m = {.type = MSG_READY, .a = engine_stats(w->engine)->memory_bytes};
+
+	(void)msg_send(&w->parent, &m, -1);
+}
+
+void
+worker_run(const struct worker_conf *conf)
+{
+	static struct worker w; /* not on the stack, so that it is locked with the rest */
+
+	leave_parent(conf);
+	w = (struct worker){.conf = conf, .sh = conf->shared, .policy = conf->policy};
+	msg_init(&w.parent, conf->sock, rules, &w);
+	prepare(&w);
+	confine(&w);
+	w.io->now_ns = clock_wall_ns();
+	w.sh->pid = (int32_t)getpid();
+	w.sh->started_ns = w.io->now_ns;
+	publish(&w);
+	say_ready(&w);
+	loop(&w);
+	engine_finish(w.engine);
+	if (w.alerts)
+		(void)alerts_pump(w.alerts, w.io->now_ns);
+	publish(&w);
+	(void)msg_say(&w.parent, MSG_STOPPED, 0);
+	_exit(0);
+}
