@@ -434,7 +434,11 @@ put_flow_sentence(struct jw *w, const struct words *k, const struct record *r)
 		put(w, " port ");
 		jw_dec(w, r->tuple.dport);
 	}
-	if (r->verdict.reason != REASON_PORT)
+	if (r->verdict.reason == REASON_PLACE)
+		put(w, ", from another port or VLAN than its zone's");
+	else if (r->verdict.reason == REASON_L2)
+		put(w, ", from another MAC than declared");
+	else if (r->verdict.reason != REASON_PORT)
 		put(w, ", no conduit allows it");
 }
 

@@ -131,5 +131,7 @@ net_tuple_reverse(const struct net_tuple *t)
 	r.dport = t->sport;
 	memcpy(r.smac, t->dmac, 6);
 	memcpy(r.dmac, t->smac, 6);
+	if (t->port & NET_PORT_TWO)
+		r.port ^= 1;
 	return r;
 }

@@ -17,7 +17,13 @@
 #define NET_ADDR_STRLEN 46 /* longest text of an address, with its NUL */
 #define NET_MAC_STRLEN 18
 
-enum { NET_PROTO_ICMP = 1, NET_PROTO_TCP = 6, NET_PROTO_UDP = 17, NET_PROTO_ICMP6 = 58 };
+enum {
+	NET_PROTO_ICMP = 1,
+	NET_PROTO_IGMP = 2,
+	NET_PROTO_TCP = 6,
+	NET_PROTO_UDP = 17,
+	NET_PROTO_ICMP6 = 58,
+};
 
 struct net_addr {
 	uint8_t b[16]; /* network order; IPv4 as ::ffff:a.b.c.d */
@@ -36,7 +42,8 @@ struct net_tuple {
 	uint16_t sport, dport;	/* host order; 0 when the protocol has none */
 	uint16_t vlan;		/* outermost VLAN id, 0 = untagged */
 	uint8_t proto;		/* IP protocol number; 0 = not IP */
-	uint8_t port;		/* 0 = outside or only port, 1 = inside */
+	uint8_t port;		/* 0 = outside or only port, 1 = inside; with NET_PORT_TWO where
+				 * there are two, so that it is known (and VLAN tags are) */
 	uint8_t smac[6], dmac[6];
 };
 
@@ -53,6 +60,10 @@ net_addr_eq(const struct net_addr *a, const struct net_addr *b)
 {
 	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
+
+/* Of a tuple's port: the frame came in by one of two ports of ours, and as it was on the
+ * wire.  A capture or a SPAN port shows neither. */
+#define NET_PORT_TWO 2u
 
 /* From the four bytes of an IPv4 header field, network order. */
 static inline struct net_addr
@@ -84,7 +95,8 @@ int net_mac_parse(const char *text, uint8_t out[6]);
 /* True when the address lies in the prefix. */
 bool net_prefix_has(const struct net_prefix *p, const struct net_addr *a);
 
-/* The tuple of the opposite direction (addresses, ports and MACs swapped). */
+/* The tuple of the opposite direction (addresses, ports and MACs swapped; what comes in by one
+ * of two ports is answered by the other). */
 struct net_tuple net_tuple_reverse(const struct net_tuple *t);
 
 #endif /* BASE_NET_H */

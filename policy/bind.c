@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bind.c - from addresses and ports to the conduit that governs them, and the
- * frames below IP.  Runs once per flow, and per non-IP frame.
+ * bind.c - from addresses and ports to the conduit that governs them.  Runs once per flow.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -158,8 +157,8 @@ bind_lookup(const struct policy *p, const struct net_addr *src, const struct net
 
 /* --- binding ----------------------------------------------------------------------------------- */
 
-static struct verdict
-verdict_of(const struct policy *p, uint8_t mode, uint8_t would, uint8_t reason, uint32_t conduit)
+struct verdict
+bind_verdict(const struct policy *p, uint8_t mode, uint8_t would, uint8_t reason, uint32_t conduit)
 {
 	return (struct verdict){.action = mode_apply(mode, would), .would = would, .reason = reason,
 	    .mode = mode, .rule = RULE_NONE, .conduit = conduit, .generation = p->generation};
@@ -196,26 +195,42 @@ registered_port(uint16_t port)
 	return false;
 }
 
-/* A tagged frame must carry the VLAN of one of the two zones, when either names one. */
-static bool
-vlan_fits(const struct policy *p, const struct net_tuple *t)
+/*
+ * Does the frame carry a VLAN that one of the two zones has?  What a SPAN port shows without a
+ * tag may have had one.
+ */
+bool
+bind_vlan_fits(const struct policy *p, uint32_t zs, uint32_t zd, uint16_t vlan, uint8_t port)
 {
-	uint32_t a, b;
-	uint16_t va, vb;
+	uint16_t vs = zs != UINT32_MAX ? p->rs->zones[zs].vlan : 0;
+	uint16_t vd = zd != UINT32_MAX ? p->rs->zones[zd].vlan : 0;
 
-	if (t->vlan == 0)
+	if ((vs == 0 && vd == 0) || (vlan == 0 && !(port & NET_PORT_TWO)))
 		return true;
-	a = bind_zone(p, &t->src);
-	b = bind_zone(p, &t->dst);
-	va = a != UINT32_MAX ? p->rs->zones[a].vlan : 0;
-	vb = b != UINT32_MAX ? p->rs->zones[b].vlan : 0;
-	return (va == 0 && vb == 0) || t->vlan == va || t->vlan == vb;
+	return (vs != 0 && vlan == vs) || (vd != 0 && vlan == vd);
 }
 
-/* Does the frame's MAC fit the device declared at the address?  A capture
- * without link layer has none: that fits. */
+bool
+bind_port_fits(const struct policy *p, uint32_t zone, uint8_t port)
+{
+	uint8_t want = zone != UINT32_MAX ? p->rs->zones[zone].port : ZONE_PORT_UNSAID;
+
+	return want == ZONE_PORT_UNSAID || !(port & NET_PORT_TWO) ||
+	       want == (port & 1 ? ZONE_INSIDE : ZONE_OUTSIDE);
+}
+
+/* Both ends: the sender is on this side, the receiver on the other. */
 static bool
-mac_fits(const struct policy *p, const struct net_addr *a, const uint8_t mac[6])
+place_fits(const struct policy *p, const struct net_tuple *t)
+{
+	uint32_t zs = bind_zone(p, &t->src), zd = bind_zone(p, &t->dst);
+
+	return bind_port_fits(p, zs, t->port) && bind_port_fits(p, zd, t->port ^ 1) &&
+	       bind_vlan_fits(p, zs, zd, t->vlan, t->port);
+}
+
+bool
+bind_mac_fits(const struct policy *p, const struct net_addr *a, const uint8_t mac[6])
 {
 	static const uint8_t none[6];
 	uint32_t d;
@@ -227,30 +242,52 @@ mac_fits(const struct policy *p, const struct net_addr *a, const uint8_t mac[6])
 	    memcmp(p->rs->devices[d].mac, mac, 6) == 0;
 }
 
+/*
+ * The verdict on a packet between two addresses that its conduit serves, or not: the worst of
+ * that, the place it came from, and its MACs.
+ */
+struct verdict
+bind_between(const struct policy *p, const struct net_tuple *t, uint32_t c, bool served)
+{
+	const struct tb_conduit *cd;
+	uint8_t would = VERDICT_ALLOW, reason = REASON_RULE;
+
+	if (c == RULE_NONE)
+		return bind_verdict(p, p->rs->mode, VERDICT_DROP, REASON_NO_CONDUIT, RULE_NONE);
+	cd = &p->conduits[c];
+	if (!served) { /* an opening holds nothing a protocol could refuse */
+		would = cd->otherwise == VERDICT_REJECT ? VERDICT_DROP : cd->otherwise;
+		reason = REASON_PORT;
+	}
+	if (would < p->rs->l2.mac &&
+	    (!bind_mac_fits(p, &t->src, t->smac) || !bind_mac_fits(p, &t->dst, t->dmac))) {
+		would = p->rs->l2.mac;
+		reason = REASON_L2;
+	}
+	if (would < VERDICT_DROP && !place_fits(p, t)) {
+		would = VERDICT_DROP;
+		reason = REASON_PLACE;
+	}
+	return bind_verdict(p, cd->mode, would, reason, c);
+}
+
 struct verdict
 policy_bind(const struct policy *p, const struct net_tuple *t, struct policy_bind *out)
 {
 	uint32_t c = bind_lookup(p, &t->src, &t->dst);
-	const struct tb_conduit *cd;
-	uint8_t would;
 
-	*out = (struct policy_bind){.conduit = RULE_NONE, .generation = (uint16_t)p->generation};
-	if (c == RULE_NONE || !vlan_fits(p, t))
-		return verdict_of(p, p->rs->mode, VERDICT_DROP, REASON_NO_CONDUIT, RULE_NONE);
-	cd = &p->conduits[c];
-	out->conduit = c;
-	out->blocks = ports_served(&p->rs->conduits[c], t);
-	if (p->rs->conduits[c].apps.n && out->blocks == 0 && !registered_port(t->dport))
-		out->flags = BIND_APPS;
-	if (out->blocks == 0 && !out->flags) { /* an opening holds nothing a protocol could refuse */
-		would = cd->otherwise == VERDICT_REJECT ? VERDICT_DROP : cd->otherwise;
-		return verdict_of(p, cd->mode, would, REASON_PORT, c);
+	*out = (struct policy_bind){.conduit = c, .generation = (uint16_t)p->generation};
+	if (c != RULE_NONE) {
+		out->blocks = ports_served(&p->rs->conduits[c], t);
+		out->flags = p->conduits[c].flags;
+		if (out->blocks & p->conduits[c].rejects)
+			out->flags |= BIND_REJECT;
+		if (out->blocks)
+			out->flags |= BIND_PORT_OK;
+		else if (p->rs->conduits[c].apps.n && !registered_port(t->dport))
+			out->flags |= BIND_APPS;
 	}
-	out->flags |= out->blocks ? BIND_PORT_OK : 0;
-	if (p->rs->l2.mac != VERDICT_ALLOW &&
-	    (!mac_fits(p, &t->src, t->smac) || !mac_fits(p, &t->dst, t->dmac)))
-		return verdict_of(p, cd->mode, p->rs->l2.mac, REASON_L2, c);
-	return verdict_of(p, cd->mode, VERDICT_ALLOW, REASON_RULE, c);
+	return bind_between(p, t, c, (out->flags & (BIND_PORT_OK | BIND_APPS)) != 0);
 }
 
 bool
@@ -270,7 +307,7 @@ policy_app_allowed(const struct policy *p, const struct policy_bind *b, const ch
 struct verdict
 policy_app(const struct policy *p, const struct policy_bind *b)
 {
-	return verdict_of(p, p->conduits[b->conduit].mode, VERDICT_ALLOW, REASON_APP, b->conduit);
+	return bind_verdict(p, p->conduits[b->conduit].mode, VERDICT_ALLOW, REASON_APP, b->conduit);
 }
 
 struct verdict
@@ -279,73 +316,8 @@ policy_condition(const struct policy *p, const struct policy_bind *b, enum polic
 	uint32_t conduit = b && b->conduit < p->n_conduits ? b->conduit : RULE_NONE;
 	uint8_t mode = conduit != RULE_NONE ? p->conduits[conduit].mode : p->rs->mode;
 	uint8_t would = conduit != RULE_NONE ? p->conduits[conduit].cond[c] : p->rs->cond[c];
-	struct verdict v = verdict_of(p, mode, would, REASON_CONDITION, conduit);
+	struct verdict v = bind_verdict(p, mode, would, REASON_CONDITION, conduit);
 
 	v.rule = c;
 	return v;
-}
-
-/* --- below IP ------------------------------------------------------------------------------------ */
-
-#define L2_LLC_MAX 0x0600u /* below: a length, so LLC (IEEE 802.3) */
-
-static bool
-l2_is_stp(const struct policy_l2 *f)
-{
-	static const uint8_t bridge[6] = {0x01, 0x80, 0xc2, 0, 0, 0};	   /* IEEE 802.1D 7.12.3 */
-	static const uint8_t pvst[6] = {0x01, 0x00, 0x0c, 0xcc, 0xcc, 0xcd}; /* the per-VLAN form */
-
-	return f->ethertype < L2_LLC_MAX &&
-	    (memcmp(f->dmac, bridge, 6) == 0 || memcmp(f->dmac, pvst, 6) == 0);
-}
-
-static bool
-l2_type_allowed(const struct l2_rules *r, uint16_t type)
-{
-	uint32_t lo = 0, hi = r->n_types;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (r->types[mid] < type)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < r->n_types && r->types[lo] == type;
-}
-
-/* Both ends declared (a probe has no sender yet, RFC 5227), and the MACs fit. */
-static uint8_t
-l2_arp_bound(const struct policy *p, const struct policy_l2 *f)
-{
-	static const uint8_t zero[4];
-	bool probe = memcmp(f->arp_sip.b + 12, zero, 4) == 0;
-
-	if ((!probe && bind_device(p, &f->arp_sip) == UINT32_MAX) ||
-	    bind_device(p, &f->arp_tip) == UINT32_MAX)
-		return p->rs->l2.otherwise;
-	if (!probe && (!mac_fits(p, &f->arp_sip, f->arp_smac) || memcmp(f->arp_smac, f->smac, 6) != 0))
-		return p->rs->l2.mac;
-	return VERDICT_ALLOW;
-}
-
-struct verdict
-policy_eval_l2(const struct policy *p, const struct policy_l2 *f)
-{
-	const struct l2_rules *r = &p->rs->l2;
-	uint8_t would = r->otherwise;
-
-	if (f->arp) {
-		if (r->arp == ARP_ANY)
-			would = VERDICT_ALLOW;
-		else if (r->arp == ARP_DROP)
-			would = VERDICT_DROP;
-		else
-			would = l2_arp_bound(p, f);
-	} else if (f->ethertype < L2_LLC_MAX ? r->stp && l2_is_stp(f) :
-					       l2_type_allowed(r, f->ethertype)) {
-		would = VERDICT_ALLOW;
-	}
-	return verdict_of(p, p->rs->mode, would, REASON_L2, RULE_NONE);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check.c - YAML tree to rules, part one: the file as a whole, layer 2, zones
- * and devices.  check_conduit.c and check_rule.c go on from there.
+ * check.c - YAML tree to rules, part one: the file as a whole, zones and devices.
+ * check_l2.c, check_conduit.c and check_rule.c go on from there.
  *
  * Every check goes on after a complaint, so that one run shows all of them.
  */
@@ -26,109 +26,6 @@ static const uint8_t cond_default[COND__MAX] = {
     [COND_AUDIT_FAILURE] = VERDICT_ALLOW,
 };
 
-/* --- l2 ------------------------------------------------------------------------------ */
-
-/* Frames a plant may need by name; IEEE ethertype registry.  STP is LLC. */
-static const struct {
-	const char *name;
-	uint16_t type; /* 0: LLC to the bridge group address */
-} l2_names[] = {
-    {"stp", 0},
-    {"lldp", 0x88cc},
-    {"mrp", 0x88e3},	   /* IEC 62439-2 */
-    {"ptp", 0x88f7},	   /* IEEE 1588 over Ethernet */
-    {"profinet", 0x8892},  /* DCP, RT */
-    {"goose", 0x88b8},	   /* IEC 61850-8-1 */
-    {"sv", 0x88ba},	   /* IEC 61850-9-2 */
-    {"ethercat", 0x88a4},
-    {"powerlink", 0x88ab},
-    {"sercos", 0x88cd},
-    {"cc-link-ie", 0x890f},
-    {"prp", 0x88fb},	   /* IEC 62439-3 supervision */
-    {"hsr", 0x892f},
-    {"dlr", 0x80e1},	   /* ODVA device level ring */
-    {"lacp", 0x8809},	   /* slow protocols */
-    {"eapol", 0x888e},
-    {"loopback", 0x9000},
-};
-#define N_L2_NAMES (sizeof(l2_names) / sizeof(l2_names[0]))
-
-static int
-u16_cmp(const void *a, const void *b)
-{
-	return *(const uint16_t *)a - *(const uint16_t *)b;
-}
-
-static void
-check_l2_allow(struct check *k, const struct ynode *n, struct l2_rules *l2)
-{
-	const char *words[N_L2_NAMES + 1], *s;
-	uint64_t type;
-	size_t w;
-
-	for (w = 0; w < N_L2_NAMES; w++)
-		words[w] = l2_names[w].name;
-	words[w] = NULL;
-	l2->stp = false;
-	l2->n_types = 0;
-	l2->types = arena_array(k->keep, list_n(n) + 1, sizeof(*l2->types));
-	for (uint32_t i = 0; i < list_n(n); i++) {
-		const struct ynode *e = list_at(n, i);
-		unsigned at;
-
-		if (!check_text(k, e, "l2: allow", &s))
-			continue;
-		if (s[0] >= '0' && s[0] <= '9') {
-			if (text_number(s, UINT16_MAX, &type) < 0 || type < 0x600)
-				check_error(k, e, "l2: allow: %s is not an ethertype (0x600..0xffff)", s);
-			else if (type == 0x0800 || type == 0x86dd || type == 0x0806)
-				check_error(k, e, "l2: allow: %s is %s; zones and `arp` speak of it", s,
-				    type == 0x0806 ? "ARP" : "IP");
-			else
-				l2->types[l2->n_types++] = (uint16_t)type;
-		} else if (check_word(k, e, "l2: allow", words, &at)) {
-			if (l2_names[at].type == 0)
-				l2->stp = true;
-			else
-				l2->types[l2->n_types++] = l2_names[at].type;
-		}
-	}
-	qsort(l2->types, l2->n_types, sizeof(*l2->types), u16_cmp);
-}
-
-static void
-check_l2(struct check *k, const struct ynode *n)
-{
-	enum { ARP, ALLOW, MAC, OTHERWISE, N };
-	static const struct field fields[N] = {
-	    {"arp", FIELD_MAY}, {"allow", FIELD_MAY}, {"mac", FIELD_MAY}, {"otherwise", FIELD_MAY}};
-	static const char *const arp[] = {"bound", "any", "drop", NULL}; /* enum arp_choice */
-	static const uint16_t usual[] = {0x88cc, 0x88e3, 0x88f7};
-	struct l2_rules *l2 = &k->rs->l2;
-	const struct ynode *v[N];
-	unsigned w;
-
-	l2->arp = ARP_BOUND;
-	l2->mac = VERDICT_ALERT;
-	l2->otherwise = VERDICT_DROP;
-	l2->stp = true;
-	l2->n_types = sizeof(usual) / sizeof(usual[0]);
-	l2->types = arena_get(k->keep, sizeof(usual));
-	memcpy(l2->types, usual, sizeof(usual));
-	if (!n || !check_map(k, n, "l2", fields, N, v, NULL, NULL))
-		return;
-	if (v[ARP] && check_word(k, v[ARP], "l2: arp", arp, &w))
-		l2->arp = (uint8_t)w;
-	if (v[ALLOW])
-		check_l2_allow(k, v[ALLOW], l2);
-	if (v[MAC])
-		check_action(k, v[MAC], "l2: mac",
-		    1u << VERDICT_ALLOW | 1u << VERDICT_ALERT | 1u << VERDICT_DROP, &l2->mac);
-	if (v[OTHERWISE])
-		check_action(k, v[OTHERWISE], "l2: otherwise",
-		    1u << VERDICT_ALLOW | 1u << VERDICT_ALERT | 1u << VERDICT_DROP, &l2->otherwise);
-}
-
 /* --- zones ------------------------------------------------------------------------------ */
 
 /* "2" or "3.5": the levels of IEC 62443 and Purdue. */
@@ -140,12 +37,30 @@ level_ok(const char *s)
 	return s[1] == '\0' || (s[1] == '.' && s[2] >= '0' && s[2] <= '9' && s[3] == '\0');
 }
 
+/* Against floods from the zone: packets and new flows, per second. */
+static void
+check_zone_limits(struct check *k, const struct ynode *n, const char *who, struct zone *z)
+{
+	enum { PACKETS, FLOWS, N };
+	static const struct field fields[N] = {{"packets", FIELD_MAY}, {"flows", FIELD_MAY}};
+	const struct ynode *v[N];
+	char where[NAME_LEN_MAX + 120];
+
+	snprintf(where, sizeof(where), "%s: limits", who);
+	if (!check_map(k, n, where, fields, N, v, NULL, NULL))
+		return;
+	if (v[PACKETS])
+		check_rate(k, v[PACKETS], where, &z->packets_per_s);
+	if (v[FLOWS])
+		check_rate(k, v[FLOWS], where, &z->flows_per_s);
+}
+
 static void
 check_zone(struct check *k, const struct ynode *key, const struct ynode *n, struct zone *z)
 {
-	enum { LEVEL, PORT, NETS, VLAN, N };
-	static const struct field fields[N] = {
-	    {"level", FIELD_MAY}, {"port", FIELD_MAY}, {"nets", FIELD_MUST}, {"vlan", FIELD_MAY}};
+	enum { LEVEL, PORT, NETS, VLAN, LIMITS, N };
+	static const struct field fields[N] = {{"level", FIELD_MAY}, {"port", FIELD_MAY},
+	    {"nets", FIELD_MUST}, {"vlan", FIELD_MAY}, {"limits", FIELD_MAY}};
 	static const char *const ports[] = {"outside", "inside", NULL};
 	const struct ynode *v[N];
 	struct what what = {""};
@@ -166,6 +81,8 @@ check_zone(struct check *k, const struct ynode *key, const struct ynode *n, stru
 		z->port = w == 0 ? ZONE_OUTSIDE : ZONE_INSIDE;
 	if (v[VLAN] && check_number(k, v[VLAN], who, 1, 4094, &vlan))
 		z->vlan = (uint16_t)vlan;
+	if (v[LIMITS])
+		check_zone_limits(k, v[LIMITS], who, z);
 	if (!v[NETS])
 		return;
 	z->nets = arena_array(k->keep, list_n(v[NETS]) + 1, sizeof(*z->nets));

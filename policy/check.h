@@ -62,6 +62,10 @@ bool check_mode(struct check *k, const struct ynode *n, const char *what, uint8_
 void check_conditions(struct check *k, const struct ynode *n, const char *what,
     uint8_t cond[COND__MAX]);
 bool check_fail(struct check *k, const struct ynode *n, const char *what, bool *open);
+/* "200/s"; from 1 on. */
+bool check_rate(struct check *k, const struct ynode *n, const char *what, uint32_t *out);
+/* "500us", "2ms", "1s", up to a minute, in nanoseconds. */
+bool check_time(struct check *k, const struct ynode *n, const char *what, uint64_t *out);
 /* Decimal or 0x number; whole text.  0, ERR_SYNTAX or ERR_RANGE. */
 int text_number(const char *s, uint64_t max, uint64_t *out);
 /* "a", or "a..b" with a <= b. */
@@ -106,6 +110,8 @@ const struct name_entry *names_find(const struct check *k, const char *name);
 /* The nearest zone or device to a word that is neither. */
 const char *names_nearest(const struct check *k, const char *word);
 
+/* check_l2.c */
+void check_l2(struct check *k, const struct ynode *n);
 /* check_conduit.c */
 void check_conduits(struct check *k, const struct ynode *list);
 void check_overlaps(struct check *k);

@@ -110,7 +110,7 @@ check_blocks(struct check *k, const struct ynode *n, struct conduit *c, const ch
 			    "reset", who, dis->name);
 	}
 	check_rule_names(k, c);
-	if (c->n_blocks == 0 && c->apps.n == 0)
+	if (c->n_blocks == 0 && c->apps.n == 0 && !c->echo)
 		check_warn(k, &c->place, "%s: no protocol: it allows nothing", who);
 }
 
@@ -146,6 +146,20 @@ check_apps(struct check *k, const struct ynode *n, struct conduit *c, const char
 #endif
 }
 
+/* icmp: [echo] */
+static void
+check_icmp(struct check *k, const struct ynode *n, struct conduit *c, const char *who)
+{
+	static const char *const words[] = {"echo", NULL};
+	char where[NAME_LEN_MAX + 120];
+	unsigned w;
+
+	snprintf(where, sizeof(where), "%s: icmp", who);
+	for (uint32_t i = 0; i < list_n(n); i++)
+		if (check_word(k, list_at(n, i), where, words, &w))
+			c->echo = true;
+}
+
 /* The name is needed for every other complaint, so it is looked for first. */
 static const char *
 peek_name(const struct ynode *n)
@@ -160,16 +174,59 @@ peek_name(const struct ynode *n)
 static void
 check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 {
-	enum { NAME, FROM, TO, OTHERWISE, MODE, CONDITIONS, FAIL, ONLY_IN, LIMITS, PERMIT, PERMITS,
-	    WINDOW, APPS, L4, STRICT, GRACE, S7, S7PLUS, OPCUA, DNP3, IEC104, ENIP, N };
+	enum {
+		NAME,
+		FROM,
+		TO,
+		OTHERWISE,
+		MODE,
+		CONDITIONS,
+		FAIL,
+		ONLY_IN,
+		LIMITS,
+		PERMIT,
+		PERMITS,
+		WINDOW,
+		APPS,
+		L4,
+		STRICT,
+		LATENCY,
+		FLOWS,
+		ICMP,
+		GRACE,
+		S7,
+		S7PLUS,
+		OPCUA,
+		DNP3,
+		IEC104,
+		ENIP,
+		N
+	};
 	static const struct field fields[N] = {
-	    {"name", FIELD_MUST}, {"from", FIELD_MUST}, {"to", FIELD_MUST},
-	    {"otherwise", FIELD_MAY}, {"mode", FIELD_MAY}, {"conditions", FIELD_MAY},
-	    {"fail", FIELD_MAY}, {"only-in", FIELD_LATER}, {"limits", FIELD_LATER},
-	    {"permit", FIELD_LATER}, {"permits", FIELD_LATER}, {"window", FIELD_LATER},
-	    {"apps", FIELD_MAY}, {"l4", FIELD_LATER}, {"strict", FIELD_LATER},
-	    {"grace", FIELD_LATER}, {"s7", FIELD_LATER}, {"s7plus", FIELD_LATER},
-	    {"opcua", FIELD_LATER}, {"dnp3", FIELD_LATER}, {"iec104", FIELD_LATER},
+	    {"name", FIELD_MUST},
+	    {"from", FIELD_MUST},
+	    {"to", FIELD_MUST},
+	    {"otherwise", FIELD_MAY},
+	    {"mode", FIELD_MAY},
+	    {"conditions", FIELD_MAY},
+	    {"fail", FIELD_MAY},
+	    {"only-in", FIELD_LATER},
+	    {"limits", FIELD_LATER},
+	    {"permit", FIELD_LATER},
+	    {"permits", FIELD_LATER},
+	    {"window", FIELD_LATER},
+	    {"apps", FIELD_MAY},
+	    {"l4", FIELD_LATER},
+	    {"strict", FIELD_MAY},
+	    {"latency", FIELD_MAY},
+	    {"flows", FIELD_MAY},
+	    {"icmp", FIELD_MAY},
+	    {"grace", FIELD_LATER},
+	    {"s7", FIELD_LATER},
+	    {"s7plus", FIELD_LATER},
+	    {"opcua", FIELD_LATER},
+	    {"dnp3", FIELD_LATER},
+	    {"iec104", FIELD_LATER},
 	    {"enip", FIELD_LATER},
 	};
 	const struct ynode *v[N];
@@ -202,6 +259,14 @@ check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 		check_fail(k, v[FAIL], who, &c->fail_open);
 	if (v[APPS])
 		check_apps(k, v[APPS], c, who);
+	if (v[STRICT])
+		check_bool(k, v[STRICT], who, &c->strict);
+	if (v[LATENCY])
+		check_time(k, v[LATENCY], who, &c->latency_ns);
+	if (v[FLOWS])
+		check_number(k, v[FLOWS], who, 1, FLOWS_MAX, &c->flows);
+	if (v[ICMP])
+		check_icmp(k, v[ICMP], c, who);
 	check_blocks(k, n, c, who);
 }
 

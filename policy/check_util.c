@@ -307,6 +307,60 @@ check_fail(struct check *k, const struct ynode *n, const char *what, bool *open)
 	return true;
 }
 
+/* A number with something behind it; the rest of the text. */
+static const char *
+number_front(const char *s, uint64_t *out)
+{
+	char digits[12];
+	size_t n = strspn(s, "0123456789");
+
+	if (n == 0 || n >= sizeof(digits))
+		return NULL;
+	memcpy(digits, s, n);
+	digits[n] = '\0';
+	return text_number(digits, UINT32_MAX, out) == 0 ? s + n : NULL;
+}
+
+bool
+check_rate(struct check *k, const struct ynode *n, const char *what, uint32_t *out)
+{
+	const char *s, *rest;
+	uint64_t v = 0;
+
+	if (!check_text(k, n, what, &s))
+		return false;
+	rest = number_front(s, &v);
+	if (!rest || strcmp(rest, "/s") != 0 || v == 0) {
+		check_error(k, n, "%s: \"%s\" is not a rate such as 200/s", what, s);
+		return false;
+	}
+	*out = (uint32_t)v;
+	return true;
+}
+
+bool
+check_time(struct check *k, const struct ynode *n, const char *what, uint64_t *out)
+{
+	static const struct {
+		const char *unit;
+		uint64_t ns;
+	} units[] = {{"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+	const char *s, *rest;
+	uint64_t v = 0;
+
+	if (!check_text(k, n, what, &s))
+		return false;
+	rest = number_front(s, &v);
+	for (unsigned i = 0; rest && v != 0 && i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(rest, units[i].unit) == 0 && v * units[i].ns <= UINT64_C(60000000000)) {
+			*out = v * units[i].ns;
+			return true;
+		}
+	check_error(
+	    k, n, "%s: \"%s\" is not a time such as 500us, 2ms or 1s, up to a minute", what, s);
+	return false;
+}
+
 #define A(x) (1u << VERDICT_##x)
 
 /* What a condition may be answered with; pass is its own word for "go on". */

@@ -364,6 +364,24 @@ compile_block(struct compiler *k, const struct conduit *c, uint32_t at)
 	return off;
 }
 
+static bool
+may_reject(const struct conduit *c, const struct block *b)
+{
+	if (!b->dis->refuse)
+		return false;
+	if (c->mode == MODE_ENFORCE &&
+	    (c->otherwise == VERDICT_REJECT || (b->limits.n && b->over == VERDICT_REJECT)))
+		return true;
+	for (uint32_t i = 0; i < b->deny.n; i++) {
+		const struct rule *r = b->deny.v[i];
+
+		if (r->enabled && r->verdict == VERDICT_REJECT &&
+		    (r->mode == MODE_UNSET ? c->mode : r->mode) == MODE_ENFORCE)
+			return true;
+	}
+	return false;
+}
+
 bool
 compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[4],
     struct complaints *c)
@@ -384,6 +402,10 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 		conduits[i].mode = cd->mode;
 		conduits[i].otherwise = cd->otherwise;
 		memcpy(conduits[i].cond, cd->cond, sizeof(conduits[i].cond));
+		conduits[i].flags = cd->strict ? BIND_STRICT : 0;
+		for (uint32_t b = 0; b < cd->n_blocks; b++)
+			if (may_reject(cd, &cd->blocks[b]))
+				conduits[i].rejects |= (uint8_t)(1u << b);
 		for (uint32_t b = 0; b < cd->n_blocks && !k.too_big; b++)
 			block_of[i * p->n_protos + cd->blocks[b].proto] = compile_block(&k, cd, b);
 		arena_reset(k.a);

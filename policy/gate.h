@@ -7,6 +7,21 @@
  * again; a filter that lets through more only costs time, one that lets
  * through less is a fault.  Ends are what a conduit's from: and to: name: a device, the
  * declared devices of a zone, any address of a zone (bind.c).
+ *
+ * A frame, as a filter judges it (tests/unit/policy_gate_test.c does so, slowly):
+ *   - ARP by l2.arp; other ethertypes by l2.types; LLC by l2.stp; what is left by l2.otherwise.
+ *   - An address is its device, else in the zone of the longest net; both ends give up to three
+ *     ends each, and the governing conduit is the first pair found from narrow to wide.  A packet
+ *     may belong to the connection its sender opened, or to one its receiver did: both are
+ *     looked up, and it passes when one of them lets it.
+ *   - No conduit: dropped unless default_pass.
+ *   - Place: the sender's zone has no port or this one, the receiver's has none or the other; and
+ *     when one of the two zones has a VLAN, the frame's (0: untagged) is one of theirs.
+ *     Else .place of the conduit.
+ *   - A device with has_mac at either end must have that MAC, else .mac of the conduit.
+ *   - TCP and UDP: the server's port is in a span, or any_port.  ICMP echo: .echo.
+ *     (ICMP errors: by the packet they quote; the engine knows the flow.)
+ *   - Zone limits: what is above is dropped and counted, whatever the mode.
  */
 #ifndef POLICY_GATE_H
 #define POLICY_GATE_H
@@ -17,7 +32,7 @@
 #define GATE_NONE  UINT32_MAX
 
 struct gate_zone {
-	uint16_t vlan;	/* 0 = untagged or not said: vlan_any */
+	uint16_t vlan; /* 0 when vlan_any: not said */
 	bool vlan_any;
 	int8_t port;	/* 0 outside, 1 inside, -1 not said */
 	uint32_t packets_per_s, flows_per_s; /* limits: of the zone; 0 = none */
@@ -32,7 +47,9 @@ struct gate_device {
 	bool has_mac;
 	uint8_t mac[6];
 };
-struct gate_pair { /* ends: kind << 30 | index, as end_key() makes them */
+/* kind << 30 | index of the device or zone; kinds: 0 any address of the zone, 1 the zone's
+ * declared devices, 2 the device. */
+struct gate_pair {
 	uint32_t from, to, conduit;
 };
 struct gate_span {
@@ -41,15 +58,21 @@ struct gate_span {
 };
 struct gate_conduit {
 	bool any_port;	/* apps:, otherwise: alert, mode: the engine must see it all */
-	bool echo;	/* icmp: [echo] */
+	bool echo;	/* icmp: [echo]; otherwise: alert, mode: as well */
 	bool fail_open;
+	uint8_t place, mac; /* enum verdict_action of what does not fit, after the mode */
 	uint8_t n_spans;
 	struct gate_span span[GATE_SPANS];
 };
+enum gate_arp { GATE_ARP_BOUND = 0, GATE_ARP_ANY, GATE_ARP_DROP };
+/* ARP, and neighbour discovery the same.  Bound: sender and target are devices (a probe has no
+ * sender yet, RFC 5227, a reply to one no target), the sender speaks in its zone's place (else
+ * .place) and from its MAC (else .mac); in IPv6 also link-local addresses. */
 struct gate_l2 {
-	uint8_t arp;	  /* enum arp_choice */
-	uint8_t mac, otherwise, ra, mld; /* enum verdict_action, after the mode */
-	bool stp;
+	uint8_t arp;				/* enum gate_arp */
+	uint8_t mac, place, otherwise, ra, mld; /* enum verdict_action, after the mode */
+	bool stp; /* LLC 0x42 to 01-80-c2-00-00-00, SNAP to 01-00-0c-cc-cc-cd */
+	bool dcp; /* of ethertype 0x8892 only FrameIDs 0xfefc..0xfeff; not in types */
 	uint32_t n_types;
 	const uint16_t *types; /* ethertypes, ascending, host order */
 };

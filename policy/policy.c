@@ -101,6 +101,7 @@ build(struct build *b, struct policy *p, const char *text, size_t len, struct co
 	if (!compile_tables(p, rs, b->tables, c))
 		return false;
 	compile_bind(p, rs);
+	compile_gate_spec(p, rs);
 	make_ids(p, rs, &b->scratch);
 	crypto_sha256(text, len, p->hash);
 	return true;
@@ -333,6 +334,28 @@ policy_fail_open(const struct policy *p, uint32_t conduit)
 	return conduit < p->rs->n_conduits ? p->rs->conduits[conduit].fail_open : p->rs->fail_open;
 }
 
+uint64_t
+policy_latency_ns(const struct policy *p, uint32_t conduit)
+{
+	return conduit < p->rs->n_conduits ? p->rs->conduits[conduit].latency_ns : 0;
+}
+
+uint32_t
+policy_flow_slots(const struct policy *p, uint32_t conduit)
+{
+	return conduit < p->rs->n_conduits ? p->rs->conduits[conduit].flows : 0;
+}
+
+void
+policy_zone_limits(const struct policy *p, const struct net_addr *a, uint32_t *packets_per_s,
+    uint32_t *flows_per_s)
+{
+	uint32_t z = bind_zone(p, a);
+
+	*packets_per_s = z != UINT32_MAX ? p->rs->zones[z].packets_per_s : 0;
+	*flows_per_s = z != UINT32_MAX ? p->rs->zones[z].flows_per_s : 0;
+}
+
 uint32_t
 policy_generation(const struct policy *p)
 {
@@ -367,7 +390,7 @@ const char *
 policy_reason_name(uint8_t reason)
 {
 	static const char *const names[] = {"rule", "otherwise", "default_deny", "port", "response",
-	    "condition", "l2", "no_policy", "security", "limit", "app"};
+	    "condition", "l2", "no_policy", "security", "limit", "app", "place"};
 
 	return NAME_OF(names, reason);
 }

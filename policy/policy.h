@@ -33,18 +33,19 @@ enum verdict_action {
 
 /* Why; a stable name each: policy_reason_name(). */
 enum policy_reason {
-	REASON_RULE = 0,    /* a named rule decided */
-	REASON_OTHERWISE,   /* no rule of the conduit allows it */
-	REASON_NO_CONDUIT,  /* default deny: nobody may talk like this */
-	REASON_PORT,	    /* conduit exists, but not for this port or protocol */
-	REASON_RESPONSE,    /* answer to an allowed, open request */
-	REASON_CONDITION,   /* a condition of the policy; .rule is the enum policy_cond */
-	REASON_L2,	    /* the l2 section */
-	REASON_NO_POLICY,   /* none was given, or nothing is judged: the engine only says so */
-	REASON_SECURITY,    /* what every request of the block has to meet; .rule is for
+	REASON_RULE = 0,   /* a named rule decided */
+	REASON_OTHERWISE,  /* no rule of the conduit allows it */
+	REASON_NO_CONDUIT, /* default deny: nobody may talk like this */
+	REASON_PORT,	   /* conduit exists, but not for this port or protocol */
+	REASON_RESPONSE,   /* answer to an allowed, open request */
+	REASON_CONDITION,  /* a condition of the policy; .rule is the enum policy_cond */
+	REASON_L2,	   /* the l2 section */
+	REASON_NO_POLICY,  /* none was given, or nothing is judged: the engine only says so */
+	REASON_SECURITY,   /* what every request of the block has to meet; .rule is for
 			     * policy_key_name(), or RULE_NONE: met, and that is enough */
-	REASON_LIMIT,	    /* the message exceeds a limit of the block; .rule the same */
-	REASON_APP,	    /* no dissector's, and named what `apps:` of the conduit lists */
+	REASON_LIMIT,	   /* the message exceeds a limit of the block; .rule the same */
+	REASON_APP,	   /* no dissector's, and named what `apps:` of the conduit lists */
+	REASON_PLACE,	   /* an address spoke from another port or VLAN than its zone's */
 };
 
 struct verdict {
@@ -116,6 +117,10 @@ struct policy_l2 {
 	uint16_t ethertype; /* host order; < 0x0600: LLC length */
 	uint16_t vlan;
 	uint8_t smac[6], dmac[6];
+	uint8_t port; /* as in struct net_tuple */
+	bool has_head;
+	uint16_t head; /* the two bytes behind ethertype or length, as they stand there: LLC
+			     * DSAP and SSAP, FrameID of PROFINET */
 	bool arp;
 	uint8_t arp_smac[6];
 	struct net_addr arp_sip, arp_tip;
@@ -123,7 +128,8 @@ struct policy_l2 {
 struct verdict policy_eval_l2(const struct policy *pol, const struct policy_l2 *l2);
 
 /* ICMP and ICMPv6 that speak of no flow: echo, neighbour discovery, router advertisements,
- * multicast listeners.  (Errors about a flow we know follow that flow; the engine's.) */
+ * multicast listeners (and IGMP: t->proto says so).  (Errors about a flow we know follow that
+ * flow; the engine's.)  An echo reply is judged as the answer to its request. */
 struct policy_icmp {
 	const struct net_tuple *t; /* MACs included; ports 0 */
 	bool v6;
@@ -194,6 +200,9 @@ enum policy_mode policy_mode(const struct policy *pol);
 bool policy_mode_stated(const struct policy *pol); /* guard refuses a policy without mode: */
 /* Pass when the engine is gone?  RULE_NONE asks for the policy's own word. */
 bool policy_fail_open(const struct policy *pol, uint32_t conduit);
+/* `limits:` of the zone an address is in: packets and new flows per second; 0 = none. */
+void policy_zone_limits(const struct policy *pol, const struct net_addr *a, uint32_t *packets_per_s,
+    uint32_t *flows_per_s);
 /* A packet of this conduit should leave within this time; 0 = nobody said. */
 uint64_t policy_latency_ns(const struct policy *pol, uint32_t conduit);
 /* Flow slots kept for this conduit, whatever the others do; 0 = the engine's even share. */

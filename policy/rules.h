@@ -26,6 +26,7 @@
 #define CONDUIT_PAIRS	 (1u << 20) /* from x to, all conduits together */
 #define NETS_MAX	 4096u	/* nets of all zones */
 #define DEVICES_MAX	 65536u
+#define FLOWS_MAX	 (1u << 20) /* flows: of a conduit */
 #define NAME_LEN_MAX	 64u	/* bytes of a name */
 #define GLOB_LEN_MAX	 512u	/* bytes of a pattern */
 #define APP_NAME_MAX 31u	/* bytes of one */
@@ -183,6 +184,9 @@ struct conduit {
 	bool fail_open;
 	struct globs apps;	  /* names; what no dissector claims may pass when it is one of these */
 	const void *yaml; /* its map, to compare conduits; gone after check */
+	bool strict, echo;   /* strict: true; icmp: [echo] */
+	uint64_t latency_ns; /* 0: nobody said */
+	uint32_t flows;	     /* slots kept for it; 0: nobody said */
 	struct block *blocks;
 	uint32_t n_blocks;
 };
@@ -197,6 +201,7 @@ struct zone {
 	uint16_t vlan;	   /* 0 = unsaid */
 	struct net_prefix *nets;
 	uint32_t n_nets, n_devices;
+	uint32_t packets_per_s, flows_per_s; /* limits: ; 0: none */
 };
 
 struct device {
@@ -215,7 +220,9 @@ struct l2_rules {
 	uint8_t arp;	   /* enum arp_choice */
 	uint8_t mac;	   /* enum verdict_action: a declared device with another MAC */
 	uint8_t otherwise; /* enum verdict_action */
+	uint8_t ra, mld;   /* enum verdict_action: router advertisements, multicast listeners */
 	bool stp;	   /* LLC frames to the bridge group address */
+	bool dcp;	   /* of PROFINET only DCP, by its FrameID */
 	uint16_t *types;   /* allowed ethertypes, sorted */
 	uint32_t n_types;
 };

@@ -231,6 +231,8 @@ trie_find(const uint32_t *w, uint32_t root, const char *s, size_t len)
 /* What to do about a conduit as a whole. */
 struct tb_conduit {
 	uint8_t mode, otherwise; /* enum policy_mode, enum verdict_action */
+	uint8_t flags;		 /* enum bind_flags of every flow: BIND_STRICT */
+	uint8_t rejects;	 /* bit i: some verdict of the i-th block may be reject */
 	uint8_t cond[COND__MAX];
 };
 
@@ -256,6 +258,7 @@ struct policy {
 	uint32_t net_len[130]; /* nets of prefix length l: net_len[l + 1] .. net_len[l] */
 
 	const struct ruleset *rs;
+	const struct gate_spec *gate;
 	const uint32_t *rule_id; /* EVE signature_id */
 	uint8_t hash[32];
 	struct arena keep; /* all of the above */
@@ -315,12 +318,25 @@ bool policy_fill(
 bool compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[4],
     struct complaints *c);
 void compile_bind(struct policy *p, const struct ruleset *rs);
+void compile_gate_spec(struct policy *p, const struct ruleset *rs);
 
 /* Up to three ends of an address, narrowest first; how many. */
 unsigned bind_ends(const struct policy *p, const struct net_addr *a, uint32_t end[3]);
 /* The conduit of a pair, or RULE_NONE. */
 uint32_t bind_lookup(const struct policy *p, const struct net_addr *src,
     const struct net_addr *dst);
+struct verdict bind_verdict(
+    const struct policy *p, uint8_t mode, uint8_t would, uint8_t reason, uint32_t conduit);
+/* On a packet from t->src to t->dst, of conduit c (or RULE_NONE), on a port of it or not. */
+struct verdict bind_between(
+    const struct policy *p, const struct net_tuple *t, uint32_t c, bool served);
+/* Does what came in by this port (struct net_tuple) come from where the zone is?  zs, zd:
+ * zones of sender and receiver, or UINT32_MAX. */
+bool bind_port_fits(const struct policy *p, uint32_t zone, uint8_t port);
+bool bind_vlan_fits(const struct policy *p, uint32_t zs, uint32_t zd, uint16_t vlan, uint8_t port);
+/* Does the MAC fit the device at the address?  A capture without link layer has none: that
+ * fits, as does an address of no device. */
+bool bind_mac_fits(const struct policy *p, const struct net_addr *a, const uint8_t mac[6]);
 uint32_t bind_device(const struct policy *p, const struct net_addr *a); /* or UINT32_MAX */
 uint32_t bind_zone(const struct policy *p, const struct net_addr *a);	/* or UINT32_MAX */
 

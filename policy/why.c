@@ -362,6 +362,11 @@ policy_why(const struct policy *p, const struct net_tuple *t, const struct fact 
 	w.c = &p->rs->conduits[bind.conduit];
 	fprintf(to, "conduit: \"%s\" (%s:%u:%u)\n", w.c->name, p->rs->file, w.c->place.line,
 	    w.c->place.col);
+	if (v.reason == REASON_PLACE || v.reason == REASON_L2)
+		fprintf(to, "   the connection: %s, since an end speaks from %s\n",
+		    verdict_action_name(v.would),
+		    v.reason == REASON_L2 ? "another MAC than declared"
+					  : "another port or VLAN than its zone's");
 	w.b = block_of(w.c, f->proto);
 	v = policy_eval(p, &bind, f);
 	if (!w.b || v.reason == REASON_PORT) {

@@ -72,15 +72,6 @@ most_specific(const struct ruleset *rs, const struct net_tuple *t)
 	return best;
 }
 
-static bool
-vlan_ok(const struct ruleset *rs, const struct net_tuple *t)
-{
-	int from = zone_holding(rs, &t->src), to = zone_holding(rs, &t->dst);
-	unsigned a = from >= 0 ? rs->zones[from].vlan : 0, b = to >= 0 ? rs->zones[to].vlan : 0;
-
-	return t->vlan == 0 || (a == 0 && b == 0) || t->vlan == a || t->vlan == b;
-}
-
 static const struct block *
 block_for(const struct conduit *c, const struct net_tuple *t, uint8_t proto)
 {
@@ -473,7 +464,7 @@ naive_judge(const struct ruleset *rs, const struct net_tuple *t, const struct fa
 	const struct block *b;
 	struct worst w = {0};
 
-	if (!c || !vlan_ok(rs, t))
+	if (!c)
 		return verdict_in(rs->mode, VERDICT_DROP, REASON_NO_CONDUIT, RULE_NONE, RULE_NONE);
 	b = block_for(c, t, f->proto);
 	if (!b)
@@ -491,4 +482,115 @@ naive_judge(const struct ruleset *rs, const struct net_tuple *t, const struct fa
 	by_limits(c, b, f, &w);
 	worst_add(&w, by_rules(rs, c, b, f));
 	return worst_get(&w);
+}
+
+/* --- opening, and what is below ------------------------------------------------------------------ */
+
+/* Is the address on this side (0 outside, 1 inside), as far as anybody said or can see? */
+static bool
+side_right(const struct ruleset *rs, const struct net_addr *a, uint8_t port, unsigned side)
+{
+	int z = zone_holding(rs, a);
+
+	if (z < 0 || !(port & NET_PORT_TWO))
+		return true;
+	return rs->zones[z].port != (side == 0 ? ZONE_INSIDE : ZONE_OUTSIDE);
+}
+
+/* Is the tag one of the two zones', when they have any? */
+static bool
+tag_right(const struct ruleset *rs, const struct net_addr *a, const struct net_addr *b,
+    const struct net_tuple *t)
+{
+	int za = zone_holding(rs, a), zb = b ? zone_holding(rs, b) : -1;
+	unsigned va = za >= 0 ? rs->zones[za].vlan : 0, vb = zb >= 0 ? rs->zones[zb].vlan : 0;
+
+	if (va == 0 && vb == 0)
+		return true;
+	if (t->vlan == 0) /* stripped, unless we saw the wire; then it must be one */
+		return !(t->port & NET_PORT_TWO);
+	return t->vlan == va || t->vlan == vb;
+}
+
+static bool
+macs_right(const struct ruleset *rs, const struct net_addr *a, const uint8_t mac[6])
+{
+	for (uint32_t d = 0; d < rs->n_devices; d++)
+		if (memcmp(rs->devices[d].ip.b, a->b, 16) == 0 && rs->devices[d].has_mac &&
+		    memcmp(mac, "\0\0\0\0\0\0", 6) != 0)
+			return memcmp(rs->devices[d].mac, mac, 6) == 0;
+	return true;
+}
+
+struct verdict
+naive_open(const struct ruleset *rs, const struct net_tuple *t, bool echo)
+{
+	const struct conduit *c = most_specific(rs, t);
+	struct verdict v[3];
+	unsigned n = 0, worst = 0;
+	bool served = false;
+
+	if (!c)
+		return verdict_in(rs->mode, VERDICT_DROP, REASON_NO_CONDUIT, RULE_NONE, RULE_NONE);
+	for (uint32_t i = 0; i < c->n_blocks; i++)
+		served = served || block_for(c, t, c->blocks[i].proto);
+	if (echo)
+		served = c->echo;
+	v[n++] = served ? verdict_in(c->mode, VERDICT_ALLOW, REASON_RULE, RULE_NONE, c->index)
+			: verdict_in(c->mode,
+			      c->otherwise == VERDICT_REJECT ? VERDICT_DROP : c->otherwise,
+			      REASON_PORT, RULE_NONE, c->index);
+	if (!macs_right(rs, &t->src, t->smac) || !macs_right(rs, &t->dst, t->dmac))
+		v[n++] = verdict_in(c->mode, rs->l2.mac, REASON_L2, RULE_NONE, c->index);
+	if (!side_right(rs, &t->src, t->port, t->port & 1) ||
+	    !side_right(rs, &t->dst, t->port, !(t->port & 1)) ||
+	    !tag_right(rs, &t->src, &t->dst, t))
+		v[n++] = verdict_in(c->mode, VERDICT_DROP, REASON_PLACE, RULE_NONE, c->index);
+	for (unsigned i = 1; i < n; i++)
+		if (v[i].would > v[worst].would)
+			worst = i;
+	return v[worst];
+}
+
+/* Who speaks: an address of nobody is a stranger, unless it is link-local. */
+static bool
+stranger(const struct ruleset *rs, const struct net_addr *a)
+{
+	if (!a || (a->b[0] == 0xfe && a->b[1] >= 0x80 && a->b[1] <= 0xbf))
+		return false;
+	for (uint32_t d = 0; d < rs->n_devices; d++)
+		if (memcmp(rs->devices[d].ip.b, a->b, 16) == 0)
+			return false;
+	return true;
+}
+
+struct verdict
+naive_neighbour(const struct ruleset *rs, const struct net_tuple *t, const uint8_t claimed[6])
+{
+	static const struct net_addr none4 = {{[10] = 0xff, [11] = 0xff}}, none6;
+	const struct net_addr *says = &t->src, *wants = &t->dst, *whose;
+	uint8_t would = VERDICT_ALLOW, reason = REASON_L2;
+
+	if (memcmp(says, &none4, 16) == 0 || memcmp(says, &none6, 16) == 0)
+		says = NULL;
+	if (memcmp(wants, &none4, 16) == 0 || memcmp(wants, &none6, 16) == 0)
+		wants = NULL;
+	whose = says ? says : wants;
+	if (rs->l2.arp == ARP_DROP)
+		would = VERDICT_DROP;
+	if (rs->l2.arp == ARP_BOUND && !whose)
+		would = rs->l2.otherwise;
+	if (rs->l2.arp != ARP_BOUND || !whose)
+		return verdict_in(rs->mode, would, reason, RULE_NONE, RULE_NONE);
+	if (stranger(rs, says) || stranger(rs, wants))
+		would = rs->l2.otherwise;
+	if ((memcmp(t->smac, "\0\0\0\0\0\0", 6) != 0 && memcmp(claimed, t->smac, 6) != 0) ||
+	    !macs_right(rs, whose, claimed))
+		would = rs->l2.mac > would ? rs->l2.mac : would;
+	if (would < VERDICT_DROP && says &&
+	    (!side_right(rs, says, t->port, t->port & 1) || !tag_right(rs, says, wants, t))) {
+		would = VERDICT_DROP;
+		reason = REASON_PLACE;
+	}
+	return verdict_in(rs->mode, would, reason, RULE_NONE, RULE_NONE);
 }

@@ -15,4 +15,11 @@
 struct verdict naive_judge(const struct ruleset *rs, const struct net_tuple *t,
     const struct fact *f);
 
+/* Verdict on opening that connection (or, echo, on an ICMP echo request). */
+struct verdict naive_open(const struct ruleset *rs, const struct net_tuple *t, bool echo);
+/* On t->src with MAC `claimed` asking for, or answering to, t->dst (ARP, ND); an unspecified
+ * address is nobody. */
+struct verdict naive_neighbour(
+    const struct ruleset *rs, const struct net_tuple *t, const uint8_t claimed[6]);
+
 #endif /* TESTS_MODEL_NAIVE_H */

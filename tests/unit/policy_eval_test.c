@@ -130,10 +130,12 @@ test_bind(void **state)
 		const char *conduit;
 	} cases[] = {
 	    {"10.0.0.5", "10.0.1.1", 502, 0, 6, VERDICT_ALLOW, REASON_RULE, "hmi-plc"},
-	    {"10.0.0.5", "10.0.1.1", 80, 0, 6, VERDICT_DROP, REASON_PORT, "hmi-plc"}, /* not reject */
-	    {"10.0.0.5", "10.0.1.1", 0, 0, 1, VERDICT_DROP, REASON_PORT, "hmi-plc"},  /* ping */
+	    {"10.0.0.5", "10.0.1.1", 80, 0, 6, VERDICT_DROP, REASON_PORT,
+		"hmi-plc"}, /* not reject */
+	    {"10.0.0.5", "10.0.1.1", 0, 0, 1, VERDICT_DROP, REASON_PORT, "hmi-plc"}, /* ping */
 	    {"10.0.0.5", "10.0.1.1", 502, 0, 17, VERDICT_ALLOW, REASON_RULE, "hmi-plc"},
-	    {"10.0.1.1", "10.0.0.5", 502, 0, 6, VERDICT_DROP, REASON_NO_CONDUIT, "-"}, /* direction */
+	    {"10.0.1.1", "10.0.0.5", 502, 0, 6, VERDICT_DROP, REASON_NO_CONDUIT,
+		"-"}, /* direction */
 	    {"10.0.0.9", "10.0.1.1", 502, 0, 6, VERDICT_ALLOW, REASON_RULE, "watched"},
 	    {"10.0.0.9", "10.0.1.1", 4840, 0, 6, VERDICT_ALLOW, REASON_RULE, "watched"},
 	    {"10.0.0.9", "10.0.1.1", 4840, 0, 17, VERDICT_ALERT, REASON_PORT, "watched"},
@@ -147,7 +149,8 @@ test_bind(void **state)
 	    {"10.0.7.7", "10.0.8.8", 502, 0, 6, VERDICT_DROP, REASON_NO_CONDUIT, "-"},
 	    {"11.0.7.7", "10.0.1.1", 502, 0, 6, VERDICT_DROP, REASON_NO_CONDUIT, "-"},
 	    {"10.0.0.5", "10.0.1.1", 502, 7, 6, VERDICT_ALLOW, REASON_RULE, "hmi-plc"},
-	    {"10.0.0.5", "10.0.1.1", 502, 8, 6, VERDICT_DROP, REASON_NO_CONDUIT, "-"}, /* wrong VLAN */
+	    {"10.0.0.5", "10.0.1.1", 502, 8, 6, VERDICT_DROP, REASON_PLACE,
+		"hmi-plc"}, /* wrong VLAN */
 	};
 
 	(void)state;
@@ -164,7 +167,8 @@ test_bind(void **state)
 		assert_int_equal(v.action, cases[i].action);
 		assert_int_equal(v.reason, cases[i].reason);
 		assert_int_equal(b.conduit, v.conduit);
-		assert_int_equal(b.flags & BIND_PORT_OK, v.reason == REASON_RULE);
+		assert_int_equal(
+		    b.flags & BIND_PORT_OK, v.reason == REASON_RULE || v.reason == REASON_PLACE);
 		assert_int_equal(b.generation, (uint16_t)policy_generation(p));
 		assert_int_equal(v.rule, RULE_NONE);
 	}
@@ -190,7 +194,7 @@ test_mac(void **state)
 	v = policy_bind(p, &t, &b);
 	assert_int_equal(v.action, VERDICT_ALERT);
 	assert_int_equal(v.reason, REASON_L2);
-	assert_int_equal(b.flags, BIND_PORT_OK); /* it still talks */
+	assert_int_equal(b.flags, BIND_PORT_OK | BIND_REJECT); /* it still talks */
 	policy_free(p);
 }
 
