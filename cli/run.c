@@ -19,10 +19,6 @@
 #define PROGRESS_BURSTS	  256u /* the clock is read once in so many */
 #define RECORD_HEAD	  16u  /* of a frame in a pcap file */
 
-/* A capture is judged the same way every time, so the seed is fixed.  A file
- * made to collide can evict flows, which is counted; it cannot do more. */
-#define REPLAY_SEED UINT64_C(0x696e7465726c6f63)
-
 static volatile sig_atomic_t interrupted;
 
 static void
@@ -141,6 +137,8 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 		fail(r, "%s; %llu frame%s before it judged", io->be->err_text(io),
 		    (unsigned long long)engine_stats(e)->received,
 		    engine_stats(e)->received == 1 ? "" : "s");
+	if (conf->on_end)
+		conf->on_end(conf->ctx);
 	engine_finish(e);
 	pump(conf, r, r->last_ns);
 }
@@ -150,7 +148,7 @@ run_capture(const char *path, const struct run_conf *conf, struct run_result *ou
 {
 	struct engine_conf ec = {
 	    .memory_bytes = conf->memory_bytes,
-	    .seed = REPLAY_SEED,
+	    .seed = RUN_SEED,
 	    .inline_mode = conf->inline_mode,
 	    .policy = conf->policy,
 	    .alerts = conf->alerts,

@@ -12,6 +12,10 @@
 
 #define RUN_ERR_SIZE 640
 
+/* A capture is judged the same way every time, so the seed is fixed.  A file made to
+ * collide can evict flows, which is counted; it cannot do more. */
+#define RUN_SEED UINT64_C(0x696e7465726c6f63)
+
 struct run_conf {
 	const struct policy *policy;
 	struct alerts *alerts;
@@ -27,6 +31,8 @@ struct run_conf {
 	bool (*on_start)(void *ctx, struct engine *e);
 	/* Before a burst is judged; false ends the run in good order. */
 	bool (*on_burst)(void *ctx, const struct pkt *burst, unsigned n);
+	/* No more packets come; the engine has not closed its flows yet. */
+	void (*on_end)(void *ctx);
 	void *ctx;
 };
 
