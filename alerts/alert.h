@@ -129,7 +129,19 @@ int alerts_set_input(struct alerts *a, const char *input, uint64_t now_ns);
 
 /* Flush, sign the last batch (`final` in replay and on a clean stop), close. */
 int alerts_finish(struct alerts *a, uint64_t now_ns);
+/* The EVE file was renamed or removed: open it anew.  0, or ERR_* and it goes on with the old one. */
+int alerts_reopen(struct alerts *a, char *err, size_t err_size);
 const char *alerts_error(const struct alerts *a); /* "" = none */
+
+/* Where the signer side is. */
+struct alerts_progress {
+	uint64_t next_seq;	/* il_seq of the next alert that will be stored */
+	uint64_t waiting;	/* lines of the batch that is not closed yet */
+	uint64_t epoch, batch;	/* the journal's last; 0 = none */
+	uint64_t journal_bytes; /* on disk */
+	bool failing;		/* the last write failed */
+};
+void alerts_progress(const struct alerts *a, struct alerts_progress *out);
 const struct alerts_stats *alerts_stats(const struct alerts *a);
 void alerts_free(struct alerts *a);
 

@@ -21,6 +21,34 @@ static const struct class own[] = {
 #include "alerts/alert.def"
 };
 
+/* Ids are 100 and the place in the list. */
+#define GUARD_ID_FIRST 100u
+static const struct guard_class guards[GUARD__MAX] = {
+#define GUARD_EVENT(id, name, severity, text) [GUARD_##id] = {name, text, severity},
+#include "alerts/guard_event.def"
+#undef GUARD_EVENT
+};
+
+const struct guard_class *
+class_guard(uint8_t event)
+{
+	return &guards[event < GUARD__MAX ? event : 0];
+}
+
+static struct class class_of_guard(uint8_t event)
+{
+	const struct guard_class *g = class_guard(event);
+	struct class k = {GUARD_ID_FIRST + event, g->severity, "Sensor Status"};
+
+	if (event == GUARD_DENIED)
+		k.category = "Unauthorized Connection";
+	else if (event == GUARD_FLOOD || event == GUARD_LATENCY)
+		k.category = "Resource Limit";
+	else if (g->severity == 1)
+		k.category = "Sensor Trouble";
+	return k;
+}
+
 static uint8_t
 access_severity(uint8_t access)
 {
@@ -36,7 +64,9 @@ struct class class_of(const struct record *r, const struct policy_rule_info *rul
 	struct class k = reasons[REASON_NO_POLICY];
 
 	if (r->kind >= EVENT_LOST)
-		return own[r->kind - EVENT_LOST];
+		return own[r->kind == EVENT_LOST ? 0 : EVENT_REMOVED - EVENT_LOST];
+	if (r->kind == EVENT_GUARD)
+		return class_of_guard(r->cond);
 	if (r->kind == EVENT_CONDITION)
 		return r->cond < COND__MAX ? conds[r->cond] : k;
 	if (r->kind == EVENT_ANOMALY)
@@ -68,6 +98,7 @@ enum {
 	WHEN_UNSOLICITED = 1 << 7,
 	WHEN_NOT_PROTO = 1 << 8,
 	WHEN_OVERLOAD = 1 << 9,
+	WHEN_STOPPED = 1 << 10,
 };
 #define ANY 0xffffffffu
 
@@ -102,6 +133,10 @@ when_of(const struct record *r, const struct policy_rule_info *rule)
 		when |= WHEN_NOT_PROTO;
 	if (r->kind == EVENT_CONDITION && r->cond == COND_OVERLOAD)
 		when |= WHEN_OVERLOAD;
+	if (r->kind == EVENT_GUARD && r->cond == GUARD_FLOOD)
+		when |= WHEN_OVERLOAD;
+	if (r->kind == EVENT_GUARD && r->cond == GUARD_STOPPED)
+		when |= WHEN_STOPPED;
 	return when;
 }
 

@@ -18,6 +18,13 @@ struct class
 /* rule: of the verdict, or NULL. */
 struct class class_of(const struct record *r, const struct policy_rule_info *rule);
 
+/* What guard_event.def says of an event of the appliance; event < GUARD__MAX. */
+struct guard_class {
+	const char *name, *text;
+	uint8_t severity;
+};
+const struct guard_class *class_guard(uint8_t event);
+
 #define ATTACKS_MAX 8u
 
 struct attack {

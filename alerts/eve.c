@@ -22,7 +22,20 @@ struct words {
 	struct policy_rule_info rule_info;
 	const struct policy_rule_info *rule; /* or NULL */
 	const char *object;		     /* "holding 100..119", or "" */
+	const struct eve_policy *pol;	     /* or NULL */
 };
+
+/* The policy that decided. */
+static const struct eve_policy *
+policy_of(const struct eve *e, const struct record *r)
+{
+	uint32_t g = r->verdict.generation ? r->verdict.generation : e->newest;
+
+	for (size_t i = 0; i < EVE_POLICIES; i++)
+		if (e->policies[i].policy && e->policies[i].generation == g)
+			return &e->policies[i];
+	return NULL;
+}
 
 /* --- Community ID ------------------------------------------------------------------ */
 
@@ -178,7 +191,7 @@ app_members(struct jw *w, const struct record *r)
 		else if (name[i] >= '0' && name[i] <= '9')
 			jw_ch(w, name[i]);
 	jw_ch(w, '"');
-	if (!host || n != 3 || memcmp(name, "TLS", n) != 0)
+	if (!host || n != 3 || memcmp(name, "TLS", n) != 0 || memchr(host, '\\', host_n))
 		return;
 	LIT(w, ",\"tls\":{\"sni\":\"");
 	jw_raw(w, host, host_n);
@@ -305,18 +318,19 @@ words_find(struct words *k, struct eve *e, const struct record *r)
 	}
 	k->object =
 	    object_text(e, r, r->proto < n_dissectors ? dissectors[r->proto]->schema : NULL);
-	if (!e->policy)
+	k->pol = policy_of(e, r);
+	if (!k->pol)
 		return;
 	if (ip) {
-		k->src_dev = policy_device_name(e->policy, &r->tuple.src);
-		k->dst_dev = policy_device_name(e->policy, &r->tuple.dst);
+		k->src_dev = policy_device_name(k->pol->policy, &r->tuple.src);
+		k->dst_dev = policy_device_name(k->pol->policy, &r->tuple.dst);
 		k->src = k->src_dev ? k->src_dev : k->src;
 		k->dst = k->dst_dev ? k->dst_dev : k->dst;
 	}
-	if (r->verdict.conduit != RULE_NONE)
-		k->conduit = policy_conduit_name(e->policy, r->verdict.conduit);
+	if (r->verdict.conduit < policy_conduit_count(k->pol->policy))
+		k->conduit = policy_conduit_name(k->pol->policy, r->verdict.conduit);
 	if (r->verdict.reason == REASON_RULE &&
-	    policy_rule_info(e->policy, r->verdict.rule, &k->rule_info) == 0)
+	    policy_rule_info(k->pol->policy, r->verdict.rule, &k->rule_info) == 0)
 		k->rule = &k->rule_info;
 }
 
@@ -442,6 +456,38 @@ put_flow_sentence(struct jw *w, const struct words *k, const struct record *r)
 		put(w, ", no conduit allows it");
 }
 
+/* What the appliance says of itself: a sentence of guard_event.def, and what there is more. */
+static void
+put_guard_sentence(struct jw *w, const struct words *k, const struct record *r)
+{
+	char buf[8];
+
+	put(w, "guard: ");
+	put(w, class_guard(r->cond)->text);
+	if (k->conduit) {
+		put(w, ": conduit ");
+		put(w, k->conduit);
+	}
+	if (k->src[0]) {
+		put(w, ": ");
+		put(w, k->src);
+		put(w, " to ");
+		put(w, k->dst);
+		if (r->tuple.proto) {
+			put(w, " ");
+			put(w, proto_name(r->tuple.proto, buf));
+		}
+		if (r->tuple.dport) {
+			put(w, " port ");
+			jw_dec(w, r->tuple.dport);
+		}
+	}
+	if (r->note_len + r->op_len > 0) {
+		put(w, ": ");
+		jw_raw(w, record_op(r), (size_t)r->op_len + r->note_len);
+	}
+}
+
 static void
 signature(struct jw *w, const struct words *k, const struct record *r)
 {
@@ -456,6 +502,10 @@ signature(struct jw *w, const struct words *k, const struct record *r)
 		put(w, "sensor: journal full, ");
 		jw_dec(w, r->count);
 		put(w, " oldest alerts removed");
+		return;
+	}
+	if (r->kind == EVENT_GUARD) {
+		put_guard_sentence(w, k, r);
 		return;
 	}
 	put(w, k->conduit ? k->conduit : r->kind == EVENT_L2 ? "l2" : "default deny");
@@ -577,30 +627,55 @@ verdict_meta(struct jw *w, const struct words *k, const struct record *r)
 }
 
 static void
+note_meta(struct jw *w, const char *note, size_t n)
+{
+	if (n == 0)
+		return;
+	LIT(w, ",\"il_note\":[");
+	jw_quote(w, note, n);
+	jw_ch(w, ']');
+}
+
+static void
+guard_meta(struct jw *w, const struct words *k, const struct record *r)
+{
+	META_WORD(w, "il_event", class_guard(r->cond)->name);
+	if (k->conduit)
+		META_TEXT(w, "il_conduit", k->conduit);
+	if (k->src_dev)
+		META_TEXT(w, "il_src", k->src_dev);
+	if (k->dst_dev)
+		META_TEXT(w, "il_dst", k->dst_dev);
+	note_meta(w, record_op(r), (size_t)r->op_len + r->note_len); /* one of them */
+}
+
+static void
 metadata(struct eve *e, struct jw *w, const struct words *k, const struct record *r, uint64_t seq)
 {
 	NUMBER(w, ",\"metadata\":{\"il_seq\":[\"", seq);
 	LIT(w, "\"]");
-	if (r->kind < EVENT_LOST) {
+	if (r->kind == EVENT_GUARD) {
+		guard_meta(w, k, r);
+		attack_meta(w, k, r);
+	} else if (r->kind < EVENT_LOST) {
 		verdict_meta(w, k, r);
 		if (r->has_fact)
 			fact_meta(w, k, r);
-		if (r->note_len) {
-			LIT(w, ",\"il_note\":[");
-			jw_quote(w, record_note(r), r->note_len);
-			jw_ch(w, ']');
-		}
+		note_meta(w, record_note(r), r->note_len);
 		attack_meta(w, k, r);
 		if (r->last_frame != 0)
 			META_NUMBER(w, "il_frame", r->last_frame);
 	}
-	if (r->folded || r->kind >= EVENT_LOST)
+	if (r->folded || r->kind >= EVENT_LOST || r->count > 1)
 		META_NUMBER(w, "il_count", r->count);
 	if (r->folded) {
 		META_TIME(w, "il_first", r->first_ns);
 		META_TIME(w, "il_last", r->last_ns);
 	}
-	jw_raw(w, e->tail, e->tail_len);
+	if (k->pol)
+		jw_raw(w, k->pol->tail, k->pol->tail_len);
+	else
+		jw_raw(w, e->tail, e->tail_len);
 }
 
 static void
@@ -655,7 +730,10 @@ eve_write(struct eve *e, const struct record *r, uint64_t seq, char *buf, size_t
 	jw_ch(&w, '"');
 	if (r->flow_id != 0) /* 51 bits, as Suricata: exact in every JSON reader */
 		NUMBER(&w, ",\"flow_id\":", r->flow_id & ((UINT64_C(1) << 51) - 1));
-	jw_raw(&w, e->input, e->input_len);
+	if (r->has_tuple && r->tuple.port < 2 && e->port_input_len[r->tuple.port])
+		jw_raw(&w, e->port_input[r->tuple.port], e->port_input_len[r->tuple.port]);
+	else
+		jw_raw(&w, e->input, e->input_len);
 	if (e->replay && r->last_frame != 0)
 		NUMBER(&w, ",\"pcap_cnt\":", r->last_frame);
 	LIT(&w, ",\"event_type\":\"alert\"");
@@ -686,21 +764,23 @@ eve_set_input(struct eve *e, const char *input)
 }
 
 void
-eve_init(struct eve *e, const struct policy *policy, const char *sensor, const char *input,
-    bool replay, bool enforcing)
+eve_set_ports(struct eve *e, const char *const names[2])
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct jw w = jw_make(e->port_input[i], sizeof(e->port_input[i]));
+
+		if (names[i])
+			TEXT(&w, ",\"in_iface\":", names[i]);
+		e->port_input_len[i] = w.full ? 0 : jw_len(&w);
+	}
+}
+
+static size_t
+tail_make(char *buf, size_t size, const struct policy *policy)
 {
 	char hex[2 * CRYPTO_SHA256_LEN + 1];
-	struct jw w = jw_make(e->host, sizeof(e->host));
+	struct jw w = jw_make(buf, size);
 
-	memset(e->cid, 0, sizeof(e->cid));
-	memset(e->object, 0, sizeof(e->object));
-	e->policy = policy;
-	e->replay = replay;
-	e->enforcing = enforcing;
-	eve_set_input(e, input);
-	TEXT(&w, ",\"host\":", sensor);
-	e->host_len = w.full ? 0 : jw_len(&w);
-	w = jw_make(e->tail, sizeof(e->tail));
 	if (policy) {
 		if (policy_site(policy) && strlen(policy_site(policy)) < 64)
 			META_TEXT(&w, "il_site", policy_site(policy));
@@ -708,5 +788,52 @@ eve_init(struct eve *e, const struct policy *policy, const char *sensor, const c
 	}
 	META_WORD(&w, "il_build", build_id);
 	LIT(&w, "}}}\n");
-	e->tail_len = jw_len(&w); /* always fits */
+	return jw_len(&w); /* always fits */
+}
+
+bool
+eve_add_policy(struct eve *e, const struct policy *pol)
+{
+	for (size_t i = 0; i < EVE_POLICIES; i++) {
+		struct eve_policy *p = &e->policies[i];
+
+		if (p->policy)
+			continue;
+		p->policy = pol;
+		p->generation = policy_generation(pol);
+		p->tail_len = tail_make(p->tail, sizeof(p->tail), pol);
+		if (p->generation > e->newest)
+			e->newest = p->generation;
+		return true;
+	}
+	return false;
+}
+
+void
+eve_drop_policy(struct eve *e, const struct policy *pol)
+{
+	for (size_t i = 0; i < EVE_POLICIES; i++)
+		if (e->policies[i].policy == pol)
+			e->policies[i].policy = NULL;
+}
+
+void
+eve_init(struct eve *e, const struct policy *policy, const char *sensor, const char *input,
+    bool replay, bool enforcing)
+{
+	struct jw w = jw_make(e->host, sizeof(e->host));
+
+	memset(e->cid, 0, sizeof(e->cid));
+	memset(e->object, 0, sizeof(e->object));
+	memset(e->policies, 0, sizeof(e->policies));
+	memset(e->port_input_len, 0, sizeof(e->port_input_len));
+	e->newest = 0;
+	e->replay = replay;
+	e->enforcing = enforcing;
+	eve_set_input(e, input);
+	TEXT(&w, ",\"host\":", sensor);
+	e->host_len = w.full ? 0 : jw_len(&w);
+	e->tail_len = tail_make(e->tail, sizeof(e->tail), NULL);
+	if (policy)
+		(void)eve_add_policy(e, policy);
 }

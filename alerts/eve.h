@@ -15,13 +15,21 @@
 #define EVE_CACHE	 256u
 #define EVE_GID		 62443 /* keeps our signature_id apart from those of Suricata's rules */
 
+#define EVE_POLICIES 8u /* that verdicts may come from at a time: POLICY_SLOTS and some */
+
 struct eve {
-	const struct policy *policy; /* or NULL */
+	struct eve_policy {
+		const struct policy *policy; /* NULL: the place is free */
+		uint32_t generation;
+		char tail[512]; /* what ends every line */
+		size_t tail_len;
+	} policies[EVE_POLICIES];
+	uint32_t newest;	     /* generation; 0 = there was none yet */
 	bool enforcing;		     /* verdicts are carried out: "blocked" is true */
 	bool replay;		     /* frame numbers are pcap_cnt */
-	/* Rendered once: the input, and what ends every line. */
-	char input[1024], host[600], tail[512];
-	size_t input_len, host_len, tail_len;
+	/* Rendered once: the input, and what ends a line that no policy stands behind. */
+	char input[1024], port_input[2][128], host[600], tail[512];
+	size_t input_len, port_input_len[2], host_len, tail_len;
 	/* What costs most to say is remembered: Community ID of flows, names of objects. */
 	struct eve_object {
 		uint32_t sub, first, count;
@@ -44,6 +52,14 @@ void eve_set_input(struct eve *e, const char *input);
 /* input as above. */
 void eve_init(struct eve *e, const struct policy *policy, const char *sensor, const char *input,
     bool replay, bool enforcing);
+
+/* Guard: `in_iface` of what came in by a port; NULLs: as eve_set_input() says. */
+void eve_set_ports(struct eve *e, const char *const names[2]);
+
+/* Names of verdicts of its generation come from pol, which lives until it is dropped.  A verdict of
+ * generation 0 (a test's, or no policy's) means the newest.  False: no place. */
+bool eve_add_policy(struct eve *e, const struct policy *pol);
+void eve_drop_policy(struct eve *e, const struct policy *pol);
 
 /* One line with its newline into buf (BATCH_LINE_MAX is enough for any record); its length. */
 size_t eve_write(struct eve *e, const struct record *r, uint64_t seq, char *buf, size_t size);

@@ -2,7 +2,12 @@
 /* fold.c - see fold.h.  Packet side: bounded work, no allocation, no clock. */
 #include "alerts/fold.h"
 
+#include <stdatomic.h>
 #include <string.h>
+
+#define FOLD_TOLD UINT32_MAX /* .closed: the copy in .told */
+/* What stands before it in the text is in memory first, should the process be killed. */
+#define ORDER() atomic_thread_fence(memory_order_release)
 
 _Static_assert(sizeof(struct record) % 8 == 0, "record_op() must find fold_entry.op");
 _Static_assert(
@@ -47,7 +52,7 @@ key_make(struct fold_key *k, const struct record *r)
 	 * the pair of addresses and the port asked for are the object. */
 	if (r->kind == EVENT_FLOW) {
 		k->flow_id = (uint64_t)r->tuple.proto << 32 | r->tuple.dport;
-	} else if (r->kind == EVENT_L2) {
+	} else if (r->kind == EVENT_L2 || (r->kind == EVENT_GUARD && r->tuple.proto == 0)) {
 		memcpy(k->src.b, r->tuple.smac, 6);
 		memcpy(k->dst.b, r->tuple.dmac, 6);
 	}
@@ -101,8 +106,10 @@ static const struct record *
 close_entry(struct fold *f, struct fold_entry *e)
 {
 	list_remove(f, e);
-	e->used = false;
-	return e->rec.count > 0 ? &e->rec : NULL;
+	f->closed = e->rec.count > 0 ? (uint32_t)(e - f->entry) + 1 : 0;
+	ORDER();
+	e->state = f->closed ? FOLD_CLOSED : FOLD_FREE;
+	return f->closed ? &e->rec : NULL;
 }
 
 static void
@@ -117,7 +124,8 @@ open_entry(struct fold *f, struct fold_entry *e, const struct fold_key *k,
 	if (e->rec.op_len)
 		memcpy(e->op, op, e->rec.op_len);
 	e->opened_ns = head->ts_ns;
-	e->used = true;
+	ORDER();
+	e->state = FOLD_OPEN;
 	list_append(f, e);
 }
 
@@ -139,7 +147,7 @@ fold_put(struct fold *f, const struct record *head, const char *op, const struct
 	key_make(&k, head);
 	set = &f->entry[key_set(f, &k) * FOLD_WAYS];
 	for (unsigned i = 0; i < FOLD_WAYS; i++) {
-		if (!set[i].used)
+		if (set[i].state != FOLD_OPEN)
 			spare = &set[i];
 		else if (memcmp(&set[i].key, &k, sizeof(k)) == 0)
 			e = &set[i];
@@ -147,10 +155,12 @@ fold_put(struct fold *f, const struct record *head, const char *op, const struct
 			oldest = &set[i];
 	}
 	if (e && !is_over(f, e, head->ts_ns)) {
-		if (e->rec.count++ == 0)
+		if (e->rec.count == 0)
 			e->rec.first_ns = head->ts_ns;
 		e->rec.last_ns = e->rec.ts_ns = head->ts_ns;
 		e->rec.last_frame = head->frame;
+		ORDER();
+		e->rec.count += head->count;
 		return FOLD_COUNTED;
 	}
 	if (!e && !spare) {
@@ -163,6 +173,8 @@ fold_put(struct fold *f, const struct record *head, const char *op, const struct
 	}
 	if (close_entry(f, e)) { /* its alert must outlive its place */
 		f->told = *e;
+		ORDER();
+		f->closed = FOLD_TOLD;
 		*closed = &f->told.rec;
 	}
 	open_entry(f, e, &k, head, op);
@@ -181,6 +193,53 @@ fold_due(struct fold *f, uint64_t now_ns)
 		told = close_entry(f, e);
 		if (told)
 			return told;
+	}
+	return NULL;
+}
+
+void
+fold_told(struct fold *f)
+{
+	if (f->closed == FOLD_TOLD)
+		f->told.state = FOLD_FREE;
+	else if (f->closed)
+		f->entry[f->closed - 1].state = FOLD_FREE;
+	f->closed = 0;
+}
+
+/* What was closed and did not get into the ring is open again. */
+void
+fold_reopen(struct fold *f, bool put)
+{
+	struct fold_entry *e = NULL;
+
+	if (f->closed == FOLD_TOLD)
+		e = &f->told;
+	else if (f->closed > 0 && f->closed <= FOLD_SETS * FOLD_WAYS)
+		e = &f->entry[f->closed - 1];
+	if (e && e->state == FOLD_CLOSED)
+		e->state = put ? FOLD_FREE : FOLD_OPEN;
+	f->closed = 0;
+}
+
+const struct record *
+fold_left(struct fold *f, uint32_t *at)
+{
+	const uint32_t n = FOLD_SETS * FOLD_WAYS;
+
+	while (*at <= n) {
+		uint32_t i = (*at)++;
+		struct fold_entry *e = i < n ? &f->entry[i] : &f->told;
+
+		if (e->state != FOLD_OPEN || e->rec.count == 0)
+			continue;
+		/* A process that was made to write anything leaves anything. */
+		if (e->rec.op_len > RECORD_OP_MAX || e->rec.note_len != 0 || e->rec.pdu_len != 0)
+			continue;
+		f->closed = i < n ? i + 1 : FOLD_TOLD;
+		ORDER();
+		e->state = FOLD_CLOSED;
+		return &e->rec;
 	}
 	return NULL;
 }

@@ -10,6 +10,9 @@
  * The table has a fixed size.  When a set of it is full, the oldest entry is
  * closed early and told.  Closing needs a place to put the alert: fold_put()
  * and fold_due() hand out at most one record at a time.
+ *
+ * The table may lie in memory that outlives its user (alerts/shared.h): an entry counts by
+ * one store, and its state is written last, so that the next user finds what was not told.
  */
 #ifndef ALERTS_FOLD_H
 #define ALERTS_FOLD_H
@@ -28,13 +31,16 @@ struct fold_key {
 	uint8_t kind, cond, reason, would, proto, fact_kind, item_space, to_client;
 };
 
+/* CLOSED: its alert is being put into the ring, fold_told() says that it is there. */
+enum fold_state { FOLD_FREE = 0, FOLD_OPEN, FOLD_CLOSED };
+
 struct fold_entry {
 	struct fold_key key;
 	struct record rec;	    /* of the first event; no text but op */
 	char op[RECORD_OP_MAX + 1]; /* lies behind rec: record_op() finds it */
 	uint64_t opened_ns;
 	uint32_t older, newer; /* list by opening time; index + 1, 0 = none */
-	bool used;
+	uint8_t state;	       /* enum fold_state */
 };
 
 struct fold {
@@ -42,6 +48,7 @@ struct fold {
 	struct hash_seed seed;
 	uint32_t oldest, newest; /* index + 1 */
 	uint64_t evicted;	 /* entries closed early for want of room */
+	uint32_t closed;	 /* the entry that is CLOSED; index + 1, 0 = none or told */
 	struct fold_entry told;	 /* copy of one whose place was taken */
 	struct fold_entry entry[FOLD_SETS * FOLD_WAYS];
 };
@@ -61,5 +68,16 @@ enum fold_answer fold_put(
 
 /* The next storm whose window is over at now_ns (UINT64_MAX: all), or NULL. */
 const struct record *fold_due(struct fold *f, uint64_t now_ns);
+
+/* The alert that fold_put() or fold_due() handed out is where it belongs. */
+void fold_told(struct fold *f);
+
+/*
+ * A table whose user died: fold_reopen() once, put: the alert that was being put did get into the
+ * ring; then fold_left() and fold_told() for the alert of each storm, NULL at the end.  *at counts,
+ * from 0.  After that the table is to be made anew.
+ */
+void fold_reopen(struct fold *f, bool put);
+const struct record *fold_left(struct fold *f, uint32_t *at);
 
 #endif /* ALERTS_FOLD_H */

@@ -38,6 +38,7 @@ struct journal {
 	uint64_t eve_off, jws_off; /* ends of what is stated */
 	bool new_segment;	   /* the next batch begins one */
 	bool unsynced;
+	bool state_due; /* could not be written when it was its time */
 
 	struct batch last; /* the chain's end; number 0 = the epoch has no batch yet */
 	uint8_t last_hash[CRYPTO_SHA256_LEN];
@@ -606,7 +607,10 @@ journal_append(
 	j->next_seq = b.last + 1;
 	if (gone > 0)
 		remove_segments(j, gone);
-	return b.number == 1 ? state_write(j, false) : 0;
+	if (b.number == 1 ||
+	    j->state_due) /* the batch is stored: this may fail, and is tried again */
+		j->state_due = state_write(j, false) < 0;
+	return 0;
 }
 
 /* --- asking ---------------------------------------------------------------------- */
@@ -615,6 +619,56 @@ uint64_t
 journal_next_seq(const struct journal *j)
 {
 	return j->next_seq;
+}
+
+void
+journal_next(const struct journal *j, uint64_t now_ns, uint64_t *epoch, uint64_t *batch)
+{
+	*epoch = j->last.number ? j->last.epoch : new_epoch(j, now_ns);
+	*batch = j->last.number + 1;
+}
+
+void
+journal_last(const struct journal *j, uint64_t *epoch, uint64_t *batch)
+{
+	*epoch = j->last.number ? j->last.epoch : 0;
+	*batch = j->last.number;
+}
+
+size_t
+journal_last_lines(const struct journal *j, char *text, size_t *n)
+{
+	uint64_t at = j->eve_off, want = at < *n ? at : *n, lines = 0;
+	size_t i, len = (size_t)want;
+	char name[JOURNAL_NAME_SIZE];
+	ssize_t got;
+	int fd;
+
+	*n = 0;
+	if (j->last.n == 0 || j->n_seg == 0)
+		return 0;
+	fd = openat(j->dirfd, journal_name(j->seg[j->n_seg - 1].id, "eve", name),
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return 0;
+	got = pread(fd, text, len, (off_t)(at - want));
+	(void)close(fd);
+	if (got != (ssize_t)len)
+		return 0;
+	for (i = len; i > 0; i--)
+		if (text[i - 1] == '\n' && lines++ == j->last.n)
+			break;
+	if (i == 0 && (want < at || lines != j->last.n))
+		return 0;
+	memmove(text, text + i, len - i);
+	*n = (size_t)j->last.n;
+	return len - i;
+}
+
+uint64_t
+journal_bytes(const struct journal *j)
+{
+	return j->bytes;
 }
 
 const char *

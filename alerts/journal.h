@@ -55,6 +55,15 @@ uint64_t journal_next_seq(const struct journal *j);
 /* State, sign and store a batch.  0; or ERR_* and nothing of it is left, journal_error() says why. */
 int journal_append(struct journal *j, const struct journal_lines *lines, uint64_t now_ns,
     bool final, uint64_t lost);
+/* Epoch and number that an append at now_ns would have; of the last one that is stored (0: the
+ * epoch has none yet). */
+void journal_next(const struct journal *j, uint64_t now_ns, uint64_t *epoch, uint64_t *batch);
+void journal_last(const struct journal *j, uint64_t *epoch, uint64_t *batch);
+/* The lines of the last batch stored: how many bytes, 0 when there are none or *n is too small;
+ * in *n their number.  text holds *n bytes. */
+size_t journal_last_lines(const struct journal *j, char *text, size_t *n);
+/* On disk, all segments. */
+uint64_t journal_bytes(const struct journal *j);
 /* The JWS of the last append, not NUL-terminated. */
 const char *journal_jws(const struct journal *j, size_t *len);
 /* Alerts in segments that were removed to stay within max_bytes, since asked last. */

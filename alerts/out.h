@@ -31,6 +31,9 @@ struct alert_out {
 	/* 0 or ERR_*, errno says more. */
 	int (*send)(struct alert_conn *c, const struct alert_bytes *b);
 	int (*close)(struct alert_conn *c);
+	/* Begin a new file of the same name; NULL: means nothing here.  0, or ERR_* and it goes
+	 * on with the old one, said in err. */
+	int (*reopen)(struct alert_conn *c, char *err, size_t err_size);
 };
 
 extern const struct alert_out alert_out_file;

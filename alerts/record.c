@@ -6,6 +6,16 @@
 
 #include "base/jw.h"
 
+static uint64_t
+text_hash(const char *s, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (uint8_t)s[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
 static void
 record_item(struct record *r, const struct fact *f, uint32_t which)
 {
@@ -21,9 +31,7 @@ record_item(struct record *r, const struct fact *f, uint32_t which)
 	if (!it.name || f->proto >= n_dissectors)
 		return;
 	dissector_show_item(dissectors[f->proto]->schema, &it, r->item_name, sizeof(r->item_name));
-	r->item_hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-	for (uint32_t i = 0; i < it.name_len; i++)
-		r->item_hash = (r->item_hash ^ (uint8_t)it.name[i]) * UINT64_C(0x100000001b3);
+	r->item_hash = text_hash(it.name, it.name_len);
 }
 
 void
@@ -39,12 +47,14 @@ record_head(struct record *r, const struct event *ev)
 	r->ts_ns = r->first_ns = r->last_ns = ev->ts_ns;
 	r->frame = r->last_frame = ev->frame;
 	r->flow_id = ev->flow_id;
-	r->count = 1;
+	r->count = ev->count ? ev->count : 1;
 	r->proto = FACT_PROTO_NONE;
 	if (ev->tuple) {
 		r->tuple = *ev->tuple;
 		r->has_tuple = true;
 	}
+	if (ev->kind == EVENT_GUARD && ev->note) /* another note is another storm */
+		r->item_hash = text_hash(ev->note, strlen(ev->note));
 	if (!f)
 		return;
 	r->has_fact = true;

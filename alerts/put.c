@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * put.c - the packet side of alert.h: an event becomes a record in the ring.
+ *
+ * Bounded work, no allocation, no clock.  The writer may be killed anywhere: each step is in memory
+ * before the next one begins (alerts/shared.h), so the next writer can tell whether the
+ * record that was being put is in the ring.
+ */
+#include "alerts/alert_int.h"
+
+#include <string.h>
+
+#define STORE(word, value) atomic_store_explicit(&(word), (value), memory_order_release)
+#define LOAD(word)	   atomic_load_explicit(&(word), memory_order_relaxed)
+
+/* One writer: no need for a locked instruction. */
+static void
+count(_Atomic uint64_t *word, uint64_t n)
+{
+	STORE(*word, LOAD(*word) + n);
+}
+
+/* Room in the ring.  In a replay the one thread makes some; else the record is lost. */
+static struct record *
+room(struct alerts *a, uint64_t now_ns)
+{
+	struct record *r = ring_room(a->ring, RING_RECORD_MAX);
+
+	if (!r && a->conf.replay) {
+		(void)sign_drain(a, now_ns);
+		r = ring_room(a->ring, RING_RECORD_MAX);
+	}
+	STORE(a->writer->put_at, LOAD(a->ring->head));
+	return r;
+}
+
+/* A storm that ended: its record is complete but for the place in the ring. */
+static void
+put_folded(struct alerts *a, const struct record *told, struct record *r)
+{
+	if (r) {
+		memcpy(r, told, record_bytes(told));
+		ring_put(a->ring, record_bytes(r));
+	} else {
+		count(&a->writer->lost, told->count);
+	}
+	fold_told(a->fold);
+}
+
+void
+put_fold_tick(struct alerts *a, uint64_t now_ns)
+{
+	const struct record *told;
+	struct record *r;
+
+	while (a->fold && a->fold->oldest) {
+		r = room(a, now_ns);
+		if (!(told = fold_due(a->fold, now_ns)))
+			return;
+		put_folded(a, told, r);
+	}
+}
+
+static const char *
+fold_text(const struct event *ev)
+{
+	return ev->fact ? ev->fact->op : ev->kind == EVENT_GUARD ? ev->note : NULL;
+}
+
+static void
+put_event(struct alerts *a, const struct event *ev)
+{
+	struct record *r = room(a, ev->ts_ns), head;
+
+	if (a->fold) {
+		const struct record *closed;
+		enum fold_answer answer;
+
+		record_head(&head, ev);
+		answer = fold_put(a->fold, &head, fold_text(ev), &closed);
+		if (closed) {
+			put_folded(a, closed, r);
+			r = room(a, ev->ts_ns);
+		}
+		if (answer == FOLD_COUNTED) {
+			count(&a->writer->folded, head.count);
+			return;
+		}
+	}
+	if (!r) {
+		count(&a->writer->lost, ev->count ? ev->count : 1);
+		return;
+	}
+	record_head(r, ev);
+	record_text(r, ev, a->scratch, SCRATCH_SIZE);
+	STORE(a->writer->state, WRITER_PUTTING);
+	ring_put(a->ring, record_bytes(r));
+}
+
+void
+alerts_put(struct alerts *a, const struct event *ev)
+{
+	uint64_t n = ev->count ? ev->count : 1;
+
+	STORE(a->writer->busy_count, n);
+	STORE(a->writer->state, WRITER_BUSY);
+	count(&a->writer->events, n);
+	put_event(a, ev);
+	STORE(a->writer->state, WRITER_IDLE);
+	a->st.events = LOAD(a->writer->events);
+	a->st.folded = LOAD(a->writer->folded);
+}
+
+/* The last writer died; what it was doing is said here. */
+static void
+take_over(struct alerts *a)
+{
+	struct alerts_writer *w = a->writer;
+	bool put = LOAD(a->ring->head) != LOAD(w->put_at);
+	const struct record *told;
+	uint32_t state = LOAD(w->state), at = 0;
+
+	if (state == WRITER_BUSY || (state == WRITER_PUTTING && !put))
+		count(&w->lost, LOAD(w->busy_count));
+	STORE(w->state, WRITER_IDLE);
+	if (!a->fold)
+		return;
+	fold_reopen(a->fold, put);
+	while ((told = fold_left(a->fold, &at)) != NULL) {
+		struct record *r = room(a, told->ts_ns);
+
+		put_folded(a, told, r);
+	}
+}
+
+void
+put_init(struct alerts *a)
+{
+	uint64_t seed;
+
+	uint32_t slots = a->writer == &a->shared->packet ? PACKET_SLOTS : PARENT_SLOTS;
+
+	a->ring->n_slots = slots;
+	if (LOAD(a->ring->head) - LOAD(a->ring->tail) > slots) /* left so by one gone mad */
+		STORE(a->ring->head, LOAD(a->ring->tail));
+	take_over(a);
+	if (!a->fold)
+		return;
+	if (a->fold->window_ns != 0) /* not fresh: its storms are told */
+		memset(a->fold, 0, sizeof(*a->fold));
+	crypto_random(&seed, sizeof(seed));
+	fold_init(a->fold, a->conf.fold_window_ns, seed);
+}
