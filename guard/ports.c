@@ -57,6 +57,7 @@ static const struct {
     {PORT_FEATURE, 0, "tx-tcp-segmentation"},
     {PORT_FEATURE, 0, "tx-tcp-ecn-segmentation"},
     {PORT_FEATURE, 0, "tx-tcp-mangleid-segmentation"},
+    {PORT_FEATURE, 0, "tx-tcp-accecn-segmentation"},
     {PORT_FEATURE, 0, "tx-tcp6-segmentation"},
     {PORT_FEATURE, 0, "tx-udp-segmentation"},
     {PORT_FEATURE, 0, "tx-generic-segmentation"},
@@ -114,9 +115,10 @@ flag_set(int sock, const char *ifname, const char *name, int32_t value)
 	return if_ioctl(sock, SIOCSIFFLAGS, ifname, &ifr) < 0 ? -errno : 0;
 }
 
-/* The number of a feature here; -ENOENT when this kernel has none of the name. */
+/* The number of a feature here, and the words that hold all of them; -ENOENT when this kernel has
+ * none of the name. */
 static int
-feature_index(int sock, const char *ifname, const char *name)
+feature_index(int sock, const char *ifname, const char *name, uint32_t *words)
 {
 	struct {
 		struct ethtool_sset_info h;
@@ -131,6 +133,7 @@ feature_index(int sock, const char *ifname, const char *name)
 		return -errno;
 	if (info.n > FEATURES_MAX)
 		return -E2BIG;
+	*words = (info.n + 31) / 32;
 	names.h.len = info.n;
 	if (if_ethtool(sock, ifname, &names) < 0)
 		return -errno;
@@ -147,9 +150,9 @@ feature_get(int sock, const char *ifname, const char *name, int32_t *value)
 		struct ethtool_gfeatures h;
 		struct ethtool_get_features_block block[FEATURE_WORDS];
 	} get = {.h = {.cmd = ETHTOOL_GFEATURES, .size = FEATURE_WORDS}};
-	int i = feature_index(sock, ifname, name);
 	const struct ethtool_get_features_block *b;
-	uint32_t bit;
+	uint32_t bit, words;
+	int i = feature_index(sock, ifname, name, &words);
 
 	if (i < 0)
 		return i;
@@ -170,18 +173,15 @@ feature_set(int sock, const char *ifname, const char *name, int32_t value)
 		struct ethtool_sfeatures h;
 		struct ethtool_set_features_block block[FEATURE_WORDS];
 	} set = {.h = {.cmd = ETHTOOL_SFEATURES, .size = FEATURE_WORDS}};
-	struct ethtool_gfeatures words = {.cmd = ETHTOOL_GFEATURES}; /* it answers how many */
-	int i = feature_index(sock, ifname, name);
-	uint32_t bit;
+	uint32_t bit, words;
+	int i = feature_index(sock, ifname, name, &words);
 
 	if (i < 0)
 		return i;
-	if (if_ethtool(sock, ifname, &words) < 0)
-		return -errno;
 	bit = UINT32_C(1) << (i % 32);
 	set.block[i / 32].valid = bit;
 	set.block[i / 32].requested = value ? bit : 0;
-	set.h.size = words.size;
+	set.h.size = words; /* all of them, or it is refused */
 	return if_ethtool(sock, ifname, &set) < 0 ? -errno : 0;
 }
 
