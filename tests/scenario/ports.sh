@@ -17,7 +17,7 @@ look() {
 		(in_ns g ethtool -k $i)
 		ip -n "$P-g" -d link show $i
 		ip -n "$P-g" -o addr show $i | awk '{ print $2, $3, $4 }'
-		(in_ns g sysctl -ar "net[.]ipv[46][.](conf|neigh)[.]$i[.]") | grep -v stable_secret
+		(in_ns g sysctl -ar "net[.]ipv[46][.](conf|neigh)[.]${i}[.]") | grep -v stable_secret
 	done
 }
 
