@@ -29,7 +29,7 @@ static const char usage_text[] =
     "      --allow-addresses  guard an interface that has an IP address\n"
     "      --link-follow    a port without link takes the other one down\n"
     "      --take-over      go on with the ports and connections of a running guard\n"
-    "      --state DIR      where the ports' settings are kept (default /run/interlock)\n"
+    "      --state-dir DIR  where the ports' settings are kept (default /run/interlock)\n"
     "      --foreground     stay in the foreground; it always does\n"
     "      --restore        put back what a killed guard left of its ports, and end\n\n"
     "signals: TERM, INT stop; HUP reads the policy again\n"
@@ -74,7 +74,7 @@ static const struct option long_options[] = {
     {"allow-addresses", no_argument, NULL, OPT_ALLOW_ADDRESSES},
     {"link-follow", no_argument, NULL, OPT_LINK_FOLLOW},
     {"take-over", no_argument, NULL, OPT_TAKE_OVER},
-    {"state", required_argument, NULL, OPT_STATE},
+    {"state-dir", required_argument, NULL, OPT_STATE},
     {"foreground", no_argument, NULL, OPT_FOREGROUND},
     {"restore", no_argument, NULL, OPT_RESTORE},
     {"help", no_argument, NULL, OPT_HELP},

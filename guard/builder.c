@@ -16,7 +16,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "guard/sandbox.h"
 #include "policy/image.h"
 
 #define SENT_MAX 100u /* complaints that are passed on; the socket holds as many */
@@ -67,7 +66,11 @@ read_all(int fd, size_t *len, const char **why)
 static _Noreturn void
 child(const struct builder_conf *conf, int text_fd, int sock)
 {
-	const struct sandbox_limits limits = {BUILDER_CPU_S, BUILDER_DATA, POLICY_SLOT_BYTES};
+	const struct sandbox_limits limits = {
+	    .cpu_s = conf->limits.cpu_s ? conf->limits.cpu_s : BUILDER_CPU_S,
+	    .data_bytes = conf->limits.data_bytes ? conf->limits.data_bytes : BUILDER_DATA,
+	    .file_bytes = conf->limits.file_bytes ? conf->limits.file_bytes : POLICY_SLOT_BYTES,
+	};
 	const int keep[] = {text_fd, sock};
 	const struct sandbox sb = {.role = SANDBOX_BUILDER,
 	    .uid = conf->uid,

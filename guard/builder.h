@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "guard/msg.h"
+#include "guard/sandbox.h"
 
 #define BUILDER_TEXT_MAX (16u << 20) /* bytes of a policy file */
 #define BUILDER_CPU_S	 20u
@@ -31,6 +32,7 @@ struct builder_conf {
 	uint32_t generation;
 	uid_t uid; /* what it becomes */
 	gid_t gid;
+	struct sandbox_limits limits; /* 0 = as above */
 	/* In the child, first thing: close and reset what is the parent's own.  May be NULL. */
 	void (*child)(void *ctx);
 	void *ctx;

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -28,7 +30,8 @@
 
 #include "base/err.h"
 
-#define NOBODY 65534u
+#define NOBODY	   65534u
+#define HEAP_SPARE (2u << 20) /* of a worker: what names flows (nDPI) allocates as it goes */
 
 /* --- system calls ---------------------------------------------------------------------------- */
 
@@ -52,6 +55,9 @@ static const struct call {
     {SCMP_SYS(rt_sigprocmask), ALL, "abort() of a failed assertion"},
     {SCMP_SYS(gettid), ALL, "abort()"},
     {SCMP_SYS(getpid), ALL, "abort()"},
+#ifdef __SANITIZE_ADDRESS__
+    {SCMP_SYS(sigaltstack), ALL, "the end of a process under AddressSanitizer"},
+#endif
     /* Time. */
     {SCMP_SYS(clock_gettime), ALL, "where the vDSO cannot answer by itself (some hypervisors)"},
     {SCMP_SYS(gettimeofday), SIGNER, "the same"},
@@ -79,9 +85,9 @@ static const struct call {
     {SCMP_SYS(ftruncate), WORKER | BUILDER | SIGNER,
 	"size of an export, of an image, of a segment"},
     /* What may take memory. */
-    {SCMP_SYS(brk), GROWS, "memory"},
+    {SCMP_SYS(brk), ALL, "memory; a worker's heap is frozen"},
     {SCMP_SYS(mremap), GROWS, "realloc() of a large block"},
-    {SCMP_SYS(mprotect), GROWS, "malloc() makes a second heap usable"},
+    {SCMP_SYS(sysinfo), GROWS, "qsort() asks how much memory there is"},
     {SCMP_SYS(getrandom), GROWS, "seed of malloc(); a key of this run"},
     {SCMP_SYS(futex), GROWS, "locks of the C library"},
     /* The builder's input and product. */
@@ -112,25 +118,44 @@ static const struct call {
 
 /* Arguments matter for these: memory that nobody can write and run, and signals to oneself. */
 static int
-add_special(scmp_filter_ctx f, unsigned who)
+add_special(scmp_filter_ctx f)
 {
-	const uint32_t grow = who & GROWS ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOMEM);
 	int r = 0;
 
 	r |= seccomp_rule_add(
 	    f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-	/* An image of a policy is mapped to be read. */
+	/* An image of a policy is mapped to be read; what malloc() takes is its own. */
 	r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, 0));
-	r |= seccomp_rule_add(f, grow, SCMP_SYS(mmap), 1,
-	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_WRITE));
-	if (!(who & GROWS)) {
-		/* A heap that cannot grow: malloc() says so, and nothing breaks. */
-		r |= seccomp_rule_add(f, grow, SCMP_SYS(brk), 0);
-		r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, 0));
-	}
+	r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_WRITE),
+	    SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_SHARED | MAP_PRIVATE, MAP_PRIVATE));
+	r |= seccomp_rule_add(
+	    f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	return r;
+}
+
+/*
+ * A heap that cannot grow any more: malloc() lives on what is set aside here, and then says
+ * NULL.  (A limit, not a filter: brk(2) has no way to say no but by the kernel's own answer.)
+ */
+static int
+freeze_heap(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+	const struct rlimit none = {0, 0};
+	void *spare;
+
+	(void)mallopt(M_MMAP_MAX, 0);
+	(void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	if (!(spare = malloc(HEAP_SPARE)))
+		return -ENOMEM;
+	memset(spare, 0, HEAP_SPARE);
+	free(spare);
+	if (setrlimit(RLIMIT_DATA, &none) < 0)
+		return -errno;
+#endif
+	return 0;
 }
 
 static int
@@ -144,7 +169,9 @@ enter_seccomp(enum sandbox_role role, char *err, size_t size)
 		if (calls[i].who & who)
 			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i].nr, 0);
 	if (r == 0)
-		r = add_special(f, who);
+		r = add_special(f);
+	if (r == 0 && !(who & GROWS))
+		r = freeze_heap();
 	if (r == 0)
 		r = seccomp_load(f);
 	if (f)
@@ -441,7 +468,9 @@ sandbox_limit(const struct sandbox_limits *l)
 		uint64_t value;
 	} limits[] = {
 	    {RLIMIT_CPU, l->cpu_s},
+#ifndef __SANITIZE_ADDRESS__ /* its shadow counts */
 	    {RLIMIT_DATA, l->data_bytes},
+#endif
 	    {RLIMIT_FSIZE, l->file_bytes},
 	    {RLIMIT_NPROC, 0},
 	    {RLIMIT_CORE, 0},

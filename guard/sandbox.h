@@ -4,8 +4,8 @@
  *
  * sandbox_enter() is one way: afterwards the process has another user, no capability and no
  * way to get one, the descriptors it named, no file system but what is listed, and the system calls
- * of its role (sandbox.c has each with its reason).  Another call ends the process with SIGSYS;
- * a call that would only take more memory fails.  sandbox_parent() keeps the file system and
+ * of its role (sandbox.c has each with its reason).  Another call ends the process with SIGSYS.
+ * A worker's heap is frozen: malloc() says NULL when its spare bytes are used up.  sandbox_parent() keeps the file system and
  * the rights that supervising takes.
  */
 #ifndef GUARD_SANDBOX_H

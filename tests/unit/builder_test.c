@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* builder_test.c - policies that are good, bad, or made to hurt the process that reads them. */
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "guard/builder.h"
+#include "policy/image.h"
+
+static char path[] = "/tmp/il-builder-XXXXXX";
+static struct builder b;
+
+static const char good[] = "interlock: 1\n"
+			   "site: test\n"
+			   "mode: enforce\n"
+			   "zones:\n"
+			   "  a: {level: 2, nets: [10.9.0.1/32]}\n"
+			   "  b: {level: 1, nets: [10.9.0.2/32]}\n"
+			   "conduits:\n"
+			   "  - name: c\n"
+			   "    from: [a/*]\n"
+			   "    to: [b/*]\n"
+			   "    modbus: {addressing: zero-based, allow: [{name: poll, units: [1], "
+			   "functions: read, holding: [0..9]}]}\n";
+
+static void
+write_policy(const char *text, size_t len)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Until it is over; as the parent does it. */
+static void
+finish(void)
+{
+	uint64_t until = clock_mono_ns() + 3 * BUILDER_WAIT_NS;
+
+	while (!builder_step(&b, clock_mono_ns())) {
+		struct pollfd p = {.fd = builder_fd(&b), .events = POLLIN};
+		int status;
+		pid_t pid;
+
+		assert_true(clock_mono_ns() < until);
+		(void)poll(&p, 1, 20);
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			assert_true(builder_reaped(&b, pid, status));
+	}
+}
+
+static void
+build(const struct sandbox_limits *limits)
+{
+	struct builder_conf c = {
+	    .path = path, .slot = 1, .generation = 5, .uid = 65534, .gid = 65534};
+	char err[256] = "";
+
+	if (limits)
+		c.limits = *limits;
+	if (builder_start(&b, &c, err, sizeof(err)) < 0)
+		fail_msg("%s", err);
+	finish();
+}
+
+static void
+refused(const char *why)
+{
+	assert_int_equal(b.image_fd, -1);
+	assert_true(b.errors > 0);
+	if (!strstr(b.said, why))
+		fail_msg("\"%s\" is not in: %s", why, b.said);
+	builder_end(&b);
+}
+
+static void
+test_good(void **st)
+{
+	const struct policy *pol;
+	char err[256] = "";
+
+	(void)st;
+	write_policy(good, sizeof(good) - 1);
+	build(NULL);
+	if (b.image_fd < 0)
+		fail_msg("%s", b.said);
+	pol = policy_image_map(b.image_fd, err, sizeof(err));
+	assert_non_null(pol);
+	assert_string_equal(policy_site(pol), "test");
+	assert_int_equal(policy_generation(pol), 5);
+	assert_int_equal(policy_image_slot(pol), 1);
+	policy_image_unmap(pol);
+	builder_end(&b);
+}
+
+static void
+test_complaints(void **st)
+{
+	static const char bad[] =
+	    "interlock: 1\nmode: enforce\nzones: {a: {level: 99}}\nnonsense: 1\n";
+
+	(void)st;
+	write_policy(bad, sizeof(bad) - 1);
+	build(NULL);
+	assert_non_null(strstr(b.said, path)); /* file:line:column: what */
+	refused(":4:");
+}
+
+/* More complaints than are passed on: the number is right all the same. */
+static void
+test_many_complaints(void **st)
+{
+	size_t size = 200000, n = 0;
+	char *text = malloc(size);
+
+	(void)st;
+	assert_non_null(text);
+	n += (size_t)snprintf(text, size, "interlock: 1\nmode: enforce\nzones:\n");
+	for (unsigned i = 0; i < 900; i++)
+		n += (size_t)snprintf(text + n, size - n, "  z%u: {level: 99}\n", i);
+	write_policy(text, n);
+	free(text);
+	build(NULL);
+	assert_int_equal(b.errors, 1800);
+	refused(":4:");
+}
+
+static void
+test_deep(void **st)
+{
+	static char text[200000];
+
+	(void)st;
+	memset(text, '[', sizeof(text));
+	write_policy(text, sizeof(text));
+	build(NULL);
+	refused(path);
+}
+
+static void
+test_aliases(void **st)
+{
+	static const char bomb[] =
+	    "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\n"
+	    "c: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c]\n";
+
+	(void)st;
+	write_policy(bomb, sizeof(bomb) - 1);
+	build(NULL);
+	refused(path);
+}
+
+static void
+test_noise(void **st)
+{
+	static char text[65536];
+	uint64_t x = 88172645463325252u;
+
+	(void)st;
+	for (unsigned round = 0; round < 8; round++) {
+		for (size_t i = 0; i < sizeof(text); i++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			text[i] = (char)(round % 2 ? x : 32 + x % 95);
+		}
+		write_policy(text, sizeof(text));
+		build(NULL);
+		refused(path);
+	}
+}
+
+static void
+test_too_long(void **st)
+{
+	(void)st;
+	write_policy("", 0);
+	assert_int_equal(truncate(path, BUILDER_TEXT_MAX + 1), 0);
+	build(NULL);
+	refused("longer than");
+}
+
+static void
+test_memory(void **st)
+{
+#ifndef __SANITIZE_ADDRESS__ /* its shadow counts as well: no limit there */
+	const struct sandbox_limits little = {.data_bytes = 1 << 20};
+
+	write_policy("", 0);
+	assert_int_equal(truncate(path, BUILDER_TEXT_MAX / 2), 0);
+	build(&little);
+	refused(path);
+#endif
+	(void)st;
+}
+
+static void
+test_image_too_large(void **st)
+{
+	const struct sandbox_limits little = {.file_bytes = 4096};
+
+	(void)st;
+	write_policy(good, sizeof(good) - 1);
+	build(&little);
+	refused(path);
+}
+
+/* What it was made to do ends it; the parent says so and lives on. */
+static void
+test_ended(void **st)
+{
+	static const int signals[] = {SIGSEGV, SIGSYS, SIGKILL};
+	const struct builder_conf c = {
+	    .path = path, .slot = 0, .generation = 1, .uid = 65534, .gid = 65534};
+	char err[256] = "";
+
+	(void)st;
+	write_policy("", 0);
+	assert_int_equal(truncate(path, 4000000), 0);
+	(void)signal(SIGSEGV, SIG_DFL); /* cmocka's handlers are not for the builder */
+	(void)signal(SIGSYS, SIG_DFL);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(builder_start(&b, &c, err, sizeof(err)), 0);
+		assert_int_equal(kill(b.pid, signals[i]), 0);
+		finish();
+		refused(path);
+	}
+}
+
+static void
+test_patience(void **st)
+{
+	const struct builder_conf c = {
+	    .path = path, .slot = 0, .generation = 1, .uid = 65534, .gid = 65534};
+	char err[256] = "";
+
+	(void)st;
+	write_policy(good, sizeof(good) - 1);
+	assert_int_equal(builder_start(&b, &c, err, sizeof(err)), 0);
+	assert_int_equal(kill(b.pid, SIGSTOP), 0);
+	assert_false(builder_step(&b, clock_mono_ns()));
+	assert_true(builder_step(&b, clock_mono_ns() + BUILDER_WAIT_NS));
+	refused("not compiled within");
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nothing is left of it */
+}
+
+static void
+test_not_a_file(void **st)
+{
+	static const char *const paths[] = {"/nonexistent/policy.yaml", "/tmp", "/dev/zero"};
+	char err[256];
+
+	(void)st;
+	for (unsigned i = 0; i < 3; i++) {
+		const struct builder_conf c = {.path = paths[i], .slot = 0, .generation = 1};
+
+		err[0] = '\0';
+		assert_true(builder_start(&b, &c, err, sizeof(err)) < 0);
+		assert_non_null(strstr(err, paths[i]));
+	}
+}
+
+static int
+setup(void **st)
+{
+	int fd = mkstemp(path);
+
+	(void)st;
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return policy_slots_reserve();
+}
+
+static int
+teardown(void **st)
+{
+	(void)st;
+	return unlink(path);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_good),
+	    cmocka_unit_test(test_complaints),
+	    cmocka_unit_test(test_many_complaints),
+	    cmocka_unit_test(test_deep),
+	    cmocka_unit_test(test_aliases),
+	    cmocka_unit_test(test_noise),
+	    cmocka_unit_test(test_too_long),
+	    cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_image_too_large),
+	    cmocka_unit_test(test_ended),
+	    cmocka_unit_test(test_patience),
+	    cmocka_unit_test(test_not_a_file),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
