@@ -143,6 +143,9 @@ struct dis_key {
 	uint8_t prop;	  /* for NUMBER, WORD, LIMIT: index of props.num; TEXT: of props.text */
 	uint8_t offer;	  /* for WORD in a map: 1 + index of the num that holds, in an answer, the
 			   * bit set of words the server offers; one outside the list is told */
+	uint32_t
+	    refuse; /* for WORD in a map: bits of the words with which refuse() can answer at all;
+			   * 0 = whatever it is */
 	uint32_t write_sub; /* for SUB: the one sub that a rule without the key may write; 0 = any */
 };
 

@@ -105,9 +105,6 @@ check_blocks(struct check *k, const struct ynode *n, struct conduit *c, const ch
 		b->proto = proto;
 		b->place = place_of(key);
 		check_block(k, n->kids[2 * (size_t)i + 1], c, b);
-		if (c->otherwise == VERDICT_REJECT && !dis->refuse)
-			check_warn(k, &b->place, "%s: %s has no refusal of its own: reject becomes "
-			    "reset", who, dis->name);
 	}
 	check_rule_names(k, c);
 	if (c->n_blocks == 0 && c->apps.n == 0 && !c->echo)

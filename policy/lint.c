@@ -2,7 +2,7 @@
 /*
  * lint.c - warnings about a policy that loads: rules that can never match,
  * that an earlier denial covers, that touch data but name no addresses, that
- * undo the value limits of another.
+ * undo the value limits of another; refusals that cannot be given.
  */
 #include <string.h>
 
@@ -268,6 +268,64 @@ lint_undone(struct lint *l, const struct rule *r)
 	}
 }
 
+/* --- refusals ---------------------------------------------------------------------------------- */
+
+static bool
+asks_to_reject(const struct conduit *c, const struct block *b)
+{
+	bool asks = c->otherwise == VERDICT_REJECT || (b->limits.n && b->over == VERDICT_REJECT);
+
+	for (uint32_t i = 0; i < b->deny.n && !asks; i++)
+		asks = b->deny.v[i]->enabled && b->deny.v[i]->verdict == VERDICT_REJECT;
+	return asks;
+}
+
+/* Does the floor let in none of the sessions that can be answered? */
+static const struct cond *
+beyond_refusal(const struct block *b)
+{
+	for (uint32_t i = 0; i < b->floor.n; i++) {
+		uint32_t words = b->floor.v[i].key->refuse;
+		bool some = words == 0;
+
+		for (uint32_t w = 0; w < 32 && !some; w++)
+			some = words >> w & 1 && ivals_has(&b->floor.v[i].set, w);
+		if (!some)
+			return &b->floor.v[i];
+	}
+	return NULL;
+}
+
+static void
+lint_reject(struct lint *l, const struct conduit *c, const struct block *b)
+{
+	const char *proto = b->dis->name;
+	const struct cond *cond = beyond_refusal(b);
+
+	if (!asks_to_reject(c, b))
+		return;
+	if (!b->dis->refuse) {
+		complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col,
+		    "%s: it has no refusal "
+		    "of its own: reject becomes reset",
+		    proto);
+		return;
+	}
+	if (cond)
+		complain_at(l->c, COMPLAINT_WARNING, cond->place.line, cond->place.col,
+		    "%s: %s: nobody can "
+		    "answer for the server in such a session: reject becomes reset",
+		    proto, cond->key->name);
+	for (uint32_t i = 0; i < b->ports.n; i++)
+		if (b->ports.v[i].udp && !b->ports.v[i].tcp) {
+			complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col,
+			    "%s: over UDP "
+			    "reject becomes drop",
+			    proto);
+			return;
+		}
+}
+
 static void
 lint_block(struct lint *l, const struct block *b, struct arena *scratch)
 {
@@ -309,9 +367,14 @@ lint_policy(const struct ruleset *rs, struct arena *scratch, struct complaints *
 {
 	struct lint l = {.c = c};
 
-	for (uint32_t i = 0; i < rs->n_conduits; i++)
-		for (uint32_t j = 0; j < rs->conduits[i].n_blocks; j++)
-			lint_block(&l, &rs->conduits[i].blocks[j], scratch);
+	for (uint32_t i = 0; i < rs->n_conduits; i++) {
+		const struct conduit *cd = &rs->conduits[i];
+
+		for (uint32_t j = 0; j < cd->n_blocks; j++) {
+			lint_reject(&l, cd, &cd->blocks[j]);
+			lint_block(&l, &cd->blocks[j], scratch);
+		}
+	}
 	if (l.steps >= LINT_STEPS)
 		complain_at(c, COMPLAINT_WARNING, 0, 0,
 		    "too many rules to compare all of them with each other");

@@ -221,6 +221,7 @@ static const struct dis_key keys[] = {
 	.words = mode_words,
 	.prop = N_MODE,
 	.offer = 1 + N_OFFER_MODE,
+	.refuse = 1u << 0, /* None: what is signed cannot be said in the server's place */
 	.help = "security modes of the channel"},
     {.name = "user-tokens",
 	.kind = KEY_WORD,

@@ -89,7 +89,7 @@ static void
 test_policies(void **state)
 {
 	static const char *const paths[] = {"policies/cell.yaml", "policies/water-works.yaml",
-	    "policies/filling-line.yaml"};
+	    "policies/filling-line.yaml", "policies/guard.yaml"};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {

@@ -27,8 +27,8 @@
 
 #define HEAD_BYTES 104u /* of struct image_head in image.c */
 
-static const char *const files[] = {
-    "policies/cell.yaml", "policies/water-works.yaml", "policies/filling-line.yaml"};
+static const char *const files[] = {"policies/cell.yaml", "policies/water-works.yaml",
+    "policies/filling-line.yaml", "policies/guard.yaml"};
 #define N_FILES (sizeof(files) / sizeof(files[0]))
 
 static char *
