@@ -71,7 +71,7 @@ $B/gen/%.o: $B/gen/%.c
 # Programs for the kernel, and the headers by which ours load them.
 BPF := $(wildcard ebpf/*.bpf.c)
 SKEL := $(BPF:%.bpf.c=$B/gen/%.skel.h)
-$B/gen/ebpf/%.skel.h: ebpf/%.bpf.c $(wildcard ebpf/*.h)
+$B/gen/ebpf/%.skel.h: ebpf/%.bpf.c $(wildcard ebpf/*.h ebpf/*.def)
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)clang -std=gnu11 -O2 -g -Wall -Wextra -Werror -target bpf -mcpu=v3 -I. \
 	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -c -o $(@:.skel.h=.bpf.o) $<
@@ -104,6 +104,9 @@ UNIT := $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 # A model test is tests/model/X_model.c with every helper (naive.c, ...) beside it.
 MODEL := $(patsubst tests/model/%.c,%,$(wildcard tests/model/*_model.c))
 MODELOBJ := $(patsubst %.c,$B/%.o,$(filter-out %_model.c,$(wildcard tests/model/*.c)))
+# Tests of the filter need what it is built with; kit.c is their tool box.
+EBPFTEST := $(if $(filter xdp,$(FEATURES_HAVE)),$(patsubst tests/ebpf/%_test.c,%,$(wildcard tests/ebpf/*_test.c)))
+EBPFBIN := $(EBPFTEST:%=$B/tests/ebpf/%_test)
 BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
 UNITBIN := $(UNIT:%=$B/tests/unit/%_test)
 MODELBIN := $(MODEL:%=$B/tests/model/%)
@@ -118,13 +121,16 @@ $B/tests/unit/%_test: tests/unit/%_test.c $B/libinterlock.a
 $B/tests/model/%_model: tests/model/%_model.c $(MODELOBJ) $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK) -lcmocka
+$B/tests/ebpf/%_test: tests/ebpf/%_test.c $B/tests/ebpf/kit.o $B/libinterlock.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(LINK) -lcmocka
 $B/bench/%: tests/bench/%.c $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK)
 $B/tests/tools/%: tests/tools/%.c $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK)
--include $(addsuffix .d,$(UNITBIN) $(MODELBIN) $(BENCHBIN) $(TOOLBIN)) $(MODELOBJ:.o=.d)
+-include $(addsuffix .d,$(UNITBIN) $(MODELBIN) $(EBPFBIN) $(BENCHBIN) $(TOOLBIN)) $B/tests/ebpf/kit.d $(MODELOBJ:.o=.d)
 
 deps:					## install what building and testing need (apt)
 	@sh mk/deps.sh build test
@@ -135,7 +141,7 @@ demo: 					## build, judge a capture, prove the alerts
 test:					## everything: builds, tests, fuzz, lint
 	@sh mk/deps.sh build test
 	@B=$B CORPUS=$(CORPUS) bash tests/run
-test-programs: $(UNITBIN) $(MODELBIN) $(TOOLBIN)	## build the tests' programs, do not run them
+test-programs: $(UNITBIN) $(MODELBIN) $(EBPFBIN) $(TOOLBIN)	## build the tests' programs, do not run them
 unit: $(UNITBIN)			## build and run the unit tests
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 unit-%: $B/tests/unit/%_test		## run one of them

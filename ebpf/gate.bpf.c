@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * gate.bpf.c - the filter of a guard's two ports: what the policy denies by addresses, ports
+ * and MACs ends here, all else goes to the engine through the XSKMAP of the port.
+ *
+ *   frame -> layers -> L2, ARP  -------------------.
+ *                  \-> whose is the source? -> ICMP -> limits of -> XSKMAP -> engine
+ *                            (anti-spoofing) \-> pair -> the zone       \-> nobody there
+ *
+ * It says no more than policy/bind.c does, by the tables of policy/gate.h.  What it cannot judge
+ * (fragments, headers it cannot read, errors about other packets) goes to the engine,
+ * which can.  Nothing is ever passed to the host: a port of a guard has no stack.
+ *
+ * Per frame: no lock, no allocation; one atomic operation per `batch` of a limited zone, one per
+ * sample.  Counters are per CPU.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "ebpf/abi.h"
+#include "ebpf/limits.bpf.h"
+#include "ebpf/link.bpf.h"
+#include "ebpf/maps.bpf.h"
+#include "ebpf/parsing.h"
+#include "ebpf/who.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* --- IP ------------------------------------------------------------------------------------------- */
+
+/* What a conduit (or none) says to one direction of a conversation: bind_between(). */
+static __always_inline enum gate_reason
+judge_way(const struct gate_conf *conf, const struct gate_conduit_row *c, const struct frame *f,
+    __u16 server_port, enum gate_reason place, bool macs_fit)
+{
+	if (!c)
+		return conf->default_pass ? GATE_TO_ENGINE : GATE_NO_CONDUIT;
+	if (place != GATE_TO_ENGINE && c->place_drop)
+		return place;
+	if (!macs_fit && c->mac_drop)
+		return GATE_L2_MAC;
+	if (c->everything || f->fragment || f->unsure)
+		return GATE_TO_ENGINE;
+	if (is_icmp(f))
+		return c->echo ? GATE_TO_ENGINE : GATE_ICMP_POLICY;
+	if (f->proto != PROTO_TCP && f->proto != PROTO_UDP)
+		return GATE_TO_ENGINE;
+	return serves(c, f->proto, server_port) ? GATE_TO_ENGINE : GATE_PORT;
+}
+
+static __always_inline const struct gate_conduit_row *
+conduit_row(__u32 set, __u32 conduit)
+{
+	__u32 row = set * GATE_CONDUITS + conduit;
+
+	return conduit == NONE ? NULL : bpf_map_lookup_elem(&gate_conduits, &row);
+}
+
+/* It opens what src may, or answers what dst may; an echo says which. */
+__noinline int
+judge_pair(
+    const struct frame *f, __u32 set, __u32 port, const struct who *src, const struct who *dst)
+{
+	const struct gate_conf *conf = bpf_map_lookup_elem(&gate_confs, &set);
+	enum gate_reason place, there = GATE_NO_CONDUIT, back;
+	bool macs_fit, reply;
+
+	if (!f || !src || !dst || !conf)
+		return GATE_NO_POLICY;
+	place = misplaced(f, port, src, dst);
+	macs_fit = mac_fits(src, f->smac) && mac_fits(dst, f->dmac);
+	reply = is_icmp(f) && f->icmp_type == (f->v6 ? ICMP6_REPLY : ICMP4_REPLY);
+	if (!reply) {
+		there = judge_way(conf, conduit_row(set, (__u32)conduit_of(set, src, dst)), f,
+		    f->dport, place, macs_fit);
+		if (there == GATE_TO_ENGINE || is_icmp(f))
+			return there;
+	}
+	back = judge_way(
+	    conf, conduit_row(set, (__u32)conduit_of(set, dst, src)), f, f->sport, place, macs_fit);
+	return back == GATE_TO_ENGINE || there == GATE_NO_CONDUIT ? back : there;
+}
+
+__noinline int
+judge_ip(const struct frame *f, __u32 set, __u32 port)
+{
+	const struct gate_conf *conf = bpf_map_lookup_elem(&gate_confs, &set);
+	enum gate_reason r = A_PAIR_SAYS;
+	struct who src, dst;
+
+	if (!conf || !f)
+		return GATE_NO_POLICY;
+	if (f->v6 && (mapped(&f->src) || mapped(&f->dst)) && !conf->default_pass)
+		return GATE_NO_CONDUIT;
+	who_is(set, &f->src, &src);
+	if (is_icmp(f) || (f->proto == PROTO_IGMP && !f->v6 && !f->fragment && !f->unsure))
+		r = judge_icmp(conf, f, set, port, &src);
+	if (r == A_PAIR_SAYS && f->unsure && !f->whole) {
+		r = GATE_TO_ENGINE; /* the rest of it is in another buffer */
+	} else if (r == A_PAIR_SAYS) {
+		who_is(set, &f->dst, &dst);
+		r = (enum gate_reason)judge_pair(f, set, port, &src, &dst);
+	}
+	/* Who speaks in the name of a zone on the other side does not use up what it may send. */
+	if (r != GATE_TO_ENGINE || src.zone == NONE || !port_fits(&src, port))
+		return r;
+	return zone_limits(set * GATE_ZONES + src.zone, f->opens);
+}
+
+/* IP and what follows it.  A function of its own: the verifier then looks at it once, not after
+ * each way in which the tags before it can lie.  The enum parse_result. */
+__noinline int
+parse_net(struct xdp_md *ctx, struct frame *f, __u32 at, __u32 bytes)
+{
+	struct cursor c = {.data = (const __u8 *)(long)ctx->data,
+	    .end = (const __u8 *)(long)ctx->data_end,
+	    .at = at,
+	    .bytes = bytes};
+	enum parse_result r;
+
+	if (!f)
+		return PARSE_UNSURE;
+	r = f->type == TYPE_IPV6 ? parse_ip6(&c, f) : parse_ip4(&c, f);
+	if (r == PARSE_OK)
+		parse_transport(&c, f);
+	return (int)r;
+}
+
+static __always_inline enum gate_reason
+judge(struct xdp_md *ctx, __u32 port, __u32 bytes)
+{
+	struct cursor c = {.data = (const __u8 *)(long)ctx->data,
+	    .end = (const __u8 *)(long)ctx->data_end,
+	    .bytes = bytes};
+	struct frame f = {0};
+	enum parse_result r;
+	const struct gate_conf *conf;
+	__u32 zero = 0, set, *cell = bpf_map_lookup_elem(&gate_cell, &zero);
+	bool ip;
+
+	if (!cell)
+		return GATE_NO_POLICY;
+	set = *(volatile __u32 *)cell - 1;
+	conf = set < GATE_SETS ? bpf_map_lookup_elem(&gate_confs, &set) : NULL;
+	if (!conf)
+		return GATE_NO_POLICY;
+	f.whole = parse_whole(&c);
+	r = parse_link(&c, &f);
+	ip = f.type == TYPE_IPV4 || f.type == TYPE_IPV6;
+	if (r == PARSE_OK && ip)
+		r = (enum parse_result)parse_net(ctx, &f, c.at, bytes);
+	else if (r == PARSE_OK && f.type == TYPE_ARP && parse_arp(&c, &f) == PARSE_OK)
+		return (enum gate_reason)judge_arp(&f, set, port);
+	else if (r == PARSE_OK && !f.whole && c.at + 28 > (__u32)(c.end - c.data))
+		return GATE_TO_ENGINE;
+	else if (r == PARSE_OK) {
+		parse_head(&c, &f);
+		return judge_other(conf, &f);
+	}
+	switch (r) {
+	case PARSE_OK:
+		return (enum gate_reason)judge_ip(&f, set, port);
+	case PARSE_UNSURE:
+		return GATE_TO_ENGINE;
+	case PARSE_DEPTH:
+		return GATE_L2_DEPTH;
+	case PARSE_VERSION:
+		return GATE_IP_VERSION;
+	case PARSE_SHORT:
+	default:
+		return ip ? GATE_IP_TRUNCATED : GATE_L2_TRUNCATED;
+	}
+}
+
+/* --- what becomes of it ------------------------------------------------------------------------- */
+
+/* A denied frame for the alerts, at most GATE_SAMPLE_RATE a second. */
+static __always_inline void
+sample(struct xdp_md *ctx, __u32 port, __u32 reason, __u32 row, struct gate_counter *c, __u32 bytes)
+{
+	__u64 *pace = bpf_map_lookup_elem(&gate_paces, &row);
+	__u32 n = bytes < GATE_SAMPLE_BYTES ? bytes : GATE_SAMPLE_BYTES;
+	struct gate_record *rec;
+
+	if (!pace || n == 0 || !bucket_take(pace, GATE_TICKS_PER_S / GATE_SAMPLE_RATE))
+		return;
+	rec = bpf_ringbuf_reserve(&gate_samples, sizeof(*rec), 0);
+	if (!rec)
+		return; /* nobody reads: what is not told now is told with the next */
+	if (bpf_xdp_load_bytes(ctx, 0, rec->bytes, n) < 0)
+		n = 0;
+	rec->count = c->packets - c->told;
+	rec->len = bytes;
+	rec->caplen = (__u16)n;
+	rec->port = (__u8)port;
+	rec->reason = (__u8)reason;
+	c->told = c->packets;
+	bpf_ringbuf_submit(rec, 0);
+}
+
+static __always_inline int
+gate(struct xdp_md *ctx, __u32 port, void *xsks)
+{
+	__u32 bytes = (__u32)bpf_xdp_get_buff_len(ctx), reason = judge(ctx, port, bytes), row;
+	struct gate_counter *c;
+	long action = XDP_DROP;
+
+	if (reason == GATE_TO_ENGINE) {
+		action = bpf_redirect_map(xsks, ctx->rx_queue_index, XDP_DROP);
+		if (action != XDP_REDIRECT)
+			reason = GATE_ENGINE_AWAY;
+	}
+	row = port * GATE_COUNTS + reason;
+	c = bpf_map_lookup_elem(&gate_counters, &row);
+	if (!c)
+		return XDP_DROP;
+	c->packets++;
+	c->bytes += bytes;
+	if (reason > GATE_ENGINE_AWAY)
+		sample(ctx, port, reason, row, c, bytes);
+	return (int)action;
+}
+
+/* Their names are how a later guard knows them: GATE_PROGRAM in gate.c. */
+SEC("xdp.frags")
+int
+il_gate_out(struct xdp_md *ctx)
+{
+	return gate(ctx, 0, &gate_xsks_out);
+}
+
+SEC("xdp.frags")
+int
+il_gate_in(struct xdp_md *ctx)
+{
+	return gate(ctx, 1, &gate_xsks_in);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_int.h - what the files of the loader share; gate.h is what others see. */
+#ifndef EBPF_GATE_INT_H
+#define EBPF_GATE_INT_H
+
+#include "ebpf/abi.h"
+#include "ebpf/gate.h"
+
+struct gate_bpf;
+struct ring_buffer;
+
+struct gate_fds { /* of the maps that a policy fills */
+	int nets[GATE_SETS], devices[GATE_SETS], pairs[GATE_SETS];
+	int all_pairs; /* the map of the maps of pairs */
+	int zones, conduits, confs, cell, buckets, tokens;
+};
+
+struct gate {
+	struct gate_bpf *bpf;	  /* NULL after gate_leave() */
+	struct ring_buffer *ring; /* NULL: not kept */
+	struct gate_fds fd;
+	int sample_fd, link[2];
+	unsigned n_cpus;
+	unsigned set;  /* in force, from 1; 0 = none */
+	void *per_cpu; /* a value of n_cpus counters */
+	void (*sample)(void *ctx, const struct gate_sample *s);
+	void *sample_ctx;
+};
+
+/* Does a policy fit the tables? 0, or ERR_FULL or ERR_RANGE with a line that names the limit. */
+int gate_check(const struct gate_spec *s, char *err, size_t err_size);
+/* Make set (0 or 1) what spec says; nobody may be using it. 0 or -errno. */
+int gate_fill(
+    const struct gate *g, unsigned set, const struct gate_spec *spec, uint32_t generation);
+
+#endif /* EBPF_GATE_INT_H */
