@@ -189,6 +189,7 @@ install: $B/interlock			## PREFIX= DESTDIR=
 	install -D -m 755 $B/interlock $(DESTDIR)$(PREFIX)/bin/interlock
 	install -d $(DESTDIR)$(PREFIX)/share/interlock/policies $(DESTDIR)$(PREFIX)/share/doc/interlock
 	install -m 644 $(wildcard policies/*.yaml) $(DESTDIR)$(PREFIX)/share/interlock/policies
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/policies/tests $(wildcard policies/tests/*.yaml)
 	install -m 644 README.md CHANGES LICENSE $(filter-out %.1,$(wildcard docs/*)) \
 	  $(DESTDIR)$(PREFIX)/share/doc/interlock
 	install -D -m 644 docs/interlock.1 $(DESTDIR)$(PREFIX)/share/man/man1/interlock.1

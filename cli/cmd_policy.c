@@ -13,7 +13,7 @@ static const char usage_text[] =
     "Read, check and compile a policy (- is standard input); every complaint at once.\n\n"
     "  --strict   warnings are findings: exit status 1\n"
     "  --json     complaints and summary as JSON on standard output\n\n"
-    "       interlock policy diff | sign | verify --help\n\n"
+    "       interlock policy diff | sign | test | verify --help\n\n"
     "exit status: 0 usable, 1 usable with warnings (--strict), 2 errors\n";
 
 struct check {
@@ -116,6 +116,7 @@ static const struct {
     {"check", check},
     {"diff", policy_diff},
     {"sign", policy_sign},
+    {"test", policy_test},
     {"verify", policy_verify},
 };
 
@@ -123,7 +124,7 @@ int
 cmd_policy(int argc, char **argv)
 {
 	if (argc < 2)
-		return cli_usage("policy", "what is to be done? check, diff, sign, verify");
+		return cli_usage("policy", "what is to be done? check, diff, sign, test, verify");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		fputs(usage_text, stdout);
 		return EXIT_OK;
@@ -132,5 +133,5 @@ cmd_policy(int argc, char **argv)
 		if (strcmp(argv[1], verbs[i].name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);
 	return cli_usage(
-	    "policy", "%s: unknown; this version has: check, diff, sign, verify", argv[1]);
+	    "policy", "%s: unknown; this version has: check, diff, sign, test, verify", argv[1]);
 }

@@ -54,6 +54,9 @@ const char *report_rule_id(const struct policy *pol, const struct finding *f, ch
 /* Line and column of the rule or, when no rule decided, of the conduit; 0 = none. */
 unsigned report_line(const struct policy *pol, const struct finding *f, unsigned *col);
 
+/* Text escaped for XML 1.0, inside or outside of quotes; what it cannot hold becomes '?'. */
+void report_xml(FILE *to, const char *s);
+
 struct host {
 	struct net_addr addr;
 	uint64_t pdus;

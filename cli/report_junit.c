@@ -13,8 +13,8 @@
 #include "cli/report.h"
 
 /* XML 1.0 2.2: control characters are not allowed at all, not even escaped. */
-static void
-put_xml(FILE *to, const char *s)
+void
+report_xml(FILE *to, const char *s)
 {
 	for (; *s; s++)
 		switch (*s) {
@@ -43,9 +43,9 @@ static void
 open_case(FILE *to, const char *class, const char *name)
 {
 	fputs("    <testcase classname=\"", to);
-	put_xml(to, class);
+	report_xml(to, class);
 	fputs("\" name=\"", to);
-	put_xml(to, name);
+	report_xml(to, name);
 	fputs("\" time=\"0\"", to);
 }
 
@@ -59,21 +59,21 @@ put_failure(const struct report *r, const struct finding *f, FILE *to)
 	snprintf(text, sizeof(text), "%" PRIu64 " not allowed: %s by %s", f->count,
 	    verdict_action_name(f->would), report_decider(r->policy, f, b));
 	fputs("      <failure type=\"", to);
-	put_xml(to, policy_reason_name(f->reason));
+	report_xml(to, policy_reason_name(f->reason));
 	fputs("\" message=\"", to);
-	put_xml(to, text);
+	report_xml(to, text);
 	fputs("\">", to);
-	put_xml(to, report_ends(r->policy, f, b));
+	report_xml(to, report_ends(r->policy, f, b));
 	fputc('\n', to);
 	if (line != 0) {
-		put_xml(to, r->policy_path);
+		report_xml(to, r->policy_path);
 		fprintf(to, ":%u:%u\n", line, col);
 	}
 	for (uint64_t i = 0; i < n; i++) {
 		fprintf(to, "frame %" PRIu64 ": ", f->sample[i].frame);
-		put_xml(to, report_subject(f));
+		report_xml(to, report_subject(f));
 		fputc(' ', to);
-		put_xml(to, f->sample[i].text);
+		report_xml(to, f->sample[i].text);
 		fputc('\n', to);
 	}
 	if (f->count > n)
@@ -135,7 +135,7 @@ put_others(const struct report *r, const struct capture *c, FILE *to)
 	if (c->run.status != EXIT_OK) {
 		open_case(to, c->path, "capture");
 		fputs(">\n      <error message=\"", to);
-		put_xml(to, c->run.error);
+		report_xml(to, c->run.error);
 		fputs("\"/>\n    </testcase>\n", to);
 	}
 }
@@ -171,7 +171,7 @@ report_junit(const struct report *r, FILE *to)
 
 		count(c, &tests, &failures);
 		fputs("  <testsuite name=\"", to);
-		put_xml(to, c->path);
+		report_xml(to, c->path);
 		fprintf(to,
 		    "\" tests=\"%" PRIu64 "\" failures=\"%" PRIu64
 		    "\" errors=\"%d\" time=\"%.3f\">\n",

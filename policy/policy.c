@@ -290,6 +290,18 @@ policy_device_role(const struct policy *p, const struct net_addr *a)
 	return d != UINT32_MAX ? p->rs->devices[d].role : NULL;
 }
 
+bool
+policy_has_end(const struct policy *p, const char *name)
+{
+	for (uint32_t i = 0; i < p->rs->n_devices; i++)
+		if (strcmp(p->rs->devices[i].name, name) == 0)
+			return true;
+	for (uint32_t i = 0; i < p->rs->n_zones; i++)
+		if (strcmp(p->rs->zones[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 uint32_t
 policy_device_count(const struct policy *p)
 {
