@@ -103,6 +103,7 @@ struct alerts_stats {
 	uint64_t batches; /* signed */
 	uint64_t write_errors;
 	uint64_t rejected; /* records from the ring that are none: not told, but as lost */
+	uint64_t removed;  /* alerts in segments that went to keep the journal within its bytes */
 };
 
 /* NULL on failure, one line for the user in err. */

@@ -129,8 +129,12 @@ take_losses(struct alerts *a)
 		a->st.rejected += a->source[i].rejected;
 		a->source[i].rejected = 0;
 	}
-	if (a->journal)
-		a->untold_removed += journal_removed(a->journal);
+	if (a->journal) {
+		uint64_t removed = journal_removed(a->journal);
+
+		a->untold_removed += removed;
+		a->st.removed += removed;
+	}
 }
 
 /* Is there anything that the batch does not tell? */

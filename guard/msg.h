@@ -11,6 +11,7 @@
  *   parent  -> worker   POLICY+fd, FLOWS+fd, EXPORT+fd, EVENT, STOP
  *   worker  -> parent   READY, DONE (answers the first three), STOPPED
  *   builder -> parent   COMPLAINT..., then BUILT+fd or FAILED
+ *   parent  -> signer   POLICY+fd, DROP, REOPEN, STOP
  *
  * Nothing here blocks.  One thread per end.
  */
@@ -34,6 +35,8 @@ enum msg_type {
 	MSG_COMPLAINT, /* a line about the policy; a = enum complaint_level */
 	MSG_BUILT,     /* the image; a = errors (0), b = warnings */
 	MSG_FAILED,    /* no image; a = errors, text when the reason is not in the policy */
+	MSG_DROP,      /* signer: no record of this policy comes any more; a = generation */
+	MSG_REOPEN,    /* signer: open the EVE file anew */
 	MSG__MAX,
 };
 

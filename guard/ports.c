@@ -28,6 +28,10 @@
 #include "base/err.h"
 #include "ebpf/gate.h"
 
+#ifdef __clang__ /* the kernel's structs end in arrays without a size, and stand before those here */
+#pragma clang diagnostic ignored "-Wgnu-variable-sized-type-not-at-end"
+#endif
+
 #define FEATURES_MAX  128u /* netdev features that we can read; Linux has 64 */
 #define FEATURE_WORDS (FEATURES_MAX / 32)
 

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_ctl.c - what arrives at the control socket of a guard.
+ *
+ * The input is what a client sends; its first byte says whether it is an admin, and in pieces of
+ * which size it comes.  Checked beside memory: each answer is one line of JSON with the version
+ * and ok, no verb for admins is acted on for a viewer, and a client never gets more answers
+ * than it sent lines, but one for what is too long.
+ */
+#include <jansson.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cur.h"
+#include "base/err.h"
+#include "base/jw.h"
+#include "base/log.h"
+#include "guard/ctl.h"
+
+static bool is_admin;
+
+static int
+act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t err_size)
+{
+	(void)ctx;
+	if (!is_admin && rq->id != CTL_status && rq->id != CTL_counters && rq->id != CTL_flows &&
+	    rq->id != CTL_metrics)
+		abort();
+	if (!json_is_object(rq->args) || rq->id >= CTL__VERBS)
+		abort();
+	if (rq->id == CTL_counters)
+		return err_say(err, err_size, ERR_IO, "no");
+	jw_str(out, "verb", rq->verb);
+	return 0;
+}
+
+static unsigned
+answers(int fd)
+{
+	static char buf[1u << 20];
+	size_t n = 0, start = 0;
+	unsigned lines = 0;
+	ssize_t k;
+
+	while (n < sizeof(buf) && (k = recv(fd, buf + n, sizeof(buf) - n, MSG_DONTWAIT)) > 0)
+		n += (size_t)k;
+	for (size_t i = 0; i < n; i++) {
+		json_t *o;
+
+		if (buf[i] != '\n')
+			continue;
+		o = json_loadb(buf + start, i - start, JSON_REJECT_DUPLICATES, NULL);
+		if (json_integer_value(json_object_get(o, "v")) != 1 ||
+		    !json_is_boolean(json_object_get(o, "ok")))
+			abort();
+		json_decref(o);
+		start = i + 1;
+		lines++;
+	}
+	if (start != n && n < sizeof(buf))
+		abort();
+	return lines;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct ctl *c;
+	struct cur in = cur_make(data, size);
+	uint8_t how = cur_u8(&in);
+	size_t piece = (how >> 1) ? how >> 1 : 4096;
+	unsigned lines = 1, got = 0;
+	int p[2];
+
+	if (!c) {
+		struct ctl_conf conf = {
+		    .path = "/tmp/interlock-fuzz-ctl.sock", .act = act, .replace = true};
+		char err[200];
+
+		log_set_level(LOG_L_ERROR);
+		c = ctl_open(&conf, err, sizeof(err));
+		if (!c)
+			abort();
+	}
+	is_admin = how & 1;
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, p) != 0 || ctl_adopt(c, p[0], is_admin) != 0)
+		abort();
+	while (cur_left(&in) > 0) {
+		uint8_t buf[4096];
+		size_t n = cur_copy(&in, buf, piece < sizeof(buf) ? piece : sizeof(buf));
+
+		for (size_t i = 0; i < n; i++)
+			lines += buf[i] == '\n';
+		if (send(p[1], buf, n, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)n)
+			break;
+		ctl_run(c, 1);
+		got += answers(p[1]);
+	}
+	(void)shutdown(p[1], SHUT_WR);
+	for (unsigned i = 0; i < 8; i++) {
+		ctl_run(c, 1);
+		got += answers(p[1]);
+	}
+	if (got > lines)
+		abort();
+	(void)close(p[1]);
+	ctl_run(c, 1);
+	return 0;
+}
