@@ -14,7 +14,7 @@
 
 #include "alerts/alert.h"
 #include "dataplane/decode_fast.h"
-#include "dataplane/engine_int.h"
+#include "dataplane/repair.h"
 
 #define DEFAULT_MEMORY (64u << 20)
 #define MIN_FLOWS      64u
@@ -52,11 +52,36 @@ patience(const struct flow *f)
 	return UINT32_MAX / 4;
 }
 
+/* What only a guard waits for; ticks until it wants to be asked again, 0: it does not. */
+static uint32_t
+guard_timer(struct engine *e, struct flow *f)
+{
+	uint32_t again = 0;
+
+	if (f->guard.n_part[0] | f->guard.n_part[1]) {
+		uint32_t waits = e->flows.now_tick - f->guard.part_tick;
+
+		if (waits < PART_TICKS) {
+			again = PART_TICKS - waits;
+		} else {
+			part_give_up(e, f, DIR_TO_SERVER, DROP_TCP_PART_TIMEOUT);
+			part_give_up(e, f, DIR_TO_CLIENT, DROP_TCP_PART_TIMEOUT);
+		}
+	}
+	if (f->guard.repair != CELL_NONE) {
+		uint32_t r = refusal_timer(e, f);
+
+		if (r != 0 && (again == 0 || r < again))
+			again = r;
+	}
+	return again;
+}
+
 static uint32_t
 on_timer(void *ctx, struct flow *f)
 {
 	struct engine *e = ctx;
-	uint32_t idle = e->flows.now_tick - f->last_tick, limit = patience(f);
+	uint32_t idle = e->flows.now_tick - f->last_tick, limit, left, ours = 0;
 
 	if (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE) {
 		/* Not removed: the table is at it.  Nothing held passes, it goes at its next packet. */
@@ -64,9 +89,14 @@ on_timer(void *ctx, struct flow *f)
 			(void)engine_rebind(e, f, 0, NULL, NULL);
 		stream_expire(e, f, false);
 	}
+	if (e->inline_mode)
+		ours = guard_timer(e, f);
+	limit = patience(f);
 	if (idle > UINT32_MAX / 2)
-		return limit; /* packet time went back */
-	return idle >= limit ? 0 : limit - idle;
+		left = limit; /* packet time went back */
+	else
+		left = idle >= limit ? 0 : limit - idle;
+	return ours != 0 && left > ours ? ours : left;
 }
 
 /* Split one number of bytes: half to flows, the rest to cells. */
@@ -104,7 +134,7 @@ engine_new(const struct engine_conf *conf)
 	datagrams = (unsigned)((conf->memory_bytes ? conf->memory_bytes : DEFAULT_MEMORY) >> 20);
 	e->frags = frag_new(datagrams < 2 ? 2 : datagrams > FRAG_DATAGRAMS ? FRAG_DATAGRAMS : datagrams,
 	    conf->seed);
-	e->scratch = aligned_alloc(64, SCRATCH_BYTES);
+	e->scratch = aligned_alloc(64, SCRATCH_BYTES + 2 * SCRATCH_FRAME);
 	e->classify = conf->classify ? classify_new() : NULL;
 	e->rule_hits =
 	    calloc(ENGINE_RULES, sizeof(*e->rule_hits)); /* used as far as there are rules */
@@ -119,7 +149,7 @@ engine_new(const struct engine_conf *conf)
 	e->flows.ctx = e;
 	e->sink.e = e;
 	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES +
-	    classify_bytes(e->classify);
+			     2 * SCRATCH_FRAME + classify_bytes(e->classify);
 	for (unsigned k = 0; k < CELL__CLASSES; k++)
 		e->st.memory_bytes += (size_t)cells[k] * cell_sizes[k];
 	return e;
@@ -155,11 +185,15 @@ engine_settle(struct engine *e, struct pkt *p, const struct layers *l, const str
 		p->fate = r->fate;
 		return;
 	}
-	if (!e->inline_mode || (r->keep == l->pay_len && r->skip == 0 && !inline_unclean(p, l)))
+	if (!e->inline_mode)
 		return;
 	/* Part of it may go, or (fate forward) its header alone: a keep-alive. */
 	if (r->fate == FATE_DROP && r->keep == r->skip)
 		engine_drop(p, (enum drop_reason)r->reason);
+	else if (e->sink.fl->guard.repair != CELL_NONE && !(l->tcp_flags & TCP_SYN))
+		repair_settle(e, e->sink.fl, e->sink.dir, p, l, r);
+	else if (r->keep == l->pay_len && r->skip == 0 && !inline_unclean(p, l))
+		return;
 	else if (!inline_trim(e, p, l, r->skip, r->keep))
 		engine_drop(p, DROP_TCP_POOL_FULL);
 }
@@ -168,11 +202,15 @@ void
 engine_release(struct engine *e, struct pkt *p, const struct layers *l, const struct seg_result *r)
 {
 	engine_settle(e, p, l, r);
+	if (p->fate == FATE_HELD)
+		return; /* goes on waiting, for the rest of a PDU */
 	e->st.held--;
 	if (p->fate == FATE_FORWARD) {
 		e->st.forwarded++;
 		if (e->conf.io)
 			(void)e->conf.io->be->tx(e->conf.io, p);
+	} else if (p->fate == FATE_CONSUMED) {
+		e->st.consumed++;
 	} else {
 		e->st.dropped[p->reason]++;
 	}

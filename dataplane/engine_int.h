@@ -2,8 +2,9 @@
 /*
  * engine_int.h - what the files of the engine share: engine.c (bursts, fates, the
  * usual packet), tcp.c (connections), other.c (what is not TCP), stream.c (TCP
- * order), feed.c (bytes to PDUs), judge.c (facts to verdicts), inline.c (frames
- * that leave changed), rebind.c (a policy after another).
+ * order), feed.c (bytes to PDUs), judge.c (facts to verdicts), rebind.c (a policy after
+ * another); and of a guard: inline.c (frames that may not enter, or leave changed), part.c
+ * (half a PDU waits), and what repair.h shows: repair.c, refuse.c, inject.c.
  *
  * Life of a segment:
  *
@@ -27,7 +28,7 @@
 #include "dataplane/frag.h"
 
 #define OOO_MAX	   64u /* segments one direction may hold ahead of a hole */
-#define RETAIN_MAX 32u /* cells of judged, unacknowledged bytes per direction */
+#define RETAIN_MAX	64u /* cells of judged, unacknowledged bytes per direction */
 #define PROBE_MAX  48u /* bytes a flow is asked about before it is nobody's */
 #define PROBE_DECIDE 8u /* inline: bytes of a maybe after which it must be decided */
 #define HANDED_MAX 8u  /* times one segment may change its owner */
@@ -37,6 +38,8 @@
 #define HELD_TICKS FLOW_TICKS(10) /* guard: a held segment is given up */
 #define SCRATCH_BYTES (256u * 1024u) /* changed frames of one burst */
 #define ENGINE_RULES	65536u	       /* with a counter each; no policy has more */
+#define SCRATCH_FRAME	(17u * 1024u)  /* behind them, twice: one frame of ours, and its bytes */
+#define SEGMENT_MOST	16384u	       /* bytes in one of our segments, at most */
 
 /* What the sink knows of the PDU being judged. */
 struct dis_sink {
@@ -75,6 +78,15 @@ struct engine {
 	uint8_t *scratch;
 	size_t scratch_used;
 	const char *note; /* what the stream layer thought of the packet */
+	/* inline: the packet being judged, for the headers of frames of ours; NULL in timers */
+	const struct pkt *at_hand;
+	const struct layers *at_hand_l;
+	unsigned at_hand_dir;
+	uint32_t at;		/* number of the first byte given to feed_bytes() */
+	uint32_t pdu_at;	/* of the PDU at hand */
+	cell_id refusal;	/* built while the PDU at hand was judged */
+	unsigned refusal_after; /* answers that come before it */
+	uint16_t ip_id;
 };
 
 /* A segment on its way through stream.c; p is its payload. */
@@ -162,6 +174,9 @@ struct seg_result stream_segment(struct engine *e, struct flow *f, unsigned dir,
 /* Remember what was judged until it is acknowledged. */
 void stream_retain(struct engine *e, struct tcp_dir *d, uint32_t seq, const uint8_t *p,
     uint32_t len);
+/* Up to n remembered bytes at seq; how many there are in one piece. */
+uint32_t stream_copy(
+    const struct engine *e, const struct tcp_dir *d, uint32_t seq, uint8_t *to, uint32_t n);
 /* The peer acknowledged up to ack. */
 void stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack);
 /* Holes that time has made losses; `end` when no more packets will come. */
@@ -179,6 +194,13 @@ bool inline_unclean(const struct pkt *p, const struct layers *l);
  * lengths and checksums right, in the burst scratch; false when there is no room. */
 bool inline_trim(struct engine *e, struct pkt *p, const struct layers *l, uint32_t skip,
     uint32_t keep);
+
+/* Lengths and checksums of a frame of len bytes that was changed. */
+void inline_lengths(uint8_t *frame, const struct layers *l, uint32_t len);
+/* Offset of an option among len bytes of them; len when it is not there. */
+uint32_t inline_option(const uint8_t *options, uint32_t len, uint8_t kind);
+/* Take urgent pointer and MPTCP out of a header. */
+void inline_clean(uint8_t *tcp, const struct layers *l);
 
 /* engine.c: carry out what the stream layer decided about a frame. */
 void engine_settle(struct engine *e, struct pkt *p, const struct layers *l,
@@ -219,6 +241,26 @@ void engine_udp(struct engine *e, struct pkt *p, const struct layers *l, const s
 void engine_l2(struct engine *e, struct pkt *p, const struct layers *l);
 void engine_other_ip(struct engine *e, struct pkt *p, const struct layers *l);
 void engine_fragment(struct engine *e, struct pkt *p, const struct layers *l);
+
+static inline void
+put_be16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static inline void
+put_be32(uint8_t *p, uint32_t v)
+{
+	put_be16(p, v >> 16);
+	put_be16(p + 2, v);
+}
+
+static inline uint32_t
+get_be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
 
 static inline void
 engine_drop(struct pkt *p, enum drop_reason why)

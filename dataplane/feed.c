@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "dataplane/engine_int.h"
+#include "dataplane/repair.h"
 
 static void
 drop_carry(struct engine *e, struct tcp_dir *d)
@@ -68,16 +68,44 @@ set_anomalies(struct dis_call *call, struct tcp_dir *d)
 	}
 }
 
+/*
+ * A guard's: the PDU was judged.  One that is refused is taken out, and then goes no further
+ * without stopping those behind it.
+ */
+static bool __attribute__((noinline)) settle_pdu(
+    struct engine *e, const struct dissector *ds, struct flow *f, unsigned dir, struct cur pdu)
+{
+	uint32_t n = (uint32_t)cur_left(&pdu);
+	const struct repair *r;
+
+	if (e->sink.worst == VERDICT_REJECT && e->refusal != CELL_NONE) {
+		refusal_take(e, f, e->pdu_at, n);
+		return true;
+	}
+	refusal_drop(e);
+	if (e->sink.worst >= VERDICT_REJECT)
+		return false;
+	if ((r = repair_of(e, f)) == NULL)
+		return true;
+	if (r->renumber && ds->renumber && !repair_renumber(e, f, dir, e->pdu_at, pdu)) {
+		f->guard.flags |= GUARD_WANT_RESET;
+		return false;
+	}
+	if (dir == DIR_TO_CLIENT)
+		refusal_place(e, f, e->pdu_at + n, 1);
+	return true;
+}
+
 /* One whole PDU. False: it may not go on. */
 static inline bool
-give_pdu(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struct cur pdu)
+give_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned dir, struct cur pdu)
 {
 	struct dis_call *call = &e->call;
 
-	set_anomalies(call, d);
+	set_anomalies(call, &f->dir[dir]);
 	e->sink.worst = VERDICT_ALLOW;
 	ds->pdu(call, pdu);
-	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;
+	return !e->inline_mode || settle_pdu(e, ds, f, dir, pdu);
 }
 
 static void
@@ -164,6 +192,7 @@ give_part(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struc
 		set_anomalies(&e->call, d);
 	e->sink.worst = (uint8_t)c->len;
 	ds->part(&e->call, cur_take(seg, n), d->carry_len, c->total);
+	refusal_drop(e);
 	d->carry_len += n;
 	c->len = e->sink.worst;
 	if (d->carry_len < c->total)
@@ -233,6 +262,7 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 	const uint8_t *front = seg.p;
 	bool anew = false;  /* they begin a PDU: there is nothing to go on from */
 	uint32_t grown = 0; /* bytes the carry got since frame() was asked: its length may be known now */
+	const uint32_t base = e->at;
 
 	while (cur_left(&seg) > 0 || grown) {
 		/* A PDU that its last byte completed stops in front of that byte. */
@@ -242,6 +272,9 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 		int32_t n;
 		uint32_t fresh = grown;
 
+		e->pdu_at = base + (uint32_t)(seg.p - front);
+		if (held && !(d->flags & DIR_PART))
+			e->pdu_at -= d->carry_len;
 		if (d->flags & DIR_PART) {
 			if (!give_part(e, ds, d, &seg)) {
 				*reason = DROP_POLICY_PDU;
@@ -260,7 +293,7 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 		if (n == FRAME_OTHER)
 			n = or_ours(e, f, dir, w);
 		if (n > 0 && (uint32_t)n <= ds->max_pdu && (size_t)n <= cur_left(&w)) {
-			bool ok = give_pdu(e, ds, d, cur_take(held ? &w : &seg, (size_t)n));
+			bool ok = give_pdu(e, ds, f, dir, cur_take(held ? &w : &seg, (size_t)n));
 
 			if (held) {
 				grown = carry_shift(e, d, (uint32_t)n, fresh);
@@ -278,7 +311,10 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 		    e->handed++ < HANDED_MAX) {
 			enum drop_reason why = DROP_NONE;
 			uint32_t before = (uint32_t)(seg.p - front);
-			uint32_t r = feed_other(e, f, dir, seg, &why);
+			uint32_t r;
+
+			e->at = base + before;
+			r = feed_other(e, f, dir, seg, &why);
 
 			if (why != DROP_NONE)
 				*reason = why;
@@ -323,7 +359,7 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 		}
 		w = cur_make(cell_at(&e->cells, d->carry)->data, want);
 		{
-			bool ok = give_pdu(e, ds, d, w);
+			bool ok = give_pdu(e, ds, f, dir, w);
 
 			drop_carry(e, d);
 			if (!ok) {
@@ -367,6 +403,21 @@ server_port(const struct flow *f)
 	return (uint16_t)(f->flags & FLOW_CLIENT_LO ? f->kb >> 32 : f->kb >> 48);
 }
 
+/* What it knows by direction, of a flow in which nothing was refused yet. */
+static void
+turn_guard(struct flow_guard *g)
+{
+	struct flow_guard was = *g;
+
+	for (unsigned i = 0; i < 2; i++) {
+		g->sent[i] = was.sent[i ^ 1];
+		g->ts[i] = was.ts[i ^ 1];
+		g->gacked[i] = was.gacked[i ^ 1];
+		g->n_part[i] = was.n_part[i ^ 1];
+		g->big[i] = was.big[i ^ 1];
+	}
+}
+
 /* The other end is the client, it turns out (midstream on an unknown port). */
 static void
 turn_round(struct engine *e, struct flow *f)
@@ -375,6 +426,8 @@ turn_round(struct engine *e, struct flow *f)
 
 	f->dir[0] = f->dir[1];
 	f->dir[1] = swap;
+	turn_guard(&f->guard);
+	e->at_hand_dir ^= 1;
 	f->flags ^= FLOW_CLIENT_LO | FLOW_CLIENT_PORT1;
 	e->sink.dir ^= 1;
 	e->sink.tuple_ok = false;
@@ -515,12 +568,12 @@ drop_state(struct engine *e, struct flow *f)
 }
 
 /*
- * Bytes that waited for an owner, fed from a copy: they may be several PDUs.  What is denied of
+ * Bytes that waited for an owner, the last in front of number end, fed from a copy: they may be several PDUs.  What is denied of
  * them ends their direction, since they may be those of the segment at hand: owners that
  * come and go ask for both sides.
  */
 static bool
-feed_waiting(struct engine *e, struct flow *f, unsigned dir, enum drop_reason *reason)
+feed_waiting(struct engine *e, struct flow *f, unsigned dir, uint32_t end, enum drop_reason *reason)
 {
 	struct tcp_dir *d = &f->dir[dir];
 	uint8_t copy[PROBE_MAX];
@@ -534,6 +587,7 @@ feed_waiting(struct engine *e, struct flow *f, unsigned dir, enum drop_reason *r
 	drop_carry(e, d);
 	e->sink.dir = (uint8_t)dir;
 	e->sink.tuple_ok = false;
+	e->at = end - n;
 	set_call(e, f, dir, false);
 	ok = feed_loop(e, f, dir, cur_make(copy, n), reason) == n;
 	if (!ok)
@@ -556,6 +610,7 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 	uint8_t who = 0, variant = 0;
 	bool hinted;
 	enum dis_probe_result r;
+	const uint32_t base = e->at;
 
 	if (f->dis == FLOW_DIS_NOBODY && d->tries >= PROBE_TRIES) { /* asked often enough */
 		app_payload(e, f, dir, p, len);
@@ -589,14 +644,16 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 		d->flags &= (uint8_t)~DIR_DESYNC;
 		/* Order of time: what the other side said waited longer.  It may have sent
 		 * the owner away again; then this side still waits, with `taken` bytes of p. */
-		(void)feed_waiting(e, f, dir ^ 1, reason);
+		(void)feed_waiting(e, f, dir ^ 1, f->dir[dir ^ 1].nxt, reason);
 		if (f->dis >= FLOW_DIS_NOBODY) {
 			*reason = DROP_NONE;
+			e->at = base + taken;
 			passed = feed_unclaimed(e, f, dir, p + taken, len - taken, reason);
 			return passed == 0 && *reason != DROP_NONE ? 0 : taken + passed;
 		}
-		if (!feed_waiting(e, f, dir, reason))
+		if (!feed_waiting(e, f, dir, base + taken, reason))
 			return 0;
+		e->at = base + taken;
 		if (f->dis >= FLOW_DIS_NOBODY)
 			return taken + feed_unclaimed(e, f, dir, p + taken, len - taken, reason);
 		set_call(e, f, dir, false);
@@ -714,6 +771,7 @@ feed_bytes(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uin
 	uint32_t passed;
 
 	e->handed = 0;
+	e->pdu_at = e->at - f->dir[dir].carry_len;
 	passed = feed_segment(e, f, dir, p, len, reason);
 	if (__builtin_expect(f->dir[e->sink.dir].flags & DIR_BLOCKED, 0) && passed == len) {
 		*reason = DROP_POLICY_PDU;
@@ -761,7 +819,7 @@ feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, 
 
 		if (n <= 0 || (uint32_t)n > ds->max_pdu || (size_t)n > cur_left(&w))
 			goto malformed;
-		if (!give_pdu(e, ds, d, cur_take(&w, (size_t)n))) {
+		if (!give_pdu(e, ds, f, dir, cur_take(&w, (size_t)n))) {
 			*reason = DROP_POLICY_PDU;
 			return false;
 		}

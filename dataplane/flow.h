@@ -76,21 +76,33 @@ struct tcp_dir {
 	uint8_t flags; /* enum tcp_dir_flags */
 	uint8_t n_ooo, n_retain;
 	uint8_t tries; /* segments that no dissector recognised */
-	uint8_t pad;
+	bool is_long;  /* inline: the PDU at hand is longer than what may wait */
 };
 
 /*
  * A guard's own: what it holds back, and where the two ends have come to count
  * differently because it took bytes out or put its own in.  Sequence numbers are
- * those of the direction's sender ("in"); what its receiver counts is "out".
+ * those of the direction's sender ("in"); what its receiver counts is "out" (repair.h).
  */
+enum guard_flags {
+	GUARD_TS = 1 << 0,	 /* segments carry timestamps; ts[] are the newest */
+	GUARD_ACKED = 1 << 1,	 /* << dir: we have acknowledged up to gacked[dir] ourselves */
+	GUARD_OWES_ACK = 1 << 3, /* << dir: the sender waits for an acknowledgement of what waits */
+	GUARD_RESET = 1 << 5,	 /* we have ended it: whoever still speaks is told so */
+	GUARD_WANT_RESET = 1 << 6, /* a verdict says so; done when the packet at hand is */
+	GUARD_NO_SCALE = 1 << 7,   /* the client's SYN had no window scale: then nobody uses one */
+};
+
 struct flow_guard {
-	uint32_t sent[2];  /* in: up to here the bytes have left; < dir.nxt while half a PDU waits */
-	cell_id part[2];   /* frames that wait for the rest of a PDU, in order */
-	cell_id repair;	   /* struct repair (repair.h): shifts, the open injection, options seen */
-	uint8_t flags;	   /* enum guard_flags, repair.h */
-	uint8_t n_part[2];
-	uint8_t pad[41];
+	uint32_t sent[2]; /* in: up to here the bytes may leave; < dir.nxt while half a PDU waits */
+	uint32_t ts[2];	  /* newest TSval of each side (RFC 7323) */
+	uint32_t gacked[2]; /* in; see GUARD_ACKED */
+	cell_id repair; /* struct repair (repair.h): shifts, open edits; CELL_NONE: never needed */
+	uint16_t n_part[2]; /* frames of which no byte has left: "held" */
+	uint16_t big[2];    /* longest payload of one segment of each side: the path takes that */
+	uint32_t part_tick; /* since when the oldest of them waits */
+	uint8_t flags;	    /* enum guard_flags */
+	uint8_t pad[23];
 };
 
 struct flow {

@@ -24,13 +24,6 @@ sum16(const uint8_t *p, size_t n, uint32_t sum)
 	return sum;
 }
 
-static void
-put16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
 /* The TCP checksum over pseudo header (RFC 9293 3.1, RFC 8200 8.1) and segment. */
 static void
 tcp_checksum(uint8_t *frame, const struct layers *l, uint32_t tcp_len)
@@ -40,8 +33,32 @@ tcp_checksum(uint8_t *frame, const struct layers *l, uint32_t tcp_len)
 	const uint8_t *addrs = frame + l->l3_off + (v6 ? 8 : 12);
 	uint32_t sum = sum16(addrs, v6 ? 32 : 8, NET_PROTO_TCP + tcp_len);
 
-	put16(tcp + 16, 0);
-	put16(tcp + 16, ~sum16(tcp, tcp_len, sum) & 0xffff);
+	put_be16(tcp + 16, 0);
+	put_be16(tcp + 16, ~sum16(tcp, tcp_len, sum) & 0xffff);
+}
+
+void
+inline_lengths(uint8_t *f, const struct layers *l, uint32_t len)
+{
+	uint8_t *ip = f + l->l3_off;
+
+	if (l->smac) { /* IEEE 802.3: a length where others have a type */
+		uint32_t at = 12;
+
+		while (at + 4 < l->l3_off && (f[at] == 0x81 || f[at] == 0x88 || f[at] == 0x91) &&
+		       (f[at + 1] == 0 || f[at + 1] == 0xa8))
+			at += 4;
+		if (at + 2 < l->l3_off && f[at] < 6)
+			put_be16(f + at, len - at - 2);
+	}
+	if (l->flags & LAYER_V6) {
+		put_be16(ip + 4, len - l->l3_off - 40u);
+	} else {
+		put_be16(ip + 2, len - l->l3_off);
+		put_be16(ip + 10, 0);
+		put_be16(ip + 10, ~sum16(ip, (ip[0] & 15u) * 4u, 0) & 0xffff);
+	}
+	tcp_checksum(f, l, len - l->l4_off);
 }
 
 /* --- headers a guard does not let pass as they are ------------------------------- */
@@ -87,6 +104,17 @@ source_routed(const struct pkt *p, const struct layers *l)
 	return false;
 }
 
+uint32_t
+inline_option(const uint8_t *o, uint32_t len, uint8_t want)
+{
+	uint8_t kind;
+	uint32_t at = 0, n;
+
+	while ((at = next_option(o, len, at, &kind, &n)) < len && kind != want)
+		at += n;
+	return at;
+}
+
 /* Offset of the MPTCP option of a SYN in its options, or their length. */
 static uint32_t
 mptcp_at(const uint8_t *tcp, uint32_t len, uint32_t *n)
@@ -113,14 +141,14 @@ inline_unclean(const struct pkt *p, const struct layers *l)
 	    (l->tcp_flags & TCP_SYN && len > 0 && mptcp_at(p->bytes + l->l4_off, len, &n) < len);
 }
 
-static void
-clean(uint8_t *tcp, const struct layers *l)
+void
+inline_clean(uint8_t *tcp, const struct layers *l)
 {
 	uint32_t len = l->pay_off - l->l4_off - 20u, at, n;
 
 	if (l->tcp_flags & TCP_URG) {
 		tcp[13] &= (uint8_t)~TCP_URG;
-		put16(tcp + 18, 0);
+		put_be16(tcp + 18, 0);
 	}
 	while (l->tcp_flags & TCP_SYN && (at = mptcp_at(tcp, len, &n)) < len)
 		memset(tcp + 20 + at, OPT_NOP, n);
@@ -184,27 +212,17 @@ bool
 inline_trim(struct engine *e, struct pkt *p, const struct layers *l, uint32_t skip, uint32_t keep)
 {
 	uint32_t len = l->pay_off + keep - skip, seq = l->seq + skip;
-	bool tail = keep < l->pay_len;
 	uint8_t *f = e->scratch + e->scratch_used;
-	uint8_t *ip = f + l->l3_off;
 
 	if (len > SCRATCH_BYTES - e->scratch_used)
 		return false;
 	memcpy(f, p->bytes, l->pay_off);
 	memcpy(f + l->pay_off, p->bytes + l->pay_off + skip, keep - skip);
-	put16(f + l->l4_off + 4, seq >> 16);
-	put16(f + l->l4_off + 6, seq & 0xffff);
-	if (l->flags & LAYER_V6) {
-		put16(ip + 4, len - l->l3_off - 40u);
-	} else {
-		put16(ip + 2, len - l->l3_off);
-		put16(ip + 10, 0);
-		put16(ip + 10, ~sum16(ip, (ip[0] & 15u) * 4u, 0) & 0xffff);
-	}
-	if (tail)
+	put_be32(f + l->l4_off + 4, seq);
+	if (keep < l->pay_len)
 		f[l->l4_off + 13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
-	clean(f + l->l4_off, l);
-	tcp_checksum(f, l, len - l->l4_off);
+	inline_clean(f + l->l4_off, l);
+	inline_lengths(f, l, len);
 	e->scratch_used += (len + 63u) & ~63u;
 	p->bytes = f;
 	p->caplen = p->wirelen = len;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "alerts/alert.h"
-#include "dataplane/engine_int.h"
+#include "dataplane/repair.h"
 
 struct verdict
 judge_none(void)
@@ -85,6 +85,19 @@ answer_is_old_news(struct verdict v, const struct fact *f)
 	    !(f->anomalies & ~QUIET_ANOMALIES);
 }
 
+/* What a guard does at once about a verdict that ends something: carried out when the PDU
+ * is done (feed.c), or the packet (tcp.c). */
+static void __attribute__((noinline))
+act(struct dis_sink *s, const struct fact *f, struct verdict *v)
+{
+	struct engine *e = s->e;
+
+	if (v->action == VERDICT_REJECT && !e->call.datagram && !refusal_make(e, s->fl, f))
+		v->action = VERDICT_RESET;
+	if (v->action == VERDICT_RESET)
+		s->fl->guard.flags |= GUARD_WANT_RESET;
+}
+
 bool
 dis_emit(struct dis_sink *s, struct fact *f)
 {
@@ -96,6 +109,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	e->kinds[f->kind]++;
 	if (e->policy) {
 		v = policy_eval(e->policy, &s->fl->bind, f);
+		if (__builtin_expect(v.action >= VERDICT_REJECT, 0) && e->inline_mode)
+			act(s, f, &v);
 		if (v.reason == REASON_RULE)
 			e->rule_hits[v.rule]++;
 		if (v.would != VERDICT_ALLOW && answer_is_old_news(v, f)) {
@@ -145,6 +160,8 @@ judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t a
 		f.ext = &app;
 	if (e->policy) {
 		v = policy_condition(e->policy, &s->fl->bind, c);
+		if (v.action == VERDICT_RESET && e->inline_mode)
+			s->fl->guard.flags |= GUARD_WANT_RESET;
 		if (v.would != VERDICT_ALLOW)
 			tell(s, EVENT_CONDITION, c, v, &f, note);
 		s->would_drop |= v.would >= VERDICT_REJECT;

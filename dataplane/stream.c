@@ -16,7 +16,9 @@
  */
 #include <string.h>
 
-#include "dataplane/engine_int.h"
+#include "dataplane/repair.h"
+
+#define RETAIN_FEW 8u /* cells as small as the segments; then large ones, which fill up */
 
 /* What a held segment needs to be judged, and inline to leave, later. */
 struct held {
@@ -26,12 +28,6 @@ struct held {
 	uint8_t link, port;
 	uint8_t pad[2];
 };
-
-static inline int32_t
-seq_diff(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b);
-}
 
 /* --- judged and not yet acknowledged -------------------------------------------- */
 
@@ -65,8 +61,8 @@ stream_retain(struct engine *e, struct tcp_dir *d, uint32_t seq, const uint8_t *
 		uint32_t n;
 
 		if (room == 0 || last->seq + last->len != seq) {
-			uint32_t want = len < CELL_M_SIZE - sizeof(struct cell)
-			    ? len : CELL_M_SIZE - (uint32_t)sizeof(struct cell);
+			const uint32_t most = CELL_M_SIZE - (uint32_t)sizeof(struct cell);
+			uint32_t want = len < most && d->n_retain < RETAIN_FEW ? len : most;
 			cell_id id;
 			struct cell *c;
 
@@ -116,9 +112,9 @@ retain_fits(const struct engine *e, const struct tcp_dir *d, uint32_t seq, uint3
 
 		len -= room < len ? room : len;
 	}
-	if (len <= CELL_P_SIZE - sizeof(struct cell))
+	if (d->n_retain < RETAIN_FEW && len <= CELL_P_SIZE - sizeof(struct cell))
 		left += c->n[CELL_P] - c->used[CELL_P];
-	if (len <= CELL_S_SIZE - sizeof(struct cell))
+	if (d->n_retain < RETAIN_FEW && len <= CELL_S_SIZE - sizeof(struct cell))
 		left += c->n[CELL_S] - c->used[CELL_S];
 	need = (len + most - 1) / most;
 	return d->n_retain + need <= RETAIN_MAX && need <= left;
@@ -139,12 +135,15 @@ next_bytes(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const u
 		*why = DROP_TCP_POOL_FULL;
 		return 0;
 	}
+	e->at = seq;
 	passed = feed_bytes(e, f, dir, p, len, why);
 	d = &f->dir[e->sink.dir]; /* the flow may have been turned round */
 	stream_retain(e, d, seq, p, passed);
 	d->nxt += passed;
 	if (passed < len)
 		d->flags |= DIR_BLOCKED;
+	if (__builtin_expect(e->inline_mode, 0))
+		part_advance(e, f, e->sink.dir, seq, passed < len);
 	return passed;
 }
 
@@ -176,6 +175,30 @@ retain_same(const struct engine *e, const struct tcp_dir *d, uint32_t seq, const
 	return true;
 }
 
+uint32_t
+stream_copy(const struct engine *e, const struct tcp_dir *d, uint32_t seq, uint8_t *to, uint32_t n)
+{
+	cell_id id = d->retain;
+	uint32_t done = 0;
+
+	if (id == CELL_NONE)
+		return 0;
+	do {
+		const struct cell *c;
+		uint32_t at, some;
+
+		id = cell_at(&e->cells, id)->next;
+		c = cell_at(&e->cells, id);
+		at = seq + done - c->seq;
+		if (at >= c->len)
+			continue;
+		some = c->len - at < n - done ? c->len - at : n - done;
+		memcpy(to + done, c->data + at, some);
+		done += some;
+	} while (done < n && id != d->retain);
+	return done;
+}
+
 void
 stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 {
@@ -183,8 +206,14 @@ stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 
 	if (seq_diff(ack, d->acked) <= 0)
 		return;
-	if (seq_diff(ack, d->nxt) > 0 && e->inline_mode)
-		return; /* acknowledges what never passed: not to be believed */
+	if (e->inline_mode) {
+		if (d->flags & DIR_FIN && ack == d->nxt + 1)
+			ack = d->nxt; /* and the FIN */
+		if (seq_diff(ack, f->guard.sent[dir]) > 0 || ack == d->acked)
+			return; /* acknowledges what never passed: not to be believed */
+		if (seq_diff(ack, f->guard.gacked[dir]) >= 0)
+			f->guard.flags &= (uint8_t) ~(GUARD_ACKED << dir);
+	}
 	d->acked = ack;
 	while (d->retain != CELL_NONE) {
 		const struct cell *c =
@@ -307,6 +336,30 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 
 /* --- one segment ----------------------------------------------------------------- */
 
+/*
+ * What becomes of a segment at seq whose first `passed` bytes may go, as soon as the PDUs
+ * that they are of are whole; skip of them are not needed any more.
+ */
+static struct seg_result
+as_far_as_sent(struct engine *e, struct flow *f, uint32_t seq, uint32_t len, uint32_t passed,
+    uint32_t skip, bool fresh, enum drop_reason why)
+{
+	unsigned dir = e->sink.dir;
+	int32_t n = seq_diff(f->guard.sent[dir], seq);
+	uint8_t fate = passed < len ? FATE_DROP : FATE_FORWARD;
+
+	if (!e->inline_mode || n >= (int32_t)passed)
+		return (struct seg_result){passed, skip, fate, (uint8_t)why};
+	if (n < (int32_t)skip)
+		n = (int32_t)skip;
+	if (fate == FATE_DROP)
+		return (struct seg_result){(uint32_t)n, skip, fate, (uint8_t)why};
+	part_hold(e, f, dir, fresh, n == (int32_t)skip);
+	if (n > (int32_t)skip)
+		return (struct seg_result){(uint32_t)n, skip, FATE_FORWARD, 0};
+	return (struct seg_result){0, 0, fresh ? FATE_HELD : FATE_CONSUMED, 0};
+}
+
 /* A segment without early bytes. */
 static struct seg_result
 old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const uint8_t *p,
@@ -324,6 +377,11 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 
 		e->st.retransmitted++;
 		e->note = "retransmission";
+		if (gone && len > 1 && f->guard.repair != CELL_NONE) {
+			inject_ack(
+			    e, f, dir ^ 1); /* perhaps bytes that only we have acknowledged */
+			return (struct seg_result){0, 0, FATE_CONSUMED, 0};
+		}
 		if (gone && e->inline_mode) /* a keep-alive: goes on, without its bytes */
 			return (struct seg_result){0, 0, FATE_FORWARD, 0};
 		if (e->inline_mode && seq_diff(d->acked, seq) > 0)
@@ -335,16 +393,14 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 				return r;
 		}
 		if (old == len)
-			return (struct seg_result){len, skip, FATE_FORWARD, 0};
+			return as_far_as_sent(e, f, seq, len, len, skip, false, DROP_NONE);
 	}
 	if (d->flags & DIR_BLOCKED) {
 		e->note = "behind a denied PDU";
 		return (struct seg_result){old, skip, FATE_DROP, DROP_TCP_BLOCKED};
 	}
 	passed = next_bytes(e, f, dir, seq + old, p + old, len - old, &why);
-	if (passed < len - old)
-		return (struct seg_result){old + passed, skip, FATE_DROP, (uint8_t)why};
-	return (struct seg_result){len, skip, FATE_FORWARD, 0};
+	return as_far_as_sent(e, f, seq, len, old + passed, skip, true, why);
 }
 
 /* Held segments that are in order now. */
@@ -383,10 +439,14 @@ drain(struct engine *e, struct flow *f)
 			    .link = h.link,
 			    .port = h.port,
 			};
+			const struct repair *rep = repair_of(e, f);
 			struct layers hl;
 
-			if (decode(&p, &hl) == DROP_NONE)
+			if (decode(&p, &hl) == DROP_NONE) {
+				if (rep)
+					hl.ack = repair_in(rep, s->dir ^ 1, hl.ack);
 				engine_release(e, &p, &hl, &r);
+			}
 		}
 		cell_put(&e->cells, id);
 	}
@@ -405,7 +465,7 @@ stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg 
 
 	if (__builtin_expect(!(d->flags & DIR_SEEN), 0)) {
 		d->flags |= DIR_SEEN;
-		d->nxt = d->acked = s->seq;
+		d->nxt = d->acked = f->guard.sent[dir] = s->seq;
 		if (f->flags & FLOW_MIDSTREAM)
 			d->flags |= DIR_DESYNC | DIR_A_MIDSTREAM;
 	}
@@ -414,9 +474,7 @@ stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg 
 		1)) {
 		uint32_t passed = next_bytes(e, f, dir, s->seq, s->p, s->len, &why);
 
-		if (__builtin_expect(passed == s->len, 1))
-			return (struct seg_result){passed, 0, FATE_FORWARD, 0};
-		return (struct seg_result){passed, 0, FATE_DROP, (uint8_t)why};
+		return as_far_as_sent(e, f, s->seq, s->len, passed, 0, true, why);
 	}
 	if (seq_diff(s->seq, d->nxt) > 0) {
 		if (d->flags & DIR_BLOCKED) {
@@ -491,6 +549,8 @@ stream_release(struct engine *e, struct flow *f)
 
 		while (d->ooo != CELL_NONE)
 			give_up(e, d, DROP_END_OF_INPUT);
+		part_give_up(e, f, dir, DROP_END_OF_INPUT);
 		retain_clear(e, d);
 	}
+	repair_release(e, f);
 }

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "dataplane/engine_int.h"
+#include "dataplane/repair.h"
 
 /* --- flows ----------------------------------------------------------------------------- */
 
@@ -110,6 +110,7 @@ restart(struct engine *e, struct flow *f)
 	stream_release(e, f);
 	feed_release(e, f);
 	memset(f->dir, 0, sizeof(f->dir));
+	memset(&f->guard, 0, sizeof(f->guard));
 	memset(f->dstate, 0, sizeof(f->dstate));
 	f->dis = FLOW_DIS_ASKING;
 	f->variant = 0;
@@ -117,7 +118,9 @@ restart(struct engine *e, struct flow *f)
 	f->flags &= (uint8_t)~(FLOW_MIDSTREAM | FLOW_TOLD | FLOW_REOPEN);
 }
 
-/* Window scale of a SYN (RFC 7323 2.2), 0 when absent. */
+/* Window scale of a SYN (RFC 7323 2.2); NO_SCALE when absent. */
+#define NO_SCALE 0xff
+
 static uint8_t
 window_scale(const struct pkt *p, const struct layers *l)
 {
@@ -125,7 +128,7 @@ window_scale(const struct pkt *p, const struct layers *l)
 	struct cur c;
 
 	if (l->pay_off < from || l->pay_off > p->caplen)
-		return 0;
+		return NO_SCALE;
 	c = cur_make(p->bytes + from, l->pay_off - from);
 	while (cur_left(&c) > 0) {
 		uint8_t kind = cur_u8(&c), len;
@@ -138,13 +141,13 @@ window_scale(const struct pkt *p, const struct layers *l)
 		if (kind == 3 && len == 3) {
 			uint8_t shift = cur_u8(&c);
 
-			return cur_ok(&c) && shift <= 14 ? shift : 0;
+			return !cur_ok(&c) ? NO_SCALE : shift <= 14 ? shift : 14;
 		}
 		if (len < 2)
 			break;
 		cur_skip(&c, len - 2u);
 	}
-	return 0;
+	return NO_SCALE;
 }
 
 /*
@@ -180,7 +183,7 @@ on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, cons
 		f->isn = f->reopen_isn;
 		restart(e, f);
 		o->flags |= DIR_SEEN;
-		o->nxt = o->acked = f->isn + 1;
+		o->nxt = o->acked = f->guard.sent[DIR_TO_SERVER] = f->isn + 1;
 	} else if ((d->flags & DIR_SEEN) && !(guard && answer && f->state == FLOW_OPENING)) {
 		return; /* repeated */
 	}
@@ -188,9 +191,18 @@ on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, cons
 	    (dir == DIR_TO_SERVER || !(o->flags & DIR_SEEN) || l->ack != o->nxt))
 		return; /* does not answer this SYN */
 	d->flags |= DIR_SEEN;
-	d->nxt = d->acked = l->seq + 1;
+	d->nxt = d->acked = f->guard.sent[dir] = l->seq + 1;
 	d->wscale = window_scale(p, l);
 	d->win = l->tcp_win;
+	if (d->wscale == NO_SCALE) { /* it is used when both offer it, else by nobody */
+		d->wscale = 0;
+		if (answer)
+			o->wscale = 0;
+		else
+			f->guard.flags |= GUARD_NO_SCALE;
+	} else if (answer && f->guard.flags & GUARD_NO_SCALE) {
+		d->wscale = 0;
+	}
 	if (answer)
 		f->state = FLOW_OPEN;
 	else if (dir == DIR_TO_SERVER)
@@ -255,13 +267,94 @@ engine_may_enter(struct engine *e, struct pkt *p, const struct layers *l, struct
 	return why == DROP_NONE;
 }
 
+/* What frames of ours in this direction will need: timestamps, size, headers. */
+static void
+take_note(
+    struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, const struct layers *l)
+{
+	static const uint8_t usual[4] = {1, 1, 8, 10}; /* RFC 7323 appendix A */
+	struct flow_guard *g = &f->guard;
+	struct repair *r = repair_of(e, f);
+	const uint8_t *o = p->bytes + l->l4_off + 20;
+	uint32_t n = l->pay_off - l->l4_off - 20u, at = 2;
+
+	if (l->pay_len > g->big[dir])
+		g->big[dir] = (uint16_t)(l->pay_len < SEGMENT_MOST ? l->pay_len : SEGMENT_MOST);
+	if (n >= 12 && (memcmp(o, usual, 4) == 0 || (at = inline_option(o, n, 8)) + 10 <= n)) {
+		uint32_t val = get_be32(o + at + 2);
+
+		if (!(g->flags & GUARD_TS) || seq_diff(val, g->ts[dir]) > 0)
+			g->ts[dir] = val;
+		if (!(g->flags & GUARD_TS))
+			g->ts[dir ^ 1] = get_be32(o + at + 6);
+		g->flags |= GUARD_TS;
+	}
+	if (r)
+		(void)tmpl_make(&r->tmpl[dir], p, l, false);
+}
+
+/* The acknowledgement of a side as the other one counts, and what follows from it. */
+static void
+translate(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, struct layers *l)
+{
+	const struct repair *r = repair_of(e, f);
+	uint32_t raw = l->ack, edge = repair_out(r, dir ^ 1, f->guard.sent[dir ^ 1]);
+
+	l->ack = repair_in(r, dir ^ 1, raw);
+	if (seq_diff(raw, edge) > 1)
+		return; /* of what never left */
+	if (dir == DIR_TO_SERVER && l->pay_len == 0 &&
+	    inline_option(p->bytes + l->l4_off + 20, l->pay_off - l->l4_off - 20u, 5) <
+		l->pay_off - l->l4_off - 20u)
+		refusal_asked(e, f, raw);
+	repair_acked(e, f, dir ^ 1, raw);
+}
+
+/* Does a FIN stand behind bytes that have not left?  Then it may not either. */
+static bool
+fin_too_early(const struct engine *e, const struct flow *f, unsigned dir, const struct layers *l)
+{
+	return l->tcp_flags & TCP_FIN && f->dir[dir].flags & DIR_SEEN &&
+	       (f->guard.repair != CELL_NONE || part_holds(e, f, dir)) &&
+	       l->seq + l->pay_len != f->guard.sent[dir];
+}
+
+/* A guard's, when the segment was judged: p leaves, waits or ends; frames of ours. */
+static void
+settle(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const struct layers *l,
+    struct seg_result *r, bool acked)
+{
+	if (r->fate == FATE_FORWARD && r->keep == l->pay_len && fin_too_early(e, f, dir, l)) {
+		e->note = "FIN in front of bytes that wait";
+		*r = (struct seg_result){0, 0, FATE_DROP, DROP_TCP_WAITS};
+	} else if (l->tcp_flags & TCP_FIN && dir == DIR_TO_CLIENT && f->guard.repair != CELL_NONE) {
+		refusal_place(e, f, f->guard.sent[dir], UINT16_MAX); /* now or never */
+	}
+	engine_settle(e, p, l, r);
+	part_acknowledge(e, f, dir, true);
+	if (acked && (p->fate == FATE_HELD || p->fate == FATE_CONSUMED))
+		inject_ack(e, f, dir); /* what it acknowledged has to arrive */
+	if (f->guard.flags & GUARD_WANT_RESET) {
+		if (p->fate == FATE_FORWARD && r->keep > r->skip) {
+			inject_copy(e, p); /* the PDUs in front of it */
+			p->fate = FATE_CONSUMED;
+		} else if (p->fate == FATE_FORWARD) {
+			engine_drop(p, DROP_POLICY_PDU);
+		}
+		inject_reset(e, f);
+	}
+	e->at_hand = NULL;
+}
+
 /* Every other packet of TCP. */
 void
 engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
     struct flow *f)
 {
 	struct seg_result r = {0, 0, FATE_FORWARD, 0};
+	struct layers in;
 	unsigned dir;
+	uint32_t acked;
 
 	if (__builtin_expect(f != NULL && engine_stale(e, f), 0) &&
 	    !engine_rebind(e, f, engine_direction(f, k), p, l))
@@ -283,8 +376,26 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	dir = engine_direction(f, k);
 	f->last_tick = e->flows.now_tick;
 	engine_aim(e, f, dir, l);
-	if (__builtin_expect(e->inline_mode, 0) && !engine_may_enter(e, p, l, f, dir))
-		return;
+	if (__builtin_expect(e->inline_mode, 0)) {
+		f->guard.flags &= (uint8_t)~GUARD_WANT_RESET;
+		if (!engine_may_enter(e, p, l, f, dir))
+			return;
+		if (f->guard.flags & GUARD_RESET && !(l->tcp_flags & TCP_SYN)) {
+			inject_reply(e, f, dir, p, l);
+			return;
+		}
+		if (!(l->tcp_flags & TCP_SYN))
+			take_note(e, f, dir, p, l);
+		e->at_hand = p;
+		e->at_hand_l = l;
+		e->at_hand_dir = dir;
+		if (f->guard.repair != CELL_NONE &&
+		    (l->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK) {
+			in = *l;
+			translate(e, f, dir, p, &in);
+			l = e->at_hand_l = e->sink.l = &in;
+		}
+	}
 	if (__builtin_expect(l->tcp_flags & TCP_SYN, 0)) {
 		on_syn(e, f, dir, p, l);
 	} else {
@@ -295,13 +406,16 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		    reopened_by_data(f, dir, l)) {
 			restart(e, f);
 			f->dir[dir].flags |= DIR_SEEN;
-			f->dir[dir].nxt = f->dir[dir].acked = l->seq;
+			f->dir[dir].nxt = f->dir[dir].acked = f->guard.sent[dir] = l->seq;
 			f->state = FLOW_OPEN;
 		}
 	}
+	acked = f->dir[dir ^ 1].acked;
 	if (l->tcp_flags & TCP_ACK && f->dir[dir ^ 1].flags & DIR_SEEN) {
 		stream_acked(e, f, dir ^ 1, l->ack);
 		dir = e->sink.dir; /* what was held may have turned the flow round */
+		if (e->inline_mode)
+			part_acknowledge(e, f, dir ^ 1, false);
 	}
 	/* RFC 9293 3.10.7: text of a RST is not of the stream.  Data in a SYN is taken
 	 * by some servers only (RFC 7413): inline it comes again behind the handshake. */
@@ -321,7 +435,9 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 			/* The rest was on the wire but not in the capture. */
 			e->note = "capture cut the packet";
 	}
-	if (__builtin_expect(r.fate != FATE_FORWARD || e->inline_mode, 0))
+	if (e->inline_mode)
+		settle(e, f, dir, p, l, &r, f->dir[dir ^ 1].acked != acked);
+	else if (__builtin_expect(r.fate != FATE_FORWARD, 0))
 		engine_settle(e, p, l, &r);
 	if (__builtin_expect(l->tcp_flags & (TCP_FIN | TCP_RST), 0) && p->fate == FATE_FORWARD)
 		on_end(e, f, dir, l);

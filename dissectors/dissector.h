@@ -251,6 +251,11 @@ struct dissector {
 	 */
 	size_t (*refuse)(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t size);
 	/*
+	 * Answers that must come in front of a refusal, because nothing but their order says
+	 * which request they answer.  NULL: none, there are transaction ids.  Pure.
+	 */
+	unsigned (*unanswered)(const void *state, uint8_t variant);
+	/*
 	 * After a refusal the two ends number their messages differently.  Called inline for
 	 * each whole PDU that goes on, in flows with a refusal behind them: what of it must
 	 * leave otherwise; how many patches, at most DIS_PATCHES.  NULL: the protocol does not number.

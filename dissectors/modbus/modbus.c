@@ -327,6 +327,15 @@ modbus_refuse(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t 
 	return MBAP_LEN + 3;
 }
 
+/* A serial frame says nothing of the request it answers. */
+static unsigned
+modbus_unanswered(const void *state, uint8_t variant)
+{
+	const struct pair *st = state;
+
+	return variant == VARIANT_RTU ? (unsigned)__builtin_popcount(st->open) : 0;
+}
+
 /* --- schema --------------------------------------------------------------------------------- */
 
 static const struct dis_space spaces[] = {
@@ -411,16 +420,17 @@ static const struct dis_schema schema = {
 static const uint16_t ports[] = {502, 0};
 
 const struct dissector dissector_modbus = {
-	.name = "modbus",
-	.spec = "MODBUS Application Protocol V1.1b3; Messaging on TCP/IP V1.0b; Serial Line V1.02",
-	.ports = ports,
-	.max_pdu = MBAP_LEN + MBAP_COUNT_UMAS,
-	.state_size = sizeof(struct pair),
-	.datagrams = true,
-	.schema = &schema,
-	.probe = modbus_probe,
-	.frame = modbus_frame,
-	.pdu = modbus_pdu,
-	.gap = modbus_gap,
-	.refuse = modbus_refuse,
+    .name = "modbus",
+    .spec = "MODBUS Application Protocol V1.1b3; Messaging on TCP/IP V1.0b; Serial Line V1.02",
+    .ports = ports,
+    .max_pdu = MBAP_LEN + MBAP_COUNT_UMAS,
+    .state_size = sizeof(struct pair),
+    .datagrams = true,
+    .schema = &schema,
+    .probe = modbus_probe,
+    .frame = modbus_frame,
+    .pdu = modbus_pdu,
+    .gap = modbus_gap,
+    .refuse = modbus_refuse,
+    .unanswered = modbus_unanswered,
 };
