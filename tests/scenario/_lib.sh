@@ -36,7 +36,7 @@ P=il$$             # of all names outside our namespaces
 
 # node  number of its addresses  MAC (vendors' prefixes are real, devices are not)
 declare -A IP IP6 MAC
-NODES="a:2:02:00:00:00:0a:02 b:102:02:00:00:00:0b:02 hmi:5:00:1b:1b:aa:bb:01 eng:9:00:1b:1b:aa:bb:09
+NODES="a:2:02:00:00:00:0a:02 b:202:02:00:00:00:0b:02 hmi:5:00:1b:1b:aa:bb:01 eng:9:00:1b:1b:aa:bb:09
 	mes:20:00:50:56:aa:bb:20 plc1:130:00:80:f4:aa:bb:30 plc2:131:00:1b:1b:aa:bb:31"
 for _node in $NODES; do
 	IFS=: read -r _name _n _mac <<<"$_node"
@@ -243,17 +243,21 @@ lib_bridge() {
 
 forwards() { on a ping -qnc 1 -W 1 "${IP[b]}"; }
 
-guard_ready() { (in_ns g "$INTERLOCK" ctl --socket "$GUARD_CTL" status); }
+guard_ready() { tail -n +"$1" "$GUARD_DIR/log" | grep -q 'guard: in force'; }
 
-# guard_start ARGS: the guard in g, its files in $GUARD_DIR; its log is $GUARD_DIR/log
+# guard_start ARGS: the guard in g.  Its files are in $GUARD_DIR: log (of all starts), eve.json,
+# journal/, ctl, state/.  Its key is $GUARD_DIR/key.
 guard_start() {
+	local lines
 	GUARD_DIR=$TMP/guard GUARD_CTL=$TMP/guard/ctl
 	mkdir -p "$GUARD_DIR"
-	# shellcheck disable=SC2094 # one log for all starts of this test
-	(in_ns g "$INTERLOCK" guard --outside xdp:outside --inside xdp:inside --ctl "$GUARD_CTL" \
-		--state-dir "$GUARD_DIR" "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
+	[ -e "$GUARD_DIR/key" ] || "$INTERLOCK" key new "$GUARD_DIR/key" >/dev/null || return 1
+	touch "$GUARD_DIR/log"
+	lines=$(wc -l <"$GUARD_DIR/log")
+	(in_ns g "$INTERLOCK" guard --outside xdp:outside --inside xdp:inside --ctl "$GUARD_CTL" --state "$GUARD_DIR/state" \
+		--eve "$GUARD_DIR/eve.json" --journal "$GUARD_DIR/journal" --key "$GUARD_DIR/key" "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
 	DUT_PID=$!
-	wait_for 20 guard_ready && return
+	wait_for 20 guard_ready $((lines + 1)) && return
 	echo "the guard does not get ready:" >&2
 	tail -n 20 "$GUARD_DIR/log" >&2
 	return 1
@@ -283,6 +287,40 @@ dut_stop() {
 		;;
 	esac
 	DUT=''
+}
+
+# --- peers ----------------------------------------------------------------------------------------
+
+# The libmodbus programs of tests/scenario/peers, as $TMP/mb_server and $TMP/mb_client
+need_libmodbus() {
+	need gcc pkg-config
+	pkg-config --exists libmodbus || skip "no libmodbus"
+	local name
+	for name in mb_server mb_client; do
+		# shellcheck disable=SC2046 # flags
+		gcc -std=c17 -D_GNU_SOURCE -O2 -Wall -Wextra -Wconversion -Wshadow -Werror -o "$TMP/$name" \
+			"$ROOT/tests/scenario/peers/$name.c" $(pkg-config --cflags --libs libmodbus) || exit 1
+	done
+}
+
+# The stacks that come from npm, as tests/record/package-lock.json pins them: once per build folder and
+# lock file.  NODE_PATH then finds them.
+need_npm() {
+	local at lock=$ROOT/tests/record/package-lock.json node_home
+	need node npm g++
+	at=$ROOT/$B/npm/$(sha256sum "$lock" | cut -c 1-16)
+	export NODE_PATH=$at/node_modules
+	[ ! -e "$at/done" ] || return 0
+	node_home=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
+	[ -e "$node_home/include/node/node.h" ] || skip "no headers of node, node-snap7 is compiled with them"
+	mkdir -p "$at"
+	cp "${lock%/*}/package.json" "$lock" "$at"
+	(
+		cd "$at" && timeout 240 npm ci --no-audit --no-fund --ignore-scripts --loglevel=error &&
+			cd node_modules/node-snap7 && # of all packages the only one that compiles something
+			node "$(npm root -g)/npm/node_modules/node-gyp/bin/node-gyp.js" rebuild --nodedir="$node_home"
+	) >"$at/log" 2>&1 || skip "npm: $(grep -m 1 -i error "$at/log")"
+	touch "$at/done"
 }
 
 # --- cases ------------------------------------------------------------------------------------------
