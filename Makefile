@@ -163,6 +163,8 @@ bench: $(BENCHBIN)			## build and run the benchmarks
 	@sed -n 's/^model name.*: //p' /proc/cpuinfo | uniq -c; uname -sr; $(CC) --version | head -n 1
 	@echo "$(OPT) $(HARD)"
 	@bad=0; for t in $^; do echo "== $$t"; $$t || bad=1; done; exit $$bad
+bench-guard: $B/interlock $B/tests/tools/rtt	## round trips through the guard beside a bridge (root)
+	@B=$B bash tests/bench/guard.sh
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 	@B=$B CC=$(CC) bash mk/lint.sh
 minimal:				## build without any optional library
@@ -202,6 +204,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan model work work-program corpus bench lint minimal \
+.PHONY: all deps demo test test-programs unit asan model work work-program corpus bench bench-guard lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

@@ -130,7 +130,8 @@ run(modbus_t *ctx, const char *name, const long *v, int n)
 	if (strcmp(name, "w22") == 0)
 		return modbus_mask_write_register(ctx, a, out[1], out[2]);
 	if (strcmp(name, "rw23") == 0)
-		return modbus_write_and_read_registers(ctx, (int)v[2], n - 3, out + 3, a, count, words);
+		return modbus_write_and_read_registers(
+		    ctx, (int)v[2], n - 3, out + 3, a, count, words);
 	fprintf(stderr, "mb_client: no step %s\n", name);
 	exit(2);
 }
