@@ -140,7 +140,8 @@ next_bytes(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const u
 	d = &f->dir[e->sink.dir]; /* the flow may have been turned round */
 	stream_retain(e, d, seq, p, passed);
 	d->nxt += passed;
-	if (passed < len)
+	/* Where no boundary is known yet nothing was denied: the next try may begin at one. */
+	if (passed < len && !(d->flags & DIR_DESYNC))
 		d->flags |= DIR_BLOCKED;
 	if (__builtin_expect(e->inline_mode, 0))
 		part_advance(e, f, e->sink.dir, seq, passed < len);
