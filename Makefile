@@ -111,7 +111,8 @@ BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
 UNITBIN := $(UNIT:%=$B/tests/unit/%_test)
 MODELBIN := $(MODEL:%=$B/tests/model/%)
 BENCHBIN := $(BENCH:%=$B/bench/%)
-TOOLBIN := $(patsubst %.c,$B/%,$(filter-out $(FEATURE_SKIP),$(wildcard tests/tools/*.c)))
+TOOLBIN := $(patsubst %.c,$B/%,$(filter-out $(FEATURE_SKIP),$(wildcard tests/tools/*.c))) \
+           $B/tests/evasion/evade $B/tests/evasion/engine
 LINK = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter tests/%.c %.o,$^) \
        $B/libinterlock.a $(LDLIBS)
 
@@ -128,6 +129,12 @@ $B/bench/%: tests/bench/%.c $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK)
 $B/tests/tools/%: tests/tools/%.c $B/libinterlock.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(LINK)
+$B/tests/evasion/evade: $(filter-out %/engine.c,$(wildcard tests/evasion/*.c)) tests/evasion/evade.h
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
+$B/tests/evasion/engine: tests/evasion/engine.c $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK)
 -include $(addsuffix .d,$(UNITBIN) $(MODELBIN) $(EBPFBIN) $(BENCHBIN) $(TOOLBIN)) $B/tests/ebpf/kit.d $(MODELOBJ:.o=.d)
@@ -165,6 +172,8 @@ bench: $(BENCHBIN)			## build and run the benchmarks
 	@bad=0; for t in $^; do echo "== $$t"; $$t || bad=1; done; exit $$bad
 bench-guard: $B/interlock $B/tests/tools/rtt	## round trips through the guard beside a bridge (root)
 	@B=$B bash tests/bench/guard.sh
+evasion: $B/interlock $B/tests/evasion/evade $B/tests/evasion/engine	## attack DUT=guard|engine|nft|bridge|none or IFACES=, print a scoreboard
+	@B=$B bash tests/evasion/run.sh
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 	@B=$B CC=$(CC) bash mk/lint.sh
 minimal:				## build without any optional library
@@ -204,6 +213,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan model work work-program corpus bench bench-guard lint minimal \
+.PHONY: all deps demo test test-programs unit asan model work work-program corpus bench bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Plays the evasion suite against a device and prints its scoreboard; docs/EVASION.md tells more.
+#
+#   DUT=guard|engine|nft|bridge|none   the device, in a namespace of its own (default: guard)
+#   IFACES=OUT,IN    or a device of yours between two interfaces of this machine; NETNS:IFACE too
+#   OTHERWISE=drop|reject|reset        what the guard's policy does (default: drop)
+#   ONLY=TEXT        cases with that in their name
+#
+# Exit status 0: every case passed; 1: not; 2: could not be run; 77: needs root or namespaces.
+DEVICE=${DUT:-guard}
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/scenario/_lib.sh
+. "$HERE/../scenario/_lib.sh"
+
+IFACES=${IFACES:-} OTHERWISE=${OTHERWISE:-drop}
+EVADE=$ROOT/$B/tests/evasion/evade
+[[ $B = /* ]] && EVADE=$B/tests/evasion/evade
+ENGINE=${EVADE%evade}engine
+OPEN=${EVADE%evade}open.tsv
+CASES=$HERE/cases
+BACK=()
+
+put_back() { # interfaces of the user, as they were
+	local cmd
+	for cmd in "${BACK[@]}"; do eval "$cmd" 2>/dev/null; done
+	BACK=()
+}
+
+# The attacker's kernel has no address and says nothing; the victim's takes what comes.
+ends_ready() { # NETNS IFACE NETNS IFACE
+	ip -n "$1" addr flush dev "$2"
+	nsenter --net="/run/netns/$1" sysctl -qw "net.ipv6.conf.$2.disable_ipv6=1"
+	nsenter --net="/run/netns/$3" sysctl -qw net.ipv4.tcp_fastopen=0x603 net.core.somaxconn=4096 \
+		net.ipv4.tcp_syncookies=0 net.ipv4.tcp_max_syn_backlog=4096
+}
+
+play() { # ARGS: of evade; ports that an earlier run has not used
+	PORTS=$((${PORTS:-12384} + 4000))
+	timeout -k 5 300 "$EVADE" --attacker "$A" --victim "$V" --ports $PORTS ${ONLY:+--only "$ONLY"} "$@" "$CASES"
+}
+
+# Nothing in between: a cable of its own.  There is no way round it either.
+dut_none() {
+	ip -n "$P-b" addr flush dev b0
+	ip -n "$P-a" link add a1 type veth peer name b1 netns "$P-b" &&
+		ip -n "$P-a" link set a1 addrgenmode none up &&
+		ip -n "$P-b" addr add 10.1.2.102/24 dev b1 &&
+		ip -n "$P-b" addr add fd00:12::102/64 dev b1 nodad &&
+		ip -n "$P-b" link set b1 up && (in_ns b ethtool -K b1 tx off >/dev/null) || return 1
+	A=$P-a:a1 V=$P-b:b1 DOOR=''
+	ends_ready "$P-a" a1 "$P-b" b1
+}
+
+dut_policy() {
+	sed "s/otherwise: drop\$/otherwise: $OTHERWISE/" "$HERE/guard.yaml" >"$TMP/guard.yaml"
+}
+
+device_up() {
+	case $DEVICE in
+	bridge) lib_bridge && DUT=bridge ;;
+	nft) need nft && lib_bridge && DUT=bridge && (in_ns g nft -f "$HERE/bridge.nft") ;;
+	none) dut_none ;;
+	engine)
+		dut_policy
+		bg g "$TMP/engine.log" "$ENGINE" outside inside "$TMP/guard.yaml"
+		DUT=guard DUT_PID=$PID
+		ip -n "$P-b" neigh replace fd00:12::42 lladdr "${MAC[a]}" dev b0
+		wait_for 10 grep -q ready "$TMP/engine.log"
+		;;
+	guard) dut_policy && dut guard -p "$TMP/guard.yaml" ;;
+	*) echo "DUT=$DEVICE?" >&2 && return 1 ;;
+	esac
+}
+
+# Interfaces of the user: NETNS:IFACE stays where it is, IFACE is moved into a namespace of ours.
+take_iface() { # WHICH NAME; says NETNS IFACE
+	local which=$1 ns if
+	case $2 in
+	*:*) ns=${2%%:*} if=${2#*:} ;;
+	*)
+		ns=$P-u$which if=$2
+		ip netns add "$ns" && ip link set "$if" netns "$ns" || return 1
+		BACK+=("ip -n $ns link set $if netns 1" "ip link set $if up")
+		;;
+	esac
+	ip -n "$ns" link set "$if" up || return 1
+	if [ "$which" = in ]; then
+		ip -n "$ns" addr add 10.1.2.102/24 dev "$if" && ip -n "$ns" addr add fd00:12::102/64 dev "$if" nodad || return 1
+		BACK=("ip -n $ns addr del 10.1.2.102/24 dev $if" "ip -n $ns addr del fd00:12::102/64 dev $if" "${BACK[@]}")
+	fi
+	TAKEN=$ns:$if
+}
+
+[ -x "$EVADE" ] || { echo "$EVADE is not built: make evasion" >&2; exit 2; }
+need_root
+topo_up || exit 2
+ends_ready "$P-a" a0 "$P-b" b0
+A=$P-a:a0 V=$P-b:b0 DOOR=$P-g:inside
+
+# What each trick does to the victim when nothing is in between; once for this list of cases.
+if [ "$DEVICE" = bridge ] || [ -n "${ONLY:-}" ] || [ ! "$OPEN" -nt "$CASES" ] || [ ! "$OPEN" -nt "$EVADE" ]; then
+	lib_bridge && DUT=bridge
+	[ "$DEVICE" = bridge ] && [ -z "${QUIET:-}" ] && echo "does it work on the victim, through an open bridge?"
+	play --open --door "$DOOR" --results "$TMP/open.tsv" >"$TMP/open.log" 2>&1
+	status=$?
+	if [ "$DEVICE" = bridge ] || [ $status != 0 ]; then cat "$TMP/open.log"; fi
+	[ $status = 0 ] || exit $status
+	cp "$TMP/open.tsv" "$OPEN.$$" && mv "$OPEN.$$" "$OPEN"
+	if [ "$DEVICE" != bridge ]; then dut_stop; fi
+fi
+
+if [ -n "$IFACES" ]; then
+	trap 'put_back; lib_down' EXIT
+	take_iface out "${IFACES%,*}" || exit 2
+	A=$TAKEN
+	take_iface in "${IFACES#*,}" || exit 2
+	V=$TAKEN
+	ends_ready "${A%%:*}" "${A#*:}" "${V%%:*}" "${V#*:}"
+	echo "device between $A and $V"
+	play --known "$OPEN"
+	exit
+fi
+
+if [ "$DEVICE" = bridge ]; then
+	echo
+	echo "and as a device under test:"
+else
+	device_up || { cat "$TMP/engine.log" 2>/dev/null; echo "the device does not start" >&2; exit 2; }
+	echo "device: $DEVICE$([[ $DEVICE = guard || $DEVICE = engine ]] && echo ", otherwise: $OTHERWISE")"
+fi
+play ${DOOR:+--door "$DOOR"} --known "$OPEN"
+status=$?
+if [ -n "${VERBOSE:-}" ] && [ "$DEVICE" = engine ]; then dut_stop; cat "$TMP/engine.log"; fi
+exit $status
