@@ -102,7 +102,9 @@ struct flow_guard {
 	uint16_t big[2];    /* longest payload of one segment of each side: the path takes that */
 	uint32_t part_tick; /* since when the oldest of them waits */
 	uint8_t flags;	    /* enum guard_flags */
-	uint8_t pad[23];
+	uint8_t pad[7];
+	uint64_t meter; /* policy_eval_rate(); in watch as well */
+	uint8_t pad2[8];
 };
 
 struct flow {

@@ -109,6 +109,9 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	e->kinds[f->kind]++;
 	if (e->policy) {
 		v = policy_eval(e->policy, &s->fl->bind, f);
+		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0))
+			v = policy_eval_rate(
+			    e->policy, &s->fl->bind, f, v, &s->fl->guard.meter, s->ts_ns);
 		if (__builtin_expect(v.action >= VERDICT_REJECT, 0) && e->inline_mode)
 			act(s, f, &v);
 		if (v.reason == REASON_RULE)

@@ -282,6 +282,8 @@ policy_bind(const struct policy *p, const struct net_tuple *t, struct policy_bin
 		out->flags = p->conduits[c].flags;
 		if (out->blocks & p->conduits[c].rejects)
 			out->flags |= BIND_REJECT;
+		if (out->blocks & p->conduits[c].rates)
+			out->flags |= BIND_RATE;
 		if (out->blocks)
 			out->flags |= BIND_PORT_OK;
 		else if (p->rs->conduits[c].apps.n && !registered_port(t->dport))

@@ -151,8 +151,9 @@ check_maxima(struct check *k, const struct ynode *n, const char *who, struct blo
 			fields[m++] = (struct field){sc->keys[i].name, FIELD_MAY};
 		}
 	fields[m] = (struct field){"over", FIELD_MAY};
-	fields[m + 1] = (struct field){"pending", FIELD_LATER};
-	fields[m + 2] = (struct field){"rate", FIELD_LATER};
+	fields[m + 1] = (struct field){"rate", FIELD_MAY};
+	fields[m + 2] =
+	    (struct field){"pending", FIELD_LATER}; /* where the schema has no such key */
 	snprintf(where, sizeof(where), "%s: limits", who);
 	if (!check_map(k, n, where, fields, m + 3, v, NULL, NULL))
 		return;
@@ -160,6 +161,8 @@ check_maxima(struct check *k, const struct ynode *n, const char *who, struct blo
 		if (v[i] && check_size(k, where, keys[i], v[i], &max))
 			vec_push(k->keep, &b->limits,
 			    ((struct maximum){keys[i], max, place_of(v[i])}));
+	if (v[m + 1])
+		check_rate(k, v[m + 1], where, &b->rate);
 	if (v[m])
 		check_action(k, v[m], where, 1u << VERDICT_ALERT | 1u << VERDICT_DROP |
 		    1u << VERDICT_REJECT | 1u << VERDICT_RESET, &b->over);
@@ -200,7 +203,7 @@ enum { B_PORTS, B_ALLOW, B_DENY, B_LIMITS, B_ENCRYPTED, B_MIDSTREAM, B_OWN };
 static unsigned
 block_fields(const struct dis_schema *sc, unsigned n_options, struct field *f)
 {
-	bool floor = false, limits = schema_has(sc, KEY_LIMIT, SPACE_NONE);
+	bool floor = false;
 	unsigned m = B_OWN + n_options, seen;
 
 	for (unsigned i = 0; i < sc->n_keys; i++) {
@@ -217,7 +220,7 @@ block_fields(const struct dis_schema *sc, unsigned n_options, struct field *f)
 	f[B_PORTS] = (struct field){"ports", FIELD_MAY};
 	f[B_ALLOW] = (struct field){"allow", FIELD_MAY};
 	f[B_DENY] = (struct field){"deny", FIELD_MAY};
-	f[B_LIMITS] = (struct field){"limits", limits ? FIELD_MAY : FIELD_LATER};
+	f[B_LIMITS] = (struct field){"limits", FIELD_MAY};
 	f[B_ENCRYPTED] = (struct field){"encrypted", schema_encrypts(sc) ? FIELD_MAY : FIELD_LATER};
 	f[B_MIDSTREAM] = (struct field){"midstream", floor ? FIELD_MAY : FIELD_LATER};
 	for (unsigned i = 0; i < n_options; i++)

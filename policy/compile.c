@@ -369,8 +369,8 @@ may_reject(const struct conduit *c, const struct block *b)
 {
 	if (!b->dis->refuse)
 		return false;
-	if (c->mode == MODE_ENFORCE &&
-	    (c->otherwise == VERDICT_REJECT || (b->limits.n && b->over == VERDICT_REJECT)))
+	if (c->mode == MODE_ENFORCE && (c->otherwise == VERDICT_REJECT ||
+					   ((b->limits.n || b->rate) && b->over == VERDICT_REJECT)))
 		return true;
 	for (uint32_t i = 0; i < b->deny.n; i++) {
 		const struct rule *r = b->deny.v[i];
@@ -403,9 +403,12 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 		conduits[i].otherwise = cd->otherwise;
 		memcpy(conduits[i].cond, cd->cond, sizeof(conduits[i].cond));
 		conduits[i].flags = cd->strict ? BIND_STRICT : 0;
-		for (uint32_t b = 0; b < cd->n_blocks; b++)
+		for (uint32_t b = 0; b < cd->n_blocks; b++) {
 			if (may_reject(cd, &cd->blocks[b]))
 				conduits[i].rejects |= (uint8_t)(1u << b);
+			if (cd->blocks[b].rate)
+				conduits[i].rates |= (uint8_t)(1u << b);
+		}
 		for (uint32_t b = 0; b < cd->n_blocks && !k.too_big; b++)
 			block_of[i * p->n_protos + cd->blocks[b].proto] = compile_block(&k, cd, b);
 		arena_reset(k.a);

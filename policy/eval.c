@@ -591,6 +591,44 @@ policy_eval(const struct policy *p, const struct policy_bind *b, const struct fa
 	return eval_rules(p, b, blk, class, f);
 }
 
+#define SECOND_NS UINT64_C(1000000000)
+
+/*
+ * Generic cell rate algorithm (ITU-T I.371 A): *meter is when the bucket will be empty.  It is never
+ * more than the bucket holds ahead of now; when it is, the clock was set back.
+ */
+static bool
+meter_add(uint64_t *meter, uint32_t rate, uint64_t now_ns)
+{
+	uint64_t cell = SECOND_NS / rate, at = *meter;
+
+	if (at < now_ns || at > now_ns + SECOND_NS)
+		at = now_ns;
+	if (at - now_ns + cell > SECOND_NS)
+		return false;
+	*meter = at + cell;
+	return true;
+}
+
+struct verdict
+policy_eval_rate(const struct policy *p, const struct policy_bind *b, const struct fact *f,
+    struct verdict v, uint64_t *meter, uint64_t now_ns)
+{
+	const struct tb_block *blk;
+	struct outcome o = {0};
+	uint32_t off;
+
+	if (b->conduit >= p->n_conduits || f->proto >= p->n_protos || f->kind != FACT_REQUEST)
+		return v;
+	off = p->block_of[b->conduit * p->n_protos + f->proto];
+	blk = (const struct tb_block *)(p->w + off);
+	if (off == 0 || !(blk->port_bit & b->blocks) || blk->rate == 0 ||
+	    meter_add(meter, blk->rate, now_ns))
+		return v;
+	outcome_add(&o, (uint32_t)f->proto << 16 | TB_KEY_RATE, blk->over);
+	return with_outcome(p, &o, v);
+}
+
 bool
 policy_serves(const struct policy *p, const struct policy_bind *b, uint8_t proto)
 {

@@ -273,7 +273,8 @@ lint_undone(struct lint *l, const struct rule *r)
 static bool
 asks_to_reject(const struct conduit *c, const struct block *b)
 {
-	bool asks = c->otherwise == VERDICT_REJECT || (b->limits.n && b->over == VERDICT_REJECT);
+	bool asks = c->otherwise == VERDICT_REJECT ||
+		    ((b->limits.n || b->rate) && b->over == VERDICT_REJECT);
 
 	for (uint32_t i = 0; i < b->deny.n && !asks; i++)
 		asks = b->deny.v[i]->enabled && b->deny.v[i]->verdict == VERDICT_REJECT;

@@ -412,6 +412,8 @@ policy_key_name(uint32_t rule)
 {
 	const struct dis_schema *sc = rule >> 16 < n_dissectors ? dissectors[rule >> 16]->schema : NULL;
 
+	if ((rule & 0xffff) == TB_KEY_RATE)
+		return "rate";
 	return sc && (rule & 0xffff) < sc->n_keys ? sc->keys[rule & 0xffff].name : "-";
 }
 

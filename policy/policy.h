@@ -82,6 +82,7 @@ enum bind_flags {
 	BIND_STRICT = 1 << 2,  /* `strict: true`: half a PDU waits for the rest of it (inline) */
 	BIND_REJECT = 1 << 3,  /* some verdict of it may be reject: the same, so that the whole PDU
 				* can be taken out */
+	BIND_RATE = 1 << 4,    /* some block of it limits requests per second: policy_eval_rate() */
 };
 
 /*
@@ -99,6 +100,14 @@ struct verdict policy_bind(const struct policy *pol, const struct net_tuple *t,
  */
 struct verdict policy_eval(const struct policy *pol, const struct policy_bind *b,
     const struct fact *f);
+
+/*
+ * The same for a request of a flow with BIND_RATE, by `limits: {rate:}` as well, which is per
+ * connection: v is what policy_eval() said, *meter the flow's own (0 at first), now packet time.
+ * A bucket that holds a second's worth; what is above it does not fill it further.
+ */
+struct verdict policy_eval_rate(const struct policy *pol, const struct policy_bind *b,
+    const struct fact *f, struct verdict v, uint64_t *meter, uint64_t now_ns);
 
 /* Has the conduit of a flow a block of this protocol that serves its port? */
 bool policy_serves(const struct policy *pol, const struct policy_bind *b, uint8_t proto);

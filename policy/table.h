@@ -53,7 +53,8 @@ struct tb_block {
 	uint32_t offers;   /* -> n, then n struct tb_offer */
 	uint32_t below, over, told; /* verdict bits: below the floor; over a limit; a weak offer */
 	uint32_t encrypted; /* verdict bits of an encrypted request */
-	uint32_t pad[2];
+	uint32_t rate;	    /* requests per second of a connection; 0: any */
+	uint32_t pad;
 	uint8_t unit_class[TB_UNITS];
 	uint32_t row[];	   /* [class * n_opx + opx] -> slots */
 };
@@ -67,6 +68,8 @@ enum tb_gate {
 	GATE_OFFERS = 1 << 5,	/* answers say what the server offers */
 	GATE_ENCRYPTED = 1 << 6, /* the block has a word on encrypted requests */
 };
+
+#define TB_KEY_RATE 0xffffu /* of a verdict's .rule: no key of the schema, but "rate" */
 
 /* A property that rules ask for: class of rules so far x what it is -> class. */
 struct tb_step {
@@ -233,6 +236,7 @@ struct tb_conduit {
 	uint8_t mode, otherwise; /* enum policy_mode, enum verdict_action */
 	uint8_t flags;		 /* enum bind_flags of every flow: BIND_STRICT */
 	uint8_t rejects;	 /* bit i: some verdict of the i-th block may be reject */
+	uint8_t rates;		 /* bit i: the i-th block has limits: {rate:} */
 	uint8_t cond[COND__MAX];
 };
 

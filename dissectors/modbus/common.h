@@ -37,6 +37,8 @@ static const uint64_t malformed_bits = 0
 
 enum space { SPACE_COIL = 0, SPACE_DISCRETE, SPACE_HOLDING, SPACE_INPUT, SPACE_FILE };
 
+enum { NUM_PENDING = 0 }; /* props.num of a request */
+
 /* The JSON fields that a table can say; bits of present in this order. */
 enum { P_UNIT = 0, P_TXN, P_ADDR, P_COUNT, P_WADDR, P_WCOUNT, P_SUB, P_EXC, P_EXC_NAME };
 #define HAS(bit) (1u << (bit))

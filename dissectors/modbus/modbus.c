@@ -170,6 +170,7 @@ modbus_pdu(struct dis_call *call, struct cur c)
 	bool rtu = call->variant == VARIANT_RTU, keep = true;
 	uint64_t a = call->anomalies;
 	struct fact f; /* member by member: clearing it all costs more than reading the PDU */
+	struct fact_props props;
 	struct mb_ext x;
 	const struct dis_op *op;
 	const struct fc *fc;
@@ -185,6 +186,8 @@ modbus_pdu(struct dis_call *call, struct cur c)
 	f.next = NULL;
 	f.ext = &x;
 	f.iter_arg = NULL;
+	f.props = &props;
+	props.known = props.na = 0;
 	if (rtu) {
 		a |= rtu_trailer(&c);
 		p = cur_bytes(&c, 2);
@@ -233,6 +236,10 @@ modbus_pdu(struct dis_call *call, struct cur c)
 			a |= request(fc, &c, &f, &x, &about);
 			key |= about;
 		}
+		props.known = 1u << NUM_PENDING;
+		props.num[NUM_PENDING] = 1;
+		if (st->open)
+			props.num[NUM_PENDING] += pair_pending(st);
 		if (st->open)
 			a |= pair_check(st, key, call->datagram, !rtu, &keep);
 		if (rtu && unit == 0) { /* [SER] 2.1: a broadcast has no answer */
@@ -347,28 +354,58 @@ static const struct dis_space spaces[] = {
 };
 
 static const struct dis_key keys[] = {
-	{.name = "functions", .kind = KEY_OPS, .required = true,
-	 .help = "function codes, names, or the sets read, write, programming, diagnostic, control, all"},
-	{.name = "units", .kind = KEY_UNIT, .required = true, .hi = 255,
-	 .help = "unit identifiers; 0 and 255 mean the device itself"},
-	{.name = "coils", .kind = KEY_RANGE, .space = SPACE_COIL,
-	 .help = "coils that may be read or written"},
-	{.name = "discrete", .kind = KEY_RANGE, .space = SPACE_DISCRETE,
-	 .help = "discrete inputs that may be read"},
-	{.name = "holding", .kind = KEY_RANGE, .space = SPACE_HOLDING,
-	 .help = "holding registers that may be read or written"},
-	{.name = "input", .kind = KEY_RANGE, .space = SPACE_INPUT,
-	 .help = "input registers that may be read"},
-	{.name = "files", .kind = KEY_RANGE, .space = SPACE_FILE,
-	 .help = "file records, as FILE, FILE..FILE or FILE:RECORD..RECORD"},
-	{.name = "read", .kind = KEY_ACCESS, .access = ACC_READ,
-	 .help = "ranges that hold for what is read"},
-	{.name = "write", .kind = KEY_ACCESS, .access = ACC_WRITE,
-	 .help = "ranges that hold for what is written"},
-	{.name = "values", .kind = KEY_VALUES, .space = SPACE_HOLDING,
-	 .help = "limits of values written to holding registers"},
-	{.name = "coil-values", .kind = KEY_VALUES, .space = SPACE_COIL,
-	 .help = "limits of values written to coils"},
+    {.name = "functions",
+	.kind = KEY_OPS,
+	.required = true,
+	.help = "function codes, names, or the sets read, write, programming, diagnostic, control, "
+		"all"},
+    {.name = "units",
+	.kind = KEY_UNIT,
+	.required = true,
+	.hi = 255,
+	.help = "unit identifiers; 0 and 255 mean the device itself"},
+    {.name = "coils",
+	.kind = KEY_RANGE,
+	.space = SPACE_COIL,
+	.help = "coils that may be read or written"},
+    {.name = "discrete",
+	.kind = KEY_RANGE,
+	.space = SPACE_DISCRETE,
+	.help = "discrete inputs that may be read"},
+    {.name = "holding",
+	.kind = KEY_RANGE,
+	.space = SPACE_HOLDING,
+	.help = "holding registers that may be read or written"},
+    {.name = "input",
+	.kind = KEY_RANGE,
+	.space = SPACE_INPUT,
+	.help = "input registers that may be read"},
+    {.name = "files",
+	.kind = KEY_RANGE,
+	.space = SPACE_FILE,
+	.help = "file records, as FILE, FILE..FILE or FILE:RECORD..RECORD"},
+    {.name = "read",
+	.kind = KEY_ACCESS,
+	.access = ACC_READ,
+	.help = "ranges that hold for what is read"},
+    {.name = "write",
+	.kind = KEY_ACCESS,
+	.access = ACC_WRITE,
+	.help = "ranges that hold for what is written"},
+    {.name = "values",
+	.kind = KEY_VALUES,
+	.space = SPACE_HOLDING,
+	.help = "limits of values written to holding registers"},
+    {.name = "coil-values",
+	.kind = KEY_VALUES,
+	.space = SPACE_COIL,
+	.help = "limits of values written to coils"},
+    {.name = "pending",
+	.kind = KEY_LIMIT,
+	.prop = NUM_PENDING,
+	.lo = 1,
+	.hi = UINT8_MAX,
+	.help = "requests of a connection that wait for their answers, the new one included"},
 };
 
 static const struct dis_option options[] = {

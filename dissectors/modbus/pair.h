@@ -95,6 +95,18 @@ struct pair_hit {
 	uint64_t anomalies; /* MB_A(), FACT_A_UNSOLICITED */
 };
 
+/* Open requests; while the ring is full, those too that fell out of it.  (A device that was
+ * silent for a while owes no answers for ever.) */
+static inline uint32_t
+pair_pending(const struct pair *st)
+{
+	uint32_t n = st->open == PAIR_ALL ? st->evicted : 0;
+
+	for (uint32_t open = st->open; open != 0; open &= open - 1)
+		n++;
+	return n;
+}
+
 static inline unsigned
 pair_after(unsigned slot)
 {
