@@ -27,6 +27,7 @@ enum exit_status {
 int cmd_replay(int argc, char **argv);	/* captures in; facts, alerts, reports out */
 int cmd_why(int argc, char **argv);	/* the path of one frame */
 int cmd_guard(int argc, char **argv);	/* inline, between two ports */
+int cmd_learn(int argc, char **argv);	/* a policy out of captures */
 int cmd_policy(int argc, char **argv);	/* check, and: */
 int policy_sign(int argc, char **argv); /* a detached signature (policy_sign.c) */
 int policy_verify(int argc, char **argv);

@@ -17,7 +17,8 @@ static const struct verb {
     {"replay", cmd_replay, "judge captures: facts, verdicts, signed alerts, CI reports"},
     {"why", cmd_why, "the path of one frame through the rules"},
     {"guard", cmd_guard, "stand between two ports and enforce a policy"},
-    {"policy", cmd_policy, "check a policy"},
+    {"learn", cmd_learn, "propose a policy from captures, disabled until approved"},
+    {"policy", cmd_policy, "check, compare, test, sign a policy"},
     {"key", cmd_key, "make or show a signing key"},
     {"journal", cmd_journal, "verify, show or prove what was signed"},
 };

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_learn.c - interlock learn: a policy proposed from recorded traffic, and held against that
+ * same traffic before it is written.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/build_id.h"
+#include "base/clock.h"
+#include "cli/learn.h"
+#include "cli/report.h"
+
+#define UNCOVERED_MAX 12u
+
+static const char help[] =
+    "usage: interlock learn [-o FILE] [-p POLICY] CAPTURE...\n"
+    "Propose the smallest policy that keeps recorded traffic going. Every rule carries its "
+    "evidence and\n"
+    "is disabled until a person approves it (takes `enabled: false` away).\n\n"
+    "  -o, --output FILE   where it goes (default: standard output)\n"
+    "  -p, --policy FILE   what is there already: propose only what it does not allow\n\n"
+    "Before it is written the proposal, as if approved, judges the same captures; what it would "
+    "not\n"
+    "let pass stands at its end as comments.\n\n"
+    "exit status: 0 written (with -p: nothing to propose), 1 with -p: something to propose,\n"
+    "2 could not work\n";
+
+struct options {
+	const char *output, *policy;
+	char **captures;
+	size_t n;
+};
+
+static bool
+on_burst(void *ctx, const struct pkt *burst, unsigned n)
+{
+	learn_packets(ctx, burst, n);
+	return true;
+}
+
+static int
+gather(struct learn *l, const struct options *o)
+{
+	const struct run_conf conf = {
+	    .policy = l->base,
+	    .progress = true,
+	    .on_fact = learn_fact,
+	    .on_burst = on_burst,
+	    .ctx = l,
+	};
+	int status = EXIT_OK;
+
+	for (size_t i = 0; i < o->n; i++) {
+		struct run_result r;
+
+		run_capture(o->captures[i], &conf, &r);
+		status = exit_worse(status, r.status);
+		run_result_fini(&r);
+	}
+	learn_finish(l);
+	return status;
+}
+
+/* --- the proposal against what it was made of ------------------------------------------------------- */
+
+static void
+check_fact(void *ctx, const struct engine_pdu *p)
+{
+	tally_fact(ctx, p);
+}
+
+static void
+check_event(void *ctx, const struct event *ev)
+{
+	tally_event(ctx, ev);
+}
+
+static bool
+check_start(void *ctx, struct engine *e)
+{
+	return tally_slots(ctx, engine_max_flows(e));
+}
+
+static void
+put_uncovered(const struct tally *t, const struct policy *pol, const char *capture, FILE *to)
+{
+	unsigned shown = 0;
+
+	for (uint32_t i = 0; i < t->n_findings; i++) {
+		const struct finding *f = &t->findings[i];
+		char ends[NAME_SIZE], who[NAME_SIZE];
+
+		if (!f->denied)
+			continue;
+		if (shown++ == UNCOVERED_MAX)
+			fputs("#   ...\n", to);
+		if (shown > UNCOVERED_MAX)
+			continue;
+		fprintf(to, "#   %" PRIu64 " %s, %s by %s: %s frame %" PRIu64 "%s%s\n", f->count,
+		    report_ends(pol, f, ends), report_subject(f), report_decider(pol, f, who),
+		    capture, f->sample[0].frame, f->sample[0].text[0] ? ": " : "",
+		    f->sample[0].text);
+	}
+}
+
+/* What the approved proposal would not let pass.  UINT64_MAX: it is no policy (a fault of ours). */
+static uint64_t
+check(struct learn *l, const struct options *o, const char *header, FILE *to)
+{
+	struct complaints c = {.file = "proposal"};
+	struct learn_text text = {0};
+	struct policy *pol;
+	uint64_t denied = 0;
+
+	learn_write(l, header, true, &text);
+	pol = policy_build_text("proposal", text.p, text.n, &c);
+	if (!pol)
+		complaints_print(&c, stderr);
+	complaints_fini(&c);
+	for (size_t i = 0; i < o->n && pol; i++) {
+		struct tally t;
+		struct run_result r;
+		const struct run_conf conf = {
+		    .policy = pol,
+		    .on_fact = check_fact,
+		    .on_event = check_event,
+		    .on_start = check_start,
+		    .ctx = &t,
+		};
+
+		if (!tally_init(&t, pol))
+			continue;
+		run_capture(o->captures[i], &conf, &r);
+		if (t.denied != 0 && denied == 0)
+			fputs("# Approved as it is, this would still not let pass, of the same "
+			      "captures:\n",
+			    to);
+		put_uncovered(&t, pol, o->captures[i], to);
+		denied += t.denied;
+		run_result_fini(&r);
+		tally_fini(&t);
+	}
+	policy_free(pol);
+	return pol ? denied : UINT64_MAX;
+}
+
+/* --- the verb ----------------------------------------------------------------------------------------- */
+
+static int
+propose(struct learn *l, const struct options *o, FILE *to)
+{
+	char header[512], from[CLOCK_STRLEN], until[CLOCK_STRLEN];
+	struct learn_text text = {0};
+	uint64_t denied;
+
+	if (l->base) {
+		bool more = learn_write_more(l, o->policy, &text);
+
+		fputs(more ? text.p : "", to);
+		fprintf(stderr, "%" PRIu64 " PDUs; %s\n", l->pdus,
+		    more ? "not all are allowed by the policy that is there"
+			 : "all are allowed by the policy that is there");
+		return more ? EXIT_FOUND : EXIT_OK;
+	}
+	snprintf(header, sizeof(header),
+	    "# Proposed by interlock learn %s from %.200s%s: %" PRIu64 " frames, %" PRIu64
+	    " PDUs,\n# %.19s to %.19s UTC.\n",
+	    build_version, o->captures[0], o->n > 1 ? " and others" : "", l->frames, l->pdus,
+	    clock_str(l->first_ns, from), clock_str(l->last_ns, until));
+	for (char *c = header; *c; c++)
+		if ((unsigned char)*c < 0x20 && *c != '\n')
+			*c = '?';
+	learn_write(l, header, false, &text);
+	fputs(text.p, to);
+	if (l->unnamed != 0)
+		fprintf(to,
+		    "# %" PRIu64 " connections of protocols without a name are not in it.\n",
+		    l->unnamed);
+	if (l->lost != 0)
+		fprintf(
+		    to, "# %" PRIu64 " observations found no room and are not in it.\n", l->lost);
+	denied = check(l, o, header, to);
+	if (denied == UINT64_MAX) {
+		cli_say("the proposal is not a usable policy: internal error");
+		return EXIT_UNABLE;
+	}
+	fprintf(stderr,
+	    "%u devices, %u pairs, %" PRIu64 " PDUs; approved, it would not let pass %" PRIu64
+	    " of what is in the captures\n",
+	    l->devices.n, l->pairs.n, l->pdus, denied);
+	return EXIT_OK;
+}
+
+static int
+learn(struct arena *a, const struct policy *base, const struct options *o)
+{
+	struct learn *l = calloc(1, sizeof(*l));
+	struct out out;
+	jmp_buf oom;
+	volatile int status = EXIT_UNABLE;
+
+	if (!l || !out_open(&out, o->output ? o->output : "-")) {
+		free(l);
+		return EXIT_UNABLE;
+	}
+	/* cppcheck-suppress autoVariables ; taken back below */
+	a->oom = &oom;
+	if (setjmp(oom) == 0) {
+		learn_init(l, a, base);
+		status = gather(l, o);
+		status = exit_worse(status, propose(l, o, out.fp));
+	} else {
+		cli_say("out of memory");
+	}
+	a->oom = NULL;
+	free(l);
+	return out_close(&out) ? status : EXIT_UNABLE;
+}
+
+int
+cmd_learn(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"output", required_argument, NULL, 'o'},
+	    {"policy", required_argument, NULL, 'p'},
+	    {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
+	};
+	struct options o = {0};
+	struct policy *base = NULL;
+	struct arena a = {0};
+	int opt, status;
+
+	optind = 1;
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":ho:p:", options, NULL)) != -1)
+		switch (opt) {
+		case 'o':
+			o.output = optarg;
+			break;
+		case 'p':
+			o.policy = optarg;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return EXIT_OK;
+		default:
+			return cli_bad_option("learn", argv, opt);
+		}
+	o.captures = argv + optind;
+	o.n = (size_t)(argc - optind);
+	if (o.n == 0)
+		return cli_usage("learn", "which captures?");
+	for (size_t i = 0; i < o.n; i++)
+		if (strcmp(o.captures[i], "-") == 0 && !o.policy)
+			return cli_usage(
+			    "learn", "captures are read twice: not from standard input");
+	if (o.policy && !(base = cli_policy(o.policy)))
+		return EXIT_UNABLE;
+	status = learn(&a, base, &o);
+	arena_fini(&a);
+	policy_free(base);
+	return status;
+}
