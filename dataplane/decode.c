@@ -196,6 +196,16 @@ decode_ip4(const struct pkt *p, struct cur *c, struct layers *l)
 	return decode_l4(p, c, l);
 }
 
+/* [8200] 4.4; type 0 is to be treated as unknown (RFC 5095), yet some host may follow it. */
+static void
+note_routing(struct cur c, struct layers *l)
+{
+	uint8_t type = cur_u8(&c), left = cur_u8(&c);
+
+	if (cur_ok(&c) && (type == 0 || left != 0))
+		l->flags |= LAYER_ROUTED;
+}
+
 /* Walk the extension headers ([8200] 4) up to the transport header, or to the
  * data of a fragment. */
 static enum drop_reason
@@ -226,7 +236,12 @@ decode_ip6_ext(const struct pkt *p, struct cur *c, struct layers *l)
 		if (l->proto == IP6_FRAGMENT) {
 			frag = cur_be16(c);
 			l->frag_id = cur_be32(c);
+			l->flags |= LAYER_ATOMIC;
 		} else {
+			if (l->proto == IP6_ROUTING)
+				note_routing(*c, l);
+			else if (l->proto == IP6_AH)
+				l->flags |= LAYER_AUTH;
 			if (cur_ok(c)) /* RFC 4302 2.2: AH counts words, less two */
 				len = l->proto == IP6_AH ? (units + 2u) * 4 : (units + 1u) * 8;
 			cur_skip(c, len - 2);
@@ -235,7 +250,7 @@ decode_ip6_ext(const struct pkt *p, struct cur *c, struct layers *l)
 			return short_of(start + len, l->l3_end, DROP_IP_TRUNCATED);
 		l->proto = next;
 		if ((frag & 0xfff9) != 0) { /* else atomic: [6946] handles it as whole */
-			l->flags |= LAYER_FRAGMENT;
+			l->flags = (uint16_t)((l->flags & ~LAYER_ATOMIC) | LAYER_FRAGMENT);
 			l->frag_off = frag & 0xfff8;
 			l->frag_more = (frag & 1) != 0;
 			return DROP_NONE;
@@ -492,6 +507,27 @@ decode_l4_checksum_ok(const struct pkt *p, const struct layers *l)
 	sum = sum_bytes(sum, l->dst, addr_len);
 	sum = sum_bytes(sum, tail, sizeof(tail));
 	return sum_ok(sum_bytes(sum, l4, len));
+}
+
+bool
+decode_icmp_checksum_ok(const struct pkt *p, const struct layers *l)
+{
+	uint8_t tail[8] = {0}; /* as above */
+	uint64_t sum = 0;
+
+	if (l->flags & LAYER_CUT)
+		return true;
+	if (l->flags & LAYER_V6) {
+		tail[0] = (uint8_t)(l->pay_len >> 24);
+		tail[1] = (uint8_t)(l->pay_len >> 16);
+		tail[2] = (uint8_t)(l->pay_len >> 8);
+		tail[3] = (uint8_t)l->pay_len;
+		tail[7] = l->proto;
+		sum = sum_bytes(sum, l->src, 16);
+		sum = sum_bytes(sum, l->dst, 16);
+		sum = sum_bytes(sum, tail, sizeof(tail));
+	}
+	return sum_ok(sum_bytes(sum, p->bytes + l->pay_off, l->pay_len));
 }
 
 void

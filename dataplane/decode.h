@@ -33,15 +33,18 @@
 #include "dataplane/pkt.h"
 
 enum layer_flags {
-	LAYER_IP = 1 << 0,	  /* ip_ver, src, dst, proto are set */
-	LAYER_L4 = 1 << 1,	  /* sport, dport, payload are set (TCP or UDP) */
-	LAYER_FRAGMENT = 1 << 2,  /* an IP fragment: payload is the fragment's data, no ports */
-	LAYER_ETHERNET = 1 << 3,  /* smac, dmac are set */
-	LAYER_CUT = 1 << 4,	  /* the capture holds less than the IP length says */
+	LAYER_IP = 1 << 0,	 /* ip_ver, src, dst, proto are set */
+	LAYER_L4 = 1 << 1,	 /* sport, dport, payload are set (TCP or UDP) */
+	LAYER_FRAGMENT = 1 << 2, /* an IP fragment: payload is the fragment's data, no ports */
+	LAYER_ETHERNET = 1 << 3, /* smac, dmac are set */
+	LAYER_CUT = 1 << 4,	 /* the capture holds less than the IP length says */
 	LAYER_ARP = 1 << 5,
 	LAYER_V6 = 1 << 6,
 	LAYER_GSO = 1 << 7, /* IP length 0: an offloaded frame as its sender's host captured it; the
 			     * length is the frame's.  Never valid on a wire: a guard drops it */
+	LAYER_ROUTED = 1 << 8, /* IPv6: routing header of type 0, or one that leads on from dst */
+	LAYER_ATOMIC = 1 << 9, /* IPv6: fragment header of a datagram in one piece (RFC 6946) */
+	LAYER_AUTH = 1 << 10,  /* IPv6: authentication header (RFC 4302) in front of the rest */
 };
 
 enum tcp_flags {
@@ -84,6 +87,8 @@ enum drop_reason decode_ip(const uint8_t *ip, uint32_t len, bool v6, struct laye
  * header, so a source-routed IPv6 datagram that is still under way is false. */
 bool decode_ip_checksum_ok(const struct pkt *p, const struct layers *l);
 bool decode_l4_checksum_ok(const struct pkt *p, const struct layers *l);
+/* The same of ICMP (RFC 792) and ICMPv6 (RFC 4443 2.3), proto being one of them. */
+bool decode_icmp_checksum_ok(const struct pkt *p, const struct layers *l);
 
 /* Tuple in the direction the packet travels; what the frame has not got is 0. */
 void layers_tuple(const struct layers *l, uint8_t port, struct net_tuple *t);

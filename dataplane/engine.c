@@ -29,6 +29,8 @@ on_gone(void *ctx, struct flow *f)
 
 	stream_release(e, f);
 	feed_release(e, f);
+	if (e->inline_mode)
+		quota_remove(e, f);
 	e->st.flows_active--;
 }
 
@@ -139,17 +141,22 @@ engine_new(const struct engine_conf *conf)
 	e->rule_hits =
 	    calloc(ENGINE_RULES, sizeof(*e->rule_hits)); /* used as far as there are rules */
 	e->epoch = 1;
+	e->two_ports = conf->mtu[0] != 0 || conf->mtu[1] != 0;
 	if (!e->frags || !e->scratch || !e->rule_hits ||
-	    flow_table_init(&e->flows, flows, conf->seed) < 0 || cells_init(&e->cells, cells) < 0) {
+	    flow_table_init(&e->flows, flows, conf->seed) < 0 || cells_init(&e->cells, cells) < 0 ||
+	    (conf->inline_mode && quotas_init(&e->quotas, flows) < 0)) {
 		engine_free(e);
 		return NULL;
 	}
+	if (conf->inline_mode)
+		quotas_share(&e->quotas, &e->flows, conf->policy);
 	e->flows.on_gone = on_gone;
 	e->flows.on_timer = on_timer;
 	e->flows.ctx = e;
 	e->sink.e = e;
 	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES +
-			     2 * SCRATCH_FRAME + classify_bytes(e->classify);
+			     2 * SCRATCH_FRAME + classify_bytes(e->classify) + e->quotas.bytes +
+			     ENGINE_RULES * sizeof(*e->rule_hits);
 	for (unsigned k = 0; k < CELL__CLASSES; k++)
 		e->st.memory_bytes += (size_t)cells[k] * cell_sizes[k];
 	return e;
@@ -161,6 +168,7 @@ engine_free(struct engine *e)
 	if (!e)
 		return;
 	flow_table_fini(&e->flows);
+	quotas_fini(&e->quotas);
 	cells_fini(&e->cells);
 	frag_free(e->frags);
 	classify_free(e->classify);
@@ -205,6 +213,7 @@ engine_release(struct engine *e, struct pkt *p, const struct layers *l, const st
 	if (p->fate == FATE_HELD)
 		return; /* goes on waiting, for the rest of a PDU */
 	e->st.held--;
+	p->conduit = e->sink.fl->bind.conduit;
 	if (p->fate == FATE_FORWARD) {
 		e->st.forwarded++;
 		if (e->conf.io)
@@ -310,6 +319,7 @@ tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		unsigned dir = engine_direction(f, k);
 
 		f->last_tick = e->flows.now_tick;
+		p->conduit = f->bind.conduit;
 		engine_aim(e, f, dir, l);
 		if (__builtin_expect(usual_packet(e, p, l, f, dir), 1))
 			return;
@@ -433,8 +443,12 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 		e->note = NULL;
 		p->fate = FATE_FORWARD;
 		p->reason = DROP_NONE;
+		p->conduit = RULE_NONE;
 		if (__builtin_expect(why[i] != DROP_NONE, 0))
 			engine_drop(p, (enum drop_reason)why[i]);
+		else if (__builtin_expect(l[i].flags & LAYER_STRANGE, 0) && e->inline_mode &&
+			 !engine_extension(e, p, &l[i]))
+			; /* dropped */
 		else if (__builtin_expect((l[i].flags & LAYER_L4) != 0, 1)) {
 			if (l[i].proto == NET_PROTO_TCP)
 				tcp_packet(e, p, &l[i], &k[i], candidate[i]);

@@ -63,7 +63,9 @@ struct engine_conf {
 	void (*on_event)(void *ctx, const struct event *ev);
 	void *ctx;
 	bool classify; /* name the flows that no dissector claims (classify.h) */
-	uint32_t mtu[2]; /* inline: bytes of IP that each port can send; 0 = any */
+	/* inline with two ports: bytes of IP that each can send; 0 = any.  A frame that does not
+	 * fit is answered in its receiver's name (RFC 1191, RFC 4443 3.2), at most 100 a second. */
+	uint32_t mtu[2];
 };
 
 struct engine_stats {
@@ -100,6 +102,13 @@ void engine_burst(struct engine *e, struct pkt *burst, unsigned n);
  * in force when it comes.)  Hits per rule begin at 0.
  */
 void engine_set_policy(struct engine *e, const struct policy *pol);
+
+/*
+ * A frame that the filter in front of the engine has denied (gate_samples()), and how many it
+ * stands for: alerted as if the engine had denied it.  The balance does not know of it, and
+ * no flow begins.  reason: a name of drop.def.
+ */
+void engine_sample(struct engine *e, const struct pkt *p, const char *reason, uint64_t count);
 
 /* Packet time moved on without packets: run timers. */
 void engine_tick(struct engine *e, uint64_t now_ns);

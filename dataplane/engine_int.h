@@ -26,6 +26,7 @@
 #include "dataplane/engine.h"
 #include "dataplane/flow.h"
 #include "dataplane/frag.h"
+#include "dataplane/quota.h"
 
 #define OOO_MAX	   64u /* segments one direction may hold ahead of a hole */
 #define RETAIN_MAX	64u /* cells of judged, unacknowledged bytes per direction */
@@ -74,6 +75,7 @@ struct engine {
 	/* the rest */
 	struct engine_conf conf;
 	struct frag_table *frags;
+	struct quotas quotas;	   /* inline only */
 	struct classify *classify; /* NULL: not wanted, or not built */
 	uint8_t *scratch;
 	size_t scratch_used;
@@ -87,6 +89,7 @@ struct engine {
 	cell_id refusal;	/* built while the PDU at hand was judged */
 	unsigned refusal_after; /* answers that come before it */
 	uint16_t ip_id;
+	uint64_t told_ns; /* when the next sender may be told of an MTU; mtu.c */
 };
 
 /* A segment on its way through stream.c; p is its payload. */
@@ -209,7 +212,11 @@ void engine_settle(struct engine *e, struct pkt *p, const struct layers *l,
 void engine_release(struct engine *e, struct pkt *p, const struct layers *l,
     const struct seg_result *r);
 
-/* tcp.c: first packet of a conversation.  Inline, a flow exists only where the policy
+/* tcp.c: did the sender of this packet open the conversation? */
+bool engine_from_client(const struct layers *l);
+/* Inline a side stays behind its port: a packet in this direction came by the other. */
+bool engine_wrong_port(struct engine *e, const struct pkt *p, const struct flow *f, unsigned dir);
+/* First packet of a conversation.  Inline, a flow exists only where the policy
  * lets one; watch keeps it, to say what was attempted.  NULL: p is dropped. */
 struct flow *engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l,
     const struct flow_key *k);
@@ -235,12 +242,55 @@ engine_stale(const struct engine *e, const struct flow *f)
 	return f->bind.generation != e->epoch;
 }
 
+/* icmp.c */
+struct policy_icmp;
+/* What policy_eval_icmp() asks of an ICMP or IGMP packet with tuple t; false: it is neither, or
+ * is cut. */
+bool engine_icmp_read(const struct pkt *p, const struct layers *l, const struct net_tuple *t,
+    struct policy_icmp *out);
+/* mtu.c: the frame fits out of the other port; else it is dropped, and its sender told. */
+bool engine_fits(struct engine *e, struct pkt *p, const struct layers *l);
+
 /* other.c */
+struct verdict engine_l2_verdict(
+    const struct engine *e, const struct pkt *p, const struct layers *l);
+/* A guard only, LAYER_STRANGE: may it pass? */
+bool engine_extension(struct engine *e, struct pkt *p, const struct layers *l);
 void engine_udp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
     uint32_t candidate);
 void engine_l2(struct engine *e, struct pkt *p, const struct layers *l);
 void engine_other_ip(struct engine *e, struct pkt *p, const struct layers *l);
 void engine_fragment(struct engine *e, struct pkt *p, const struct layers *l);
+
+/* IPv6 headers that engine_extension() has a say about. */
+#define LAYER_STRANGE (LAYER_ROUTED | LAYER_ATOMIC | LAYER_AUTH)
+
+/* A tuple's port. */
+static inline uint8_t
+engine_port(const struct engine *e, const struct pkt *p)
+{
+	return (uint8_t)(p->port | (e->two_ports ? NET_PORT_TWO : 0));
+}
+
+/* As the packet travels. */
+static inline void
+engine_tuple(
+    const struct engine *e, const struct pkt *p, const struct layers *l, struct net_tuple *t)
+{
+	layers_tuple(l, engine_port(e, p), t);
+}
+
+/* Of a frame that is of no flow. */
+static inline uint64_t
+engine_flow_id(const struct engine *e, const struct layers *l)
+{
+	struct flow_key k;
+
+	if (!(l->flags & LAYER_IP))
+		return hash_mix(e->flows.seed, l->ethertype, l->vlan);
+	flow_key_make(&e->flows, l, &k);
+	return k.hash;
+}
 
 static inline void
 put_be16(uint8_t *p, uint32_t v)

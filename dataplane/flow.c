@@ -33,8 +33,8 @@ bucket_count(uint32_t max)
 size_t
 flow_table_cost(uint32_t max)
 {
-	return (size_t)max * (sizeof(struct flow) + sizeof(struct net_addr[2]) / 4) +
-	    (size_t)bucket_count(max) * sizeof(struct flow_bucket);
+	return (size_t)max * (sizeof(struct flow) + sizeof(struct net_addr[2])) +
+	       (size_t)bucket_count(max) * sizeof(struct flow_bucket);
 }
 
 int
@@ -45,7 +45,7 @@ flow_table_init(struct flow_table *t, uint32_t max, uint64_t seed)
 	memset(t, 0, sizeof(*t));
 	t->max = max;
 	t->mask = nb - 1;
-	t->v6_max = max / 4 + 16;
+	t->v6_max = max; /* so that a flood of one family is the quotas' business, too */
 	t->seed = hash_seed_make(seed);
 	t->flows = mem_table((size_t)max * sizeof(*t->flows));
 	t->buckets = mem_table((size_t)nb * sizeof(*t->buckets));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* other.c - frames that are not TCP: UDP, ICMP, fragments, and what is not IP. */
+/*
+ * other.c - frames that are not TCP: UDP, fragments, what is not IP, and IPv6 with headers
+ * that a guard does not let pass.  ICMP is icmp.c.
+ */
 #include <string.h>
 
 #include "dataplane/engine_int.h"
@@ -17,8 +20,11 @@ engine_udp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	if (!f && (f = engine_new_flow(e, p, l, k)) == NULL)
 		return;
 	dir = engine_direction(f, k);
+	p->conduit = f->bind.conduit;
 	f->last_tick = e->flows.now_tick;
 	f->state = FLOW_OPEN;
+	if (e->inline_mode && dir == DIR_TO_CLIENT)
+		quota_grown(e, f);
 	engine_aim(e, f, dir, l);
 	if (e->inline_mode && !engine_may_enter(e, p, l, f, dir))
 		return;
@@ -29,70 +35,72 @@ engine_udp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 
 /* --- what is not TCP or UDP --------------------------------------------------------------- */
 
+struct verdict
+engine_l2_verdict(const struct engine *e, const struct pkt *p, const struct layers *l)
+{
+	struct policy_l2 l2 = {.ethertype = l->ethertype, .vlan = l->vlan};
+	struct cur c = cur_make(p->bytes, p->caplen);
+
+	if (l->flags & LAYER_ARP)
+		(void)decode_arp(p, l, &l2);
+	if (l->smac) {
+		memcpy(l2.smac, l->smac, 6);
+		memcpy(l2.dmac, l->dmac, 6);
+	}
+	cur_skip(&c, l->l3_off);
+	l2.head = cur_be16(&c);
+	l2.has_head = cur_ok(&c);
+	l2.port = engine_port(e, p);
+	return policy_eval_l2(e->policy, &l2);
+}
+
 void
 engine_l2(struct engine *e, struct pkt *p, const struct layers *l)
 {
-	struct policy_l2 l2 = {.ethertype = l->ethertype, .vlan = l->vlan};
-	struct net_tuple t = {.vlan = l->vlan, .port = p->port};
+	struct net_tuple t;
 	struct verdict v;
 
 	if (!e->policy)
 		return;
-	if (l->smac) {
-		memcpy(l2.smac, l->smac, 6);
-		memcpy(l2.dmac, l->dmac, 6);
-		memcpy(t.smac, l->smac, 6);
-		memcpy(t.dmac, l->dmac, 6);
-	}
-	if (l->flags & LAYER_ARP)
-		l2.arp = decode_arp(p, l, &l2);
-	v = policy_eval_l2(e->policy, &l2);
+	engine_tuple(e, p, l, &t);
+	v = engine_l2_verdict(e, p, l);
 	if (v.would != VERDICT_ALLOW)
-		judge_flow(e, &v, &t, hash_mix(e->flows.seed, l->ethertype, l->vlan), true);
+		judge_flow(e, &v, &t, engine_flow_id(e, l), true);
 	if (e->inline_mode && v.action >= VERDICT_REJECT)
 		engine_drop(p, DROP_L2_POLICY);
 }
 
-/* ICMP and other IP protocols.  Inline an ICMP error passes when it speaks of
- * a flow we know (RFC 792: it quotes IP header and 8 bytes); nothing else does. */
-void
-engine_other_ip(struct engine *e, struct pkt *p, const struct layers *l)
-{
-	const uint8_t *in = p->bytes + l->pay_off + 8;
-	struct layers quoted = {0};
-	struct flow_key k;
-	uint32_t hl;
+static void transport(struct engine *e, struct pkt *p, const struct layers *l);
 
-	if (!e->inline_mode || !e->policy)
-		return;
-	if (l->proto != NET_PROTO_ICMP || l->flags & LAYER_V6 || l->pay_len < 8 + 20 + 4)
-		goto out;
-	switch (p->bytes[l->pay_off]) {
-	case 3:	 /* destination unreachable; path MTU needs it */
-	case 11: /* time exceeded */
-	case 12: /* parameter problem */
-		break;
-	default: /* echo, redirect and the like may quote what they want */
-		goto out;
-	}
-	hl = (in[0] & 15u) * 4u;
-	if (in[0] >> 4 != 4 || hl < 20 || l->pay_len < 8 + hl + 4)
-		goto out;
-	quoted.flags = LAYER_IP | LAYER_L4;
-	quoted.proto = in[9];
-	quoted.vlan = l->vlan;
-	quoted.src = in + 12;
-	quoted.dst = in + 16;
-	quoted.sport = (uint16_t)(in[hl] << 8 | in[hl + 1]);
-	quoted.dport = (uint16_t)(in[hl + 2] << 8 | in[hl + 3]);
-	flow_key_make(&e->flows, &quoted, &k);
-	if (flow_lookup(&e->flows, &k))
-		return;
-out:
-	engine_drop(p, DROP_IP_PROTO);
+static void
+refuse_fragment(struct engine *e, struct pkt *p, const struct layers *l)
+{
+	struct verdict v = policy_condition(e->policy, NULL, COND_FRAGMENT);
+	struct net_tuple t;
+
+	engine_tuple(e, p, l, &t);
+	judge_flow(e, &v, &t, hash_mix(e->flows.seed, l->frag_id, 0), false);
+	engine_drop(p, DROP_FRAG_POLICY);
 }
 
-static void transport(struct engine *e, struct pkt *p, const struct layers *l);
+/*
+ * IPv6 headers that a host may read otherwise than we do.  A routing header sends the datagram on
+ * (RFC 5095), as a source route of IPv4 does.  A datagram in one piece with a fragment header is
+ * whole by RFC 6946, half of one to older hosts: a fragment.  What is authenticated
+ * cannot be trimmed.  ESP and headers nobody knows end the walk in decode.c, as a protocol
+ * of their own.
+ */
+bool
+engine_extension(struct engine *e, struct pkt *p, const struct layers *l)
+{
+	if (l->flags & LAYER_ROUTED)
+		engine_drop(p, DROP_IP_ROUTED);
+	else if (l->flags & LAYER_AUTH)
+		engine_drop(p, DROP_IP_AUTH);
+	else if (e->policy)
+		refuse_fragment(e, p, l);
+	return p->fate == FATE_FORWARD;
+}
 
 /*
  * Watch reassembles and judges the whole.  Guard refuses: what has left in
@@ -106,12 +114,7 @@ engine_fragment(struct engine *e, struct pkt *p, const struct layers *l)
 	uint32_t len;
 
 	if (e->inline_mode && e->policy) {
-		struct net_tuple t;
-		struct verdict v = policy_condition(e->policy, NULL, COND_FRAGMENT);
-
-		layers_tuple(l, p->port, &t);
-		judge_flow(e, &v, &t, hash_mix(e->flows.seed, l->frag_id, 0), false);
-		engine_drop(p, DROP_FRAG_POLICY);
+		refuse_fragment(e, p, l);
 		return;
 	}
 	switch (frag_put(e->frags, p, l, e->now_ns, &ip, &len, &why)) {

@@ -17,8 +17,11 @@
 struct verdict
 engine_bind(const struct engine *e, const struct net_tuple *t, struct policy_bind *out)
 {
-	struct verdict v = policy_bind(e->policy, t, out);
+	struct net_tuple as = *t;
+	struct verdict v;
 
+	as.port |= e->two_ports ? NET_PORT_TWO : 0;
+	v = policy_bind(e->policy, &as, out);
 	out->generation = e->epoch;
 	return v;
 }
@@ -30,6 +33,8 @@ engine_set_policy(struct engine *e, const struct policy *pol)
 	if (e->policy)
 		memset(e->rule_hits, 0, policy_rule_count(e->policy) * sizeof(*e->rule_hits));
 	e->policy = e->conf.policy = pol;
+	if (e->inline_mode)
+		quotas_share(&e->quotas, &e->flows, pol);
 	if (++e->epoch != 0)
 		return;
 	for (uint32_t i = 0; i < e->flows.max; i++)
@@ -40,11 +45,18 @@ engine_set_policy(struct engine *e, const struct policy *pol)
 bool
 engine_rebind(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const struct layers *l)
 {
+	bool grown = e->inline_mode && quota_is_grown(e, f);
 	struct net_tuple t;
 	struct verdict v;
 
+	if (e->inline_mode)
+		quota_remove(e, f); /* of the old ones */
 	if (!e->policy) {
 		f->bind = (struct policy_bind){.conduit = RULE_NONE, .generation = e->epoch};
+		if (e->inline_mode)
+			quota_add(e, f);
+		if (grown)
+			quota_grown(e, f);
 		return true;
 	}
 	flow_tuple(&e->flows, f, true, &t);
@@ -53,6 +65,11 @@ engine_rebind(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, con
 		memcpy(t.dmac, dir == DIR_TO_SERVER ? l->dmac : l->smac, 6);
 	}
 	v = engine_bind(e, &t, &f->bind);
+	if (e->inline_mode) {
+		quota_add(e, f);
+		if (grown)
+			quota_grown(e, f);
+	}
 	if (v.would == VERDICT_ALLOW)
 		return true;
 	judge_flow(e, &v, &t, f->hash, false);

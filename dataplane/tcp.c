@@ -20,8 +20,8 @@ known_port(uint16_t port)
 }
 
 /* Did the sender of this packet open the conversation? */
-static bool
-from_client(const struct layers *l)
+bool
+engine_from_client(const struct layers *l)
 {
 	if (l->proto == NET_PROTO_TCP && l->tcp_flags & TCP_SYN)
 		return !(l->tcp_flags & TCP_ACK);
@@ -51,7 +51,7 @@ orient(struct flow *f, const struct flow_key *k, bool src_is_client, uint8_t por
 struct flow *
 engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k)
 {
-	bool client = from_client(l), syn = l->tcp_flags & TCP_SYN;
+	bool client = engine_from_client(l), syn = l->tcp_flags & TCP_SYN;
 	struct policy_bind bind = {.conduit = RULE_NONE, .generation = e->epoch};
 	struct flow *f;
 
@@ -59,7 +59,7 @@ engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const s
 		struct net_tuple t, back;
 		struct verdict v;
 
-		layers_tuple(l, p->port, &t);
+		engine_tuple(e, p, l, &t);
 		back = net_tuple_reverse(&t);
 		v = engine_bind(e, client ? &t : &back, &bind);
 		if (v.would != VERDICT_ALLOW)
@@ -78,6 +78,10 @@ engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const s
 			return NULL;
 		}
 	}
+	if (e->inline_mode && !quota_admit(e, bind.conduit)) {
+		engine_drop(p, DROP_FLOW_FULL);
+		return NULL;
+	}
 	f = flow_create(&e->flows, k, l->proto == NET_PROTO_TCP ? FLOW_TICKS(60) : FLOW_TICKS(300));
 	if (!f) {
 		engine_drop(p, DROP_FLOW_FULL);
@@ -86,6 +90,8 @@ engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const s
 	e->st.flows++;
 	e->st.flows_active++;
 	f->bind = bind;
+	if (e->inline_mode)
+		quota_add(e, f);
 	orient(f, k, client, p->port);
 	if (l->proto == NET_PROTO_TCP && !syn) {
 		f->flags |= FLOW_MIDSTREAM;
@@ -245,8 +251,8 @@ on_end(struct engine *e, struct flow *f, unsigned dir, const struct layers *l)
 }
 
 /* Inline a side stays behind its port: nobody answers in the name of a device. */
-static bool
-wrong_port(struct engine *e, const struct pkt *p, const struct flow *f, unsigned dir)
+bool
+engine_wrong_port(struct engine *e, const struct pkt *p, const struct flow *f, unsigned dir)
 {
 	e->two_ports |= p->port != 0;
 	return e->two_ports &&
@@ -258,13 +264,13 @@ bool
 engine_may_enter(struct engine *e, struct pkt *p, const struct layers *l, struct flow *f, unsigned dir)
 {
 	enum drop_reason why =
-	    wrong_port(e, p, f, dir) ? DROP_POLICY_CONDUIT : inline_checks(p, l, f, dir);
+	    engine_wrong_port(e, p, f, dir) ? DROP_POLICY_CONDUIT : inline_checks(p, l, f, dir);
 
 	if (why == DROP_L4_CHECKSUM || why == DROP_IP_CHECKSUM)
 		(void)judge_condition(e, COND_BAD_CHECKSUM, "bad_checksum", FACT_A_CHECKSUM, NULL);
 	if (why != DROP_NONE)
 		engine_drop(p, why);
-	return why == DROP_NONE;
+	return why == DROP_NONE && engine_fits(e, p, l);
 }
 
 /* What frames of ours in this direction will need: timestamps, size, headers. */
@@ -374,6 +380,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 			return;
 	}
 	dir = engine_direction(f, k);
+	p->conduit = f->bind.conduit;
 	f->last_tick = e->flows.now_tick;
 	engine_aim(e, f, dir, l);
 	if (__builtin_expect(e->inline_mode, 0)) {
@@ -410,6 +417,10 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 			f->state = FLOW_OPEN;
 		}
 	}
+	if (__builtin_expect(e->inline_mode, 0) && dir == DIR_TO_SERVER && f->state == FLOW_OPEN &&
+	    l->tcp_flags & TCP_ACK && f->dir[DIR_TO_CLIENT].flags & DIR_SEEN &&
+	    l->ack == f->dir[DIR_TO_CLIENT].nxt)
+		quota_grown(e, f); /* who answers with the server's number is where he says */
 	acked = f->dir[dir ^ 1].acked;
 	if (l->tcp_flags & TCP_ACK && f->dir[dir ^ 1].flags & DIR_SEEN) {
 		stream_acked(e, f, dir ^ 1, l->ack);

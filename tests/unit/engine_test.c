@@ -592,41 +592,6 @@ reset_with_text_is_not_stream(void **state)
 	world_end(x);
 }
 
-/* ICMP inline: errors about a flow we know, nothing else that quotes it. */
-static void
-inline_icmp(void **state)
-{
-	static const struct {
-		uint8_t type;
-		bool passes;
-	} c[] = {{3, true}, {11, true}, {12, true}, {0, false}, {5, false}, {8, false}};
-	struct world *x = world(true, true, 0, 0);
-	uint8_t b[14 + 20 + 8 + 28], quoted[28];
-	struct pkt p;
-
-	(void)state;
-	handshake(x);
-	(void)wire_tcp_at(&x->w, CLIENT, 0, ACK, NULL, 0);
-	memcpy(quoted, x->w.buf + 14, sizeof(quoted));
-	memcpy(b, x->w.buf, 34);
-	memset(b + 34, 0, 8);
-	memcpy(b + 42, quoted, sizeof(quoted));
-	wire_put16(b + 16, sizeof(b) - 14);
-	b[14 + 9] = 1;
-	for (size_t i = 0; i < sizeof(c) / sizeof(*c); i++) {
-		b[34] = c[i].type;
-		p = put(x, (struct pkt){.bytes = b, .caplen = sizeof(b), .wirelen = sizeof(b),
-		    .ts_ns = x->w.now_ns, .port = 1});
-		assert_int_equal(p.fate == FATE_FORWARD, c[i].passes);
-	}
-	b[42 + 20] ^= 1; /* another port: no flow of ours */
-	b[34] = 3;
-	p = put(x, (struct pkt){.bytes = b, .caplen = sizeof(b), .wirelen = sizeof(b),
-	    .ts_ns = x->w.now_ns, .port = 1});
-	assert_int_equal(p.reason, DROP_IP_PROTO);
-	world_end(x);
-}
-
 /* IPv6, VLAN tags and trimming together: what leaves is sound. */
 static void
 inline_trim_of_ip6_in_a_vlan(void **state)
@@ -708,7 +673,6 @@ main(void)
 	    cmocka_unit_test(turned_round_by_what_was_held),
 	    cmocka_unit_test(opened_from_the_other_end),
 	    cmocka_unit_test(reset_with_text_is_not_stream),
-	    cmocka_unit_test(inline_icmp),
 	    cmocka_unit_test(inline_trim_of_ip6_in_a_vlan),
 	};
 
