@@ -245,8 +245,8 @@ builder_reaped(struct builder *b, pid_t pid, int status)
 	if (b->pid == 0 || pid != b->pid)
 		return false;
 	b->pid = 0;
-	if (b->peer.fd >= 0)
-		(void)msg_run(&b->peer);
+	while (b->peer.fd >= 0 && !b->ended)
+		(void)msg_run(&b->peer); /* all it has said; then comes the end */
 	if (b->ended)
 		return true;
 	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))

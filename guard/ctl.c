@@ -601,6 +601,21 @@ ctl_answer(struct ctl *c, uint64_t token, int code, const char *text, const char
 	}
 }
 
+void
+ctl_answer_fd(struct ctl *c, uint64_t token, int fd)
+{
+	for (unsigned i = 0; i < CTL_CLIENTS; i++) {
+		struct client *k = &c->client[i];
+		int mine;
+
+		if (k->fd < 0 || !k->waiting || k->token != token || k->n_out_fds >= CTL_FDS)
+			continue;
+		if ((mine = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+			k->out_fd[k->n_out_fds++] = mine;
+		return;
+	}
+}
+
 int
 ctl_adopt(struct ctl *c, int fd, bool admin)
 {

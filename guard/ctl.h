@@ -91,6 +91,9 @@ int ctl_adopt(struct ctl *c, int fd, bool admin);
 void ctl_answer(struct ctl *c, uint64_t token, int code, const char *text, const char *result,
     size_t result_len);
 
+/* A descriptor to send with the answer that comes: duplicated.  Before ctl_answer(). */
+void ctl_answer_fd(struct ctl *c, uint64_t token, int fd);
+
 struct ctl_stats {
 	uint64_t clients, requests, refused, malformed, dropped; /* dropped: slow or too many */
 };

@@ -16,12 +16,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "guard/guard_int.h"
+#include "guard/metrics.h"
 #include "guard/sandbox.h"
 #include "policy/image.h"
 
-#define UNABLE	    2 /* exit status: could not work */
-#define WORKER_USER "interlock-worker"
-#define ETH_HEADER  14u
+#define SIGN_WAIT_NS UINT64_C(10000000000) /* a disk may be slow */
+#define UNABLE	     2			   /* exit status: could not work */
+#define WORKER_USER  "interlock-worker"	   /* builder and metrics too; nobody when there is none */
+#define SIGNER_USER  "interlock"	   /* root without any right when there is none */
 
 /* --- one turn -------------------------------------------------------------------------------- */
 
@@ -48,24 +50,57 @@ read_signals(struct guard *g)
 }
 
 void
+guard_tell(struct guard *g, enum guard_event what, const char *note)
+{
+	const struct event ev = {.kind = EVENT_GUARD,
+	    .cond = (uint8_t)what,
+	    .ts_ns = clock_wall_ns(),
+	    .verdict = {.rule = RULE_NONE, .conduit = RULE_NONE, .generation = g->generation},
+	    .note = note};
+
+	if (g->alerts)
+		alerts_put(g->alerts, &ev);
+}
+
+/* A child that breaks the rules of its table is not ours any more. */
+static void
+hear(struct guard *g)
+{
+	struct child *c;
+
+	for (unsigned i = 0; (c = child_at(g, i)); i++) {
+		if (c->peer.fd < 0 || msg_run(&c->peer) != ERR_FORMAT || c->pid == 0)
+			continue;
+		(void)snprintf(c->why, sizeof(c->why), "it said what it must not say");
+		log_error("%s: %s: it is killed", c->name, c->why);
+		(void)kill(c->pid, SIGKILL);
+	}
+}
+
+void
 guard_turn(struct guard *g, int timeout_ms)
 {
-	struct pollfd p[3] = {{.fd = g->signals, .events = POLLIN},
+	struct pollfd p[] = {
+	    {.fd = g->signals, .events = POLLIN},
 	    {.fd = g->worker.peer.fd, .events = POLLIN},
-	    {.fd = g->reload.running ? builder_fd(&g->reload.builder) : -1, .events = POLLIN}};
+	    {.fd = g->signer.peer.fd, .events = POLLIN},
+	    {.fd = g->reload.running ? builder_fd(&g->reload.builder) : -1, .events = POLLIN},
+	    {.fd = g->ctl ? ctl_fd(g->ctl) : -1, .events = POLLIN},
+	    {.fd = g->handing.step == HAND_WAIT ? g->handing.word_fd : -1, .events = POLLIN},
+	};
 
-	(void)poll(p, 3, timeout_ms);
+	(void)poll(p, sizeof(p) / sizeof(p[0]), timeout_ms);
 	g->now_ns = clock_mono_ns();
 	read_signals(g);
-	if (g->worker.peer.fd >= 0 && msg_run(&g->worker.peer) == ERR_FORMAT &&
-	    g->worker.pid != 0) {
-		log_error("worker: it said what it must not say: it is ended");
-		(void)kill(g->worker.pid, SIGKILL);
-	}
+	hear(g);
 	supervise_reap(g);
 	supervise(g);
 	reload_step(g);
+	takeover_step(g);
 	link_step(g);
+	act_count(g);
+	if (g->ctl)
+		ctl_run(g->ctl, g->now_ns);
 	if (g->worker.ready || !g->worker.wanted)
 		notify_feed(&g->notify, g->now_ns);
 }
@@ -108,8 +143,11 @@ prepare(struct guard *g, char *err, size_t size)
 		return err_say(err, size, ERR_NOMEM, "no memory to share");
 	if (open_signals(g) < 0)
 		return err_say(err, size, err_from_errno(errno), "signals: %s", strerror(errno));
-	sandbox_user(WORKER_USER, &g->worker_uid, &g->worker_gid);
-	return 0;
+	sandbox_user(WORKER_USER, "nobody", &g->worker_uid, &g->worker_gid);
+	sandbox_user(SIGNER_USER, "root", &g->signer_uid, &g->signer_gid);
+	if (g->conf->metrics && (g->metrics_fd = metrics_listen(g->conf->metrics, err, size)) < 0)
+		return ERR_USAGE;
+	return g->conf->journal_dir || g->conf->eve_path ? service_prepare(g, err, size) : 0;
 }
 
 static int
@@ -190,6 +228,34 @@ tell(const struct guard *g)
 	log_info("guard: in force");
 }
 
+/* What alerts and numbers need.  A signer that cannot open its files is no start. */
+static int
+start_services(struct guard *g, char *err, size_t size)
+{
+	uint64_t until = clock_mono_ns() + START_WAIT_NS;
+	char why[sizeof(g->signer_shared->error)];
+	int r;
+
+	if (g->metrics_fd >= 0) {
+		if ((r = metrics_start(g, err, size)) < 0)
+			return r;
+		g->metrics.wanted = true;
+	}
+	if (!g->alerts_shared)
+		return 0;
+	if ((r = signer_start(g, err, size)) < 0)
+		return r;
+	/* After a take-over its journal is still the old one's: it waits for that by itself. */
+	while (!g->conf->take_over && atomic_load(&g->signer_shared->ready) == 0 &&
+	       g->signer.pid != 0 && !g->stop && clock_mono_ns() < until)
+		guard_turn(g, 10);
+	if (g->signer.pid == 0 && !g->conf->take_over)
+		return err_say(err, size, ERR_IO, "%s",
+		    signer_error(g->signer_shared, why) ? why : "the signer did not begin");
+	g->signer.wanted = true;
+	return 0;
+}
+
 static int
 start(struct guard *g, char *err, size_t size)
 {
@@ -197,19 +263,33 @@ start(struct guard *g, char *err, size_t size)
 
 	if (r < 0 || (r = policy_first(g)) < 0)
 		return r;
-	if ((r = open_filter(g, err, size)) < 0 || (r = open_ports(g, err, size)) < 0)
+	if ((r = open_filter(g, err, size)) < 0)
+		return r;
+	if (g->conf->take_over) {
+		/* From here on there is a gap: everything slow has been done. */
+		if ((r = takeover_ask(g, err, size)) < -1)
+			return r;
+		g->inherited_fd = r;
+		if (r < 0)
+			log_info("guard: there is no guard to take over from: a clean start");
+	}
+	if ((r = open_ports(g, err, size)) < 0)
 		return r;
 	g->now_ns = clock_mono_ns();
 	if ((r = worker_start(g, err, size)) < 0 || (r = await_worker(g, err, size)) < 0)
 		return r;
+	takeover_done(g);
 	g->worker.wanted = true;
+	if ((r = act_open(g, err, size)) < 0 || (r = start_services(g, err, size)) < 0)
+		return r;
+	guard_tell(g, GUARD_STARTED, NULL);
 	return sandbox_parent(err, size);
 }
 
 /* --- stop ------------------------------------------------------------------------------------ */
 
 static void
-stop(struct guard *g)
+stop(struct guard *g, bool was_in_force)
 {
 	char err[256] = "";
 
@@ -220,8 +300,25 @@ stop(struct guard *g)
 	builder_end(&g->reload.builder);
 	if (g->gate)
 		gate_close(g->gate);
+	g->gate = NULL;
 	if (g->ports_set && ports_restore(&g->ports, err, sizeof(err)) < 0)
 		log_error("%s", err);
+	g->ports_set = false;
+	if (was_in_force && !g->handed)
+		guard_tell(g, GUARD_STOPPED, NULL);
+	if (g->signer.pid != 0) {
+		(void)signer_send_stop(g->signer.peer.fd);
+		child_end(g, &g->signer, SIGN_WAIT_NS);
+	}
+	if (g->ctl)
+		ctl_close(g->ctl); /* and with it the other end of metrics */
+	g->ctl = NULL;
+	if (g->metrics.pid != 0)
+		child_end(g, &g->metrics, STOP_WAIT_NS);
+	view_past_free(g->past);
+	alerts_free(g->alerts);
+	if (g->word_fd >= 0)
+		close(g->word_fd);
 	if (g->signals >= 0)
 		close(g->signals);
 	notify_close(&g->notify);
@@ -234,10 +331,20 @@ guard_run(const struct guard_conf *conf)
 	char err[512] = "";
 	int r;
 
-	g = (struct guard){.conf = conf, .signals = -1, .policy_fd = -1};
-	g.worker = (struct child){.name = "worker", .peer = {.fd = -1}};
-	g.reload.builder = (struct builder){.image_fd = -1, .peer = {.fd = -1}};
-	g.reload.next_fd = -1;
+	g = (struct guard){.conf = conf,
+	    .signals = -1,
+	    .policy_fd = -1,
+	    .inherited_fd = -1,
+	    .word_fd = -1,
+	    .flows_fd = -1,
+	    .metrics_fd = -1,
+	    .started_ns = clock_wall_ns(),
+	    .worker = {.name = "worker", .start = worker_start, .peer = {.fd = -1}},
+	    .signer = {.name = "signer", .start = signer_start, .peer = {.fd = -1}},
+	    .metrics = {.name = "metrics", .start = metrics_start, .peer = {.fd = -1}},
+	    .reload = {.next_fd = -1, .builder = {.image_fd = -1, .peer = {.fd = -1}}},
+	    .handing = {.flows_fd = -1, .word_fd = -1}};
+	log_init();
 	log_set_level(LOG_L_INFO);
 	notify_open(&g.notify);
 	if ((r = start(&g, err, sizeof(err))) == 0) {
@@ -245,14 +352,16 @@ guard_run(const struct guard_conf *conf)
 		notify_say(&g.notify, "READY=1\nSTATUS=in force");
 		while (!g.stop)
 			guard_turn(&g, TURN_MS);
-		notify_say(&g.notify, "STOPPING=1");
+		if (!g.handed)
+			notify_say(&g.notify, "STOPPING=1");
 		log_info("guard: stops");
 	} else if (err[0] != '\0') {
 		log_error("%s", err);
 	}
-	stop(&g);
+	stop(&g, r == 0);
 	if (r == 0)
-		log_info("guard: stopped, its ports are as they were before");
+		log_info(g.handed ? "guard: ended; another has its ports"
+				  : "guard: stopped, its ports are as they were before");
 	return r == 0 ? 0 : UNABLE;
 }
 

@@ -7,11 +7,14 @@
 
 #include "alerts/alert.h"
 #include "guard/builder.h"
+#include "guard/ctl.h"
 #include "guard/guard.h"
 #include "guard/msg.h"
 #include "guard/notify.h"
 #include "guard/ports.h"
 #include "guard/shared.h"
+#include "guard/signer.h"
+#include "guard/view.h"
 #include "policy/policy.h"
 
 #define TURN_MS	       200		    /* at least this often everything is looked at */
@@ -22,10 +25,13 @@
 #define BACKOFF_MAX_NS UINT64_C(10000000000)
 #define STEADY_NS      UINT64_C(30000000000) /* ... and is forgotten after so long without */
 
+struct guard;
+
 /* A process of ours that is started again when it ends. */
 struct child {
 	const char *name;
-	pid_t pid; /* 0 = not running */
+	int (*start)(struct guard *g, char *err, size_t size); /* sets pid; 0 or ERR_*, said */
+	pid_t pid;					       /* 0 = not running */
 	struct msg_peer peer;
 	bool ready, wanted;
 	uint64_t since_ns, again_ns; /* CLOCK_MONOTONIC: start; when to start it again */
@@ -43,6 +49,15 @@ struct reload {
 	uint64_t ctl_token; /* who waits for the answer; 0 = nobody */
 	char error[512];    /* why the last one was refused; "" = it was not */
 	uint64_t error_ns;
+};
+
+/* A successor takes the ports over (takeover.c). */
+struct handing {
+	enum { HAND_NONE = 0, HAND_EXPORT, HAND_EMPTY, HAND_WAIT } step;
+	int flows_fd;	    /* the successor's memory file */
+	int word_fd;	    /* a byte comes when it has taken over; the end when it is gone */
+	uint64_t ctl_token; /* of its request */
+	uint64_t bytes, deadline_ns;
 };
 
 struct link {
@@ -63,14 +78,29 @@ struct guard {
 	uint32_t generation;
 	uint64_t policy_ns; /* wall clock */
 	struct reload reload;
-	struct child worker;
-	uid_t worker_uid;
-	gid_t worker_gid;
+	struct handing handing;
+	struct child worker, signer, metrics;
+	uint16_t asked;	  /* enum msg_type: what the worker has not answered yet */
+	int inherited_fd; /* flows of a predecessor, for the first worker; -1 = none */
+	uint64_t flows_imported;
+	int word_fd;  /* takeover.c: to tell the predecessor; -1 = none */
+	bool handed;  /* a successor has the ports */
+	int flows_fd; /* act.c: what `ctl flows` waits for; -1 = nobody asks */
+	uint64_t flows_token;
+	uid_t worker_uid, signer_uid;
+	gid_t worker_gid, signer_gid;
+	struct alerts_shared *alerts_shared; /* NULL = no alerts are written */
+	struct signer_shared *signer_shared;
+	struct alerts *alerts; /* the parent's own */
+	struct ctl *ctl;
+	struct view_past *past;
+	int metrics_fd; /* it listens; -1 = no metrics */
 	int signals;
 	bool stop;
 	struct notify notify;
-	uint64_t now_ns; /* CLOCK_MONOTONIC of this turn */
-	uint64_t started_ns, linked_ns;
+	uint64_t now_ns;     /* CLOCK_MONOTONIC of this turn */
+	uint64_t started_ns; /* wall clock */
+	uint64_t linked_ns, counted_ns;
 };
 
 /* --- guard.c --------------------------------------------------------------------------------- */
@@ -78,18 +108,59 @@ struct guard {
 /* One turn: what has come, what is due. */
 void guard_turn(struct guard *g, int timeout_ms);
 
+/* An alert of the guard about itself; note may be NULL. */
+void guard_tell(struct guard *g, enum guard_event ev, const char *note);
+
 /* --- supervise.c ----------------------------------------------------------------------------- */
 
-/* 0 or ERR_*, said in err. */
-int worker_start(struct guard *g, char *err, size_t size);
 /* Begin again what has ended, end what hangs. */
 void supervise(struct guard *g);
 /* Collect the children that have ended. */
 void supervise_reap(struct guard *g);
-/* Ask a child to end, and see to it that it does. */
+/* Fork; in the child 0, after what every child does first.  Else its pid, or ERR_*, said. */
+pid_t child_fork(struct guard *g, struct child *c, char *err, size_t size);
+/* It is told to end: see to it that it does. */
 void child_end(struct guard *g, struct child *c, uint64_t patience_ns);
 /* In every child, first thing. */
 void child_begin(void *guard);
+/* All children, running or not, whose process this is; NULL at the end. */
+struct child *child_at(struct guard *g, unsigned i);
+
+/* --- worker_child.c: the parent's end of the worker -------------------------------------------- */
+
+/* As child.start. */
+int worker_start(struct guard *g, char *err, size_t size);
+/* POLICY, FLOWS or EXPORT; its answer comes to those who ask so.  ERR_AGAIN: it is busy, or not there. */
+int worker_ask(struct guard *g, const struct msg *m, int fd);
+
+/* --- service.c: signer and metrics ----------------------------------------------------------- */
+
+/* Memory for alerts, and the parent's own half.  0 or ERR_*, said. */
+int service_prepare(struct guard *g, char *err, size_t size);
+/* As child.start. */
+int signer_start(struct guard *g, char *err, size_t size);
+int metrics_start(struct guard *g, char *err, size_t size);
+
+/* --- act.c: what ctl asks -------------------------------------------------------------------- */
+
+/* 0 or ERR_*, said. */
+int act_open(struct guard *g, char *err, size_t size);
+/* The worker has written its flows. */
+void act_flows_done(struct guard *g, int result, uint64_t bytes);
+/* Once a second: what adds up, and what was late. */
+void act_count(struct guard *g);
+
+/* --- takeover.c ------------------------------------------------------------------------------ */
+
+/* The old guard: a successor asks (CTL_takeover).  As ctl_conf.act. */
+int takeover_asked(struct guard *g, struct ctl_request *rq, char *err, size_t size);
+/* What has come of it. */
+void takeover_step(struct guard *g);
+void takeover_exported(struct guard *g, int result, uint64_t bytes, const char *text);
+/* The new guard: asks the old one to let go; the flows' descriptor, -1 when there is no old guard,
+ * or ERR_* below -1, said.  Then tells it that all is well. */
+int takeover_ask(struct guard *g, char *err, size_t size);
+void takeover_done(struct guard *g);
 
 /* --- reload.c -------------------------------------------------------------------------------- */
 

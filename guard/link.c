@@ -3,6 +3,8 @@
  * link.c - the carrier of both ports, asked for four times a second: the kernel's own news of
  * it may come late, or not at all.
  */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "guard/guard_int.h"
 
@@ -15,12 +17,16 @@ link_step(struct guard *g)
 		return;
 	g->linked_ns = g->now_ns;
 	for (unsigned i = 0; i < 2; i++) {
+		char text[64];
 		bool up = port_carrier(&g->ports, i);
 
 		if (up == g->link[i].up)
 			continue;
 		g->link[i].up = up;
 		g->link[i].changes++;
-		log_warn("%s: %s", g->ports.port[i].name, up ? "link is back" : "link is lost");
+		(void)snprintf(text, sizeof(text), "%s: %s", g->ports.port[i].name,
+		    up ? "link is back" : "link is lost");
+		log_warn("%s", text);
+		guard_tell(g, GUARD_LINK, text);
 	}
 }

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,12 +22,22 @@
 
 #define ANSWER_WAIT_NS UINT64_C(10000000000)
 
+/* In turn, so that a signer that is behind still has the image before this one. */
 static unsigned
 free_slot(const struct guard *g)
 {
-	unsigned used = g->policy ? policy_image_slot(g->policy) : POLICY_SLOTS;
+	return g->policy ? (policy_image_slot(g->policy) + 1) % POLICY_SLOTS : 0;
+}
 
-	return used == 0 ? 1 : 0;
+static void
+builder_begin(void *guard)
+{
+	struct guard *g = guard;
+
+	child_begin(g);
+	(void)prctl(PR_SET_NAME, "guard-builder", 0, 0, 0);
+	if (g->gate)
+		gate_leave(g->gate, false);
 }
 
 static int
@@ -38,7 +49,7 @@ start(struct guard *g, char *err, size_t size)
 	    .generation = g->generation + 1,
 	    .uid = g->worker_uid,
 	    .gid = g->worker_gid,
-	    .child = child_begin,
+	    .child = builder_begin,
 	    .ctx = g,
 	};
 
@@ -127,6 +138,16 @@ finish(struct guard *g, const char *why)
 		close(rl->next_fd);
 	rl->next = NULL;
 	rl->next_fd = -1;
+	if (rl->ctl_token != 0) {
+		char text[96];
+		int n = snprintf(text, sizeof(text), "\"generation\":%u,\"warnings\":%zu",
+		    g->generation, rl->builder.warnings);
+
+		ctl_answer(
+		    g->ctl, rl->ctl_token, why ? ERR_FORMAT : 0, why, text, why ? 0 : (size_t)n);
+		rl->ctl_token = 0;
+	}
+	guard_tell(g, why ? GUARD_POLICY_REFUSED : GUARD_POLICY_LOADED, why);
 	if (why) {
 		(void)snprintf(rl->error, sizeof(rl->error), "%s", why);
 		rl->error_ns = clock_wall_ns();
@@ -144,6 +165,8 @@ swap(struct guard *g)
 {
 	struct reload *rl = &g->reload;
 
+	if (g->signer.pid != 0)
+		(void)signer_send_drop(g->signer.peer.fd, g->generation);
 	policy_image_unmap(g->policy);
 	close(g->policy_fd);
 	g->policy = rl->next;
@@ -162,6 +185,8 @@ back_to_old(struct guard *g, const char *why)
 
 	if (gate_set_policy(g->gate, policy_gate(g->policy), g->generation, err, sizeof(err)) < 0)
 		log_error("filter: %s", err);
+	if (g->signer.pid != 0)
+		(void)signer_send_drop(g->signer.peer.fd, policy_generation(g->reload.next));
 	finish(g, why);
 }
 
@@ -184,14 +209,16 @@ put_in_force(struct guard *g)
 		finish(g, err);
 		return;
 	}
-	if (!g->worker.ready) {
+	/* Names before alerts that need them. */
+	if (g->signer.pid != 0 && signer_send_policy(g->signer.peer.fd, rl->next_fd) < 0)
+		log_error("signer: cannot be told of the policy: its alerts have no names");
+	if (g->worker.pid == 0) {
 		swap(g); /* the next worker begins with it */
 		return;
 	}
-	msg_due(&g->worker.peer, MSG_DONE, true);
 	rl->deadline_ns = g->now_ns + ANSWER_WAIT_NS;
-	if (msg_send(&g->worker.peer, &m, rl->next_fd) < 0)
-		back_to_old(g, "the worker cannot be told");
+	if (worker_ask(g, &m, rl->next_fd) < 0)
+		back_to_old(g, "the worker cannot be told now; try again");
 }
 
 /* The first line of what was said against it. */

@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <malloc.h>
 #include <pwd.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -96,7 +98,7 @@ static const struct call {
     {SCMP_SYS(futex), GROWS, "locks of the C library"},
     /* The builder's input and product. */
     {SCMP_SYS(read), BUILDER | SIGNER | METRICS, "the policy's text; the journal"},
-    {SCMP_SYS(pread64), BUILDER | SIGNER, "the same"},
+    {SCMP_SYS(pread64), ALL, "the head of an image; a segment"},
     {SCMP_SYS(memfd_create), BUILDER, "the image"},
     /* The signer's files: below its directories only (landlock). */
     {SCMP_SYS(openat), SIGNER, "segments of the journal, EVE files"},
@@ -272,23 +274,33 @@ enter_landlock(const struct sandbox *s, char *err, size_t size)
 	return r;
 }
 
-/* A root without anything in it: a directory that nobody else can name. */
+/* In a child that shares root and working directory with us. */
+static _Noreturn void
+leave_root(void)
+{
+	_exit(chroot("/proc/self/fdinfo") < 0 || chdir("/") < 0 ? errno : 0);
+}
+
+/*
+ * A root without anything in it, not even by name: the directory of a process that is gone.  It
+ * takes no place on disk, so nothing is left behind.
+ */
 static int
 enter_empty_root(char *err, size_t size)
 {
-	char name[] = "/run/interlock-root-XXXXXX";
-	int run = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	int status = 0, r = 0;
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FS | SIGCHLD, NULL, NULL, NULL, NULL);
 
-	if (run < 0 || !mkdtemp(name))
-		r = -errno;
-	else if (chmod(name, 0555) < 0 || chdir(name) < 0 || chroot(".") < 0)
-		r = -errno;
-	if (run >= 0 && unlinkat(run, name + sizeof("/run"), AT_REMOVEDIR) < 0 && r == 0)
-		r = -errno;
-	if (run >= 0)
-		close(run);
-	if (r < 0)
-		return err_say(err, size, err_from_errno(-r), "an empty root: %s", strerror(-r));
+	if (pid == 0)
+		leave_root();
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		r = errno;
+	else if (!WIFEXITED(status))
+		r = ECHILD;
+	else
+		r = WEXITSTATUS(status);
+	if (r != 0)
+		return err_say(err, size, err_from_errno(r), "an empty root: %s", strerror(r));
 	return 0;
 }
 
@@ -454,12 +466,12 @@ sandbox_parent(char *err, size_t size)
 }
 
 void
-sandbox_user(const char *name, uid_t *uid, gid_t *gid)
+sandbox_user(const char *name, const char *otherwise, uid_t *uid, gid_t *gid)
 {
 	const struct passwd *pw = getpwnam(name);
 
 	if (!pw)
-		pw = getpwnam("nobody");
+		pw = getpwnam(otherwise);
 	*uid = pw ? pw->pw_uid : NOBODY;
 	*gid = pw ? pw->pw_gid : NOBODY;
 }

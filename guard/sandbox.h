@@ -49,9 +49,8 @@ int sandbox_parent(char *err, size_t size);
 /* Does this process have the rights to start a guard?  Said in err when not. */
 bool sandbox_can_guard(char *err, size_t size);
 
-/* The user of a role: `name` of the passwd file when there is one, else nobody.  Before
- * anything is closed. */
-void sandbox_user(const char *name, uid_t *uid, gid_t *gid);
+/* User and group `name`, or else `otherwise`. */
+void sandbox_user(const char *name, const char *otherwise, uid_t *uid, gid_t *gid);
 
 /* Limits of a builder: seconds of CPU, bytes of memory and of the image. */
 struct sandbox_limits {

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,8 +17,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "guard/guard_int.h"
-#include "guard/sandbox.h"
-#include "guard/worker.h"
+
+struct child *
+child_at(struct guard *g, unsigned i)
+{
+	struct child *const all[] = {&g->worker, &g->signer, &g->metrics};
+
+	return i < sizeof(all) / sizeof(all[0]) ? all[i] : NULL;
+}
 
 void
 child_begin(void *guard)
@@ -35,97 +40,22 @@ child_begin(void *guard)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* --- the worker ------------------------------------------------------------------------------ */
-
-static int
-on_ready(void *ctx, const struct msg *m, int fd)
+pid_t
+child_fork(struct guard *g, struct child *c, char *err, size_t size)
 {
-	struct guard *g = ctx;
+	pid_t pid = fork();
 
-	(void)m;
-	(void)fd;
-	g->worker.ready = true;
-	return 0;
-}
-
-static int
-on_done(void *ctx, const struct msg *m, int fd)
-{
-	struct guard *g = ctx;
-
-	(void)fd;
-	reload_answer(g, m->result, m->text);
-	return 0;
-}
-
-static int
-on_stopped(void *ctx, const struct msg *m, int fd)
-{
-	struct guard *g = ctx;
-
-	(void)fd;
-	memcpy(g->worker.why, m->text, sizeof(g->worker.why));
-	return ERR_EOF;
-}
-
-static const struct msg_rule worker_rules[] = {
-    {MSG_READY, MSG_F_ONCE, on_ready},
-    {MSG_DONE, MSG_F_ONCE | MSG_F_LATER, on_done},
-    {MSG_STOPPED, MSG_F_ONCE, on_stopped},
-    {MSG_NONE, 0, NULL},
-};
-
-static uint64_t
-seed(void)
-{
-	uint64_t s = 0;
-
-	if (getrandom(&s, sizeof(s), 0) != (ssize_t)sizeof(s))
-		s = clock_mono_ns();
-	return s;
-}
-
-int
-worker_start(struct guard *g, char *err, size_t size)
-{
-	struct child *c = &g->worker;
-	struct worker_conf wc = {
-	    .shared = g->shared,
-	    .gate = g->gate,
-	    .io_target = g->conf->zerocopy ? "zerocopy" : "",
-	    .policy = g->policy,
-	    .memory_bytes = g->conf->memory_bytes,
-	    .seed = seed(),
-	    .handover = -1,
-	    .uid = g->worker_uid,
-	    .gid = g->worker_gid,
-	};
-	int pair[2], r = msg_pair(pair);
-
-	if (r < 0)
-		return err_say(err, size, r, "worker: %s", err_str(r));
-	for (unsigned i = 0; i < 2; i++)
-		wc.ports[i] = (struct io_port){.name = g->ports.port[i].name,
-		    .ifindex = g->ports.port[i].ifindex,
-		    .xskmap = gate_xskmap(g->gate, i),
-		    .mtu = g->ports.port[i].mtu};
-	wc.sock = pair[1];
-	c->why[0] = '\0';
-	c->ready = false;
-	if ((c->pid = fork()) == 0) {
+	if (pid < 0)
+		return err_say(
+		    err, size, err_from_errno(errno), "%s: %s", c->name, strerror(errno));
+	if (pid == 0) {
 		child_begin(g);
-		worker_run(&wc);
+		return 0;
 	}
-	close(pair[1]);
-	if (c->pid < 0) {
-		c->pid = 0;
-		close(pair[0]);
-		return err_say(err, size, err_from_errno(errno), "worker: %s", strerror(errno));
-	}
-	msg_init(&c->peer, pair[0], worker_rules, g);
+	c->pid = pid;
 	c->since_ns = g->now_ns;
 	c->started_ns = clock_wall_ns();
-	return 0;
+	return pid;
 }
 
 /* --- life and death -------------------------------------------------------------------------- */
@@ -145,7 +75,7 @@ ending(int status, char *buf, size_t size)
 static void
 ended(struct guard *g, struct child *c, int status)
 {
-	char how[96];
+	char how[96], text[MSG_TEXT + 96];
 	uint64_t pause = BACKOFF_MIN_NS;
 
 	if (c->peer.fd >= 0)
@@ -164,8 +94,11 @@ ended(struct guard *g, struct child *c, int status)
 	c->again_ns = g->now_ns + (pause < BACKOFF_MAX_NS ? pause : BACKOFF_MAX_NS);
 	c->failures++;
 	c->restarts++;
-	log_error("%s: ended unexpectedly: %s; starts again in %llu ms", c->name, c->why,
+	(void)snprintf(text, sizeof(text), "%s: ended unexpectedly: %s", c->name, c->why);
+	log_error("%s; starts again in %llu ms", text,
 	    (unsigned long long)((c->again_ns - g->now_ns) / 1000000));
+	if (c == &g->worker)
+		guard_tell(g, GUARD_WORKER_DIED, c->why);
 }
 
 void
@@ -175,12 +108,16 @@ supervise_reap(struct guard *g)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid == g->worker.pid) {
-			ended(g, &g->worker, status);
-			reload_worker_gone(g);
-		} else {
+		struct child *c = NULL;
+
+		for (unsigned i = 0; (c = child_at(g, i)) && c->pid != pid; i++)
+			;
+		if (c)
+			ended(g, c, status);
+		else
 			(void)builder_reaped(&g->reload.builder, pid, status);
-		}
+		if (c == &g->worker)
+			reload_worker_gone(g);
 	}
 }
 
@@ -198,8 +135,9 @@ end_hung(struct guard *g)
 	} else if (alive > g->now_ns || g->now_ns - alive < HUNG_NS) {
 		return;
 	}
-	log_error("worker: no sign of life for %llu ms: it is ended",
+	(void)snprintf(c->why, sizeof(c->why), "no sign of life for %llu ms",
 	    (unsigned long long)((g->now_ns - (c->ready ? alive : c->since_ns)) / 1000000));
+	log_error("%s: %s: it is killed", c->name, c->why);
 	(void)kill(c->pid, SIGKILL);
 	c->ready = false;
 	c->since_ns = g->now_ns;
@@ -208,13 +146,19 @@ end_hung(struct guard *g)
 void
 supervise(struct guard *g)
 {
-	char err[256] = "";
+	struct child *c;
 
 	end_hung(g);
-	if (g->worker.wanted && g->worker.pid == 0 && g->now_ns >= g->worker.again_ns &&
-	    worker_start(g, err, sizeof(err)) < 0) {
-		log_error("%s", err);
-		g->worker.again_ns = g->now_ns + BACKOFF_MAX_NS;
+	for (unsigned i = 0; (c = child_at(g, i)); i++) {
+		char err[256] = "";
+
+		if (!c->wanted || c->pid != 0 || g->now_ns < c->again_ns)
+			continue;
+		c->why[0] = '\0';
+		if (c->start(g, err, sizeof(err)) < 0) {
+			log_error("%s", err);
+			c->again_ns = g->now_ns + BACKOFF_MAX_NS;
+		}
 	}
 }
 

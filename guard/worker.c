@@ -40,6 +40,7 @@
 #define SLEEP_BUSY_US 2000u		  /* while frames are held */
 
 extern const struct io_backend io_xdp;
+void engine_sample(struct engine *e, const struct pkt *p, const char *reason, uint64_t count);
 
 struct worker {
 	const struct worker_conf *conf;
@@ -51,7 +52,7 @@ struct worker {
 	const struct policy *policy;
 	struct msg_peer parent;
 	int epoll;
-	bool stop;
+	bool stop, deaf; /* told to end; told to receive no more */
 	uint64_t looked_ns, published_ns;
 	/* the burst that done() has sent, until the next reading of the clock */
 	uint64_t sent_rx_ns;
@@ -120,6 +121,22 @@ set_budgets(struct worker *w)
 		w->budget_ns[i] = policy_latency_ns(w->policy, i);
 }
 
+/* A frame that the kernel's filter denied is alerted like the engine's own. */
+static void
+on_sample(void *ctx, const struct gate_sample *s)
+{
+	struct worker *w = ctx;
+	const struct pkt p = {.bytes = s->bytes,
+	    .ts_ns = w->io->now_ns,
+	    .caplen = s->caplen,
+	    .wirelen = s->len,
+	    .link = LINK_ETHERNET,
+	    .port = s->port,
+	    .conduit = UINT32_MAX};
+
+	engine_sample(w->engine, &p, s->reason, s->count);
+}
+
 /* --- messages -------------------------------------------------------------------------------- */
 
 static int
@@ -153,6 +170,26 @@ on_policy(void *ctx, const struct msg *m, int fd)
 	return answer(w, 0, policy_bytes(pol), "");
 }
 
+/* Nothing comes in any more; what is held goes, and a successor takes the connections. */
+static int
+on_export(void *ctx, const struct msg *m, int fd)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	w->deaf = true;
+	close(fd);
+	return answer(w, 0, 0, "");
+}
+
+static int
+on_flows(void *ctx, const struct msg *m, int fd)
+{
+	(void)m;
+	close(fd);
+	return answer(ctx, ERR_UNSUPPORTED, 0, "the list of flows is not in this build");
+}
+
 static int
 on_stop(void *ctx, const struct msg *m, int fd)
 {
@@ -166,6 +203,8 @@ on_stop(void *ctx, const struct msg *m, int fd)
 
 static const struct msg_rule rules[] = {
     {MSG_POLICY, MSG_F_FD, on_policy},
+    {MSG_FLOWS, MSG_F_FD, on_flows},
+    {MSG_EXPORT, MSG_F_FD | MSG_F_ONCE, on_export},
     {MSG_STOP, MSG_F_ONCE, on_stop},
     {MSG_NONE, 0, NULL},
 };
@@ -175,6 +214,8 @@ static void
 look(struct worker *w)
 {
 	w->looked_ns = w->io->now_ns;
+	if (w->conf->gate)
+		(void)gate_samples(w->conf->gate, on_sample, w);
 	if (msg_run(&w->parent) < 0)
 		w->stop = true; /* nobody is there who could stop it later */
 	if (w->alerts)
@@ -192,7 +233,7 @@ loop(struct worker *w)
 	bool slept = false;
 
 	while (!w->stop) {
-		int n = w->be->rx(w->io, burst, PKT_BURST);
+		int n = w->be->rx(w->io, burst, w->deaf ? 0 : PKT_BURST);
 
 		w->sh->loops++;
 		account_sent(w);
@@ -286,6 +327,33 @@ lock_memory(struct worker *w)
 		refuse(w, err_from_errno(errno), "its memory cannot be locked");
 }
 
+/* --- descriptors: what is the parent's goes, what was opened here stays ------------------------- */
+
+#define FDS_MAX 1024
+
+static bool before[FDS_MAX]; /* open when this process began */
+
+static void
+note_descriptors(void)
+{
+	for (int fd = 3; fd < FDS_MAX; fd++)
+		before[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+static void
+leave_parent(struct worker *w)
+{
+	const struct worker_conf *c = w->conf;
+	int samples = c->gate ? gate_sample_fd(c->gate) : -1;
+
+	if (c->gate)
+		gate_leave(c->gate, true);
+	for (int fd = 3; fd < FDS_MAX; fd++)
+		if (before[fd] && fd != c->sock && fd != samples)
+			close(fd);
+	(void)close_range(FDS_MAX, ~0u, 0);
+}
+
 /* The last step before the first packet. */
 static void
 confine(struct worker *w)
@@ -296,34 +364,10 @@ confine(struct worker *w)
 	char err[MSG_TEXT] = "";
 	int r;
 
-	/* What only opening took. */
-	close(c->ports[0].xskmap);
-	close(c->ports[1].xskmap);
-	if (c->handover >= 0)
-		close(c->handover);
+	leave_parent(w);
 	lock_memory(w);
 	if ((r = sandbox_enter(&sb, err, sizeof(err))) < 0)
 		refuse(w, r, err);
-}
-
-/* The descriptors of the parent that this process has no business with. */
-static void
-leave_parent(const struct worker_conf *c)
-{
-	int keep[5];
-	size_t n = 0;
-
-	keep[n++] = c->sock;
-	keep[n++] = c->ports[0].xskmap;
-	keep[n++] = c->ports[1].xskmap;
-	if (c->gate)
-		keep[n++] = gate_sample_fd(c->gate);
-	if (c->handover >= 0)
-		keep[n++] = c->handover;
-	sandbox_close_others(keep, n);
-	if (c->alerts)
-		alerts_shared_keep(c->alerts, ALERTS_PACKET);
-	(void)prctl(PR_SET_NAME, "guard-worker", 0, 0, 0);
 }
 
 static void
@@ -339,7 +383,10 @@ worker_run(const struct worker_conf *conf)
 {
 	static struct worker w; /* not on the stack, so that it is locked with the rest */
 
-	leave_parent(conf);
+	note_descriptors();
+	(void)prctl(PR_SET_NAME, "guard-worker", 0, 0, 0);
+	if (conf->alerts)
+		alerts_shared_keep(conf->alerts, ALERTS_PACKET);
 	w = (struct worker){.conf = conf, .sh = conf->shared, .policy = conf->policy};
 	msg_init(&w.parent, conf->sock, rules, &w);
 	prepare(&w);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* act.c - what `ctl` asks of the parent, and the numbers that it shows (ctl.h, view.h). */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/jw.h"
+#include "base/log.h"
+#include "guard/guard_int.h"
+
+#define COUNT_EVERY_NS UINT64_C(1000000000)
+#define COUNTS_MAX     256u
+
+/* --- the view -------------------------------------------------------------------------------- */
+
+struct look {
+	struct guard_view v;
+	struct gate_totals totals;
+	struct gate_count counts[COUNTS_MAX];
+	struct view_process process[5];
+};
+
+static void
+look(struct guard *g, struct look *l)
+{
+	static const char *const modes[] = {
+	    [GATE_AUTO] = "auto", [GATE_NATIVE] = "native", [GATE_GENERIC] = "generic"};
+	struct guard_view *v = &l->v;
+	struct child *c;
+
+	*v = (struct guard_view){
+	    .now_ns = clock_wall_ns(),
+	    .started_ns = g->started_ns,
+	    .shared = g->worker.ready ? g->shared : NULL,
+	    .past = g->past,
+	    .policy = g->policy,
+	    .policy_path = g->conf->policy_path,
+	    .policy_ns = g->policy_ns,
+	    .policy_error = g->reload.error,
+	    .policy_error_ns = g->reload.error_ns,
+	    .gate = &l->totals,
+	    .counts = l->counts,
+	    .signer = g->alerts_shared ? g->signer_shared : NULL,
+	    .journal_dir = g->conf->journal_dir,
+	    .eve_path = g->conf->eve_path,
+	    .journal_max = g->conf->journal_bytes,
+	    .ctl = g->ctl ? ctl_stats(g->ctl) : NULL,
+	    .process = l->process,
+	};
+	gate_totals(g->gate, &l->totals);
+	v->n_counts = gate_counts(g->gate, l->counts, COUNTS_MAX);
+	for (unsigned i = 0; i < 2; i++)
+		v->port[i] = (struct view_port){.name = g->ports.port[i].name,
+		    .link = g->link[i].up,
+		    .mtu = g->ports.port[i].mtu,
+		    .queues = g->ports.port[i].queues,
+		    .mode = modes[g->gate_mode[i]],
+		    .link_changes = g->link[i].changes};
+	l->process[v->n_processes++] =
+	    (struct view_process){.name = "parent", .pid = getpid(), .started_ns = g->started_ns};
+	for (unsigned i = 0; (c = child_at(g, i)); i++)
+		if (c->wanted)
+			l->process[v->n_processes++] = (struct view_process){.name = c->name,
+			    .pid = c->pid,
+			    .started_ns = c->started_ns,
+			    .restarts = c->restarts};
+}
+
+static void
+late(void *ctx, const struct view_late *l)
+{
+	struct guard *g = ctx;
+	struct event ev = {.kind = EVENT_GUARD,
+	    .cond = GUARD_LATENCY,
+	    .ts_ns = clock_wall_ns(),
+	    .verdict = {.rule = RULE_NONE, .conduit = l->conduit, .generation = g->generation},
+	    .note = l->text,
+	    .count = l->late};
+
+	log_warn("conduit %s: late: %s", policy_conduit_name(g->policy, l->conduit), l->text);
+	if (g->alerts)
+		alerts_put(g->alerts, &ev);
+}
+
+void
+act_count(struct guard *g)
+{
+	uint64_t now = clock_wall_ns();
+
+	if (!g->past || g->now_ns - g->counted_ns < COUNT_EVERY_NS)
+		return;
+	g->counted_ns = g->now_ns;
+	if (!g->worker.ready)
+		return;
+	view_tick(g->past, g->shared, g->policy, now);
+	view_late(g->past, g->policy, now, late, g);
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+static int
+act_metrics(const struct guard_view *v, struct jw *out)
+{
+	static char text[CTL_REPLY / 4];
+	struct jw w = jw_make(text, sizeof(text));
+
+	view_metrics(&w, v);
+	if (!jw_end(&w))
+		return ERR_FULL;
+	jw_strn(out, "text", text, jw_len(&w));
+	return 0;
+}
+
+/* The worker writes them into a file in memory, which goes to who asked unread. */
+static int
+act_flows(struct guard *g, struct ctl_request *rq, char *err, size_t size)
+{
+	const struct msg m = {.type = MSG_FLOWS};
+	int r;
+
+	if (g->flows_fd >= 0)
+		return err_say(err, size, ERR_AGAIN, "somebody is asking already; try again");
+	if ((g->flows_fd = memfd_create("interlock-flows", MFD_CLOEXEC)) < 0)
+		return err_say(err, size, err_from_errno(errno), "flows: %s", strerror(errno));
+	if ((r = worker_ask(g, &m, g->flows_fd)) < 0) {
+		close(g->flows_fd);
+		g->flows_fd = -1;
+		return err_say(err, size, r, "the worker cannot be asked now; try again");
+	}
+	g->flows_token = rq->token;
+	return CTL_LATER;
+}
+
+void
+act_flows_done(struct guard *g, int result, uint64_t bytes)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "\"bytes\":%llu", (unsigned long long)bytes);
+
+	if (g->flows_fd < 0)
+		return;
+	if (result == 0)
+		ctl_answer_fd(g->ctl, g->flows_token, g->flows_fd);
+	ctl_answer(g->ctl, g->flows_token, result, result < 0 ? err_str(result) : NULL, text,
+	    result < 0 ? 0 : (size_t)n);
+	close(g->flows_fd);
+	g->flows_fd = -1;
+}
+
+static int
+act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
+{
+	static struct look l;
+	struct guard *g = ctx;
+	int r;
+
+	switch ((enum ctl_verb)rq->id) {
+	case CTL_status:
+		look(g, &l);
+		view_status(out, &l.v);
+		return 0;
+	case CTL_counters:
+		look(g, &l);
+		view_counters(out, &l.v);
+		return 0;
+	case CTL_metrics:
+		look(g, &l);
+		return act_metrics(&l.v, out);
+	case CTL_flows:
+		return act_flows(g, rq, err, size);
+	case CTL_reload:
+		return (r = reload_start(g, rq->token, err, size)) < 0 ? r : CTL_LATER;
+	case CTL_reopen:
+		if (!g->alerts_shared)
+			return err_say(err, size, ERR_USAGE, "no alerts are written");
+		return signer_send_reopen(g->signer.peer.fd);
+	case CTL_takeover:
+		return takeover_asked(g, rq, err, size);
+	case CTL_stop:
+		g->stop = true;
+		return 0;
+	case CTL__VERBS:
+		break;
+	}
+	return err_say(err, size, ERR_UNSUPPORTED, "%s: not here", rq->verb);
+}
+
+static int
+group(const char *name, gid_t *gid, char *err, size_t size)
+{
+	const struct group *gr;
+
+	*gid = CTL_NO_GROUP;
+	if (!name)
+		return 0;
+	if (!(gr = getgrnam(name)))
+		return err_say(err, size, ERR_USAGE, "%s: there is no such group", name);
+	*gid = gr->gr_gid;
+	return 0;
+}
+
+int
+act_open(struct guard *g, char *err, size_t size)
+{
+	struct ctl_conf cc = {
+	    .path = g->conf->ctl_path, .replace = g->conf->take_over, .ctx = g, .act = act};
+	int r = group(g->conf->admins, &cc.admin_gid, err, size);
+
+	if (r < 0 || (r = group(g->conf->viewers, &cc.viewer_gid, err, size)) < 0)
+		return r;
+	if (!(g->past = view_past_new()))
+		return err_say(err, size, ERR_NOMEM, "no memory for counters");
+	if (!(g->ctl = ctl_open(&cc, err, size)))
+		return ERR_IO;
+	return 0;
+}

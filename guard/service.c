@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service.c - the children that see no packet: signer (signer.h), metrics (metrics.h).
+ *
+ * Each is given what it needs before it is confined, and nothing of the parent's: descriptors are
+ * closed and images unmapped first.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "guard/guard_int.h"
+#include "guard/metrics.h"
+#include "guard/sandbox.h"
+#include "policy/image.h"
+
+#define PATIENCE_S	 2u /* for a signer of ours that was killed: the kernel lets go of its lock */
+#define PATIENCE_TAKEN_S 15u /* for one that ends its journal, since we took over */
+
+int
+service_prepare(struct guard *g, char *err, size_t size)
+{
+	struct alerts_conf ac = {.side = ALERTS_PARENT, .enforcing = true};
+
+	g->signer_shared = mmap(NULL, sizeof(*g->signer_shared), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	g->alerts_shared = mmap(
+	    NULL, alerts_shared_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (g->signer_shared == MAP_FAILED || g->alerts_shared == MAP_FAILED)
+		return err_say(err, size, ERR_NOMEM, "no memory to share");
+	alerts_shared_init(g->alerts_shared);
+	ac.shared = g->alerts_shared;
+	if (!(g->alerts = alerts_new(&ac, err, size)))
+		return ERR_NOMEM;
+	return 0;
+}
+
+/* --- the signer ------------------------------------------------------------------------------ */
+
+struct confine {
+	const struct guard *g;
+	const char *dirs[3];
+	char eve_dir[512];
+};
+
+static int
+confine_signer(void *ctx, char *err, size_t size)
+{
+	struct confine *c = ctx;
+	const struct guard_conf *conf = c->g->conf;
+	struct sandbox sb = {.role = SANDBOX_SIGNER,
+	    .uid = c->g->signer_uid,
+	    .gid = c->g->signer_gid,
+	    .dirs = c->dirs};
+	unsigned n = 0;
+
+	if (conf->journal_dir)
+		c->dirs[n++] = conf->journal_dir;
+	if (conf->eve_path) {
+		const char *slash = strrchr(conf->eve_path, '/');
+		size_t len = slash ? (size_t)(slash - conf->eve_path) : 0;
+
+		(void)snprintf(c->eve_dir, sizeof(c->eve_dir), "%.*s", (int)len, conf->eve_path);
+		if (!slash || slash == conf->eve_path)
+			(void)snprintf(c->eve_dir, sizeof(c->eve_dir), "%s", slash ? "/" : ".");
+		c->dirs[n++] = c->eve_dir;
+	}
+	c->dirs[n] = NULL;
+	return sandbox_enter(&sb, err, size);
+}
+
+/* Images that were mapped before the fork; it is sent those it needs. */
+static void
+unmap_images(struct guard *g)
+{
+	policy_image_unmap(g->policy);
+	if (g->reload.next)
+		policy_image_unmap(g->reload.next);
+}
+
+static _Noreturn void
+run_signer(struct guard *g, int fd)
+{
+	static struct confine confine;
+	const struct signer_conf sc = {
+	    .alerts = g->alerts_shared,
+	    .shared = g->signer_shared,
+	    .fd = fd,
+	    .journal_dir = g->conf->journal_dir,
+	    .key_path = g->conf->key_path,
+	    .eve_path = g->conf->eve_path,
+	    .sensor = g->conf->sensor,
+	    .port_names = {g->conf->port[0], g->conf->port[1]},
+	    .journal_bytes = g->conf->journal_bytes,
+	    .enforcing = true,
+	    .uid = g->signer_uid,
+	    .gid = g->signer_gid,
+	    .patience_s = g->conf->take_over ? PATIENCE_TAKEN_S : PATIENCE_S,
+	    .confine = confine_signer,
+	    .ctx = &confine,
+	};
+
+	(void)prctl(PR_SET_NAME, "guard-signer", 0, 0, 0);
+	gate_leave(g->gate, false);
+	sandbox_close_others(&fd, 1);
+	unmap_images(g);
+	alerts_shared_keep(g->alerts_shared, ALERTS_SIGNER);
+	(void)munmap(g->shared, sizeof(*g->shared));
+	confine.g = g;
+	_exit(signer_run(&sc));
+}
+
+/* It says nothing: what it has to show is in memory. */
+static const struct msg_rule no_words[] = {{MSG_NONE, 0, NULL}};
+
+int
+signer_start(struct guard *g, char *err, size_t size)
+{
+	int pair[2], r = msg_pair(pair);
+	pid_t pid;
+
+	if (r < 0)
+		return err_say(err, size, r, "signer: %s", err_str(r));
+	atomic_store(&g->signer_shared->ready, 0);
+	if ((pid = child_fork(g, &g->signer, err, size)) == 0)
+		run_signer(g, pair[1]);
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return pid;
+	}
+	msg_init(&g->signer.peer, pair[0], no_words, g);
+	if (signer_send_policy(pair[0], g->policy_fd) < 0 ||
+	    (g->reload.next && signer_send_policy(pair[0], g->reload.next_fd) < 0))
+		log_error("signer: cannot be told of the policy: its alerts have no names");
+	return 0;
+}
+
+/* --- metrics --------------------------------------------------------------------------------- */
+
+static int
+confine_metrics(void *ctx, char *err, size_t size)
+{
+	const struct guard *g = ctx;
+	const struct sandbox sb = {.role = SANDBOX_METRICS,
+	    .uid = g->worker_uid,
+	    .gid = g->worker_gid,
+	    .with_parent = true};
+
+	return sandbox_enter(&sb, err, size);
+}
+
+static _Noreturn void
+run_metrics(struct guard *g, int ctl_fd)
+{
+	const int keep[] = {g->metrics_fd, ctl_fd};
+	const struct metrics_conf mc = {
+	    .listen_fd = g->metrics_fd, .ctl_fd = ctl_fd, .confine = confine_metrics, .ctx = g};
+
+	(void)prctl(PR_SET_NAME, "guard-metrics", 0, 0, 0);
+	gate_leave(g->gate, false);
+	sandbox_close_others(keep, 2);
+	unmap_images(g);
+	(void)munmap(g->shared, sizeof(*g->shared));
+	if (g->alerts_shared)
+		(void)munmap(g->alerts_shared, alerts_shared_bytes());
+	_exit(metrics_run(&mc));
+}
+
+int
+metrics_start(struct guard *g, char *err, size_t size)
+{
+	int pair[2], r;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return err_say(err, size, err_from_errno(errno), "metrics: %s", strerror(errno));
+	if ((r = ctl_adopt(g->ctl, pair[0], false)) < 0) {
+		close(pair[0]);
+		close(pair[1]);
+		return err_say(err, size, r, "metrics: %s", err_str(r));
+	}
+	pid = child_fork(g, &g->metrics, err, size);
+	if (pid == 0)
+		run_metrics(g, pair[1]);
+	close(pair[1]);
+	return pid < 0 ? pid : 0;
+}
