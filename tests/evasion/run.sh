@@ -21,6 +21,10 @@ OPEN=${EVADE%evade}open.tsv
 CASES=$HERE/cases
 BACK=()
 
+victim_addresses() { # add|del NETNS IFACE
+	ip -n "$2" addr "$1" 10.1.2.102/24 dev "$3" && ip -n "$2" addr "$1" fd00:12::102/64 dev "$3" nodad
+}
+
 put_back() { # interfaces of the user, as they were
 	local cmd
 	for cmd in "${BACK[@]}"; do eval "$cmd" 2>/dev/null; done
@@ -45,9 +49,7 @@ dut_none() {
 	ip -n "$P-b" addr flush dev b0
 	ip -n "$P-a" link add a1 type veth peer name b1 netns "$P-b" &&
 		ip -n "$P-a" link set a1 addrgenmode none up &&
-		ip -n "$P-b" addr add 10.1.2.102/24 dev b1 &&
-		ip -n "$P-b" addr add fd00:12::102/64 dev b1 nodad &&
-		ip -n "$P-b" link set b1 up && (in_ns b ethtool -K b1 tx off >/dev/null) || return 1
+		victim_addresses add "$P-b" b1 && ip -n "$P-b" link set b1 up && (in_ns b ethtool -K b1 tx off >/dev/null) || return 1
 	A=$P-a:a1 V=$P-b:b1 DOOR=''
 	ends_ready "$P-a" a1 "$P-b" b1
 }
@@ -86,8 +88,8 @@ take_iface() { # WHICH NAME; says NETNS IFACE
 	esac
 	ip -n "$ns" link set "$if" up || return 1
 	if [ "$which" = in ]; then
-		ip -n "$ns" addr add 10.1.2.102/24 dev "$if" && ip -n "$ns" addr add fd00:12::102/64 dev "$if" nodad || return 1
-		BACK=("ip -n $ns addr del 10.1.2.102/24 dev $if" "ip -n $ns addr del fd00:12::102/64 dev $if" "${BACK[@]}")
+		victim_addresses add "$ns" "$if" || return 1
+		BACK=("victim_addresses del $ns $if" "${BACK[@]}")
 	fi
 	TAKEN=$ns:$if
 }
@@ -95,6 +97,7 @@ take_iface() { # WHICH NAME; says NETNS IFACE
 [ -x "$EVADE" ] || { echo "$EVADE is not built: make evasion" >&2; exit 2; }
 need_root
 topo_up || exit 2
+ip -n "$P-b" addr flush dev b0 && victim_addresses add "$P-b" b0 || exit 2
 ends_ready "$P-a" a0 "$P-b" b0
 A=$P-a:a0 V=$P-b:b0 DOOR=$P-g:inside
 
