@@ -331,12 +331,15 @@ sacks(
  * byte that left; a keep-alive must stay in front of that, or it gets no answer.
  */
 static uint32_t
-empty_seq(const struct engine *e, const struct flow *f, unsigned dir, uint32_t seq)
+empty_seq(const struct engine *e, const struct flow *f, unsigned dir, const struct layers *l)
 {
 	const struct repair *r = repair_of(e, f);
 	const struct tcp_dir *d = &f->dir[dir];
-	uint32_t edge = repair_out(r, dir, f->guard.sent[dir]);
+	uint32_t edge = repair_out(r, dir, f->guard.sent[dir]), seq = l->seq;
 
+	/* RFC 5961 3: only a reset with exactly the next number is one.  It must not become so. */
+	if (l->tcp_flags & TCP_RST && seq != d->nxt)
+		return edge + (seq - d->nxt);
 	if (seq_diff(seq, f->guard.sent[dir]) < 0) {
 		uint32_t out = repair_out(r, dir, seq);
 
@@ -386,7 +389,7 @@ settle_empty(
 	/* FIN is numbered: it goes when everything in front of it has */
 	(void)head(e, f, dir, p, l, b,
 	    fin ? repair_out(repair_of(e, f), dir, f->guard.sent[dir])
-		: empty_seq(e, f, dir, l->seq));
+		: empty_seq(e, f, dir, l));
 	if (l->pay_len > 0)
 		b[l->l4_off + 13] &= (uint8_t)(fin ? ~TCP_PSH : ~(TCP_FIN | TCP_PSH));
 	leaves_as(e, p, l, b, l->pay_off);

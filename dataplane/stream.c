@@ -127,6 +127,7 @@ next_bytes(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const u
 {
 	struct tcp_dir *d = &f->dir[dir];
 	uint32_t passed;
+	bool denied;
 
 	if (__builtin_expect(e->inline_mode, 0) && !retain_fits(e, d, seq, len)) {
 		e->st.pool_full++;
@@ -141,10 +142,11 @@ next_bytes(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const u
 	stream_retain(e, d, seq, p, passed);
 	d->nxt += passed;
 	/* Where no boundary is known yet nothing was denied: the next try may begin at one. */
-	if (passed < len && !(d->flags & DIR_DESYNC))
+	denied = passed < len && !(d->flags & DIR_DESYNC);
+	if (denied)
 		d->flags |= DIR_BLOCKED;
 	if (__builtin_expect(e->inline_mode, 0))
-		part_advance(e, f, e->sink.dir, seq, passed < len);
+		part_advance(e, f, e->sink.dir, seq, denied);
 	return passed;
 }
 

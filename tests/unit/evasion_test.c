@@ -28,7 +28,7 @@ static const char rules[] =
     "interlock: 1\nsite: test\nmode: enforce\n"
     "zones:\n  it: {level: 3, port: outside, nets: [10.1.2.0/25]}\n"
     "  ot: {level: 1, port: inside, nets: [10.1.2.128/25]}\n"
-    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: drop\n"
+    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: drop  \n"
     "    modbus:\n      addressing: zero-based\n      allow:\n"
     "        - {name: reads, units: [1], functions: [3], holding: [0..99]}\n";
 
@@ -136,6 +136,7 @@ static const struct trick {
     {"half, reset that does not arrive, wait", half_rst_wait, 2, NULL},
     {"half, FIN that does not arrive, wait", half_fin_wait, 1, NULL},
     {"half, hours and weeks of silence", half_idle, 2, NULL},
+    {"half, reset in the window but not exact", half_rst_in_window, 2, NULL},
     {"half, SYN with a fitting number", half_syn, 4, NULL},
     {"half, end that does not arrive, SYN", half_fin_syn, 2, NULL},
     {"half, SYN and own SYN-ACK", half_syn_own_answer, 1, NULL},
@@ -311,12 +312,46 @@ the_check_sees(void **state)
 	policy = kept;
 }
 
+/* The same, where what is denied gets an answer, and where it ends the connection. */
+static void
+scoreboard_of(const char *otherwise)
+{
+	char text[sizeof(rules)];
+	struct complaints cs = {0};
+	struct policy *kept = policy;
+
+	memcpy(text, rules, sizeof(rules));
+	memcpy(strstr(text, "drop  "), otherwise, 6);
+	policy = policy_build_text("rules", text, sizeof(rules) - 1, &cs);
+	assert_non_null(policy);
+	scoreboard(NULL);
+	policy_free(policy);
+	complaints_fini(&cs);
+	policy = kept;
+}
+
+static void
+scoreboard_reject(void **state)
+{
+	(void)state;
+	scoreboard_of("reject");
+}
+
+static void
+scoreboard_reset(void **state)
+{
+	(void)state;
+	scoreboard_of("reset ");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_check_sees),
 	    cmocka_unit_test(scoreboard),
+	    cmocka_unit_test(scoreboard_reject),
+	    cmocka_unit_test(scoreboard_reset),
 	};
 	struct complaints cs = {0};
 	int r;

@@ -460,6 +460,15 @@ half_rst_wait(struct duel *d)
 	half_end(d);
 }
 
+/* RFC 5961 3: the device asks back and goes on. */
+static void
+half_rst_in_window(struct duel *d)
+{
+	half_then(d);
+	shoot(d, (struct shot){.off = d->arg ? 6 : 2000, .flags = RST | ACK});
+	half_end(d);
+}
+
 static void
 half_fin_wait(struct duel *d)
 {
