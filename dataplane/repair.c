@@ -388,8 +388,7 @@ settle_empty(
 
 	/* FIN is numbered: it goes when everything in front of it has */
 	(void)head(e, f, dir, p, l, b,
-	    fin ? repair_out(repair_of(e, f), dir, f->guard.sent[dir])
-		: empty_seq(e, f, dir, l));
+	    fin ? repair_out(repair_of(e, f), dir, f->guard.sent[dir]) : empty_seq(e, f, dir, l));
 	if (l->pay_len > 0)
 		b[l->l4_off + 13] &= (uint8_t)(fin ? ~TCP_PSH : ~(TCP_FIN | TCP_PSH));
 	leaves_as(e, p, l, b, l->pay_off);

@@ -109,7 +109,11 @@ if [ "$DEVICE" = bridge ] || [ -n "${ONLY:-}" ] || [ ! "$OPEN" -nt "$CASES" ] ||
 	status=$?
 	if [ "$DEVICE" = bridge ] || [ $status != 0 ]; then cat "$TMP/open.log"; fi
 	[ $status = 0 ] || exit $status
-	cp "$TMP/open.tsv" "$OPEN.$$" && mv "$OPEN.$$" "$OPEN"
+	if [ -n "${ONLY:-}" ]; then
+		OPEN=$TMP/open.tsv
+	else
+		cp "$TMP/open.tsv" "$OPEN.$$" && mv "$OPEN.$$" "$OPEN"
+	fi
 	if [ "$DEVICE" != bridge ]; then dut_stop; fi
 fi
 
