@@ -144,7 +144,7 @@ report_open(FILE *out)
 	for (unsigned i = 0; i < w.n_cases; i++) {
 		struct kase *k = &w.cases[i];
 		struct score s = score_of(k);
-		bool all = s.worked == s.evil, skip = k->door && w.door < 0, wrong;
+		bool all = s.worked == s.evil, skip = case_skipped(k) != NULL, wrong;
 
 		if (k->n == 0)
 			continue;
@@ -158,8 +158,7 @@ report_open(FILE *out)
 		    : s.worked ? "partly"
 			       : "no",
 		    wrong ? "UNEXPECTED: " : "",
-		    k->refused || k->maybe || skip ? (skip ? "no way round the device" : k->why)
-						   : "",
+		    k->refused || k->maybe || skip ? (skip ? case_skipped(k) : k->why) : "",
 		    s.note && !skip ? s.note : "");
 		if (s.worked > 0 && !all)
 			printf("    not at %s\n", s.arg);
@@ -188,9 +187,9 @@ report(const char *known_file)
 
 		if (k->n == 0)
 			continue;
-		if (k->door && w.door < 0) {
+		if (case_skipped(k)) {
 			skipped++;
-			printf("%-26s %-6s skipped: no way round the device\n", k->name, "-");
+			printf("%-26s %-6s skipped: %s\n", k->name, "-", case_skipped(k));
 			continue;
 		}
 		n++;
@@ -225,7 +224,8 @@ static void
 usage(void)
 {
 	die("usage: evade --attacker NETNS:IFACE --victim NETNS:IFACE [--attacker-ip IPV4,IPV6]\n"
-	    "  [--victim-ip IPV4,IPV6] [--door NETNS:IFACE] [--open] [--results FILE] [--known "
+	    "  [--victim-ip IPV4,IPV6] [--door NETNS:IFACE] [--open] [--reject] [--results FILE] "
+	    "[--known "
 	    "FILE]\n"
 	    "  [--only NAME] [--parallel N] [--ports FIRST] [--list] CASES...");
 }
@@ -237,7 +237,8 @@ main(int argc, char **argv)
 	    {"attacker-ip", 1, NULL, 'A'}, {"victim-ip", 1, NULL, 'V'}, {"door", 1, NULL, 'd'},
 	    {"open", 0, NULL, 'o'}, {"results", 1, NULL, 'r'}, {"known", 1, NULL, 'k'},
 	    {"only", 1, NULL, 'n'}, {"parallel", 1, NULL, 'p'}, {"list", 0, NULL, 'l'},
-	    {"ports", 1, NULL, 'P'}, {"verbose", 0, NULL, 'x'}, {NULL, 0, NULL, 0}};
+	    {"ports", 1, NULL, 'P'}, {"reject", 0, NULL, 'R'}, {"verbose", 0, NULL, 'x'},
+	    {NULL, 0, NULL, 0}};
 	char *attacker = NULL, *victim = NULL, *door = NULL;
 	const char *results = NULL, *known_file = NULL, *only = NULL, *ifname;
 	bool list = false;
@@ -281,6 +282,9 @@ main(int argc, char **argv)
 			break;
 		case 'P':
 			w.first_port = (uint16_t)number(optarg, 61000);
+			break;
+		case 'R':
+			w.reject = true;
 			break;
 		case 'l':
 			list = true;

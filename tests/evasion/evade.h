@@ -86,6 +86,7 @@ enum op {
 	OP_ANSWER,
 	OP_VICTIM,
 	OP_FILL,
+	OP_QUIET,
 };
 
 struct step {
@@ -102,7 +103,7 @@ struct kase {
 	char name[48];
 	char *tries; /* a sentence */
 	enum proto proto;
-	bool v6, udp, alone, no_twin, door;
+	bool v6, udp, alone, no_twin, door, reject;
 	bool limit, refused, maybe; /* the victim itself does not take it; some kernels do not */
 	char *why;		    /* it does not, or there is no twin */
 	char *play, *twin, *want, *list; /* texts; list: values of $K */
@@ -146,6 +147,9 @@ struct play {
 	const char *note;
 };
 
+/* Why a case is not played here; NULL: it is. */
+const char *case_skipped(const struct kase *k);
+
 struct world {
 	struct message msg[PROTOS][64];
 	unsigned n_msg[PROTOS];
@@ -153,7 +157,8 @@ struct world {
 	unsigned n_cases;
 	struct play *play;
 	unsigned n_plays;
-	bool open; /* the device is open: does each trick work on the victim? */
+	bool reject; /* the device answers in the victim's place */
+	bool open;   /* the device is open: does each trick work on the victim? */
 	bool verbose;
 	unsigned parallel;
 	uint16_t first_port; /* of the plays: CONNS for each */

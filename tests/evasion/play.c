@@ -404,6 +404,9 @@ step_run(struct play *p, const struct step *st)
 	case OP_VICTIM:
 		victim_word(p, st->word);
 		return true;
+	case OP_QUIET:
+		c->no_ack = st->n != 0;
+		return true;
 	case OP_FILL:
 		return step_fill(p, st);
 	}
@@ -569,8 +572,7 @@ plays_run(void)
 		     next++) {
 			struct play *p = &w.play[next];
 
-			if (p->k->door && w.door < 0) {
-				p->note = "no way round the device";
+			if (case_skipped(p->k)) {
 				p->state = DONE;
 				continue;
 			}

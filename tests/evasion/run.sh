@@ -136,7 +136,9 @@ else
 	device_up || { cat "$TMP/engine.log" 2>/dev/null; echo "the device does not start" >&2; exit 2; }
 	echo "device: $DEVICE$([[ $DEVICE = guard || $DEVICE = engine ]] && echo ", otherwise: $OTHERWISE")"
 fi
-play ${DOOR:+--door "$DOOR"} --known "$OPEN"
+reject=()
+if [[ $OTHERWISE = reject && ($DEVICE = guard || $DEVICE = engine) ]]; then reject=(--reject); fi
+play ${DOOR:+--door "$DOOR"} --known "$OPEN" "${reject[@]}"
 status=$?
 if [ -n "${VERBOSE:-}" ] && [ "$DEVICE" = engine ]; then dut_stop; cat "$TMP/engine.log"; fi
 exit $status

@@ -4,7 +4,7 @@
  *
  *	protocol modbus
  *	msg read 0001 0000 0006 01 03 0000 000a
- *	case halves [v6] [udp] [door] [alone] [for K in 1 2 3]
+ *	case halves [v6] [udp] [door] [reject] [alone] [for K in 1 2 3]
  *		tries  One sentence.
  *		play   open; seg real[0:6]; seg real[6:]
  *		twin   what the benign twin plays, when it is not the same
@@ -303,6 +303,7 @@ static const struct {
     {"answer", OP_ANSWER, NUMBER},
     {"victim", OP_VICTIM, WORD},
     {"fill", OP_FILL, DATA},
+    {"quiet", OP_QUIET, NUMBER},
 };
 
 static void
@@ -389,6 +390,16 @@ play_add(struct kase *k, bool evil, const char *arg)
 		p->conn[i].sport = (uint16_t)(p->port + i);
 }
 
+const char *
+case_skipped(const struct kase *k)
+{
+	if (k->door && w.door < 0)
+		return "no way round the device";
+	return k->reject && !w.reject && !w.open
+		   ? "the device does not answer in the victim's place"
+		   : NULL;
+}
+
 void
 plays_make(const char *only)
 {
@@ -432,6 +443,8 @@ case_begin(char *s, enum proto proto)
 			k->alone = true;
 		else if (strcmp(word, "door") == 0)
 			k->door = true;
+		else if (strcmp(word, "reject") == 0)
+			k->reject = true;
 		else if (strcmp(word, "for") == 0) {
 			(void)strtok_r(NULL, " \t", &save); /* K */
 			(void)strtok_r(NULL, " \t", &save); /* in */
