@@ -220,6 +220,33 @@ report(const char *known_file)
 	return bad;
 }
 
+/* Of a capture that a guard let out. */
+static unsigned
+report_capture(void)
+{
+	unsigned evil = 0, leaked = 0, twins = 0, arrived = 0;
+
+	for (unsigned i = 0; i < w.n_plays; i++) {
+		const struct play *p = &w.play[i];
+
+		if (p->k->limit || p->k->door || p->k->reject)
+			continue;
+		evil += p->evil;
+		leaked += p->leaked;
+		twins += !p->evil;
+		arrived += p->arrived;
+		if (p->leaked)
+			printf("%s%s%s: LEAKED\n", p->k->name, p->k->list ? " at " : "",
+			    p->k->list ? p->arg : "");
+		else if (!p->evil && !p->arrived && w.verbose)
+			printf("%u: %s%s%s: the twin needs more\n", p->port, p->k->name,
+			    p->k->list ? " at " : "", p->k->list ? p->arg : "");
+	}
+	printf("%u evil plays: %u leaked; %u twins: %u arrived at once\n", evil, leaked, twins,
+	    arrived);
+	return leaked;
+}
+
 static void
 usage(void)
 {
@@ -237,10 +264,10 @@ main(int argc, char **argv)
 	    {"attacker-ip", 1, NULL, 'A'}, {"victim-ip", 1, NULL, 'V'}, {"door", 1, NULL, 'd'},
 	    {"open", 0, NULL, 'o'}, {"results", 1, NULL, 'r'}, {"known", 1, NULL, 'k'},
 	    {"only", 1, NULL, 'n'}, {"parallel", 1, NULL, 'p'}, {"list", 0, NULL, 'l'},
-	    {"ports", 1, NULL, 'P'}, {"reject", 0, NULL, 'R'}, {"verbose", 0, NULL, 'x'},
-	    {NULL, 0, NULL, 0}};
+	    {"ports", 1, NULL, 'P'}, {"pcap", 1, NULL, 'w'}, {"judge", 1, NULL, 'j'},
+	    {"reject", 0, NULL, 'R'}, {"verbose", 0, NULL, 'x'}, {NULL, 0, NULL, 0}};
 	char *attacker = NULL, *victim = NULL, *door = NULL;
-	const char *results = NULL, *known_file = NULL, *only = NULL, *ifname;
+	const char *judge = NULL, *results = NULL, *known_file = NULL, *only = NULL, *ifname;
 	bool list = false;
 	unsigned bad;
 	FILE *out;
@@ -283,6 +310,12 @@ main(int argc, char **argv)
 		case 'P':
 			w.first_port = (uint16_t)number(optarg, 61000);
 			break;
+		case 'w':
+			capture_begin(optarg);
+			break;
+		case 'j':
+			judge = optarg;
+			break;
 		case 'R':
 			w.reject = true;
 			break;
@@ -301,6 +334,11 @@ main(int argc, char **argv)
 		for (unsigned i = 0; i < w.n_cases; i++)
 			printf("%-26s %s\n", w.cases[i].name, w.cases[i].tries);
 		return 0;
+	}
+	if (judge) {
+		plays_make(only);
+		capture_judge(judge);
+		return report_capture() != 0;
 	}
 	if (!attacker || !victim || w.n_cases == 0)
 		usage();

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define CONNS	  4u /* connections of one play */
 #define PLAYS_MAX 1000u
@@ -169,6 +170,7 @@ struct world {
 	int door, door_ifindex, tap; /* -1: none */
 	int attacker_ns, victim_ns;
 	uint64_t now_ns, frames;
+	FILE *pcap; /* or NULL: frames as they are sent and heard */
 };
 
 extern struct world w;
@@ -202,6 +204,12 @@ void link_open(const char *ifname);
 void link_receive(void);
 void tap_receive(void);
 bool link_resolve(void); /* asks for the victim's MAC, both families */
+
+/* capture.c */
+void capture_begin(const char *path);
+void capture_frame(const uint8_t *b, uint32_t n);
+/* Puts together what a capture brings to the victim: sets leaked and arrived of each play. */
+void capture_judge(const char *path);
 
 /* play.c */
 struct heard { /* a segment of the victim */

@@ -149,6 +149,7 @@ transmit(const uint8_t *b, uint32_t n, bool door)
 	};
 
 	memcpy(to.sll_addr, b, 6);
+	capture_frame(b, n);
 	for (unsigned i = 0; i < 50; i++) {
 		if (sendto(door ? w.door : w.raw, b, n, 0, (struct sockaddr *)&to, sizeof(to)) ==
 		    (ssize_t)n) {
@@ -477,8 +478,11 @@ receive(int fd, bool outgoing)
 
 		if (n <= 0)
 			return;
-		if ((from.sll_pkttype == PACKET_OUTGOING) == outgoing)
-			hear(b, (uint32_t)n, outgoing);
+		if ((from.sll_pkttype == PACKET_OUTGOING) != outgoing)
+			continue;
+		if (!outgoing)
+			capture_frame(b, (uint32_t)n);
+		hear(b, (uint32_t)n, outgoing);
 	}
 }
 

@@ -6,6 +6,7 @@
 #   IFACES=OUT,IN    or a device of yours between two interfaces of this machine; NETNS:IFACE too
 #   OTHERWISE=drop|reject|reset        what the guard's policy does (default: drop)
 #   ONLY=TEXT        cases with that in their name
+#   RECORD=FILE.gz   (DUT=bridge) keeps the frames, for tests/e2e/evasion.sh
 #
 # Exit status 0: every case passed; 1: not; 2: could not be run; 77: needs root or namespaces.
 DEVICE=${DUT:-guard}
@@ -31,12 +32,21 @@ put_back() { # interfaces of the user, as they were
 	BACK=()
 }
 
-# The attacker's kernel has no address and says nothing; the victim's takes what comes.
+set_sysctl() { # NETNS NAME=VALUE...
+	local ns=$1 was
+	shift
+	for one; do
+		was=$(nsenter --net="/run/netns/$ns" sysctl -n "${one%%=*}") || return 1
+		nsenter --net="/run/netns/$ns" sysctl -qw "$one" || return 1
+		BACK=("nsenter --net=/run/netns/$ns sysctl -qw '${one%%=*}=$was'" "${BACK[@]}")
+	done
+}
+
+# The attacker's kernel says nothing (it has no address); the victim's takes what comes.
 ends_ready() { # NETNS IFACE NETNS IFACE
-	ip -n "$1" addr flush dev "$2"
-	nsenter --net="/run/netns/$1" sysctl -qw "net.ipv6.conf.$2.disable_ipv6=1"
-	nsenter --net="/run/netns/$3" sysctl -qw net.ipv4.tcp_fastopen=0x603 net.core.somaxconn=4096 \
-		net.ipv4.tcp_syncookies=0 net.ipv4.tcp_max_syn_backlog=4096
+	set_sysctl "$1" "net.ipv6.conf.$2.disable_ipv6=1" &&
+		set_sysctl "$3" net.ipv4.tcp_fastopen=0x603 net.core.somaxconn=4096 \
+			net.ipv4.tcp_syncookies=0 net.ipv4.tcp_max_syn_backlog=4096
 }
 
 play() { # ARGS: of evade; ports that an earlier run has not used
@@ -87,6 +97,10 @@ take_iface() { # WHICH NAME; says NETNS IFACE
 		;;
 	esac
 	ip -n "$ns" link set "$if" up || return 1
+	if ip -n "$ns" -4 -br addr show dev "$if" | grep -q /; then
+		echo "$2 has an address: give the suite an interface without one" >&2
+		return 1
+	fi
 	if [ "$which" = in ]; then
 		victim_addresses add "$ns" "$if" || return 1
 		BACK=("victim_addresses del $ns $if" "${BACK[@]}")
@@ -97,7 +111,7 @@ take_iface() { # WHICH NAME; says NETNS IFACE
 [ -x "$EVADE" ] || { echo "$EVADE is not built: make evasion" >&2; exit 2; }
 need_root
 topo_up || exit 2
-ip -n "$P-b" addr flush dev b0 && victim_addresses add "$P-b" b0 || exit 2
+ip -n "$P-a" addr flush dev a0 && ip -n "$P-b" addr flush dev b0 && victim_addresses add "$P-b" b0 || exit 2
 ends_ready "$P-a" a0 "$P-b" b0
 A=$P-a:a0 V=$P-b:b0 DOOR=$P-g:inside
 
@@ -123,12 +137,19 @@ if [ -n "$IFACES" ]; then
 	A=$TAKEN
 	take_iface in "${IFACES#*,}" || exit 2
 	V=$TAKEN
-	ends_ready "${A%%:*}" "${A#*:}" "${V%%:*}" "${V#*:}"
+	ends_ready "${A%%:*}" "${A#*:}" "${V%%:*}" "${V#*:}" || exit 2
 	echo "device between $A and $V"
 	play --known "$OPEN"
 	exit
 fi
 
+if [ -n "${RECORD:-}" ]; then # as it is on a wire: nothing merged, nobody goes round
+	[ "$DEVICE" = bridge ] || { echo "RECORD wants DUT=bridge" >&2; exit 2; }
+	(in_ns a ethtool -K a0 gro off >/dev/null)
+	play --pcap "$TMP/pcap" | tail -n 1
+	gzip -9nc "$TMP/pcap" >"$RECORD" && (cd "$HERE" && sha256sum cases) >"${RECORD%.gz}.cases"
+	exit
+fi
 if [ "$DEVICE" = bridge ]; then
 	echo
 	echo "and as a device under test:"
