@@ -118,10 +118,10 @@ A=$P-a:a0 V=$P-b:b0 DOOR=$P-g:inside
 # What each trick does to the victim when nothing is in between; once for this list of cases.
 if [ "$DEVICE" = bridge ] || [ -n "${ONLY:-}" ] || [ ! "$OPEN" -nt "$CASES" ] || [ ! "$OPEN" -nt "$EVADE" ]; then
 	lib_bridge && DUT=bridge
-	[ "$DEVICE" = bridge ] && [ -z "${QUIET:-}" ] && echo "does it work on the victim, through an open bridge?"
+	[ "$DEVICE" = bridge ] && echo "does it work on the victim, through an open bridge?"
 	play --open --door "$DOOR" --results "$TMP/open.tsv" >"$TMP/open.log" 2>&1
 	status=$?
-	if [ "$DEVICE" = bridge ] || [ $status != 0 ]; then cat "$TMP/open.log"; fi
+	if [[ $DEVICE = bridge && -z ${RECORD:-} || $status != 0 ]]; then cat "$TMP/open.log"; fi
 	[ $status = 0 ] || exit $status
 	if [ -n "${ONLY:-}" ]; then
 		OPEN=$TMP/open.tsv
@@ -146,6 +146,7 @@ fi
 if [ -n "${RECORD:-}" ]; then # as it is on a wire: nothing merged, nobody goes round
 	[ "$DEVICE" = bridge ] || { echo "RECORD wants DUT=bridge" >&2; exit 2; }
 	(in_ns a ethtool -K a0 gro off >/dev/null)
+	PORTS=16384 # the first ports are those of the run before
 	play --pcap "$TMP/pcap" | tail -n 1
 	gzip -9nc "$TMP/pcap" >"$RECORD" && (cd "$HERE" && sha256sum cases) >"${RECORD%.gz}.cases"
 	exit
