@@ -5,6 +5,7 @@
 #   DUT=guard|engine|nft|bridge|none   the device, in a namespace of its own (default: guard)
 #   IFACES=OUT,IN    or a device of yours between two interfaces of this machine; NETNS:IFACE too
 #   OTHERWISE=drop|reject|reset        what the guard's policy does (default: drop)
+#   STRICT=1                           it holds half PDUs back
 #   ONLY=TEXT        cases with that in their name
 #   RECORD=FILE.gz   (DUT=bridge) keeps the frames, for tests/e2e/evasion.sh
 #
@@ -65,7 +66,7 @@ dut_none() {
 }
 
 dut_policy() {
-	sed "s/otherwise: drop\$/otherwise: $OTHERWISE/" "$HERE/guard.yaml" >"$TMP/guard.yaml"
+	sed "s/otherwise: drop\$/otherwise: $OTHERWISE${STRICT:+\n    strict: true}/" "$HERE/guard.yaml" >"$TMP/guard.yaml"
 }
 
 device_up() {
@@ -156,7 +157,7 @@ if [ "$DEVICE" = bridge ]; then
 	echo "and as a device under test:"
 else
 	device_up || { cat "$TMP/engine.log" 2>/dev/null; echo "the device does not start" >&2; exit 2; }
-	echo "device: $DEVICE$([[ $DEVICE = guard || $DEVICE = engine ]] && echo ", otherwise: $OTHERWISE")"
+	echo "device: $DEVICE$([[ $DEVICE = guard || $DEVICE = engine ]] && echo ", otherwise: $OTHERWISE${STRICT:+, strict}")"
 fi
 reject=()
 if [[ $OTHERWISE = reject && ($DEVICE = guard || $DEVICE = engine) ]]; then reject=(--reject); fi
