@@ -107,7 +107,7 @@ MODELOBJ := $(patsubst %.c,$B/%.o,$(filter-out %_model.c,$(wildcard tests/model/
 # Tests of the filter need what it is built with; kit.c is their tool box.
 EBPFTEST := $(if $(filter xdp,$(FEATURES_HAVE)),$(patsubst tests/ebpf/%_test.c,%,$(wildcard tests/ebpf/*_test.c)))
 EBPFBIN := $(EBPFTEST:%=$B/tests/ebpf/%_test)
-BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
+BENCH := $(filter-out $(if $(filter xdp,$(FEATURES_HAVE)),,bench_gate),$(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c)))
 UNITBIN := $(UNIT:%=$B/tests/unit/%_test)
 MODELBIN := $(MODEL:%=$B/tests/model/%)
 BENCHBIN := $(BENCH:%=$B/bench/%)
@@ -125,6 +125,7 @@ $B/tests/model/%_model: tests/model/%_model.c $(MODELOBJ) $B/libinterlock.a
 $B/tests/ebpf/%_test: tests/ebpf/%_test.c $B/tests/ebpf/kit.o $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK) -lcmocka
+$B/bench/bench_gate: $B/tests/ebpf/kit.o
 $B/bench/%: tests/bench/%.c $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK)
@@ -174,6 +175,8 @@ bench-guard: $B/interlock $B/tests/tools/rtt	## round trips through the guard be
 	@B=$B bash tests/bench/guard.sh
 evasion: $B/interlock $B/tests/evasion/evade $B/tests/evasion/engine	## attack DUT=guard|engine|nft|bridge|none or IFACES=, print a scoreboard
 	@B=$B bash tests/evasion/run.sh
+bench-gate: $B/bench/bench_gate		## what the filter in the kernel costs per frame (root)
+	$<
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 	@B=$B CC=$(CC) bash mk/lint.sh
 minimal:				## build without any optional library
@@ -213,6 +216,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan model work work-program corpus bench bench-guard evasion lint minimal \
+.PHONY: all deps demo test test-programs unit asan model work work-program corpus bench bench-gate bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

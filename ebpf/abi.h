@@ -28,6 +28,7 @@
 #define GATE_PAIRS    131072u /* from x to, all conduits */
 #define GATE_CONDUITS 8192u
 #define GATE_QUEUES   64u /* receive queues of a port */
+#define GATE_CPUS     512u
 #define GATE_RANGES   16u /* port ranges of a conduit */
 
 #define GATE_ZONE_ROWS	  2048u /* of both sets */
@@ -63,7 +64,7 @@ struct gate_net_key { /* of the LPM tries */
 
 struct gate_device_row { /* by address */
 	__u32 index, zone;
-	__u8 mac[6];
+	__u16 mac[3]; /* as it lies in a frame */
 	__u8 has_mac;
 	__u8 ends; /* GATE_IS_FROM, GATE_IS_TO of END_DEVICE */
 };
@@ -83,10 +84,10 @@ struct gate_limit {
 #define GATE_TICKS_PER_S 16000000000ULL
 
 struct gate_zone_row {
-	__u16 vlan; /* 0: any */
-	__u8 port;  /* 0 outside, 1 inside, GATE_PORT_ANY */
-	__u8 ends;  /* GATE_IS_FROM, GATE_IS_TO of END_ZONE and END_ANY */
-	__u32 pad;
+	__u16 vlan;    /* 0: any */
+	__u8 port;     /* 0 outside, 1 inside, GATE_PORT_ANY */
+	__u8 ends;     /* GATE_IS_FROM, GATE_IS_TO of END_ZONE and END_ANY */
+	__u32 limited; /* one of: */
 	struct gate_limit packets, flows;
 };
 
@@ -116,7 +117,10 @@ struct gate_tokens { /* what a CPU has taken and not yet spent */
 
 struct gate_counter { /* per CPU, row port * GATE_COUNTS + reason */
 	__u64 packets, bytes;
-	__u64 told; /* packets when the last sample was made */
+};
+struct gate_pace {    /* of the samples of a row */
+	__u64 earned; /* as gate_bucket */
+	__u64 told;   /* packets, of all CPUs, when the last was made */
 };
 
 struct gate_record { /* in the ring of samples */

@@ -103,7 +103,7 @@ judge_ip(const struct frame *f, __u32 set, __u32 port)
 		r = (enum gate_reason)judge_pair(f, set, port, &src, &dst);
 	}
 	/* Who speaks in the name of a zone on the other side does not use up what it may send. */
-	if (r != GATE_TO_ENGINE || src.zone == NONE || !port_fits(&src, port))
+	if (r != GATE_TO_ENGINE || !src.limited || !port_fits(&src, port))
 		return r;
 	return zone_limits(set * GATE_ZONES + src.zone, f->opens);
 }
@@ -175,28 +175,61 @@ judge(struct xdp_md *ctx, __u32 port, __u32 bytes)
 
 /* --- what becomes of it ------------------------------------------------------------------------- */
 
-/* A denied frame for the alerts, at most GATE_SAMPLE_RATE a second. */
-static __always_inline void
-sample(struct xdp_md *ctx, __u32 port, __u32 reason, __u32 row, struct gate_counter *c, __u32 bytes)
+const volatile __u32 n_cpus = 1;
+
+static __always_inline __u64
+counted_by_all(__u32 row)
 {
-	__u64 *pace = bpf_map_lookup_elem(&gate_paces, &row);
+	struct gate_counter *c;
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < n_cpus && i < GATE_CPUS; i++) {
+		c = bpf_map_lookup_percpu_elem(&gate_counters, &row, i);
+		if (c)
+			sum += c->packets;
+	}
+	return sum;
+}
+
+/* Packets that no sample has told of; they are told now. */
+static __always_inline __u64
+untold(struct gate_pace *pace, __u64 packets)
+{
+	__u64 was;
+
+	for (int i = 0; i < TAKE_TRIES; i++) {
+		was = *(volatile __u64 *)&pace->told;
+		if (packets <= was)
+			return 0;
+		if (__sync_val_compare_and_swap(&pace->told, was, packets) == was)
+			return packets - was;
+	}
+	return 0;
+}
+
+/* A denied frame for the alerts, at most GATE_SAMPLE_RATE a second. */
+__noinline int
+sample(struct xdp_md *ctx, __u32 port, __u32 reason, __u32 bytes)
+{
+	__u32 row = port * GATE_COUNTS + reason;
 	__u32 n = bytes < GATE_SAMPLE_BYTES ? bytes : GATE_SAMPLE_BYTES;
+	struct gate_pace *pace = bpf_map_lookup_elem(&gate_paces, &row);
 	struct gate_record *rec;
 
-	if (!pace || n == 0 || !bucket_take(pace, GATE_TICKS_PER_S / GATE_SAMPLE_RATE))
-		return;
+	if (!pace || n == 0 || !bucket_take(&pace->earned, GATE_TICKS_PER_S / GATE_SAMPLE_RATE))
+		return 0;
 	rec = bpf_ringbuf_reserve(&gate_samples, sizeof(*rec), 0);
 	if (!rec)
-		return; /* nobody reads: what is not told now is told with the next */
+		return 0; /* nobody reads: what is not told now is told with the next */
 	if (bpf_xdp_load_bytes(ctx, 0, rec->bytes, n) < 0)
 		n = 0;
-	rec->count = c->packets - c->told;
+	rec->count = untold(pace, counted_by_all(row));
 	rec->len = bytes;
 	rec->caplen = (__u16)n;
 	rec->port = (__u8)port;
 	rec->reason = (__u8)reason;
-	c->told = c->packets;
 	bpf_ringbuf_submit(rec, 0);
+	return 0;
 }
 
 static __always_inline int
@@ -218,7 +251,7 @@ gate(struct xdp_md *ctx, __u32 port, void *xsks)
 	c->packets++;
 	c->bytes += bytes;
 	if (reason > GATE_ENGINE_AWAY)
-		sample(ctx, port, reason, row, c, bytes);
+		sample(ctx, port, reason, bytes);
 	return (int)action;
 }
 

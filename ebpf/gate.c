@@ -99,7 +99,13 @@ gate_open(char *err, size_t err_size)
 	print = libbpf_set_print(on_bpf_message);
 	if (g && g->per_cpu) {
 		g->bpf = gate_bpf__open();
-		r = g->bpf ? gate_bpf__load(g->bpf) : -errno;
+		r = g->bpf ? 0 : -errno;
+		if (r == 0 && g->n_cpus > GATE_CPUS)
+			r = -E2BIG;
+		if (r == 0) {
+			g->bpf->rodata->n_cpus = g->n_cpus;
+			r = gate_bpf__load(g->bpf);
+		}
 		if (r == 0)
 			r = take_maps(g);
 	}

@@ -80,8 +80,7 @@ int gate_program(const struct gate *g, unsigned port, struct gate_program *out);
 
 /* A denied frame, sampled (bounded per second), so that it is alerted like the engine's own. */
 struct gate_sample {
-	uint64_t
-	    count; /* frames of this reason and port since the last sample of it (by one CPU) */
+	uint64_t count; /* frames of this reason and port since the last sample of it */
 	uint8_t port;
 	const char *reason;
 	uint32_t len, caplen;

@@ -136,6 +136,7 @@ fill_zones(const struct gate *g, unsigned set, const struct gate_spec *s, const 
 		    .vlan = z->vlan_any ? 0 : z->vlan,
 		    .port = z->port < 0 ? GATE_PORT_ANY : (uint8_t)z->port,
 		    .ends = ends[i],
+		    .limited = (z->packets_per_s | z->flows_per_s) != 0,
 		    .packets = limit_of(z->packets_per_s),
 		    .flows = limit_of(z->flows_per_s),
 		};

@@ -15,12 +15,14 @@
 #define LLC_STP	  0x4242 /* DSAP and SSAP, IEEE 802.1D 9.1 */
 #define LLC_SNAP  0xaaaa
 
+#define MAC_WORDS(a, b, c) __builtin_bswap16(a), __builtin_bswap16(b), __builtin_bswap16(c)
+
 /* policy_eval_l2() of what is not ARP. */
 static __always_inline enum gate_reason
 judge_other(const struct gate_conf *c, const struct frame *f)
 {
-	const __u8 bridge[6] = {0x01, 0x80, 0xc2, 0, 0, 0};	   /* IEEE 802.1D 7.12.3 */
-	const __u8 pvst[6] = {0x01, 0x00, 0x0c, 0xcc, 0xcc, 0xcd}; /* the form per VLAN */
+	const __u16 bridge[3] = {MAC_WORDS(0x0180, 0xc200, 0x0000)}; /* IEEE 802.1D 7.12.3 */
+	const __u16 pvst[3] = {MAC_WORDS(0x0100, 0x0ccc, 0xcccd)};   /* the form per VLAN */
 	bool pass;
 
 	if (f->type < TYPE_MIN)
@@ -75,7 +77,7 @@ judge_arp(const struct frame *f, __u32 set, __u32 port)
 		if (c->place_drop && !probe && !vlan_fits(f->vlan, &says, &wants))
 			return GATE_L2_VLAN;
 	}
-	if (probe || says.zone == NONE || !port_fits(&says, port))
+	if (probe || !says.limited || !port_fits(&says, port))
 		return GATE_TO_ENGINE;
 	return zone_limits(set * GATE_ZONES + says.zone, 0);
 }

@@ -103,12 +103,11 @@ struct {
 	__type(value, struct gate_counter);
 } gate_counters SEC(".maps");
 
-/* When the next sample of a reason may be made; as gate_bucket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, GATE_COUNTS_ROWS);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct gate_pace);
 } gate_paces SEC(".maps");
 
 struct {

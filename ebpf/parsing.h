@@ -76,6 +76,7 @@ enum parse_result {
 	PARSE_VERSION, /* IP says another version than the type before it */
 };
 
+/* IPv4 as ::ffff:a.b.c.d, so that d[1] of it is the address over 0xffff0000. */
 struct addr {
 	union {
 		__u8 b[16];
@@ -83,6 +84,9 @@ struct addr {
 		__u64 d[2];
 	};
 };
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "load_addr4() is written for little-endian machines"
+#endif
 
 /* Bytes still to be read. */
 struct cursor {
@@ -95,7 +99,7 @@ struct cursor {
 /* What was found.  Nothing but numbers, so that it can be handed to functions which the verifier
  * looks at one by one. */
 struct frame {
-	__u8 dmac[6], smac[6];
+	__u16 dmac[3], smac[3];
 	__u16 type;	      /* innermost ethertype, or an LLC length */
 	__u16 vlan;	      /* outermost id; 0 = untagged */
 	struct addr src, dst; /* IP; of ARP sender and target */
@@ -108,16 +112,44 @@ struct frame {
 	__u8 has_head;
 	__u16 head;	    /* not IP: the two bytes behind the type, when has_head */
 	__u16 sport, dport; /* TCP and UDP */
-	__u8 arp_smac[6];
+	__u16 arp_smac[3];
 	__u8 whole; /* parse_whole() */
 	__u8 pad;
 	struct addr target; /* of NS and NA */
 };
 
+/* In one load each: every CPU with a JIT for these programs can do so at any address. */
 static __always_inline __u16
 load_be16(const __u8 *p)
 {
-	return (__u16)(p[0] << 8 | p[1]);
+	return __builtin_bswap16(*(const __u16 *)p);
+}
+
+static __always_inline void
+load_mac(__u16 to[3], const __u8 *p)
+{
+	const __u16 *w = (const __u16 *)p;
+
+	to[0] = w[0];
+	to[1] = w[1];
+	to[2] = w[2];
+}
+
+static __always_inline void
+load_addr6(struct addr *a, const __u8 *p)
+{
+	const __u64 *d = (const __u64 *)p;
+
+	a->d[0] = d[0];
+	a->d[1] = d[1];
+}
+
+/* RFC 4291 2.5.5.2 */
+static __always_inline void
+load_addr4(struct addr *a, const __u8 *p)
+{
+	a->d[0] = 0;
+	a->d[1] = (__u64) * (const __u32 *)p << 32 | 0xffff0000;
 }
 
 /* The next n bytes, and the cursor behind them; NULL when the buffer ends before. */
@@ -170,8 +202,8 @@ parse_link(struct cursor *c, struct frame *f)
 
 	if (!p)
 		return parse_short(c);
-	__builtin_memcpy(f->dmac, p, 6);
-	__builtin_memcpy(f->smac, p + 6, 6);
+	load_mac(f->dmac, p);
+	load_mac(f->smac, p + 6);
 	f->type = load_be16(p + 12);
 	for (int n = 0; n <= ENCAPS_MAX; n++) {
 		if (f->type == TYPE_VLAN || f->type == TYPE_QINQ || f->type == TYPE_QINQ_OLD) {
@@ -194,15 +226,6 @@ parse_link(struct cursor *c, struct frame *f)
 	return PARSE_DEPTH;
 }
 
-/* RFC 4291 2.5.5.2 */
-static __always_inline void
-addr_from4(struct addr *a, const __u8 *p)
-{
-	a->w_be[0] = a->w_be[1] = 0;
-	a->w_be[2] = (__be32)__builtin_bswap32(0xffff);
-	__builtin_memcpy(&a->w_be[3], p, 4);
-}
-
 /* The IP header is too short: a wrong version is told all the same. */
 static __always_inline enum parse_result
 parse_ip_short(struct cursor *c, __u8 version)
@@ -222,8 +245,8 @@ parse_ip4(struct cursor *c, struct frame *f)
 		return parse_ip_short(c, 4);
 	if (p[0] >> 4 != 4)
 		return PARSE_VERSION;
-	addr_from4(&f->src, p + 12);
-	addr_from4(&f->dst, p + 16);
+	load_addr4(&f->src, p + 12);
+	load_addr4(&f->dst, p + 16);
 	f->proto = p[9];
 	ihl = (p[0] & 15u) * 4;
 	total = load_be16(p + 2);
@@ -278,8 +301,8 @@ parse_ip6(struct cursor *c, struct frame *f)
 		return parse_ip_short(c, 6);
 	if (p[0] >> 4 != 6)
 		return PARSE_VERSION;
-	__builtin_memcpy(f->src.b, p + 8, 16);
-	__builtin_memcpy(f->dst.b, p + 24, 16);
+	load_addr6(&f->src, p + 8);
+	load_addr6(&f->dst, p + 24);
 	f->v6 = 1;
 	f->proto = p[6];
 	f->hop_limit = p[7];
@@ -318,7 +341,7 @@ parse_transport(struct cursor *c, struct frame *f)
 			p = parse_take(c, 16);
 			f->unsure = !p;
 			if (p)
-				__builtin_memcpy(f->target.b, p, 16);
+				load_addr6(&f->target, p);
 		}
 	}
 }
@@ -342,9 +365,9 @@ parse_arp(struct cursor *c, struct frame *f)
 
 	if (!p || load_be16(p) != 1 || load_be16(p + 2) != TYPE_IPV4 || p[4] != 6 || p[5] != 4)
 		return parse_short(c);
-	__builtin_memcpy(f->arp_smac, p + 8, 6);
-	addr_from4(&f->src, p + 14);
-	addr_from4(&f->dst, p + 24);
+	load_mac(f->arp_smac, p + 8);
+	load_addr4(&f->src, p + 14);
+	load_addr4(&f->dst, p + 24);
 	return PARSE_OK;
 }
 

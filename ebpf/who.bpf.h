@@ -18,8 +18,8 @@ struct who {
 	__u8 port;    /* of the zone, or GATE_PORT_ANY */
 	__u8 ends;    /* bits GATE_IS_FROM and GATE_IS_TO, of device and zone */
 	__u8 has_mac;
-	__u8 mac[6];
-	__u8 pad;
+	__u8 limited; /* the zone */
+	__u16 mac[3];
 };
 
 __noinline int
@@ -38,13 +38,16 @@ who_is(__u32 set, const struct addr *a, struct who *w)
 	w->ends = 0;
 	w->vlan = 0;
 	w->has_mac = 0;
+	w->limited = 0;
 	d = bpf_map_lookup_elem(devices, a);
 	if (d) {
 		w->zone = d->zone;
 		w->device = (__u32)GATE_END_DEVICE << GATE_END_SHIFT | d->index;
 		w->ends = d->ends;
 		w->has_mac = d->has_mac;
-		__builtin_memcpy(w->mac, d->mac, 6);
+		w->mac[0] = d->mac[0];
+		w->mac[1] = d->mac[1];
+		w->mac[2] = d->mac[2];
 	} else {
 		nets = bpf_map_lookup_elem(&gate_nets, &set);
 		key.len = 128;
@@ -60,20 +63,20 @@ who_is(__u32 set, const struct addr *a, struct who *w)
 		return 0;
 	w->port = z->port;
 	w->vlan = z->vlan;
+	w->limited = z->limited != 0;
 	/* `zone` stands for its declared devices, `zone/any` for whoever has an address in it */
 	w->ends |= d ? z->ends : z->ends & (GATE_IS_FROM(GATE_END_ANY) | GATE_IS_TO(GATE_END_ANY));
 	return 0;
 }
 
 static __always_inline bool
-mac_eq(const __u8 *a, const __u8 *b)
+mac_eq(const __u16 *a, const __u16 *b)
 {
-	return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
-		   (a[5] ^ b[5])) == 0;
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
 }
 
 static __always_inline bool
-mac_fits(const struct who *w, const __u8 *mac)
+mac_fits(const struct who *w, const __u16 *mac)
 {
 	return !w->has_mac || mac_eq(w->mac, mac);
 }

@@ -28,6 +28,9 @@ struct make {
 	    next; /* where the type, the IP header, its next-header field are; 0 none */
 	bool v6, len_set;
 	size_t end; /* of the datagram; 0: at n */
+	size_t l4;  /* where the transport header is; 0: none */
+	size_t sum; /* where its checksum goes */
+	uint8_t proto;
 };
 
 static void
@@ -166,7 +169,9 @@ word_tcp(struct make *m, const char *v)
 	if ((flags = strchr(b, ':')) != NULL)
 		for (bits = 0, flags++; *flags; flags++)
 			bits |= 1u << (strchr(names, *flags) - names);
-	m_next(m, 6);
+	m_next(m, m->proto = 6);
+	m->l4 = m->n;
+	m->sum = m->n + 16;
 	m_be(m, strtoul(a, NULL, 0), 2);
 	m_be(m, strtoul(b, NULL, 0), 2);
 	m_put(m, (uint8_t[16]){[8] = 0x50, [9] = (uint8_t)bits, [10] = 0xff, [11] = 0xff}, 16);
@@ -178,7 +183,9 @@ word_udp(struct make *m, const char *v)
 	char a[64], b[64];
 
 	split(v, '>', a, b, sizeof(a));
-	m_next(m, 17);
+	m_next(m, m->proto = 17);
+	m->l4 = m->n;
+	m->sum = m->n + 6;
 	m_be(m, strtoul(a, NULL, 0), 2);
 	m_be(m, strtoul(b, NULL, 0), 2);
 	m_put(m, (uint8_t[4]){0, 8}, 4);
@@ -190,7 +197,9 @@ word_icmp(struct make *m, const char *v, const char *target)
 	const char *code = strchr(v, '/');
 	struct net_addr t;
 
-	m_next(m, m->v6 ? 58 : 1);
+	m_next(m, m->proto = m->v6 ? 58 : 1);
+	m->l4 = m->n;
+	m->sum = m->n + 2;
 	m_put(m,
 	    (uint8_t[8]){
 		(uint8_t)strtoul(v, NULL, 0), code ? (uint8_t)strtoul(code + 1, NULL, 0) : 0},
@@ -347,6 +356,42 @@ word_rest(struct make *m, const char *w, char *v)
 	return true;
 }
 
+/* RFC 1071 */
+static uint32_t
+sum_add(uint32_t sum, const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sum += i % 2 ? p[i] : (uint32_t)p[i] << 8;
+	return sum;
+}
+
+static void
+sum_put(uint8_t *p, uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	set16(p, ~sum & 0xffff);
+}
+
+static void
+checksums(struct make *m)
+{
+	uint8_t *ip = m->b + m->ip;
+	size_t len = m->end - m->l4;
+	uint32_t sum;
+
+	if (!m->v6)
+		sum_put(ip + 10, sum_add(0, ip, (ip[0] & 15u) * 4u));
+	if (m->l4 == 0)
+		return;
+	sum = sum_add((uint32_t)len, m->b + m->l4, len);
+	if (m->proto == 1)
+		sum -= (uint32_t)len; /* no pseudo-header */
+	else
+		sum = sum_add(sum + m->proto, ip + (m->v6 ? 8 : 12), m->v6 ? 32 : 8);
+	sum_put(m->b + m->sum, sum);
+}
+
 size_t
 kit_frame(uint8_t out[KIT_FRAME_MAX], const char *words)
 {
@@ -374,6 +419,8 @@ kit_frame(uint8_t out[KIT_FRAME_MAX], const char *words)
 		m.end = m.n;
 	if (m.ip && !m.len_set)
 		set16(out + m.ip + (m.v6 ? 4 : 2), (unsigned)(m.end - m.ip - (m.v6 ? 40 : 0)));
+	if (m.ip)
+		checksums(&m);
 	return m.n < cut ? m.n : cut;
 }
 
