@@ -28,6 +28,7 @@ int cmd_replay(int argc, char **argv);	/* captures in; facts, alerts, reports ou
 int cmd_why(int argc, char **argv);	/* the path of one frame */
 int cmd_guard(int argc, char **argv);	/* inline, between two ports */
 int cmd_learn(int argc, char **argv);	/* a policy out of captures */
+int cmd_ctl(int argc, char **argv);	/* ask a running guard, or tell it */
 int cmd_policy(int argc, char **argv);	/* check, and: */
 int policy_sign(int argc, char **argv); /* a detached signature (policy_sign.c) */
 int policy_verify(int argc, char **argv);

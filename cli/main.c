@@ -17,6 +17,7 @@ static const struct verb {
     {"replay", cmd_replay, "judge captures: facts, verdicts, signed alerts, CI reports"},
     {"why", cmd_why, "the path of one frame through the rules"},
     {"guard", cmd_guard, "stand between two ports and enforce a policy"},
+    {"ctl", cmd_ctl, "ask a running guard, or tell it"},
     {"learn", cmd_learn, "propose a policy from captures, disabled until approved"},
     {"policy", cmd_policy, "check, compare, test, sign a policy"},
     {"key", cmd_key, "make or show a signing key"},
@@ -41,6 +42,11 @@ static const struct {
     {"xdp", true},
 #else
     {"xdp", false},
+#endif
+#if defined(HAVE_METRICS) && defined(HAVE_XDP)
+    {"metrics", true},
+#else
+    {"metrics", false},
 #endif
 };
 

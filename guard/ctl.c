@@ -567,53 +567,68 @@ ctl_run(struct ctl *c, uint64_t mono_ns)
 	drop_slow(c);
 }
 
+static struct client *
+client_of(struct ctl *c, uint64_t token)
+{
+	for (unsigned i = 0; i < CTL_CLIENTS; i++) {
+		struct client *k = &c->client[i];
+
+		if (k->fd >= 0 && k->waiting && k->token == token)
+			return k;
+	}
+	return NULL;
+}
+
+static void
+answer_late(struct ctl *c, struct client *k, const char *result, size_t len)
+{
+	struct jw w = answer_begin(c, k);
+
+	jw_bool(&w, "ok", true);
+	jw_obj(&w, "result");
+	if (result)
+		jw_raw(&w, result, len);
+	jw_close(&w, '}');
+	jw_close(&w, '}');
+	if (w.full)
+		answer_error(c, k, ERR_FULL, "the answer is longer than one may be");
+	else
+		answer_end(c, k, &w);
+}
+
+/* What it sent meanwhile. */
+static void
+client_go_on(struct ctl *c, struct client *k)
+{
+	if (k->fd >= 0)
+		client_lines(c, k);
+	if (k->fd >= 0)
+		client_arm(c, k);
+}
+
 void
 ctl_answer(struct ctl *c, uint64_t token, int code, const char *text, const char *result,
     size_t result_len)
 {
-	for (unsigned i = 0; i < CTL_CLIENTS; i++) {
-		struct client *k = &c->client[i];
-		struct jw w;
+	struct client *k = client_of(c, token);
 
-		if (k->fd < 0 || !k->waiting || k->token != token)
-			continue;
-		if (code < 0) {
-			answer_error(c, k, code, text ? text : err_str(code));
-		} else {
-			w = answer_begin(c, k);
-			jw_bool(&w, "ok", true);
-			jw_obj(&w, "result");
-			if (result)
-				jw_raw(&w, result, result_len);
-			jw_close(&w, '}');
-			jw_close(&w, '}');
-			if (w.full)
-				answer_error(
-				    c, k, ERR_FULL, "the answer is longer than one may be");
-			else
-				answer_end(c, k, &w);
-		}
-		if (k->fd >= 0)
-			client_lines(c, k);
-		if (k->fd >= 0)
-			client_arm(c, k);
+	if (!k)
 		return;
-	}
+	if (code < 0)
+		answer_error(c, k, code, text ? text : err_str(code));
+	else
+		answer_late(c, k, result, result_len);
+	client_go_on(c, k);
 }
 
 void
 ctl_answer_fd(struct ctl *c, uint64_t token, int fd)
 {
-	for (unsigned i = 0; i < CTL_CLIENTS; i++) {
-		struct client *k = &c->client[i];
-		int mine;
+	struct client *k = client_of(c, token);
+	int own = k && k->n_out_fds < CTL_FDS ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 
-		if (k->fd < 0 || !k->waiting || k->token != token || k->n_out_fds >= CTL_FDS)
-			continue;
-		if ((mine = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)
-			k->out_fd[k->n_out_fds++] = mine;
-		return;
-	}
+	if (own >= 0)
+		k->out_fd[k->n_out_fds++] = own;
 }
 
 int

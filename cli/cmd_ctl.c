@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_ctl.c - interlock ctl: ask a running guard, or tell it (docs/PROTOCOL.ctl.md).
+ *
+ * The answer is JSON; ctl_show.c makes the pages for people.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/ctl_show.h"
+
+#define SOCKET	  "/run/interlock/ctl.sock"
+#define REPLY_MAX (8u << 20)
+#define WAIT_S	  60 /* a reload builds a policy meanwhile */
+
+static const char help_head[] = "usage: interlock ctl [OPTION]... VERB\n"
+				"Ask a running guard, or tell it.\n\n";
+static const char help_tail[] =
+    "\n"
+    "      --socket PATH  of the guard (default " SOCKET ")\n"
+    "      --json         the answer as the guard gave it, for programs\n\n"
+    "root may do all of it, others what --viewers and --admins of the guard let them\n"
+    "exit status: 0 all is well, 1 status: something wants attention, 2 could not work\n";
+
+static const struct ctl_verb {
+	const char *name;
+	bool admin;
+	const char *text;
+	int (*show)(const json_t *result, FILE *to); /* exit status; NULL: nothing to show */
+} verbs[] = {
+    {"status", false, "ports, processes, policy, packets, latency, alerts on a page", show_status},
+    {"counters", false, "drops by reason, the kernel's filter, hits per rule", show_counters},
+    {"flows", false, "the connections the engine knows", show_flows},
+    {"metrics", false, "the numbers as Prometheus text", show_text},
+    {"reload", true, "read the policy again; one with errors changes nothing", show_reload},
+    {"reopen", true, "open the EVE file anew, after it was renamed (logrotate)", NULL},
+    {"stop", true, "stop the guard and put its ports back", NULL},
+};
+#define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static void
+help(FILE *to)
+{
+	fputs(help_head, to);
+	for (size_t i = 0; i < N_VERBS; i++)
+		fprintf(to, "  %-10s%s%s\n", verbs[i].name, verbs[i].text,
+		    verbs[i].admin ? " (admins)" : "");
+	fputs(help_tail, to);
+}
+
+static int
+dial(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	const struct timeval wait = {.tv_sec = WAIT_S};
+	int fd;
+
+	if (strlen(path) >= sizeof(a.sun_path)) {
+		cli_say("%s: the path is too long for a socket", path);
+		return -1;
+	}
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof(a)) != 0) {
+		cli_say("%s: %s%s", path, strerror(errno),
+		    errno == ENOENT || errno == ECONNREFUSED ? ": is a guard running?" : "");
+		if (fd >= 0)
+			(void)close(fd);
+		return -1;
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	return fd;
+}
+
+/* One line, to be freed, and the descriptor that came with it (-1: none).  NULL: said why. */
+static char *
+hear(int sock, const char *path, size_t *len, int *fd)
+{
+	char *buf = malloc(REPLY_MAX), *nl = NULL;
+	size_t n = 0;
+
+	*fd = -1;
+	while (buf && !nl && n < REPLY_MAX) {
+		union {
+			struct cmsghdr align;
+			char buf[CMSG_SPACE(sizeof(int))];
+		} control;
+		struct iovec iov = {buf + n, REPLY_MAX - n};
+		struct msghdr mh = {.msg_iov = &iov,
+		    .msg_iovlen = 1,
+		    .msg_control = control.buf,
+		    .msg_controllen = sizeof(control.buf)};
+		ssize_t k = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
+		const struct cmsghdr *h = k > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (h && h->cmsg_type == SCM_RIGHTS && *fd < 0)
+			memcpy(fd, CMSG_DATA(h), sizeof(*fd));
+		if (k <= 0) {
+			cli_say("%s: %s", path,
+			    k == 0	      ? "it hung up"
+			    : errno == EAGAIN ? "no answer"
+					      : strerror(errno));
+			free(buf);
+			return NULL;
+		}
+		nl = memchr(buf + n, '\n', (size_t)k);
+		n += (size_t)k;
+	}
+	if (!nl) {
+		cli_say("%s: %s", path, buf ? "the answer has no end" : "out of memory");
+		free(buf);
+		return NULL;
+	}
+	*len = (size_t)(nl - buf);
+	return buf;
+}
+
+/* A file that the guard passed, as it is. */
+static bool
+copy_out(int fd)
+{
+	char buf[65536];
+	ssize_t n;
+
+	(void)lseek(fd, 0, SEEK_SET);
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n)
+			return false;
+	return n == 0;
+}
+
+static int
+show(const struct ctl_verb *verb, const char *line, size_t len, int fd, bool json)
+{
+	json_t *root = json_loadb(line, len, 0, NULL);
+	const char *error = json_string_value(json_object_get(root, "error"));
+	int status = EXIT_OK;
+
+	if (!json_is_object(root)) {
+		cli_say("ctl: the answer is no JSON object");
+		status = EXIT_UNABLE;
+	} else if (json && fd < 0) {
+		printf("%.*s\n", (int)len, line);
+		status = json_is_true(json_object_get(root, "ok")) ? EXIT_OK : EXIT_UNABLE;
+	} else if (!json_is_true(json_object_get(root, "ok"))) {
+		cli_say("%s: %s", verb->name, error ? error : "refused without a reason");
+		status = EXIT_UNABLE;
+	} else if (fd >= 0) {
+		status = copy_out(fd) ? EXIT_OK : EXIT_UNABLE;
+	} else if (verb->show) {
+		status = verb->show(json_object_get(root, "result"), stdout);
+	}
+	json_decref(root);
+	return status;
+}
+
+static int
+ask(const struct ctl_verb *verb, const char *path, bool json)
+{
+	char request[64];
+	size_t len;
+	int sock = dial(path), fd = -1, status;
+	char *line;
+
+	if (sock < 0)
+		return EXIT_UNABLE;
+	snprintf(request, sizeof(request), "{\"v\":1,\"verb\":\"%s\"}\n", verb->name);
+	/* One who may not even ask is told so before: the answer is there though sending fails. */
+	(void)send(sock, request, strlen(request), MSG_NOSIGNAL);
+	line = hear(sock, path, &len, &fd);
+	(void)close(sock);
+	status = line ? show(verb, line, len, fd, json) : EXIT_UNABLE;
+	free(line);
+	if (fd >= 0)
+		(void)close(fd);
+	return status;
+}
+
+int
+cmd_ctl(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"help", no_argument, NULL, 'h'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"socket", required_argument, NULL, 's'},
+	    {0},
+	};
+	const char *path = SOCKET;
+	bool json = false;
+	int c;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1)
+		switch (c) {
+		case 'h':
+			help(stdout);
+			return EXIT_OK;
+		case 'j':
+			json = true;
+			break;
+		case 's':
+			path = optarg;
+			break;
+		default:
+			return cli_bad_option("ctl", argv, c);
+		}
+	if (argc - optind != 1)
+		return cli_usage("ctl", "one verb");
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (strcmp(argv[optind], verbs[i].name) == 0)
+			return ask(&verbs[i], path, json);
+	return cli_usage("ctl", "%s: no such verb", argv[optind]);
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ctl_show.c - see ctl_show.h.  Only reads what is there: members that an older or newer guard does
+ * not have are left out of the page.
+ */
+#include "cli/ctl_show.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+
+/* --- pieces ----------------------------------------------------------------------------------- */
+
+static const json_t *
+get(const json_t *o, const char *key)
+{
+	return json_object_get(o, key);
+}
+
+static const char *
+text(const json_t *o, const char *key, const char *otherwise)
+{
+	const char *s = json_string_value(get(o, key));
+
+	return s ? s : otherwise;
+}
+
+static uint64_t
+num(const json_t *o, const char *key)
+{
+	return (uint64_t)json_integer_value(get(o, key));
+}
+
+/* 1234567 as "1,234,567"; eight places, so that one line may have several. */
+static const char *
+big(uint64_t v)
+{
+	static char buf[8][32];
+	static unsigned at;
+	char *p = buf[at = (at + 1) % 8] + 31;
+	unsigned digits = 0;
+
+	*p = '\0';
+	do {
+		if (digits && digits % 3 == 0)
+			*--p = ',';
+		*--p = (char)('0' + v % 10);
+		digits++;
+	} while ((v /= 10) != 0);
+	return p;
+}
+
+static const char *
+size(uint64_t v)
+{
+	static char buf[4][16];
+	static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	static unsigned at;
+	char *p = buf[at = (at + 1) % 4];
+	double d = (double)v;
+	unsigned u = 0;
+
+	while (d >= 1024 && u < 4) {
+		d /= 1024;
+		u++;
+	}
+	snprintf(p, sizeof(buf[0]), u && d < 100 ? "%.1f %s" : "%.0f %s", d, unit[u]);
+	return p;
+}
+
+/* A latency: three digits that say something. */
+static const char *
+span(uint64_t ns)
+{
+	static char buf[8][16];
+	static unsigned at;
+	char *p = buf[at = (at + 1) % 8];
+
+	if (ns < 1000000)
+		snprintf(p, sizeof(buf[0]), "%.1f us", (double)ns / 1e3);
+	else if (ns < 1000000000)
+		snprintf(p, sizeof(buf[0]), "%.2f ms", (double)ns / 1e6);
+	else
+		snprintf(p, sizeof(buf[0]), "%.2f s", (double)ns / 1e9);
+	return p;
+}
+
+static const char *
+duration(uint64_t s, char *buf, size_t n)
+{
+	if (s < 60)
+		snprintf(buf, n, "%" PRIu64 " s", s);
+	else if (s < 3600)
+		snprintf(buf, n, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(buf, n, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
+	else
+		snprintf(buf, n, "%" PRIu64 " days %" PRIu64 " h", s / 86400, s / 3600 % 24);
+	return buf;
+}
+
+/* "2026-11-28T15:02:11.123456+0000" as "2026-11-28 15:02:11 UTC". */
+static const char *
+when(const json_t *o, const char *key)
+{
+	static char buf[4][40];
+	static unsigned at;
+	const char *s = text(o, key, "");
+	char *p = buf[at = (at + 1) % 4];
+
+	if (strlen(s) < 19)
+		return "never";
+	snprintf(p, sizeof(buf[0]), "%.10s %.8s UTC", s, s + 11);
+	return p;
+}
+
+static int64_t
+seconds_of(const char *s)
+{
+	struct tm tm = {0};
+	const char *end = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+
+	return end ? (int64_t)timegm(&tm) : 0;
+}
+
+/* --- status: what wants attention --------------------------------------------------------------- */
+
+struct page {
+	FILE *to;
+	unsigned wrong;
+};
+
+static void __attribute__((format(printf, 2, 3))) wrong(struct page *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("  ! ", p->to);
+	va_start(ap, fmt);
+	vfprintf(p->to, fmt, ap);
+	va_end(ap);
+	fputc('\n', p->to);
+	p->wrong++;
+}
+
+static void
+attention(struct page *p, const json_t *r)
+{
+	const json_t *pol = get(r, "policy"), *al = get(r, "alerts"), *v;
+	uint64_t late = 0;
+	size_t i;
+
+	json_array_foreach(get(r, "processes"), i, v)
+	{
+		if (!json_is_true(get(v, "up")))
+			wrong(p, "%s: not running", text(v, "name", "?"));
+		else if (num(v, "restarts") > 0)
+			wrong(p, "%s: ended unexpectedly %s times, last started %s",
+			    text(v, "name", "?"), big(num(v, "restarts")), when(v, "started"));
+	}
+	json_array_foreach(get(r, "ports"), i, v) if (!json_is_true(get(v, "link")))
+	    wrong(p, "%s (%s): no link", text(v, "side", "?"), text(v, "name", "?"));
+	if (get(pol, "refused"))
+		wrong(p, "reload refused at %s: %s", when(pol, "refused_at"),
+		    text(pol, "refused", ""));
+	if (pol && strcmp(text(pol, "mode", "enforce"), "enforce") != 0)
+		wrong(p, "mode %s: nothing is stopped for policy", text(pol, "mode", "?"));
+	json_array_foreach(get(r, "conduits"), i, v) late += num(v, "over_budget");
+	if (late > 0)
+		wrong(p, "%s packets took longer than their conduit allows", big(late));
+	if (!json_is_object(al))
+		return;
+	if (json_is_true(get(al, "failing")))
+		wrong(p, "alerts cannot be written: %s", text(al, "error", "?"));
+	if (num(al, "lost") > 0)
+		wrong(p, "%s alerts were lost (the journal says when)", big(num(al, "lost")));
+	if (num(al, "rejected") > 0)
+		wrong(p, "%s records of the worker were none", big(num(al, "rejected")));
+}
+
+/* --- status: the page --------------------------------------------------------------------------- */
+
+static void
+ports(struct page *p, const json_t *r)
+{
+	const json_t *v;
+	size_t i;
+
+	fprintf(p->to, "\n%-9s %-15s %-5s %6s %7s %-8s %15s %15s %13s\n", "port", "interface",
+	    "link", "mtu", "queues", "filter", "received", "to engine", "dropped");
+	json_array_foreach(get(r, "ports"), i, v) fprintf(p->to,
+	    "%-9s %-15s %-5s %6" PRIu64 " %7" PRIu64 " %-8s %15s %15s %13s\n", text(v, "side", "?"),
+	    text(v, "name", "?"), json_is_true(get(v, "link")) ? "up" : "DOWN", num(v, "mtu"),
+	    num(v, "queues"), text(v, "filter", "-"), big(num(v, "received")),
+	    big(num(v, "to_engine")), big(num(v, "dropped")));
+}
+
+static void
+processes(struct page *p, const json_t *r)
+{
+	const json_t *v;
+	size_t i;
+
+	fprintf(p->to, "\n%-9s %9s  %-25s %8s\n", "process", "pid", "started", "restarts");
+	json_array_foreach(get(r, "processes"), i, v)
+	    fprintf(p->to, "%-9s %9" PRIu64 "  %-25s %8s\n", text(v, "name", "?"), num(v, "pid"),
+		when(v, "started"), big(num(v, "restarts")));
+}
+
+static void
+packets(struct page *p, const json_t *r)
+{
+	const json_t *k = get(r, "packets"), *f = get(r, "flows"), *d = get(r, "pdus"), *v;
+	const json_t *ver = get(d, "verdicts");
+	size_t i;
+
+	fprintf(p->to,
+	    "\npackets   received %s + injected %s = forwarded %s + dropped %s + consumed %s + "
+	    "held %s\n",
+	    big(num(k, "received")), big(num(k, "injected")), big(num(k, "forwarded")),
+	    big(num(k, "dropped")), big(num(k, "consumed")), big(num(k, "held")));
+	if (num(k, "lost_before") + num(k, "not_sent") > 0)
+		fprintf(p->to, "          lost before the engine %s, not sent %s\n",
+		    big(num(k, "lost_before")), big(num(k, "not_sent")));
+	fprintf(p->to,
+	    "PDUs      %s: allow %s, alert %s, reject %s, drop %s, reset %s; malformed %s\n",
+	    big(num(d, "all")), big(num(ver, "allow")), big(num(ver, "alert")),
+	    big(num(ver, "reject")), big(num(ver, "drop")), big(num(ver, "reset")),
+	    big(num(d, "malformed")));
+	fprintf(p->to, "flows     %s active, %s opened, %s expired, %s evicted\n",
+	    big(num(f, "active")), big(num(f, "opened")), big(num(f, "expired")),
+	    big(num(f, "evicted")));
+	if (json_array_size(get(r, "drops")) == 0)
+		return;
+	fprintf(p->to, "\n%-9s %-22s %15s\n", "drops by", "reason", "packets");
+	json_array_foreach(get(r, "drops"), i, v) fprintf(p->to, "%-9s %-22s %15s\n",
+	    text(v, "by", "?"), text(v, "reason", "?"), big(num(v, "packets")));
+}
+
+static void
+latency(struct page *p, const json_t *r)
+{
+	const json_t *v;
+	size_t i;
+
+	if (json_array_size(get(r, "conduits")) == 0)
+		return;
+	fprintf(p->to, "\n%-24s %13s %9s %9s %9s %9s %9s %9s\n", "conduit", "packets", "p50", "p99",
+	    "p99.9", "max", "budget", "over");
+	json_array_foreach(get(r, "conduits"), i, v)
+	{
+		bool budget = get(v, "budget_ns") != NULL, recent = num(v, "recent") > 0;
+
+		fprintf(p->to, "%-24s %13s %9s %9s %9s %9s %9s %9s\n", text(v, "name", "(none)"),
+		    big(num(v, "packets")), recent ? span(num(v, "p50_ns")) : "-",
+		    recent ? span(num(v, "p99_ns")) : "-", recent ? span(num(v, "p999_ns")) : "-",
+		    span(num(v, "max_ns")), budget ? span(num(v, "budget_ns")) : "-",
+		    budget ? big(num(v, "over_budget")) : "-");
+	}
+	fputs("  (receive to send; percentiles of the last minute, max since the start)\n", p->to);
+}
+
+static void
+alerts(struct page *p, const json_t *r)
+{
+	const json_t *al = get(r, "alerts"), *j = get(al, "journal");
+	int64_t age;
+
+	if (!json_is_object(al)) {
+		fputs("\nalerts    are not written (no --eve, no --journal)\n", p->to);
+		return;
+	}
+	fprintf(p->to, "\nalerts    %s events, of them folded %s, lost %s; %s lines written\n",
+	    big(num(al, "events")), big(num(al, "folded")), big(num(al, "lost")),
+	    big(num(al, "lines")));
+	if (json_is_string(get(al, "eve")))
+		fprintf(p->to, "eve       %s\n", text(al, "eve", "-"));
+	if (!json_is_object(j))
+		return;
+	age = seconds_of(text(r, "now", NULL)) - seconds_of(text(j, "signed", NULL));
+	fprintf(p->to, "journal   %s: %s of %s, epoch %" PRIu64 ", batch %s", text(j, "dir", "?"),
+	    size(num(j, "bytes")), size(num(j, "max_bytes")), num(j, "epoch"),
+	    big(num(j, "batch")));
+	if (json_is_string(get(j, "signed")))
+		fprintf(p->to, " signed %" PRId64 " s ago", age < 0 ? 0 : age);
+	fputc('\n', p->to);
+}
+
+int
+show_status(const json_t *r, FILE *to)
+{
+	struct page p = {.to = to};
+	const json_t *pol = get(r, "policy");
+	char buf[64];
+
+	fprintf(to, "interlock %s (build %s), up %s, since %s\n", text(r, "version", "?"),
+	    text(r, "build", "?"), duration(num(r, "uptime_s"), buf, sizeof(buf)),
+	    when(r, "started"));
+	attention(&p, r);
+	fprintf(to, "\npolicy    %s%s%s%s: mode %s, fail %s, %s rules in %s conduits\n",
+	    text(pol, "file", "?"), get(pol, "site") ? " (site " : "",
+	    json_is_string(get(pol, "site")) ? text(pol, "site", "") : "-",
+	    get(pol, "site") ? ")" : "", text(pol, "mode", "?"), text(pol, "fail", "?"),
+	    big(num(pol, "rules")), big(num(pol, "conduits")));
+	fprintf(to, "          generation %" PRIu64 " since %s, sha256 %.16s\n",
+	    num(pol, "generation"), when(pol, "since"), text(pol, "sha256", "-"));
+	ports(&p, r);
+	processes(&p, r);
+	packets(&p, r);
+	latency(&p, r);
+	alerts(&p, r);
+	return p.wrong ? EXIT_FOUND : EXIT_OK;
+}
+
+/* --- the others ----------------------------------------------------------------------------------- */
+
+static void
+object_lines(FILE *to, const char *title, const json_t *o)
+{
+	const char *key;
+	json_t *v;
+	void *it;
+
+	if (!json_is_object(o))
+		return;
+	fprintf(to, "\n%s\n", title);
+	for (it = json_object_iter((json_t *)(uintptr_t)o); it;
+	     it = json_object_iter_next((json_t *)(uintptr_t)o, it)) {
+		key = json_object_iter_key(it);
+		v = json_object_iter_value(it);
+		if (json_is_integer(v))
+			fprintf(to, "  %-20s %18s\n", key, big((uint64_t)json_integer_value(v)));
+	}
+}
+
+int
+show_counters(const json_t *r, FILE *to)
+{
+	struct page p = {.to = to};
+	const json_t *v;
+	size_t i;
+
+	object_lines(to, "packets", get(r, "packets"));
+	ports(&p, r);
+	fprintf(to, "\n%-9s %-22s %15s  %s\n", "drops by", "reason", "packets", "which are");
+	json_array_foreach(get(r, "drops"), i, v)
+	    fprintf(to, "%-9s %-22s %15s  %s\n", text(v, "by", "?"), text(v, "reason", "?"),
+		big(num(v, "packets")), text(v, "text", ""));
+	object_lines(to, "PDUs", get(r, "pdus"));
+	object_lines(to, "verdicts", get(get(r, "pdus"), "verdicts"));
+	object_lines(to, "verdicts in mode enforce", get(get(r, "pdus"), "would"));
+	object_lines(to, "engine", get(r, "engine"));
+	object_lines(to, "ctl", get(r, "ctl"));
+	fprintf(to, "\n%-24s %-24s %-5s %11s %15s\n", "conduit", "rule", "", "id", "hits");
+	json_array_foreach(get(r, "rules"), i, v) fprintf(to,
+	    "%-24s %-24s %-5s %11" PRIu64 " %15s\n", text(v, "conduit", "?"), text(v, "rule", "?"),
+	    json_is_true(get(v, "deny")) ? "deny" : "allow", num(v, "id"), big(num(v, "hits")));
+	if (num(r, "rules_not_counted") > 0)
+		fprintf(to, "(%s more rules are not counted)\n", big(num(r, "rules_not_counted")));
+	return EXIT_OK;
+}
+
+int
+show_text(const json_t *r, FILE *to)
+{
+	fputs(text(r, "text", ""), to);
+	return EXIT_OK;
+}
+
+int
+show_flows(const json_t *r, FILE *to)
+{
+	return show_text(r, to);
+}
+
+int
+show_reload(const json_t *r, FILE *to)
+{
+	if (get(r, "generation"))
+		fprintf(
+		    to, "the policy is in force, generation %" PRIu64 "\n", num(r, "generation"));
+	else
+		fputs("the policy is in force\n", to);
+	if (json_is_string(get(r, "warnings")) && text(r, "warnings", "")[0])
+		fprintf(to, "%s\n", text(r, "warnings", ""));
+	return EXIT_OK;
+}
