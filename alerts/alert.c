@@ -223,6 +223,7 @@ alerts_finish(struct alerts *a, uint64_t now_ns)
 	if (!a->batch)
 		return 0;
 	first = sign_pump(a, now_ns, true);
+	alerts_progress(a, &a->ended);
 	if (a->journal) {
 		e = journal_close(a->journal, text, sizeof(text));
 		a->journal = NULL;
@@ -257,11 +258,10 @@ alerts_stats(const struct alerts *a)
 void
 alerts_progress(const struct alerts *a, struct alerts_progress *out)
 {
-	*out = (struct alerts_progress){
-	    .next_seq = a->next_seq - a->batch_n,
-	    .waiting = a->batch_n,
-	    .failing = a->failing || a->retry_ns != 0,
-	};
+	*out = a->ended; /* the journal is closed: as it was */
+	out->next_seq = a->next_seq - a->batch_n;
+	out->waiting = a->batch_n;
+	out->failing = a->failing || a->retry_ns != 0;
 	if (a->journal) {
 		journal_last(a->journal, &out->epoch, &out->batch);
 		out->journal_bytes = journal_bytes(a->journal);

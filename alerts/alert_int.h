@@ -42,6 +42,7 @@ struct alerts {
 	const struct alert_out *out;
 	struct alert_conn *conn;
 	struct alerts_stats st;
+	struct alerts_progress ended; /* of the journal, when it is closed */
 	char sensor[BATCH_ISS_MAX + 1];
 	char err[512];
 	bool signed_any, failing;

@@ -154,22 +154,23 @@ attention(struct page *p, const json_t *r)
 	uint64_t late = 0;
 	size_t i;
 
-	json_array_foreach(get(r, "processes"), i, v)
-	{
+	for (i = 0; (v = json_array_get(get(r, "processes"), i)) != NULL; i++) {
 		if (!json_is_true(get(v, "up")))
 			wrong(p, "%s: not running", text(v, "name", "?"));
 		else if (num(v, "restarts") > 0)
 			wrong(p, "%s: ended unexpectedly %s times, last started %s",
 			    text(v, "name", "?"), big(num(v, "restarts")), when(v, "started"));
 	}
-	json_array_foreach(get(r, "ports"), i, v) if (!json_is_true(get(v, "link")))
-	    wrong(p, "%s (%s): no link", text(v, "side", "?"), text(v, "name", "?"));
+	for (i = 0; (v = json_array_get(get(r, "ports"), i)) != NULL; i++)
+		if (!json_is_true(get(v, "link")))
+			wrong(p, "%s (%s): no link", text(v, "side", "?"), text(v, "name", "?"));
 	if (get(pol, "refused"))
 		wrong(p, "reload refused at %s: %s", when(pol, "refused_at"),
 		    text(pol, "refused", ""));
 	if (pol && strcmp(text(pol, "mode", "enforce"), "enforce") != 0)
 		wrong(p, "mode %s: nothing is stopped for policy", text(pol, "mode", "?"));
-	json_array_foreach(get(r, "conduits"), i, v) late += num(v, "over_budget");
+	for (i = 0; (v = json_array_get(get(r, "conduits"), i)) != NULL; i++)
+		late += num(v, "over_budget");
 	if (late > 0)
 		wrong(p, "%s packets took longer than their conduit allows", big(late));
 	if (!json_is_object(al))
@@ -192,11 +193,12 @@ ports(struct page *p, const json_t *r)
 
 	fprintf(p->to, "\n%-9s %-15s %-5s %6s %7s %-8s %15s %15s %13s\n", "port", "interface",
 	    "link", "mtu", "queues", "filter", "received", "to engine", "dropped");
-	json_array_foreach(get(r, "ports"), i, v) fprintf(p->to,
-	    "%-9s %-15s %-5s %6" PRIu64 " %7" PRIu64 " %-8s %15s %15s %13s\n", text(v, "side", "?"),
-	    text(v, "name", "?"), json_is_true(get(v, "link")) ? "up" : "DOWN", num(v, "mtu"),
-	    num(v, "queues"), text(v, "filter", "-"), big(num(v, "received")),
-	    big(num(v, "to_engine")), big(num(v, "dropped")));
+	for (i = 0; (v = json_array_get(get(r, "ports"), i)) != NULL; i++)
+		fprintf(p->to, "%-9s %-15s %-5s %6" PRIu64 " %7" PRIu64 " %-8s %15s %15s %13s\n",
+		    text(v, "side", "?"), text(v, "name", "?"),
+		    json_is_true(get(v, "link")) ? "up" : "DOWN", num(v, "mtu"), num(v, "queues"),
+		    text(v, "filter", "-"), big(num(v, "received")), big(num(v, "to_engine")),
+		    big(num(v, "dropped")));
 }
 
 static void
@@ -206,9 +208,9 @@ processes(struct page *p, const json_t *r)
 	size_t i;
 
 	fprintf(p->to, "\n%-9s %9s  %-25s %8s\n", "process", "pid", "started", "restarts");
-	json_array_foreach(get(r, "processes"), i, v)
-	    fprintf(p->to, "%-9s %9" PRIu64 "  %-25s %8s\n", text(v, "name", "?"), num(v, "pid"),
-		when(v, "started"), big(num(v, "restarts")));
+	for (i = 0; (v = json_array_get(get(r, "processes"), i)) != NULL; i++)
+		fprintf(p->to, "%-9s %9" PRIu64 "  %-25s %8s\n", text(v, "name", "?"),
+		    num(v, "pid"), when(v, "started"), big(num(v, "restarts")));
 }
 
 static void
@@ -237,8 +239,9 @@ packets(struct page *p, const json_t *r)
 	if (json_array_size(get(r, "drops")) == 0)
 		return;
 	fprintf(p->to, "\n%-9s %-22s %15s\n", "drops by", "reason", "packets");
-	json_array_foreach(get(r, "drops"), i, v) fprintf(p->to, "%-9s %-22s %15s\n",
-	    text(v, "by", "?"), text(v, "reason", "?"), big(num(v, "packets")));
+	for (i = 0; (v = json_array_get(get(r, "drops"), i)) != NULL; i++)
+		fprintf(p->to, "%-9s %-22s %15s\n", text(v, "by", "?"), text(v, "reason", "?"),
+		    big(num(v, "packets")));
 }
 
 static void
@@ -251,8 +254,7 @@ latency(struct page *p, const json_t *r)
 		return;
 	fprintf(p->to, "\n%-24s %13s %9s %9s %9s %9s %9s %9s\n", "conduit", "packets", "p50", "p99",
 	    "p99.9", "max", "budget", "over");
-	json_array_foreach(get(r, "conduits"), i, v)
-	{
+	for (i = 0; (v = json_array_get(get(r, "conduits"), i)) != NULL; i++) {
 		bool budget = get(v, "budget_ns") != NULL, recent = num(v, "recent") > 0;
 
 		fprintf(p->to, "%-24s %13s %9s %9s %9s %9s %9s %9s\n", text(v, "name", "(none)"),
@@ -347,18 +349,19 @@ show_counters(const json_t *r, FILE *to)
 	object_lines(to, "packets", get(r, "packets"));
 	ports(&p, r);
 	fprintf(to, "\n%-9s %-22s %15s  %s\n", "drops by", "reason", "packets", "which are");
-	json_array_foreach(get(r, "drops"), i, v)
-	    fprintf(to, "%-9s %-22s %15s  %s\n", text(v, "by", "?"), text(v, "reason", "?"),
-		big(num(v, "packets")), text(v, "text", ""));
+	for (i = 0; (v = json_array_get(get(r, "drops"), i)) != NULL; i++)
+		fprintf(to, "%-9s %-22s %15s  %s\n", text(v, "by", "?"), text(v, "reason", "?"),
+		    big(num(v, "packets")), text(v, "text", ""));
 	object_lines(to, "PDUs", get(r, "pdus"));
 	object_lines(to, "verdicts", get(get(r, "pdus"), "verdicts"));
 	object_lines(to, "verdicts in mode enforce", get(get(r, "pdus"), "would"));
 	object_lines(to, "engine", get(r, "engine"));
 	object_lines(to, "ctl", get(r, "ctl"));
 	fprintf(to, "\n%-24s %-24s %-5s %11s %15s\n", "conduit", "rule", "", "id", "hits");
-	json_array_foreach(get(r, "rules"), i, v) fprintf(to,
-	    "%-24s %-24s %-5s %11" PRIu64 " %15s\n", text(v, "conduit", "?"), text(v, "rule", "?"),
-	    json_is_true(get(v, "deny")) ? "deny" : "allow", num(v, "id"), big(num(v, "hits")));
+	for (i = 0; (v = json_array_get(get(r, "rules"), i)) != NULL; i++)
+		fprintf(to, "%-24s %-24s %-5s %11" PRIu64 " %15s\n", text(v, "conduit", "?"),
+		    text(v, "rule", "?"), json_is_true(get(v, "deny")) ? "deny" : "allow",
+		    num(v, "id"), big(num(v, "hits")));
 	if (num(r, "rules_not_counted") > 0)
 		fprintf(to, "(%s more rules are not counted)\n", big(num(r, "rules_not_counted")));
 	return EXIT_OK;

@@ -1,0 +1,205 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# interlock ctl and the metrics, against the parts of a guard that talk (tests/tools/ctl_stub.c).
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR"
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" # others than root ask too
+	export ROOT=$BATS_TEST_DIRNAME/../..
+	export IL=${INTERLOCK:-$ROOT/build/interlock}
+	[[ $IL == /* ]] || IL=$ROOT/$IL
+	export STUB=$(dirname "$IL")/tests/tools/ctl_stub
+	cp "$ROOT/policies/cell.yaml" plant.yaml
+	"$IL" key new key >/dev/null
+	port=$((20000 + $$ % 20000))
+	echo $port >port
+	"$STUB" "$PWD/ctl.sock" "$PWD/plant.yaml" 127.0.0.1:$port "$PWD/journal" "$PWD/key" "$PWD/eve.json" \
+		>log 2>&1 3>&- &
+	echo $! >pid
+	for _ in $(seq 50); do [ -S ctl.sock ] && [ -s eve.json ] && break; sleep 0.1; done
+}
+teardown_file() {
+	cd "$BATS_FILE_TMPDIR"
+	kill "$(cat pid)" 2>/dev/null || true
+}
+setup() {
+	cd "$BATS_FILE_TMPDIR"
+	"$IL" --version | grep -q '+xdp' || skip "built without xdp"
+}
+ctl() { "$IL" ctl --socket "$PWD/ctl.sock" "$@"; }
+# what arrives at the socket, raw
+raw() { python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(5)
+s.connect("ctl.sock")
+s.sendall(sys.argv[1].encode() + b"\n")
+s.shutdown(socket.SHUT_WR)
+while (b := s.recv(65536)): sys.stdout.buffer.write(b)' "$1"; }
+get() { python3 -c '
+import sys, urllib.request
+sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())' "http://127.0.0.1:$(cat port)$1"; }
+
+@test "status is a page, and all is well" {
+	run -0 ctl status
+	[[ $output == *"policy    $PWD/plant.yaml (site bottling-line-2): mode enforce"* ]]
+	[[ $output == *"received 1,234,567 + injected 3 = forwarded 1,234,500 + dropped 66"* ]]
+	[[ $output == *"hmi-filler                      10,000   65.5 us  100.0 us"* ]]
+	[[ $output == *"filter    l2.policy"* ]]
+	[[ $output == *"journal   $PWD/journal: "* ]]
+	[[ $output != *" ! "* ]]
+}
+
+@test "status as JSON is what the protocol says" {
+	run -0 ctl --json status
+	jq -e '.v == 1 and .ok and .result.packets.received == 1234567 and
+		(.result.ports | map(.name)) == ["eth1", "eth2"] and
+		.result.conduits[0].packets == 10000 and .result.alerts.journal.batch >= 1' <<<"$output"
+}
+
+@test "counters names every reason and every rule" {
+	run -0 ctl counters
+	[[ $output == *"policy.no_conduit"* && $output == *"setpoints"* && $output == *"599,940"* ]]
+	run -0 ctl --json counters
+	jq -e '[.result.drops[] | select(.by == "engine")] | length > 30' <<<"$output"
+	jq -e '.result.rules | map(select(.hits == 599940)) | length == 1' <<<"$output"
+}
+
+@test "flows come as a file" {
+	run -0 ctl flows
+	[ "$output" = "hmi1 plc-filler tcp 40000 502 open" ]
+}
+
+@test "reload: in force, or refused with the line, and status says so" {
+	run -0 ctl reload
+	[[ $output == "the policy is in force, generation "* ]]
+	sed -i 's/functions: read/functions: reed/' plant.yaml
+	run -2 ctl reload
+	[[ $output == *"plant.yaml:"*"reed"* ]]
+	run -1 ctl status
+	[[ $output == *"! reload refused at 20"*"reed"* ]]
+	cp "$ROOT/policies/cell.yaml" plant.yaml
+	run -0 ctl reload
+	run -0 ctl status
+}
+
+@test "the EVE file is opened anew after a rename" {
+	mv eve.json eve.json.1
+	run -0 ctl reopen
+	for _ in $(seq 50); do [ -e eve.json ] && break; sleep 0.1; done
+	run -0 ctl reload
+	for _ in $(seq 50); do [ -s eve.json ] && break; sleep 0.1; done
+	grep -q policy.loaded eve.json
+	grep -q guard.started eve.json.1
+}
+
+@test "wrong usage and no guard are status 2" {
+	run -2 ctl
+	run -2 ctl explode
+	[[ $output == *"no such verb"* ]]
+	run -2 ctl --nonsense status
+	run -2 "$IL" ctl --socket "$PWD/nowhere.sock" status
+	[[ $output == *"is a guard running?"* ]]
+	touch dead.sock
+	run -2 "$IL" ctl --socket "$PWD/dead.sock" status
+	run -2 "$IL" ctl --socket "/$(printf 'x%.0s' $(seq 200))" status
+	[[ $output == *"too long"* ]]
+}
+
+@test "the protocol without our program" {
+	run -0 raw '{"v":1,"verb":"status","id":7}'
+	jq -e '.id == 7 and .ok' <<<"$output"
+	run -0 raw '{"v":9,"verb":"status"}'
+	jq -e '.ok == false and .code == "unsupported"' <<<"$output"
+	run -0 raw 'hello'
+	jq -e '.ok == false and .code == "syntax"' <<<"$output"
+}
+
+@test "viewers look, others do not even that" {
+	[ "$(id -u)" = 0 ] || skip "needs root to be somebody else"
+	as() { setpriv --reuid=65534 --regid="$1" --clear-groups "$IL" ctl --socket "$PWD/ctl.sock" "$2"; }
+	run -0 as 65534 status
+	run -2 as 65534 reload
+	[[ $output == *"reload is for admins"* ]]
+	run -2 as 12345 status
+	[[ $output == *"neither viewer nor admin"* ]]
+	grep -q "reload refused to user 65534" log
+	grep -q "user 65534 .* is neither viewer nor admin" log
+}
+
+@test "metrics: the format, by a parser that is not ours" {
+	"$IL" --version | grep -q '+metrics' || skip "built without libmicrohttpd"
+	get /metrics >metrics.txt
+	run -0 /usr/bin/python3 - <<-'EOF'
+	from prometheus_client.parser import text_string_to_metric_families
+	fam = {f.name: f for f in text_string_to_metric_families(open("metrics.txt").read())}
+	value = lambda n, **l: [s.value for f in fam.values() for s in f.samples if s.name == n and s.labels == l]
+	assert value("interlock_packets_received_total") == [1234567], "received"
+	assert value("interlock_packets_dropped_total", reason="policy.pdu") == [60]
+	assert value("interlock_filter_dropped_total", port="inside", reason="l2.policy") == [33]
+	lat = fam["interlock_latency_seconds"]
+	assert lat.type == "histogram"
+	b = [(float(s.labels["le"]), s.value) for s in lat.samples
+	     if s.name.endswith("_bucket") and s.labels["conduit"] == "hmi-filler"]
+	assert b == sorted(b) and [v for _, v in b] == sorted(v for _, v in b) and b[-1] == (float("inf"), 10000)
+	assert value("interlock_latency_seconds_count", conduit="hmi-filler") == [10000]
+	assert abs(value("interlock_latency_seconds_sum", conduit="hmi-filler")[0] - 0.6508) < 0.01
+	assert all(f.documentation and f.type != "untyped" for f in fam.values())
+	print(len(fam), "families")
+	EOF
+	[[ $output == *" families" ]]
+	# the text of ctl is the same
+	ctl metrics >ctl.txt
+	diff <(grep -o '^[a-z_]*' ctl.txt | sort -u) <(grep -o '^[a-z_]*' metrics.txt | sort -u)
+}
+
+@test "metrics: nothing else is served, and rude clients change nothing" {
+	"$IL" --version | grep -q '+metrics' || skip "built without libmicrohttpd"
+	run -1 get /
+	[[ $output == *"404"* ]]
+	run -0 /usr/bin/python3 - "$(cat port)" <<-'EOF'
+	import socket, sys
+	def ask(data, port=int(sys.argv[1])):
+	    s = socket.create_connection(("127.0.0.1", port), 5)
+	    s.settimeout(5)
+	    try:
+	        s.sendall(data)
+	        s.shutdown(socket.SHUT_WR)
+	        return s.recv(200).decode("latin1")
+	    except OSError as e:
+	        return str(e)
+	assert " 405 " in ask(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+	ask(b"\x16\x03\x01\x02\x00" + b"A" * 500)
+	ask(b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\n\r\n")
+	held = [socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5) for _ in range(5)]
+	assert " 200 " in ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+	EOF
+	get /metrics | grep -q '^interlock_process_up{process="metrics"} 1'
+}
+
+@test "stop signs the end, and the socket is gone" {
+	run -0 ctl stop
+	for _ in $(seq 100); do kill -0 "$(cat pid)" 2>/dev/null || break; sleep 0.1; done
+	[ ! -e ctl.sock ]
+	run -0 "$IL" journal verify --key key.pub journal
+	[[ $output == *"complete: signed end"* ]]
+	cat eve.json.1 eve.json >all.json
+	grep -q guard.stopped all.json
+	run -0 /usr/bin/python3 "$ROOT/tests/schema/validate.py" "$ROOT/tests/schema/eve.schema.json" all.json
+}
+
+@test "every event of a guard is valid EVE, with an id of its own" {
+	"$(dirname "$IL")/tests/tools/guard_events" >events.json
+	run -0 /usr/bin/python3 "$ROOT/tests/schema/validate.py" "$ROOT/tests/schema/eve.schema.json" events.json
+	n=$(grep -c '^GUARD_EVENT' "$ROOT/alerts/guard_event.def")
+	[ "$(jq -r .alert.signature_id events.json | sort -un | wc -l)" = "$n" ]
+	[ "$(jq -r .alert.signature_id events.json | sort -n | head -1)" = 100 ]
+	# in their order: an id is never given to another event
+	run -0 jq -r 'select(.src_ip == null and .ether == null and .alert.metadata.il_note == null) |
+		"\(.alert.signature_id) \(.alert.metadata.il_event[0])"' events.json
+	[ "${lines[0]}" = "100 guard.started" ]
+	[ "${lines[3]}" = "103 guard.worker_died" ]
+	[ "${lines[9]}" = "109 port.link" ]
+}
