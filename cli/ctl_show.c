@@ -147,21 +147,23 @@ static void __attribute__((format(printf, 2, 3))) wrong(struct page *p, const ch
 	p->wrong++;
 }
 
+#define RECENT_S 86400 /* an unexpected end is worth a line that long */
+
 static void
 attention(struct page *p, const json_t *r)
 {
 	const json_t *pol = get(r, "policy"), *al = get(r, "alerts"), *v;
-	uint64_t late = 0;
-	size_t i;
+	int64_t now = seconds_of(text(r, "now", NULL));
 
-	for (i = 0; (v = json_array_get(get(r, "processes"), i)) != NULL; i++) {
+	for (size_t i = 0; (v = json_array_get(get(r, "processes"), i)) != NULL; i++) {
 		if (!json_is_true(get(v, "up")))
 			wrong(p, "%s: not running", text(v, "name", "?"));
-		else if (num(v, "restarts") > 0)
-			wrong(p, "%s: ended unexpectedly %s times, last started %s",
-			    text(v, "name", "?"), big(num(v, "restarts")), when(v, "started"));
+		else if (num(v, "restarts") > 0 &&
+			 now - seconds_of(text(v, "started", NULL)) < RECENT_S)
+			wrong(p, "%s: ended unexpectedly, running again since %s (%s in all)",
+			    text(v, "name", "?"), when(v, "started"), big(num(v, "restarts")));
 	}
-	for (i = 0; (v = json_array_get(get(r, "ports"), i)) != NULL; i++)
+	for (size_t i = 0; (v = json_array_get(get(r, "ports"), i)) != NULL; i++)
 		if (!json_is_true(get(v, "link")))
 			wrong(p, "%s (%s): no link", text(v, "side", "?"), text(v, "name", "?"));
 	if (get(pol, "refused"))
@@ -169,18 +171,14 @@ attention(struct page *p, const json_t *r)
 		    text(pol, "refused", ""));
 	if (pol && strcmp(text(pol, "mode", "enforce"), "enforce") != 0)
 		wrong(p, "mode %s: nothing is stopped for policy", text(pol, "mode", "?"));
-	for (i = 0; (v = json_array_get(get(r, "conduits"), i)) != NULL; i++)
-		late += num(v, "over_budget");
-	if (late > 0)
-		wrong(p, "%s packets took longer than their conduit allows", big(late));
 	if (!json_is_object(al))
 		return;
 	if (json_is_true(get(al, "failing")))
 		wrong(p, "alerts cannot be written: %s", text(al, "error", "?"));
 	if (num(al, "lost") > 0)
-		wrong(p, "%s alerts were lost (the journal says when)", big(num(al, "lost")));
+		wrong(p, "alerts lost: %s (the journal says when)", big(num(al, "lost")));
 	if (num(al, "rejected") > 0)
-		wrong(p, "%s records of the worker were none", big(num(al, "rejected")));
+		wrong(p, "records of the worker that were none: %s", big(num(al, "rejected")));
 }
 
 /* --- status: the page --------------------------------------------------------------------------- */

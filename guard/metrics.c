@@ -241,7 +241,9 @@ metrics_run(const struct metrics_conf *conf)
 	int r;
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	tzset(); /* the Date of an answer: what it reads, it reads now */
+	/* What these read from files, they read now: the Date of an answer, a seed of tables. */
+	tzset();
+	json_object_seed(0);
 	d = s.line ? MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
 			 &s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
 			 conf->listen_fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "alerts/journal.h"
 #include "base/build_id.h"
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -259,7 +260,7 @@ alerts_json(struct jw *w, const struct guard_view *v)
 		jw_obj(w, "journal");
 		jw_str(w, "dir", v->journal_dir);
 		jw_u(w, "bytes", atomic_load(&s->journal_bytes));
-		jw_u(w, "max_bytes", v->journal_max);
+		jw_u(w, "max_bytes", v->journal_max ? v->journal_max : JOURNAL_MAX_BYTES);
 		jw_u(w, "removed", atomic_load(&s->removed));
 		jw_u(w, "epoch", atomic_load(&s->epoch));
 		jw_u(w, "batch", atomic_load(&s->batch));

@@ -55,7 +55,7 @@ struct guard_view {
 	struct view_port port[2];	    /* outside, inside */
 	const struct signer_shared *signer; /* NULL = no alerts are written */
 	const char *journal_dir, *eve_path; /* or NULL */
-	uint64_t journal_max;		    /* bytes */
+	uint64_t journal_max;		    /* bytes; 0 = the default */
 	const struct ctl_stats *ctl;	    /* or NULL */
 	const struct view_process *process;
 	unsigned n_processes;

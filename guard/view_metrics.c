@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alerts/journal.h"
 #include "base/build_id.h"
 #include "base/crypto.h"
 #include "base/jw.h"
@@ -339,7 +340,8 @@ signer(struct jw *w, const struct guard_view *v)
 	head(w, "interlock_journal_failing", "gauge", "1: the last write failed; alerts wait.");
 	put(w, "interlock_journal_failing %u\n", atomic_load(&s->failing) ? 1 : 0);
 	head(w, "interlock_journal_max_bytes", "gauge", "Size at which the oldest alerts go.");
-	put(w, "interlock_journal_max_bytes %" PRIu64 "\n", v->journal_max);
+	put(w, "interlock_journal_max_bytes %" PRIu64 "\n",
+	    v->journal_max ? v->journal_max : JOURNAL_MAX_BYTES);
 	head(w, "interlock_journal_signed_time_seconds", "gauge", "When a batch was last signed.");
 	put(w, "interlock_journal_signed_time_seconds ");
 	seconds(w, atomic_load(&s->last_batch_ns));
