@@ -730,8 +730,8 @@ eve_write(struct eve *e, const struct record *r, uint64_t seq, char *buf, size_t
 	jw_ch(&w, '"');
 	if (r->flow_id != 0) /* 51 bits, as Suricata: exact in every JSON reader */
 		NUMBER(&w, ",\"flow_id\":", r->flow_id & ((UINT64_C(1) << 51) - 1));
-	if (r->has_tuple && r->tuple.port < 2 && e->port_input_len[r->tuple.port])
-		jw_raw(&w, e->port_input[r->tuple.port], e->port_input_len[r->tuple.port]);
+	if (r->has_tuple && e->port_input_len[r->tuple.port & 1])
+		jw_raw(&w, e->port_input[r->tuple.port & 1], e->port_input_len[r->tuple.port & 1]);
 	else
 		jw_raw(&w, e->input, e->input_len);
 	if (e->replay && r->last_frame != 0)

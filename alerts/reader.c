@@ -148,7 +148,7 @@ record_check(const uint8_t *p, size_t n, bool own)
 		return false; /* other numbers have a name, or "unknown" */
 	if (r->op_len > RECORD_OP_MAX || r->note_len > RECORD_NOTE_MAX || record_bytes(r) > n)
 		return false;
-	if (r->tuple.port > 1 || r->tuple.vlan > 4095 || r->count == 0 ||
+	if (r->tuple.port > (NET_PORT_TWO | 1) || r->tuple.vlan > 4095 || r->count == 0 ||
 	    r->count > UINT64_C(1) << 53)
 		return false;
 	/* Other text is escaped where it is written; the PDU's is JSON already. */

@@ -120,6 +120,10 @@ void engine_finish(struct engine *e);
 const struct engine_stats *engine_stats(struct engine *e);
 /* Hits per rule, policy_rule_count() of them: allowed, denied (or would-deny). */
 const uint64_t *engine_rule_hits(const struct engine *e);
+/* The flow table as text, a piece per call: how many bytes.  *at counts, from 0; ENGINE_FLOWS_END:
+ * that was the last piece.  size >= 4096.  Between two bursts. */
+#define ENGINE_FLOWS_END UINT32_MAX
+size_t engine_flow_list(const struct engine *e, uint32_t *at, char *buf, size_t size);
 /* True when the equation above holds; tests and `replay` ask it. */
 bool engine_balanced(const struct engine_stats *s);
 

@@ -42,8 +42,9 @@ struct guard_shared {
 	struct engine_stats engine;
 	struct io_stats io;
 	uint64_t loops, bursts, sleeps;
-	struct latency latency[GUARD_CONDUITS + 1]; /* [GUARD_CONDUITS]: of no conduit */
-	uint64_t rule_hits[GUARD_RULES];	    /* engine_rule_hits() of this generation */
+	/* [GUARD_CONDUITS]: of no conduit.  A worker begins with zeros, and under another policy. */
+	struct latency latency[GUARD_CONDUITS + 1];
+	uint64_t rule_hits[GUARD_RULES]; /* engine_rule_hits() of this generation */
 };
 
 #endif /* GUARD_SHARED_H */

@@ -36,6 +36,7 @@
 
 #define LOOK_NS	      UINT64_C(1000000)	  /* at rare things, at least this often */
 #define PUBLISH_NS    UINT64_C(100000000) /* numbers for the parent */
+#define FLOWS_PIECE   8192u		  /* bytes of the list of flows between two bursts */
 #define SLEEP_US      50000u		  /* at most: timers of the engine */
 #define SLEEP_BUSY_US 2000u		  /* while frames are held */
 
@@ -52,6 +53,9 @@ struct worker {
 	const struct policy *policy;
 	struct msg_peer parent;
 	int epoll;
+	int flows_fd; /* where the list of flows goes that somebody asked for; -1 = nobody did */
+	uint32_t flows_at;
+	uint64_t flows_bytes;
 	bool stop, deaf; /* told to end; told to receive no more */
 	uint64_t looked_ns, published_ns;
 	/* the burst that done() has sent, until the next reading of the clock */
@@ -182,12 +186,34 @@ on_export(void *ctx, const struct msg *m, int fd)
 	return answer(w, 0, 0, "");
 }
 
+/* The list is written in pieces, between bursts (flows_step()). */
 static int
 on_flows(void *ctx, const struct msg *m, int fd)
 {
+	struct worker *w = ctx;
+
 	(void)m;
-	close(fd);
-	return answer(ctx, ERR_UNSUPPORTED, 0, "the list of flows is not in this build");
+	if (w->flows_fd >= 0)
+		close(w->flows_fd);
+	w->flows_fd = fd;
+	w->flows_at = 0;
+	w->flows_bytes = 0;
+	return 0;
+}
+
+static void
+flows_step(struct worker *w)
+{
+	char buf[FLOWS_PIECE];
+	size_t n = engine_flow_list(w->engine, &w->flows_at, buf, sizeof(buf));
+	bool ok = n == 0 || write(w->flows_fd, buf, n) == (ssize_t)n;
+
+	w->flows_bytes += n;
+	if (ok && w->flows_at != ENGINE_FLOWS_END)
+		return;
+	close(w->flows_fd);
+	w->flows_fd = -1;
+	(void)answer(w, ok ? 0 : ERR_IO, w->flows_bytes, "");
 }
 
 static int
@@ -248,7 +274,9 @@ loop(struct worker *w)
 			look(w);
 		}
 		slept = false;
-		if (n <= 0 && !w->stop) {
+		if (w->flows_fd >= 0)
+			flows_step(w);
+		else if (n <= 0 && !w->stop) {
 			bool held = engine_stats(w->engine)->held != 0;
 
 			w->sh->sleeps++;
@@ -387,12 +415,14 @@ worker_run(const struct worker_conf *conf)
 	(void)prctl(PR_SET_NAME, "guard-worker", 0, 0, 0);
 	if (conf->alerts)
 		alerts_shared_keep(conf->alerts, ALERTS_PACKET);
-	w = (struct worker){.conf = conf, .sh = conf->shared, .policy = conf->policy};
+	w = (struct worker){
+	    .flows_fd = -1, .conf = conf, .sh = conf->shared, .policy = conf->policy};
 	msg_init(&w.parent, conf->sock, rules, &w);
 	prepare(&w);
 	confine(&w);
 	w.io->now_ns = clock_wall_ns();
 	w.sh->pid = (int32_t)getpid();
+	memset(w.sh->latency, 0, sizeof(w.sh->latency)); /* a predecessor's are added up (view.h) */
 	w.sh->started_ns = w.io->now_ns;
 	publish(&w);
 	say_ready(&w);
