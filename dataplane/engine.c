@@ -58,18 +58,8 @@ patience(const struct flow *f)
 static uint32_t
 guard_timer(struct engine *e, struct flow *f)
 {
-	uint32_t again = 0;
+	uint32_t again = part_timer(e, f);
 
-	if (f->guard.n_part[0] | f->guard.n_part[1]) {
-		uint32_t waits = e->flows.now_tick - f->guard.part_tick;
-
-		if (waits < PART_TICKS) {
-			again = PART_TICKS - waits;
-		} else {
-			part_give_up(e, f, DIR_TO_SERVER, DROP_TCP_PART_TIMEOUT);
-			part_give_up(e, f, DIR_TO_CLIENT, DROP_TCP_PART_TIMEOUT);
-		}
-	}
 	if (f->guard.repair != CELL_NONE) {
 		uint32_t r = refusal_timer(e, f);
 

@@ -122,6 +122,8 @@ bool feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t
     enum drop_reason *reason);
 /* Bytes were lost: forget half PDUs, look for a boundary. */
 void feed_gap(struct engine *e, struct flow *f, unsigned dir, uint32_t lost);
+/* Half a PDU is forgotten, as if it had not come. */
+void feed_forget(struct engine *e, struct tcp_dir *d);
 /* Give back what the flow holds. */
 void feed_release(struct engine *e, struct flow *f);
 
@@ -177,6 +179,8 @@ struct seg_result stream_segment(struct engine *e, struct flow *f, unsigned dir,
 /* Remember what was judged until it is acknowledged. */
 void stream_retain(struct engine *e, struct tcp_dir *d, uint32_t seq, const uint8_t *p,
     uint32_t len);
+/* Bytes from `from` on are no longer remembered: they have not come. */
+void stream_forget(struct engine *e, struct tcp_dir *d, uint32_t from);
 /* Up to n remembered bytes at seq; how many there are in one piece. */
 uint32_t stream_copy(
     const struct engine *e, const struct tcp_dir *d, uint32_t seq, uint8_t *to, uint32_t n);

@@ -68,6 +68,15 @@ set_anomalies(struct dis_call *call, struct tcp_dir *d)
 	}
 }
 
+/* Do the PDUs of this flow leave with other numbers? */
+static bool
+numbers(const struct engine *e, const struct dissector *ds, const struct flow *f)
+{
+	const struct repair *r = repair_of(e, f);
+
+	return r && r->renumber && ds->renumber;
+}
+
 /*
  * A guard's: the PDU was judged.  One that is refused is taken out, and then goes no further
  * without stopping those behind it.
@@ -87,7 +96,7 @@ static bool __attribute__((noinline)) settle_pdu(
 		return false;
 	if ((r = repair_of(e, f)) == NULL)
 		return true;
-	if (r->renumber && ds->renumber && !repair_renumber(e, f, dir, e->pdu_at, pdu)) {
+	if (numbers(e, ds, f) && !repair_renumber(e, f, dir, e->pdu_at, pdu)) {
 		f->guard.flags |= GUARD_WANT_RESET;
 		return false;
 	}
@@ -325,6 +334,26 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 				reason))
 				return start;
 			break;
+		}
+		if (want > ds->max_pdu && numbers(e, ds, f)) {
+			/* the number stands in front, and leaves with the first piece */
+			if (cur_left(&w) < PROBE_MAX) {
+				if (!carry_fill(e, d, &seg, PROBE_MAX)) {
+					if (lose_step(e, f, dir, COND_OVERLOAD, "no_room",
+						FACT_A_OVERLOAD, reason))
+						return start;
+					break;
+				}
+				if (d->carry_len < PROBE_MAX)
+					break;
+				grown = 1;
+				continue;
+			}
+			if (!repair_renumber(e, f, dir, e->pdu_at, w)) {
+				f->guard.flags |= GUARD_WANT_RESET;
+				*reason = DROP_POLICY_PDU;
+				return start;
+			}
 		}
 		if (want > ds->max_pdu) {
 			uint8_t room[PROBE_MAX];
@@ -851,6 +880,12 @@ feed_gap(struct engine *e, struct flow *f, unsigned dir, uint32_t lost)
 		set_call(e, f, dir, false);
 		dissectors[f->dis]->gap(&e->call, lost);
 	}
+}
+
+void
+feed_forget(struct engine *e, struct tcp_dir *d)
+{
+	drop_carry(e, d);
 }
 
 void

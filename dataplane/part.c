@@ -22,6 +22,10 @@
  * may reject and the protocol numbers its messages (dissector.renumber()), since the
  * number stands in front and is known to be right when the PDU is whole.  Of a PDU longer than HOLD_MAX
  * the front is let go: then `reject` is a reset, and `strict` asks condition `overload`.
+ *
+ * When the rest does not come within PART_TICKS the frames are dropped, and their bytes
+ * forgotten as if they had not come; unless we have acknowledged them: then they stay, and
+ * after PART_RESET the connection is reset, since nobody else can deliver them.
  */
 #include "dataplane/repair.h"
 
@@ -43,9 +47,13 @@ static bool
 too_long(struct engine *e, struct flow *f, unsigned dir)
 {
 	const struct repair *r = repair_of(e, f);
+	const struct tcp_dir *d = &f->dir[dir];
 
 	e->st.hold_over++;
-	if (r && r->renumber) {
+	if (r && r->renumber && f->dis < FLOW_DIS_NOBODY && dissectors[f->dis]->renumber &&
+	    !(d->flags & DIR_PART) &&
+	    !repair_renumber(e, f, dir, e->pdu_at,
+		cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len))) {
 		f->guard.flags |= GUARD_WANT_RESET; /* it would leave with the wrong number */
 		return true;
 	}
@@ -105,10 +113,11 @@ part_hold(struct engine *e, struct flow *f, unsigned dir, bool fresh, bool whole
 	struct flow_guard *g = &f->guard;
 
 	e->note = "half a PDU: waits for the rest";
-	if (fresh && whole && g->n_part[dir]++ == 0) {
+	if (fresh && g->n_part[dir] == 0) {
 		g->part_tick = e->flows.now_tick;
 		flow_timer(&e->flows, f, PART_TICKS);
 	}
+	g->n_part[dir] = (uint16_t)(g->n_part[dir] + (fresh && whole));
 	if (!fresh || e->at_hand_l->tcp_flags & TCP_PSH || g->n_part[dir] > 1)
 		g->flags |= (uint8_t)(GUARD_OWES_ACK << dir);
 }
@@ -137,4 +146,33 @@ part_give_up(struct engine *e, struct flow *f, unsigned dir, enum drop_reason wh
 	e->st.held -= f->guard.n_part[dir];
 	e->st.dropped[why] += f->guard.n_part[dir];
 	f->guard.n_part[dir] = 0;
+}
+
+uint32_t
+part_timer(struct engine *e, struct flow *f)
+{
+	struct flow_guard *g = &f->guard;
+	uint32_t age = e->flows.now_tick - g->part_tick, again = 0;
+
+	for (unsigned dir = 0; dir < 2; dir++) {
+		struct tcp_dir *d = &f->dir[dir];
+
+		if (d->nxt == g->sent[dir])
+			continue;
+		if (age < PART_TICKS) {
+			again = PART_TICKS - age;
+			continue;
+		}
+		part_give_up(e, f, dir, DROP_TCP_PART_TIMEOUT);
+		if (!(g->flags & GUARD_ACKED << dir) || d->flags & DIR_BLOCKED) {
+			feed_forget(e, d);
+			stream_forget(e, d, g->sent[dir]);
+		} else if (age < PART_RESET) {
+			again = PART_RESET - age;
+		} else {
+			inject_reset(e, f);
+			return 0;
+		}
+	}
+	return again;
 }

@@ -33,7 +33,8 @@
 #define RESEND_MOST  64u	    /* ticks between two of them, at most: 8.6 s */
 #define RESEND_TRIES 10u	    /* then the connection is reset, after about 45 s */
 #define REFUSAL_WAIT FLOW_TICKS(20) /* for the answers in front of a refusal, then a reset */
-#define PART_TICKS   FLOW_TICKS(10) /* a frame is said to be held for so long */
+#define PART_TICKS   FLOW_TICKS(10) /* half a PDU waits for so long */
+#define PART_RESET   FLOW_TICKS(60) /* when we have acknowledged it */
 
 #define TMPL_LINK 32u /* bytes of a link header that a frame of ours can have */
 
@@ -187,6 +188,8 @@ void part_hold(struct engine *e, struct flow *f, unsigned dir, bool fresh, bool 
 /* If that is owed, and all that left has been acknowledged: so is now what waits; at_once: in
  * a frame of ours. */
 void part_acknowledge(struct engine *e, struct flow *f, unsigned dir, bool at_once);
+/* Ticks until it wants to be called again; 0: nothing waits. */
+uint32_t part_timer(struct engine *e, struct flow *f);
 /* Frames that wait are no longer waited for. */
 void part_give_up(struct engine *e, struct flow *f, unsigned dir, enum drop_reason why);
 

@@ -178,6 +178,38 @@ retain_same(const struct engine *e, const struct tcp_dir *d, uint32_t seq, const
 	return true;
 }
 
+void
+stream_forget(struct engine *e, struct tcp_dir *d, uint32_t from)
+{
+	cell_id id = d->retain, last = CELL_NONE, first;
+
+	d->nxt = from;
+	if (id == CELL_NONE)
+		return;
+	first = cell_at(&e->cells, id)->next;
+	cell_at(&e->cells, id)->next = CELL_NONE; /* no ring for a moment */
+	d->retain = CELL_NONE;
+	d->n_retain = 0;
+	for (id = first; id != CELL_NONE;) {
+		struct cell *c = cell_at(&e->cells, id);
+		cell_id next = c->next;
+
+		if (seq_diff(c->seq, from) >= 0) {
+			cell_put(&e->cells, id);
+		} else {
+			if (seq_diff(c->seq + c->len, from) > 0)
+				c->len = from - c->seq;
+			last = id;
+			d->n_retain++;
+		}
+		id = next;
+	}
+	if (last != CELL_NONE) {
+		cell_at(&e->cells, last)->next = first;
+		d->retain = last;
+	}
+}
+
 uint32_t
 stream_copy(const struct engine *e, const struct tcp_dir *d, uint32_t seq, uint8_t *to, uint32_t n)
 {

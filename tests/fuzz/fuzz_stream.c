@@ -4,12 +4,14 @@
  *
  * The input is a list of segments: who, where relative to the next sequence
  * number, flags, bytes; bits 4 and 5 of the first byte say whom it talks to: Modbus, S7
- * or OPC UA.  They go through the engine twice, in watch and inline under a policy that
+ * or OPC UA; bits 6 and 7 what becomes of the rest: drop or reject, strict or not.
+ * They go through the engine twice, in watch and inline under a policy that
  * allows nothing but reading holding registers 0..99, DB1, and nodes of namespace 2.
  * What must hold, whatever comes:
  *   - packets balance after each burst, and nothing is held at the end;
  *   - inline, the bytes the server's socket gets, whichever way it resolves
- *     overlaps, never contain a whole PDU that is not an allowed read.
+ *     overlaps, never contain a whole PDU that is not an allowed read;
+ *   - where it is strict, they never contain half of one either, of Modbus.
  * What a server makes of the bytes is written down here once more, and simply.
  */
 #include <stdio.h>
@@ -29,7 +31,7 @@ static const char rules[] =
     "interlock: 1\nsite: fuzz\nmode: enforce\n"
     "zones:\n  it: {level: 3, port: outside, nets: [10.1.2.0/25]}\n"
     "  ot: {level: 1, port: inside, nets: [10.1.2.128/25]}\n"
-    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: drop\n"
+    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: %s\n    strict: %s\n"
     "    modbus:\n      addressing: zero-based\n      allow:\n"
     "        - {name: reads, units: [1], functions: [3], holding: [0..99]}\n"
     "    s7:\n      allow:\n        - {name: poll, functions: [setup, read], read: [DB1]}\n"
@@ -39,7 +41,7 @@ static const char rules[] =
 
 static const uint16_t ports[4] = {502, 102, 4840, 502};
 
-static const struct policy *policy;
+static const struct policy *policies[4];
 
 /* What arrived at the server, by offset from its initial sequence number. */
 static struct victim {
@@ -111,10 +113,20 @@ check_after_junk(const uint8_t *b, uint32_t at)
 }
 
 static void
-check_modbus(const uint8_t *b)
+check_modbus(const uint8_t *b, bool strict)
 {
 	uint32_t at = 0;
 
+	if (strict && arrived(0, 1)) {
+		uint32_t n = 0, end = 0;
+
+		while (arrived(n, 1))
+			n++;
+		while (n - end >= 6 && b[end + 2] == 0 && b[end + 3] == 0 && end < n)
+			end += 6 + (uint32_t)(b[end + 4] << 8 | b[end + 5]);
+		if (end > n)
+			forbidden(b, n);
+	}
 	while (arrived(at, 6)) {
 		uint32_t len = (uint32_t)(b[at + 4] << 8 | b[at + 5]), count;
 
@@ -323,14 +335,14 @@ check_opcua(const uint8_t *b)
 }
 
 static void
-check_stream(const uint8_t *b, uint16_t port)
+check_stream(const uint8_t *b, uint16_t port, bool strict)
 {
 	if (port == 102)
 		check_s7(b);
 	else if (port == 4840)
 		check_opcua(b);
 	else
-		check_modbus(b);
+		check_modbus(b, strict);
 }
 
 /* --- the conversation ------------------------------------------------------------------------ */
@@ -353,12 +365,13 @@ run(const uint8_t *data, size_t size, bool inline_mode)
 	    .max_flows = 64,
 	    .seed = 1,
 	    .inline_mode = inline_mode,
-	    .policy = policy,
+	    .policy = policies[size > 0 ? data[0] >> 6 : 0],
 	    .io = &victim.io,
 	};
 	struct engine *e = engine_new(&conf);
 	struct wire w = {.now_ns = UINT64_C(1700000000000000000)};
 	uint16_t port = ports[size > 0 ? data[0] >> 4 & 3 : 0];
+	bool strict = size > 0 && data[0] & 0x80;
 
 	if (!e)
 		abort();
@@ -376,8 +389,11 @@ run(const uint8_t *data, size_t size, bool inline_mode)
 
 		if (data[0] & 4)
 			off = 0;
-		if (data[0] & 8)
+		if (data[0] & 8) {
 			w.now_ns += (uint64_t)data[3] << 28; /* up to a minute of silence */
+			if (data[3] & 1)
+				engine_tick(e, w.now_ns);
+		}
 		data += 4;
 		size -= 4;
 		if (len > size)
@@ -393,8 +409,8 @@ run(const uint8_t *data, size_t size, bool inline_mode)
 	if (!engine_balanced(engine_stats(e)) || engine_stats(e)->held != 0)
 		abort();
 	if (inline_mode) {
-		check_stream(victim.first, port);
-		check_stream(victim.last, port);
+		check_stream(victim.first, port, strict);
+		check_stream(victim.last, port, strict);
 	}
 	engine_free(e);
 }
@@ -402,11 +418,13 @@ run(const uint8_t *data, size_t size, bool inline_mode)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (!policy) {
+	for (unsigned i = 0; !policies[3] && i < 4; i++) {
 		struct complaints c = {0};
+		char text[sizeof(rules) + 16];
+		int n = snprintf(text, sizeof(text), rules, i & 1 ? "reject" : "drop", i & 2 ? "true" : "false");
 
-		policy = policy_build_text("fuzz", rules, sizeof(rules) - 1, &c);
-		if (!policy)
+		policies[i] = policy_build_text("fuzz", text, (size_t)n, &c);
+		if (!policies[i])
 			abort();
 		complaints_fini(&c);
 		victim.io.be = &backend;

@@ -80,7 +80,7 @@ struct ends {
 	uint64_t now; /* ms */
 	uint64_t start_ns, frame;
 	uint64_t rnd;
-	uint8_t bind; /* flags that the policy would set */
+	uint8_t bind, unbind; /* flags of the policy's bind to set, to clear */
 	bool v6, vlan;
 	uint32_t loss, twice, jitter; /* per mille; ms */
 	uint32_t delay;
@@ -88,8 +88,9 @@ struct ends {
 	struct flight *fl;
 	bool trace;
 	uint16_t port;
-	void (*on_frame)(struct ends *w, unsigned to, const struct layers *l, const uint8_t *b);
-	void *ctx;
+	/* what the guard lets out to an end; true: the network loses it */
+	bool (*on_frame)(struct ends *w, unsigned to, const struct layers *l, const uint8_t *b);
+	unsigned lose, seen;
 };
 
 #define WANT(w, cond)                                                                              \
@@ -157,8 +158,8 @@ ends_out(struct ends *w, const struct pkt *p)
 	WANT(w, (l.dport == w->port) == (p->port == 0));
 	WANT(w, p->bytes[5] == (p->port == 0 ? 2 : 1)); /* destination MAC */
 	ends_show(w, p->port == 0 ? "    -> server" : "    -> client", p->bytes, p->caplen);
-	if (w->on_frame)
-		w->on_frame(w, p->port ^ 1u, &l, p->bytes);
+	if (w->on_frame && w->on_frame(w, p->port ^ 1u, &l, p->bytes))
+		return;
 	ends_put(w, p->port ^ 1u, p->bytes, p->caplen);
 }
 
@@ -176,7 +177,7 @@ ends_bind(struct ends *w)
 {
 	for (uint32_t i = 0; i < w->e->flows.max; i++)
 		if (w->e->flows.flows[i].wheel_slot != UINT16_MAX)
-			w->e->flows.flows[i].bind.flags |= w->bind;
+			w->e->flows.flows[i].bind.flags = (uint8_t)((w->e->flows.flows[i].bind.flags | w->bind) & ~w->unbind);
 }
 
 /* A frame comes to the guard. */
@@ -768,6 +769,14 @@ ends_new(const struct policy *pol, uint64_t seed, uint16_t port)
 		t->isn = i ? 5000 : 1000;
 	}
 	return w;
+}
+
+/* Let time pass. */
+static inline void
+ends_wait(struct ends *w, uint64_t ms)
+{
+	for (uint64_t until = w->now + ms; w->now < until;)
+		ends_tick(w);
 }
 
 /* The flow between the two, or NULL. */
