@@ -52,8 +52,8 @@ too_long(struct engine *e, struct flow *f, unsigned dir)
 	e->st.hold_over++;
 	if (r && r->renumber && f->dis < FLOW_DIS_NOBODY && dissectors[f->dis]->renumber &&
 	    !(d->flags & DIR_PART) &&
-	    !repair_renumber(e, f, dir, e->pdu_at,
-		cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len))) {
+	    !repair_renumber(
+		e, f, dir, e->pdu_at, cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len))) {
 		f->guard.flags |= GUARD_WANT_RESET; /* it would leave with the wrong number */
 		return true;
 	}

@@ -31,7 +31,8 @@ static const char rules[] =
     "interlock: 1\nsite: fuzz\nmode: enforce\n"
     "zones:\n  it: {level: 3, port: outside, nets: [10.1.2.0/25]}\n"
     "  ot: {level: 1, port: inside, nets: [10.1.2.128/25]}\n"
-    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: %s\n    strict: %s\n"
+    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: %s\n    strict: "
+    "%s\n"
     "    modbus:\n      addressing: zero-based\n      allow:\n"
     "        - {name: reads, units: [1], functions: [3], holding: [0..99]}\n"
     "    s7:\n      allow:\n        - {name: poll, functions: [setup, read], read: [DB1]}\n"
@@ -421,7 +422,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; !policies[3] && i < 4; i++) {
 		struct complaints c = {0};
 		char text[sizeof(rules) + 16];
-		int n = snprintf(text, sizeof(text), rules, i & 1 ? "reject" : "drop", i & 2 ? "true" : "false");
+		int n = snprintf(
+		    text, sizeof(text), rules, i & 1 ? "reject" : "drop", i & 2 ? "true" : "false");
 
 		policies[i] = policy_build_text("fuzz", text, (size_t)n, &c);
 		if (!policies[i])

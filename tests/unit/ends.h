@@ -177,7 +177,8 @@ ends_bind(struct ends *w)
 {
 	for (uint32_t i = 0; i < w->e->flows.max; i++)
 		if (w->e->flows.flows[i].wheel_slot != UINT16_MAX)
-			w->e->flows.flows[i].bind.flags = (uint8_t)((w->e->flows.flows[i].bind.flags | w->bind) & ~w->unbind);
+			w->e->flows.flows[i].bind.flags =
+			    (uint8_t)((w->e->flows.flows[i].bind.flags | w->bind) & ~w->unbind);
 }
 
 /* A frame comes to the guard. */

@@ -157,7 +157,8 @@ lose_to_server(struct ends *w, unsigned to, const struct layers *l, const uint8_
 static void
 reject_in_every_place(void **state)
 {
-	static const char *const orders[] = {"R", "RA", "AR", "ARA", "AAR", "RAA", "ARRA", "LA", "ALA", "RLRARL"};
+	static const char *const orders[] = {
+	    "R", "RA", "AR", "ARA", "AAR", "RAA", "ARRA", "LA", "ALA", "RLRARL"};
 
 	(void)state;
 	for (size_t k = 0; k < sizeof(orders) / sizeof(orders[0]); k++)
@@ -340,7 +341,8 @@ removed_bytes_come_again(void **state)
 	w->on_frame = lose_to_server;
 	w->seen = 0;
 	cl->dup = 0;
-	end_send(w, cl, TCP_ACK | TCP_PSH, cl->isn + 1 + c->job[0].n_req, c->job[1].req, c->job[1].n_req);
+	end_send(w, cl, TCP_ACK | TCP_PSH, cl->isn + 1 + c->job[0].n_req, c->job[1].req,
+	    c->job[1].n_req);
 	ends_wait(w, 50);
 	assert_int_equal(w->seen, 0);
 	assert_int_equal(w->end[SERVER].frames, frames);
@@ -498,7 +500,8 @@ reset_ends_both(void **state)
 		assert_int_equal(w->end[SERVER].got, lost ? 0 : c->job[0].n_req);
 		/* who still speaks is told again, once each time */
 		injected = stats(c)->injected;
-		end_send(w, &w->end[CLIENT], TCP_ACK, w->end[CLIENT].isn + 1 + w->end[CLIENT].most, NULL, 0);
+		end_send(w, &w->end[CLIENT], TCP_ACK, w->end[CLIENT].isn + 1 + w->end[CLIENT].most,
+		    NULL, 0);
 		ends_wait(w, 20);
 		assert_int_equal(stats(c)->injected, injected + 1);
 		finish(c);
@@ -681,8 +684,12 @@ static void
 no_memory_to_wait(void **state)
 {
 	struct ends *w = ends_new(policy, 1, 502);
-	struct engine_conf conf = {.memory_bytes = 1u << 20, .max_flows = 4000, .seed = 7,
-	    .inline_mode = true, .policy = policy, .io = &w->io};
+	struct engine_conf conf = {.memory_bytes = 1u << 20,
+	    .max_flows = 4000,
+	    .seed = 7,
+	    .inline_mode = true,
+	    .policy = policy,
+	    .io = &w->io};
 	struct engine *e = engine_new(&conf);
 	struct wire wire = {.now_ns = UINT64_C(1700000000000000000)};
 	static const uint8_t head[260] = {0, 1, 0, 0, 0, 247, 1, 16, 0, 0, 0, 120, 240};
