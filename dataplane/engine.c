@@ -58,15 +58,23 @@ patience(const struct flow *f)
 static uint32_t
 guard_timer(struct engine *e, struct flow *f)
 {
-	uint32_t again = part_timer(e, f);
+	uint32_t waits[3] = {part_timer(e, f), refusal_timer(e, f), stream_timer(e, f)};
+	uint32_t again = 0;
 
-	if (f->guard.repair != CELL_NONE) {
-		uint32_t r = refusal_timer(e, f);
-
-		if (r != 0 && (again == 0 || r < again))
-			again = r;
-	}
+	for (unsigned i = 0; i < 3; i++)
+		if (waits[i] != 0 && (again == 0 || waits[i] < again))
+			again = waits[i];
 	return again;
+}
+
+void
+engine_wake(struct engine *e, struct flow *f, uint32_t ticks)
+{
+	const struct repair *r = repair_of(e, f);
+
+	if (r && r->armed && ticks > RESEND_TICKS)
+		ticks = RESEND_TICKS;
+	flow_timer(&e->flows, f, ticks);
 }
 
 static uint32_t
@@ -75,7 +83,7 @@ on_timer(void *ctx, struct flow *f)
 	struct engine *e = ctx;
 	uint32_t idle = e->flows.now_tick - f->last_tick, limit, left, ours = 0;
 
-	if (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE) {
+	if (!e->inline_mode && (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE)) {
 		/* Not removed: the table is at it.  Nothing held passes, it goes at its next packet. */
 		if (!e->inline_mode && engine_stale(e, f))
 			(void)engine_rebind(e, f, 0, NULL, NULL);

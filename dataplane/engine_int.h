@@ -186,6 +186,9 @@ uint32_t stream_copy(
     const struct engine *e, const struct tcp_dir *d, uint32_t seq, uint8_t *to, uint32_t n);
 /* The peer acknowledged up to ack. */
 void stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack);
+/* Inline: held segments that have waited long enough; ticks until it wants to be called
+ * again, 0: none are held. */
+uint32_t stream_timer(struct engine *e, struct flow *f);
 /* Holes that time has made losses; `end` when no more packets will come. */
 void stream_expire(struct engine *e, struct flow *f, bool end);
 void stream_release(struct engine *e, struct flow *f);
@@ -212,6 +215,8 @@ void inline_clean(uint8_t *tcp, const struct layers *l);
 /* engine.c: carry out what the stream layer decided about a frame. */
 void engine_settle(struct engine *e, struct pkt *p, const struct layers *l,
     const struct seg_result *r);
+/* The flow's timer fires in so many ticks, or before. */
+void engine_wake(struct engine *e, struct flow *f, uint32_t ticks);
 /* A held frame leaves, or is dropped for good. */
 void engine_release(struct engine *e, struct pkt *p, const struct layers *l,
     const struct seg_result *r);

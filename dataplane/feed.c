@@ -438,6 +438,7 @@ turn_guard(struct flow_guard *g)
 {
 	struct flow_guard was = *g;
 
+	g->ts_known = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		g->sent[i] = was.sent[i ^ 1];
 		g->ts[i] = was.ts[i ^ 1];

@@ -102,7 +102,8 @@ struct flow_guard {
 	uint16_t big[2];    /* longest payload of one segment of each side: the path takes that */
 	uint32_t part_tick; /* since when the oldest of them waits */
 	uint8_t flags;	    /* enum guard_flags */
-	uint8_t pad[7];
+	uint8_t ts_known;   /* bit dir: ts[dir] is of this side, not an echo of long ago */
+	uint8_t pad[6];
 	uint64_t meter; /* policy_eval_rate(); in watch as well */
 	uint8_t pad2[8];
 };

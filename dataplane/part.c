@@ -102,6 +102,8 @@ part_advance(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, bool 
 			to = seq;
 		if (seq_diff(to, old) > 0)
 			inject_range(e, f, dir, old, to);
+		if (g->flags & GUARD_ACKED << dir)
+			refusal_arm(e, f);
 	}
 	if (denied)
 		part_give_up(e, f, dir, DROP_POLICY_PDU);
@@ -115,7 +117,7 @@ part_hold(struct engine *e, struct flow *f, unsigned dir, bool fresh, bool whole
 	e->note = "half a PDU: waits for the rest";
 	if (fresh && g->n_part[dir] == 0) {
 		g->part_tick = e->flows.now_tick;
-		flow_timer(&e->flows, f, PART_TICKS);
+		engine_wake(e, f, PART_TICKS);
 	}
 	g->n_part[dir] = (uint16_t)(g->n_part[dir] + (fresh && whole));
 	if (!fresh || e->at_hand_l->tcp_flags & TCP_PSH || g->n_part[dir] > 1)

@@ -209,6 +209,7 @@ refusal_arm(struct engine *e, struct flow *f)
 {
 	struct repair *r = repair_of(e, f);
 
+	r->last = e->flows.now_tick;
 	if (r->armed)
 		return;
 	r->armed = true;
@@ -240,6 +241,10 @@ refusal_timer(struct engine *e, struct flow *f)
 		return 0;
 	if (seq_diff(now, r->due) < 0)
 		return r->due - now;
+	if (r->tries == 0 && now - r->last < RESEND_TICKS) { /* younger than the timer */
+		r->due = r->last + RESEND_TICKS;
+		return r->due - now;
+	}
 	for (unsigned i = 0; i < r->n[DIR_TO_CLIENT]; i++) {
 		const struct edit *ed = &r->edit[DIR_TO_CLIENT][i];
 

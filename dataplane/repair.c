@@ -32,6 +32,8 @@ repair_get(struct engine *e, struct flow *f)
 	}
 	r = (struct repair *)(void *)cell_at(&e->cells, id)->data;
 	memset(r, 0, sizeof(*r));
+	for (unsigned dir = 0; dir < 2; dir++)
+		r->raw[dir] = r->told[dir] = r->edge[dir] = f->dir[dir ^ 1].acked;
 	f->guard.repair = id;
 	if (e->at_hand) {
 		(void)tmpl_make(&r->tmpl[e->at_hand_dir], e->at_hand, e->at_hand_l, false);
@@ -131,7 +133,7 @@ repair_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 		if (ed->bytes != CELL_NONE)
 			cell_put(&e->cells, ed->bytes);
 		r->n[dir]--;
-		r->tries = 0;
+		repair_progress(e, f);
 		memmove(ed, ed + 1, r->n[dir] * sizeof(*ed));
 	}
 	while (r->patches[dir] != CELL_NONE) {
@@ -348,12 +350,23 @@ empty_seq(const struct engine *e, const struct flow *f, unsigned dir, const stru
 	return d->flags & DIR_FIN && seq == d->nxt + 1 ? edge + 1 : edge;
 }
 
+/* What a side is told, and whether that is more than before. */
+static void
+remember_told(struct repair *r, unsigned dir, uint32_t ack, uint32_t edge)
+{
+	r->news = seq_diff(ack, r->told[dir]) > 0 || seq_diff(edge, r->edge[dir]) > 0;
+	if (seq_diff(ack, r->told[dir]) > 0)
+		r->told[dir] = ack;
+	if (seq_diff(edge, r->edge[dir]) > 0)
+		r->edge[dir] = edge;
+}
+
 /* Header of p with the receiver's numbers; where payload goes. */
 static uint8_t *
 head(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, const struct layers *l,
     uint8_t *to, uint32_t seq)
 {
-	const struct repair *r = repair_of(e, f);
+	struct repair *r = repair_of(e, f);
 	uint8_t *tcp = to + l->l4_off;
 
 	memcpy(to, p->bytes, l->pay_off);
@@ -363,6 +376,7 @@ head(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, const 
 		uint32_t raw = get_be32(tcp + 8), ack = l->ack, win = l->tcp_win;
 
 		repair_ack(e, f, dir, raw, &ack, &win);
+		remember_told(r, dir, ack, ack + (win << f->dir[dir].wscale));
 		sacks(r, dir, tcp, l->pay_off - l->l4_off, raw, ack);
 		put_be32(tcp + 8, ack);
 		put_be16(tcp + 14, win);
@@ -385,10 +399,21 @@ settle_empty(
     struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const struct layers *l, bool fin)
 {
 	uint8_t *b = e->scratch + e->scratch_used;
+	const struct repair *r;
 
 	/* FIN is numbered: it goes when everything in front of it has */
 	(void)head(e, f, dir, p, l, b,
 	    fin ? repair_out(repair_of(e, f), dir, f->guard.sent[dir]) : empty_seq(e, f, dir, l));
+	/*
+	 * An acknowledgement that only speaks of what is ours says nothing to the other
+	 * end; three of them would look like a loss to it (RFC 5681 3.2).
+	 */
+	r = repair_of(e, f);
+	if ((l->tcp_flags & ~TCP_PSH) == TCP_ACK && l->pay_len == 0 && r->raw_moved && !r->news) {
+		e->note = "acknowledges what is ours";
+		p->fate = FATE_CONSUMED;
+		return;
+	}
 	if (l->pay_len > 0)
 		b[l->l4_off + 13] &= (uint8_t)(fin ? ~TCP_PSH : ~(TCP_FIN | TCP_PSH));
 	leaves_as(e, p, l, b, l->pay_off);

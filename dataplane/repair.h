@@ -29,7 +29,7 @@
 #define EDITS_MAX    32u	    /* open ones per direction; one more is a reset */
 #define HOLD_MAX     (32u * 1024u)  /* bytes of one PDU that wait for its end */
 #define REFUSAL_MAX  2048u	    /* bytes of one refusal */
-#define RESEND_TICKS 2u		    /* first time-out of bytes that are ours to deliver: 268 ms */
+#define RESEND_TICKS 3u		    /* first time-out of bytes that are ours to deliver: 0.4 s */
 #define RESEND_MOST  64u	    /* ticks between two of them, at most: 8.6 s */
 #define RESEND_TRIES 10u	    /* then the connection is reset, after about 45 s */
 #define REFUSAL_WAIT FLOW_TICKS(20) /* for the answers in front of a refusal, then a reset */
@@ -73,7 +73,11 @@ struct repair {
 	uint8_t tries;	    /* time-outs since something of ours was acknowledged */
 	bool armed;	    /* the timer runs */
 	uint32_t due;	    /* tick of the next time-out */
+	uint32_t last; /* tick when something of ours left first, or was acknowledged */
 	uint32_t fast;	    /* tick of the last repeat that the client asked for */
+	/* acknowledgements, by direction of frames: as they came (out), and what was made of it */
+	uint32_t raw[2], told[2], edge[2];
+	bool raw_moved, news; /* in the frame at hand: more than in the one before? */
 	bool renumber;	    /* whole PDUs are given to renumber() */
 	cell_id patches[2]; /* circular list of cells of them, points to the last */
 	struct edit edit[2][EDITS_MAX];
@@ -116,6 +120,15 @@ uint32_t repair_out(const struct repair *r, unsigned dir, uint32_t seq);
 uint32_t repair_in(const struct repair *r, unsigned dir, uint32_t ack);
 /* The receiver has acknowledged up to ack (out): edits in front of it are over. */
 void repair_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack);
+/* A receiver has got further: time-outs begin anew. */
+static inline void
+repair_progress(struct engine *e, struct flow *f)
+{
+	struct repair *r = repair_of(e, f);
+
+	r->tries = 0;
+	r->last = e->flows.now_tick;
+}
 /* n bytes at `at` never leave.  The caller has seen that there is room for an edit. */
 void repair_take_out(struct engine *e, struct flow *f, uint32_t at, uint32_t n);
 /* The first byte at or behind seq that is not taken out, and *n: how many up to the next

@@ -248,6 +248,8 @@ stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 			return; /* acknowledges what never passed: not to be believed */
 		if (seq_diff(ack, f->guard.gacked[dir]) >= 0)
 			f->guard.flags &= (uint8_t) ~(GUARD_ACKED << dir);
+		if (f->guard.repair != CELL_NONE)
+			repair_progress(e, f);
 	}
 	d->acked = ack;
 	while (d->retain != CELL_NONE) {
@@ -364,7 +366,7 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 	c->next = *at;
 	*at = id;
 	if (d->n_ooo++ == 0)
-		flow_timer(&e->flows, f, e->inline_mode ? HELD_TICKS : HOLE_TICKS);
+		engine_wake(e, f, e->inline_mode ? HELD_TICKS : HOLE_TICKS);
 	e->note = "ahead of a hole: waits";
 	return (struct seg_result){s->len, 0, e->inline_mode ? FATE_HELD : FATE_FORWARD, 0};
 }
@@ -541,6 +543,33 @@ give_up(struct engine *e, struct tcp_dir *d, enum drop_reason why)
 		e->st.held--;
 		e->st.dropped[why]++;
 	}
+}
+
+uint32_t
+stream_timer(struct engine *e, struct flow *f)
+{
+	uint32_t again = 0;
+
+	for (unsigned dir = 0; dir < 2; dir++) {
+		struct tcp_dir *d = &f->dir[dir];
+		uint64_t oldest = UINT64_MAX, age;
+
+		for (cell_id id = d->ooo; id != CELL_NONE; id = cell_at(&e->cells, id)->next) {
+			struct held h;
+
+			memcpy(&h, cell_at(&e->cells, id)->data, sizeof(h));
+			if (h.ts_ns < oldest)
+				oldest = h.ts_ns;
+		}
+		if (d->ooo == CELL_NONE)
+			continue;
+		age = (e->now_ns > oldest ? e->now_ns - oldest : 0) >> FLOW_TICK_SHIFT;
+		if (age < HELD_TICKS)
+			again = HELD_TICKS - (uint32_t)age;
+		while (age >= HELD_TICKS && d->ooo != CELL_NONE)
+			give_up(e, d, DROP_TCP_HOLE_TIMEOUT);
+	}
+	return again;
 }
 
 void

@@ -247,7 +247,7 @@ on_end(struct engine *e, struct flow *f, unsigned dir, const struct layers *l)
 		f->state = f->dir[dir ^ 1].flags & DIR_FIN ? FLOW_CLOSED : FLOW_CLOSING;
 	}
 	if (f->state == FLOW_CLOSED)
-		flow_timer(&e->flows, f, FLOW_TICKS(10));
+		engine_wake(e, f, FLOW_TICKS(10));
 }
 
 /* Inline a side stays behind its port: nobody answers in the name of a device. */
@@ -289,9 +289,10 @@ take_note(
 	if (n >= 12 && (memcmp(o, usual, 4) == 0 || (at = inline_option(o, n, 8)) + 10 <= n)) {
 		uint32_t val = get_be32(o + at + 2);
 
-		if (!(g->flags & GUARD_TS) || seq_diff(val, g->ts[dir]) > 0)
+		if (!(g->ts_known >> dir & 1) || seq_diff(val, g->ts[dir]) > 0)
 			g->ts[dir] = val;
-		if (!(g->flags & GUARD_TS))
+		g->ts_known |= (uint8_t)(1 << dir);
+		if (!(g->ts_known >> (dir ^ 1) & 1)) /* what the other side sent last, then */
 			g->ts[dir ^ 1] = get_be32(o + at + 6);
 		g->flags |= GUARD_TS;
 	}
@@ -303,10 +304,12 @@ take_note(
 static void
 translate(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, struct layers *l)
 {
-	const struct repair *r = repair_of(e, f);
+	struct repair *r = repair_of(e, f);
 	uint32_t raw = l->ack, edge = repair_out(r, dir ^ 1, f->guard.sent[dir ^ 1]);
 
 	l->ack = repair_in(r, dir ^ 1, raw);
+	r->raw_moved = seq_diff(raw, r->raw[dir]) > 0;
+	r->raw[dir] = raw;
 	if (seq_diff(raw, edge) > 1)
 		return; /* of what never left */
 	if (dir == DIR_TO_SERVER && l->pay_len == 0 &&
@@ -381,6 +384,8 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	}
 	dir = engine_direction(f, k);
 	p->conduit = f->bind.conduit;
+	if (e->flows.now_tick - f->last_tick > FLOW_TICKS(86400))
+		f->guard.ts_known = 0; /* they may have gone round: RFC 7323 5.5 */
 	f->last_tick = e->flows.now_tick;
 	engine_aim(e, f, dir, l);
 	if (__builtin_expect(e->inline_mode, 0)) {

@@ -60,7 +60,7 @@ struct end {
 	uint8_t *in, *have;
 	uint32_t ts_recent, far, dsack_from, dsack_to;
 	uint32_t recent; /* start of the block that came last, for SACK */
-	uint64_t heard;	 /* ms */
+	uint64_t heard, ts_at; /* ms: of any segment; of ts_recent */
 	/* what happened */
 	unsigned resent, paws, resets, challenges, frames;
 };
@@ -91,6 +91,7 @@ struct ends {
 	/* what the guard lets out to an end; true: the network loses it */
 	bool (*on_frame)(struct ends *w, unsigned to, const struct layers *l, const uint8_t *b);
 	unsigned lose, seen;
+	FILE *pcap[2]; /* what each end sends and receives, when wanted */
 };
 
 #define WANT(w, cond)                                                                              \
@@ -144,6 +145,34 @@ ends_show(const struct ends *w, const char *what, const uint8_t *b, uint32_t n)
 	fprintf(stderr, "%6llu %-12s %5u > %5u  %02x seq %u ack %u win %u len %u\n",
 	    (unsigned long long)w->now, what, l.sport, l.dport, l.tcp_flags, l.seq, l.ack,
 	    l.tcp_win, l.pay_len);
+}
+
+static inline void
+ends_record(const struct ends *w, unsigned who, const uint8_t *b, uint32_t n)
+{
+	uint64_t us = w->start_ns / 1000 + w->now * 1000;
+	uint32_t head[4] = {(uint32_t)(us / 1000000), (uint32_t)(us % 1000000), n, n};
+
+	if (!w->pcap[who])
+		return;
+	(void)fwrite(head, sizeof(head), 1, w->pcap[who]);
+	(void)fwrite(b, n, 1, w->pcap[who]);
+}
+
+/* Two captures: DIR/client.pcap, DIR/server.pcap. */
+static inline void
+ends_capture(struct ends *w, const char *dir)
+{
+	static const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, 1};
+
+	for (unsigned i = 0; i < 2; i++) {
+		char path[300];
+
+		snprintf(path, sizeof(path), "%s/%s.pcap", dir, i ? "server" : "client");
+		w->pcap[i] = fopen(path, "w");
+		if (w->pcap[i])
+			(void)fwrite(head, sizeof(head), 1, w->pcap[i]);
+	}
 }
 
 /* What the guard lets out of the port opposite to `port`. */
@@ -331,6 +360,7 @@ end_send(struct ends *w, struct end *t, uint8_t flags, uint32_t seq, const uint8
 	t->frames++;
 	t->ack_owed = 0;
 	t->ack_at = 0;
+	ends_record(w, t->who, b, l.l4_off + 20 + opt + n);
 	ends_put(w, 2u + t->who, b, l.l4_off + 20 + opt + n);
 }
 
@@ -641,15 +671,19 @@ end_take(struct ends *w, struct end *t, const uint8_t *b, uint32_t n)
 	}
 	if (t->ts) {
 		WANT(w, (at = inline_option(o, no, 8)) < no); /* RFC 7323 3.2: in every segment */
-		if ((int32_t)(get_be32(o + at + 2) - t->ts_recent) < 0) { /* PAWS */
+		if ((int32_t)(get_be32(o + at + 2) - t->ts_recent) < 0 && /* PAWS, RFC 7323 5.5 */
+		    w->now - t->ts_at < UINT64_C(24) * 86400 * 1000) {
 			t->paws++;
 			end_ack(w, t);
 			return;
 		}
 		/* an echo is of the past */
-		WANT(w, (int32_t)(get_be32(o + at + 6) - ends_ts(w, t)) <= 0);
-		if ((int32_t)(peer_offset(w, t, l.seq) - t->got) <= 0)
+		WANT(w, (int32_t)(get_be32(o + at + 6) - ends_ts(w, t)) <= 0 ||
+			w->now - t->ts_at > UINT64_C(20) * 86400 * 1000);
+		if ((int32_t)(peer_offset(w, t, l.seq) - t->got) <= 0) {
 			t->ts_recent = get_be32(o + at + 2);
+			t->ts_at = w->now;
+		}
 	}
 	if (t->state == END_SYN_RCVD) {
 		if (l.ack != t->isn + 1)
@@ -704,7 +738,10 @@ ends_tick(struct ends *w)
 		if (f.to >= 2)
 			ends_guard(w, f.to - 2u, f.b, f.n);
 		else
-			end_take(w, &w->end[f.to ^ 0], f.b, f.n);
+		{
+			ends_record(w, f.to, f.b, f.n);
+			end_take(w, &w->end[f.to], f.b, f.n);
+		}
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		struct end *t = &w->end[i];
@@ -800,6 +837,8 @@ ends_free(struct ends *w)
 		WANT(w, w->e->cells.used[c] == 0); /* all memory came back */
 	engine_free(w->e);
 	for (unsigned i = 0; i < 2; i++) {
+		if (w->pcap[i])
+			(void)fclose(w->pcap[i]);
 		free(w->end[i].out);
 		free(w->end[i].in);
 		free(w->end[i].have);

@@ -6,7 +6,8 @@
  * What must hold is in ends.h (TCP) and ends_talk.h (what each program reads); and
  * here: nobody is stuck, both close, packets balance, nothing is held, all memory comes back.
  * ENDS_SEED=N runs that one seed, with every frame on standard error when ENDS_TRACE is set;
- * ENDS_RUNS=N sets how many seeds there are.
+ * ENDS_RUNS=N sets how many seeds there are.  ENDS_CAPTURE=DIR: on a network that loses nothing, and
+ * what each end sees is written there, for tests/e2e/repair_tshark.sh.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,6 +81,10 @@ play(uint64_t seed, enum speech speech, bool trace)
 		w->loss = ends_random(w, 60);
 		w->twice = ends_random(w, 60);
 		w->jitter = ends_random(w, 2) ? ends_random(w, 8) : 0;
+	}
+	if (getenv("ENDS_CAPTURE")) {
+		w->loss = w->twice = w->jitter = 0;
+		ends_capture(w, getenv("ENDS_CAPTURE"));
 	}
 	w->bind = (uint8_t)(BIND_REJECT | (ends_random(w, 2) ? BIND_STRICT : 0));
 	for (unsigned i = 0; i < 2; i++) {
@@ -158,7 +163,7 @@ all(enum speech speech)
 	unsigned n = runs ? (unsigned)strtoul(runs, NULL, 10) : RUNS;
 
 	(void)signal(SIGABRT, on_abort);
-	if (one)
+	if (one && strtoull(one, NULL, 10) % SPEAK__N == speech)
 		play(strtoull(one, NULL, 10), speech, getenv("ENDS_TRACE") != NULL);
 	for (unsigned i = 0; i < n && !one; i++)
 		play(i * 4 + speech, speech, false);

@@ -420,24 +420,78 @@ reset_of_an_end(void **state)
 	(void)state;
 }
 
+/* RFC 5961 3: a forged reset that only lies in the window does not become exact by a shift. */
+static void
+forged_reset(void **state)
+{
+	(void)state;
+	for (unsigned from = 0; from < 2; from++)
+		for (int32_t off = -40; off <= 40; off += 10) {
+			struct conversation *c = begin(policy, "ARA");
+			struct ends *w = c->w;
+			struct end *me = &w->end[from];
+
+			say_at_once(c, UINT32_MAX);
+			talk_run(c, 3000);
+			ends_wait(w, 100);
+			end_send(w, me, TCP_RST | TCP_ACK, me->isn + 1 + me->most + (uint32_t)off, NULL, 0);
+			ends_wait(w, 20);
+			assert_int_equal(w->end[from ^ 1].state, off == 0 ? END_RESET : END_OPEN);
+			finish(c);
+		}
+}
+
+/* A guard that begins in the middle of a session: it knows it after one answer. */
+static void
+begun_in_the_middle(void **state)
+{
+	struct conversation *c = begin(policy, "AAARALRARA");
+	struct ends *w = c->w;
+	struct engine_conf conf = {.memory_bytes = 2u << 20, .max_flows = 64, .seed = 9,
+	    .inline_mode = true, .policy = policy, .io = &w->io};
+
+	(void)state;
+	c->depth = 1;
+	c->n = 2;
+	talk_run(c, 2000);
+	assert_true(talk_over(c));
+	ends_wait(w, 100);
+	engine_finish(w->e);
+	engine_free(w->e);
+	w->e = engine_new(&conf);
+	c->n = 10;
+	c->split = 500; /* halves wait here too */
+	talk_run(c, w->now + 8000);
+	assert_true(talk_over(c));
+	assert_int_equal(c->refusals, 4);
+	assert_int_equal(stats(c)->midstream, 1);
+	finish(c);
+}
+
 /* A month of silence behind a refusal, then polls. */
 static void
 long_idle(void **state)
 {
-	struct conversation *c = begin(policy, "ARARAAAA");
-	struct ends *w = c->w;
+	static const unsigned days[] = {1, 24, 30, 40, 49};
 
 	(void)state;
-	c->depth = 1;
-	c->n = 4;
-	talk_run(c, 5000);
-	assert_true(talk_over(c));
-	w->start_ns += UINT64_C(30) * 86400 * 1000 * MS;
-	engine_tick(w->e, w->start_ns + w->now * MS);
-	c->n = 8;
-	talk_run(c, w->now + 5000);
-	assert_true(talk_over(c));
-	finish(c);
+	for (unsigned i = 0; i < 5; i++) {
+		struct conversation *c = begin(policy, "ARARARAA");
+		struct ends *w = c->w;
+
+		c->depth = 1;
+		c->n = 4;
+		talk_run(c, 5000);
+		assert_true(talk_over(c));
+		ends_wait(w, 1000);
+		w->now += UINT64_C(86400) * 1000 * days[i]; /* timestamps go round in 49.7 */
+		engine_tick(w->e, w->start_ns + w->now * MS);
+		c->n = 8;
+		talk_run(c, w->now + 5000);
+		assert_true(talk_over(c));
+		assert_int_equal(w->end[0].paws + w->end[1].paws, 0);
+		finish(c);
+	}
 }
 
 /* Its head has left before there was anything to say against it: a reset. */
@@ -737,6 +791,8 @@ main(void)
 	    cmocka_unit_test(keep_alives_after_a_shift),
 	    cmocka_unit_test(zero_window),
 	    cmocka_unit_test(reset_of_an_end),
+	    cmocka_unit_test(forged_reset),
+	    cmocka_unit_test(begun_in_the_middle),
 	    cmocka_unit_test(long_idle),
 	    cmocka_unit_test(head_is_gone),
 	    cmocka_unit_test(alert_mode_never_injects),
