@@ -70,16 +70,16 @@ struct patch {
 struct repair {
 	uint32_t shift[2]; /* of edits that are over: bytes taken out, bytes put in */
 	uint8_t n[2];
-	uint8_t tries;	    /* time-outs since something of ours was acknowledged */
-	bool armed;	    /* the timer runs */
-	uint32_t due;	    /* tick of the next time-out */
+	uint8_t tries; /* time-outs since something of ours was acknowledged */
+	bool armed;    /* the timer runs */
+	uint32_t due;  /* tick of the next time-out */
 	uint32_t last; /* tick when something of ours left first, or was acknowledged */
-	uint32_t fast;	    /* tick of the last repeat that the client asked for */
+	uint32_t fast; /* tick of the last repeat that the client asked for */
 	/* acknowledgements, by direction of frames: as they came (out), and what was made of it */
 	uint32_t raw[2], told[2], edge[2];
 	bool raw_moved, news; /* in the frame at hand: more than in the one before? */
-	bool renumber;	    /* whole PDUs are given to renumber() */
-	cell_id patches[2]; /* circular list of cells of them, points to the last */
+	bool renumber;	      /* whole PDUs are given to renumber() */
+	cell_id patches[2];   /* circular list of cells of them, points to the last */
 	struct edit edit[2][EDITS_MAX];
 	struct tmpl tmpl[2];
 };

@@ -59,7 +59,7 @@ struct end {
 	unsigned ack_owed;
 	uint8_t *in, *have;
 	uint32_t ts_recent, far, dsack_from, dsack_to;
-	uint32_t recent; /* start of the block that came last, for SACK */
+	uint32_t recent;       /* start of the block that came last, for SACK */
 	uint64_t heard, ts_at; /* ms: of any segment; of ts_recent */
 	/* what happened */
 	unsigned resent, paws, resets, challenges, frames;
@@ -679,7 +679,7 @@ end_take(struct ends *w, struct end *t, const uint8_t *b, uint32_t n)
 		}
 		/* an echo is of the past */
 		WANT(w, (int32_t)(get_be32(o + at + 6) - ends_ts(w, t)) <= 0 ||
-			w->now - t->ts_at > UINT64_C(20) * 86400 * 1000);
+			    w->now - t->ts_at > UINT64_C(20) * 86400 * 1000);
 		if ((int32_t)(peer_offset(w, t, l.seq) - t->got) <= 0) {
 			t->ts_recent = get_be32(o + at + 2);
 			t->ts_at = w->now;
@@ -737,8 +737,7 @@ ends_tick(struct ends *w)
 		memmove(&w->fl[i], &w->fl[i + 1], (--w->n - i) * sizeof(f));
 		if (f.to >= 2)
 			ends_guard(w, f.to - 2u, f.b, f.n);
-		else
-		{
+		else {
 			ends_record(w, f.to, f.b, f.n);
 			end_take(w, &w->end[f.to], f.b, f.n);
 		}

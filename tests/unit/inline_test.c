@@ -434,7 +434,8 @@ forged_reset(void **state)
 			say_at_once(c, UINT32_MAX);
 			talk_run(c, 3000);
 			ends_wait(w, 100);
-			end_send(w, me, TCP_RST | TCP_ACK, me->isn + 1 + me->most + (uint32_t)off, NULL, 0);
+			end_send(w, me, TCP_RST | TCP_ACK, me->isn + 1 + me->most + (uint32_t)off,
+			    NULL, 0);
 			ends_wait(w, 20);
 			assert_int_equal(w->end[from ^ 1].state, off == 0 ? END_RESET : END_OPEN);
 			finish(c);
@@ -447,8 +448,12 @@ begun_in_the_middle(void **state)
 {
 	struct conversation *c = begin(policy, "AAARALRARA");
 	struct ends *w = c->w;
-	struct engine_conf conf = {.memory_bytes = 2u << 20, .max_flows = 64, .seed = 9,
-	    .inline_mode = true, .policy = policy, .io = &w->io};
+	struct engine_conf conf = {.memory_bytes = 2u << 20,
+	    .max_flows = 64,
+	    .seed = 9,
+	    .inline_mode = true,
+	    .policy = policy,
+	    .io = &w->io};
 
 	(void)state;
 	c->depth = 1;
