@@ -24,8 +24,8 @@
  * the front is let go: then `reject` is a reset, and `strict` asks condition `overload`.
  *
  * When the rest does not come within PART_TICKS the frames are dropped, and their bytes
- * forgotten as if they had not come; unless we have acknowledged them: then they stay, and
- * after PART_RESET the connection is reset, since nobody else can deliver them.
+ * forgotten as if they had not come; unless we have acknowledged them: then they stay, since
+ * nobody else can deliver them, and when memory becomes scarce their connection is reset.
  */
 #include "dataplane/repair.h"
 
@@ -150,6 +150,16 @@ part_give_up(struct engine *e, struct flow *f, unsigned dir, enum drop_reason wh
 	f->guard.n_part[dir] = 0;
 }
 
+static bool
+scarce(const struct cells *c)
+{
+	bool is = false;
+
+	for (unsigned k = CELL_S; k < CELL_L; k++)
+		is |= c->used[k] > c->n[k] / 4 * 3;
+	return is;
+}
+
 uint32_t
 part_timer(struct engine *e, struct flow *f)
 {
@@ -169,8 +179,8 @@ part_timer(struct engine *e, struct flow *f)
 		if (!(g->flags & GUARD_ACKED << dir) || d->flags & DIR_BLOCKED) {
 			feed_forget(e, d);
 			stream_forget(e, d, g->sent[dir]);
-		} else if (age < PART_RESET) {
-			again = PART_RESET - age;
+		} else if (age < PART_RESET || !scarce(&e->cells)) {
+			again = age < PART_RESET ? PART_RESET - age : PART_RESET;
 		} else {
 			inject_reset(e, f);
 			return 0;
