@@ -63,7 +63,7 @@
 #define RING_MIN    64u
 #define RING_DEF    2048u
 #define RING_MAX    8192u
-#define SPIN_LOOPS  48u	       /* of a pause each: a few microseconds */
+#define SPIN_LOOPS  1000u      /* of a pause each, some 20 us: the answer to what was just sent */
 #define KICKS_MAX   8u	       /* sendto() per burst; the kernel takes 32 frames by one */
 #define RETRY_US    1000u      /* sleep at most, while the kernel did not take all frames */
 #define SEND_BYTES  (16 << 20) /* of socket memory: what a burst of jumbo frames takes, and more */
