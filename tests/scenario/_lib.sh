@@ -32,6 +32,7 @@ B=${B:-build}
 INTERLOCK=${INTERLOCK:-$ROOT/$B/interlock}
 export TOOLS=$ROOT/$B/tests/tools
 LIMIT=${LIMIT:-60} # seconds one program may take
+RUN_BY=${RUN_BY:-} # e.g. chrt -f 20, for all programs
 P=il$$             # of all names outside our namespaces
 
 # node  number of its addresses  MAC (vendors' prefixes are real, devices are not)
@@ -102,7 +103,8 @@ lib_start() {
 in_ns() { # NODE COMMAND...: becomes COMMAND
 	local ns=/run/netns/$P-$1
 	shift
-	exec nsenter --net="$ns" "$@"
+	# shellcheck disable=SC2086 # a command
+	exec nsenter --net="$ns" $RUN_BY "$@"
 }
 
 # A node's own interface: eth0, or the end of the cable
@@ -287,6 +289,32 @@ dut_stop() {
 		;;
 	esac
 	DUT=''
+}
+
+# --- ports --------------------------------------------------------------------------------------------
+
+# All that can be seen of both interfaces; how long an address is valid is no setting.
+ports_look() {
+	local i
+	for i in outside inside; do
+		(in_ns g ethtool -k $i)
+		ip -n "$P-g" -d link show $i
+		ip -n "$P-g" -o addr show $i | awk '{ print $2, $3, $4 }'
+		(in_ns g sysctl -ar "net[.]ipv[46][.](conf|neigh)[.]${i}[.]") | grep -v stable_secret
+	done
+}
+
+ports_note() { ports_look >"$TMP/ports"; }
+
+ports_same() { # as when they were noted; an address needs a moment to come back
+	local i
+	for ((i = 0; i < 60; i++)); do
+		ports_look >"$TMP/ports.now"
+		cmp -s "$TMP/ports" "$TMP/ports.now" && return
+		sleep 0.05
+	done
+	diff "$TMP/ports" "$TMP/ports.now" | sed 's/^/# /'
+	return 1
 }
 
 # --- peers ----------------------------------------------------------------------------------------

@@ -10,28 +10,6 @@ need jq
 
 PORTS=''
 
-# All that can be seen of both interfaces; how long an address is valid is no setting.
-look() {
-	local i
-	for i in outside inside; do
-		(in_ns g ethtool -k $i)
-		ip -n "$P-g" -d link show $i
-		ip -n "$P-g" -o addr show $i | awk '{ print $2, $3, $4 }'
-		(in_ns g sysctl -ar "net[.]ipv[46][.](conf|neigh)[.]${i}[.]") | grep -v stable_secret
-	done
-}
-
-same() { # as in the file $TMP/before; an address needs a moment to come back
-	local i
-	for ((i = 0; i < 60; i++)); do
-		look >"$TMP/now"
-		cmp -s "$TMP/before" "$TMP/now" && return
-		sleep 0.05
-	done
-	diff "$TMP/before" "$TMP/now" | sed 's/^/# /'
-	return 1
-}
-
 setup() { # LOG [OPTION...]: pid in PORTS
 	[ ! -e "/proc/${PORTS:-none}" ] || stop "$PORTS" # of a case that failed
 	bg g "$1" "$TOOLS/xdp_ports" setup "$TMP/state" outside inside "${@:2}"
@@ -75,13 +53,13 @@ mac_of() { ip -n "$P-g" -j link show "$1" | jq -r '.[0].address'; }
 clean_stop() {
 	setup "$TMP/one" && ready || return 1
 	stop "$PORTS"
-	same && left
+	ports_same && left
 }
 
 killed() {
 	setup "$TMP/one" || return 1
 	stop "$PORTS" KILL
-	ready && recover && said 'outside: as it was' && said 'inside: as it was' && same && left
+	ready && recover && said 'outside: as it was' && said 'inside: as it was' && ports_same && left
 }
 
 killed_and_started() { # the second knows what was before the first
@@ -89,7 +67,7 @@ killed_and_started() { # the second knows what was before the first
 	stop "$PORTS" KILL
 	setup "$TMP/two" && ready || return 1
 	stop "$PORTS"
-	same && left
+	ports_same && left
 }
 
 taken_over() {
@@ -102,31 +80,31 @@ taken_over() {
 	stop "$first" # leaves them to the second
 	ready || return 1
 	stop "$PORTS"
-	same && left
+	ports_same && left
 }
 
 half() { # the second port cannot be guarded: the first is put back
-	refused 'there is no such interface' outside none && same && left &&
-		refused 'same interface' outside outside && same && left &&
-		refused 'loopback' outside lo && same && left
+	refused 'there is no such interface' outside none && ports_same && left &&
+		refused 'same interface' outside outside && ports_same && left &&
+		refused 'loopback' outside lo && ports_same && left
 }
 
 address() {
 	local r=0
 	ip -n "$P-g" addr add 192.0.2.1/24 dev inside
 	ip -n "$P-g" addr add 2001:db8::1/64 dev inside nodad
-	look >"$TMP/before"
-	refused 'inside: has an IP address' outside inside && same && left || r=1
+	ports_note
+	refused 'inside: has an IP address' outside inside && ports_same && left || r=1
 	setup "$TMP/one" addresses || r=1
 	stop "$PORTS"
-	same || r=1 # above all: the addresses are still there
+	ports_same || r=1 # above all: the addresses are still there
 	ip -n "$P-g" addr flush dev inside scope global
 	return $r
 }
 
 down() { # a port that was down is up while it is guarded, and down after
 	ip -n "$P-g" link set inside down
-	look >"$TMP/before"
+	ports_note
 	clean_stop
 }
 
@@ -141,17 +119,17 @@ gone() { # the interface went with the guard; another has its name now
 strange() { # somebody's file: said, and nothing is changed
 	mkdir -p "$TMP/state"
 	echo '{"v":1,"ifname":"outside","flags":{"up":0}}' >"$TMP/state/ports-outside.json"
-	look >"$TMP/before"
-	refused 'ports-outside.json: is not what a guard left' outside inside && same || return 1
+	ports_note
+	refused 'ports-outside.json: is not what a guard left' outside inside && ports_same || return 1
 	recover && return 1
-	said 'ports-outside.json' && same
+	said 'ports-outside.json' && ports_same
 }
 
 topo_up || exit 1
 (in_ns g sysctl -qw net.ipv6.conf.outside.accept_ra=2)
 (in_ns g ethtool -K outside gro on)
 wait_for 5 eval '! ip -n "$P-g" addr | grep -q tentative'
-look >"$TMP/before"
+ports_note
 t "a clean stop puts everything back" clean_stop
 t "what a killed guard left is put back" killed
 t "a guard that follows a killed one knows the originals" killed_and_started

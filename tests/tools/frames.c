@@ -9,6 +9,8 @@
  *   frames NETNS:IF NETNS:IF oneway TYPE N SIZE  the same, from the first end only
  *   frames NETNS:IF NETNS:IF slow TYPE N MS    one frame every MS milliseconds, then its time:
  *                                              p50 and max in microseconds
+ *   frames NETNS:IF NETNS:IF syn PORT SECONDS FROM,TO,GATEWAY-MAC  as many TCP connections as go from
+ *                                              address FROM, begun and not finished; prints their number
  *
  * TYPE is the ethertype in hex; 88b6 must come back with its payload inverted, 88b7 must come 4
  * bytes shorter, 88b8 must not come, any other as it is.  each: status 1 and a line when a
@@ -254,6 +256,54 @@ slow(const struct end *e, uint32_t n, unsigned ms)
 	return 0;
 }
 
+static uint16_t
+sum(const uint8_t *p, size_t n, uint32_t s)
+{
+	for (size_t i = 0; i + 1 < n; i += 2)
+		s += (uint32_t)p[i] << 8 | p[i + 1];
+	while (s >> 16)
+		s = (s & 0xffff) + (s >> 16);
+	return (uint16_t)~s;
+}
+
+static void
+put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+/* Another source port and sequence number each time: each is a connection of its own. */
+static int
+syn(const struct end *e, unsigned port, unsigned seconds, char *spec)
+{
+	char *from = strtok(spec, ","), *to = strtok(NULL, ","), *mac = strtok(NULL, ",");
+	uint8_t f[60] = {
+	    [12] = 8, [14] = 0x45, [17] = 40, [22] = 64, [23] = IPPROTO_TCP, [46] = 0x50, [47] = 2};
+	uint64_t end = now_us() + (uint64_t)seconds * 1000000;
+	unsigned m[6], sent = 0;
+
+	if (!mac || sscanf(mac, "%x:%x:%x:%x:%x:%x", m, m + 1, m + 2, m + 3, m + 4, m + 5) != 6 ||
+	    inet_pton(AF_INET, from, f + 26) != 1 || inet_pton(AF_INET, to, f + 30) != 1)
+		die("FROM,TO,MAC");
+	for (int i = 0; i < 6; i++)
+		f[i] = (uint8_t)m[i];
+	memcpy(f + 6, e[0].mac, 6);
+	put16(f + 24, sum(f + 14, 20, 0));
+	put16(f + 36, port);
+	put16(f + 48, 64240);
+	for (; (sent & 63) != 0 || now_us() < end; sent++) {
+		put16(f + 34, 1024 + sent % 60000);
+		put16(f + 38, sent / 60000);
+		put16(f + 40, sent);
+		put16(f + 50, 0);
+		put16(f + 50, sum(f + 34, 20, sum(f + 26, 8, IPPROTO_TCP + 20) ^ 0xffff));
+		(void)send(e[0].fd, f, sizeof(f), 0);
+	}
+	printf("%u\n", sent);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -276,6 +326,8 @@ main(int argc, char **argv)
 		return burst(e, 2, (uint32_t)n, last);
 	if (strcmp(argv[3], "oneway") == 0 && last >= 60 && last + HEAD <= FRAME_MAX)
 		return burst(e, 1, (uint32_t)n, last);
+	if (strcmp(argv[3], "syn") == 0 && argc == 7)
+		return syn(e, (unsigned)strtoul(argv[4], NULL, 10), (unsigned)n, argv[6]);
 	if (strcmp(argv[3], "slow") == 0)
 		return slow(e, (uint32_t)n, (unsigned)last);
 	die("arguments");

@@ -8,7 +8,8 @@
  *   w15:A:V,V,... w16:A:V,V,...  write several               w22:A:AND:OR      mask
  *   rw23:A:N:B:V,V,...           write at B, read at A
  *   unit:U   for what follows    wait:MS                     poll:N            N reads of 10 registers, all good
- *   for:S[:MS]                   polls every MS for S seconds, then says how many and the longest, in ms
+ *   for:S[:MS]                   polls every MS for S seconds, then says how many and the longest, in ms;
+ *                        an answer may take LONG_S: TCP comes back from what is lost meanwhile
  *
  * OUTCOME: ok (when absent), exception, silent (no answer within half a second), gone (the other
  * side ended the connection).  Written registers are read again when the write was good, and must
@@ -24,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGS = 4 + MODBUS_MAX_WRITE_REGISTERS, POLLED = 10, PATIENCE_MS = 500 };
+enum { ARGS = 4 + MODBUS_MAX_WRITE_REGISTERS, POLLED = 10, PATIENCE_MS = 500, LONG_S = 8 };
 
 static uint16_t words[MODBUS_MAX_READ_REGISTERS];
 static uint8_t bits[MODBUS_MAX_READ_BITS];
@@ -55,6 +56,7 @@ poll_for(modbus_t *ctx, long seconds, long ms)
 	uint64_t end = now_ms() + (uint64_t)seconds * 1000, longest = 0;
 	unsigned n = 0;
 
+	modbus_set_response_timeout(ctx, LONG_S, 0);
 	for (uint64_t t = now_ms(); t < end; t = now_ms()) {
 		uint64_t took;
 
@@ -68,6 +70,7 @@ poll_for(modbus_t *ctx, long seconds, long ms)
 		if (ms > 0)
 			(void)usleep((useconds_t)ms * 1000);
 	}
+	modbus_set_response_timeout(ctx, PATIENCE_MS / 1000, PATIENCE_MS % 1000 * 1000);
 	printf("polled %u longest %u\n", n, (unsigned)longest);
 	(void)fflush(stdout);
 	return 0;
