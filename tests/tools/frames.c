@@ -277,7 +277,7 @@ put16(uint8_t *p, unsigned v)
 static int
 syn(const struct end *e, unsigned port, unsigned seconds, char *spec)
 {
-	char *from = strtok(spec, ","), *to = strtok(NULL, ","), *mac = strtok(NULL, ",");
+	char *from = strsep(&spec, ","), *to = strsep(&spec, ","), *mac = strsep(&spec, ",");
 	uint8_t f[60] = {
 	    [12] = 8, [14] = 0x45, [17] = 40, [22] = 64, [23] = IPPROTO_TCP, [46] = 0x50, [47] = 2};
 	uint64_t end = now_us() + (uint64_t)seconds * 1000000;

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGS = 4 + MODBUS_MAX_WRITE_REGISTERS, POLLED = 10, PATIENCE_MS = 500, LONG_S = 8 };
+enum { ARGS = 4 + MODBUS_MAX_WRITE_REGISTERS, POLLED = 10, PATIENCE_MS = 500, LONG_S = 20 };
 
 static uint16_t words[MODBUS_MAX_READ_REGISTERS];
 static uint8_t bits[MODBUS_MAX_READ_BITS];

@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A plant that polls while things happen to the guard: reload, dead processes, a flood, take-over, stop.
+# The HMI (libmodbus) keeps one TCP session over all of it, or the case says otherwise.
+# shellcheck source=tests/scenario/_lib.sh
+. "$(dirname "$0")/_lib.sh"
+need_root
+need jq
+lib_start
+need_libmodbus
+
+policy() { # [KEYS OF THE HMI'S CONDUIT]
+	cat >"$TMP/policy.yaml" <<-EOF
+		interlock: 1
+		site: scenario
+		mode: enforce
+		l2: {arp: any}
+		zones:
+		  scada: {port: outside, nets: [10.1.2.0/28]}
+		  it: {port: outside, nets: [10.1.2.16/28]}
+		  cell: {port: inside, nets: [10.1.2.128/25]}
+		devices:
+		  hmi: {zone: scada, ip: ${IP[hmi]}}
+		  eng: {zone: scada, ip: ${IP[eng]}}
+		  mes: {zone: it, ip: ${IP[mes]}}
+		  plc1: {zone: cell, ip: ${IP[plc1]}}
+		conduits:
+		  - name: hmi-plc
+		    from: [hmi]
+		    to: [plc1]
+		    otherwise: reject
+		    ${1:-fail: closed}
+		    modbus:
+		      addressing: zero-based
+		      allow:
+		        - {name: poll, units: [1], functions: read, holding: [0..${2:-119}]}
+		        - {name: set, units: [1], functions: [6, 16], holding: [100..${2:-119}]}
+		  - name: mes-plc
+		    from: [mes]
+		    to: [plc1]
+		    modbus: {addressing: zero-based, allow: [{name: poll, units: [1], functions: read, holding: [0..99]}]}
+	EOF
+}
+
+client() { on hmi "$TMP/mb_client" "${IP[plc1]}" 502 "$@"; }
+
+# during SECONDS LONGEST-MS COMMAND...: polls, and after a second COMMAND; all polls are answered, none took
+# longer (TCP doubles its patience each time, so what is lost for a second costs two), and the same session still writes what it may and is refused what it may not
+during() {
+	local pid longest n
+	bg hmi "$TMP/poll" "$TMP/mb_client" "${IP[plc1]}" 502 poll:5 "for:$1:5" w6:101:7 poll:5
+	pid=$PID
+	sleep 1
+	"${@:3}" || { echo "# ${*:3} failed"; stop "$pid"; return 1; }
+	wait "$pid" || { sed 's/^/# /' "$TMP/poll"; tail -n 5 "$GUARD_DIR/log" | sed 's/^/# /'; return 1; }
+	read -r _ n _ longest < <(grep '^polled' "$TMP/poll")
+	echo "# $n polls, the longest took $longest ms"
+	[ "$longest" -le "$2" ]
+}
+
+# the processes of the guard, by what they do: the worker has the rings of AF_XDP in its memory
+process() { # worker|other
+	local pid
+	for pid in $(pgrep -P "$DUT_PID"); do
+		if grep -q 'socket:' "/proc/$pid/maps"; then [ "$1" = worker ] && echo "$pid"; else [ "$1" = other ] && echo "$pid"; fi
+	done
+}
+
+kill_worker() {
+	local pid
+	pid=$(process worker)
+	[ -n "$pid" ] && kill -9 "$pid"
+}
+
+kill_others() { # signer
+	local pid
+	for pid in $(process other); do kill -9 "$pid"; done
+}
+
+logged() { # TEXT: since the last call of mark
+	tail -n +"$MARK" "$GUARD_DIR/log" | grep -qE "$1"
+}
+mark() { MARK=$(($(wc -l <"$GUARD_DIR/log") + 1)); }
+
+alerted() { # TEXT of an alert's signature
+	grep -qE "\"signature\":\"[^\"]*$1" "$GUARD_DIR/eve.json"
+}
+
+reload() { # another policy: one register more
+	mark
+	policy "" 120
+	kill -HUP "$DUT_PID"
+	wait_for 10 logged 'generation 2'
+}
+
+reload_bad() {
+	mark
+	echo 'nonsense: [' >"$TMP/policy.yaml"
+	kill -HUP "$DUT_PID"
+	wait_for 10 logged 'policy.yaml:'
+}
+
+flood() {
+	"$TOOLS/frames" "$P-mes:eth0" "$P-b:b0" syn 502 3 "${IP[mes]},${IP[plc1]},${MAC[plc1]}" >"$TMP/flood"
+	echo "# $(cat "$TMP/flood") connections begun"
+	[ "$(cat "$TMP/flood")" -gt 10000 ]
+}
+
+take_over() {
+	local old=$DUT_PID
+	guard_start -p "$TMP/policy.yaml" --take-over || return 1
+	wait_for 10 eval "! kill -0 $old" || { echo "# the first guard is still there"; return 1; }
+}
+
+refuses() { client w6:130:1=exception poll:5; }
+
+murder() { # all at once: nothing passes; the next guard goes on
+	local pids
+	# shellcheck disable=SC2046 # a list
+	pids="$DUT_PID $(echo $(pgrep -P "$DUT_PID"))"
+	# shellcheck disable=SC2086
+	{ kill -9 $pids; wait "$DUT_PID"; } 2>/dev/null
+	on hmi timeout 1 "$TMP/mb_client" "${IP[plc1]}" 502 poll:1 >/dev/null 2>&1 && { echo "# forwards without a guard"; return 1; }
+	guard_start -p "$TMP/policy.yaml"
+}
+
+policy
+topo_up && serve plc1 t 502 "$TMP/server" "$TMP/mb_server" 502 "$TMP/mb.log" || exit 1
+ports_note
+dut guard -p "$TMP/policy.yaml" || exit 1
+t "reload while polling" during 3 2000 reload
+t "the new policy is in force" client w6:120:5 w6:121:5=exception
+t "a policy that does not load changes nothing" during 3 2000 reload_bad
+policy "" 120
+t "still the policy before it" client w6:120:5 w6:121:5=exception
+t "the worker is killed while polling" during 6 8000 kill_worker
+t "refusals after that" refuses
+t "the signer is killed while polling" during 3 2000 kill_others
+t "one zone floods, the other polls" during 5 5000 flood
+t "a take-over while polling" during 6 8000 take_over
+t "refusals by the new guard" refuses
+t "all is killed, a new guard is started, the session lives" during 10 18000 murder
+dut_stop
+t "a clean stop puts the ports back" ports_same
+
+policy 'latency: 1us'
+dut guard -p "$TMP/policy.yaml" || exit 1
+client for:2:5 >/dev/null
+t "latency above the budget is told" wait_for 10 alerted latency
+DUT_KILLED=$DUT_PID
+# shellcheck disable=SC2046 # a list
+{ kill -9 "$DUT_KILLED" $(pgrep -P "$DUT_KILLED"); wait "$DUT_KILLED"; } 2>/dev/null
+DUT='' DUT_PID=''
+on g "$INTERLOCK" guard --restore --state "$GUARD_DIR/state" >"$TMP/restore" 2>&1
+t "guard --restore puts back what a killed guard left" ports_same
+t_end
