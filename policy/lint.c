@@ -2,7 +2,7 @@
 /*
  * lint.c - warnings about a policy that loads: rules that can never match,
  * that an earlier denial covers, that touch data but name no addresses, that
- * undo the value limits of another; refusals that cannot be given.
+ * undo the value limits of another; refusals that cannot be given; writes from far above.
  */
 #include <string.h>
 
@@ -327,6 +327,73 @@ lint_reject(struct lint *l, const struct conduit *c, const struct block *b)
 		}
 }
 
+/* --- levels ------------------------------------------------------------------------------------ */
+
+#define LEVEL_STEP 10 /* tenths: from one level to the next */
+
+/* Level of an end in tenths, or -1 when its zone says none. */
+static int
+end_level(const struct ruleset *rs, const struct endpoint *e)
+{
+	uint32_t z = e->kind == END_DEVICE ? rs->devices[e->index].zone : e->index;
+	const char *s = rs->zones[z].level;
+
+	if (!s)
+		return -1;
+	return (s[0] - '0') * 10 + (s[1] == '.' ? s[2] - '0' : 0);
+}
+
+/* The two ends that are farthest apart, the higher one first; how far. */
+static int
+levels_apart(const struct ruleset *rs, const struct conduit *c, const struct endpoint **hi,
+    const struct endpoint **lo)
+{
+	int most = 0;
+
+	for (uint32_t f = 0; f < c->from.n; f++)
+		for (uint32_t t = 0; t < c->to.n; t++) {
+			int from = end_level(rs, &c->from.v[f]), to = end_level(rs, &c->to.v[t]);
+
+			if (from < 0 || to < 0 || from - to <= most)
+				continue;
+			most = from - to;
+			*hi = &c->from.v[f];
+			*lo = &c->to.v[t];
+		}
+	return most;
+}
+
+static const struct zone *
+zone_of(const struct ruleset *rs, const struct endpoint *e)
+{
+	return &rs->zones[e->kind == END_DEVICE ? rs->devices[e->index].zone : e->index];
+}
+
+/* IEC 62443 and the Purdue model: who changes a process is at most one level above it. */
+static void
+lint_levels(struct lint *l, const struct ruleset *rs, const struct conduit *c)
+{
+	const struct endpoint *hi = NULL, *lo = NULL;
+
+	if (levels_apart(rs, c, &hi, &lo) <= LEVEL_STEP)
+		return;
+	for (uint32_t b = 0; b < c->n_blocks; b++)
+		for (uint32_t i = 0; i < c->blocks[b].allow.n; i++) {
+			const struct rule *r = c->blocks[b].allow.v[i];
+
+			l->sc = c->blocks[b].dis->schema;
+			if (!r->enabled || !rule_does(l, r, ACC_WRITE | ACC_CONTROL | ACC_PROGRAM))
+				continue;
+			complain_at(l->c, COMPLAINT_WARNING, r->place.line, r->place.col,
+			    "rule \"%s\": lets "
+			    "zone \"%s\" (level %s) write to zone \"%s\" (level %s), more than one "
+			    "level "
+			    "below",
+			    r->name, zone_of(rs, hi)->name, zone_of(rs, hi)->level,
+			    zone_of(rs, lo)->name, zone_of(rs, lo)->level);
+		}
+}
+
 static void
 lint_block(struct lint *l, const struct block *b, struct arena *scratch)
 {
@@ -371,6 +438,7 @@ lint_policy(const struct ruleset *rs, struct arena *scratch, struct complaints *
 	for (uint32_t i = 0; i < rs->n_conduits; i++) {
 		const struct conduit *cd = &rs->conduits[i];
 
+		lint_levels(&l, rs, cd);
 		for (uint32_t j = 0; j < cd->n_blocks; j++) {
 			lint_reject(&l, cd, &cd->blocks[j]);
 			lint_block(&l, &cd->blocks[j], scratch);

@@ -238,4 +238,8 @@ void policy_why(const struct policy *pol, const struct net_tuple *t, const struc
 /* The keys, sets and options of a protocol as Markdown, out of its schema table. */
 void policy_describe(const struct dissector *dis, FILE *to);
 
+/* The whole language as JSON Schema, for editors. */
+struct jw;
+void policy_schema(struct jw *w);
+
 #endif /* POLICY_POLICY_H */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define TOY_OWN_REGISTRY
-#include "policy/policy.h"
+#include "policy/gate.h"
 #include "tests/model/toy.h"
 
 extern const struct dissector dissector_modbus;
@@ -72,6 +72,42 @@ ask(const struct policy *p, uint8_t proto, const struct policy_bind *b, const st
 	policy_why(p, t, &f, sink);
 }
 
+/* Below connections, and the tables of the filter: every index leads somewhere. */
+static void
+lower(const struct policy *p, const struct net_tuple *t)
+{
+	const struct gate_spec *g = policy_gate(p);
+	struct policy_icmp icmp = {.t = t, .v6 = t->port & 1, .hop_limit = 255, .target = t->dst};
+	struct policy_l2 l2 = {.ethertype = 0x0806,
+	    .arp = true,
+	    .port = t->port,
+	    .vlan = t->vlan,
+	    .arp_sip = t->src,
+	    .arp_tip = t->dst};
+	uint32_t a, b;
+
+	CHECK(policy_eval_l2(p, &l2).action <= VERDICT_DROP);
+	for (unsigned type = 0; type < 150; type += 1 + type % 3) {
+		icmp.type = (uint8_t)type;
+		CHECK(policy_eval_icmp(p, &icmp).action <= VERDICT_RESET);
+	}
+	policy_zone_limits(p, &t->src, &a, &b);
+	for (uint32_t i = 0; i < g->n_pairs; i++) {
+		CHECK(g->pairs[i].conduit < g->n_conduits);
+		CHECK((g->pairs[i].from & 0x3fffffff) <
+		      (g->pairs[i].from >> 30 == 2 ? g->n_devices : g->n_zones));
+	}
+	for (uint32_t i = 0; i < g->n_devices; i++)
+		CHECK(g->devices[i].zone < g->n_zones);
+	for (uint32_t i = 0; i < g->n_nets; i++)
+		CHECK(g->nets[i].zone < g->n_zones);
+	for (uint32_t i = 0; i < g->n_conduits; i++)
+		CHECK(g->conduits[i].n_spans <= GATE_SPANS &&
+		      policy_latency_ns(p, i) <= UINT64_C(60000000000));
+	for (uint32_t i = 1; i < g->l2.n_types; i++)
+		CHECK(g->l2.types[i - 1] <= g->l2.types[i]);
+}
+
 static void
 use(const struct policy *p)
 {
@@ -88,6 +124,9 @@ use(const struct policy *p)
 	for (unsigned i = 0; i < 16; i++) {
 		CHECK(net_addr_parse(ips[i % 4], &t.src) == 0);
 		CHECK(net_addr_parse(ips[i / 4], &t.dst) == 0);
+		t.port = (uint8_t)(i % 4);
+		t.vlan = (uint16_t)(i % 3 * 110);
+		lower(p, &t);
 		for (uint8_t proto = 0; proto < n_dissectors; proto++) {
 			t.dport = dissectors[proto]->ports[0];
 			(void)policy_bind(p, &t, &b);

@@ -27,6 +27,14 @@
 	"allow: [{name: s, services: [session]}, {name: r, services: [Read], nodes: "              \
 	"[\"i=2258\"]}]"
 
+/* Zones at two levels, and what one may ask of the other. */
+#define LEVELS(a, b, functions)                                                                    \
+	"interlock: 1\nmode: enforce\nzones: {a: {level: " a                                       \
+	", nets: [10.0.0.0/24]}, b: {level: " b                                                    \
+	", nets: [10.0.1.0/24]}}\nconduits:\n  - {name: c, from: [a/*], to: [b/*], modbus: "       \
+	"{addressing: zero-based, allow: [{name: r, units: [1], functions: " functions             \
+	", holding: [0..9]}]}}\n"
+
 static void
 test_errors(void **state)
 {
@@ -118,6 +126,15 @@ test_warnings(void **state)
 		 "}"),
 		NULL},
 	    {CONDUIT("otherwise: reject, opcua: {encrypted: drop, " UA "}"), NULL},
+	    {LEVELS("4", "1", "[3, 6]"),
+		"rule \"r\": lets zone \"a\" (level 4) write to zone \"b\" "
+		"(level 1), more than one level below"},
+	    {LEVELS("3.5", "2", "[6]"),
+		"rule \"r\": lets zone \"a\" (level 3.5) write to zone \"b\" "
+		"(level 2), more than one level below"},
+	    {LEVELS("4", "1", "[3]"), NULL},
+	    {LEVELS("2", "1", "[3, 6]"), NULL},
+	    {LEVELS("1", "4", "[3, 6]"), NULL},
 	};
 
 	(void)state;
