@@ -20,7 +20,7 @@ EVADE=$ROOT/$B/tests/evasion/evade
 [[ $B = /* ]] && EVADE=$B/tests/evasion/evade
 ENGINE=${EVADE%evade}engine
 OPEN=${EVADE%evade}open.tsv
-CASES=$HERE/cases
+CASES=("$HERE/cases" "$HERE/cases-reject")
 BACK=()
 
 victim_addresses() { # add|del NETNS IFACE
@@ -52,7 +52,7 @@ ends_ready() { # NETNS IFACE NETNS IFACE
 
 play() { # ARGS: of evade; ports that an earlier run has not used
 	PORTS=$((${PORTS:-12384} + 4000))
-	timeout -k 5 300 "$EVADE" --attacker "$A" --victim "$V" --ports $PORTS ${ONLY:+--only "$ONLY"} "$@" "$CASES"
+	timeout -k 5 300 "$EVADE" --attacker "$A" --victim "$V" --ports $PORTS ${ONLY:+--only "$ONLY"} "$@" "${CASES[@]}"
 }
 
 # Nothing in between: a cable of its own.  There is no way round it either.
@@ -117,7 +117,8 @@ ends_ready "$P-a" a0 "$P-b" b0
 A=$P-a:a0 V=$P-b:b0 DOOR=$P-g:inside
 
 # What each trick does to the victim when nothing is in between; once for this list of cases.
-if [ "$DEVICE" = bridge ] || [ -n "${ONLY:-}" ] || [ ! "$OPEN" -nt "$CASES" ] || [ ! "$OPEN" -nt "$EVADE" ]; then
+if [ "$DEVICE" = bridge ] || [ -n "${ONLY:-}" ] || [ ! "$OPEN" -nt "${CASES[0]}" ] ||
+	[ ! "$OPEN" -nt "${CASES[1]}" ] || [ ! "$OPEN" -nt "$EVADE" ]; then
 	lib_bridge && DUT=bridge
 	[ "$DEVICE" = bridge ] && echo "does it work on the victim, through an open bridge?"
 	play --open --door "$DOOR" --results "$TMP/open.tsv" >"$TMP/open.log" 2>&1
