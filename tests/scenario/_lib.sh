@@ -10,7 +10,7 @@
 # What leaves a0 and b0 looks like what leaves a NIC: checksums are complete, segments fit
 # the MTU, tags are in the frame (native XDP on veth finishes none of these by itself).
 #
-#   need_root; need TOOL...                skipped (77) with the reason when it cannot run
+#   need_root; need_guard; need TOOL...    skipped (77) with the reason when it cannot run
 #   topo_up [-v VID] [-m MTU[,MTU]] [-q QUEUES]   the picture above, in less than a second
 #   topo_down                              gone again, with all that runs there
 #   dut none|bridge|nft|guard [ARGS]       put the device in place and wait until it forwards
@@ -61,6 +61,12 @@ need_root() {
 need() {
 	local tool
 	for tool; do command -v "$tool" >/dev/null || skip "no $tool"; done
+}
+
+need_guard() { # a guard can run here
+	"$INTERLOCK" --version | grep -q '+xdp' || skip "built without xdp"
+	[ -e /sys/kernel/btf/vmlinux ] || skip "this kernel has no BTF"
+	/usr/bin/python3 -c 'import socket; socket.socket(44, socket.SOCK_RAW, 0)' 2>/dev/null || skip "this kernel has no AF_XDP"
 }
 
 # --- everything goes when we go --------------------------------------------------------------

@@ -5,6 +5,7 @@
 # shellcheck source=tests/scenario/_lib.sh
 . "$(dirname "$0")/_lib.sh"
 need_root
+need_guard
 need jq
 lib_start
 need_libmodbus
@@ -82,8 +83,8 @@ logged() { # TEXT: since the last call of mark
 }
 mark() { MARK=$(($(wc -l <"$GUARD_DIR/log") + 1)); }
 
-alerted() { # TEXT of an alert's signature
-	grep -qE "\"signature\":\"[^\"]*$1" "$GUARD_DIR/eve.json"
+alerted() { # EVENT of the guard itself
+	grep -q "\"il_event\":\[\"$1\"\]" "$GUARD_DIR/eve.json"
 }
 
 reload() { # another policy: one register more
@@ -146,11 +147,24 @@ t "a clean stop puts the ports back" ports_same
 policy 'latency: 1us'
 dut guard -p "$TMP/policy.yaml" || exit 1
 client for:2:5 >/dev/null
-t "latency above the budget is told" wait_for 10 alerted latency
+t "latency above the budget is told" wait_for 10 alerted latency.budget
 DUT_KILLED=$DUT_PID
 # shellcheck disable=SC2046 # a list
 { kill -9 "$DUT_KILLED" $(pgrep -P "$DUT_KILLED"); wait "$DUT_KILLED"; } 2>/dev/null
 DUT='' DUT_PID=''
 on g "$INTERLOCK" guard --restore --state "$GUARD_DIR/state" >"$TMP/restore" 2>&1
 t "guard --restore puts back what a killed guard left" ports_same
+topo_down
+
+too_long() { # no answer, but the other port's MTU; the next ping then fits
+	on hmi ping -c 2 -i 0.2 -W 1 -M "do" -s 1450 "${IP[plc1]}" >"$TMP/ping" 2>&1
+	grep -q 'Frag needed and DF set (mtu = 1400)' "$TMP/ping" || { sed 's/^/# /' "$TMP/ping"; return 1; }
+	on hmi ping -qc 2 -i 0.2 -W 1 -M "do" -s 1372 "${IP[plc1]}" >/dev/null
+}
+
+topo_up -m 1500,1400 && serve plc1 t 502 "$TMP/server" "$TMP/mb_server" 502 "$TMP/mb.log" || exit 1
+policy 'icmp: [echo]'
+dut guard -p "$TMP/policy.yaml" || exit 1
+t "ports of unequal MTU: the sender is told" too_long
+t "ports of unequal MTU: polls" client poll:100
 t_end

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Modbus through the guard: libmodbus and pymodbus unchanged, what is forbidden stopped, told, signed.
-# DUT=bridge tests/scenario/modbus.sh runs the peers without a guard: then only what must pass is tried.
+# DUT_KIND=bridge runs the peers without a guard: then only what must pass is tried.
 # shellcheck source=tests/scenario/_lib.sh
 . "$(dirname "$0")/_lib.sh"
 need_root
@@ -9,6 +9,7 @@ need jq
 lib_start
 need_libmodbus
 KIND=${DUT_KIND:-guard}
+[ "$KIND" != guard ] || need_guard
 PY=(/usr/bin/python3 -W ignore)
 "${PY[@]}" -c 'import pymodbus.client' 2>/dev/null || PY=()
 

@@ -9,6 +9,7 @@ need jq openssl
 lib_start
 need_npm
 KIND=${DUT_KIND:-guard}
+[ "$KIND" != guard ] || need_guard
 LIMIT=90
 PEERS=$ROOT/tests/scenario/peers PKI=$TMP/pki
 

@@ -9,6 +9,7 @@ need jq
 lib_start
 need_npm
 KIND=${DUT_KIND:-guard}
+[ "$KIND" != guard ] || need_guard
 PEERS=$ROOT/tests/scenario/peers
 
 policy() { # OTHERWISE [VLAN]
