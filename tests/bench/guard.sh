@@ -7,6 +7,9 @@
 #
 # usage: [ROUNDS=5] [SECONDS_EACH=3] [RATE=2000] [LIMIT_RATIO=3] tests/bench/guard.sh [DEVICE...]
 #   DEVICE  bridge nft guard (all, when absent), forward: AF_XDP without engine and policy
+# Peers and guard run with real-time priority (RUN_BY=), so that what else the machine does is not in the
+# figures: a bridge works in the sender's own context and would not feel it, a process does.
+RUN_BY=${RUN_BY-$(chrt -f 20 true 2>/dev/null && echo chrt -f 20)}
 # shellcheck source=tests/scenario/_lib.sh
 . "$(dirname "$0")/../scenario/_lib.sh"
 need_root
@@ -52,7 +55,7 @@ take_away() {
 sed -n 's/^model name.*: //p' /proc/cpuinfo | uniq -c | sed 's/^ *//'
 uname -sr
 echo "$(nproc) CPUs, load $(cut -d ' ' -f 1-3 /proc/loadavg); $("$INTERLOCK" --version | head -n 1)"
-echo "veth pairs, native XDP, AF_XDP copy mode, MTU 1500; $RATE transactions/s for $EACH s, $ROUNDS rounds; microseconds"
+echo "veth pairs, native XDP, AF_XDP copy mode, MTU 1500${RUN_BY:+, $RUN_BY}; $RATE transactions/s for $EACH s, $ROUNDS rounds; microseconds"
 serve b t 502 "$TMP/rtt" "$TOOLS/rtt" serve 0.0.0.0 502 || exit 1
 printf '%-5s %-8s %10s %10s %10s %10s\n' round device p50 p99 p99.9 max
 for ((round = 1; round <= ROUNDS; round++)); do

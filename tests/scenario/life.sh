@@ -49,7 +49,7 @@ client() { on hmi "$TMP/mb_client" "${IP[plc1]}" 502 "$@"; }
 # longer (TCP doubles its patience each time, so what is lost for a second costs two), and the same session still writes what it may and is refused what it may not
 during() {
 	local pid longest n
-	bg hmi "$TMP/poll" "$TMP/mb_client" "${IP[plc1]}" 502 poll:5 "for:$1:5" w6:101:7 poll:5
+	bg hmi "$TMP/poll" "$TMP/mb_client" "${IP[plc1]}" 502 poll:5 "for:$1:5" w6:101:7 w6:130:1=exception poll:5
 	pid=$PID
 	sleep 1
 	"${@:3}" || { echo "# ${*:3} failed"; stop "$pid"; return 1; }
