@@ -94,7 +94,7 @@ judge_ip(const struct frame *f, __u32 set, __u32 port)
 	if (f->v6 && (mapped(&f->src) || mapped(&f->dst)) && !conf->default_pass)
 		return GATE_NO_CONDUIT;
 	who_is(set, &f->src, &src);
-	if (is_icmp(f) || (f->proto == PROTO_IGMP && !f->v6 && !f->fragment && !f->unsure))
+	if (is_icmp(f) || (f->proto == PROTO_IGMP && !f->fragment && !f->unsure))
 		r = judge_icmp(conf, f, set, port, &src);
 	if (r == A_PAIR_SAYS && f->unsure && !f->whole) {
 		r = GATE_TO_ENGINE; /* the rest of it is in another buffer */
