@@ -151,7 +151,9 @@ record_check(const uint8_t *p, size_t n, bool own)
 	if (r->tuple.port > (NET_PORT_TWO | 1) || r->tuple.vlan > 4095 || r->count == 0 ||
 	    r->count > UINT64_C(1) << 53)
 		return false;
-	/* Other text is escaped where it is written; the PDU's is JSON already. */
-	return memchr(r->item_name, '\0', sizeof(r->item_name)) &&
+	/* Other text is escaped where it is written, but many readers of JSON take no NUL; the PDU's
+	 * is JSON already. */
+	return !memchr(record_op(r), '\0', (size_t)r->op_len + r->note_len) &&
+	       memchr(r->item_name, '\0', sizeof(r->item_name)) &&
 	       clean_text((const uint8_t *)record_pdu(r), r->pdu_len);
 }

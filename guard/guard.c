@@ -349,6 +349,7 @@ guard_run(const struct guard_conf *conf)
 	notify_open(&g.notify);
 	if ((r = start(&g, err, sizeof(err))) == 0) {
 		tell(&g);
+		log_set_limit(true); /* from now on */
 		notify_say(&g.notify, "READY=1\nSTATUS=in force");
 		while (!g.stop)
 			guard_turn(&g, TURN_MS);

@@ -9,6 +9,7 @@
  */
 #include <jansson.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -76,14 +77,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int p[2];
 
 	if (!c) {
-		struct ctl_conf conf = {
-		    .path = "/tmp/interlock-fuzz-ctl.sock", .act = act, .replace = true};
-		char err[200];
+		char path[64], err[200];
+		struct ctl_conf conf = {.path = path, .act = act};
+
+		snprintf(path, sizeof(path), "/tmp/interlock-fuzz-%d.sock", (int)getpid());
 
 		log_set_level(LOG_L_ERROR);
 		c = ctl_open(&conf, err, sizeof(err));
 		if (!c)
 			abort();
+		(void)unlink(path); /* clients come by socketpair */
 	}
 	is_admin = how & 1;
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, p) != 0 || ctl_adopt(c, p[0], is_admin) != 0)

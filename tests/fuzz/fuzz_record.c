@@ -11,6 +11,7 @@
  */
 #include <jansson.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,8 +38,10 @@ line(const struct record *r)
 	if (n == 0 || text[n - 1] != '\n' || memchr(text, '\n', n - 1))
 		abort();
 	o = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
-	if (!json_is_object(json_object_get(json_object_get(o, "alert"), "metadata")))
+	if (!json_is_object(json_object_get(json_object_get(o, "alert"), "metadata"))) {
+		fwrite(text, 1, n, stderr); /* what is not one */
 		abort();
+	}
 	json_decref(o);
 }
 
