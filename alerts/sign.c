@@ -360,6 +360,34 @@ sign_drain(struct alerts *a, uint64_t now_ns)
 	return first;
 }
 
+/* Storms that a worker had open when it died, and that no other came to tell: copied, then looked at
+ * like all that it leaves. */
+static int
+tell_left(struct alerts *a, uint64_t now_ns)
+{
+	const struct fold *f = &a->shared->fold;
+	int first = 0, e;
+
+	for (uint32_t i = 0; i <= FOLD_SETS * FOLD_WAYS && a->retry_ns == 0; i++) {
+		static struct fold_entry copy;
+		const struct record *r = &copy.rec;
+
+		memcpy(&copy, i < FOLD_SETS * FOLD_WAYS ? &f->entry[i] : &f->told, sizeof(copy));
+		if (copy.state != FOLD_OPEN || r->count == 0 || r->note_len != 0 ||
+		    r->pdu_len != 0 ||
+		    !record_check((const uint8_t *)r, sizeof(*r) + sizeof(copy.op), false))
+			continue;
+		if (a->batch_n >= BATCH_LINES - OWN_LINES ||
+		    a->batch_len > BATCH_BYTES - BATCH_LINE_MAX) {
+			e = close_batch(a, now_ns, false);
+			first = first ? first : e;
+		}
+		add_own(a, now_ns);
+		add_line(a, r);
+	}
+	return first;
+}
+
 static void
 stats_of_writers(struct alerts *a)
 {
@@ -385,6 +413,10 @@ sign_pump(struct alerts *a, uint64_t now_ns, bool last)
 		a->waited = true;
 	for (unsigned i = 0; i < (last ? 4 : 1); i++) {
 		e = sign_drain(a, now_ns);
+		first = first ? first : e;
+	}
+	if (last && two_processes(a)) {
+		e = tell_left(a, now_ns);
 		first = first ? first : e;
 	}
 	stats_of_writers(a);

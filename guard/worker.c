@@ -428,8 +428,8 @@ worker_run(const struct worker_conf *conf)
 	say_ready(&w);
 	loop(&w);
 	engine_finish(w.engine);
-	if (w.alerts)
-		(void)alerts_pump(w.alerts, w.io->now_ns);
+	if (w.alerts) /* storms that are open are told */
+		(void)alerts_finish(w.alerts, w.io->now_ns);
 	publish(&w);
 	(void)msg_say(&w.parent, MSG_STOPPED, 0);
 	_exit(0);

@@ -115,6 +115,8 @@ denied() {
 chmod 755 "$TMP" "$GUARD_DIR"
 t "a stranger gets no answer" denied
 
+storm() { modbus w6:50:1=exception w6:50:1=exception w6:50:1=exception w6:50:1=exception; }
+t "a storm of four is folded" storm
 stopped() { ctl stop && wait_for 20 test ! -S "$GUARD_CTL"; }
 t "stop" stopped
 whole() { "$INTERLOCK" journal verify --key "$GUARD_DIR/key.pub" "$GUARD_DIR/journal" | tee "$TMP/verify" | grep 'complete: signed end'; }
@@ -124,7 +126,9 @@ all() { # every forbidden write once, none lost
 	for i in 5 7 21 22 23 31 32 33; do
 		[ "$(cat "$GUARD_DIR"/journal/*.eve | grep -c "\"il_object\":\[\"holding $i\"\]")" = 1 ] || { echo "holding $i"; return 1; }
 	done
-	! grep 'lost' "$TMP/verify"
+	! grep 'lost' "$TMP/verify" &&
+		cat "$GUARD_DIR"/journal/*.eve | jq -se '[.[].alert.metadata | select(.il_object[0] == "holding 50") |
+			.il_count[0] // "1" | tonumber] == [1, 3]'
 }
 t "with every alert once" all
 valid() { cat "$GUARD_DIR"/eve.json* >"$TMP/all.json"; /usr/bin/python3 "$ROOT/tests/schema/validate.py" "$ROOT/tests/schema/eve.schema.json" "$TMP/all.json"; }

@@ -428,6 +428,29 @@ worker_dies(void **state)
 	end();
 }
 
+/* The last worker died and no other comes: its storms are told by the signer at the end. */
+static void
+nobody_comes(void **state)
+{
+	struct tally t;
+	pid_t worker;
+
+	(void)state;
+	fold_ns = 3600 * SEC;
+	begin();
+	worker = spawn(work_for_ever);
+	while (atomic_load(&n->done) < 3000)
+		(void)usleep(100);
+	kill_9(worker);
+	done(spawn(sign_last));
+	t = verify((struct tally){0}, JOURNAL_COMPLETE);
+	assert_true(t.events + t.lost + 1 >= atomic_load(&n->done));
+	assert_true(t.events + t.lost <= atomic_load(&n->begun) + 1);
+	assert_int_equal(t.lines, 2 * 64);
+	fold_ns = 0;
+	end();
+}
+
 /* A worker that writes anything anywhere it can: the signer and the parent's events live. */
 static void
 go_mad(void)
@@ -706,6 +729,7 @@ main(void)
 	    cmocka_unit_test(together),
 	    cmocka_unit_test(signer_dies),
 	    cmocka_unit_test(worker_dies),
+	    cmocka_unit_test(nobody_comes),
 	    cmocka_unit_test(worker_mad),
 	    cmocka_unit_test(forged),
 	    cmocka_unit_test(journal_full),
