@@ -207,6 +207,12 @@ install: $B/interlock			## PREFIX= DESTDIR=
 	install -m 644 README.md CHANGES LICENSE $(filter-out %.1,$(wildcard docs/*)) \
 	  $(DESTDIR)$(PREFIX)/share/doc/interlock
 	install -D -m 644 docs/interlock.1 $(DESTDIR)$(PREFIX)/share/man/man1/interlock.1
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' 'packaging/systemd/interlock-guard@.service' \
+	  > '$(DESTDIR)$(PREFIX)/lib/systemd/system/interlock-guard@.service'
+	install -D -m 644 packaging/systemd/interlock.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/interlock.conf
+	install -D -m 644 packaging/systemd/interlock.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/interlock.conf
+	install -D -m 644 packaging/systemd/interlock-guard.default $(DESTDIR)$(PREFIX)/share/interlock/interlock-guard.default
 features: $B/features.mk		## which optional libraries this build has
 	@echo "with:   " $(or $(FEATURES_HAVE),-); echo "without:" $(or $(FEATURES_ABSENT),-)
 compdb:					## compile_commands.json for editors

@@ -278,9 +278,12 @@ start(struct guard *g, char *err, size_t size)
 	g->now_ns = clock_mono_ns();
 	if ((r = worker_start(g, err, size)) < 0 || (r = await_worker(g, err, size)) < 0)
 		return r;
-	takeover_done(g);
 	g->worker.wanted = true;
-	if ((r = act_open(g, err, size)) < 0 || (r = start_services(g, err, size)) < 0)
+	/* The socket is ours before the predecessor hears of it: it removes what is still its own. */
+	if ((r = act_open(g, err, size)) < 0)
+		return r;
+	takeover_done(g);
+	if ((r = start_services(g, err, size)) < 0)
 		return r;
 	guard_tell(g, GUARD_STARTED, NULL);
 	return sandbox_parent(err, size);
@@ -298,6 +301,7 @@ stop(struct guard *g, bool was_in_force)
 		child_end(g, &g->worker, STOP_WAIT_NS);
 	}
 	builder_end(&g->reload.builder);
+	link_end(g);
 	if (g->gate)
 		gate_close(g->gate);
 	g->gate = NULL;

@@ -178,5 +178,7 @@ void reload_worker_gone(struct guard *g);
 
 /* Ask for both carriers when it is time. */
 void link_step(struct guard *g);
+/* Take up what was taken down. */
+void link_end(struct guard *g);
 
 #endif /* GUARD_GUARD_INT_H */

@@ -328,6 +328,8 @@ static const cap_value_t parent_caps[] = {
     CAP_SYS_CHROOT,	     /* ... and the file system */
     CAP_IPC_LOCK,	     /* a worker's memory stays in memory */
     CAP_KILL,		     /* a worker that hangs is somebody else's process by then */
+    CAP_CHOWN,		     /* a new signer gives its user what root made in the journal */
+    CAP_DAC_OVERRIDE,	     /* ... and opens key and journal, which are not of one user */
 };
 #define N_PARENT_CAPS ((int)(sizeof(parent_caps) / sizeof(parent_caps[0])))
 
