@@ -161,7 +161,7 @@ t "a write is stopped" write
 t "and is an alert" wait_for 5 grep -q write_single_register "$D/eve.json"
 stranger() { ! on eng timeout 2 python3 "$TMP/mb.py" poll "${IP[plc1]}" 1 0 2>/dev/null; }
 t "nobody else gets through" stranger
-flows() { poll 1 0 && ask flows | grep -q "tcp ${IP[hmi]}:[0-9]* > ${IP[plc1]}:502 .* modbus hmi-plc1 idle="; }
+flows() { poll 1 0 && ask flows | grep -q "^tcp ${IP[hmi]}:[0-9]* -> ${IP[plc1]}:502 .*hmi-plc1"; }
 t "ctl flows" flows
 status() { ask status | jq -e '.ok and .result' >/dev/null; }
 t "ctl status" status
