@@ -73,8 +73,9 @@ BPF := $(wildcard ebpf/*.bpf.c)
 SKEL := $(BPF:%.bpf.c=$B/gen/%.skel.h)
 $B/gen/ebpf/%.skel.h: ebpf/%.bpf.c $(wildcard ebpf/*.h ebpf/*.def)
 	@mkdir -p $(@D)
-	$(call say,BPF,$<)clang -std=gnu11 -O2 -g -Wall -Wextra -Werror -target bpf -mcpu=v3 -I. \
+	$(call say,BPF,$<)clang -std=gnu11 -O2 -g -fdebug-compilation-dir=. -Wall -Wextra -Werror -target bpf -mcpu=v3 -I. \
 	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -c -o $(@:.skel.h=.bpf.o) $<
+	@llvm-strip -g $(@:.skel.h=.bpf.o) # DWARF names folders; BTF stays
 	@PATH=$$PATH:/usr/sbin bpftool gen skeleton $(@:.skel.h=.bpf.o) name $*_bpf > $@.new && mv $@.new $@
 $(patsubst %.c,$B/%.o,$(filter ebpf/%,$(SRC))): $(SKEL)
 
