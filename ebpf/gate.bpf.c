@@ -82,6 +82,13 @@ judge_pair(
 	return back == GATE_TO_ENGINE || there == GATE_NO_CONDUIT ? back : there;
 }
 
+/* ICMP and IGMP, whatever their lengths say. */
+static __always_inline bool
+needs_no_pair(const struct frame *f)
+{
+	return f->proto == PROTO_IGMP || f->proto == (f->v6 ? PROTO_ICMP6 : PROTO_ICMP);
+}
+
 __noinline int
 judge_ip(const struct frame *f, __u32 set, __u32 port)
 {
@@ -96,8 +103,8 @@ judge_ip(const struct frame *f, __u32 set, __u32 port)
 	who_is(set, &f->src, &src);
 	if (is_icmp(f) || (f->proto == PROTO_IGMP && !f->fragment && !f->unsure))
 		r = judge_icmp(conf, f, set, port, &src);
-	if (r == A_PAIR_SAYS && f->unsure && !f->whole) {
-		r = GATE_TO_ENGINE; /* the rest of it is in another buffer */
+	if (r == A_PAIR_SAYS && f->unsure && (!f->whole || needs_no_pair(f))) {
+		r = GATE_TO_ENGINE; /* the rest is in another buffer; or is what no pair decides */
 	} else if (r == A_PAIR_SAYS) {
 		who_is(set, &f->dst, &dst);
 		r = (enum gate_reason)judge_pair(f, set, port, &src, &dst);

@@ -181,6 +181,7 @@ static const struct {
     {0, H6 "icmp:2", "engine"},
     {0, H6 "icmp:139", "icmp.policy"}, /* node information */
     {0, "eth:h>x ip:10.1.2.5>224.0.0.22 opt:1 proto:2 hex:1164ee9b00000000", "engine"},
+    {0, "eth:h>x ip:10.1.2.5>224.0.0.22 len:0 proto:2 hex:1164ee9b00000000", "engine"},
     {1, "eth:h>x ip:10.1.2.5>224.0.0.22 opt:1 proto:2 hex:1164ee9b00000000", "ip.spoofed"},
     /* neighbours, routers, listeners */
     {0, ND1 "nd:135:fd00:b::1", "engine"},
