@@ -94,6 +94,7 @@ struct cursor {
 	__u32 at; /* offset of the next */
 	__u32
 	    bytes; /* of the frame; more than lies between data and end when it has more buffers */
+	__u32 ip_end; /* offset behind the IP datagram, by its own length */
 };
 
 /* What was found.  Nothing but numbers, so that it can be handed to functions which the verifier
@@ -252,7 +253,8 @@ parse_ip4(struct cursor *c, struct frame *f)
 	total = load_be16(p + 2);
 	f->fragment = (load_be16(p + 6) & 0x3fff) != 0; /* more of them, or an offset */
 	c->at = start + ihl;
-	f->unsure = ihl < 20 || total < ihl || start + total > c->bytes;
+	c->ip_end = start + total;
+	f->unsure = ihl < 20 || total < ihl || c->ip_end > c->bytes;
 	return PARSE_OK;
 }
 
@@ -306,7 +308,8 @@ parse_ip6(struct cursor *c, struct frame *f)
 	f->v6 = 1;
 	f->proto = p[6];
 	f->hop_limit = p[7];
-	f->unsure = start + 40 + load_be16(p + 4) > c->bytes;
+	c->ip_end = start + 40 + load_be16(p + 4);
+	f->unsure = c->ip_end > c->bytes;
 	parse_exts(c, f);
 	return PARSE_OK;
 }
@@ -325,21 +328,21 @@ parse_transport(struct cursor *c, struct frame *f)
 			f->sport = load_be16(p);
 			f->dport = load_be16(p + 2);
 		}
-		f->unsure = !p;
+		f->unsure = !p || c->at > c->ip_end;
 		if (p && f->proto == PROTO_TCP) {
 			p = parse_take(c, 6);
 			f->opens = p && (p[5] & 0x12) == 0x02;
 		}
 	} else if (f->proto == (f->v6 ? PROTO_ICMP6 : PROTO_ICMP)) {
 		p = parse_take(c, 8);
-		f->unsure = !p;
-		if (!p)
+		f->unsure = !p || c->at > c->ip_end; /* else it is padding that is read */
+		if (f->unsure)
 			return;
 		f->icmp_type = p[0];
 		f->icmp_code = p[1];
 		if (f->v6 && (p[0] == ND_ASK || p[0] == ND_SAY)) {
 			p = parse_take(c, 16);
-			f->unsure = !p;
+			f->unsure = !p || c->at > c->ip_end;
 			if (p)
 				load_addr6(&f->target, p);
 		}
