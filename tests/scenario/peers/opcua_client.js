@@ -11,25 +11,51 @@
 const ua = require("node-opcua");
 
 const [url, pki, mode, sessions, ...steps] = process.argv.slice(2);
-const { AttributeIds, DataType } = ua;
+const {AttributeIds, DataType} = ua;
 const id = (name) => `ns=2;s=${name}`;
-const value = (name) => ({ nodeId: id(name), attributeId: AttributeIds.Value });
-const write = (name, v) => ({ ...value(name), value: { value: { dataType: name === "Line.Mode" ? DataType.Int32 : DataType.Double, value: Number(v) } } });
-const good = (codes) => { for (const c of [codes].flat()) if (c.isNotGood()) throw new Error(`status ${c.toString()}`); };
+const value = (name) => ({nodeId : id(name), attributeId : AttributeIds.Value});
+const write = (name, v) => ({
+	...value(name),
+	value : {
+		value : {
+			dataType : name === "Line.Mode" ? DataType.Int32 : DataType.Double,
+			value : Number(v)
+		}
+	}
+});
+const good = (codes) => {
+	for (const c of [codes].flat())
+		if (c.isNotGood())
+			throw new Error(`status ${c.toString()}`);
+};
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-const manager = new ua.OPCUACertificateManager({ rootFolder: `${pki}/client`, automaticallyAcceptUnknownCertificate: true });
+const manager = new ua.OPCUACertificateManager(
+    {rootFolder : `${pki}/client`, automaticallyAcceptUnknownCertificate : true});
 
 const STEPS = {
-	read: async (s) => good((await s.read(["Recipe.Sugar", "Recipe.Water", "Line.Speed"].map(value))).map((v) => v.statusCode)),
-	browse: async (s) => good((await s.browse(id("Recipe"))).statusCode),
-	write: async (s, name, v) => good(await s.write(write(name, v))),
-	"write-two": async (s, a, b) => good(await s.write([write(a, 3), write(b, 3)])),
-	call: async (s, name) => good((await s.call({ objectId: id("Line"), methodId: id(`Line.${name}`), inputArguments: [] })).statusCode),
+	read : async (s) => good((
+	    await s.read([ "Recipe.Sugar", "Recipe.Water", "Line.Speed" ].map(
+		value))).map((v) => v.statusCode)),
+	browse : async (s) => good((await s.browse(id("Recipe"))).statusCode),
+	write : async (s, name, v) => good(await s.write(write(name, v))),
+	"write-two" : async (s, a, b) => good(await s.write([ write(a, 3), write(b, 3) ])),
+	call : async (s, name) =>
+	    good((await s.call(
+		      {objectId : id("Line"), methodId : id(`Line.${name}`), inputArguments : []}))
+		     .statusCode),
 	async subscribe(s) {
-		const sub = await s.createSubscription2({ requestedPublishingInterval: 100, requestedLifetimeCount: 100, requestedMaxKeepAliveCount: 5,
-			publishingEnabled: true });
-		const item = ua.ClientMonitoredItem.create(sub, value("Line.Speed"), { samplingInterval: 50, queueSize: 2, discardOldest: true });
-		await new Promise((ok, bad) => { item.once("changed", ok); setTimeout(() => bad(new Error("no notification")), 3000).unref(); });
+		const sub = await s.createSubscription2({
+			requestedPublishingInterval : 100,
+			requestedLifetimeCount : 100,
+			requestedMaxKeepAliveCount : 5,
+			publishingEnabled : true
+		});
+		const item = ua.ClientMonitoredItem.create(sub, value("Line.Speed"),
+		    {samplingInterval : 50, queueSize : 2, discardOldest : true});
+		await new Promise((ok, bad) => {
+			item.once("changed", ok);
+			setTimeout(() => bad(new Error("no notification")), 3000).unref();
+		});
 		await sub.terminate();
 	},
 	async poll(s, n) {
@@ -39,19 +65,33 @@ const STEPS = {
 				throw new Error(`read ${v.value.value}`);
 		}
 	},
-	sleep: (_s, ms) => sleep(Number(ms)),
+	sleep : (_s, ms) => sleep(Number(ms)),
 };
 
-function outcome(e) {
-	return /status |serviceResult|ServiceFault|Bad(UserAccessDenied|NotReadable|NotWritable|ServiceUnsupported|SecurityModeRejected)/.test(e.message) ? "refused" : "gone";
+function outcome(e)
+{
+	return /status |serviceResult|ServiceFault|Bad(UserAccessDenied|NotReadable|NotWritable|ServiceUnsupported|SecurityModeRejected)/
+		       .test(e.message)
+		   ? "refused"
+		   : "gone";
 }
 
-async function talk() {
+async function talk()
+{
 	const client = ua.OPCUAClient.create({
-		applicationName: "mes", clientName: "mes", applicationUri: "urn:mes:interlock", endpointMustExist: false, keepSessionAlive: false,
-		clientCertificateManager: manager, certificateFile: `${pki}/mes.crt`, privateKeyFile: `${pki}/mes.key`,
-		securityMode: mode, securityPolicy: mode === "None" ? "None" : "Basic256Sha256", transactionTimeout: 10000,
-		connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 100 }, transportTimeout: 10000,
+		applicationName : "mes",
+		clientName : "mes",
+		applicationUri : "urn:mes:interlock",
+		endpointMustExist : false,
+		keepSessionAlive : false,
+		clientCertificateManager : manager,
+		certificateFile : `${pki}/mes.crt`,
+		privateKeyFile : `${pki}/mes.key`,
+		securityMode : mode,
+		securityPolicy : mode === "None" ? "None" : "Basic256Sha256",
+		transactionTimeout : 10000,
+		connectionStrategy : {maxRetry : 0, initialDelay : 100, maxDelay : 100},
+		transportTimeout : 10000,
 	});
 	let s;
 	try {
@@ -85,7 +125,7 @@ async function talk() {
 
 (async () => {
 	await manager.initialize();
-	const all = await Promise.allSettled(Array.from({ length: Number(sessions) }, talk));
+	const all = await Promise.allSettled(Array.from({length : Number(sessions)}, talk));
 	const bad = all.filter((r) => r.status === "rejected");
 	for (const r of bad)
 		console.log(r.reason.message.split("\n")[0]);

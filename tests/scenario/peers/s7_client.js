@@ -21,26 +21,32 @@ c.SetParam(RECV_TIMEOUT, 1000);
 
 const item = (spec) => {
 	const [db, byte, value] = spec.split(".").map(Number);
-	return { Area: c.S7AreaDB, WordLen: c.S7WLByte, DBNumber: db, Start: byte, Amount: 1,
-		...(value === undefined ? {} : { Data: Buffer.from([value]) }) };
+	return {
+		Area : c.S7AreaDB,
+		WordLen : c.S7WLByte,
+		DBNumber : db,
+		Start : byte,
+		Amount : 1,
+		...(value === undefined ? {} : {Data : Buffer.from([ value ])})
+	};
 };
 const bytes = (hex) => Buffer.from(hex, "hex");
 const all = (results) => results !== false && results.every((r) => r.Result === 0);
 
 const STEPS = {
-	read: (db, at, n) => c.DBRead(Number(db), Number(at), Number(n)),
-	write: (db, at, hex) => c.DBWrite(Number(db), Number(at), hex.length / 2, bytes(hex)),
-	flags: (at, n) => c.MBRead(Number(at), Number(n)),
-	outputs: (at, hex) => c.ABWrite(Number(at), hex.length / 2, bytes(hex)),
-	"multi-read": (list) => all(c.ReadMultiVars(list.split(",").map(item))),
-	"multi-write": (list) => all(c.WriteMultiVars(list.split(",").map(item))),
-	szl: (id) => c.ReadSZL(Number(id), 0),
-	status: () => c.PlcStatus(),
-	stop: () => c.PlcStop(),
-	start: () => c.PlcHotStart(),
-	delete: (db) => c.Delete(c.Block_DB, Number(db)),
-	upload: (db) => c.Upload(c.Block_DB, Number(db), 1024),
-	clock: () => c.SetPlcSystemDateTime(),
+	read : (db, at, n) => c.DBRead(Number(db), Number(at), Number(n)),
+	write : (db, at, hex) => c.DBWrite(Number(db), Number(at), hex.length / 2, bytes(hex)),
+	flags : (at, n) => c.MBRead(Number(at), Number(n)),
+	outputs : (at, hex) => c.ABWrite(Number(at), hex.length / 2, bytes(hex)),
+	"multi-read" : (list) => all(c.ReadMultiVars(list.split(",").map(item))),
+	"multi-write" : (list) => all(c.WriteMultiVars(list.split(",").map(item))),
+	szl : (id) => c.ReadSZL(Number(id), 0),
+	status : () => c.PlcStatus(),
+	stop : () => c.PlcStop(),
+	start : () => c.PlcHotStart(),
+	delete : (db) => c.Delete(c.Block_DB, Number(db)),
+	upload : (db) => c.Upload(c.Block_DB, Number(db), 1024),
+	clock : () => c.SetPlcSystemDateTime(),
 	poll(n) {
 		for (let i = 0; i < Number(n); i++) {
 			const r = c.DBRead(10, 32, 16); // no rule writes there
@@ -52,7 +58,8 @@ const STEPS = {
 };
 
 // snap7's errors: the low half is the socket's, 0x000f0000 that of ISO on TCP, the rest the controller's word.
-function outcome(result) {
+function outcome(result)
+{
 	const e = c.LastError();
 	if (result !== false)
 		return "ok";
@@ -70,7 +77,8 @@ for (const step of steps) {
 	const [name, ...args] = what.split(":");
 	const got = outcome(STEPS[name](...args));
 	if (got !== want) {
-		console.log(`${step}: ${got} (${c.LastError().toString(16)} ${c.ErrorText(c.LastError())})`);
+		console.log(`${step}: ${got} (${c.LastError().toString(16)} ${
+		    c.ErrorText(c.LastError())})`);
 		process.exit(1);
 	}
 }

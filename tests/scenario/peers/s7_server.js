@@ -10,7 +10,8 @@ for (const area of [s.srvAreaPE, s.srvAreaPA, s.srvAreaMK])
 for (const area of [s.srvAreaCT, s.srvAreaTM])
 	s.RegisterArea(area, Buffer.alloc(256 * 2));
 for (const db of [1, 2, 10, 20, 100])
-	s.RegisterArea(s.srvAreaDB, db, Buffer.from(Array.from({ length: 1024 }, (_, i) => i & 0xff)));
+	s.RegisterArea(
+	    s.srvAreaDB, db, Buffer.from(Array.from({length : 1024}, (_, i) => i & 0xff)));
 s.SetParam(s.MaxClients, 128);
 s.on("event", (e) => console.log(s.EventText(e)));
 if (s.StartTo("0.0.0.0") === false) {
