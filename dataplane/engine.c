@@ -18,6 +18,7 @@
 
 #define DEFAULT_MEMORY (64u << 20)
 #define MIN_FLOWS      64u
+#define CLOCK_BACK_NS  UINT64_C(2000000000)
 #define FRAG_DATAGRAMS 64u /* in reassembly at once; fewer when memory is small */
 
 /* --- setup --------------------------------------------------------------------------- */
@@ -366,6 +367,13 @@ account(struct engine *e, const struct pkt *p)
 	e->st.forwarded--;
 }
 
+/* A live clock was put back; a few frames in another order than their times are not that. */
+static bool
+put_back(const struct engine *e, uint64_t now_ns)
+{
+	return e->inline_mode && now_ns + CLOCK_BACK_NS < e->now_ns;
+}
+
 void
 engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 {
@@ -424,7 +432,7 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 				__builtin_prefetch(state + 128, 1);
 			}
 		}
-	if (burst[n - 1].ts_ns > now)
+	if (burst[n - 1].ts_ns > now || put_back(e, burst[n - 1].ts_ns))
 		now = burst[n - 1].ts_ns;
 	if (now >> FLOW_TICK_SHIFT != e->now_ns >> FLOW_TICK_SHIFT)
 		engine_tick(e, now);
@@ -472,7 +480,7 @@ engine_tick(struct engine *e, uint64_t now_ns)
 {
 	unsigned fragments = 0;
 
-	if (now_ns > e->now_ns)
+	if (now_ns > e->now_ns || put_back(e, now_ns))
 		e->now_ns = now_ns;
 	flow_advance(&e->flows, e->now_ns);
 	(void)frag_expire(e->frags, e->now_ns, &fragments);

@@ -185,15 +185,22 @@ run_slot(struct flow_table *t, uint32_t slot)
 void
 flow_advance(struct flow_table *t, uint64_t now_ns)
 {
-	uint32_t now = (uint32_t)(now_ns >> FLOW_TICK_SHIFT);
-	uint32_t steps = now - t->wheel_tick;
+	uint32_t now, steps;
+
+	/* A clock that was put back: ticks go on from where they were. */
+	now_ns += t->skew_ns;
+	if (now_ns < t->last_ns) {
+		t->skew_ns += t->last_ns - now_ns;
+		now_ns = t->last_ns;
+	}
+	t->last_ns = now_ns;
+	now = (uint32_t)(now_ns >> FLOW_TICK_SHIFT);
+	steps = now - t->wheel_tick;
 
 	if (t->wheel_tick == 0 && t->now_tick == 0) { /* the first packet sets the clock */
 		t->now_tick = t->wheel_tick = now;
 		return;
 	}
-	if (steps > UINT32_MAX / 2) /* time went back: timers wait */
-		return;
 	t->now_tick = now;
 	if (steps > WHEEL_SLOTS) /* a jump: one turn asks every flow */
 		t->wheel_tick = now - (steps = WHEEL_SLOTS);

@@ -158,6 +158,7 @@ struct flow_table {
 	uint32_t max, mask, free_head, n_active;
 	uint32_t v6_free, v6_max;
 	uint32_t now_tick, wheel_tick; /* wheel_tick: the last slot that was run */
+	uint64_t last_ns, skew_ns; /* time of the last tick; what a clock that went back lacks */
 	uint32_t hand;		       /* eviction's place */
 	uint64_t created, evicted, expired;
 	size_t bytes;

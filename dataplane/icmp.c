@@ -18,7 +18,7 @@
  */
 #include <string.h>
 
-#include "dataplane/engine_int.h"
+#include "dataplane/repair.h"
 
 enum { /* IANA: types */
 	T4_UNREACHABLE = 3,
@@ -220,18 +220,46 @@ in_flight(const struct flow *f, unsigned dir, uint32_t seq)
 	return (int32_t)(seq - (d->acked - 1)) >= 0 && (int32_t)(d->nxt - seq) >= 0;
 }
 
+/* The quoted number as its sender knows it: the far side has seen another (repair.h). */
+static bool
+requote(
+    struct engine *e, struct pkt *p, const struct layers *l, uint32_t at, uint32_t was, uint32_t is)
+{
+	uint8_t *f = e->scratch + e->scratch_used, *m = f + l->pay_off;
+	uint32_t sum;
+
+	if (p->caplen > SCRATCH_BYTES - e->scratch_used)
+		return false;
+	memcpy(f, p->bytes, p->caplen);
+	put_be32(f + at, is);
+	/* RFC 1624 3; each half of the number is a word, or two halves of words */
+	sum = (uint16_t) ~((uint32_t)m[2] << 8 | m[3]);
+	if ((at - l->pay_off) & 1) {
+		was = (was & 0x00ff00ff) << 8 | (was >> 8 & 0x00ff00ff);
+		is = (is & 0x00ff00ff) << 8 | (is >> 8 & 0x00ff00ff);
+	}
+	sum += (uint16_t) ~(was >> 16) + (uint32_t)(uint16_t)~was + (is >> 16) + (is & 0xffff);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	put_be16(m + 2, ~sum & 0xffff);
+	e->scratch_used += (p->caplen + 63u) & ~63u;
+	p->bytes = f;
+	return true;
+}
+
 /* False: it speaks of nothing that we let through. */
 static bool
 error_passes(
     struct engine *e, struct pkt *p, const struct layers *l, const struct policy_icmp *icmp)
 {
+	uint32_t quoted = l->pay_off + ICMP_HEAD, seq;
+	const struct repair *r;
 	struct layers q = {0};
 	struct flow_key k;
 	struct flow *f;
 	unsigned dir;
 
-	if (!mtu_possible(p->bytes + l->pay_off, icmp) ||
-	    !read_quoted(p, l, l->pay_off + ICMP_HEAD, &q) ||
+	if (!mtu_possible(p->bytes + l->pay_off, icmp) || !read_quoted(p, l, quoted, &q) ||
 	    memcmp(q.src, l->dst, is_v6(l) ? 16 : 4) != 0 ||
 	    memcmp(l->src, l->dst, is_v6(l) ? 16 : 4) == 0)
 		return false;
@@ -241,9 +269,15 @@ error_passes(
 	dir = engine_direction(f, &k);
 	if (engine_stale(e, f) && !engine_rebind(e, f, dir, NULL, NULL))
 		return false;
-	if (engine_wrong_port(e, p, f, dir ^ 1) ||
-	    (q.proto == NET_PROTO_TCP && !in_flight(f, dir, q.seq)))
+	if (engine_wrong_port(e, p, f, dir ^ 1))
 		return false;
+	if (q.proto == NET_PROTO_TCP) {
+		r = repair_of(e, f);
+		seq = r ? repair_in(r, dir, q.seq) : q.seq;
+		if (!in_flight(f, dir, seq) ||
+		    (seq != q.seq && !requote(e, p, l, quoted + q.l4_off + 4u, q.seq, seq)))
+			return false;
+	}
 	p->conduit = f->bind.conduit;
 	return true;
 }

@@ -257,3 +257,15 @@ quota_is_grown(const struct engine *e, const struct flow *f)
 {
 	return e->quotas.link[flow_index(&e->flows, f)].list == QUOTA_GROWN;
 }
+
+void
+quota_adopt(struct engine *e, const struct flow *f, bool grown)
+{
+	struct quotas *qs = &e->quotas;
+	uint32_t i = flow_index(&e->flows, f);
+
+	qs->link[i].account = NONE;
+	list_push(qs, &qs->q[OLD], i, grown ? QUOTA_GROWN : QUOTA_YOUNG);
+	qs->q[OLD].used++;
+	qs->over++;
+}

@@ -62,6 +62,8 @@ bool quota_admit(struct engine *e, uint32_t conduit);
 void quota_add(struct engine *e, const struct flow *f);
 void quota_remove(struct engine *e, const struct flow *f);
 void quota_grown(struct engine *e, const struct flow *f);
+/* A flow that came from another engine: old, until it is bound. */
+void quota_adopt(struct engine *e, const struct flow *f, bool grown);
 bool quota_is_grown(const struct engine *e, const struct flow *f);
 
 /* The account of a conduit. */

@@ -192,6 +192,33 @@ repair_run(const struct repair *r, unsigned dir, uint32_t seq, uint32_t end, uin
 /* --- bytes that leave with other values --------------------------------------------------- */
 
 bool
+repair_patch_add(struct engine *e, struct repair *r, unsigned dir, const struct patch *patch)
+{
+	struct cell *c = r->patches[dir] ? cell_at(&e->cells, r->patches[dir]) : NULL;
+
+	if (!c || (c->total + 1) * sizeof(*patch) > cell_room(r->patches[dir])) {
+		cell_id id = cell_get(&e->cells, CELL_P_SIZE - sizeof(struct cell));
+
+		if (id == CELL_NONE) {
+			e->st.pool_full++;
+			return false;
+		}
+		c = cell_at(&e->cells, id);
+		c->next = id;
+		c->total = 0;
+		if (r->patches[dir]) {
+			struct cell *last = cell_at(&e->cells, r->patches[dir]);
+
+			c->next = last->next;
+			last->next = id;
+		}
+		r->patches[dir] = id;
+	}
+	((struct patch *)(void *)c->data)[c->total++] = *patch;
+	return true;
+}
+
+bool
 repair_renumber(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, struct cur pdu)
 {
 	const struct dissector *ds = dissectors[f->dis];
@@ -200,33 +227,13 @@ repair_renumber(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, st
 	unsigned n = ds->renumber(&e->call, pdu, want);
 
 	for (unsigned i = 0; i < n && i < DIS_PATCHES; i++) {
-		struct cell *c = r->patches[dir] ? cell_at(&e->cells, r->patches[dir]) : NULL;
-		struct patch *p;
+		struct patch p = {.seq = seq + want[i].off, .len = want[i].len};
 
-		if (want[i].len == 0 || want[i].len > sizeof(p->bytes))
+		if (p.len == 0 || p.len > sizeof(p.bytes))
 			continue;
-		if (!c || (c->total + 1) * sizeof(*p) > cell_room(r->patches[dir])) {
-			cell_id id = cell_get(&e->cells, CELL_P_SIZE - sizeof(struct cell));
-
-			if (id == CELL_NONE) {
-				e->st.pool_full++;
-				return false;
-			}
-			c = cell_at(&e->cells, id);
-			c->next = id;
-			c->total = 0;
-			if (r->patches[dir]) {
-				struct cell *last = cell_at(&e->cells, r->patches[dir]);
-
-				c->next = last->next;
-				last->next = id;
-			}
-			r->patches[dir] = id;
-		}
-		p = (struct patch *)(void *)c->data + c->total++;
-		p->seq = seq + want[i].off;
-		p->len = want[i].len;
-		memcpy(p->bytes, want[i].bytes, p->len);
+		memcpy(p.bytes, want[i].bytes, p.len);
+		if (!repair_patch_add(e, r, dir, &p))
+			return false;
 	}
 	return true;
 }

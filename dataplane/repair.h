@@ -139,6 +139,8 @@ void repair_patch(const struct engine *e, const struct repair *r, unsigned dir, 
     uint8_t *p, uint32_t n);
 /* A whole PDU at seq goes on: number it anew.  False: that cannot be remembered. */
 bool repair_renumber(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, struct cur pdu);
+/* One more patch; false: no cell. */
+bool repair_patch_add(struct engine *e, struct repair *r, unsigned dir, const struct patch *patch);
 /* What a frame of direction dir says: *ack in, raw out, *win as in the header. */
 void repair_ack(const struct engine *e, const struct flow *f, unsigned dir, uint32_t raw,
     uint32_t *ack, uint32_t *win);

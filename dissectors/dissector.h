@@ -261,6 +261,12 @@ struct dissector {
 	 * leave otherwise; how many patches, at most DIS_PATCHES.  NULL: the protocol does not number.
 	 */
 	unsigned (*renumber)(struct dis_call *call, struct cur pdu, struct dis_patch *out);
+	/*
+	 * A flow has come over from another process of this very build: state and lease (NULL
+	 * where there was none; bytes long) are copies, pointers in them mean nothing yet.
+	 * False: it does not hold together.  NULL: there are none.
+	 */
+	bool (*moved)(void *state, void *lease, uint32_t bytes);
 };
 
 /* All dissectors, NULL-terminated; generated from dissectors/ by the Makefile. */

@@ -218,6 +218,43 @@ opcua_gap(struct dis_call *call, uint32_t lost)
 	st->flags &= (uint16_t)~F_NEXT_KNOWN;
 }
 
+static void
+walk_moved(struct walk *w)
+{
+	w->node.id = w->id_at == 2 ? w->cap : NULL;
+	w->field.p = NULL;
+}
+
+static bool
+opcua_moved(void *state, void *lease, uint32_t bytes)
+{
+	struct ua *st = state;
+
+	if (st->next >= PENDING || st->app_uri_len > APP_URI_MAX || st->policy > POLICY_OTHER ||
+	    st->mode > MODE_CRYPT || st->ep_mode > MODE_CRYPT)
+		return false;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct walk *w = &st->piece[i].w;
+
+		if (st->dir[i].head_len > PIECE_HEAD || w->sp > WALK_STACK ||
+		    w->cap_len > sizeof(w->cap) || w->cap_want > sizeof(w->cap) ||
+		    w->held > sizeof(w->part) || w->service >= SVC_LAST)
+			return false;
+		walk_moved(&st->piece[i].w);
+	}
+	if (st->names) {
+		st->names = lease;
+		if (!lease || st->names->size > bytes)
+			return false;
+	}
+	st->thumbprint[HASH_CHARS] = '\0';
+	st->props.text[T_THUMBPRINT].p = st->thumbprint;
+	st->props.text[T_THUMBPRINT].n = HASH_CHARS;
+	client_is(st, st->app_uri, st->app_uri_len);
+	st->props.known &= ~KNOW_TEXT(T_ENDPOINT);
+	return true;
+}
+
 static const uint16_t ports[] = {4840, 0};
 
 const struct dissector dissector_opcua = {
@@ -234,4 +271,5 @@ const struct dissector dissector_opcua = {
     .gap = opcua_gap,
     .refuse = opcua_refuse,
     .renumber = opcua_renumber,
+    .moved = opcua_moved,
 };

@@ -18,6 +18,14 @@ static const char rules[] =
     "    modbus:\n      addressing: zero-based\n      allow:\n"
     "        - {name: reads, units: [1], functions: [3], holding: [0..99]}\n";
 
+static const char refusing[] =
+    "interlock: 1\nsite: test\nmode: enforce\n"
+    "zones:\n  it: {level: 3, port: outside, nets: [10.1.2.0/25]}\n"
+    "  ot: {level: 1, port: inside, nets: [10.1.2.128/25]}\n"
+    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: reject\n"
+    "    modbus:\n      addressing: zero-based\n      allow:\n"
+    "        - {name: reads, units: [1], functions: [3], holding: [0..99]}\n";
+
 #define HMI    0x0a010205u
 #define PLC    0x0a010282u
 #define ROUTER 0x0a0102f0u
@@ -166,6 +174,44 @@ checksums(void **state)
 	}
 	assert_true(plant_stats(o.x)->dropped[DROP_ICMP_CHECKSUM] >= 30);
 	plant_free(o.x);
+}
+
+/* A request was taken out and a refusal put in: the far sides count otherwise, and what they
+ * quote is told in the numbers of its sender. */
+static void
+errors_after_a_reject(void **state)
+{
+	static const uint8_t write[12] = {0, 3, 0, 0, 0, 6, 1, 6, 0, 20, 0, 99};
+	static struct frame f;
+	struct plant *x = plant_new(true, refusing, 0, 0);
+	struct wire w = plant_wire(x, HMI, 40000, PLC, 502);
+
+	(void)state;
+	assert_true(plant_open(x, &w));
+	assert_true(plant_poll(x, &w, 1, 0, 5));
+	plant_say(x, &w, CLIENT, write, 12);
+	w.side[SERVER].seq += 9; /* the client has the exception */
+	assert_int_equal(plant_say(x, &w, CLIENT, read10, 12).fate, FATE_FORWARD);
+	for (int32_t off = 0; off < 24; off += 12) {
+		uint32_t in = w.side[CLIENT].seq - 12, out = in - 12; /* of the last request */
+		uint8_t quoted[28 + 4];
+		struct layers l;
+		struct pkt p = wire_tcp_at(&w, CLIENT, out + (uint32_t)off, ACK, NULL, 0);
+
+		memcpy(quoted, p.bytes + 14, 20);
+		memcpy(quoted + 20, p.bytes + 34, 8);
+		wire_put16(quoted + 2, 52);
+		frame_eth(&f, 1, 0, 0x0800);
+		frame_ip4(&f, 1, PLC, HMI, 64);
+		frame_icmp(&f, 3, 3, 0, quoted, 28);
+		p = plant_put(x, frame_end(&f, 1, 1));
+		assert_int_equal(p.fate, FATE_FORWARD);
+		assert_int_equal(decode(&p, &l), DROP_NONE);
+		assert_true(decode_icmp_checksum_ok(&p, &l));
+		wire_put32(quoted + 24, in + (uint32_t)off);
+		assert_memory_equal(p.bytes + l.pay_off + 8, quoted, 28);
+	}
+	plant_free(x);
 }
 
 /* --- IPv6 --------------------------------------------------------------------------------- */
@@ -597,6 +643,7 @@ main(void)
 	    cmocka_unit_test(errors_about_what_passed),
 	    cmocka_unit_test(what_is_quoted),
 	    cmocka_unit_test(checksums),
+	    cmocka_unit_test(errors_after_a_reject),
 	    cmocka_unit_test(extension_headers),
 	    cmocka_unit_test(errors6),
 	    cmocka_unit_test(echo_by_policy),
