@@ -27,6 +27,7 @@ struct held {
 	uint32_t pay_off; /* of the payload in the bytes kept */
 	uint8_t link, port;
 	uint8_t pad[2];
+	uint32_t tick; /* of the engine's timers: a clock that is put back does not move it */
 };
 
 /* --- judged and not yet acknowledged -------------------------------------------- */
@@ -316,6 +317,7 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 	uint32_t bytes = e->inline_mode ? s->pkt->caplen : s->len;
 	struct held h = {
 	    .ts_ns = e->sink.ts_ns,
+	    .tick = e->flows.now_tick,
 	    .frame = e->sink.frame,
 	    .frame_len = bytes,
 	    .wirelen = s->pkt->wirelen,
@@ -552,20 +554,19 @@ stream_timer(struct engine *e, struct flow *f)
 
 	for (unsigned dir = 0; dir < 2; dir++) {
 		struct tcp_dir *d = &f->dir[dir];
-		uint64_t oldest = UINT64_MAX, age;
+		uint32_t age = 0;
 
 		for (cell_id id = d->ooo; id != CELL_NONE; id = cell_at(&e->cells, id)->next) {
 			struct held h;
 
 			memcpy(&h, cell_at(&e->cells, id)->data, sizeof(h));
-			if (h.ts_ns < oldest)
-				oldest = h.ts_ns;
+			if (e->flows.now_tick - h.tick > age)
+				age = e->flows.now_tick - h.tick;
 		}
 		if (d->ooo == CELL_NONE)
 			continue;
-		age = (e->now_ns > oldest ? e->now_ns - oldest : 0) >> FLOW_TICK_SHIFT;
 		if (age < HELD_TICKS)
-			again = HELD_TICKS - (uint32_t)age;
+			again = HELD_TICKS - age;
 		while (age >= HELD_TICKS && d->ooo != CELL_NONE)
 			give_up(e, d, DROP_TCP_HOLE_TIMEOUT);
 	}
