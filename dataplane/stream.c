@@ -482,8 +482,12 @@ drain(struct engine *e, struct flow *f)
 			struct layers hl;
 
 			if (decode(&p, &hl) == DROP_NONE) {
+				/* From before a refusal the number means something else; later
+				 * frames have acknowledged more. */
 				if (rep)
 					hl.ack = repair_in(rep, s->dir ^ 1, hl.ack);
+				if (rep && seq_diff(f->dir[s->dir ^ 1].acked, hl.ack) > 0)
+					hl.ack = f->dir[s->dir ^ 1].acked;
 				engine_release(e, &p, &hl, &r);
 			}
 		}
