@@ -82,10 +82,9 @@ struct guard {
 	struct child worker, signer, metrics;
 	uint16_t asked;	  /* enum msg_type: what the worker has not answered yet */
 	int inherited_fd; /* flows of a predecessor, for the first worker; -1 = none */
-	uint64_t flows_imported;
-	int word_fd;  /* takeover.c: to tell the predecessor; -1 = none */
-	bool handed;  /* a successor has the ports */
-	int flows_fd; /* act.c: what `ctl flows` waits for; -1 = nobody asks */
+	int word_fd;	  /* takeover.c: to tell the predecessor; -1 = none */
+	bool handed;	  /* a successor has the ports */
+	int flows_fd;	  /* act.c: what `ctl flows` waits for; -1 = nobody asks */
 	uint64_t flows_token;
 	uid_t worker_uid, signer_uid;
 	gid_t worker_gid, signer_gid;

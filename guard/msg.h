@@ -24,7 +24,7 @@
 
 enum msg_type {
 	MSG_NONE = 0,
-	MSG_READY,     /* worker: receives from now on; a = bytes it holds */
+	MSG_READY, /* worker: receives from now on; a = bytes it holds, b = connections it took over */
 	MSG_POLICY,    /* an image (policy/image.h); a = generation */
 	MSG_FLOWS,     /* write the flow table as text; a = lines at most */
 	MSG_EXPORT,    /* receive no more; write flows for a successor (dataplane/handover.h) */

@@ -23,11 +23,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "alerts/alert.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "dataplane/handover.h"
 #include "ebpf/gate.h"
 #include "guard/latency.h"
 #include "guard/msg.h"
@@ -37,8 +39,9 @@
 #define LOOK_NS	      UINT64_C(1000000)	  /* at rare things, at least this often */
 #define PUBLISH_NS    UINT64_C(100000000) /* numbers for the parent */
 #define FLOWS_PIECE   8192u		  /* bytes of the list of flows between two bursts */
-#define SLEEP_US      50000u		  /* at most: timers of the engine */
-#define SLEEP_BUSY_US 2000u		  /* while frames are held */
+#define EXPORT_PIECE  65536u
+#define SLEEP_US      50000u /* at most: timers of the engine */
+#define SLEEP_BUSY_US 2000u  /* while frames are held */
 
 extern const struct io_backend io_xdp;
 void engine_sample(struct engine *e, const struct pkt *p, const char *reason, uint64_t count);
@@ -56,7 +59,8 @@ struct worker {
 	int flows_fd; /* where the list of flows goes that somebody asked for; -1 = nobody did */
 	uint32_t flows_at;
 	uint64_t flows_bytes;
-	bool stop, deaf; /* told to end; told to receive no more */
+	uint32_t imported; /* connections of a predecessor */
+	bool stop, deaf;   /* told to end; told to receive no more */
 	uint64_t looked_ns, published_ns;
 	/* the burst that done() has sent, until the next reading of the clock */
 	uint64_t sent_rx_ns;
@@ -175,15 +179,63 @@ on_policy(void *ctx, const struct msg *m, int fd)
 }
 
 /* Nothing comes in any more; what is held goes, and a successor takes the connections. */
+/* Flows on their way into the file of a successor. */
+struct export
+{
+	int fd;
+	size_t n;
+	uint64_t bytes;
+	uint8_t buf[EXPORT_PIECE];
+};
+
+static int
+export_flush(struct export *x)
+{
+	if (x->n != 0 && write(x->fd, x->buf, x->n) != (ssize_t)x->n)
+		return ERR_IO;
+	x->bytes += x->n;
+	x->n = 0;
+	return 0;
+}
+
+static int
+export_put(void *ctx, const void *p, size_t n)
+{
+	struct export *x = ctx;
+	const uint8_t *from = p;
+	int r = 0;
+
+	while (n > 0 && r == 0) {
+		size_t part = n < sizeof(x->buf) - x->n ? n : sizeof(x->buf) - x->n;
+
+		memcpy(x->buf + x->n, from, part);
+		x->n += part;
+		from += part;
+		n -= part;
+		if (x->n == sizeof(x->buf))
+			r = export_flush(x);
+	}
+	return r;
+}
+
 static int
 on_export(void *ctx, const struct msg *m, int fd)
 {
+	static struct export x; /* with the rest of the locked memory */
 	struct worker *w = ctx;
+	int r;
 
 	(void)m;
+	x.fd = fd;
+	x.n = 0;
+	x.bytes = 0;
 	w->deaf = true;
+	r = engine_export(w->engine, export_put, &x);
+	if (r == 0)
+		r = export_flush(&x);
 	close(fd);
-	return answer(w, 0, 0, "");
+	w->deaf = r == 0; /* else this one goes on */
+	return answer(w, r, x.bytes, r == 0 ? "" : "its flows could not be written");
 }
 
 /* The list is written in pieces, between bursts (flows_step()). */
@@ -305,6 +357,25 @@ watch(struct worker *w, int fd)
 	return fd >= 0 ? epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) : 0;
 }
 
+/* Connections of a predecessor.  What cannot be read is found again in the middle. */
+static void
+import(struct worker *w)
+{
+	struct handover got = {0};
+	struct stat st;
+	void *p;
+
+	if (fstat(w->conf->handover, &st) < 0 || st.st_size <= 0)
+		return;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, w->conf->handover, 0);
+	if (p == MAP_FAILED)
+		return;
+	engine_tick(w->engine, clock_wall_ns());
+	if (engine_import(w->engine, p, (size_t)st.st_size, &got) == 0)
+		w->imported = got.flows;
+	munmap(p, (size_t)st.st_size);
+}
+
 /* All that takes memory or a right. */
 static void
 prepare(struct worker *w)
@@ -339,6 +410,8 @@ prepare(struct worker *w)
 	if (!(w->engine = engine_new(&ec)))
 		refuse(w, ERR_NOMEM, "no memory for the engine; --memory sets how much it takes");
 	set_budgets(w);
+	if (c->handover >= 0)
+		import(w);
 }
 
 /*
@@ -401,7 +474,8 @@ confine(struct worker *w)
 static void
 say_ready(struct worker *w)
 {
-	struct msg m = {.type = MSG_READY, .a = engine_stats(w->engine)->memory_bytes};
+	struct msg m = {
+	    .type = MSG_READY, .a = engine_stats(w->engine)->memory_bytes, .b = w->imported};
 
 	(void)msg_send(&w->parent, &m, -1);
 }

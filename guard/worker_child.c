@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "guard/guard_int.h"
 #include "guard/worker.h"
 
@@ -17,7 +18,9 @@ on_ready(void *ctx, const struct msg *m, int fd)
 
 	(void)fd;
 	g->worker.ready = true;
-	g->flows_imported = m->b;
+	if (m->b != 0)
+		log_info("guard: goes on with %llu connections of the one before",
+		    (unsigned long long)m->b);
 	return 0;
 }
 
