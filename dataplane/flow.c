@@ -174,6 +174,7 @@ run_slot(struct flow_table *t, uint32_t slot)
 			t->flows[i].wheel_prev = FLOW_NONE;
 		f->wheel_next = f->wheel_prev = FLOW_NONE;
 		again = t->on_timer ? t->on_timer(t->ctx, f) : 0;
+		wheel_unlink(t, f); /* it may have been given a time meanwhile */
 		wheel_link(t, f, again);
 		if (again == 0) {
 			t->expired++;

@@ -453,7 +453,7 @@ read_flow(struct from *in, struct cur c)
 	struct layers l = {.flags = LAYER_IP | LAYER_L4, .src = client, .dst = server};
 	struct engine *e = in->e;
 	struct flow_key k;
-	struct flow made = {.state = 0};
+	struct flow made __attribute__((aligned(64))) = {.state = 0};
 	uint8_t port1, grown;
 
 	flow_done(in);

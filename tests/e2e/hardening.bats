@@ -39,7 +39,7 @@ has() { # has TEXT COMMAND...
 	[ "$(uname -m)" = x86_64 ] || skip "an x86 feature"
 	# Debian 12's start files (Scrt1.o, crti.o) have no such mark, so the linker leaves it
 	# off the program as a whole; the code in it is ours object by object.
-	objects=$(find "$(dirname "$bin")"/{base,dissectors,policy,alerts,dataplane,cli,gen} -name '*.o')
+	objects=$(find "$(dirname "$bin")"/{base,dissectors,policy,alerts,dataplane,cli,gen} -name '*.o' ! -name '*.bpf.o')
 	[ "$(wc -w <<<"$objects")" -gt 20 ]
 	for o in $objects; do
 		has 'IBT, SHSTK' readelf -nW "$o"
