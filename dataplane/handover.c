@@ -425,8 +425,16 @@ flow_done(struct from *in)
 	in->f = NULL;
 }
 
+/* What is read of a flow before there is one. */
+struct flow_read {
+	struct tcp_dir dir[2];
+	struct flow_guard guard;
+	uint32_t isn, reopen_isn, last_tick;
+	uint8_t state, flags, dis, variant;
+};
+
 static bool
-read_dir(struct cur *c, struct flow *f, unsigned d)
+read_dir(struct cur *c, struct flow_read *f, unsigned d)
 {
 	struct tcp_dir *dir = &f->dir[d];
 	struct flow_guard *g = &f->guard;
@@ -453,7 +461,7 @@ read_flow(struct from *in, struct cur c)
 	struct layers l = {.flags = LAYER_IP | LAYER_L4, .src = client, .dst = server};
 	struct engine *e = in->e;
 	struct flow_key k;
-	struct flow made __attribute__((aligned(64))) = {.state = 0};
+	struct flow_read made = {.state = 0};
 	uint8_t port1, grown;
 
 	flow_done(in);
