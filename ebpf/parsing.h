@@ -333,6 +333,8 @@ parse_transport(struct cursor *c, struct frame *f)
 			p = parse_take(c, 6);
 			f->opens = p && (p[5] & 0x12) == 0x02;
 		}
+	} else if (f->proto == PROTO_IGMP) {
+		f->unsure = c->at + 8 > c->ip_end; /* RFC 3376 4: every message has 8 */
 	} else if (f->proto == (f->v6 ? PROTO_ICMP6 : PROTO_ICMP)) {
 		p = parse_take(c, 8);
 		f->unsure = !p || c->at > c->ip_end; /* else it is padding that is read */
