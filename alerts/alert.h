@@ -79,6 +79,7 @@ struct alerts_conf {
 	bool replay;		  /* clock is packet time; ends with final: true */
 	bool enforcing;		  /* verdicts are carried out: alert.action may be "blocked" */
 	uint64_t fold_window_ns;  /* 0 = do not fold; default ALERT_FOLD_WINDOW_NS */
+	uint64_t fold_seed;	  /* 0 = random; the same events give the same lines only if set */
 	uint64_t journal_bytes;	  /* on disk at most; 0 = JOURNAL_MAX_BYTES */
 	const char *port_names[2]; /* guard: EVE `in_iface` by the tuple's port; NULL: in_iface */
 	/* Two processes: memory both have mapped, and which half this one is. */

@@ -136,8 +136,7 @@ take_over(struct alerts *a)
 void
 put_init(struct alerts *a)
 {
-	uint64_t seed;
-
+	uint64_t seed = a->conf.fold_seed;
 	uint32_t slots = a->writer == &a->shared->packet ? PACKET_SLOTS : PARENT_SLOTS;
 
 	a->ring->n_slots = slots;
@@ -148,6 +147,7 @@ put_init(struct alerts *a)
 		return;
 	if (a->fold->window_ns != 0) /* not fresh: its storms are told */
 		memset(a->fold, 0, sizeof(*a->fold));
-	crypto_random(&seed, sizeof(seed));
+	if (seed == 0)
+		crypto_random(&seed, sizeof(seed));
 	fold_init(a->fold, a->conf.fold_window_ns, seed);
 }

@@ -242,6 +242,7 @@ open_alerts(struct replay *rp)
 	    .replay = true,
 	    .enforcing = o->inline_mode,
 	    .fold_window_ns = o->no_fold ? 0 : ALERT_FOLD_WINDOW_NS,
+	    .fold_seed = RUN_SEED,
 	};
 	char err[512] = "";
 
