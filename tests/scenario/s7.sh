@@ -19,10 +19,12 @@ policy() { # OTHERWISE [VLAN]
 		mode: enforce
 		l2: {arp: any}
 		zones:
-		  scada: {port: outside, nets: [10.1.2.0/25]}
-		  cell: {port: inside, nets: [10.1.2.128/25]${2:+, vlan: $2}}
+		  scada: {port: outside, nets: [10.1.2.0/25, "fd00:12::/120"]}
+		  cell: {port: inside, nets: [10.1.2.128/25, "fd00:12::100/120"]${2:+, vlan: $2}}
 		devices:
 		  hmi: {zone: scada, ip: ${IP[hmi]}}
+		  eng6: {zone: scada, ip: "${IP6[eng]}"}
+		  plc2-6: {zone: cell, ip: "${IP6[plc2]}"}
 		  eng: {zone: scada, ip: ${IP[eng]}}
 		  plc2: {zone: cell, ip: ${IP[plc2]}}
 		conduits:
@@ -37,8 +39,8 @@ policy() { # OTHERWISE [VLAN]
 		        - {name: recipe, functions: [write], write: [DB10.DBB0..20], values: {DB10.DBW4: 0..1000}}
 		        - {name: status, functions: [read-szl], szl: [0x11, 0x1c, 0x131, 0x424]}
 		  - name: station
-		    from: [eng]
-		    to: [plc2]
+		    from: [eng, eng6]
+		    to: [plc2, plc2-6]
 		    otherwise: $1
 		    s7:
 		      allow: [{name: data, functions: [session, read, write], read: all, write: all}]
@@ -85,7 +87,21 @@ reset() {
 	done
 }
 
-nodes7() { on eng node "$ROOT/tests/record/s7/poll.js" "${IP[plc2]}" 20 10; }
+nodes7() { on eng node "$ROOT/tests/record/s7/poll.js" "$1" 20 10; }
+
+sessions() { # 50 at once, each polls and writes: five stations with ten sessions each
+	local i pids=() bad=0
+	for i in 1 2 3 4 5; do
+		on hmi node "$PEERS/s7_client.js" "${IP[plc2]}*10" poll:20 write:10:4:00c8 read:10:0:21 poll:20 >"$TMP/session.$i" 2>&1 &
+		pids+=($!)
+	done
+	wait_for 20 fifty
+	bad=$?
+	for i in "${pids[@]}"; do wait "$i" || bad=1; done
+	[ $bad = 0 ] || { cat "$TMP"/session.*; return 1; }
+}
+
+fifty() { [ "$( (in_ns plc2 ss -Htn state established "sport = :102") | wc -l)" -ge 50 ]; }
 
 start() {
 	policy "$@"
@@ -93,11 +109,17 @@ start() {
 	if [ "$KIND" = guard ]; then dut guard -p "$TMP/policy.yaml"; else dut "$KIND"; fi
 }
 
-peers() { serve plc2 t 102 "$TMP/server" node "$PEERS/s7_server.js"; }
+# snap7 speaks IPv4 alone: over IPv6 the guard sees its bytes in connections that plc2 takes to it.
+peers() {
+	serve plc2 t 102 "$TMP/server" node "$PEERS/s7_server.js" &&
+		serve plc2 t6 102 "$TMP/six" node "$PEERS/six.js" 102
+}
 
 topo_up && peers && start reject || exit 1
 t "node-snap7: all that is allowed" client hmi "${ALLOWED[@]}"
-t "nodes7: an HMI's day" nodes7
+t "nodes7: an HMI's day" nodes7 "${IP[plc2]}"
+t "nodes7 over IPv6" nodes7 "${IP6[plc2]}"
+t "50 sessions at once" sessions
 if [ "$KIND" = guard ]; then
 	at=$(($(wc -l <"$TMP/server") + 1))
 	# shellcheck disable=SC2046 # words
@@ -119,5 +141,6 @@ topo_down
 
 topo_up -v 110 && peers && start reject 110 || exit 1
 t "in a VLAN: all that is allowed" client hmi "${ALLOWED[@]}"
+t "in a VLAN over IPv6" nodes7 "${IP6[plc2]}"
 [ "$KIND" != guard ] || t "in a VLAN: reject" client hmi stop=refused poll:100
 t_end

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A controller made of node-opcua's server that says what it was asked: a line per write and call.
-// usage: opcua_server.js ADDRESS PORT PKI
+// usage: opcua_server.js ADDRESS PORT PKI [ADDRESS6]      over IPv6 too, at its own endpoint
 //
 //   ns=2;s=Recipe.Sugar Recipe.Water   Double, the MES may write     ns=2;s=Line.Mode   Int32, it may not
 //   ns=2;s=Line.Start Line.Stop        methods of ns=2;s=Line: the first it may call, the second not

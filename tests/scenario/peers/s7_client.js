@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A panel made of node-snap7's client that knows what should happen.
-// usage: s7_client.js ADDRESS STEP[=OUTCOME]...        all in one session
+// usage: s7_client.js ADDRESS[*N] STEP[=OUTCOME]...    all in one session; with *N in each of N that are open at once
 //
 //   read:DB:BYTE:N  write:DB:BYTE:HEX  flags:BYTE:N  outputs:BYTE:HEX   one variable
 //   multi-read:DB.BYTE,DB.BYTE,...   multi-write:DB.BYTE.VALUE,...      several bytes in one job
@@ -12,12 +12,10 @@
 "use strict";
 const snap7 = require("node-snap7");
 
-const [address, ...steps] = process.argv.slice(2);
-const c = new snap7.S7Client();
+const [whom, ...steps] = process.argv.slice(2);
+const [address, sessions] = whom.split("*");
 const SEND_TIMEOUT = 4, RECV_TIMEOUT = 5;
-c.SetConnectionType(c.CONNTYPE_OP);
-c.SetParam(SEND_TIMEOUT, 1000);
-c.SetParam(RECV_TIMEOUT, 1000);
+let c = null; // the session whose turn it is
 
 const item = (spec) => {
 	const [db, byte, value] = spec.split(".").map(Number);
@@ -68,18 +66,31 @@ function outcome(result)
 	return (e & 0xffff) !== 0 || (e & 0xf0000) !== 0 ? "gone" : "refused";
 }
 
-if (!c.ConnectTo(address, 0, 2)) {
-	console.log(`connect: ${c.ErrorText(c.LastError())}`);
-	process.exit(1);
+function open()
+{
+	c = new snap7.S7Client();
+	c.SetConnectionType(c.CONNTYPE_OP);
+	c.SetParam(SEND_TIMEOUT, 1000);
+	c.SetParam(RECV_TIMEOUT, 1000);
+	if (!c.ConnectTo(address, 0, 2)) {
+		console.log(`connect: ${c.ErrorText(c.LastError())}`);
+		process.exit(1);
+	}
+	return c;
 }
+
+const all_open = Array.from({length : Number(sessions || 1)}, open);
 for (const step of steps) {
 	const [what, want = "ok"] = step.split("=");
 	const [name, ...args] = what.split(":");
-	const got = outcome(STEPS[name](...args));
-	if (got !== want) {
-		console.log(`${step}: ${got} (${c.LastError().toString(16)} ${
-		    c.ErrorText(c.LastError())})`);
-		process.exit(1);
+	for (c of all_open) {
+		const got = outcome(STEPS[name](...args));
+		if (got !== want) {
+			console.log(`${step}: ${got} (${c.LastError().toString(16)} ${
+			    c.ErrorText(c.LastError())})`);
+			process.exit(1);
+		}
 	}
 }
-c.Disconnect();
+for (c of all_open)
+	c.Disconnect();
