@@ -13,7 +13,7 @@ KIND=${DUT_KIND:-guard}
 LIMIT=90
 PEERS=$ROOT/tests/scenario/peers PKI=$TMP/pki
 
-policy() { # OTHERWISE: hmi speaks in mode None, mes has to sign
+policy() { # OTHERWISE [VLAN]: hmi speaks in mode None, mes has to sign
 	local rules
 	rules='allow:
 		        - {name: session, services: [session, discovery]}
@@ -26,24 +26,27 @@ policy() { # OTHERWISE: hmi speaks in mode None, mes has to sign
 		mode: enforce
 		l2: {arp: any}
 		zones:
-		  scada: {port: outside, nets: [10.1.2.0/25]}
-		  cell: {port: inside, nets: [10.1.2.128/25]}
+		  scada: {port: outside, nets: [10.1.2.0/25, "fd00:12::/120"]}
+		  cell: {port: inside, nets: [10.1.2.128/25, "fd00:12::100/120"]${2:+, vlan: $2}}
 		devices:
 		  hmi: {zone: scada, ip: ${IP[hmi]}}
 		  mes: {zone: scada, ip: ${IP[mes]}}
 		  eng: {zone: scada, ip: ${IP[eng]}}
 		  plc2: {zone: cell, ip: ${IP[plc2]}}
+		  hmi6: {zone: scada, ip: "${IP6[hmi]}"}
+		  mes6: {zone: scada, ip: "${IP6[mes]}"}
+		  plc2-6: {zone: cell, ip: "${IP6[plc2]}"}
 		conduits:
 		  - name: hmi-plc
-		    from: [hmi]
-		    to: [plc2]
+		    from: [hmi, hmi6]
+		    to: [plc2, plc2-6]
 		    otherwise: $1
 		    opcua:
 		      encrypted: drop
 		      $rules
 		  - name: mes-plc
-		    from: [mes]
-		    to: [plc2]
+		    from: [mes, mes6]
+		    to: [plc2, plc2-6]
 		    otherwise: reset
 		    opcua:
 		      security: {policies: [Basic256Sha256], modes: [Sign]}
@@ -52,11 +55,13 @@ policy() { # OTHERWISE: hmi speaks in mode None, mes has to sign
 	EOF
 }
 
-client() { # NODE MODE SESSIONS STEP...
-	local node=$1
-	shift
-	on "$node" node "$PEERS/opcua_client.js" "opc.tcp://${IP[plc2]}:4840/plc" "$PKI.$node" "$@"
+client_at() { # HOST NODE MODE SESSIONS STEP...
+	local host=$1 node=$2
+	shift 2
+	on "$node" node "$PEERS/opcua_client.js" "opc.tcp://$host:4840/plc" "$PKI.$node" "$@"
 }
+client() { client_at "${IP[plc2]}" "$@"; }
+client6() { client_at "[${IP6[plc2]}]" "$@"; }
 
 cert() { # FOLDER NAME: a self-signed certificate, with the URI that OPC 10000-6 6.2.2 asks for
 	mkdir -p "$1"
@@ -87,14 +92,19 @@ start() {
 	if [ "$KIND" = guard ]; then dut guard -p "$TMP/policy.yaml"; else dut "$KIND"; fi
 }
 
-topo_up || exit 1
 for node in hmi mes; do cert "$PKI.$node" mes || exit 1; done
-bg plc2 "$TMP/server" node "$PEERS/opcua_server.js" "${IP[plc2]}" 4840 "$PKI.plc2"
-start reject || exit 1
-wait_for 60 listens plc2 t 4840 || { cat "$TMP/server"; exit 1; }
+up() { # OTHERWISE [VLAN]
+	topo_up ${2:+-v "$2"} && bg plc2 "$TMP/server" node "$PEERS/opcua_server.js" "${IP[plc2]}" 4840 "$PKI.plc2" && start "$@" || exit 1
+	wait_for 60 listens plc2 t 4840 || { cat "$TMP/server"; exit 1; }
+}
+
+up reject
 t "mode None: all that is allowed" client hmi None 1 "${ALLOWED[@]}"
 t "mode Sign: all that is allowed" client mes Sign 1 "${ALLOWED[@]}"
-t "10 sessions at once, signed" client mes Sign 10 read write:Recipe.Water:3 poll:20
+t "mode None over IPv6" client6 hmi None 1 "${ALLOWED[@]}"
+t "mode Sign over IPv6" client6 mes Sign 1 "${ALLOWED[@]}"
+t "50 sessions at once" client hmi None 50 read write:Recipe.Water:3 poll:20
+t "50 sessions at once, signed" client mes Sign 50 read write:Recipe.Water:3 poll:20
 if [ "$KIND" = guard ]; then
 	t "reject: a fault for each, the session goes on" client hmi None 1 poll:2 write:Line.Mode:2=refused poll:5 call:Stop=refused poll:5 \
 		write-two:Recipe.Sugar:Line.Mode=refused poll:500 write:Recipe.Sugar:4 call:Start
@@ -107,4 +117,10 @@ if [ "$KIND" = guard ]; then
 	dut_stop
 	t "each is told, the journal is signed and whole" told 7
 fi
+topo_down
+
+up reject 110
+t "in a VLAN: mode None" client hmi None 1 "${ALLOWED[@]}"
+t "in a VLAN: mode Sign, over IPv6" client6 mes Sign 1 "${ALLOWED[@]}"
+[ "$KIND" != guard ] || t "in a VLAN: reject" client hmi None 1 poll:2 write:Line.Mode:2=refused poll:50
 t_end

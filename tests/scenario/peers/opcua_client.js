@@ -10,7 +10,15 @@
 "use strict";
 const ua = require("node-opcua");
 
-const [url, pki, mode, sessions, ...steps] = process.argv.slice(2);
+const [url_given, pki, mode, sessions, ...steps] = process.argv.slice(2);
+// The stack hands "[fd00::1]" to the resolver, brackets and all: such an address gets a name here.
+const six = /\[([0-9a-f:]+)\]/.exec(url_given);
+const url = six ? url_given.replace(six[0], "plc.six") : url_given;
+const dns = require("dns"), lookup = dns.lookup;
+dns.lookup = (name, options, done) =>
+    name !== "plc.six"
+	? lookup(name, options, done)
+	: options.all ? done(null, [ {address : six[1], family : 6} ]) : done(null, six[1], 6);
 const {AttributeIds, DataType} = ua;
 const id = (name) => `ns=2;s=${name}`;
 const value = (name) => ({nodeId : id(name), attributeId : AttributeIds.Value});

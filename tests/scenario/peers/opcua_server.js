@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A controller made of node-opcua's server that says what it was asked: a line per write and call.
-// usage: opcua_server.js ADDRESS PORT PKI [ADDRESS6]      over IPv6 too, at its own endpoint
+// usage: opcua_server.js ADDRESS PORT PKI      ADDRESS is in its endpoints; it listens at all, over IPv6 too
 //
 //   ns=2;s=Recipe.Sugar Recipe.Water   Double, the MES may write     ns=2;s=Line.Mode   Int32, it may not
 //   ns=2;s=Line.Start Line.Stop        methods of ns=2;s=Line: the first it may call, the second not
@@ -62,7 +62,7 @@ function build(space)
 	    {rootFolder : `${pki}/${name}`, automaticallyAcceptUnknownCertificate : true});
 	const server = new OPCUAServer({
 		port : Number(port),
-		host : address,
+		host : "::",
 		hostname : address,
 		alternateHostname : [ address ],
 		resourcePath : "/plc",
@@ -80,7 +80,7 @@ function build(space)
 		},
 		allowAnonymous : true,
 		maxConnectionsPerEndpoint : 100,
-		maxSessions : 100,
+		serverCapabilities : {maxSessions : 100},
 	});
 	await server.initialize();
 	build(server.engine.addressSpace);
