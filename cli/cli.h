@@ -64,6 +64,8 @@ char *cli_read(const char *path, size_t max, size_t *len);
 
 /* Read and compile a policy; complaints go to standard error. NULL: said why. */
 struct policy *cli_policy(const char *path);
+/* The same, of bytes that one of the keys in the file `keys` has signed (PATH.minisig). */
+struct policy *policy_signed(const char *path, const char *keys);
 
 /* --- outputs: opened before the work, so that a wrong path costs no time ----- */
 

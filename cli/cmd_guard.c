@@ -16,6 +16,8 @@ static const char usage_text[] =
     "      --outside PORT   the port towards IT: xdp: and the name of an interface\n"
     "      --inside PORT    the port towards the devices\n"
     "  -p, --policy FILE    the policy; it has to say its mode:\n"
+    "      --require-signed KEY  only a policy that this public key has signed (policy sign), and\n"
+    "                       none that is older than the last one\n"
     "      --eve FILE       alerts as Suricata EVE JSON lines\n"
     "      --journal DIR    sign the alerts into a journal\n"
     "      --key KEY        with this secret key (see interlock key)\n"
@@ -30,6 +32,7 @@ static const char usage_text[] =
     "      --link-follow    a port without link takes the other one down\n"
     "      --take-over      go on with the ports and connections of a running guard\n"
     "      --state-dir DIR  where the ports' settings are kept (default /run/interlock)\n"
+    "      --keep-dir DIR   what has to outlast a restart (default /var/lib/interlock-guard)\n"
     "      --foreground     stay in the foreground; it always does\n"
     "      --restore        put back what a killed guard left of its ports, and end\n\n"
     "signals: TERM, INT stop; HUP reads the policy again\n"
@@ -52,6 +55,8 @@ enum {
 	OPT_LINK_FOLLOW,
 	OPT_TAKE_OVER,
 	OPT_STATE,
+	OPT_KEEP,
+	OPT_SIGNED,
 	OPT_FOREGROUND,
 	OPT_RESTORE,
 	OPT_HELP
@@ -75,6 +80,8 @@ static const struct option long_options[] = {
     {"link-follow", no_argument, NULL, OPT_LINK_FOLLOW},
     {"take-over", no_argument, NULL, OPT_TAKE_OVER},
     {"state-dir", required_argument, NULL, OPT_STATE},
+    {"keep-dir", required_argument, NULL, OPT_KEEP},
+    {"require-signed", required_argument, NULL, OPT_SIGNED},
     {"foreground", no_argument, NULL, OPT_FOREGROUND},
     {"restore", no_argument, NULL, OPT_RESTORE},
     {"help", no_argument, NULL, OPT_HELP},
@@ -194,6 +201,12 @@ parse(int argc, char **argv, struct guard_conf *c, bool *restore)
 			break;
 		case OPT_STATE:
 			c->state_dir = optarg;
+			break;
+		case OPT_KEEP:
+			c->keep_dir = optarg;
+			break;
+		case OPT_SIGNED:
+			c->signers = optarg;
 			break;
 		case OPT_FOREGROUND:
 			break;

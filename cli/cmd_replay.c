@@ -19,6 +19,7 @@ static const char usage_text[] =
     "usage: interlock replay [OPTION]... CAPTURE...\n"
     "Judge captures (pcap, pcapng; - is standard input) as a sensor would have.\n\n"
     "  -p, --policy FILE    the policy; without one everything is allowed\n"
+    "      --require-signed KEY  judge by a policy only that this public key has signed\n"
     "      --inline         judge as a guard between two ports does\n"
     "      --write PCAP     write the frames that a guard would forward (implies --inline)\n"
     "      --facts FILE     one JSON object per PDU\n"
@@ -36,7 +37,7 @@ static const char usage_text[] =
     "mode only alerts), 2 could not work, or not to the end: a broken capture, a full disk\n";
 
 struct options {
-	const char *policy, *facts, *eve, *journal, *key, *write, *junit, *sarif;
+	const char *policy, *signers, *facts, *eve, *journal, *key, *write, *junit, *sarif;
 	bool inline_mode, no_fold, json, quiet;
 	size_t memory;
 	char **captures;
@@ -55,6 +56,7 @@ enum {
 	OPT_SARIF,
 	OPT_JSON,
 	OPT_MEMORY,
+	OPT_SIGNED,
 	OPT_HELP
 };
 
@@ -71,6 +73,7 @@ static const struct option long_options[] = {
     {"sarif", required_argument, NULL, OPT_SARIF},
     {"json", no_argument, NULL, OPT_JSON},
     {"memory", required_argument, NULL, OPT_MEMORY},
+    {"require-signed", required_argument, NULL, OPT_SIGNED},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -102,6 +105,8 @@ check_options(const struct options *o)
 		return cli_usage("replay", "--key needs --journal");
 	if (o->write && o->n_captures > 1)
 		return cli_usage("replay", "--write takes one capture");
+	if (o->signers && !o->policy)
+		return cli_usage("replay", "--require-signed needs a policy");
 	if (o->sarif && !o->policy)
 		return cli_usage("replay", "--sarif needs a policy to point to");
 	return EXIT_OK;
@@ -155,6 +160,9 @@ parse(int argc, char **argv, struct options *o)
 			if (!cli_parse_size(optarg, &o->memory))
 				return cli_usage(
 				    "replay", "--memory %s: not a size such as 256M", optarg);
+			break;
+		case OPT_SIGNED:
+			o->signers = optarg;
 			break;
 		case 'q':
 			o->quiet = true;
@@ -260,7 +268,8 @@ open_all(struct replay *rp)
 {
 	const struct options *o = &rp->o;
 
-	if (o->policy && !(rp->policy = cli_policy(o->policy)))
+	if (o->policy && !(rp->policy = o->signers ? policy_signed(o->policy, o->signers)
+						   : cli_policy(o->policy)))
 		return EXIT_UNABLE;
 	if (o->facts && !(rp->facts = facts_open(o->facts, rp->policy)))
 		return EXIT_UNABLE;

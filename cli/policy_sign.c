@@ -183,3 +183,36 @@ policy_verify(int argc, char **argv)
 	free(sig);
 	return status;
 }
+
+struct policy *
+policy_signed(const char *path, const char *key_file)
+{
+	struct opts o = {.policy = path};
+	struct complaints c = {.file = path};
+	char sig_path[PATH_MAX], err[512], *text, *sig = NULL;
+	static struct key_set keys;
+	struct policy *pol = NULL;
+	struct minisign m;
+	size_t len, sig_len;
+
+	if (!signature_path(&o, sig_path))
+		return NULL;
+	if (key_set_load(&keys, key_file, err, sizeof(err)) < 0) {
+		cli_say("%s", err);
+		return NULL;
+	}
+	if (!(text = cli_read(path, POLICY_BYTES, &len)))
+		return NULL;
+	/* What is compiled is what was verified: read once. */
+	if ((sig = cli_read(sig_path, MINISIGN_MAX, &sig_len)) == NULL)
+		cli_say("%s: is not signed", path);
+	else if (minisign_verify(&keys, text, len, sig, sig_len, &m, err, sizeof(err)) < 0)
+		cli_say("%s: %s: %s", path, sig_path, err);
+	else if (!(pol = policy_build_text(path, text, len, &c)))
+		cli_say("%s: not a usable policy", path);
+	complaints_print(&c, stderr);
+	complaints_fini(&c);
+	free(text);
+	free(sig);
+	return pol;
+}

@@ -3,19 +3,17 @@
 #include "guard/builder.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/minisign.h"
 #include "policy/image.h"
 
 #define SENT_MAX 100u /* complaints that are passed on; the socket holds as many */
@@ -23,13 +21,12 @@
 /* --- the child ------------------------------------------------------------------------------- */
 
 static void
-send_last(
-    const struct msg_peer *p, uint16_t type, const struct complaints *c, const char *text, int fd)
+send_failed(const struct msg_peer *p, const struct complaints *c, const char *text)
 {
-	struct msg m = {.type = type, .a = c->errors, .b = c->warnings};
+	struct msg m = {.type = MSG_FAILED, .a = c->errors, .b = c->warnings};
 
 	(void)snprintf(m.text, sizeof(m.text), "%s", text);
-	(void)msg_send(p, &m, fd);
+	(void)msg_send(p, &m, -1);
 }
 
 static void
@@ -52,8 +49,8 @@ read_all(int fd, size_t *len, const char **why)
 	size_t n = 0;
 	ssize_t got = 0;
 
-	while (
-	    buf && n <= BUILDER_TEXT_MAX && (got = read(fd, buf + n, BUILDER_TEXT_MAX + 1 - n)) > 0)
+	while (buf && n <= BUILDER_TEXT_MAX &&
+	       (got = pread(fd, buf + n, BUILDER_TEXT_MAX + 1 - n, (off_t)n)) > 0)
 		n += (size_t)got;
 	*why = !buf		      ? err_str(ERR_NOMEM)
 	       : got < 0	      ? strerror(errno)
@@ -63,15 +60,35 @@ read_all(int fd, size_t *len, const char **why)
 	return *why ? NULL : buf;
 }
 
+/* The very bytes that are compiled next. False: why not. */
+static bool
+signature_holds(const struct builder_conf *conf, const struct text *t, const char *text, size_t len,
+    struct minisign *by, char *why, size_t size)
+{
+	char err[160];
+	int r;
+
+	if (t->sig_len == 0) {
+		(void)snprintf(why, size, "is not signed: there is no .minisig beside it");
+		return false;
+	}
+	r = minisign_verify(conf->keys, text, len, t->sig, t->sig_len, by, err, sizeof(err));
+	if (r < 0)
+		(void)snprintf(why, size, "%s%s",
+		    r == ERR_FORMAT || r == ERR_UNSUPPORTED ? "is not signed: its .minisig " : "",
+		    err);
+	return r == 0;
+}
+
 static _Noreturn void
-child(const struct builder_conf *conf, int text_fd, int sock)
+child(const struct builder_conf *conf, const struct text *from, int sock)
 {
 	const struct sandbox_limits limits = {
 	    .cpu_s = conf->limits.cpu_s ? conf->limits.cpu_s : BUILDER_CPU_S,
 	    .data_bytes = conf->limits.data_bytes ? conf->limits.data_bytes : BUILDER_DATA,
 	    .file_bytes = conf->limits.file_bytes ? conf->limits.file_bytes : POLICY_SLOT_BYTES,
 	};
-	const int keep[] = {text_fd, sock};
+	const int keep[] = {from->fd, sock};
 	const struct sandbox sb = {.role = SANDBOX_BUILDER,
 	    .uid = conf->uid,
 	    .gid = conf->gid,
@@ -79,9 +96,11 @@ child(const struct builder_conf *conf, int text_fd, int sock)
 	    .n_keep = 2,
 	    .with_parent = true};
 	static const struct msg_rule nothing[] = {{MSG_NONE, 0, NULL}};
-	struct complaints c = {.file = conf->path};
+	const char *name = conf->name ? conf->name : conf->path, *why = "";
+	struct complaints c = {.file = name};
+	struct msg m = {.type = MSG_BUILT};
+	struct minisign by = {0};
 	struct msg_peer peer;
-	const char *why = "";
 	char err[MSG_TEXT] = "", *text;
 	size_t len;
 	int fd;
@@ -90,18 +109,28 @@ child(const struct builder_conf *conf, int text_fd, int sock)
 		conf->child(conf->ctx);
 	msg_init(&peer, sock, nothing, NULL);
 	if (sandbox_limit(&limits) < 0 || sandbox_enter(&sb, err, sizeof(err)) < 0) {
-		send_last(&peer, MSG_FAILED, &c, *err ? err : "limits", -1);
+		send_failed(&peer, &c, *err ? err : "limits");
 		_exit(1);
 	}
-	if (!(text = read_all(text_fd, &len, &why))) {
-		send_last(&peer, MSG_FAILED, &c, why, -1);
+	if (!(text = read_all(from->fd, &len, &why))) {
+		send_failed(&peer, &c, why);
 		_exit(1);
 	}
-	fd = policy_image_build(conf->path, text, len, conf->slot, conf->generation, &c);
+	if (conf->keys && !signature_holds(conf, from, text, len, &by, err, sizeof(err))) {
+		send_failed(&peer, &c, err);
+		_exit(1);
+	}
+	fd = policy_image_build(name, text, len, conf->slot, conf->generation, &c);
 	send_complaints(&peer, &c);
-	send_last(&peer, fd < 0 ? MSG_FAILED : MSG_BUILT, &c,
-	    fd < 0 && c.errors == 0 ? err_str(fd) : "", fd);
-	_exit(fd < 0);
+	if (fd < 0) {
+		send_failed(&peer, &c, c.errors == 0 ? err_str(fd) : "");
+		_exit(1);
+	}
+	m.a = by.timestamp;
+	m.b = c.warnings;
+	(void)snprintf(m.text, sizeof(m.text), "%s", by.key ? by.key->kid : "");
+	(void)msg_send(&peer, &m, fd);
+	_exit(0);
 }
 
 /* --- the parent ------------------------------------------------------------------------------ */
@@ -150,6 +179,8 @@ on_built(void *ctx, const struct msg *m, int fd)
 	struct builder *b = ctx;
 
 	b->image_fd = fd;
+	b->signed_s = m->a;
+	(void)snprintf(b->kid, sizeof(b->kid), "%.*s", KEY_ID_CHARS, m->text);
 	b->warnings = m->b;
 	b->ended = true;
 	return ERR_EOF; /* nothing more is heard from it */
@@ -176,44 +207,31 @@ static const struct msg_rule rules[] = {
     {MSG_NONE, 0, NULL},
 };
 
-static int
-open_text(const char *path, char *err, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0)
-		return err_say(err, size, err_from_errno(errno), "%s: %s", path, strerror(errno));
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	close(fd);
-	return err_say(err, size, ERR_USAGE, "%s: not a file", path);
-}
-
 int
 builder_start(struct builder *b, const struct builder_conf *conf, char *err, size_t size)
 {
-	int text_fd = open_text(conf->path, err, size), pair[2], r;
+	int pair[2], r;
 
-	*b = (struct builder){.image_fd = -1, .peer = {.fd = -1}};
-	if (text_fd < 0)
-		return text_fd;
-	(void)snprintf(b->path, sizeof(b->path), "%s", conf->path);
+	*b = (struct builder){.image_fd = -1, .peer = {.fd = -1}, .text = {.fd = -1}};
+	if ((r = text_take(&b->text, conf->path, err, size)) < 0)
+		return r;
+	(void)snprintf(b->path, sizeof(b->path), "%s", conf->name ? conf->name : conf->path);
 	if ((r = msg_pair(pair)) < 0) {
-		close(text_fd);
+		text_drop(&b->text);
 		return err_say(err, size, r, "builder: %s", err_str(r));
 	}
 	b->deadline_ns = clock_mono_ns() + BUILDER_WAIT_NS;
 	if ((b->pid = fork()) == 0)
-		child(conf, text_fd, pair[1]);
+		child(conf, &b->text, pair[1]);
 	r = b->pid < 0 ? err_say(err, size, err_from_errno(errno), "builder: %s", strerror(errno))
 		       : 0;
 	b->pid = b->pid < 0 ? 0 : b->pid;
-	close(text_fd);
 	close(pair[1]);
 	msg_init(&b->peer, pair[0], rules, b);
-	if (r < 0)
+	if (r < 0) {
 		msg_close(&b->peer);
+		text_drop(&b->text);
+	}
 	return r;
 }
 
@@ -272,4 +290,5 @@ builder_end(struct builder *b)
 	if (b->image_fd >= 0)
 		close(b->image_fd);
 	b->image_fd = -1;
+	text_drop(&b->text);
 }

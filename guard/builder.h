@@ -2,8 +2,9 @@
 /*
  * builder.h - a policy's text becomes an image, in a process that can do nothing else.
  *
- * The parent opens the file and never looks into it; the builder is forked, gives up everything,
- * reads the descriptor, compiles, and hands back a sealed memfd, or complaints.  It has
+ * The parent takes a sealed copy of the file (text.h) and never looks into it; the builder is forked,
+ * gives up everything, reads the copy, verifies its signature when keys are given (before anything
+ * else looks at the text), compiles, and hands back a sealed memfd, or complaints.  It has
  * BUILDER_CPU_S of processor time, BUILDER_WAIT_NS by the clock, BUILDER_DATA bytes of memory; a text
  * that makes it need more, or makes it fall over, is a refused policy like any other.
  *
@@ -17,17 +18,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/key.h"
 #include "guard/msg.h"
 #include "guard/sandbox.h"
+#include "guard/text.h"
 
-#define BUILDER_TEXT_MAX (16u << 20) /* bytes of a policy file */
+#define BUILDER_TEXT_MAX TEXT_MAX
 #define BUILDER_CPU_S	 20u
 #define BUILDER_WAIT_NS	 UINT64_C(30000000000)
 #define BUILDER_DATA	 (UINT64_C(1) << 30)
 #define BUILDER_SAID	 16384u /* bytes of complaints kept; more are counted */
 
 struct builder_conf {
-	const char *path; /* of the policy */
+	const char *path;	    /* of the policy */
+	const char *name;	    /* in complaints; NULL = path */
+	const struct key_set *keys; /* one of them has signed it; NULL = nobody has to */
 	unsigned slot;
 	uint32_t generation;
 	uid_t uid; /* what it becomes */
@@ -45,6 +50,9 @@ struct builder {
 	char path[256];
 	bool ended;   /* it has said its last word, or will not */
 	int image_fd; /* -1 = none */
+	struct text text;  /* what it was made of; text_drop() or take it, as image_fd */
+	uint64_t signed_s; /* with keys: when, seconds since 1970 (0: it does not say) ... */
+	char kid[KEY_ID_CHARS + 1]; /* ... and by whom */
 	size_t errors, warnings;
 	char said[BUILDER_SAID]; /* complaints, a line each, as complaints_print() */
 	size_t said_len;

@@ -29,6 +29,8 @@ struct guard_conf {
 	const char *admins, *viewers;		       /* groups, or NULL */
 	const char *metrics;			       /* ADDR:PORT, or NULL */
 	const char *state_dir;			       /* NULL = PORT_STATE_DIR */
+	const char *keep_dir;			       /* NULL = KEEP_DIR (keep.h) */
+	const char *signers; /* public keys: no policy that none of them has signed; or NULL */
 	size_t memory_bytes;			       /* of the engine; 0 = its default */
 	uint64_t journal_bytes;
 	enum gate_mode mode;

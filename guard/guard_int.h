@@ -9,6 +9,7 @@
 #include "guard/builder.h"
 #include "guard/ctl.h"
 #include "guard/guard.h"
+#include "guard/keep.h"
 #include "guard/msg.h"
 #include "guard/notify.h"
 #include "guard/ports.h"
@@ -45,6 +46,8 @@ struct reload {
 	struct builder builder;
 	const struct policy *next; /* mapped; the worker has been told */
 	int next_fd;
+	struct text next_text;
+	struct accepted last_signed; /* before it, for when it is not to be */
 	uint64_t deadline_ns;
 	uint64_t ctl_token; /* who waits for the answer; 0 = nobody */
 	char error[512];    /* why the last one was refused; "" = it was not */
@@ -75,7 +78,11 @@ struct guard {
 	struct link link[2];
 	const struct policy *policy;
 	int policy_fd;
+	struct text text; /* of the policy in force */
 	uint32_t generation;
+	const struct key_set *signers; /* NULL: policies need no signature */
+	struct keep keep;
+	struct accepted accepted; /* with signers: the newest */
 	uint64_t policy_ns; /* wall clock */
 	struct reload reload;
 	struct handing handing;

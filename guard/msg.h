@@ -33,7 +33,7 @@ enum msg_type {
 	MSG_STOP,      /* let go what is held, and end */
 	MSG_STOPPED,   /* the last one */
 	MSG_COMPLAINT, /* a line about the policy; a = enum complaint_level */
-	MSG_BUILT,     /* the image; a = errors (0), b = warnings */
+	MSG_BUILT,     /* the image; a = when it was signed, text = by which key; b = warnings */
 	MSG_FAILED,    /* no image; a = errors, text when the reason is not in the policy */
 	MSG_DROP,      /* signer: no record of this policy comes any more; a = generation */
 	MSG_REOPEN,    /* signer: open the EVE file anew */

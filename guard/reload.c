@@ -45,6 +45,7 @@ start(struct guard *g, char *err, size_t size)
 {
 	const struct builder_conf bc = {
 	    .path = g->conf->policy_path,
+	    .keys = g->signers,
 	    .slot = free_slot(g),
 	    .generation = g->generation + 1,
 	    .uid = g->worker_uid,
@@ -56,12 +57,31 @@ start(struct guard *g, char *err, size_t size)
 	return builder_start(&g->reload.builder, &bc, err, size);
 }
 
+/* Who has signed what was built, and when. */
+static struct accepted
+signed_as(const struct builder *b, const struct policy *pol)
+{
+	struct accepted a = {.signed_s = b->signed_s};
+
+	memcpy(a.sha256, policy_hash(pol), sizeof(a.sha256));
+	memcpy(a.kid, b->kid, sizeof(a.kid));
+	return a;
+}
+
 /* The image, mapped, when it is a policy a guard can use; NULL: said in err. */
 static const struct policy *
-accept_image(const struct guard *g, int fd, char *err, size_t size)
+accept_image(const struct guard *g, int fd, struct accepted *by, char *err, size_t size)
 {
 	const struct policy *pol = policy_image_map(fd, err, size);
+	char why[256];
 
+	if (pol)
+		*by = signed_as(&g->reload.builder, pol);
+	if (pol && g->signers && accepted_check(&g->accepted, by, why, sizeof(why)) < 0) {
+		policy_image_unmap(pol);
+		(void)err_say(err, size, 0, "%s: %s", g->conf->policy_path, why);
+		return NULL;
+	}
 	if (pol && !policy_mode_stated(pol)) {
 		policy_image_unmap(pol);
 		(void)err_say(err, size, 0,
@@ -74,14 +94,51 @@ accept_image(const struct guard *g, int fd, char *err, size_t size)
 	return pol;
 }
 
+/* With --require-signed: on disk before it is in force.  0 or ERR_*, said. */
+static int
+note_accepted(struct guard *g, const struct accepted *a, char *err, size_t size)
+{
+	int r = 0;
+
+	if (g->signers && memcmp(a, &g->accepted, sizeof(*a)) != 0)
+		r = accepted_save(&g->keep, a, err, size);
+	if (r == 0)
+		g->accepted = *a;
+	return r;
+}
+
+/* Keys, and what was in force before this guard.  0 or ERR_*, said. */
+static int
+prepare_signed(struct guard *g, char *err, size_t size)
+{
+	static struct key_set keys;
+	int r = keep_init(&g->keep, g->conf->keep_dir, g->conf->port[0], err, size);
+
+	if (r < 0 || !g->conf->signers)
+		return r;
+	if ((r = key_set_load(&keys, g->conf->signers, err, size)) < 0)
+		return r;
+	g->signers = &keys;
+	return accepted_load(&g->keep, &g->accepted, err, size);
+}
+
+static void
+text_move(struct text *to, struct text *from)
+{
+	text_drop(to);
+	*to = *from;
+	*from = (struct text){.fd = -1};
+}
+
 int
 policy_first(struct guard *g)
 {
 	struct builder *b = &g->reload.builder;
+	struct accepted by;
 	char err[512] = "";
 	int r;
 
-	if ((r = start(g, err, sizeof(err))) < 0) {
+	if ((r = prepare_signed(g, err, sizeof(err))) < 0 || (r = start(g, err, sizeof(err))) < 0) {
 		log_error("%s", err);
 		return r;
 	}
@@ -97,10 +154,13 @@ policy_first(struct guard *g)
 	if (g->policy_fd < 0) {
 		log_error("%s: not a usable policy", g->conf->policy_path);
 		r = ERR_FORMAT;
-	} else if (!(g->policy = accept_image(g, g->policy_fd, err, sizeof(err)))) {
+	} else if (!(g->policy = accept_image(g, g->policy_fd, &by, err, sizeof(err)))) {
 		log_error("%s", err);
 		r = ERR_FORMAT;
+	} else if ((r = note_accepted(g, &by, err, sizeof(err))) < 0) {
+		log_error("%s", err);
 	}
+	text_move(&g->text, &b->text);
 	builder_end(b);
 	g->generation++;
 	g->policy_ns = clock_wall_ns();
@@ -138,6 +198,7 @@ finish(struct guard *g, const char *why)
 		close(rl->next_fd);
 	rl->next = NULL;
 	rl->next_fd = -1;
+	text_drop(&rl->next_text);
 	if (rl->ctl_token != 0) {
 		char text[96];
 		int n = snprintf(text, sizeof(text), "\"generation\":%u,\"warnings\":%zu",
@@ -171,6 +232,7 @@ swap(struct guard *g)
 	close(g->policy_fd);
 	g->policy = rl->next;
 	g->policy_fd = rl->next_fd;
+	text_move(&g->text, &rl->next_text);
 	g->generation = policy_generation(g->policy);
 	g->policy_ns = clock_wall_ns();
 	rl->next = NULL;
@@ -183,6 +245,8 @@ back_to_old(struct guard *g, const char *why)
 {
 	char err[256] = "";
 
+	if (note_accepted(g, &g->reload.last_signed, err, sizeof(err)) < 0)
+		log_error("%s", err);
 	if (gate_set_policy(g->gate, policy_gate(g->policy), g->generation, err, sizeof(err)) < 0)
 		log_error("filter: %s", err);
 	if (g->signer.pid != 0)
@@ -196,16 +260,24 @@ put_in_force(struct guard *g)
 {
 	struct reload *rl = &g->reload;
 	const struct msg m = {.type = MSG_POLICY, .a = g->generation + 1};
+	struct accepted by;
 	char err[512] = "";
 
 	rl->next_fd = rl->builder.image_fd;
 	rl->builder.image_fd = -1;
-	if (!(rl->next = accept_image(g, rl->next_fd, err, sizeof(err)))) {
+	text_move(&rl->next_text, &rl->builder.text);
+	rl->last_signed = g->accepted;
+	if (!(rl->next = accept_image(g, rl->next_fd, &by, err, sizeof(err))) ||
+	    note_accepted(g, &by, err, sizeof(err)) < 0) {
 		finish(g, err);
 		return;
 	}
 	if (gate_set_policy(g->gate, policy_gate(rl->next), g->generation + 1, err, sizeof(err)) <
 	    0) {
+		char again[128];
+
+		if (note_accepted(g, &rl->last_signed, again, sizeof(again)) < 0)
+			log_error("%s", again);
 		finish(g, err);
 		return;
 	}

@@ -110,8 +110,8 @@ static const struct call {
     {SCMP_SYS(getrandom), GROWS, "seed of malloc(); a key of this run"},
     {SCMP_SYS(futex), GROWS, "locks of the C library"},
     /* The builder's input and product. */
-    {SCMP_SYS(read), BUILDER | SIGNER | METRICS, "the policy's text; the journal"},
-    {SCMP_SYS(pread64), ALL, "the head of an image; a segment"},
+    {SCMP_SYS(read), SIGNER | METRICS, "the journal; a request"},
+    {SCMP_SYS(pread64), ALL, "the text of a policy; the head of an image; a segment"},
     {SCMP_SYS(memfd_create), BUILDER, "the image"},
     /* The signer's files: below its directories only (landlock). */
     {SCMP_SYS(openat), SIGNER, "segments of the journal, EVE files"},

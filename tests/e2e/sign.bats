@@ -62,3 +62,24 @@ setup() {
 	run "$INTERLOCK" policy sign p.yaml
 	[ "$status" -eq 2 ]
 }
+
+@test "replay --require-signed: only a policy that this key has signed" {
+	cap=$(find "$ROOT/pcaps/modbus" -name '*.pcap' | sort | head -1)
+	minisign -G -W -p m.pub -s m.key >/dev/null
+	run "$INTERLOCK" replay -q -p p.yaml --require-signed m.pub "$cap"
+	[ "$status" -eq 2 ]
+	[[ $output == *"p.yaml: is not signed"* ]]
+	minisign -S -W -s m.key -m p.yaml >/dev/null
+	run "$INTERLOCK" replay -q -p p.yaml --require-signed m.pub "$cap"
+	[ "$status" -lt 2 ]
+	run "$INTERLOCK" replay -q -p p.yaml --require-signed k.pub "$cap"
+	[ "$status" -eq 2 ]
+	[[ $output == *"not signed by one of these keys"* ]]
+	echo "#" >>p.yaml
+	run "$INTERLOCK" replay -q -p p.yaml --require-signed m.pub "$cap"
+	[ "$status" -eq 2 ]
+	[[ $output == *"was changed after key"* || $output == *"or was changed"* ]]
+	run "$INTERLOCK" replay -q --require-signed m.pub "$cap"
+	[ "$status" -eq 2 ]
+	[[ $output == *"--require-signed needs a policy"* ]]
+}

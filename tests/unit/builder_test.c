@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/minisign.h"
 #include "guard/builder.h"
 #include "policy/image.h"
 
@@ -65,11 +66,13 @@ finish(void)
 	}
 }
 
+static const struct key_set *keys; /* one of them has to have signed it; or NULL */
+
 static void
 build(const struct sandbox_limits *limits)
 {
 	struct builder_conf c = {
-	    .path = path, .slot = 1, .generation = 5, .uid = 65534, .gid = 65534};
+	    .path = path, .keys = keys, .slot = 1, .generation = 5, .uid = 65534, .gid = 65534};
 	char err[256] = "";
 
 	if (limits)
@@ -107,6 +110,92 @@ test_good(void **st)
 	assert_int_equal(policy_image_slot(pol), 1);
 	policy_image_unmap(pol);
 	builder_end(&b);
+}
+
+/* FILE.minisig: of these bytes, by this key. */
+static void
+sign(const struct key *k, const char *text, size_t len, uint64_t when)
+{
+	char name[64], buf[MINISIGN_MAX];
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%s.minisig", path);
+	assert_non_null(f = fopen(name, "we"));
+	fputs(minisign_sign(k, text, len, when, "", buf), f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+test_signed(void **st)
+{
+	static const uint8_t seed[2][CRYPTO_SEED_LEN] = {{1}, {2}};
+	static char bad[sizeof(good)];
+	struct key ours, other;
+	struct key_set set = {0};
+	char name[64];
+
+	(void)st;
+	key_from_seed(&ours, seed[0]);
+	key_from_seed(&other, seed[1]);
+	assert_int_equal(key_set_add(&set, &ours), 0);
+	keys = &set;
+	snprintf(name, sizeof(name), "%s.minisig", path);
+	write_policy(good, sizeof(good) - 1);
+	/* 1: nobody has */
+	build(NULL);
+	refused("is not signed: there is no .minisig");
+	/* 2: somebody else has */
+	sign(&other, good, sizeof(good) - 1, 1000);
+	build(NULL);
+	refused("is not signed by one of these keys");
+	/* 3: ours, and what was built is what was signed */
+	sign(&ours, good, sizeof(good) - 1, 1000);
+	build(NULL);
+	assert_true(b.image_fd >= 0);
+	assert_int_equal(b.signed_s, 1000);
+	assert_string_equal(b.kid, ours.kid);
+	builder_end(&b);
+	/* 4: one byte is another; and it has an error: the signature is asked first */
+	memcpy(bad, good, sizeof(good));
+	bad[12] = '2';
+	write_policy(bad, sizeof(bad) - 1);
+	build(NULL);
+	assert_null(strstr(b.said, ":1:"));
+	refused("was changed after key");
+	/* 5: a file that is no signature, and one that is too long to be one */
+	write_policy(good, sizeof(good) - 1);
+	assert_int_equal(truncate(name, 20), 0);
+	build(NULL);
+	refused("its .minisig is not a minisign signature");
+	sign(&ours, good, sizeof(good) - 1, 1000);
+	assert_int_equal(truncate(name, 5000), 0);
+	build(NULL);
+	refused("its .minisig is not a minisign signature");
+	/* 6: it is changed while it is built: what was signed is built */
+	sign(&ours, good, sizeof(good) - 1, 1001);
+	{
+		struct builder_conf c = {.path = path,
+		    .keys = keys,
+		    .slot = 1,
+		    .generation = 6,
+		    .uid = 65534,
+		    .gid = 65534};
+		char err[256] = "";
+		const struct policy *pol;
+
+		assert_int_equal(builder_start(&b, &c, err, sizeof(err)), 0);
+		assert_int_equal(kill(b.pid, SIGSTOP), 0);
+		write_policy(bad, sizeof(bad) - 1);
+		assert_int_equal(kill(b.pid, SIGCONT), 0);
+		finish();
+		assert_true(b.image_fd >= 0);
+		assert_non_null(pol = policy_image_map(b.image_fd, err, sizeof(err)));
+		assert_memory_equal(policy_hash(pol), b.text.sha256, CRYPTO_SHA256_LEN);
+		policy_image_unmap(pol);
+		builder_end(&b);
+	}
+	keys = NULL;
+	assert_int_equal(unlink(name), 0);
 }
 
 static void
@@ -300,6 +389,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_good),
+	    cmocka_unit_test(test_signed),
 	    cmocka_unit_test(test_complaints),
 	    cmocka_unit_test(test_many_complaints),
 	    cmocka_unit_test(test_deep),

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * text.h - the bytes of a policy and of its signature, as they were at one moment.
+ *
+ * They are copied into a sealed memfd once, so what is verified is what is compiled, and what is in
+ * force can be kept when the file on disk is another one already.  The parent copies; it
+ * does not look at them.
+ */
+#ifndef GUARD_TEXT_H
+#define GUARD_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/crypto.h"
+#include "base/minisign.h"
+
+#define TEXT_MAX (16u << 20) /* bytes of a policy file; one more is kept, so that it is seen */
+
+struct text {
+	int fd; /* sealed, its position at the front; -1 = none */
+	size_t sig_len;
+	char sig[MINISIGN_MAX + 1]; /* FILE.minisig; longer: cut, and no signature any more */
+	uint8_t sha256[CRYPTO_SHA256_LEN];
+};
+
+/* Copy a file, and FILE.minisig when there is one.  0 or ERR_*, said in err. */
+int text_take(struct text *t, const char *path, char *err, size_t size);
+/* Write it, and its signature, as PATH and PATH.minisig: whole or not at all, on disk when it
+ * returns, mode 0600.  0 or ERR_*, said in err. */
+int text_save(const struct text *t, const char *path, char *err, size_t size);
+void text_drop(struct text *t);
+
+#endif /* GUARD_TEXT_H */
