@@ -13,7 +13,7 @@ static const char usage_text[] =
     "Read, check and compile a policy (- is standard input); every complaint at once.\n\n"
     "  --strict   warnings are findings: exit status 1\n"
     "  --json     complaints and summary as JSON on standard output\n\n"
-    "       interlock policy diff | sign | test | verify --help\n\n"
+    "       interlock policy diff | explain | sign | test | verify --help\n\n"
     "exit status: 0 usable, 1 usable with warnings (--strict), 2 errors\n";
 
 struct check {
@@ -115,6 +115,7 @@ static const struct {
 } verbs[] = {
     {"check", check},
     {"diff", policy_diff},
+    {"explain", policy_explain_verb},
     {"sign", policy_sign},
     {"test", policy_test},
     {"verify", policy_verify},
@@ -124,7 +125,8 @@ int
 cmd_policy(int argc, char **argv)
 {
 	if (argc < 2)
-		return cli_usage("policy", "what is to be done? check, diff, sign, test, verify");
+		return cli_usage(
+		    "policy", "what is to be done? check, diff, explain, sign, test, verify");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		fputs(usage_text, stdout);
 		return EXIT_OK;
@@ -132,6 +134,6 @@ cmd_policy(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);
-	return cli_usage(
-	    "policy", "%s: unknown; this version has: check, diff, sign, test, verify", argv[1]);
+	return cli_usage("policy",
+	    "%s: unknown; this version has: check, diff, explain, sign, test, verify", argv[1]);
 }

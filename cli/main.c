@@ -19,7 +19,7 @@ static const struct verb {
     {"guard", cmd_guard, "stand between two ports and enforce a policy"},
     {"ctl", cmd_ctl, "ask a running guard, or tell it"},
     {"learn", cmd_learn, "propose a policy from captures, disabled until approved"},
-    {"policy", cmd_policy, "check, compare, test, sign a policy"},
+    {"policy", cmd_policy, "check, explain, compare, test, sign a policy"},
     {"key", cmd_key, "make or show a signing key"},
     {"journal", cmd_journal, "verify, show or prove what was signed"},
 };

@@ -136,10 +136,10 @@ bind_ends(const struct policy *p, const struct net_addr *a, uint32_t end[3])
 }
 
 uint32_t
-bind_lookup(const struct policy *p, const struct net_addr *src, const struct net_addr *dst)
+bind_lookup_ends(
+    const struct policy *p, const uint32_t *from, unsigned nf, const uint32_t *to, unsigned nt)
 {
-	uint32_t from[3], to[3], c;
-	unsigned nf = bind_ends(p, src, from), nt = bind_ends(p, dst, to);
+	uint32_t c;
 
 	/* Narrow before wide, counted from the widest end of either side; the
 	 * load has made sure that of two equally narrow pairs only one is written
@@ -153,6 +153,15 @@ bind_lookup(const struct policy *p, const struct net_addr *src, const struct net
 				return c;
 		}
 	return RULE_NONE;
+}
+
+uint32_t
+bind_lookup(const struct policy *p, const struct net_addr *src, const struct net_addr *dst)
+{
+	uint32_t from[3], to[3];
+	unsigned nf = bind_ends(p, src, from), nt = bind_ends(p, dst, to);
+
+	return bind_lookup_ends(p, from, nf, to, nt);
 }
 
 /* --- binding ----------------------------------------------------------------------------------- */

@@ -326,6 +326,9 @@ void compile_gate_spec(struct policy *p, const struct ruleset *rs);
 
 /* Up to three ends of an address, narrowest first; how many. */
 unsigned bind_ends(const struct policy *p, const struct net_addr *a, uint32_t end[3]);
+/* The conduit of two rows of ends, narrowest first, or RULE_NONE. */
+uint32_t bind_lookup_ends(
+    const struct policy *p, const uint32_t *from, unsigned nf, const uint32_t *to, unsigned nt);
 /* The conduit of a pair, or RULE_NONE. */
 uint32_t bind_lookup(const struct policy *p, const struct net_addr *src,
     const struct net_addr *dst);

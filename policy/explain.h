@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * explain.h - a policy in plain sentences: what each device may ask of whom, and who may ask it.
+ *
+ * Sentences are made of the rules as written and of the conduit that really governs a pair
+ * (the most specific one), so they say what holds and not what stands somewhere.  The same order
+ * every time.  Addresses are written as the block's `addressing` counts.
+ */
+#ifndef POLICY_EXPLAIN_H
+#define POLICY_EXPLAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "policy/policy.h"
+
+struct jw;
+
+struct explain {
+	const struct policy *policy;
+	const char *device;   /* only this one; NULL: all */
+	const uint64_t *hits; /* policy_rule_count() of them, from captures; NULL: none */
+};
+
+/* All of it, or of one device: paragraphs for people. */
+void policy_explain(const struct explain *x, FILE *to);
+/* Who may do what with whom: a row per sender, R W C P. */
+void policy_explain_matrix(const struct explain *x, FILE *to);
+/* The same facts for machines, ranges as on the wire; false: no memory for a sentence. */
+bool policy_explain_json(const struct explain *x, struct jw *w);
+
+/* Is there a device of this name? */
+bool policy_explain_knows(const struct policy *pol, const char *device);
+
+/* What one rule says, as the end of "may ..." or "must not ..."; one line without its end. */
+void policy_explain_rule(const struct policy *pol, uint32_t rule, FILE *to);
+/* Letters of what the enabled rules of a conduit allow, a subset of "RWCP"; without any "apps",
+ * "ping" or "-". */
+const char *policy_explain_letters(const struct policy *pol, uint32_t conduit, char buf[8]);
+
+#endif /* POLICY_EXPLAIN_H */
