@@ -19,6 +19,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "ebpf/abi.h"
+#include "ebpf/fast.bpf.h"
 #include "ebpf/limits.bpf.h"
 #include "ebpf/link.bpf.h"
 #include "ebpf/maps.bpf.h"

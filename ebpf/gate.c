@@ -20,6 +20,7 @@
 
 #include <linux/if_link.h>
 
+#include "base/crypto.h"
 #include "base/err.h"
 #include "ebpf/gate_int.h"
 
@@ -83,8 +84,20 @@ take_maps(struct gate *g)
 	return g->ring ? 0 : -errno;
 }
 
-struct gate *
-gate_open(char *err, size_t err_size)
+/* What only connections need is made as small as the kernel lets it be. */
+static int
+without_flows(struct gate_bpf *b)
+{
+	struct bpf_map *const maps[] = {b->maps.kflows, b->maps.kflow_offers};
+	int r = 0;
+
+	for (unsigned i = 0; i < sizeof(maps) / sizeof(maps[0]) && r == 0; i++)
+		r = bpf_map__set_max_entries(maps[i], 1);
+	return r;
+}
+
+static struct gate *
+open_gate(bool fast, char *err, size_t err_size)
 {
 	struct gate *g = calloc(1, sizeof(*g));
 	libbpf_print_fn_t print;
@@ -102,8 +115,14 @@ gate_open(char *err, size_t err_size)
 		r = g->bpf ? 0 : -errno;
 		if (r == 0 && g->n_cpus > GATE_CPUS)
 			r = -E2BIG;
+		if (r == 0 && !fast)
+			r = without_flows(g->bpf);
 		if (r == 0) {
+			g->fast = fast;
 			g->bpf->rodata->n_cpus = g->n_cpus;
+			if (fast)
+				crypto_random(
+				    g->bpf->rodata->hash_key, sizeof(g->bpf->rodata->hash_key));
 			r = gate_bpf__load(g->bpf);
 		}
 		if (r == 0)
@@ -121,6 +140,18 @@ gate_open(char *err, size_t err_size)
 		(void)err_say(err, err_size, 0, "the filter cannot be loaded: %s%s%s", strerror(-r),
 		    bpf_said[0] ? ": " : "", bpf_said);
 	return NULL;
+}
+
+struct gate *
+gate_open(char *err, size_t err_size)
+{
+	return open_gate(false, err, err_size);
+}
+
+struct gate *
+gate_open_fast(char *err, size_t err_size)
+{
+	return open_gate(true, err, err_size);
 }
 
 static void
@@ -191,6 +222,25 @@ gate_set_policy(
 		return err_say(err, err_size, err_from_errno(-r),
 		    "the policy is in force, but the filter does not answer: %s", strerror(-r));
 	return 0;
+}
+
+int
+gate_fast_fds(const struct gate *g, struct gate_fast_fds *out)
+{
+	if (!g->bpf || !g->fast)
+		return ERR_USAGE;
+	*out = (struct gate_fast_fds){
+	    .flows = bpf_map__fd(g->bpf->maps.kflows),
+	    .offers = bpf_map__fd(g->bpf->maps.kflow_offers),
+	    .pulse = bpf_map__fd(g->bpf->maps.kflow_pulse),
+	};
+	return 0;
+}
+
+const uint64_t *
+gate_fast_key(const struct gate *g)
+{
+	return (const uint64_t *)g->bpf->rodata->hash_key;
 }
 
 int

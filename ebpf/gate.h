@@ -37,6 +37,8 @@ enum gate_mode { GATE_AUTO = 0, GATE_NATIVE, GATE_GENERIC };
 
 /* NULL on failure, one line for the user in err. */
 struct gate *gate_open(char *err, size_t err_size);
+/* The same with room for connections whose PDUs the kernel judges (fast.h): 60 MiB more. */
+struct gate *gate_open_fast(char *err, size_t err_size);
 /* The old tables stay in force when it fails (ERR_*). */
 int gate_set_policy(struct gate *g, const struct gate_spec *spec, uint32_t generation, char *err,
     size_t err_size);

@@ -21,12 +21,20 @@ struct gate {
 	struct gate_fds fd;
 	int sample_fd, link[2];
 	unsigned n_cpus;
+	bool fast;     /* gate_open_fast() */
 	unsigned set;  /* in force, from 1; 0 = none */
 	void *per_cpu; /* a value of n_cpus counters */
 	void (*sample)(void *ctx, const struct gate_sample *s);
 	void *sample_ctx;
 };
 
+struct gate_fast_fds { /* borrowed */
+	int flows, offers, pulse;
+};
+/* 0, or ERR_USAGE: opened without, or left. */
+int gate_fast_fds(const struct gate *g, struct gate_fast_fds *out);
+/* KFLOW_HASH_WORDS of them, of a filter that gate_fast_fds() knows. */
+const uint64_t *gate_fast_key(const struct gate *g);
 /* Does a policy fit the tables? 0, or ERR_FULL or ERR_RANGE with a line that names the limit. */
 int gate_check(const struct gate_spec *s, char *err, size_t err_size);
 /* Make set (0 or 1) what spec says; nobody may be using it. 0 or -errno. */

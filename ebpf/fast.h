@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fast.h - the engine's hold on the connections whose PDUs the kernel judges (flow_abi.h,
+ * docs/PROTOCOL.kernel.md).
+ *
+ * Life: fast_open() on a filter that gate_open_fast() has loaded, by the process that has it or
+ * a child that has kept it; what it returns does not need the filter any more and may be kept
+ * after gate_leave().  One thread at a time.
+ *
+ *   system calls under a seccomp filter: bpf(2) with BPF_MAP_LOOKUP_ELEM (fast_read),
+ *   BPF_MAP_UPDATE_ELEM (fast_put), BPF_MAP_DELETE_ELEM (fast_drop).  No right is needed, the
+ *   descriptors are.  fast_offer(), fast_withdraw(), fast_alive() and fast_hash() only touch memory.
+ *
+ * Order of things, from the engine's side:
+ *   put; then, for as long as it is the owner: read `up`, see both receive rings empty, offer.
+ *   When a frame of it comes: withdraw, read.  owner KERNEL: the frame was late, drop it (its sender
+ *   repeats it).  Another epoch than before: the numbers of the entry are the current ones.
+ */
+#ifndef EBPF_FAST_H
+#define EBPF_FAST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ebpf/flow_abi.h"
+#include "ebpf/gate.h"
+
+struct fast;
+
+/* NULL on failure, one line for the user in err. */
+struct fast *fast_open(const struct gate *g, char *err, size_t err_size);
+void fast_close(struct fast *f);
+
+struct fast_new {
+	uint32_t slot; /* below KFLOW_MAX; of this entry alone */
+	uint32_t conduit;
+	uint8_t proto; /* enum kflow_proto */
+	bool client_lo;
+	uint8_t client_port; /* 0 outside, 1 inside */
+};
+/* 0; ERR_EXISTS, ERR_FULL, ERR_RANGE.  The slot's offer is withdrawn. */
+int fast_put(struct fast *f, const struct kflow_key *k, const struct fast_new *new);
+/* The entry as it is at one moment: 0 or ERR_NOTFOUND. */
+int fast_read(const struct fast *f, const struct kflow_key *k, struct kflow *out);
+/* 0 or ERR_NOTFOUND.  From then on its frames go to the engine uncounted. */
+int fast_drop(struct fast *f, const struct kflow_key *k);
+
+/* .version and .valid are set here. */
+void fast_offer(struct fast *f, uint32_t slot, const struct kflow_offer *o);
+/* Programs read the offer under the entry's lock: when fast_read() has returned behind this, either it
+ * says that the kernel has the connection, or the offer is not taken any more. */
+void fast_withdraw(struct fast *f, uint32_t slot);
+/* now_ns: CLOCK_MONOTONIC. */
+void fast_alive(struct fast *f, uint64_t now_ns);
+/* What kflow_sent.hash is of these bytes; n at most KFLOW_PAYLOAD. */
+uint64_t fast_hash(const struct fast *f, const uint8_t *p, size_t n);
+
+#endif /* EBPF_FAST_H */

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * flow_abi.h - connections whose PDUs the kernel judges: what the programs and the engine
+ * know of each other.  docs/PROTOCOL.kernel.md says how ownership goes to and fro; this is its memory.
+ *
+ *   kflows        key -> struct kflow, the connection as the kernel sees it.  The engine puts
+ *                 it in, takes it out, reads it (BPF_F_LOCK); it never updates one that is there
+ *   kflow_offers  [slot] -> struct kflow_offer, where the engine says: from these numbers on it
+ *                 is yours.  Mapped memory; the programs only read it
+ *   kflow_pulse   [0] -> when the engine was last seen alive
+ *
+ * A connection has one owner.  The kernel takes it by an offer that still holds, and gives it back
+ * with the first frame that it cannot judge (epoch counts that).  Sequence numbers and windows are in
+ * host order, those of the direction's sender; [0] is client to server, [1] server to client.
+ */
+#ifndef EBPF_FLOW_ABI_H
+#define EBPF_FLOW_ABI_H
+
+#include <linux/types.h>
+
+#define KFLOW_MAX     65536u /* connections */
+#define KFLOW_OPEN    4u     /* requests of one that wait for their answers */
+#define KFLOW_SENT    4u     /* segments of a direction that are not acknowledged */
+#define KFLOW_ADU     64u    /* bytes of a request; a longer one is the engine's */
+#define KFLOW_PAYLOAD 512u   /* of a segment; the same */
+
+#define KFLOW_PULSE_NS 100000000ull /* an engine that was silent for so long is away */
+
+enum kflow_owner { KFLOW_ENGINE = 0, KFLOW_KERNEL };
+enum kflow_proto { KFLOW_MODBUS = 0, KFLOW_S7, KFLOW__PROTOS };
+
+/*
+ * Endpoints without direction: lo is the numerically lower of (address, port), both read as big-endian
+ * numbers, the address first.  IPv4 is ::ffff:a.b.c.d.
+ */
+struct kflow_key {
+	__u8 lo[16], hi[16];
+	__u16 lo_port, hi_port; /* host order */
+	__u16 vlan;		/* outermost id; 0: untagged */
+	__u8 proto;		/* of IP: 6 */
+	__u8 pad;
+};
+
+/* A segment that went on its way and is not acknowledged: what comes again has to be the same. */
+struct kflow_sent {
+	__u32 seq, len;
+	__u64 hash; /* kflow_hash() of the payload */
+};
+
+struct kflow_way {
+	__u32 next;  /* sequence number of the byte that comes next */
+	__u32 acked; /* the peer has acknowledged up to here */
+	__u32 edge;  /* so far the peer lets it send: acknowledgement and scaled window */
+	__u32 ts;    /* newest timestamp (RFC 7323), where it sends them */
+	__u16 win;   /* last window that it advertised, unscaled */
+	__u8 wscale; /* how much that is shifted */
+	__u8 n_sent;
+	__u16 smac[3], dmac[3];		    /* as in the frames, since the kernel took it */
+	struct kflow_sent sent[KFLOW_SENT]; /* the oldest first */
+};
+
+/* An open request, as it was sent. */
+struct kflow_adu {
+	__u8 len;
+	__u8 bytes[KFLOW_ADU];
+	__u8 pad[7];
+};
+
+struct kflow_lock { /* a struct bpf_spin_lock, which is one word */
+	__u32 word;
+};
+
+/* Named by the programs alone; everybody else has the word. */
+#ifdef __bpf__
+#define KFLOW_LOCK struct bpf_spin_lock
+#else
+#define KFLOW_LOCK struct kflow_lock
+#endif
+
+struct kflow {
+	KFLOW_LOCK lock;
+	/* Written by the engine when it puts the entry in, and never again. */
+	__u32 slot;	  /* of its offer */
+	__u32 conduit;	  /* index in the policy */
+	__u8 proto;	  /* enum kflow_proto */
+	__u8 client_lo;	  /* the client is lo */
+	__u8 client_port; /* 0: it is behind the outside port, 1: behind the inside port */
+	/* Written by the programs, under the lock; all zero at first. */
+	__u8 owner;  /* enum kflow_owner */
+	__u8 n_open; /* requests in open[], the oldest first */
+	__u8 has_ts; /* bit dir: way[dir].ts is one, and every segment carries one */
+	__u8 pad[2];
+	__u32 epoch;	  /* how often the kernel has given it back */
+	__u32 up;	  /* frames of it that went to the engine since the entry is there */
+	__u32 generation; /* of the policy when it was taken */
+	__u32 lost;    /* frames passed unjudged meanwhile (fail open): the numbers are of no use */
+	__u64 last_ns; /* CLOCK_MONOTONIC, coarse: of the last frame that the kernel passed */
+	__u64 packets, bytes, pdus; /* that it passed */
+	struct kflow_way way[2];
+	struct kflow_adu open[KFLOW_OPEN];
+};
+
+/*
+ * Written by the engine alone: version odd, the rest, version even (kflow_offer_put()).  It holds
+ * as long as the entry's `up` is `seen` and the policy in force has this generation: any frame
+ * that went up since has made it void.
+ */
+struct kflow_offer {
+	__u32 version;
+	__u32 valid;
+	__u32 seen;	  /* kflow.up, as the engine has read it */
+	__u32 generation; /* policy_generation() */
+	__u32 next[2], acked[2], edge[2], ts[2];
+	__u16 win[2];
+	__u8 wscale[2];
+	__u8 has_ts; /* bit dir: ts[dir] is one */
+	__u8 pad;
+};
+
+struct kflow_pulse {
+	__u64 alive_ns; /* CLOCK_MONOTONIC; 0: nobody writes it, the engine counts as alive */
+};
+
+/*
+ * NH of UMAC (Black, Halevi, Krawczyk, Krovetz, Rogaway 1999) over 32-bit words: whoever does not
+ * know the key makes two payloads of one length that agree with a chance of 2^-32.  words: the payload,
+ * zeros behind it up to a whole word.
+ */
+#define KFLOW_HASH_WORDS (KFLOW_PAYLOAD / 8)
+
+static inline __attribute__((always_inline)) __u64
+kflow_hash_word(__u64 word, __u64 key)
+{
+	return (__u64)((__u32)word + (__u32)key) *
+	       (__u32)((__u32)(word >> 32) + (__u32)(key >> 32));
+}
+
+#endif /* EBPF_FLOW_ABI_H */
