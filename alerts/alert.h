@@ -45,7 +45,26 @@ enum event_kind {
 	EVENT_ANOMALY,	 /* an allowed PDU with anomalies worth telling */
 	EVENT_GUARD,	 /* the appliance about itself; cond is an enum guard_event, note says more,
 			  * count and .verdict.conduit (RULE_NONE) where they fit */
+	EVENT_TRANSFER,	 /* a block went into a controller or out of it, whole or not: .transfer;
+			  * the fact is as of one request, and names the block */
 };
+
+/* How a transfer ended; stable names: alerts_transfer_name(). */
+enum transfer_end {
+	TRANSFER_COMPLETE = 0,
+	TRANSFER_PARTIAL, /* both sides ended it, and not all of it was seen here */
+	TRANSFER_ABORTED, /* one side gave it up, or the connection ended */
+	TRANSFER_UNSEEN,  /* it began while too many others were under way: not hashed */
+	TRANSFER__MAX,
+};
+struct event_transfer {
+	uint8_t how; /* enum transfer_end */
+	bool out;    /* from the controller */
+	bool hashed;
+	uint64_t bytes;	    /* of content that went by */
+	uint8_t sha256[32]; /* of it */
+};
+const char *alerts_transfer_name(uint8_t how);
 
 /* Names and severities: alerts/guard_event.def; stable. */
 enum guard_event {
@@ -67,6 +86,7 @@ struct event {
 	const struct fact *fact; /* NULL when there is no PDU */
 	const char *note;	 /* text with more about it, copied (RECORD_NOTE_MAX); or NULL */
 	uint64_t count;		 /* what it stands for, of a sample or a sum; 0 = 1 */
+	const struct event_transfer *transfer; /* EVENT_TRANSFER, else NULL */
 };
 
 struct alerts_conf {

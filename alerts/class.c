@@ -21,6 +21,11 @@ static const struct class own[] = {
 #include "alerts/alert.def"
 };
 
+static const struct class transfers[] = {
+#define ALERT_TRANSFER(out, id, severity, category) [out] = {id, severity, category},
+#include "alerts/alert.def"
+};
+
 /* Ids are 100 and the place in the list. */
 #define GUARD_ID_FIRST 100u
 static const struct guard_class guards[GUARD__MAX] = {
@@ -67,6 +72,8 @@ struct class class_of(const struct record *r, const struct policy_rule_info *rul
 		return own[r->kind == EVENT_LOST ? 0 : EVENT_REMOVED - EVENT_LOST];
 	if (r->kind == EVENT_GUARD)
 		return class_of_guard(r->cond);
+	if (r->kind == EVENT_TRANSFER)
+		return transfers[(r->access & ACC_PROGRAM) == 0];
 	if (r->kind == EVENT_CONDITION)
 		return r->cond < COND__MAX ? conds[r->cond] : k;
 	if (r->kind == EVENT_ANOMALY)

@@ -488,6 +488,29 @@ put_guard_sentence(struct jw *w, const struct words *k, const struct record *r)
 	}
 }
 
+/* "download DB1 to plc-caps complete: 500 bytes, sha256 2c5d..., rule everything-known" */
+static void
+put_transfer_sentence(struct jw *w, const struct words *k, const struct record *r)
+{
+	char hex[2 * CRYPTO_SHA256_LEN + 1];
+
+	put_op(w, k, r);
+	put(w, r->access & ACC_PROGRAM ? " to " : " from ");
+	put(w, k->dst);
+	put(w, " ");
+	put(w, alerts_transfer_name(r->cond));
+	if (r->cond != TRANSFER_UNSEEN) {
+		put(w, ": ");
+		jw_dec(w, r->pdu_full);
+		put(w, " bytes, sha256 ");
+		put(w, crypto_hex(r->pdu_sha256, sizeof(r->pdu_sha256), hex));
+	}
+	if (k->rule) {
+		put(w, k->rule->deny ? ", denied by rule " : ", rule ");
+		put(w, k->rule->name);
+	}
+}
+
 static void
 signature(struct jw *w, const struct words *k, const struct record *r)
 {
@@ -530,6 +553,9 @@ signature(struct jw *w, const struct words *k, const struct record *r)
 		put(w, k->src);
 		put(w, " to ");
 		put(w, k->dst);
+		return;
+	case EVENT_TRANSFER:
+		put_transfer_sentence(w, k, r);
 		return;
 	case EVENT_ANOMALY:
 		put_op(w, k, r);
@@ -582,6 +608,26 @@ pdu_meta(struct jw *w, const struct record *r)
 	META_WORD(w, "il_pdu_sha256", crypto_hex(r->pdu_sha256, sizeof(r->pdu_sha256), hex));
 }
 
+const char *
+alerts_transfer_name(uint8_t how)
+{
+	static const char *const names[] = {"complete", "partial", "aborted", "not-followed"};
+
+	return how < TRANSFER__MAX ? names[how] : "unknown";
+}
+
+static void
+transfer_meta(struct jw *w, const struct record *r)
+{
+	char hex[2 * CRYPTO_SHA256_LEN + 1];
+
+	META_WORD(w, "il_transfer", alerts_transfer_name(r->cond));
+	if (r->cond == TRANSFER_UNSEEN)
+		return;
+	META_NUMBER(w, "il_bytes", r->pdu_full);
+	META_WORD(w, "il_sha256", crypto_hex(r->pdu_sha256, sizeof(r->pdu_sha256), hex));
+}
+
 static void
 fact_meta(struct jw *w, const struct words *k, const struct record *r)
 {
@@ -594,6 +640,8 @@ fact_meta(struct jw *w, const struct words *k, const struct record *r)
 		META_NUMBER(w, "il_unit", r->unit);
 	if (k->object[0])
 		META_TEXT(w, "il_object", k->object);
+	if (r->kind == EVENT_TRANSFER)
+		transfer_meta(w, r);
 	if (r->anomalies != 0) {
 		LIT(w, ",\"il_anomaly\":[");
 		put_anomalies(w, r, "\"", ",");

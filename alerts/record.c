@@ -34,6 +34,18 @@ record_item(struct record *r, const struct fact *f, uint32_t which)
 	r->item_hash = text_hash(it.name, it.name_len);
 }
 
+/* Another content is another storm. */
+static void
+record_transfer(struct record *r, const struct event_transfer *t)
+{
+	r->cond = t->how;
+	r->pdu_full = t->bytes < UINT32_MAX ? (uint32_t)t->bytes : UINT32_MAX;
+	if (!t->hashed)
+		return;
+	memcpy(r->pdu_sha256, t->sha256, sizeof(r->pdu_sha256));
+	memcpy(&r->item_hash, t->sha256, sizeof(r->item_hash));
+}
+
 void
 record_head(struct record *r, const struct event *ev)
 {
@@ -69,6 +81,8 @@ record_head(struct record *r, const struct event *ev)
 	r->anomalies = f->anomalies;
 	if (f->n_items > 0)
 		record_item(r, f, ev->verdict.item);
+	if (ev->kind == EVENT_TRANSFER && ev->transfer)
+		record_transfer(r, ev->transfer);
 }
 
 static size_t
@@ -119,7 +133,8 @@ record_text(struct record *r, const struct event *ev, char *scratch, size_t scra
 		memcpy(p, op, r->op_len);
 	if (r->note_len)
 		memcpy(p + r->op_len, ev->note, r->note_len);
-	if (!ev->fact || (ev->fact->proto == FACT_PROTO_NONE && !ev->fact->ext))
+	if (!ev->fact || (ev->fact->proto == FACT_PROTO_NONE && !ev->fact->ext) ||
+	    ev->kind == EVENT_TRANSFER)
 		return;
 	jw_obj(&w, NULL);
 	if (ev->fact->proto != FACT_PROTO_NONE) /* else: what app it is, see fact_app */

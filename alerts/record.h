@@ -40,7 +40,8 @@ struct record {
 	uint64_t ts_ns, frame, flow_id;
 	uint64_t count; /* events this alert stands for; 1, or what was folded */
 	uint64_t first_ns, last_ns, last_frame; /* of a folded run */
-	uint8_t pdu_sha256[CRYPTO_SHA256_LEN];	/* when cut */
+	uint8_t pdu_sha256[CRYPTO_SHA256_LEN];	/* when cut; of a transfer (cond: how it ended; no
+						 * PDU): of its content, pdu_full bytes */
 };
 
 #define RECORD_TEXT_MAX (RING_RECORD_MAX - sizeof(struct record))

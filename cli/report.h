@@ -35,6 +35,10 @@ void report_json(struct jw *w, const void *report);		 /* for machines; for out_j
 void report_junit(const struct report *r, FILE *to);		 /* XML */
 void report_sarif(struct jw *w, const void *report);		 /* 2.1.0; for out_json() */
 
+/* report_moved.c: what was downloaded and uploaded, a line or two each; as a member "blocks". */
+void report_moved(const struct report *r, const struct tally *t, FILE *to);
+void report_moved_json(struct jw *w, const struct report *r, const struct tally *t);
+
 /* --- shared by the writers ----------------------------------------------------------- */
 
 #define NAME_SIZE 192 /* of buf below: two names or addresses, and a port */

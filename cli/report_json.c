@@ -297,6 +297,7 @@ put_capture(struct jw *w, const struct report *r, const struct capture *c)
 		for (uint32_t i = 0; i < c->tally.n_findings; i++)
 			put_finding(w, r, &c->tally.findings[i]);
 		jw_close(w, ']');
+		report_moved_json(w, r, &c->tally);
 	}
 	put_anomalies(w, c);
 	jw_u(w, "uncounted", c->tally.convs_lost + c->tally.findings_lost);

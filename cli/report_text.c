@@ -392,6 +392,10 @@ report_text(const struct report *r, FILE *to, bool colour)
 			put_findings(r, c, to, &st, true);
 			put_findings(r, c, to, &st, false);
 		}
+		if (c->tally.n_moved != 0) {
+			fprintf(to, "\n%sblocks moved%s\n", st.bold, st.off);
+			report_moved(r, &c->tally, to);
+		}
 		put_anomalies(c, to, &st);
 		put_balance(r, c, to, &st);
 	}

@@ -37,6 +37,7 @@ tally_fini(struct tally *t)
 	free(t->index);
 	free(t->conv_index);
 	free(t->anomalies);
+	free(t->moved);
 	*t = (struct tally){0};
 }
 
@@ -302,6 +303,27 @@ describe_event(const struct event *ev, char *buf, size_t size)
 		buf[0] = '\0';
 }
 
+static void
+moved_add(struct tally *t, const struct event *ev)
+{
+	struct moved *m;
+
+	if (!t->moved && !(t->moved = calloc(MOVED_MAX, sizeof(*t->moved)))) {
+		t->nomem = true;
+		return;
+	}
+	if (t->n_moved++ >= MOVED_MAX)
+		return;
+	m = &t->moved[t->n_moved - 1];
+	m->client = ev->tuple->src;
+	m->server = ev->tuple->dst;
+	m->about = *ev->transfer;
+	m->verdict = ev->verdict;
+	m->frame = ev->frame;
+	m->ts_ns = ev->ts_ns;
+	tally_describe(ev->fact, 0, m->what, sizeof(m->what));
+}
+
 void
 tally_event(struct tally *t, const struct event *ev)
 {
@@ -311,6 +333,10 @@ tally_event(struct tally *t, const struct event *ev)
 
 	if (ev->kind == EVENT_ANOMALY)
 		return; /* allowed, and counted as an anomaly */
+	if (ev->kind == EVENT_TRANSFER) {
+		moved_add(t, ev);
+		return; /* what was not allowed in it is told PDU by PDU */
+	}
 	denied = tally_denies(&ev->verdict);
 	*(denied ? &t->denied : &t->told) += 1;
 	if (ev->fact)

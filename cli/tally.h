@@ -65,6 +65,16 @@ struct finding {
 	struct sample sample[FINDING_SAMPLES]; /* the first ones */
 };
 
+/* A block that went into a controller or out of it. */
+struct moved {
+	struct net_addr client, server;
+	struct event_transfer about;
+	struct verdict verdict;
+	uint64_t frame, ts_ns;
+	char what[48]; /* "DB1" */
+};
+#define MOVED_MAX 256u /* listed; the rest is counted */
+
 struct tally_slot;
 
 struct tally {
@@ -78,6 +88,8 @@ struct tally {
 	uint64_t convs_lost, findings_lost; /* PDUs and events beyond the bounds */
 	uint64_t denied, told;		    /* events */
 	uint64_t (*anomalies)[64];	    /* by protocol; the last row is the engine's own */
+	struct moved *moved;		    /* MOVED_MAX, or NULL: none */
+	uint64_t n_moved;
 	bool nomem;			    /* counts are incomplete */
 };
 

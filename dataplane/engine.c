@@ -153,6 +153,7 @@ engine_new(const struct engine_conf *conf)
 	e->flows.on_timer = on_timer;
 	e->flows.ctx = e;
 	e->sink.e = e;
+	e->call.transfer = transfer_step;
 	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES +
 			     2 * SCRATCH_FRAME + classify_bytes(e->classify) + e->quotas.bytes +
 			     ENGINE_RULES * sizeof(*e->rule_hits);

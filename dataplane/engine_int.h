@@ -27,6 +27,7 @@
 #include "dataplane/flow.h"
 #include "dataplane/frag.h"
 #include "dataplane/quota.h"
+#include "dataplane/transfer.h"
 
 #define OOO_MAX	   64u /* segments one direction may hold ahead of a hole */
 #define RETAIN_MAX	64u /* cells of judged, unacknowledged bytes per direction */
@@ -90,6 +91,7 @@ struct engine {
 	unsigned refusal_after; /* answers that come before it */
 	uint16_t ip_id;
 	uint64_t told_ns; /* when the next sender may be told of an MTU; mtu.c */
+	struct transfers transfers;
 };
 
 /* A segment on its way through stream.c; p is its payload. */

@@ -588,6 +588,7 @@ drop_state(struct engine *e, struct flow *f)
 {
 	cell_id id;
 
+	transfer_flow_gone(e, f);
 	if (!(f->flags & FLOW_STATE_CELL))
 		return;
 	memcpy(&id, f->dstate, sizeof(id));

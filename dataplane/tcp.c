@@ -235,11 +235,13 @@ on_end(struct engine *e, struct flow *f, unsigned dir, const struct layers *l)
 		/* RFC 5961 3.2: only an exact number ends it at once; in watch a
 		 * reset inside the window does, we cannot ask back. */
 		if (!(d->flags & DIR_SEEN) || l->seq == d->nxt ||
-		    (!e->inline_mode && in_window(f, dir, l)))
+		    (!e->inline_mode && in_window(f, dir, l))) {
 			/* Inline a client's reset may be made not to reach the device:
 			 * the flow is remembered for as long as a half-closed one. */
 			f->state = e->inline_mode && dir == DIR_TO_SERVER ? FLOW_CLOSING
 									  : FLOW_CLOSED;
+			transfer_flow_gone(e, f);
+		}
 	} else if (l->tcp_flags & TCP_FIN && /* watch: also ahead of a hole */
 	    (!(d->flags & DIR_SEEN) || l->seq + l->pay_len == d->nxt ||
 		(!e->inline_mode && (int32_t)(l->seq + l->pay_len - d->nxt) > 0))) {

@@ -71,6 +71,31 @@ struct dis_call;
  */
 void *dis_lease(struct dis_call *call, uint32_t want);
 
+/*
+ * What a transfer in many PDUs (a block on its way to a controller, or out of it) has come to.
+ * Told to dis_call.transfer beside the facts, always after dis_emit() let the PDU go on its way,
+ * so that its end can be reported with the hash of what was moved.  Pieces of one flow and block
+ * come in order; the object is one of the protocol's spaces.
+ */
+enum dis_transfer_step {
+	TRANSFER_BEGIN = 0, /* asked for; fact: the request, whose verdict is the transfer's */
+	TRANSFER_JOINED,    /* it was under way when we came: its begin is not known */
+	TRANSFER_PIECE,	    /* data, borrowed */
+	TRANSFER_END,	    /* both sides say that it is complete */
+	TRANSFER_FAILED,    /* one of them says that it is not */
+	TRANSFER_REFUSED,   /* it never began */
+	TRANSFER_LOST,	    /* bytes were lost: no transfer of this flow is whole any more */
+};
+struct dis_transfer {
+	uint8_t step; /* enum dis_transfer_step */
+	bool out;     /* from the server to the client; a flow has one of these at a time, whose
+		       * object only BEGIN has to name */
+	uint8_t space;
+	uint32_t sub, first;
+	struct cur data;
+	const struct fact *fact;
+};
+
 struct dis_call {
 	uint8_t dir;	  /* enum dis_dir */
 	uint8_t variant;  /* what probe() chose: the protocol's own framings */
@@ -80,6 +105,7 @@ struct dis_call {
 	uint64_t anomalies; /* engine bits that belong to this PDU; copy into the fact */
 	void *state;	  /* state_size bytes, zeroed when the flow is claimed */
 	struct dis_sink *sink;
+	void (*transfer)(struct dis_sink *sink, const struct dis_transfer *t); /* or NULL */
 };
 
 /* --- schema: how policy and the writers see the protocol ------------------- */

@@ -18,12 +18,13 @@
  *
  * This file has the probe and the life of one PDU.  connect.h opens and closes,
  * item.h reads variables, body.h jobs, userdata.h the rest; pair.h knows which
- * request is answered, refuse.h how to refuse one; show.h and notation.h are what
+ * request is answered, moved.h which blocks are on their way, refuse.h how to refuse one; show.h and notation.h are what
  * people read and write, schema.h tells policy.  The lists are ops.def and
  * anomalies.def.  All are included here, so that the folder exports one symbol.
  */
 #include "dissectors/s7/body.h"
 #include "dissectors/s7/connect.h"
+#include "dissectors/s7/moved.h"
 #include "dissectors/s7/pair.h"
 #include "dissectors/s7/refuse.h"
 #include "dissectors/s7/schema.h"
@@ -161,6 +162,15 @@ headless(struct dis_call *call, uint64_t a)
 	(void)fact_end(call, &f, a);
 }
 
+/* Which of the transfers x->name is, counted from 1 (0: none); for the pairing word. */
+static unsigned
+transfer_number(struct s7_state *st, const struct s7_ext *x)
+{
+	const struct transfer *t = file_transfer(st, x);
+
+	return t ? (unsigned)(t - st->transfer) + 1 : 0;
+}
+
 /* What is remembered of a request that has gone on its way. */
 static inline void
 remember(struct dis_call *call, const struct fact *f, const struct s7_ext *x, pair_req key)
@@ -171,20 +181,29 @@ remember(struct dis_call *call, const struct fact *f, const struct s7_ext *x, pa
 
 	if (f->kind == FACT_MALFORMED)
 		return;
-	pair_push(st, key);
-	if (f->opx == FN_SETUP && call->dir == DIR_TO_SERVER) {
-		st->pdu_size = x->pdu_size;
-	} else if (f->opx == FN_DL_REQUEST && call->dir == DIR_TO_SERVER) {
+	if (f->opx == FN_DL_REQUEST && call->dir == DIR_TO_SERVER) {
 		file_block(x->name, &type, &number);
 		transfer_begin(st, type, number, TR_ASKED);
+		transfer_tell(call, f, TRANSFER_BEGIN, file_transfer(st, x), (struct cur){0});
+		key |= pair_about(UINT16_MAX, transfer_number(st, x));
 	}
+	pair_push(st, key);
+	if (call->dir != DIR_TO_SERVER)
+		return;
+	if (f->opx == FN_SETUP)
+		st->pdu_size = x->pdu_size;
+	else if (f->opx == FN_UL_START)
+		upload_tell(call, f, TRANSFER_BEGIN, (struct cur){0});
 }
 
 /* What an answer to a job changes once it has gone on its way. */
 RARE void
 settle(
-    struct s7_state *st, const struct fact *f, const struct s7_ext *x, const struct pair_hit *hit)
+    struct dis_call *call, const struct fact *f, const struct s7_ext *x, const struct pair_hit *hit)
 {
+	const struct cur nothing = {0};
+	bool fine = f->kind == FACT_RESPONSE;
+	struct s7_state *st = call->state;
 	pair_req q = hit->slot == PAIR_NONE ? 0 : st->req[hit->slot];
 	struct transfer *t = NULL;
 
@@ -192,31 +211,47 @@ settle(
 		t = &st->transfer[pair_items(q) - 1];
 	switch (f->opx) {
 	case FN_SETUP:
-		if (f->kind == FACT_RESPONSE) {
+		if (fine) {
 			st->pdu_size = x->pdu_size;
 			st->flags |= ST_SETUP;
 		}
 		break;
+	case FN_DL_REQUEST:
+		if (t && !fine)
+			transfer_tell(call, f, TRANSFER_REFUSED, t, nothing);
+		break;
 	case FN_DL_BLOCK: /* answered by the client */
-		if (t && f->kind == FACT_RESPONSE)
+		if (t && fine)
 			t->state = TR_OPEN;
+		if (t && call->dir == DIR_TO_SERVER)
+			transfer_tell(call, f, fine ? TRANSFER_PIECE : TRANSFER_FAILED, t,
+			    fine ? piece_content(x) : nothing);
 		break;
 	case FN_DL_ENDED:
+		if (t && !fine)
+			transfer_tell(call, f, TRANSFER_FAILED, t, nothing);
+		if (t)
+			transfer_tell(call, f, TRANSFER_END, t, nothing);
 		if (t)
 			t->state = TR_FREE;
+		break;
+	case FN_UL_START:
+		if (!fine)
+			upload_tell(call, f, TRANSFER_REFUSED, nothing);
+		break;
+	case FN_UL_BLOCK:
+		if (hit->slot != PAIR_NONE)
+			upload_tell(call, f, fine ? TRANSFER_PIECE : TRANSFER_FAILED,
+			    fine ? piece_content(x) : nothing);
+		break;
+	case FN_UL_END:
+		if (!fine)
+			upload_tell(call, f, TRANSFER_FAILED, nothing);
+		upload_tell(call, f, TRANSFER_END, nothing);
 		break;
 	default:
 		break;
 	}
-}
-
-/* Which of the transfers x->name is, counted from 1 (0: none); for the pairing word. */
-static unsigned
-transfer_number(struct s7_state *st, const struct s7_ext *x)
-{
-	const struct transfer *t = file_transfer(st, x);
-
-	return t ? (unsigned)(t - st->transfer) + 1 : 0;
 }
 
 /* ROSCTR 7. */
@@ -327,6 +362,14 @@ other_message(
 
 				file_block(x->name, &type, &number);
 				transfer_begin(st, type, number, TR_OPEN);
+				transfer_tell(call, f, TRANSFER_JOINED, file_transfer(st, x),
+				    (struct cur){0});
+			}
+			if (ended_badly(x, fn) && file_transfer(st, x)) {
+				transfer_tell(call, f, TRANSFER_FAILED, file_transfer(st, x),
+				    (struct cur){0});
+				transfer_tell(
+				    call, f, TRANSFER_END, file_transfer(st, x), (struct cur){0});
 			}
 			pair_push(st, key | pair_about(UINT16_MAX, transfer_number(st, x)));
 			return;
@@ -375,7 +418,7 @@ other_message(
 	}
 	if (!fact_end(call, f, a) || f->kind == FACT_MALFORMED)
 		return;
-	settle(st, f, x, &hit);
+	settle(call, f, x, &hit);
 	pair_close(st, &hit);
 }
 
@@ -520,6 +563,8 @@ static void
 s7_gap(struct dis_call *call, uint32_t lost)
 {
 	(void)lost;
+	if (call->transfer)
+		call->transfer(call->sink, &(struct dis_transfer){.step = TRANSFER_LOST});
 	pair_gap(call->state, call->dir == DIR_TO_CLIENT);
 }
 

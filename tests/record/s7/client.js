@@ -156,6 +156,16 @@ const PLANS = {
 		});
 	},
 
+	// Blocks that are taken (loader.py): whole, given up, cut off.
+	load() {
+		session((step) => {
+			step("Download", 10, blockOf(10, 900));
+			step("FullUpload", one.Block_DB, 10, 65536);
+			step("Download", 11, blockOf(11, 900));
+		});
+		session((step) => step("Download", 12, blockOf(12, 900)));
+	},
+
 	// What a PLC answers with an error.
 	errors() {
 		session((step) => {
@@ -251,8 +261,8 @@ const PLANS = {
 };
 
 // A data block as a PLC stores it (MC7 header of 36 bytes, body, footer), enough for the client to send it.
-function blockOf(number) {
-	const body = bytes(64), b = Buffer.alloc(36 + body.length + 36);
+function blockOf(number, size = 64) {
+	const body = bytes(size), b = Buffer.alloc(36 + body.length + 36);
 	b.write("pp", 0, "latin1");
 	b[2] = 1; b[3] = 1; b[4] = 5; b[5] = 0x0a;
 	b.writeUInt16BE(number, 6);
