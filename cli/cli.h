@@ -56,6 +56,8 @@ int cli_bad_option(const char *verb, char **argv, int got);
 /* "64M", "1GiB", "500000": bytes. False when it is none or does not fit. */
 bool cli_parse_size(const char *text, size_t *out);
 bool cli_parse_u64(const char *text, uint64_t *out);
+/* "90s", "10m", "2h", "1d": seconds, not 0. */
+bool cli_parse_duration(const char *text, uint64_t *seconds);
 
 /* May colours be used on this stream? A terminal, and NO_COLOR is unset. */
 bool cli_colour(FILE *fp);

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/ctl_show.h"
 
@@ -21,28 +22,46 @@
 #define REPLY_MAX (8u << 20)
 #define WAIT_S	  60 /* a reload builds a policy meanwhile */
 
-static const char help_head[] = "usage: interlock ctl [OPTION]... VERB\n"
+static const char help_head[] = "usage: interlock ctl [OPTION]... VERB [ARGUMENT]\n"
 				"Ask a running guard, or tell it.\n\n";
 static const char help_tail[] =
     "\n"
+    "      --confirm TIME reload: the policy before is in force again after TIME (90s, 10m, 2h),\n"
+    "                     unless ctl confirm comes before\n"
+    "      --force        reload: also while another policy waits to be confirmed\n"
     "      --socket PATH  of the guard (default " SOCKET ")\n"
     "      --json         the answer as the guard gave it, for programs\n\n"
     "root may do all of it, others what --viewers and --admins of the guard let them\n"
     "exit status: 0 all is well, 1 status: something wants attention, 2 could not work\n";
 
+/* What is said with a verb. */
+enum {
+	TAKES_CONFIRM = 1 << 0,
+	TAKES_FORCE = 1 << 1,
+};
+struct question {
+	unsigned given; /* TAKES_* */
+	uint64_t confirm_s;
+};
+
 static const struct ctl_verb {
 	const char *name;
 	bool admin;
+	unsigned takes;
 	const char *text;
 	int (*show)(const json_t *result, FILE *to); /* exit status; NULL: nothing to show */
 } verbs[] = {
-    {"status", false, "ports, processes, policy, packets, latency, alerts on a page", show_status},
-    {"counters", false, "drops by reason, the kernel's filter, hits per rule", show_counters},
-    {"flows", false, "the connections the engine knows", show_flows},
-    {"metrics", false, "the numbers as Prometheus text", show_text},
-    {"reload", true, "read the policy again; one with errors changes nothing", show_reload},
-    {"reopen", true, "open the EVE file anew, after it was renamed (logrotate)", NULL},
-    {"stop", true, "stop the guard and put its ports back", NULL},
+    {"status", false, 0, "ports, processes, policy, packets, latency, alerts on a page",
+	show_status},
+    {"counters", false, 0, "drops by reason, the kernel's filter, hits per rule", show_counters},
+    {"flows", false, 0, "the connections the engine knows", show_flows},
+    {"metrics", false, 0, "the numbers as Prometheus text", show_text},
+    {"reload", true, TAKES_CONFIRM | TAKES_FORCE,
+	"read the policy again; one with errors changes nothing", show_reload},
+    {"confirm", true, 0, "the policy that was reloaded with --confirm stays", show_confirm},
+    {"rollback", true, 0, "it goes now, and the one before it is in force again", show_reload},
+    {"reopen", true, 0, "open the EVE file anew, after it was renamed (logrotate)", NULL},
+    {"stop", true, 0, "stop the guard and put its ports back", NULL},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -164,19 +183,35 @@ show(const struct ctl_verb *verb, const char *line, size_t len, int fd, bool jso
 	return status;
 }
 
-static int
-ask(const struct ctl_verb *verb, const char *path, bool json)
+static size_t
+request(const struct ctl_verb *verb, const struct question *q, char *buf, size_t size)
 {
-	char request[64];
-	size_t len;
-	int sock = dial(path), fd = -1, status;
+	struct jw w = jw_make(buf, size);
+
+	jw_obj(&w, NULL);
+	jw_u(&w, "v", 1);
+	jw_str(&w, "verb", verb->name);
+	if (q->given & TAKES_CONFIRM)
+		jw_u(&w, "confirm_s", q->confirm_s);
+	if (q->given & TAKES_FORCE)
+		jw_bool(&w, "force", true);
+	jw_close(&w, '}');
+	jw_ch(&w, '\n');
+	return jw_end(&w) ? jw_len(&w) : 0;
+}
+
+static int
+ask(const struct ctl_verb *verb, const struct question *q, const char *path, bool json)
+{
+	char buf[8192];
+	size_t len, n = request(verb, q, buf, sizeof(buf));
+	int sock = n == 0 ? -1 : dial(path), fd = -1, status;
 	char *line;
 
 	if (sock < 0)
 		return EXIT_UNABLE;
-	snprintf(request, sizeof(request), "{\"v\":1,\"verb\":\"%s\"}\n", verb->name);
 	/* One who may not even ask is told so before: the answer is there though sending fails. */
-	(void)send(sock, request, strlen(request), MSG_NOSIGNAL);
+	(void)send(sock, buf, n, MSG_NOSIGNAL);
 	line = hear(sock, path, &len, &fd);
 	(void)close(sock);
 	status = line ? show(verb, line, len, fd, json) : EXIT_UNABLE;
@@ -186,6 +221,15 @@ ask(const struct ctl_verb *verb, const char *path, bool json)
 	return status;
 }
 
+static const struct ctl_verb *
+verb_of(const char *name)
+{
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (strcmp(name, verbs[i].name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
 int
 cmd_ctl(int argc, char **argv)
 {
@@ -193,9 +237,13 @@ cmd_ctl(int argc, char **argv)
 	    {"help", no_argument, NULL, 'h'},
 	    {"json", no_argument, NULL, 'j'},
 	    {"socket", required_argument, NULL, 's'},
+	    {"confirm", required_argument, NULL, 'c'},
+	    {"force", no_argument, NULL, 'f'},
 	    {0},
 	};
+	const struct ctl_verb *verb;
 	const char *path = SOCKET;
+	struct question q = {0};
 	bool json = false;
 	int c;
 
@@ -211,13 +259,23 @@ cmd_ctl(int argc, char **argv)
 		case 's':
 			path = optarg;
 			break;
+		case 'c':
+			if (!cli_parse_duration(optarg, &q.confirm_s))
+				return cli_usage(
+				    "ctl", "--confirm %s: not a time such as 10m", optarg);
+			q.given |= TAKES_CONFIRM;
+			break;
+		case 'f':
+			q.given |= TAKES_FORCE;
+			break;
 		default:
 			return cli_bad_option("ctl", argv, c);
 		}
 	if (argc - optind != 1)
 		return cli_usage("ctl", "one verb");
-	for (size_t i = 0; i < N_VERBS; i++)
-		if (strcmp(argv[optind], verbs[i].name) == 0)
-			return ask(&verbs[i], path, json);
-	return cli_usage("ctl", "%s: no such verb", argv[optind]);
+	if (!(verb = verb_of(argv[optind])))
+		return cli_usage("ctl", "%s: no such verb", argv[optind]);
+	if (q.given & ~verb->takes)
+		return cli_usage("ctl", "%s: does not take that option", verb->name);
+	return ask(verb, &q, path, json);
 }

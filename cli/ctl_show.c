@@ -169,6 +169,19 @@ attention(struct page *p, const json_t *r)
 	if (get(pol, "refused"))
 		wrong(p, "reload refused at %s: %s", when(pol, "refused_at"),
 		    text(pol, "refused", ""));
+	if (get(pol, "trial")) {
+		const json_t *t = get(pol, "trial");
+		char left[32];
+
+		wrong(p,
+		    "generation %" PRIu64 " is NOT CONFIRMED: in %s generation %" PRIu64
+		    " is in force again (ctl confirm keeps it, ctl rollback ends it)",
+		    num(pol, "generation"), duration(num(t, "left_s"), left, sizeof(left)),
+		    num(t, "back_to"));
+	}
+	if (json_is_true(get(pol, "file_not_confirmed")))
+		wrong(p, "in force is the last confirmed policy; %s was not confirmed (ctl reload)",
+		    text(pol, "file", "the file"));
 	if (pol && strcmp(text(pol, "mode", "enforce"), "enforce") != 0)
 		wrong(p, "mode %s: nothing is stopped for policy", text(pol, "mode", "?"));
 	if (!json_is_object(al))
@@ -386,7 +399,21 @@ show_reload(const json_t *r, FILE *to)
 		    to, "the policy is in force, generation %" PRIu64 "\n", num(r, "generation"));
 	else
 		fputs("the policy is in force\n", to);
+	if (num(r, "confirm_s") > 0) {
+		char buf[32];
+
+		fprintf(to,
+		    "the one before it is in force again in %s, unless: interlock ctl confirm\n",
+		    duration(num(r, "confirm_s"), buf, sizeof(buf)));
+	}
 	if (json_is_string(get(r, "warnings")) && text(r, "warnings", "")[0])
 		fprintf(to, "%s\n", text(r, "warnings", ""));
+	return EXIT_OK;
+}
+
+int
+show_confirm(const json_t *r, FILE *to)
+{
+	fprintf(to, "confirmed: generation %" PRIu64 " stays in force\n", num(r, "generation"));
 	return EXIT_OK;
 }

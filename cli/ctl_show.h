@@ -13,5 +13,6 @@ int show_counters(const struct json_t *r, FILE *to);
 int show_flows(const struct json_t *r, FILE *to);
 int show_text(const struct json_t *r, FILE *to); /* what it says is text already */
 int show_reload(const struct json_t *r, FILE *to);
+int show_confirm(const struct json_t *r, FILE *to);
 
 #endif /* CLI_CTL_SHOW_H */

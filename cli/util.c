@@ -128,6 +128,30 @@ cli_read(const char *path, size_t max, size_t *len)
 	return text;
 }
 
+bool
+cli_parse_duration(const char *text, uint64_t *seconds)
+{
+	static const struct {
+		const char *unit;
+		uint64_t s;
+	} units[] = {{"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+	unsigned long long v;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno != 0 || v == 0 || v > UINT32_MAX)
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(end, units[i].unit) == 0) {
+			*seconds = v * units[i].s;
+			return true;
+		}
+	return false;
+}
+
 struct policy *
 cli_policy(const char *path)
 {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,8 @@
 
 #define COUNT_EVERY_NS UINT64_C(1000000000)
 #define COUNTS_MAX     256u
+#define TRIAL_MIN_S    5u
+#define TRIAL_MAX_S    (7u * 86400u)
 
 /* --- the view -------------------------------------------------------------------------------- */
 
@@ -44,6 +47,12 @@ look(struct guard *g, struct look *l)
 	    .policy_ns = g->policy_ns,
 	    .policy_error = g->reload.error,
 	    .policy_error_ns = g->reload.error_ns,
+	    .confirm_until_ns = g->confirm.until_ns,
+	    .confirm_left_ns = g->confirm.waiting && g->confirm.deadline_ns > g->now_ns
+				   ? g->confirm.deadline_ns - g->now_ns
+				   : 0,
+	    .confirm_generation = g->confirm.generation,
+	    .kept = g->kept,
 	    .gate = &l->totals,
 	    .counts = l->counts,
 	    .signer = g->alerts_shared ? g->signer_shared : NULL,
@@ -153,6 +162,38 @@ act_flows_done(struct guard *g, int result, uint64_t bytes)
 	g->flows_fd = -1;
 }
 
+/* A whole number; 0 when it is not there; ERR_*, said, when it is none from least to most. */
+static int
+number(const struct ctl_request *rq, const char *name, uint64_t least, uint64_t most, uint64_t *out,
+    char *err, size_t size)
+{
+	const json_t *v = json_object_get(rq->args, name);
+	json_int_t n = json_integer_value(v);
+
+	*out = 0;
+	if (!v)
+		return 0;
+	if (!json_is_integer(v) || n < 0 || (uint64_t)n < least || (uint64_t)n > most)
+		return err_say(err, size, ERR_USAGE, "%s: a whole number from %llu to %llu", name,
+		    (unsigned long long)least, (unsigned long long)most);
+	*out = (uint64_t)n;
+	return 0;
+}
+
+static int
+act_reload(struct guard *g, struct ctl_request *rq, char *err, size_t size)
+{
+	struct reload_how how = {
+	    .ctl_token = rq->token, .force = json_is_true(json_object_get(rq->args, "force"))};
+	uint64_t s;
+	int r = number(rq, "confirm_s", TRIAL_MIN_S, TRIAL_MAX_S, &s, err, size);
+
+	how.confirm_ns = s * NS_PER_S;
+	if (r < 0 || (r = reload_start(g, &how, err, size)) < 0)
+		return r;
+	return CTL_LATER;
+}
+
 static int
 act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 {
@@ -175,7 +216,16 @@ act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 	case CTL_flows:
 		return act_flows(g, rq, err, size);
 	case CTL_reload:
-		return (r = reload_start(g, rq->token, err, size)) < 0 ? r : CTL_LATER;
+		return act_reload(g, rq, err, size);
+	case CTL_confirm:
+		r = confirm_asked(g, rq, err, size);
+		jw_u(out, "generation", g->generation);
+		return r;
+	case CTL_rollback:
+		r = confirm_back(g, rq, err, size);
+		if (r == 0)
+			jw_u(out, "generation", g->generation);
+		return r;
 	case CTL_reopen:
 		if (!g->alerts_shared)
 			return err_say(err, size, ERR_USAGE, "no alerts are written");

@@ -40,7 +40,7 @@ read_signals(struct guard *g)
 			g->stop = true;
 			break;
 		case SIGHUP:
-			if (reload_start(g, 0, err, sizeof(err)) < 0)
+			if (reload_start(g, &(struct reload_how){0}, err, sizeof(err)) < 0)
 				log_error("reload: %s", err);
 			break;
 		default: /* SIGCHLD: collected every turn */
@@ -96,6 +96,7 @@ guard_turn(struct guard *g, int timeout_ms)
 	supervise_reap(g);
 	supervise(g);
 	reload_step(g);
+	confirm_step(g);
 	takeover_step(g);
 	link_step(g);
 	act_count(g);
@@ -286,6 +287,10 @@ start(struct guard *g, char *err, size_t size)
 	if ((r = start_services(g, err, size)) < 0)
 		return r;
 	guard_tell(g, GUARD_STARTED, NULL);
+	if (g->kept)
+		guard_tell(g, GUARD_POLICY_BACK,
+		    "the guard was started before the policy on disk was confirmed: the one before "
+		    "is in force");
 	return sandbox_parent(err, size);
 }
 
@@ -347,6 +352,7 @@ guard_run(const struct guard_conf *conf)
 	    .signer = {.name = "signer", .start = signer_start, .peer = {.fd = -1}},
 	    .metrics = {.name = "metrics", .start = metrics_start, .peer = {.fd = -1}},
 	    .text = {.fd = -1},
+	    .confirm = {.fd = -1, .text = {.fd = -1}},
 	    .reload = {.next_fd = -1,
 		.next_text = {.fd = -1},
 		.builder = {.image_fd = -1, .peer = {.fd = -1}, .text = {.fd = -1}}},

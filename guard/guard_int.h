@@ -41,17 +41,36 @@ struct child {
 	char why[MSG_TEXT];	     /* what it said when it could not begin */
 };
 
+enum reload_kind { RELOAD_FILE = 0, RELOAD_BACK };
+
 struct reload {
 	bool running;
+	uint8_t kind; /* enum reload_kind: where the next policy comes from */
 	struct builder builder;
 	const struct policy *next; /* mapped; the worker has been told */
 	int next_fd;
 	struct text next_text;
 	struct accepted last_signed; /* before it, for when it is not to be */
+	struct accepted next_signed;
+	uint64_t confirm_ns;	 /* in force on trial for so long; 0 = for good */
+	uint32_t old_generation; /* while it is swapped: what was in force */
+	unsigned old_slot;
 	uint64_t deadline_ns;
 	uint64_t ctl_token; /* who waits for the answer; 0 = nobody */
 	char error[512];    /* why the last one was refused; "" = it was not */
 	uint64_t error_ns;
+};
+
+/* The policy in force is on trial (confirm.c); what is here is the one before. */
+struct confirm {
+	bool waiting;
+	int fd;
+	struct text text;
+	uint32_t generation;
+	unsigned slot;
+	struct accepted next_signed;	/* of the one on trial: noted when it is confirmed */
+	uint64_t deadline_ns, until_ns; /* CLOCK_MONOTONIC; wall clock */
+	char why[64];			/* it ends */
 };
 
 /* A successor takes the ports over (takeover.c). */
@@ -80,11 +99,15 @@ struct guard {
 	int policy_fd;
 	struct text text; /* of the policy in force */
 	uint32_t generation;
+	uint32_t last_generation; /* the greatest that was given to an image that lived */
+	bool
+	    kept; /* in force is the last confirmed policy, and the file on disk did not pass its trial */
 	const struct key_set *signers; /* NULL: policies need no signature */
 	struct keep keep;
 	struct accepted accepted; /* with signers: the newest */
 	uint64_t policy_ns; /* wall clock */
 	struct reload reload;
+	struct confirm confirm;
 	struct handing handing;
 	struct child worker, signer, metrics;
 	uint16_t asked;	  /* enum msg_type: what the worker has not answered yet */
@@ -170,15 +193,45 @@ void takeover_done(struct guard *g);
 
 /* --- reload.c -------------------------------------------------------------------------------- */
 
-/* The first policy: NULL when it cannot be had, all said on standard error. */
+/* The first policy.  0 or ERR_*, all said on standard error. */
 int policy_first(struct guard *g);
-/* Begin to build the file again.  0 or ERR_*, said in err: one runs already, no file. */
-int reload_start(struct guard *g, uint64_t ctl_token, char *err, size_t size);
+/* What somebody wants of a reload. */
+struct reload_how {
+	uint64_t ctl_token;  /* who waits; 0 = nobody */
+	uint64_t confirm_ns; /* on trial for so long; 0 = for good */
+	bool force;	     /* also when another one is on trial */
+};
+/* Begin to build the file again.  0 or ERR_*, said in err: one runs already, no file, a trial. */
+int reload_start(struct guard *g, const struct reload_how *how, char *err, size_t size);
+/* Back to the policy before the one on trial.  0: done; CTL_LATER; or ERR_*, said. */
+int reload_back(struct guard *g, uint64_t ctl_token, char *err, size_t size);
 void reload_step(struct guard *g);
 /* The worker's answer to POLICY. */
 void reload_answer(struct guard *g, int result, const char *text);
 /* The worker is gone: the next one begins with the new policy. */
 void reload_worker_gone(struct guard *g);
+/* With --require-signed: on disk before it is in force.  0 or ERR_*, said. */
+int note_accepted(struct guard *g, const struct accepted *a, char *err, size_t size);
+
+/* --- confirm.c ------------------------------------------------------------------------------- */
+
+/* Before `trial` is in force: on disk, so that a start does not begin with it.  0 or ERR_*, said. */
+int confirm_keep(struct guard *g, const struct text *trial, char *err, size_t size);
+/* The file on disk is the policy for good: nothing of it is kept. */
+void confirm_forget(const struct guard *g);
+/* At the start: 1, path (KEEP_PATH) is the text to begin with instead of the file; 0; or ERR_*, said. */
+int confirm_first(struct guard *g, char *path, char *err, size_t size);
+/* The new policy is in force; the one before, taken from here, is kept. */
+void confirm_begin(struct guard *g, int old_fd, struct text *old_text);
+/* The one before is let go. */
+void confirm_end(struct guard *g);
+/* ctl confirm, ctl rollback (rq NULL: time is over).  As ctl_conf.act. */
+int confirm_asked(struct guard *g, const struct ctl_request *rq, char *err, size_t size);
+int confirm_back(struct guard *g, const struct ctl_request *rq, char *err, size_t size);
+/* Is time over? */
+void confirm_step(struct guard *g);
+/* The one before is in force again, instead of this generation. */
+void confirm_is_back(struct guard *g, uint32_t from);
 
 /* --- link.c ---------------------------------------------------------------------------------- */
 

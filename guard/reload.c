@@ -8,6 +8,7 @@
  * kernel's filter is first since it only lets more or less through to the engine, which judges all
  * of it again; if the worker cannot take the image the filter gets the old tables back.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,11 +23,17 @@
 
 #define ANSWER_WAIT_NS UINT64_C(10000000000)
 
-/* In turn, so that a signer that is behind still has the image before this one. */
+/* In turn, so that a signer that is behind still has the images before this one; not those that are kept. */
 static unsigned
 free_slot(const struct guard *g)
 {
-	return g->policy ? (policy_image_slot(g->policy) + 1) % POLICY_SLOTS : 0;
+	unsigned slot = g->policy ? policy_image_slot(g->policy) : POLICY_SLOTS - 1;
+
+	do
+		slot = (slot + 1) % POLICY_SLOTS;
+	while ((g->policy && slot == policy_image_slot(g->policy)) ||
+	       (g->confirm.waiting && slot == g->confirm.slot));
+	return slot;
 }
 
 static void
@@ -41,13 +48,14 @@ builder_begin(void *guard)
 }
 
 static int
-start(struct guard *g, char *err, size_t size)
+start(struct guard *g, const char *path, char *err, size_t size)
 {
 	const struct builder_conf bc = {
-	    .path = g->conf->policy_path,
+	    .path = path,
+	    .name = g->conf->policy_path,
 	    .keys = g->signers,
 	    .slot = free_slot(g),
-	    .generation = g->generation + 1,
+	    .generation = g->last_generation + 1,
 	    .uid = g->worker_uid,
 	    .gid = g->worker_gid,
 	    .child = builder_begin,
@@ -94,8 +102,7 @@ accept_image(const struct guard *g, int fd, struct accepted *by, char *err, size
 	return pol;
 }
 
-/* With --require-signed: on disk before it is in force.  0 or ERR_*, said. */
-static int
+int
 note_accepted(struct guard *g, const struct accepted *a, char *err, size_t size)
 {
 	int r = 0;
@@ -135,10 +142,12 @@ policy_first(struct guard *g)
 {
 	struct builder *b = &g->reload.builder;
 	struct accepted by;
-	char err[512] = "";
+	char err[512] = "", kept[KEEP_PATH];
 	int r;
 
-	if ((r = prepare_signed(g, err, sizeof(err))) < 0 || (r = start(g, err, sizeof(err))) < 0) {
+	if ((r = prepare_signed(g, err, sizeof(err))) < 0 ||
+	    (r = confirm_first(g, kept, err, sizeof(err))) < 0 ||
+	    (r = start(g, r == 1 ? kept : g->conf->policy_path, err, sizeof(err))) < 0) {
 		log_error("%s", err);
 		return r;
 	}
@@ -162,25 +171,40 @@ policy_first(struct guard *g)
 	}
 	text_move(&g->text, &b->text);
 	builder_end(b);
-	g->generation++;
+	g->generation = ++g->last_generation;
 	g->policy_ns = clock_wall_ns();
 	return r;
 }
 
+static void
+begin(struct guard *g, enum reload_kind kind, uint64_t ctl_token)
+{
+	struct reload *rl = &g->reload;
+
+	rl->running = true;
+	rl->kind = kind;
+	rl->ctl_token = ctl_token;
+	rl->confirm_ns = 0;
+	rl->next = NULL;
+	rl->next_fd = -1;
+}
+
 int
-reload_start(struct guard *g, uint64_t ctl_token, char *err, size_t size)
+reload_start(struct guard *g, const struct reload_how *how, char *err, size_t size)
 {
 	struct reload *rl = &g->reload;
 	int r;
 
 	if (rl->running)
 		return err_say(err, size, ERR_AGAIN, "a reload is under way");
-	if ((r = start(g, err, size)) < 0)
+	if (g->confirm.waiting && !how->force)
+		return err_say(err, size, ERR_USAGE,
+		    "generation %u is in force on trial: confirm it, roll it back, or --force",
+		    g->generation);
+	if ((r = start(g, g->conf->policy_path, err, size)) < 0)
 		return r;
-	rl->running = true;
-	rl->ctl_token = ctl_token;
-	rl->next = NULL;
-	rl->next_fd = -1;
+	begin(g, RELOAD_FILE, how->ctl_token);
+	rl->confirm_ns = how->confirm_ns;
 	return 0;
 }
 
@@ -199,21 +223,25 @@ finish(struct guard *g, const char *why)
 	rl->next = NULL;
 	rl->next_fd = -1;
 	text_drop(&rl->next_text);
+	if (why && rl->confirm_ns != 0 && !g->confirm.waiting && !g->kept)
+		confirm_forget(g);
 	if (rl->ctl_token != 0) {
-		char text[96];
-		int n = snprintf(text, sizeof(text), "\"generation\":%u,\"warnings\":%zu",
-		    g->generation, rl->builder.warnings);
+		char text[128];
+		int n = snprintf(text, sizeof(text),
+		    "\"generation\":%u,\"warnings\":%zu,\"confirm_s\":%llu", g->generation,
+		    rl->builder.warnings, (unsigned long long)(rl->confirm_ns / NS_PER_S));
 
 		ctl_answer(
 		    g->ctl, rl->ctl_token, why ? ERR_FORMAT : 0, why, text, why ? 0 : (size_t)n);
 		rl->ctl_token = 0;
 	}
-	guard_tell(g, why ? GUARD_POLICY_REFUSED : GUARD_POLICY_LOADED, why);
 	if (why) {
+		guard_tell(g, GUARD_POLICY_REFUSED, why);
 		(void)snprintf(rl->error, sizeof(rl->error), "%s", why);
 		rl->error_ns = clock_wall_ns();
 		log_error("reload: refused, the policy in force stays: %s", why);
-	} else {
+	} else if (rl->kind == RELOAD_FILE) {
+		guard_tell(g, GUARD_POLICY_LOADED, NULL);
 		rl->error[0] = '\0';
 		log_info(
 		    "policy: generation %u of %s is in force", g->generation, g->conf->policy_path);
@@ -225,64 +253,73 @@ static void
 swap(struct guard *g)
 {
 	struct reload *rl = &g->reload;
+	bool trial = rl->confirm_ns != 0, keep = trial && !g->confirm.waiting;
+	struct text old_text = g->text;
+	int old_fd = g->policy_fd;
 
-	if (g->signer.pid != 0)
+	rl->old_generation = g->generation;
+	rl->old_slot = policy_image_slot(g->policy);
+	if (!keep && g->signer.pid != 0)
 		(void)signer_send_drop(g->signer.peer.fd, g->generation);
 	policy_image_unmap(g->policy);
-	close(g->policy_fd);
 	g->policy = rl->next;
 	g->policy_fd = rl->next_fd;
-	text_move(&g->text, &rl->next_text);
+	g->text = rl->next_text;
 	g->generation = policy_generation(g->policy);
+	if (g->generation > g->last_generation)
+		g->last_generation = g->generation;
 	g->policy_ns = clock_wall_ns();
 	rl->next = NULL;
 	rl->next_fd = -1;
+	rl->next_text = (struct text){.fd = -1};
 	finish(g, NULL);
+	if (trial) {
+		confirm_begin(g, old_fd, &old_text);
+	} else if (rl->kind == RELOAD_BACK) {
+		confirm_is_back(g, rl->old_generation);
+	} else {
+		confirm_end(g);
+		confirm_forget(g);
+		g->kept = false;
+	}
+	if (!keep)
+		close(old_fd);
+	text_drop(&old_text);
 }
 
 static void
 back_to_old(struct guard *g, const char *why)
 {
+	struct reload *rl = &g->reload;
 	char err[256] = "";
 
-	if (note_accepted(g, &g->reload.last_signed, err, sizeof(err)) < 0)
+	if (note_accepted(g, &rl->last_signed, err, sizeof(err)) < 0)
 		log_error("%s", err);
 	if (gate_set_policy(g->gate, policy_gate(g->policy), g->generation, err, sizeof(err)) < 0)
 		log_error("filter: %s", err);
-	if (g->signer.pid != 0)
-		(void)signer_send_drop(g->signer.peer.fd, policy_generation(g->reload.next));
+	if (g->signer.pid != 0 && rl->kind != RELOAD_BACK)
+		(void)signer_send_drop(g->signer.peer.fd, policy_generation(rl->next));
 	finish(g, why);
 }
 
-/* The image is there. */
+/* rl->next is mapped and may be in force: from the outside inwards. */
 static void
-put_in_force(struct guard *g)
+offer(struct guard *g)
 {
 	struct reload *rl = &g->reload;
-	const struct msg m = {.type = MSG_POLICY, .a = g->generation + 1};
-	struct accepted by;
-	char err[512] = "";
+	uint32_t generation = policy_generation(rl->next);
+	const struct msg m = {.type = MSG_POLICY, .a = generation};
+	char err[512] = "", again[128];
 
-	rl->next_fd = rl->builder.image_fd;
-	rl->builder.image_fd = -1;
-	text_move(&rl->next_text, &rl->builder.text);
-	rl->last_signed = g->accepted;
-	if (!(rl->next = accept_image(g, rl->next_fd, &by, err, sizeof(err))) ||
-	    note_accepted(g, &by, err, sizeof(err)) < 0) {
-		finish(g, err);
-		return;
-	}
-	if (gate_set_policy(g->gate, policy_gate(rl->next), g->generation + 1, err, sizeof(err)) <
-	    0) {
-		char again[128];
-
+	if (gate_set_policy(g->gate, policy_gate(rl->next), generation, err, sizeof(err)) < 0) {
 		if (note_accepted(g, &rl->last_signed, again, sizeof(again)) < 0)
 			log_error("%s", again);
 		finish(g, err);
 		return;
 	}
-	/* Names before alerts that need them. */
-	if (g->signer.pid != 0 && signer_send_policy(g->signer.peer.fd, rl->next_fd) < 0)
+	/* Names before alerts that need them; those of the one before are still there. */
+	if (g->signer.pid != 0 && rl->kind != RELOAD_BACK &&
+	    signer_send_policy(g->signer.peer.fd, rl->next_fd) < 0)
 		log_error("signer: cannot be told of the policy: its alerts have no names");
 	if (g->worker.pid == 0) {
 		swap(g); /* the next worker begins with it */
@@ -291,6 +328,55 @@ put_in_force(struct guard *g)
 	rl->deadline_ns = g->now_ns + ANSWER_WAIT_NS;
 	if (worker_ask(g, &m, rl->next_fd) < 0)
 		back_to_old(g, "the worker cannot be told now; try again");
+}
+
+/* The image is there. */
+static void
+put_in_force(struct guard *g)
+{
+	struct reload *rl = &g->reload;
+	char err[512] = "";
+
+	rl->next_fd = rl->builder.image_fd;
+	rl->builder.image_fd = -1;
+	text_move(&rl->next_text, &rl->builder.text);
+	rl->last_signed = g->accepted;
+	if (!(rl->next = accept_image(g, rl->next_fd, &rl->next_signed, err, sizeof(err))) ||
+	    (rl->confirm_ns != 0 ? confirm_keep(g, &rl->next_text, err, sizeof(err))
+				 : note_accepted(g, &rl->next_signed, err, sizeof(err))) < 0) {
+		finish(g, err);
+		return;
+	}
+	offer(g);
+}
+
+int
+reload_back(struct guard *g, uint64_t ctl_token, char *err, size_t size)
+{
+	struct reload *rl = &g->reload;
+	int fd, text_fd;
+
+	if (rl->running)
+		return err_say(err, size, ERR_AGAIN, "a reload is under way");
+	if (g->worker.pid != 0 && (!g->worker.ready || g->asked != MSG_NONE))
+		return err_say(err, size, ERR_AGAIN, "the worker cannot be told now; try again");
+	fd = fcntl(g->confirm.fd, F_DUPFD_CLOEXEC, 3);
+	text_fd = fcntl(g->confirm.text.fd, F_DUPFD_CLOEXEC, 3);
+	begin(g, RELOAD_BACK, 0);
+	rl->next_fd = fd;
+	rl->next_text = g->confirm.text;
+	rl->next_text.fd = text_fd;
+	rl->last_signed = g->accepted;
+	if (!(rl->next = policy_image_map(fd, err, size))) {
+		finish(g, err);
+		return ERR_FORMAT;
+	}
+	offer(g);
+	if (rl->running) { /* the worker's answer is to come */
+		rl->ctl_token = ctl_token;
+		return CTL_LATER;
+	}
+	return g->confirm.waiting ? err_say(err, size, ERR_IO, "%s", rl->error) : 0;
 }
 
 /* The first line of what was said against it. */
@@ -311,7 +397,7 @@ reload_step(struct guard *g)
 
 	if (!rl->running)
 		return;
-	if (rl->next) {
+	if (rl->next || rl->kind == RELOAD_BACK) {
 		if (g->now_ns >= rl->deadline_ns)
 			back_to_old(g, "the worker does not answer");
 		return;

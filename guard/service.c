@@ -138,7 +138,9 @@ signer_start(struct guard *g, char *err, size_t size)
 	}
 	msg_init(&g->signer.peer, pair[0], no_words, g);
 	if (signer_send_policy(pair[0], g->policy_fd) < 0 ||
-	    (g->reload.next && signer_send_policy(pair[0], g->reload.next_fd) < 0))
+	    (g->confirm.waiting && signer_send_policy(pair[0], g->confirm.fd) < 0) ||
+	    (g->reload.next && g->reload.kind != RELOAD_BACK &&
+		signer_send_policy(pair[0], g->reload.next_fd) < 0))
 		log_error("signer: cannot be told of the policy: its alerts have no names");
 	return 0;
 }

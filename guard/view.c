@@ -65,6 +65,15 @@ policy_json(struct jw *w, const struct guard_view *v)
 		jw_str(w, "refused", v->policy_error);
 		put_time(w, "refused_at", v->policy_error_ns);
 	}
+	if (v->confirm_until_ns != 0) {
+		jw_obj(w, "trial");
+		put_time(w, "until", v->confirm_until_ns);
+		jw_u(w, "left_s", v->confirm_left_ns / NS_PER_S);
+		jw_u(w, "back_to", v->confirm_generation);
+		jw_close(w, '}');
+	}
+	if (v->kept)
+		jw_bool(w, "file_not_confirmed", true);
 	jw_close(w, '}');
 }
 

@@ -49,6 +49,10 @@ struct guard_view {
 	uint64_t policy_ns;	  /* wall clock: since when */
 	const char *policy_error; /* why the last reload was refused; NULL or "" = it was not */
 	uint64_t policy_error_ns;
+	uint64_t confirm_until_ns; /* wall clock: it is on trial; 0 = it is not */
+	uint64_t confirm_left_ns;
+	uint32_t confirm_generation;	 /* that comes back then */
+	bool kept;			 /* it is the last confirmed one, not the file's */
 	const struct gate_totals *gate;	 /* the kernel's filter; NULL = none */
 	const struct gate_count *counts; /* n_counts of them */
 	unsigned n_counts;

@@ -183,6 +183,12 @@ about(struct jw *w, const struct guard_view *v)
 	}
 	head(w, "interlock_policy_refused", "gauge", "1: the last reload was refused.");
 	put(w, "interlock_policy_refused %d\n", v->policy_error && v->policy_error[0] ? 1 : 0);
+	head(w, "interlock_policy_on_trial", "gauge",
+	    "1: the policy in force waits to be confirmed (ctl reload --confirm).");
+	put(w, "interlock_policy_on_trial %d\n", v->confirm_until_ns != 0);
+	head(w, "interlock_policy_file_not_confirmed", "gauge",
+	    "1: in force is the last confirmed policy, not the one on disk.");
+	put(w, "interlock_policy_file_not_confirmed %d\n", v->kept);
 }
 
 static void

@@ -23,7 +23,7 @@
 
 #include "policy/policy.h"
 
-#define POLICY_SLOTS	  4u
+#define POLICY_SLOTS	  6u /* in force, next, before it, beside it; and what a signer still has */
 #define POLICY_SLOT_BYTES (UINT64_C(1) << 30) /* of address space, not of memory */
 
 /* Once, before the first fork; again is harmless. 0 or ERR_*. */

@@ -85,6 +85,25 @@ sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 	run -0 ctl status
 }
 
+@test "a policy on trial: said at once, counted down, confirmed" {
+	run -0 ctl reload --confirm 10m
+	[[ $output == *"is in force again in 10 min 0 s, unless: interlock ctl confirm"* ]]
+	run -1 ctl status
+	[[ $output == *"! generation "*" is NOT CONFIRMED: in 10 min 0 s generation 1 is in force again"* ]]
+	run -0 ctl --json status
+	jq -e '.result.policy.trial | .left_s == 600 and .back_to == 1 and (.until | test("^20"))' <<<"$output"
+	ctl metrics | grep -qx 'interlock_policy_on_trial 1'
+	run -0 ctl confirm
+	[[ $output == "confirmed: generation "*" stays in force" ]]
+	run -0 ctl status
+	run -2 ctl confirm
+	ctl metrics | grep -qx 'interlock_policy_on_trial 0'
+	# what is no time, and a verb that has none
+	for t in 10 x 0m 10y -1m 99999999999s; do run -2 ctl reload --confirm "$t"; done
+	run -2 ctl status --confirm 10m
+	[[ $output == *"status: does not take that option"* ]]
+}
+
 @test "the EVE file is opened anew after a rename" {
 	mv eve.json eve.json.1
 	run -0 ctl reopen

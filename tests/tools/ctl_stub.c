@@ -8,6 +8,7 @@
  * Its numbers are made up, and the same every time; `reload` builds the policy again, `flows` passes
  * a file, `reopen` and the alerts of start and stop go to a real signer.  Ends by `stop`.
  */
+#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -177,6 +178,18 @@ act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 		memset(P.shared->rule_hits, 0, sizeof(P.shared->rule_hits));
 		P.shared->generation = policy_generation(P.policy);
 		tell(GUARD_POLICY_LOADED, P.policy_path);
+		P.v.confirm_left_ns =
+		    (uint64_t)json_integer_value(json_object_get(rq->args, "confirm_s")) * NS_PER_S;
+		P.v.confirm_until_ns =
+		    P.v.confirm_left_ns ? clock_wall_ns() + P.v.confirm_left_ns : 0;
+		P.v.confirm_generation = 1;
+		jw_u(out, "confirm_s", P.v.confirm_left_ns / NS_PER_S);
+		jw_u(out, "generation", policy_generation(P.policy));
+		return 0;
+	case CTL_confirm:
+		if (P.v.confirm_until_ns == 0)
+			return err_say(err, size, ERR_USAGE, "no policy waits to be confirmed");
+		P.v.confirm_until_ns = 0;
 		jw_u(out, "generation", policy_generation(P.policy));
 		return 0;
 	case CTL_reopen:
