@@ -429,6 +429,7 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 		w++;
 	memcpy(w, k.im.w, k.im.n * sizeof(*w));
 	p->w = w;
+	p->n_w = k.im.n;
 	p->block_of = block_of;
 	p->conduits = conduits;
 	p->no_conduit = tb_bits(mode_apply(rs->mode, VERDICT_DROP), VERDICT_DROP, REASON_NO_CONDUIT,

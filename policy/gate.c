@@ -80,6 +80,19 @@ span_add(struct span_list *s, struct gate_span one)
 }
 
 static void
+gate_blocks(const struct policy *p, const struct ruleset *rs, struct gate_conduit *v)
+{
+	static const char *const protos[GATE__PROTOS] = {
+	    [GATE_MODBUS] = "modbus", [GATE_S7] = "s7"};
+
+	uint32_t n = gate_fast_rules(rs) ? rs->n_conduits : 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		for (unsigned k = 0; k < GATE__PROTOS; k++)
+			v[i].block[k] = gate_fast_block(p, rs, i, protos[k]);
+}
+
+static void
 gate_conduit(const struct ruleset *rs, const struct conduit *c, struct gate_conduit *out)
 {
 	struct span_list s = {0};
@@ -103,12 +116,13 @@ gate_conduit(const struct ruleset *rs, const struct conduit *c, struct gate_cond
 }
 
 static const struct gate_conduit *
-gate_conduits(struct arena *a, const struct ruleset *rs)
+gate_conduits(struct policy *p, const struct ruleset *rs)
 {
-	struct gate_conduit *v = arena_array(a, rs->n_conduits + 1u, sizeof(*v));
+	struct gate_conduit *v = arena_array(&p->keep, rs->n_conduits + 1u, sizeof(*v));
 
 	for (uint32_t i = 0; i < rs->n_conduits; i++)
 		gate_conduit(rs, &rs->conduits[i], &v[i]);
+	gate_blocks(p, rs, v);
 	return v;
 }
 
@@ -132,7 +146,10 @@ compile_gate_spec(struct policy *p, const struct ruleset *rs)
 	    .zones = gate_zones(a, rs),
 	    .nets = nets,
 	    .devices = gate_devices(a, rs),
-	    .conduits = gate_conduits(a, rs)};
+	    .conduits = gate_conduits(p, rs),
+	    .words = p->w,
+	    .n_words = p->n_w,
+	    .n_rules = rs->n_rules};
 	g->pairs = gate_pairs(p, &g->n_pairs);
 	if (arp == GATE_ARP_DROP && rs->mode != MODE_ENFORCE)
 		arp = GATE_ARP_ANY;

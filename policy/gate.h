@@ -56,6 +56,9 @@ struct gate_span {
 	uint16_t lo, hi; /* ports of the server, inclusive, host order */
 	bool tcp, udp;
 };
+/* Protocols whose PDUs a filter may judge, of the blocks that ask for nothing but functions, units
+ * and addresses. */
+enum gate_proto { GATE_MODBUS = 0, GATE_S7, GATE__PROTOS };
 struct gate_conduit {
 	bool any_port;	/* apps:, otherwise: alert, mode: the engine must see it all */
 	bool echo;	/* icmp: [echo]; otherwise: alert, mode: as well */
@@ -63,6 +66,7 @@ struct gate_conduit {
 	uint8_t place, mac; /* enum verdict_action of what does not fit, after the mode */
 	uint8_t n_spans;
 	struct gate_span span[GATE_SPANS];
+	uint32_t block[GATE__PROTOS]; /* -> struct tb_block in words (table.h); 0: the engine's */
 };
 enum gate_arp { GATE_ARP_BOUND = 0, GATE_ARP_ANY, GATE_ARP_DROP };
 /* ARP, and neighbour discovery the same.  Bound: sender and target are devices (a probe has no
@@ -85,6 +89,8 @@ struct gate_spec {
 	const struct gate_pair *pairs;
 	const struct gate_conduit *conduits;
 	struct gate_l2 l2;
+	const uint32_t *words; /* tables that the blocks refer to, by index */
+	uint32_t n_words, n_rules;
 };
 
 /* Lives as long as the policy; in its image as well. */

@@ -247,6 +247,7 @@ struct tb_net {
 
 struct policy {
 	const uint32_t *w;
+	uint32_t n_w;		  /* words */
 	const uint32_t *block_of; /* [conduit * n_protos + proto] -> block or 0 */
 	uint32_t n_conduits, n_protos;
 	uint32_t generation;
@@ -323,6 +324,11 @@ bool compile_tables(struct policy *p, const struct ruleset *rs, struct arena scr
     struct complaints *c);
 void compile_bind(struct policy *p, const struct ruleset *rs);
 void compile_gate_spec(struct policy *p, const struct ruleset *rs);
+/* Are all rules of a form that a filter may know of? */
+bool gate_fast_rules(const struct ruleset *rs);
+/* Of a conduit's block of a protocol that a filter may judge: where it is in w[]; else 0. */
+uint32_t gate_fast_block(
+    const struct policy *p, const struct ruleset *rs, uint32_t conduit, const char *proto);
 
 /* Up to three ends of an address, narrowest first; how many. */
 unsigned bind_ends(const struct policy *p, const struct net_addr *a, uint32_t end[3]);

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fast_eval_test.c - requests by the tables as the kernel walks them (ebpf/fast_eval.h) and by
+ * policy_eval(): where the first says yes, so does the second, by the same rule.  And which blocks
+ * the kernel may judge at all.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "policy/gate.h"
+#include "policy/table.h"
+
+typedef const struct gate_spec *test_tables;
+#define FAST_TABLES	test_tables
+#define FAST_WORD(t, i) ((i) < (t)->n_words ? (t)->words[i] : 0)
+#include "ebpf/fast_eval.h"
+
+#define HEAD                                                                                       \
+	"interlock: 1\nsite: t\nmode: enforce\nzones:\n"                                           \
+	"  a: {nets: [10.0.0.0/24]}\n  b: {nets: [10.0.1.0/24]}\n"                                 \
+	"devices:\n  h: {zone: a, ip: 10.0.0.1}\n  p: {zone: b, ip: 10.0.1.1}\n"                   \
+	"  q: {zone: b, ip: 10.0.1.2}\nconduits:\n"
+#define MODBUS " - {name: m, from: [h], to: [p], modbus: {addressing: zero-based, "
+#define S7     " - {name: s, from: [h], to: [q], s7: {"
+
+static struct policy *
+built(const char *text)
+{
+	struct complaints c = {0};
+	struct policy *p = policy_build_text("t.yaml", text, strlen(text), &c);
+
+	if (!p)
+		complaints_print(&c, stdout);
+	complaints_fini(&c);
+	assert_non_null(p);
+	return p;
+}
+
+/* --- which blocks ---------------------------------------------------------------------------- */
+
+static const struct {
+	const char *conduits;
+	bool modbus, s7;
+} eligible[] = {
+    {MODBUS "allow: [{name: r, units: [1], functions: read, holding: [0..9]}]}}\n", true, false},
+    {MODBUS "allow: [{name: r, units: [1], functions: all, holding: all, values: {1: 0..5}}]}}\n",
+	true, false}, /* only some addresses ask for values */
+    {MODBUS
+	"limits: {rate: 5/s}, allow: [{name: r, units: [1], functions: read, holding: all}]}}\n",
+	false, false},
+    {MODBUS
+	"limits: {pending: 3}, allow: [{name: r, units: [1], functions: read, holding: all}]}}\n",
+	false, false},
+    {S7 "allow: [{name: r, functions: [read], read: [DB1]}]}}\n", false, true},
+    {S7 "limits: {rate: 9/s}, allow: [{name: r, functions: [read], read: [DB1]}]}}\n", false,
+	false},
+    {S7 "allow: [{name: r, functions: [read], read: [DB1]}, {name: z, functions: [read-szl], "
+	"szl: [0x11]}]}}\n",
+	false, false},
+    {MODBUS "allow: [{name: r, units: [1], functions: read, holding: all}]}}\n" S7
+	    "allow: [{name: r2, functions: [read], read: [DB1]}]}}\n",
+	true, true},
+};
+
+static bool
+any_block(const struct gate_spec *g, unsigned proto)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < g->n_conduits; i++)
+		any |= g->conduits[i].block[proto] != 0;
+	return any;
+}
+
+static void
+blocks(void **state)
+{
+	char text[2048];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(eligible) / sizeof(eligible[0]); i++) {
+		struct policy *p;
+
+		(void)snprintf(text, sizeof(text), HEAD "%s", eligible[i].conduits);
+		p = built(text);
+		if (any_block(policy_gate(p), GATE_MODBUS) != eligible[i].modbus ||
+		    any_block(policy_gate(p), GATE_S7) != eligible[i].s7)
+			fail_msg("case %u: %s", i, eligible[i].conduits);
+		policy_free(p);
+	}
+}
+
+/* --- verdicts -------------------------------------------------------------------------------- */
+
+static uint64_t seed = 1;
+
+static uint32_t
+rnd(uint32_t n)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(seed >> 33) % n;
+}
+
+static uint8_t
+proto_of(const char *name)
+{
+	for (unsigned i = 0; i < n_dissectors; i++)
+		if (strcmp(dissectors[i]->name, name) == 0)
+			return (uint8_t)i;
+	fail_msg("no dissector %s", name);
+	return 0;
+}
+
+/* One rule; addresses near each other, so that runs touch, overlap and end at both ends. */
+static size_t
+rule_text(char *to, size_t room, unsigned i, bool s7, bool deny)
+{
+	static const char *const sets[] = {"read", "all", "[3]", "[1, 5, 15]", "[6, 16]"};
+	static const char *const spaces[] = {"holding", "coils", "discrete", "input"};
+	uint32_t lo = rnd(3) ? rnd(300) : rnd(65000), n = rnd(3) ? 30 + rnd(150) : rnd(4);
+
+	if (s7)
+		return (size_t)snprintf(to, room,
+		    "%s{name: r%u, functions: [%s], %s: [DB%u.DBB%u..%u]%s}", i ? ", " : "", i,
+		    rnd(2) ? "read" : "write", rnd(2) ? "read" : "write", rnd(4) + 1, lo, lo + n,
+		    !deny && rnd(8) == 0 ? ", verdict: alert" : "");
+	return (size_t)snprintf(to, room,
+	    "%s{name: r%u, units: [%u..%u], functions: %s, %s: [%u..%u]%s%s}", i ? ", " : "", i,
+	    rnd(3), 3 + rnd(250), sets[rnd(5)], spaces[rnd(4)], lo, lo + n,
+	    !deny && rnd(8) == 0 ? ", verdict: alert" : "",
+	    !deny && rnd(8) == 0 ? ", mode: alert" : "");
+}
+
+static struct policy *
+random_policy(bool s7)
+{
+	char text[8192];
+	size_t n = (size_t)snprintf(text, sizeof(text), HEAD " - {name: c, from: [h], to: [p], %s",
+	    s7 ? "s7: {" : "modbus: {addressing: zero-based, ");
+	struct complaints c = {0};
+	struct policy *p;
+
+	if (rnd(2)) {
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "deny: [");
+		for (unsigned i = 0, k = 1 + rnd(3); i < k; i++) {
+			size_t m = rule_text(text + n, sizeof(text) - n, i, s7, true);
+
+			n += m;
+		}
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "], ");
+	}
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "allow: [");
+	for (unsigned i = 0, k = 1 + rnd(12); i < k; i++) {
+		char one[512];
+		size_t m = rule_text(one, sizeof(one), i, s7, false);
+
+		one[i ? 10 : 8] = (char)('A' + i); /* rule names are one name space */
+		memcpy(text + n, one, m);
+		n += m;
+	}
+	(void)snprintf(text + n, sizeof(text) - n, "]}}\n");
+	p = policy_build_text("t.yaml", text, strlen(text), &c); /* some contradict themselves */
+	complaints_fini(&c);
+	return p;
+}
+
+static void
+requests(void **state)
+{
+	unsigned policies = 0, yes = 0, no_but_allowed = 0, n = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 600; round++) {
+		bool s7 = round % 2;
+		uint8_t proto = proto_of(s7 ? "s7" : "modbus");
+		struct policy *p = random_policy(s7);
+		const struct gate_spec *g;
+		uint32_t block;
+
+		if (!p)
+			continue;
+		policies++;
+		g = policy_gate(p);
+		block = g->conduits[0].block[s7 ? GATE_S7 : GATE_MODBUS];
+		assert_int_not_equal(block, 0);
+		for (unsigned i = 0; i < 2000; i++, n++) {
+			static const uint8_t fcs[] = {1, 2, 3, 4, 5, 6, 15, 16};
+			struct fast_ask a = {.opx = s7 ? 4 + rnd(2) : fcs[rnd(8)],
+			    .unit = s7 ? 0 : rnd(256),
+			    .space = s7 ? (rnd(8) ? FAST_S7_DB : rnd(12)) : rnd(4),
+			    .first = rnd(3) ? rnd(400) : rnd(65536),
+			    .count = rnd(3) ? 1 + rnd(4) : rnd(200)};
+			struct policy_bind b = {.conduit = 0, .flags = BIND_PORT_OK, .blocks = 1};
+			struct fact f = {.kind = FACT_REQUEST, .proto = proto, .sub = FACT_NO_SUB};
+			uint32_t rule = RULE_NONE;
+			struct verdict v;
+			bool allow;
+
+			a.write = s7 ? a.opx == 5 : a.opx >= 5;
+			if (!s7 && rnd(8)) /* the space that the function is about */
+				a.space = a.opx <= 4		      ? a.opx - 1
+					  : a.opx == 5 || a.opx == 15 ? 0
+								      : 2;
+			if (s7) {
+				a.first *= 8;
+				a.count *= 8;
+				a.sub = a.space == FAST_S7_DB ? rnd(6) : 0;
+			}
+			f.opx = (uint16_t)a.opx;
+			f.code = (uint16_t)a.opx;
+			f.unit = (uint16_t)a.unit;
+			f.n_items = 1;
+			f.item.space = (uint8_t)a.space;
+			f.item.access = a.write ? ACC_WRITE : ACC_READ;
+			f.item.sub = a.sub;
+			f.item.first = a.first;
+			f.item.count = a.count;
+			v = policy_eval(p, &b, &f);
+			allow = fast_eval(g, block, &a, &rule);
+			if (allow && (v.action != VERDICT_ALLOW || v.would != VERDICT_ALLOW ||
+					 v.reason != REASON_RULE || v.rule != rule))
+				fail_msg(
+				    "round %u: opx %u unit %u space %u.%u %u+%u: kernel allows, "
+				    "engine %u/%u",
+				    round, a.opx, a.unit, a.space, a.sub, a.first, a.count,
+				    v.action, v.would);
+			yes += allow;
+			no_but_allowed += !allow && v.action == VERDICT_ALLOW &&
+					  v.would == VERDICT_ALLOW && v.reason == REASON_RULE;
+		}
+		policy_free(p);
+	}
+	print_message("# %u policies, %u requests: %u allowed here, %u only by the engine\n",
+	    policies, n, yes, no_but_allowed);
+	assert_true(policies > 400);
+	assert_true(yes > n / 100);
+	assert_true(no_but_allowed < yes / 4); /* over the edge between two rules */
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(blocks),
+	    cmocka_unit_test(requests),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
