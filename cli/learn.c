@@ -449,7 +449,7 @@ name_it(struct learn *l, struct learn_device *d, unsigned *counters)
 	do
 		(void)snprintf(
 		    name, sizeof(name), "%s%u", k == 2 ? "eng" : stems[k], ++counters[k]);
-	while (l->base && policy_has_end(l->base, name));
+	while (l->base && (policy_has_end(l->base, name) || policy_has_group(l->base, name)));
 	d->name = arena_strn(l->a, name, strlen(name));
 }
 

@@ -67,16 +67,7 @@ compile_bind(struct policy *p, const struct ruleset *rs)
 			i++;
 		p->device_slot[i & p->device_mask] = d + 1;
 	}
-	pair_map_init(&p->keep, &p->pairs, (uint32_t)rules_pairs(rs));
-	for (uint32_t i = 0; i < rs->n_conduits; i++) {
-		const struct conduit *c = &rs->conduits[i];
-
-		for (uint32_t f = 0; f < c->from.n; f++)
-			for (uint32_t t = 0; t < c->to.n; t++)
-				pair_map_put(&p->pairs,
-				    pair_key(end_key(c->from.v[f].kind, c->from.v[f].index),
-					end_key(c->to.v[t].kind, c->to.v[t].index)), i);
-	}
+	p->pairs = *rs->pairs;
 }
 
 /* --- looking up ---------------------------------------------------------------------------- */

@@ -297,11 +297,21 @@ check_top(struct check *k, const struct ynode *root)
 	enum { VERSION, SITE, MODE, CONDITIONS, FAIL, L2, ZONES, DEVICES, CONDUITS, WINDOWS,
 	    PERMITS, APPS, LIMITS, GROUPS, TAGS, L4, N };
 	static const struct field fields[N] = {
-	    {"interlock", FIELD_MUST}, {"site", FIELD_MAY}, {"mode", FIELD_MAY},
-	    {"conditions", FIELD_MAY}, {"fail", FIELD_MAY}, {"l2", FIELD_MAY},
-	    {"zones", FIELD_MAY}, {"devices", FIELD_MAY}, {"conduits", FIELD_MAY},
-	    {"windows", FIELD_LATER}, {"permits", FIELD_LATER}, {"apps", FIELD_LATER},
-	    {"limits", FIELD_LATER}, {"groups", FIELD_LATER}, {"tags", FIELD_LATER},
+	    {"interlock", FIELD_MUST},
+	    {"site", FIELD_MAY},
+	    {"mode", FIELD_MAY},
+	    {"conditions", FIELD_MAY},
+	    {"fail", FIELD_MAY},
+	    {"l2", FIELD_MAY},
+	    {"zones", FIELD_MAY},
+	    {"devices", FIELD_MAY},
+	    {"conduits", FIELD_MAY},
+	    {"windows", FIELD_LATER},
+	    {"permits", FIELD_LATER},
+	    {"apps", FIELD_LATER},
+	    {"limits", FIELD_LATER},
+	    {"groups", FIELD_MAY},
+	    {"tags", FIELD_LATER},
 	    {"l4", FIELD_LATER},
 	};
 	struct ruleset *rs = k->rs;
@@ -329,6 +339,8 @@ check_top(struct check *k, const struct ynode *root)
 		check_zones(k, v[ZONES]);
 	if (v[DEVICES])
 		check_devices(k, v[DEVICES]);
+	if (v[GROUPS])
+		check_groups(k, v[GROUPS]);
 	if (v[CONDUITS])
 		check_conduits(k, v[CONDUITS]);
 	else
@@ -348,8 +360,10 @@ check_policy(struct arena *keep, struct arena *scratch, struct complaints *c,
 	k.rs->mode = MODE_ALERT;
 	memcpy(k.rs->cond, cond_default, sizeof(cond_default));
 	check_top(&k, root);
-	if (c->errors == errors)
+	if (c->errors == errors) {
 		check_overlaps(&k);
+		check_groups_used(&k);
+	}
 	for (uint32_t i = 0; i < k.rs->n_conduits; i++)
 		k.rs->conduits[i].yaml = NULL; /* it ends with scratch */
 	return c->errors == errors ? k.rs : NULL;

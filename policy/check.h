@@ -15,6 +15,8 @@ struct check {
 	struct names *names; /* zones, devices and conduits share one namespace */
 	struct rule_list rules; /* all so far, in index order */
 	uint32_t n_nets;
+	uint32_t n_ends; /* of all conduits, groups taken apart */
+	uint32_t n_group_devices;
 };
 
 /* How a map may be filled. */
@@ -97,7 +99,7 @@ place_of(const struct ynode *n)
 }
 
 /* The namespace. */
-enum name_kind { NAME_ZONE = 0, NAME_DEVICE, NAME_CONDUIT };
+enum name_kind { NAME_ZONE = 0, NAME_DEVICE, NAME_CONDUIT, NAME_GROUP };
 struct name_entry {
 	const char *name;
 	uint8_t kind;
@@ -107,13 +109,22 @@ struct name_entry {
 void names_add(struct check *k, const struct ynode *at, const char *name, uint8_t kind,
     uint32_t index);
 const struct name_entry *names_find(const struct check *k, const char *name);
-/* The nearest zone or device to a word that is neither. */
+/* The nearest zone, device or group to a word that is none. */
 const char *names_nearest(const struct check *k, const char *word);
 
 /* check_l2.c */
 void check_l2(struct check *k, const struct ynode *n);
+/* check_group.c */
+void check_groups(struct check *k, const struct ynode *n);
+/* Warns of groups that nothing names. */
+void check_groups_used(struct check *k);
+/* The group of all devices with a role: its index, or UINT32_MAX after a complaint. */
+uint32_t group_of_role(struct check *k, const char *who, const struct ynode *n, const char *role);
+#define ROLE_PREFIX "role:"
+
 /* check_conduit.c */
 void check_conduits(struct check *k, const struct ynode *list);
+/* overlap.c */
 void check_overlaps(struct check *k);
 /* check_block.c */
 void check_block(struct check *k, const struct ynode *n, struct conduit *c, struct block *b);

@@ -1,14 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * check_conduit.c - who may talk to whom: the ends of conduits, what they say
- * for themselves, and that for every pair of addresses one conduit is the most
- * specific.
- *
- * A conduit is more specific than another when neither of its ends is wider
- * and one is narrower (device, then a zone's declared devices, then zone/star).
- * Two that match the same pair, with neither more specific, would make the
- * order of the file decide; that is a load error unless their content is equal.
- */
+/* check_conduit.c - who may talk to whom: the ends of conduits, and what they say for themselves. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -18,16 +9,50 @@
 /* --- ends ------------------------------------------------------------------------------ */
 
 static void
+end_add(struct check *k, const char *who, const struct ynode *at, struct endpoint end,
+    struct endpoints *out)
+{
+	if (++k->n_ends == CONDUIT_PAIRS)
+		check_error(k, at, "%s: more than %u devices and zones in all from and to", who,
+		    CONDUIT_PAIRS);
+	if (k->n_ends < CONDUIT_PAIRS)
+		vec_push(k->keep, out, end);
+}
+
+static void
+end_add_group(
+    struct check *k, const char *who, const struct ynode *at, uint32_t group, struct endpoints *out)
+{
+	const struct group *g = &k->rs->groups.v[group];
+
+	for (uint32_t i = 0; i < g->n; i++)
+		end_add(k, who, at,
+		    (struct endpoint){.kind = END_DEVICE,
+			.index = g->devices[i],
+			.group = group + 1,
+			.place = place_of(at)},
+		    out);
+	k->rs->groups.v[group].used = true;
+}
+
+static void
 check_end(struct check *k, const char *who, const struct ynode *n, struct endpoints *out)
 {
+	static const char *const kinds[] = {"zone", "device", "conduit", "group"};
 	const struct name_entry *e;
-	struct endpoint end = {.place = place_of(n)};
+	struct endpoint end = {.place = place_of(n), .kind = END_ZONE};
 	char zone[NAME_LEN_MAX + 3];
 	const char *s, *near;
+	uint32_t role;
 
 	if (!check_text(k, n, who, &s))
 		return;
-	end.kind = END_ZONE;
+	if (strncmp(s, ROLE_PREFIX, strlen(ROLE_PREFIX)) == 0) {
+		role = group_of_role(k, who, n, s + strlen(ROLE_PREFIX));
+		if (role != UINT32_MAX)
+			end_add_group(k, who, n, role, out);
+		return;
+	}
 	if (n->n > 2 && n->n < sizeof(zone) && strcmp(s + n->n - 2, "/*") == 0) {
 		memcpy(zone, s, n->n - 2);
 		zone[n->n - 2] = '\0';
@@ -35,33 +60,36 @@ check_end(struct check *k, const char *who, const struct ynode *n, struct endpoi
 		end.kind = END_ANY;
 	}
 	e = names_find(k, s);
-	if (e && e->kind == NAME_DEVICE && end.kind == END_ZONE)
-		end.kind = END_DEVICE;
-	if (e && e->kind != (end.kind == END_DEVICE ? NAME_DEVICE : NAME_ZONE)) {
-		check_error(k, n, "%s: \"%s\" is a %s, not a %s", who, s,
-		    e->kind == NAME_DEVICE ? "device" : "conduit",
-		    end.kind == END_ANY ? "zone" : "device or zone");
-		return;
-	}
 	if (!e) {
 		near = names_nearest(k, s);
 		check_error(k, n, "%s: there is no %s \"%s\"%s%s%s", who,
-		    end.kind == END_ANY ? "zone" : "device or zone", s,
+		    end.kind == END_ANY ? "zone" : "device, group or zone", s,
 		    near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 		return;
 	}
+	if (e->kind == NAME_CONDUIT || (end.kind == END_ANY && e->kind != NAME_ZONE)) {
+		check_error(k, n, "%s: \"%s\" is a %s, not a %s", who, s, kinds[e->kind],
+		    end.kind == END_ANY ? "zone" : "device, group or zone");
+		return;
+	}
+	if (e->kind == NAME_GROUP) {
+		end_add_group(k, who, n, e->index, out);
+		return;
+	}
+	if (e->kind == NAME_DEVICE)
+		end.kind = END_DEVICE;
 	end.index = e->index;
 	if (end.kind == END_ZONE && k->rs->zones[e->index].n_devices == 0)
 		check_warn(k, &end.place, "%s: zone \"%s\" has no declared devices, so it stands "
 		    "for nobody; \"%s/*\" is any address in its nets", who, s, s);
-	vec_push(k->keep, out, end);
+	end_add(k, who, n, end, out);
 }
 
 static void
 check_ends(struct check *k, const char *who, const struct ynode *n, struct endpoints *out)
 {
 	if (n->kind == Y_MAP || list_n(n) == 0) {
-		check_error(k, n, "%s: expected a list of devices and zones", who);
+		check_error(k, n, "%s: expected a list of devices, groups and zones", who);
 		return;
 	}
 	for (uint32_t i = 0; i < list_n(n); i++)
@@ -301,193 +329,4 @@ check_conduits(struct check *k, const struct ynode *list)
 				rs->rule_block[at] = b;
 			}
 		}
-}
-
-/* --- overlaps -------------------------------------------------------------------------------- */
-
-static bool
-same_node(const struct ynode *a, const struct ynode *b)
-{
-	uint32_t n = a->kind == Y_MAP ? 2 * a->n : a->n;
-
-	if (a->kind != b->kind || a->n != b->n)
-		return false;
-	if (a->kind == Y_SCALAR)
-		return strcmp(a->s, b->s) == 0;
-	for (uint32_t i = 0; i < n; i++)
-		if (!same_node(a->kids[i], b->kids[i]))
-			return false;
-	return true;
-}
-
-static const struct ynode *
-map_find(const struct ynode *map, const char *key)
-{
-	for (uint32_t i = 0; i < map->n; i++)
-		if (strcmp(map->kids[2 * (size_t)i]->s, key) == 0)
-			return map->kids[2 * (size_t)i + 1];
-	return NULL;
-}
-
-/* Equal but for name and ends? */
-static bool
-same_content(const struct conduit *a, const struct conduit *b)
-{
-	static const char *const skip[] = {"name", "from", "to", NULL};
-	const struct ynode *ma = a->yaml, *mb = b->yaml, *v;
-
-	if (ma->n != mb->n)
-		return false;
-	for (uint32_t i = 0; i < ma->n; i++) {
-		const char *key = ma->kids[2 * (size_t)i]->s;
-		unsigned s = 0;
-
-		while (skip[s] && strcmp(skip[s], key) != 0)
-			s++;
-		v = map_find(mb, key);
-		if (!v || (!skip[s] && !same_node(ma->kids[2 * (size_t)i + 1], v)))
-			return false;
-	}
-	return true;
-}
-
-/* A place of one end in the text of a conduit. */
-static const char *
-end_text(const struct ruleset *rs, uint32_t end, char *buf, size_t size)
-{
-	uint32_t index = end & ((1u << 30) - 1);
-
-	snprintf(buf, size, "%s%s",
-	    end >> 30 == END_DEVICE ? rs->devices[index].name : rs->zones[index].name,
-	    end >> 30 == END_ANY ? "/*" : "");
-	return buf;
-}
-
-struct written { /* one pair as a conduit writes it */
-	uint32_t from, to, conduit;
-	struct place place;
-};
-
-struct overlap {
-	struct check *k;
-	struct pair_map pairs;
-	struct written *v;
-	uint32_t n;
-	uint32_t reported; /* conduit last complained about: once each is enough */
-	uint64_t steps;
-	uint32_t last_a, last_b; /* the question differ() answered last */
-	bool last_differ;
-};
-#define OVERLAP_STEPS UINT64_C(20000000) /* comparisons; a second or so */
-
-static void
-overlap_complain(struct overlap *o, const struct written *w, uint32_t other, uint32_t from,
-    uint32_t to)
-{
-	const struct ruleset *rs = o->k->rs;
-	char f[NAME_LEN_MAX + 3], t[NAME_LEN_MAX + 3];
-
-	if (o->reported == w->conduit)
-		return;
-	o->reported = w->conduit;
-	complain_at(o->k->c, COMPLAINT_ERROR, w->place.line, w->place.col,
-	    "conduit \"%s\": from %s to %s is governed by conduit \"%s\" (line %u) just as specifically",
-	    rs->conduits[w->conduit].name, end_text(rs, from, f, sizeof(f)),
-	    end_text(rs, to, t, sizeof(t)), rs->conduits[other].name,
-	    rs->conduits[other].place.line);
-}
-
-static bool
-differ(struct overlap *o, uint32_t a, uint32_t b)
-{
-	const struct ruleset *rs = o->k->rs;
-
-	if (a == b)
-		return false;
-	if (a != o->last_a || b != o->last_b) {
-		o->last_a = a;
-		o->last_b = b;
-		o->last_differ = !same_content(&rs->conduits[a], &rs->conduits[b]);
-	}
-	return o->last_differ;
-}
-
-/*
- * E = (a, b) and F = (a', b') with a' wider than a and b wider than b': both
- * match (a, b'), neither is more specific.  Fine only when (a, b') is written
- * too.  first/next chain the E's by every (a', b) they could meet an F under.
- */
-static bool
-overlap_crossing(struct overlap *o)
-{
-	const struct ruleset *rs = o->k->rs;
-	struct arena *a = o->k->scratch;
-	struct pair_map heads;
-	uint32_t *next = arena_array(a, 2 * (size_t)o->n + 1, sizeof(*next));
-	uint32_t *first, wide, slot;
-
-	pair_map_init(a, &heads, 2 * o->n);
-	first = arena_array(a, (size_t)2 * o->n + 1, sizeof(*first));
-	for (uint32_t i = 0; i < o->n; i++) {
-		wide = o->v[i].from;
-		for (uint32_t j = 0; j < 2 && (wide = end_wider(rs, wide)) != END_NONE; j++) {
-			slot = pair_map_put(&heads, pair_key(wide, o->v[i].to), heads.n);
-			next[2 * (size_t)i + j] = first[slot];
-			first[slot] = 2 * i + j + 1;
-		}
-	}
-	for (uint32_t i = 0; i < o->n; i++) {
-		const struct written *f = &o->v[i];
-
-		for (wide = end_wider(rs, f->to); wide != END_NONE; wide = end_wider(rs, wide)) {
-			slot = pair_map_get(&heads, pair_key(f->from, wide));
-			if (slot == PAIR_NONE)
-				continue;
-			for (uint32_t at = first[slot]; at != 0; at = next[at - 1]) {
-				const struct written *e = &o->v[(at - 1) / 2];
-
-				if (++o->steps > OVERLAP_STEPS)
-					return false;
-				if (pair_map_get(&o->pairs, pair_key(e->from, f->to)) == PAIR_NONE &&
-				    differ(o, e->conduit, f->conduit))
-					overlap_complain(o, f, e->conduit, e->from, f->to);
-			}
-		}
-	}
-	return true;
-}
-
-void
-check_overlaps(struct check *k)
-{
-	struct ruleset *rs = k->rs;
-	struct overlap o = {.k = k, .reported = UINT32_MAX, .last_a = UINT32_MAX};
-	uint64_t total = rules_pairs(rs);
-	uint32_t other;
-
-	if (total > CONDUIT_PAIRS) {
-		complain_at(k->c, COMPLAINT_ERROR, 0, 0, "conduits: %llu pairs of from and to; at "
-		    "most %u", (unsigned long long)total, CONDUIT_PAIRS);
-		return;
-	}
-	pair_map_init(k->scratch, &o.pairs, (uint32_t)total);
-	o.v = arena_array(k->scratch, total + 1, sizeof(*o.v));
-	for (uint32_t i = 0; i < rs->n_conduits; i++) {
-		const struct conduit *c = &rs->conduits[i];
-
-		for (uint32_t f = 0; f < c->from.n; f++)
-			for (uint32_t t = 0; t < c->to.n; t++) {
-				struct written w = {end_key(c->from.v[f].kind, c->from.v[f].index),
-				    end_key(c->to.v[t].kind, c->to.v[t].index), i, c->to.v[t].place};
-
-				other = pair_map_put(&o.pairs, pair_key(w.from, w.to), i);
-				if (other == i)
-					o.v[o.n++] = w;
-				else if (differ(&o, i, other))
-					overlap_complain(&o, &w, other, w.from, w.to);
-			}
-	}
-	if (!overlap_crossing(&o))
-		complain_at(k->c, COMPLAINT_ERROR, 0, 0, "conduits: too many of them cross each other "
-		    "to tell which is the most specific");
 }

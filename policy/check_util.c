@@ -455,7 +455,7 @@ void
 names_add(struct check *k, const struct ynode *at, const char *name, uint8_t kind,
     uint32_t index)
 {
-	static const char *const kinds[] = {"zone", "device", "conduit"};
+	static const char *const kinds[] = {"zone", "device", "conduit", "group"};
 	uint32_t *slot;
 	struct names *t;
 

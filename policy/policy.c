@@ -302,6 +302,15 @@ policy_has_end(const struct policy *p, const char *name)
 	return false;
 }
 
+bool
+policy_has_group(const struct policy *p, const char *name)
+{
+	for (uint32_t i = 0; i < p->rs->groups.n; i++)
+		if (strcmp(p->rs->groups.v[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 uint32_t
 policy_device_count(const struct policy *p)
 {

@@ -204,6 +204,8 @@ const char *policy_device_role(const struct policy *pol, const struct net_addr *
 const char *policy_zone_name(const struct policy *pol, const struct net_addr *a);
 /* Is there a device or a zone of this name? */
 bool policy_has_end(const struct policy *pol, const char *name);
+/* A group of devices; they share one namespace. */
+bool policy_has_group(const struct policy *pol, const char *name);
 uint32_t policy_device_count(const struct policy *pol);
 uint32_t policy_zone_count(const struct policy *pol);
 const char *policy_site(const struct policy *pol);

@@ -26,6 +26,9 @@
 #define CONDUIT_PAIRS	 (1u << 20) /* from x to, all conduits together */
 #define NETS_MAX	 4096u	/* nets of all zones */
 #define DEVICES_MAX	 65536u
+#define GROUPS_MAX	 1024u	    /* of devices; every role: that is used is one more */
+#define GROUP_DEVICES	 (1u << 18) /* devices in all groups together */
+#define GROUP_DEPTH	 16u	    /* groups within groups */
 #define FLOWS_MAX	 (1u << 20) /* flows: of a conduit */
 #define NAME_LEN_MAX	 64u	/* bytes of a name */
 #define GLOB_LEN_MAX	 512u	/* bytes of a pattern */
@@ -164,9 +167,11 @@ struct block {
 /* In order of how narrow they are. */
 enum end_kind { END_ANY = 0 /* zone/star */, END_ZONE /* its declared devices */, END_DEVICE };
 
+/* A group (or role:) stands here as its devices, one after another. */
 struct endpoint {
 	uint8_t kind;	/* enum end_kind */
 	uint32_t index; /* of the device or zone */
+	uint32_t group; /* it came by groups[group - 1]; 0: it is written itself */
 	struct place place;
 };
 struct endpoints {
@@ -215,6 +220,19 @@ struct device {
 	const char *role, *location; /* as written, or NULL */
 };
 
+/* Devices under one name; `role:hmi` is one, too. */
+struct group {
+	const char *name;
+	struct place place;
+	uint32_t *devices; /* indices, ascending */
+	uint32_t n;
+	bool used; /* while checking */
+};
+struct groups {
+	struct group *v;
+	uint32_t n, cap;
+};
+
 enum arp_choice { ARP_BOUND = 0, ARP_ANY, ARP_DROP };
 
 struct l2_rules {
@@ -239,6 +257,8 @@ struct ruleset {
 	struct device *devices;
 	struct conduit *conduits;
 	uint32_t n_zones, n_devices, n_conduits;
+	struct groups groups;
+	struct pair_map *pairs;	   /* the most specific conduit of each pair that is written */
 	const struct rule **rules; /* all of them, by index */
 	const struct conduit **rule_conduit;
 	const struct block **rule_block;

@@ -24,7 +24,8 @@ static const char fixed[] =
     "\"rate\":{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]*/s$\"},"
     "\"ends\":{\"anyOf\":[{\"$ref\":\"#/$defs/"
     "scalar\"},{\"type\":\"array\",\"minItems\":1,\"items\":{"
-    "\"$ref\":\"#/$defs/scalar\"}}],\"description\":\"devices; zone: the devices declared in it; "
+    "\"$ref\":\"#/$defs/scalar\"}}],\"description\":\"devices; groups; role:ROLE: the devices with "
+    "that role; zone: the devices declared in it; "
     "zone/*: "
     "any address in its nets\"},";
 
@@ -77,6 +78,8 @@ static const char top[] =
     "\"fail\":{\"$ref\":\"#/$defs/fail\"},\"l2\":{\"$ref\":\"#/$defs/l2\"},"
     "\"zones\":{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/$defs/zone\"}},"
     "\"devices\":{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/$defs/device\"}},"
+    "\"groups\":{\"type\":\"object\",\"description\":\"devices under one name\","
+    "\"additionalProperties\":{\"$ref\":\"#/$defs/scalars\"}},"
     "\"conduits\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/conduit\"}}";
 
 static void

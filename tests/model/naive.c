@@ -27,49 +27,76 @@ zone_holding(const struct ruleset *rs, const struct net_addr *a)
 	return best;
 }
 
-/* How narrowly an end fits an address: 3 device, 2 zone, 1 zone/star, 0 not. */
+/* How narrowly an end fits an address: 4 device, 3 group, 2 zone, 1 zone/star, 0 not. */
 static int
 end_fits(const struct ruleset *rs, const struct endpoint *e, const struct net_addr *a)
 {
 	for (uint32_t d = 0; d < rs->n_devices; d++)
 		if (memcmp(rs->devices[d].ip.b, a->b, 16) == 0) {
 			if (e->kind == END_DEVICE)
-				return e->index == d ? 3 : 0;
+				return e->index == d ? (e->group ? 3 : 4) : 0;
 			return e->index == rs->devices[d].zone ? (e->kind == END_ZONE ? 2 : 1) : 0;
 		}
 	return e->kind == END_ANY && (int)e->index == zone_holding(rs, a) ? 1 : 0;
 }
 
-static int
-ends_fit(const struct ruleset *rs, const struct endpoints *es, const struct net_addr *a)
+static bool
+in_group(const struct group *g, uint32_t device)
 {
-	int best = 0, fit;
-
-	for (uint32_t i = 0; i < es->n; i++)
-		if ((fit = end_fits(rs, &es->v[i], a)) > best)
-			best = fit;
-	return best;
+	for (uint32_t i = 0; i < g->n; i++)
+		if (g->devices[i] == device)
+			return true;
+	return false;
 }
 
+/* Of two ends that fit the same address: is a not wider than b? */
+static bool
+not_wider(const struct ruleset *rs, const struct endpoint *a, int a_fit, const struct endpoint *b,
+    int b_fit)
+{
+	if (a_fit != b_fit || a_fit != 3)
+		return a_fit >= b_fit;
+	for (uint32_t d = 0; d < rs->n_devices; d++)
+		if (in_group(&rs->groups.v[a->group - 1], d) &&
+		    !in_group(&rs->groups.v[b->group - 1], d))
+			return false;
+	return true;
+}
+
+struct written {
+	const struct conduit *c;
+	const struct endpoint *from, *to;
+	int from_fit, to_fit;
+};
+
+static bool
+no_wider(const struct ruleset *rs, const struct written *a, const struct written *b)
+{
+	return not_wider(rs, a->from, a->from_fit, b->from, b->from_fit) &&
+	       not_wider(rs, a->to, a->to_fit, b->to, b->to_fit);
+}
+
+/* Every way the policy writes the pair, one after the other: the narrowest stays. */
 static const struct conduit *
 most_specific(const struct ruleset *rs, const struct net_tuple *t)
 {
-	const struct conduit *best = NULL;
-	int best_from = 0, best_to = 0;
+	struct written best = {0}, w;
 
-	for (uint32_t i = 0; i < rs->n_conduits; i++) {
-		int from = ends_fit(rs, &rs->conduits[i].from, &t->src);
-		int to = ends_fit(rs, &rs->conduits[i].to, &t->dst);
-
-		if (from == 0 || to == 0)
-			continue;
-		if (!best || (from >= best_from && to >= best_to && from + to > best_from + best_to)) {
-			best = &rs->conduits[i];
-			best_from = from;
-			best_to = to;
-		}
-	}
-	return best;
+	for (uint32_t i = 0; i < rs->n_conduits; i++)
+		for (uint32_t f = 0; f < rs->conduits[i].from.n; f++)
+			for (uint32_t to = 0; to < rs->conduits[i].to.n; to++) {
+				w = (struct written){.c = &rs->conduits[i],
+				    .from = &rs->conduits[i].from.v[f],
+				    .to = &rs->conduits[i].to.v[to]};
+				w.from_fit = end_fits(rs, w.from, &t->src);
+				w.to_fit = end_fits(rs, w.to, &t->dst);
+				if (w.from_fit == 0 || w.to_fit == 0)
+					continue;
+				if (!best.c ||
+				    (no_wider(rs, &w, &best) && !no_wider(rs, &best, &w)))
+					best = w;
+			}
+	return best.c;
 }
 
 static const struct block *

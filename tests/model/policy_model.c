@@ -65,7 +65,9 @@ out(const char *fmt, ...)
 static const char *const modes[] = {"learn", "alert", "enforce", "enforce", "enforce"};
 static const char *const device_names[] = {"a1", "a2", "a3", "b1", "b2", "c1"};
 static const char *const end_names[] = {"a1", "a2", "a3", "b1", "b2", "c1", "za", "zb", "zc",
-    "za/*", "zb/*", "zc/*"};
+    "za/*", "zb/*", "zc/*", "g1", "g2", "g3", "role:hmi", "role:plc"};
+static const char *const roles[] = {"hmi", "plc", "panel"};
+static uint8_t members[5]; /* [group, role]: bit of each device that is in it */
 
 static uint32_t
 number(uint32_t max)
@@ -419,11 +421,13 @@ rules(const char *list, uint32_t n, unsigned proto, uint32_t *id)
 static void
 pick_ends(unsigned picked[3])
 {
-	unsigned m = 1 + rnd(3);
+	unsigned m = 1 + rnd(3), group;
 
 	out("[");
 	for (unsigned i = 0; i < 3; i++) {
 		picked[i] = i < m ? (one_in(3) ? 6 + rnd(6) : rnd(6)) : picked[0];
+		if (i < m && one_in(3) && members[group = rnd(5)] != 0)
+			picked[i] = 12 + group;
 		if (i < m)
 			out("%s%s", i ? ", " : "", end_names[picked[i]]);
 	}
@@ -516,6 +520,29 @@ random_l2(void)
 	out("}\n");
 }
 
+/* Groups of devices, of which one may hold the others: written in any order. */
+static void
+random_groups(void)
+{
+	unsigned order = rnd(2);
+
+	out("groups:\n");
+	for (unsigned j = 0; j < 3; j++) {
+		unsigned g = order ? 2 - j : j;
+
+		members[g] = (uint8_t)(1u + rnd(63));
+		out("  g%u: [", g + 1);
+		for (unsigned i = 0; i < 6; i++)
+			if (members[g] >> i & 1)
+				out("%s, ", device_names[i]);
+		if (g == 2 && one_in(2))
+			out("g1, ");
+		if (g == 1 && one_in(3) && members[3] != 0)
+			out("role:hmi");
+		out("]\n");
+	}
+}
+
 static void
 random_policy(void)
 {
@@ -524,6 +551,7 @@ random_policy(void)
 	static const char *const ips[] = {"10.0.1.1", "10.0.1.2", "10.0.1.3", "10.0.2.1", "10.0.2.2",
 	    "\"fd00::1\""};
 	uint32_t n = 1 + rnd(3);
+	unsigned role;
 
 	text_len = 0;
 	pool_n = 0;
@@ -534,12 +562,18 @@ random_policy(void)
 	out("  zb: {nets: [10.0.0.0/16]%s%s}\n", one_in(4) ? ", vlan: 8" : "", sides[rnd(4)]);
 	out("  zc: {nets: [\"fd00::/64\", 172.16.0.0/12]%s%s}\ndevices:\n",
 	    one_in(8) ? ", limits: {packets: 9/s, flows: 200/s}" : "", sides[rnd(4)]);
+	members[3] = members[4] = 0;
 	for (unsigned i = 0; i < 6; i++) {
-		out("  %s: {zone: %s, ip: %s", device_names[i], homes[i], ips[i]);
+		role = rnd(3);
+		if (role < 2)
+			members[3 + role] |= (uint8_t)(1u << i);
+		out("  %s: {zone: %s, role: %s, ip: %s", device_names[i], homes[i], roles[role],
+		    ips[i]);
 		if (one_in(3))
 			out(", mac: \"02:00:00:00:00:%02x\"", rnd(3));
 		out("}\n");
 	}
+	random_groups();
 	out("conduits:\n");
 	for (uint32_t i = 0; i < n; i++)
 		conduit(i);
@@ -711,10 +745,16 @@ random_ip(const unsigned end[3])
 	static const char *const ips[] = {"10.0.1.1", "10.0.1.2", "10.0.1.3", "10.0.2.1", "10.0.2.2",
 	    "fd00::1", "10.0.1.77", "10.0.9.9", "172.16.1.1", "fd00::99", "192.168.1.1"};
 	static const uint8_t of_zone[3][3] = {{0, 1, 6}, {3, 4, 7}, {5, 5, 9}};
-	unsigned e = end[rnd(3)];
+	unsigned e = end[rnd(3)], device;
 
 	if (one_in(10))
 		return ips[rnd(11)];
+	if (e >= 12) { /* of a group: mostly who is in it */
+		device = rnd(6);
+		while (!one_in(8) && !(members[e - 12] >> device & 1))
+			device = (device + 1) % 6;
+		return ips[device];
+	}
 	return ips[e < 6 ? e : of_zone[e % 3][rnd(e < 9 ? 2 : 3)]];
 }
 

@@ -97,8 +97,8 @@ test_errors(void **state)
 	    /* conduits */
 	    {CONDUIT("from: [a1], to: [b1], " BODY), 6, 4, "conduit \"?\": required key \"name\" is missing"},
 	    {CONDUIT("name: c, to: [b1], " BODY), 6, 4, "conduit \"c\": required key \"from\" is missing"},
-	    {CONDUIT("name: c, from: [], to: [b1], " BODY), 6, 20, "conduit \"c\": expected a list of devices and zones"},
-	    {CONDUIT("name: c, from: [a9], to: [b1], " BODY), 6, 21, "conduit \"c\": there is no device or zone \"a9\", did you mean \"a1\"?"},
+	    {CONDUIT("name: c, from: [], to: [b1], " BODY), 6, 20, "conduit \"c\": expected a list of devices, groups and zones"},
+	    {CONDUIT("name: c, from: [a9], to: [b1], " BODY), 6, 21, "conduit \"c\": there is no device, group or zone \"a9\", did you mean \"a1\"?"},
 	    {CONDUIT("name: c, from: [a1/*], to: [b1], " BODY), 6, 21, "conduit \"c\": \"a1\" is a device, not a zone"},
 	    {CONDUIT("name: c, from: [a1], to: [b1], otherwise: allow, " BODY), 6, 47, "conduit \"c\": \"allow\" is none of alert, reject, drop, reset"},
 	    {CONDUIT("name: c, from: [a1], to: [b1], only-in: w, " BODY), 6, 36, "conduit \"c\": \"only-in\" is not supported by this version"},
@@ -346,13 +346,16 @@ test_printed(void **state)
 	complaints_print(&c, f);
 	fclose(f);
 	assert_string_equal(out,
-	    "plant.yaml:1:1: warning: policy: \"mode\" is missing: judged as alert, and guard refuses it\n"
+	    "plant.yaml:1:1: warning: policy: \"mode\" is missing: judged as alert, and guard "
+	    "refuses it\n"
 	    "plant.yaml:2:1: policy: unknown key \"modes\", did you mean \"mode\"?\n"
 	    "plant.yaml:4:33: zone \"z\": 0 is outside 1..4094\n"
 	    "plant.yaml:6:6: device \"d\": required key \"ip\" is missing\n"
 	    "plant.yaml:8:5: warning: conduit \"c?[31m\": no protocol: it allows nothing\n"
-	    "plant.yaml:8:12: conduit: a name holds no quotes, slashes, stars, colons, commas or control characters\n"
-	    "plant.yaml:8:39: conduit \"c?[31m\": there is no device or zone \"x\", did you mean \"z\"?\n");
+	    "plant.yaml:8:12: conduit: a name holds no quotes, slashes, stars, colons, commas or "
+	    "control characters\n"
+	    "plant.yaml:8:39: conduit \"c?[31m\": there is no device, group or zone \"x\", did you "
+	    "mean \"z\"?\n");
 	free(out);
 	complaints_fini(&c);
 }

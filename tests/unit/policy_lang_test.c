@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* policy_lang_test.c - what the language has to say a thing once: groups and roles. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "policy/policy.h"
+#include "tests/model/toy.h"
+
+#define HEAD "interlock: 1\nmode: enforce\n"
+#define NETS                                                                                       \
+	"zones: {za: {nets: [10.0.1.0/24]}, zb: {nets: [10.0.2.0/24]}}\n"                          \
+	"devices: {a1: {zone: za, ip: 10.0.1.1, role: hmi}, a2: {zone: za, ip: 10.0.1.2, role: "   \
+	"hmi}, a3: {zone: za, ip: 10.0.1.3}, b1: {zone: zb, ip: 10.0.2.1, role: plc}, b2: {zone: " \
+	"zb, ip: 10.0.2.2, role: \"old plc\"}}\n"
+#define REG(n)                                                                                     \
+	"toy: {addressing: zero-based, allow: [{name: r, units: 1, functions: 3, reg: " #n "}]}"
+#define GROUPS(x)	     HEAD NETS "groups: {" x "}\nconduits:\n"
+#define C(name, from, to, n) "  - {name: " name ", from: [" from "], to: [" to "], " REG(n) "}\n"
+
+/* All that is said of a text, line by line; NULL stays in *p when it does not load. */
+static char *
+said(const char *text, struct policy **p)
+{
+	struct complaints c = {0};
+	char *buf = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&buf, &n);
+
+	assert_non_null(f);
+	*p = policy_build_text("p", text, strlen(text), &c);
+	complaints_print(&c, f);
+	fclose(f);
+	complaints_fini(&c);
+	return buf;
+}
+
+static void
+says(const char *text, const char *want)
+{
+	struct policy *p;
+	char *got = said(text, &p);
+
+	if (strcmp(got, want) != 0)
+		fprintf(stderr, "%s", text);
+	assert_string_equal(got, want);
+	assert_true((p == NULL) == (strstr(want, "warning:") == NULL && want[0] != '\0'));
+	policy_free(p);
+	free(got);
+}
+
+static const char *
+governed(const struct policy *p, const char *from, const char *to)
+{
+	struct net_tuple t = {.proto = NET_PROTO_TCP, .dport = 502};
+	struct policy_bind b;
+
+	assert_int_equal(net_addr_parse(from, &t.src), 0);
+	assert_int_equal(net_addr_parse(to, &t.dst), 0);
+	(void)policy_bind(p, &t, &b);
+	return policy_conduit_name(p, b.conduit);
+}
+
+/* --- groups ---------------------------------------------------------------------------------- */
+
+static void
+test_group_levels(void **state)
+{
+	static const char text[] = GROUPS("g: [a1, a2], all: [g, a3], unused-no: \"role:hmi\"")
+	    C("zone", "za", "zb", 1) C("device", "a1", "b1", 2) C("wide", "all", "zb", 3)
+		C("narrow", "g", "zb", 4) C("role", "unused-no", "role:plc", 5);
+	struct policy *p;
+	char *got = said(text, &p);
+
+	(void)state;
+	assert_string_equal(got, "");
+	assert_non_null(p);
+	assert_string_equal(governed(p, "10.0.1.1", "10.0.2.1"), "device");
+	assert_string_equal(governed(p, "10.0.1.2", "10.0.2.1"), "role");
+	assert_string_equal(governed(p, "10.0.1.2", "10.0.2.2"), "narrow");
+	assert_string_equal(governed(p, "10.0.1.3", "10.0.2.2"), "wide");
+	assert_string_equal(governed(p, "10.0.1.9", "10.0.2.2"), "-");
+	assert_true(policy_has_group(p, "all"));
+	assert_false(policy_has_group(p, "a1"));
+	policy_free(p);
+	free(got);
+}
+
+/* Of all devices of a zone the zone is one conduit and a group another: the group is narrower. */
+static void
+test_group_and_zone(void **state)
+{
+	struct policy *p;
+	char *got = said(GROUPS("g: [a1, a2, a3]") C("zone", "za", "b1", 1) C("group", "g", "zb", 2)
+			     C("both", "g", "b1", 3),
+	    &p);
+
+	(void)state;
+	assert_string_equal(got, "");
+	assert_string_equal(governed(p, "10.0.1.1", "10.0.2.1"), "both");
+	assert_string_equal(governed(p, "10.0.1.1", "10.0.2.2"), "group");
+	policy_free(p);
+	free(got);
+}
+
+/* clang-format off */
+static void
+test_group_errors(void **state)
+{
+	(void)state;
+	says(GROUPS("a1: [a2]") C("c", "a1", "b1", 1),
+	    "p:5:10: group \"a1\": line 4 already has a device of that name\n");
+	says(GROUPS("g: [h], h: [a1, g]") C("c", "g", "b1", 1),
+	    "p:5:26: group \"h\": group \"g\" is within itself (line 5)\n");
+	says(GROUPS("g: [g]") C("c", "g", "b1", 1), "p:5:14: group \"g\": group \"g\" is within itself (line 5)\n");
+	says(GROUPS("g: []") C("c", "g", "b1", 1), "p:5:13: group \"g\": expected a list of devices and groups\n");
+	says(GROUPS("g: {a1: 1}") C("c", "g", "b1", 1), "p:5:13: group \"g\": expected a list of devices and groups\n");
+	says(GROUPS("g: [za]") C("c", "g", "b1", 1), "p:5:14: group \"g\": \"za\" is a zone; a group holds devices and groups\n");
+	says(GROUPS("g: [a4]") C("c", "g", "b1", 1), "p:5:14: group \"g\": there is no device or group \"a4\", did you mean \"a1\"?\n");
+	says(GROUPS("panels: [a1]") C("c", "panel", "b1", 1),
+	    "p:7:22: conduit \"c\": there is no device, group or zone \"panel\", did you mean \"panels\"?\n");
+	says(GROUPS("g: [a1]") C("c", "g/*", "b1", 1), "p:7:22: conduit \"c\": \"g\" is a group, not a zone\n");
+	says(GROUPS("g: [a1]") C("c", "role:hmo", "b1", 1),
+	    "p:7:22: conduit \"c\": no device has the role \"hmo\", did you mean \"hmi\"?\n");
+	says(GROUPS("g: [\"role:x\"]") C("c", "g", "b1", 1), "p:5:14: group \"g\": no device has the role \"x\"\n");
+	says(HEAD NETS "groups: [g]\nconduits:\n" C("c", "a1", "b1", 1), "p:5:9: groups: expected a map of groups by name\n");
+	says(GROUPS("g: [a1], h: [a1, g]") C("c", "a2", "b1", 1),
+	    "p:5:19: warning: group \"h\": nothing names it\n");
+}
+
+/* Two groups that share a device, neither within the other. */
+static void
+test_group_overlap(void **state)
+{
+	(void)state;
+	says(GROUPS("g: [a1, a2], h: [a2, a3]") C("c", "g", "b1", 1) C("d", "h", "b1", 2),
+	    "p:8:31: conduit \"d\": from a2 (of h) to b1 is governed by conduit \"c\" (line 7) just as specifically\n");
+	says(GROUPS("g: [a1, a2], h: [a2, a3]") C("c", "g", "b1", 1) C("d", "h", "b1", 1), ""); /* they say the same */
+	says(GROUPS("g: [a1, a2], h: [a2, a3]") C("c", "g", "b1", 1) C("d", "h", "b1", 2) C("e", "a2", "b1", 3), "");
+	says(GROUPS("g: [a1, a2], h: [a2, a1]") C("c", "g", "b1", 1) C("d", "h", "b1", 2),
+	    "p:8:31: conduit \"d\": from a1 (of h) to b1 is governed by conduit \"c\" (line 7) just as specifically\n");
+	/* narrower here, wider there */
+	says(GROUPS("g: [a1, a2]") C("c", "g", "b1", 1) C("d", "a1", "zb", 2),
+	    "p:7:31: conduit \"c\": from a1 to b1 is governed by conduit \"d\" (line 8) just as specifically\n");
+	says(GROUPS("g: [a1, a2]") C("c", "g", "b1", 1) C("d", "a1", "zb", 2) C("e", "a1", "b1", 3), "");
+	says(GROUPS("g: [a1, a2], h: [a1, a2, a3], x: [b1], y: [b1, b2]") C("c", "g", "y", 1) C("d", "h", "x", 2),
+	    "p:8:31: conduit \"d\": from a1 (of h) to b1 (of x) is governed by conduit \"c\" (line 7) just as specifically\n");
+	says(GROUPS("g: [a1, a2], h: [a1, a2, a3], x: [b1], y: [b1, b2]") C("c", "g", "y", 1) C("d", "h", "x", 2) C("e", "g", "x", 3), "");
+}
+/* clang-format on */
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_group_levels),
+	    cmocka_unit_test(test_group_and_zone),
+	    cmocka_unit_test(test_group_errors),
+	    cmocka_unit_test(test_group_overlap),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
