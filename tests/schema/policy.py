@@ -75,7 +75,7 @@ for name in sys.argv[3:]:
             bad += 1
             print(f"{name} ({n}): what was read is not what was written: {said}")
         for path, _ in list(maps(tree)):
-            if path and path[-1] in ("zones", "devices") or any("values" in str(p) for p in path):
+            if path and path[-1] in ("zones", "devices", "groups", "sets") or any("values" in str(p) for p in path):
                 continue  # names and addresses are keys there
             broken = copy.deepcopy(tree)
             at(broken, path)["no-such-key"] = 1
