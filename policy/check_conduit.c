@@ -23,7 +23,7 @@ static void
 end_add_group(
     struct check *k, const char *who, const struct ynode *at, uint32_t group, struct endpoints *out)
 {
-	const struct group *g = &k->rs->groups.v[group];
+	const struct device_group *g = &k->rs->groups.v[group];
 
 	for (uint32_t i = 0; i < g->n; i++)
 		end_add(k, who, at,

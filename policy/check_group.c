@@ -29,7 +29,7 @@ u32_cmp(const void *va, const void *vb)
 
 /* Ascending, each once. */
 static void
-devices_sort(struct group *g)
+devices_sort(struct device_group *g)
 {
 	uint32_t n = 0;
 
@@ -69,7 +69,7 @@ group_within(struct grouping *gs, const char *who, const struct ynode *at, uint3
     struct device_list *l)
 {
 	struct check *k = gs->k;
-	const struct group *g = &k->rs->groups.v[group];
+	const struct device_group *g = &k->rs->groups.v[group];
 
 	for (unsigned i = 0; i < gs->depth; i++)
 		if (strcmp(gs->open[i]->s, g->name) == 0) {
@@ -93,7 +93,7 @@ group_element(struct grouping *gs, const char *who, const struct ynode *at, stru
 {
 	struct check *k = gs->k;
 	const struct name_entry *e;
-	const struct group *g;
+	const struct device_group *g;
 	const char *s, *near;
 	uint32_t role;
 
@@ -151,7 +151,7 @@ group_read(struct grouping *gs, uint32_t group)
 void
 check_groups(struct check *k, const struct ynode *n)
 {
-	struct groups *all = &k->rs->groups;
+	struct device_groups *all = &k->rs->groups;
 	struct grouping gs = {.k = k};
 	uint32_t named;
 	const char *name;
@@ -175,7 +175,7 @@ check_groups(struct check *k, const struct ynode *n)
 		gs.key[all->n] = key;
 		gs.value[all->n] = n->kids[2 * (size_t)i + 1];
 		names_add(k, key, name, NAME_GROUP, all->n);
-		vec_push(k->keep, all, ((struct group){.name = name, .place = place_of(key)}));
+		vec_push(k->keep, all, ((struct device_group){.name = name, .place = place_of(key)}));
 	}
 	named = all->n;
 	for (uint32_t i = 0; i < named; i++)
@@ -198,7 +198,7 @@ role_nearest(const struct check *k, const char *role)
 uint32_t
 group_of_role(struct check *k, const char *who, const struct ynode *n, const char *role)
 {
-	struct groups *all = &k->rs->groups;
+	struct device_groups *all = &k->rs->groups;
 	struct device_list l = {0};
 	const char *near;
 
@@ -220,7 +220,7 @@ group_of_role(struct check *k, const char *who, const struct ynode *n, const cha
 		return UINT32_MAX;
 	}
 	vec_push(k->keep, all,
-	    ((struct group){.name = arena_strn(k->keep, n->s, n->n),
+	    ((struct device_group){.name = arena_strn(k->keep, n->s, n->n),
 		.place = place_of(n),
 		.devices = l.v,
 		.n = l.n,

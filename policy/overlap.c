@@ -138,7 +138,7 @@ differ(struct overlap *o, uint32_t a, uint32_t b)
 enum within { WITHIN_UNKNOWN = 0, WITHIN_YES, WITHIN_NO };
 
 static bool
-devices_within(const struct group *a, const struct group *b)
+devices_within(const struct device_group *a, const struct device_group *b)
 {
 	uint32_t j = 0;
 
@@ -155,7 +155,7 @@ devices_within(const struct group *a, const struct group *b)
 static bool
 end_within(struct overlap *o, uint32_t a, uint32_t a_group, uint32_t b, uint32_t b_group)
 {
-	const struct groups *all = &o->k->rs->groups;
+	const struct device_groups *all = &o->k->rs->groups;
 	uint8_t *known;
 
 	if (a != b)

@@ -221,15 +221,15 @@ struct device {
 };
 
 /* Devices under one name; `role:hmi` is one, too. */
-struct group {
+struct device_group {
 	const char *name;
 	struct place place;
 	uint32_t *devices; /* indices, ascending */
 	uint32_t n;
 	bool used; /* while checking */
 };
-struct groups {
-	struct group *v;
+struct device_groups {
+	struct device_group *v;
 	uint32_t n, cap;
 };
 
@@ -257,7 +257,7 @@ struct ruleset {
 	struct device *devices;
 	struct conduit *conduits;
 	uint32_t n_zones, n_devices, n_conduits;
-	struct groups groups;
+	struct device_groups groups;
 	struct pair_map *pairs;	   /* the most specific conduit of each pair that is written */
 	const struct rule **rules; /* all of them, by index */
 	const struct conduit **rule_conduit;

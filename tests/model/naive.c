@@ -41,7 +41,7 @@ end_fits(const struct ruleset *rs, const struct endpoint *e, const struct net_ad
 }
 
 static bool
-in_group(const struct group *g, uint32_t device)
+in_group(const struct device_group *g, uint32_t device)
 {
 	for (uint32_t i = 0; i < g->n; i++)
 		if (g->devices[i] == device)
