@@ -175,7 +175,8 @@ check_groups(struct check *k, const struct ynode *n)
 		gs.key[all->n] = key;
 		gs.value[all->n] = n->kids[2 * (size_t)i + 1];
 		names_add(k, key, name, NAME_GROUP, all->n);
-		vec_push(k->keep, all, ((struct device_group){.name = name, .place = place_of(key)}));
+		vec_push(
+		    k->keep, all, ((struct device_group){.name = name, .place = place_of(key)}));
 	}
 	named = all->n;
 	for (uint32_t i = 0; i < named; i++)
