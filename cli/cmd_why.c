@@ -149,7 +149,7 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 	if (jw_end(&w))
 		fprintf(y->to, "%s\n", y->fact);
 	if (pdu->fact->proto != FACT_PROTO_NONE)
-		policy_why(y->policy, pdu->tuple, pdu->fact, y->to);
+		policy_why(y->policy, pdu->tuple, pdu->fact, pdu->state, y->to);
 	else if (pdu->verdict->reason == REASON_NO_POLICY) /* rules are for PDUs: no path to show */
 		fprintf(y->to, "said by the engine, not judged\n");
 	else

@@ -15,6 +15,7 @@
 #include "alerts/alert.h"
 #include "dataplane/decode_fast.h"
 #include "dataplane/repair.h"
+#include "policy/memory.h"
 
 #define DEFAULT_MEMORY (64u << 20)
 #define MIN_FLOWS      64u
@@ -139,9 +140,11 @@ engine_new(const struct engine_conf *conf)
 	e->classify = conf->classify ? classify_new() : NULL;
 	e->rule_hits =
 	    calloc(ENGINE_RULES, sizeof(*e->rule_hits)); /* used as far as there are rules */
+	e->memory = policy_memory_new(
+	    (conf->memory_bytes ? conf->memory_bytes : DEFAULT_MEMORY) / 64, conf->seed);
 	e->epoch = 1;
 	e->two_ports = conf->mtu[0] != 0 || conf->mtu[1] != 0;
-	if (!e->frags || !e->scratch || !e->rule_hits ||
+	if (!e->frags || !e->scratch || !e->rule_hits || !e->memory ||
 	    flow_table_init(&e->flows, flows, conf->seed) < 0 || cells_init(&e->cells, cells) < 0 ||
 	    (conf->inline_mode && quotas_init(&e->quotas, flows) < 0)) {
 		engine_free(e);
@@ -156,7 +159,7 @@ engine_new(const struct engine_conf *conf)
 	e->call.transfer = transfer_step;
 	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES +
 			     2 * SCRATCH_FRAME + classify_bytes(e->classify) + e->quotas.bytes +
-			     ENGINE_RULES * sizeof(*e->rule_hits);
+			     ENGINE_RULES * sizeof(*e->rule_hits) + policy_memory_bytes(e->memory);
 	for (unsigned k = 0; k < CELL__CLASSES; k++)
 		e->st.memory_bytes += (size_t)cells[k] * cell_sizes[k];
 	return e;
@@ -174,6 +177,7 @@ engine_free(struct engine *e)
 	classify_free(e->classify);
 	free(e->scratch);
 	free(e->rule_hits);
+	policy_memory_free(e->memory);
 	free(e);
 }
 

@@ -39,6 +39,7 @@ struct engine_pdu {
 	const struct net_tuple *tuple; /* src sent the PDU */
 	const struct fact *fact;
 	const struct verdict *verdict; /* reason REASON_NO_POLICY without a policy */
+	const struct policy_state *state; /* what values were known when it was judged; or NULL */
 };
 
 /* One packet whose fate is known; for `why` and --json traces. */

@@ -50,6 +50,7 @@ struct dis_sink {
 	const struct layers *l; /* of the packet at hand, for MACs; NULL when held */
 	uint64_t frame, ts_ns;
 	struct net_tuple tuple; /* src sent the PDU; valid when tuple_ok */
+	struct policy_state past; /* of the fact at hand, in a flow with BIND_STATE */
 	uint8_t dir;
 	uint8_t port;
 	uint8_t worst; /* worst action since the PDU (or its first part) began */
@@ -69,6 +70,7 @@ struct engine {
 	uint64_t allowed, told;		/* facts with nothing to say; facts of the engine's own */
 	uint64_t *rule_hits;
 	const struct policy *policy;
+	struct policy_memory *memory; /* last values, for rules that ask */
 	bool inline_mode;
 	uint16_t epoch; /* bind.generation of the flows that this policy has bound; never 0 */
 	uint8_t handed;	/* changes of owner in the segment at hand */

@@ -4,6 +4,7 @@
 
 #include "alerts/alert.h"
 #include "dataplane/repair.h"
+#include "policy/memory.h"
 
 struct verdict
 judge_none(void)
@@ -65,6 +66,9 @@ show(struct dis_sink *s, const struct fact *f, struct verdict v)
 	    .tuple = judge_tuple(s),
 	    .fact = f,
 	    .verdict = &v,
+	    .state = e->policy && f->proto != FACT_PROTO_NONE && s->fl->bind.flags & BIND_STATE
+			 ? &s->past
+			 : NULL,
 	};
 
 	e->conf.on_fact(e->conf.ctx, &pdu);
@@ -98,6 +102,28 @@ act(struct dis_sink *s, const struct fact *f, struct verdict *v)
 		s->fl->guard.flags |= GUARD_WANT_RESET;
 }
 
+/* Of a flow with BIND_STATE. */
+static struct verdict __attribute__((noinline))
+judge_state(struct dis_sink *s, const struct fact *f)
+{
+	const struct net_tuple *t = judge_tuple(s);
+	struct policy_state *st = &s->past;
+
+	st->memory = s->e->memory;
+	st->server = s->dir == DIR_TO_SERVER ? t->dst : t->src;
+	/* the same ends may have had a connection before */
+	st->flow = s->fl->hash ^ (uint64_t)s->fl->isn << 32;
+	st->now_ns = s->ts_ns;
+	return policy_eval_state(s->e->policy, &s->fl->bind, f, st);
+}
+
+static void __attribute__((noinline))
+note_state(struct dis_sink *s, const struct fact *f, struct verdict v)
+{
+	policy_memory_note(s->e->policy, &s->past, s->e->memory, f, &v,
+	    v.action < VERDICT_REJECT || !s->e->inline_mode);
+}
+
 bool
 dis_emit(struct dis_sink *s, struct fact *f)
 {
@@ -108,7 +134,10 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	f->dir = s->dir;
 	e->kinds[f->kind]++;
 	if (e->policy) {
-		v = policy_eval(e->policy, &s->fl->bind, f);
+		if (__builtin_expect(!(s->fl->bind.flags & BIND_STATE), 1))
+			v = policy_eval(e->policy, &s->fl->bind, f);
+		else
+			v = judge_state(s, f);
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0))
 			v = policy_eval_rate(
 			    e->policy, &s->fl->bind, f, v, &s->fl->guard.meter, s->ts_ns);
@@ -138,6 +167,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	}
 	if (e->conf.on_fact)
 		show(s, f, v);
+	if (__builtin_expect(s->fl->bind.flags & BIND_STATE, 0) && e->policy)
+		note_state(s, f, v);
 	if (v.action > s->worst)
 		s->worst = v.action;
 	return v.action < VERDICT_REJECT || !e->inline_mode;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "dataplane/engine_int.h"
+#include "policy/memory.h"
 
 struct verdict
 engine_bind(const struct engine *e, const struct net_tuple *t, struct policy_bind *out)
@@ -32,6 +33,7 @@ engine_set_policy(struct engine *e, const struct policy *pol)
 	assert(!pol || policy_rule_count(pol) <= ENGINE_RULES);
 	if (e->policy)
 		memset(e->rule_hits, 0, policy_rule_count(e->policy) * sizeof(*e->rule_hits));
+	policy_memory_rebind(e->memory, e->policy, pol, e->now_ns);
 	e->policy = e->conf.policy = pol;
 	if (e->inline_mode)
 		quotas_share(&e->quotas, &e->flows, pol);

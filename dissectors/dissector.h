@@ -127,6 +127,7 @@ struct dis_space {
 	uint32_t max;	   /* highest address, zero-based */
 	uint32_t max_sub;  /* highest sub (DB, file number); 0 = the space has none */
 	uint8_t value_bits; /* width of one value for `values:` checks; 0 = has none */
+	bool told;	    /* answers say values: with those of the facts' items, or by answer() */
 };
 
 enum dis_key_kind {
@@ -287,6 +288,12 @@ struct dissector {
 	 * leave otherwise; how many patches, at most DIS_PATCHES.  NULL: the protocol does not number.
 	 */
 	unsigned (*renumber)(struct dis_call *call, struct cur pdu, struct dis_patch *out);
+	/*
+	 * What answer f says of the i-th of n items of the request it answers: true, and of a
+	 * read its values in *it, which is that item without them; false: it was refused, or who
+	 * knows.  NULL: the answer's own items say it.  Called while f is being judged.
+	 */
+	bool (*answer)(const struct fact *f, uint32_t i, uint32_t n, struct fact_item *it);
 	/*
 	 * A flow has come over from another process of this very build: state and lease (NULL
 	 * where there was none; bytes long) are copies, pointers in them mean nothing yet.

@@ -284,6 +284,8 @@ policy_bind(const struct policy *p, const struct net_tuple *t, struct policy_bin
 			out->flags |= BIND_REJECT;
 		if (out->blocks & p->conduits[c].rates)
 			out->flags |= BIND_RATE;
+		if (out->blocks & p->conduits[c].states)
+			out->flags |= BIND_STATE;
 		if (out->blocks)
 			out->flags |= BIND_PORT_OK;
 		else if (p->rs->conduits[c].apps.n && !registered_port(t->dport))

@@ -158,7 +158,16 @@ bool check_globs(struct check *k, const char *who, const struct dis_key *key,
 bool check_size(struct check *k, const char *who, const struct dis_key *key,
     const struct ynode *n, uint32_t *out);
 
+/* check_when.c: what values have last been. */
+void check_whens(struct rule_check *rc, const struct ynode *n);
+/* `change:` and `within:` (or NULL) of a limit whose addresses and shape are known. */
+bool check_change(struct rule_check *rc, const char *who, const struct ynode *n,
+    const struct ynode *within, struct limit *l);
+
 /* check_value.c: what may be written. */
+/* out->at is one value: is it one of these?  type and order may be NULL. */
+bool check_is(struct rule_check *rc, const char *key, const struct ynode *at,
+    const struct ynode *is, const struct ynode *type, const struct ynode *order, struct limit *out);
 void check_values(struct rule_check *rc, const struct dis_key *key, const struct ynode *n);
 void check_limits_fit(struct rule_check *rc, const struct dis_key *key);
 

@@ -184,7 +184,7 @@ check_set(struct value_check *vc, const struct ynode *n)
 
 /* --- the shape of a value ------------------------------------------------------------------ */
 
-enum { V_MIN, V_MAX, V_STEP, V_TYPE, V_ORDER, V_IN, V__N };
+enum { V_MIN, V_MAX, V_STEP, V_TYPE, V_ORDER, V_IN, V_CHANGE, V_WITHIN, V__N };
 
 static bool
 check_type(struct value_check *vc, const struct ynode *n, struct value_type *t)
@@ -289,13 +289,42 @@ check_step(struct value_check *vc, const struct ynode *const *v)
 	return ok && step.lo != 0;
 }
 
-/* 7, 0..1500, [0, 1, 10..20], {min, max, step, type, order} or {in, type, order}. */
+bool
+check_is(struct rule_check *rc, const char *key, const struct ynode *at, const struct ynode *is,
+    const struct ynode *type, const struct ynode *order, struct limit *out)
+{
+	const struct ynode *v[V__N] = {[V_TYPE] = type, [V_ORDER] = order};
+	struct value_check vc = {.rc = rc, .key = key, .l = out};
+
+	out->step = 1;
+	out->place = place_of(is);
+	if (!check_shape(&vc, at, v))
+		return false;
+	if (out->at.last - out->at.first + 1 != out->shape.cell) {
+		check_error(rc->k, at, "%s: %s: more than one value", rc->who, key);
+		return false;
+	}
+	return check_set(&vc, is);
+}
+
+/* Every value of the shape. */
+static void
+set_all(struct value_check *vc)
+{
+	struct span span = {0, UINT64_MAX};
+
+	vec_push(vc->rc->k->keep, &vc->l->set, span);
+}
+
+/* 7, 0..1500, [0, 1, 10..20], {min, max, step, type, order, change, within} or, for the first
+ * three, in. */
 static bool
 check_limit(struct rule_check *rc, const char *key, const struct ynode *at, const struct ynode *n,
     struct limit *out)
 {
 	struct field fields[V__N] = {{"min", FIELD_MUST}, {"max", FIELD_MUST}, {"step", FIELD_MAY},
-	    {"type", FIELD_MAY}, {"order", FIELD_MAY}, {"in", FIELD_MAY}};
+	    {"type", FIELD_MAY}, {"order", FIELD_MAY}, {"in", FIELD_MAY}, {"change", FIELD_MAY},
+	    {"within", FIELD_MAY}};
 	const struct ynode *v[V__N] = {NULL};
 	struct value_check vc = {.rc = rc, .key = key, .l = out};
 	char who[NAME_LEN_MAX + 140];
@@ -306,12 +335,30 @@ check_limit(struct rule_check *rc, const char *key, const struct ynode *at, cons
 		return check_shape(&vc, at, v) && check_set(&vc, n);
 	snprintf(who, sizeof(who), "%s: %s", rc->who, key);
 	for (uint32_t i = 0; i < n->n; i++)
-		if (strcmp(n->kids[2 * (size_t)i]->s, "in") == 0)
+		if (strcmp(n->kids[2 * (size_t)i]->s, "in") == 0 ||
+		    strcmp(n->kids[2 * (size_t)i]->s, "change") == 0)
 			fields[V_MIN].need = fields[V_MAX].need = FIELD_MAY;
 	if (!check_map(rc->k, n, who, fields, V__N, v, NULL, NULL) || !check_shape(&vc, at, v))
 		return false;
+	if (v[V_WITHIN] && !v[V_CHANGE]) {
+		check_error(rc->k, v[V_WITHIN],
+		    "%s: \"within\" says how old a value may be that "
+		    "\"change\" is measured from",
+		    who);
+		return false;
+	}
+	if (v[V_CHANGE] && !check_change(rc, who, v[V_CHANGE], v[V_WITHIN], out))
+		return false;
+	if (v[V_CHANGE] && !v[V_IN] && !v[V_MIN] && !v[V_MAX] && !v[V_STEP]) {
+		set_all(&vc);
+		return true;
+	}
+	if (!v[V_IN] && (!v[V_MIN] || !v[V_MAX])) {
+		check_error(rc->k, n, "%s: min and max go together", who);
+		return false;
+	}
 	if (!v[V_IN])
-		return v[V_MIN] && v[V_MAX] && check_step(&vc, v);
+		return check_step(&vc, v);
 	if (v[V_MIN] || v[V_MAX] || v[V_STEP]) {
 		check_error(rc->k, n, "%s: \"in\" stands for itself, without min, max and step", who);
 		return false;

@@ -122,9 +122,11 @@ cand_add(struct compiler *k, struct arena *a, struct cands *cs, const struct rul
 
 	if (cs->ended)
 		return;
+	if (r->whens.n != 0)
+		c.when = compile_whens(k, a, r);
 	c.flags = flags | (r->deny ? CAND_DENY : 0u) | (rule_decides(k, r) ? CAND_ENDS : 0u);
 	vec_push(a, cs, c);
-	if (limit || (flags & CAND_LIMITS && !r->deny))
+	if (limit || c.when || (flags & CAND_LIMITS && !r->deny))
 		cs->depends = true;
 	else if (rule_decides(k, r))
 		cs->ended = true;
@@ -408,6 +410,9 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 				conduits[i].rejects |= (uint8_t)(1u << b);
 			if (cd->blocks[b].rate)
 				conduits[i].rates |= (uint8_t)(1u << b);
+			if (p->watch_at[cd->blocks[b].proto] !=
+			    p->watch_at[cd->blocks[b].proto + 1])
+				conduits[i].states |= (uint8_t)(1u << b);
 		}
 		for (uint32_t b = 0; b < cd->n_blocks && !k.too_big; b++)
 			block_of[i * p->n_protos + cd->blocks[b].proto] = compile_block(&k, cd, b);

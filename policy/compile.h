@@ -80,6 +80,11 @@ bool work_add(struct compiler *k, uint64_t n);
 uint32_t image_put(struct image *im, const uint32_t *p, uint32_t n);
 /* A denial that is only rehearsed decides nothing: what follows it still does. */
 bool rule_decides(const struct compiler *k, const struct rule *r);
+/* compile_watch.c: what a rule asks of values, in the image. */
+uint32_t compile_whens(struct compiler *k, struct arena *a, const struct rule *r);
+/* compile_space.c */
+uint32_t compile_limit(struct compiler *k, struct arena *a, const struct limit *l);
+
 /* A rule that the list may still need, with more flags than the rule itself gives it. */
 void cand_add(struct compiler *k, struct arena *a, struct cands *cs, const struct rule *r,
     uint32_t limit, uint32_t flags);

@@ -8,16 +8,18 @@
 
 #include "policy/compile.h"
 
-static uint32_t
-put_limit(struct compiler *k, const struct limit *l)
+uint32_t
+compile_limit(struct compiler *k, struct arena *a, const struct limit *l)
 {
 	size_t bytes = sizeof(struct tb_limit) + l->set.n * sizeof(struct span);
-	struct tb_limit *t = arena_get(k->u, bytes);
+	struct tb_limit *t = arena_get(a, bytes);
 
 	t->n = l->set.n;
 	t->shape = l->shape;
 	t->step = l->step;
 	t->base = l->base;
+	t->changes = l->changes;
+	t->change = l->change;
 	memcpy(t->set, l->set.v, l->set.n * sizeof(*l->set.v));
 	return image_put(&k->im, (const uint32_t *)t, (uint32_t)(bytes / 4));
 }
@@ -162,7 +164,7 @@ sweep(struct compiler *k, struct pieces *ps, unsigned slot, bool many)
 
 			o = &open[p->k];
 			if (p->limit)
-				o->limit = ev[i].start ? put_limit(k, p->limit) : 0;
+				o->limit = ev[i].start ? compile_limit(k, k->u, p->limit) : 0;
 			else
 				o->pieces += ev[i].start ? 1u : UINT32_MAX;
 			if (o->pieces != 0)

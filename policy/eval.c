@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "policy/memory.h"
 #include "policy/table.h"
 
 #define likely(x)   __builtin_expect(!!(x), 1)
@@ -97,6 +98,73 @@ sub_dir(const struct policy *p, const struct tb_dir *d, uint32_t sub)
 	return dir_at(p, e);
 }
 
+/* --- what is remembered ----------------------------------------------------------------------- */
+
+/* What is asked of the memory beside the tables: st NULL, nothing is known. */
+struct past {
+	const struct policy_state *st;
+	const struct fact *f;
+};
+
+/* The last value known, as shape s has it, and how long ago it was known and written. */
+static COLD bool
+past_value(const struct past *x, const struct value_shape *s, uint32_t unit, uint32_t space,
+    uint32_t sub, uint32_t first, uint64_t within, uint64_t *key, uint64_t *since)
+{
+	struct memory_key k = {.unit = unit,
+	    .sub = sub,
+	    .first = first,
+	    .what = (uint32_t)x->f->proto << 24 | space << 16 | s->cell};
+	struct memory_value v;
+
+	if (!x->st)
+		return false;
+	k.server = x->st->server;
+	if (!policy_memory_get(x->st->memory, &k, &v) || x->st->now_ns < v.known_ns ||
+	    x->st->now_ns - v.known_ns > within)
+		return false;
+	*since = v.written_ns == 0 || v.written_ns > x->st->now_ns ? UINT64_MAX
+								   : x->st->now_ns - v.written_ns;
+	return value_key(s, value_turn(s, v.raw), key);
+}
+
+static bool limit_ok(const struct tb_limit *l, uint64_t key);
+
+/* All conditions of a rule hold; what is not known an allow rule is not met by, and a denial
+ * does not care for. */
+static COLD bool
+whens_hold(const struct policy *p, uint32_t when, bool deny, const struct past *x)
+{
+	const struct tb_when *w = (const struct tb_when *)(p->w + when + 1);
+	uint64_t key, since;
+
+	for (uint32_t n = p->w[when]; n > 0; n--, w++) {
+		const struct tb_limit *l = (const struct tb_limit *)(p->w + w->limit);
+		bool known =
+		    past_value(x, &l->shape, w->any_unit ? x->f->unit : w->unit, w->space, w->sub,
+			l->shape.first, (uint64_t)w->within[1] << 32 | w->within[0], &key, &since);
+
+		if (known ? !limit_ok(l, key) : !deny)
+			return false;
+	}
+	return true;
+}
+
+/* Does the value not differ too much from the last one?  Unknown: as above. */
+static COLD bool
+change_ok(const struct tb_limit *l, const struct fact_item *it, uint32_t i, uint64_t key, bool deny,
+    const struct past *x)
+{
+	uint32_t at = it->first + i;
+	uint64_t last, since;
+
+	at -= (at - l->shape.first) % l->shape.cell;
+	if (!past_value(
+		x, &l->shape, x->f->unit, it->space, it->sub, at, l->change.within, &last, &since))
+		return deny;
+	return value_change_ok(&l->shape, &l->change, key, last, since);
+}
+
 /* --- what is written -------------------------------------------------------------------------- */
 
 static bool
@@ -122,12 +190,14 @@ limit_ok(const struct tb_limit *l, uint64_t key)
  */
 static bool
 cand_matches(const struct policy *p, const struct tb_cand *c, const struct fact_item *it,
-    uint32_t i, uint64_t *until)
+    uint32_t i, uint64_t *until, const struct past *x)
 {
 	const struct tb_limit *l;
 	uint64_t key;
 	uint32_t end;
 
+	if (c->when && !whens_hold(p, c->when, (c->flags & CAND_DENY) != 0, x))
+		return false;
 	if (it->masked && (c->flags & CAND_LIMITS))
 		return (c->flags & CAND_DENY) != 0;
 	if (c->limit == 0)
@@ -138,13 +208,14 @@ cand_matches(const struct policy *p, const struct tb_cand *c, const struct fact_
 		*until = i + (uint64_t)end;
 	if (!value_read(&l->shape, it, i, &key))
 		return (c->flags & CAND_DENY) != 0;
-	return limit_ok(l, key);
+	return limit_ok(l, key) &&
+	       (!l->changes || change_ok(l, it, i, key, (c->flags & CAND_DENY) != 0, x));
 }
 
 /* Elements from..to (offsets in the item) of a seg whose verdict depends on values. */
 static COLD void
 judge_list(const struct policy *p, const struct tb_seg *s, const struct fact_item *it,
-    uint32_t from, uint32_t to, struct outcome *o)
+    uint32_t from, uint32_t to, struct outcome *o, const struct past *x)
 {
 	const struct tb_cand *list = (const struct tb_cand *)(p->w + s->list), *c;
 	uint64_t until;
@@ -156,7 +227,7 @@ judge_list(const struct policy *p, const struct tb_seg *s, const struct fact_ite
 
 		until = to;
 		for (c = list;; c++) {
-			if (!cand_matches(p, c, it, (uint32_t)i, &until))
+			if (!cand_matches(p, c, it, (uint32_t)i, &until, x))
 				continue;
 			outcome_add(&one, c->rule, c->bits);
 			if (c->flags & CAND_ENDS)
@@ -259,7 +330,7 @@ judge_name(const struct policy *p, const struct tb_dir *dir, const struct fact_i
 
 static void
 judge_item(const struct policy *p, const struct tb_block *b, const uint32_t *slots,
-    const struct fact_item *it, struct outcome *o)
+    const struct fact_item *it, struct outcome *o, const struct past *x)
 {
 	const struct tb_dir *d;
 	const struct tb_seg *s;
@@ -281,7 +352,7 @@ judge_item(const struct policy *p, const struct tb_block *b, const uint32_t *slo
 		s = seg_find(p, d, at);
 		to = s->last < end ? s->last : (uint32_t)end;
 		if (s->list != 0)
-			judge_list(p, s, it, at - it->first, to - it->first, o);
+			judge_list(p, s, it, at - it->first, to - it->first, o, x);
 		else
 			outcome_add(o, s->rule, s->bits);
 		if (to == end)
@@ -294,11 +365,29 @@ judge_item(const struct policy *p, const struct tb_block *b, const uint32_t *slo
 	}
 }
 
+/* A fact without items, when rules ask what is remembered. */
+static COLD void
+judge_itemless(
+    const struct policy *p, const struct tb_seg *s, struct outcome *o, const struct past *x)
+{
+	struct outcome one = {0};
+
+	for (const struct tb_cand *c = (const struct tb_cand *)(p->w + s->list);; c++) {
+		if (c->when && !whens_hold(p, c->when, (c->flags & CAND_DENY) != 0, x))
+			continue;
+		outcome_add(&one, c->rule, c->bits);
+		if (c->flags & CAND_ENDS)
+			break;
+	}
+	outcome_add(o, one.rule, outcome_bits(&one));
+}
+
 /* Several items, none, or one that the fast path does not take. */
 static __attribute__((noinline)) struct verdict
 eval_items(const struct policy *p, const struct tb_block *b, uint32_t conduit,
-    const uint32_t *slots, const struct fact *f)
+    const uint32_t *slots, const struct fact *f, const struct policy_state *st)
 {
+	struct past x = {st, f};
 	struct fact_iter iter = {0};
 	struct fact_item it;
 	struct outcome o = {0};
@@ -309,14 +398,16 @@ eval_items(const struct policy *p, const struct tb_block *b, uint32_t conduit,
 		uint32_t before = o.bits;
 
 		if (it.count != 0)
-			judge_item(p, b, slots, &it, &o);
+			judge_item(p, b, slots, &it, &o, &x);
 		if (o.bits != before)
 			decides = given;
 		given++;
 	}
 	if (given < f->n_items) /* items were promised and cannot be seen: nothing allows them */
 		outcome_add(&o, RULE_NONE, b->otherwise);
-	if (!o.any) /* touches nothing: unit and function decide */
+	if (!o.any && seg_at(p, slots[0])->list != 0)
+		judge_itemless(p, seg_at(p, slots[0]), &o, &x);
+	else if (!o.any) /* touches nothing: unit and function decide */
 		outcome_add(&o, seg_at(p, slots[0])->rule, seg_at(p, slots[0])->bits);
 	v = verdict_make(p, conduit, o.rule, outcome_bits(&o));
 	v.item = decides;
@@ -494,9 +585,9 @@ unit_class_far(const struct policy *p, const struct tb_block *b, uint32_t unit)
 
 static __attribute__((noinline)) struct verdict
 eval_slow(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
-    const uint32_t *slots, const struct fact *f)
+    const uint32_t *slots, const struct fact *f, const struct policy_state *st)
 {
-	struct verdict v = eval_items(p, blk, b->conduit, slots, f);
+	struct verdict v = eval_items(p, blk, b->conduit, slots, f, st);
 
 	return unlikely(f->anomalies & FACT_A_ENCRYPTED) ? eval_encrypted(p, b, blk, v) : v;
 }
@@ -504,13 +595,14 @@ eval_slow(const struct policy *p, const struct policy_bind *b, const struct tb_b
 /* One item, not in a plain table: subdivisions and names. */
 static __attribute__((noinline)) struct verdict
 eval_deep(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
-    const uint32_t *slots, const struct tb_dir *d, const struct fact *f)
+    const uint32_t *slots, const struct tb_dir *d, const struct fact *f,
+    const struct policy_state *st)
 {
 	const struct fact_item *it = &f->item;
 	const struct tb_seg *s;
 
 	if (it->count == 0)
-		return eval_slow(p, b, blk, slots, f);
+		return eval_slow(p, b, blk, slots, f, st);
 	if (d->type == TB_SUBS)
 		d = sub_dir(p, d, it->sub);
 	if (d->type == TB_NAMES) {
@@ -524,12 +616,12 @@ eval_deep(const struct policy *p, const struct policy_bind *b, const struct tb_b
 		if (s->list == 0 && it->count - 1 <= s->last - it->first)
 			return verdict_make(p, b->conduit, s->rule, s->bits);
 	}
-	return eval_slow(p, b, blk, slots, f);
+	return eval_slow(p, b, blk, slots, f, st);
 }
 
 static inline struct verdict
 eval_rules(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
-    uint32_t class, const struct fact *f)
+    uint32_t class, const struct fact *f, const struct policy_state *st)
 {
 	const struct fact_item *it = &f->item;
 	const uint32_t *slots;
@@ -541,20 +633,20 @@ eval_rules(const struct policy *p, const struct policy_bind *b, const struct tb_
 	slots = p->w + blk->row[class * blk->n_opx + f->opx];
 	if (unlikely(f->n_items != 1 || it->space >= blk->n_spaces ||
 		(f->anomalies & FACT_A_ENCRYPTED)))
-		return eval_slow(p, b, blk, slots, f);
+		return eval_slow(p, b, blk, slots, f, st);
 	d = dir_at(p, slots[1 + slot_of(it->space, it->access)]);
 	if (d->type != TB_PAGED)
-		return eval_deep(p, b, blk, slots, d, f);
+		return eval_deep(p, b, blk, slots, d, f, st);
 	s = seg_paged(p, d, it->first);
 	if (likely(s->list == 0 && it->count != 0 && it->count - 1 <= s->last - it->first))
 		return verdict_make(p, b->conduit, s->rule, s->bits);
-	return eval_slow(p, b, blk, slots, f);
+	return eval_slow(p, b, blk, slots, f, st);
 }
 
 /* Of a block that asks for more than items. */
 static __attribute__((noinline)) struct verdict
 eval_gated(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
-    uint32_t class, const struct fact *f)
+    uint32_t class, const struct fact *f, const struct policy_state *st)
 {
 	struct outcome o = {0};
 	uint32_t missed;
@@ -566,12 +658,13 @@ eval_gated(const struct policy *p, const struct policy_bind *b, const struct tb_
 	if (blk->gate & GATE_LIMITS)
 		add_limits(p, blk, f->props, &o);
 	if (likely(!o.any))
-		return eval_rules(p, b, blk, class, f);
-	return with_outcome(p, &o, eval_rules(p, b, blk, class, f));
+		return eval_rules(p, b, blk, class, f, st);
+	return with_outcome(p, &o, eval_rules(p, b, blk, class, f, st));
 }
 
-struct verdict
-policy_eval(const struct policy *p, const struct policy_bind *b, const struct fact *f)
+static inline struct verdict
+eval_all(const struct policy *p, const struct policy_bind *b, const struct fact *f,
+    const struct policy_state *st)
 {
 	const struct tb_block *blk;
 	uint32_t off, class;
@@ -587,8 +680,21 @@ policy_eval(const struct policy *p, const struct policy_bind *b, const struct fa
 	class = likely(f->unit < TB_UNITS) ? blk->unit_class[f->unit] :
 					     unit_class_far(p, blk, f->unit);
 	if (blk->gate != 0)
-		return eval_gated(p, b, blk, class, f);
-	return eval_rules(p, b, blk, class, f);
+		return eval_gated(p, b, blk, class, f, st);
+	return eval_rules(p, b, blk, class, f, st);
+}
+
+struct verdict
+policy_eval(const struct policy *p, const struct policy_bind *b, const struct fact *f)
+{
+	return eval_all(p, b, f, NULL);
+}
+
+struct verdict
+policy_eval_state(const struct policy *p, const struct policy_bind *b, const struct fact *f,
+    const struct policy_state *st)
+{
+	return eval_all(p, b, f, st);
 }
 
 #define SECOND_NS UINT64_C(1000000000)

@@ -14,6 +14,8 @@
 
 struct lint {
 	struct complaints *c;
+	const struct ruleset *rs;
+	const struct conduit *conduit;
 	const struct block *b;
 	const struct dis_schema *sc;
 	struct rule_list limited; /* allow rules of the block that limit values */
@@ -193,7 +195,7 @@ static bool
 denies_for_sure(const struct lint *l, const struct rule *r)
 {
 	return r->enabled && r->mode != MODE_ALERT && r->mode != MODE_LEARN && !rule_limits(l, r) &&
-	    r->conds.n == 0 && !r->subs_stated;
+	       r->conds.n == 0 && r->whens.n == 0 && !r->subs_stated;
 }
 
 static void
@@ -230,6 +232,13 @@ undoes(struct lint *l, const struct rule *r, const struct rule *other)
 	for (unsigned s = 0; s < l->sc->n_spaces; s++) {
 		const struct rects *reach = &r->reach[2 * s + 1];
 
+		for (uint32_t i = 0;
+		     r->whens.n == 0 && other->whens.n != 0 && i < other->reach[2 * s + 1].n; i++)
+			for (uint32_t j = 0; j < reach->n; j++) {
+				l->steps++;
+				if (rects_meet(&other->reach[2 * s + 1].v[i], &reach->v[j]))
+					return true;
+			}
 		if (r->limits[s].n != 0)
 			continue;
 		for (uint32_t i = 0; i < other->limits[s].n; i++)
@@ -262,8 +271,13 @@ lint_undone(struct lint *l, const struct rule *r)
 		    !writes_in_common(l, r, o) || !undoes(l, r, o))
 			continue;
 		complain_at(l->c, COMPLAINT_WARNING, r->place.line, r->place.col,
-		    "rule \"%s\": undoes value limits of rule \"%s\" (line %u): it allows any value "
-		    "there", r->name, o->name, o->place.line);
+		    o->whens.n != 0 && r->whens.n == 0 ? "rule \"%s\": undoes the interlock of "
+							 "rule \"%s\" (line %u): it allows the "
+							 "same writes at any time"
+						       : "rule \"%s\": undoes value limits of rule "
+							 "\"%s\" (line %u): it allows any value "
+							 "there",
+		    r->name, o->name, o->place.line);
 		return;
 	}
 }
@@ -402,8 +416,10 @@ lint_block(struct lint *l, const struct block *b, struct arena *scratch)
 	l->b = b;
 	l->sc = b->dis->schema;
 	l->limited.n = 0;
+	lint_state(l->c, l->rs, l->conduit, b);
 	for (uint32_t i = 0; i < b->allow.n; i++)
-		if (b->allow.v[i]->enabled && rule_limits(l, b->allow.v[i]))
+		if (b->allow.v[i]->enabled &&
+		    (rule_limits(l, b->allow.v[i]) || b->allow.v[i]->whens.n != 0))
 			vec_push(scratch, &l->limited, b->allow.v[i]);
 	for (uint32_t i = 0; i < b->deny.n; i++)
 		if (b->deny.v[i]->enabled) {
@@ -433,11 +449,12 @@ lint_block(struct lint *l, const struct block *b, struct arena *scratch)
 void
 lint_policy(const struct ruleset *rs, struct arena *scratch, struct complaints *c)
 {
-	struct lint l = {.c = c};
+	struct lint l = {.c = c, .rs = rs};
 
 	for (uint32_t i = 0; i < rs->n_conduits; i++) {
 		const struct conduit *cd = &rs->conduits[i];
 
+		l.conduit = cd;
 		lint_levels(&l, rs, cd);
 		for (uint32_t j = 0; j < cd->n_blocks; j++) {
 			lint_reject(&l, cd, &cd->blocks[j]);

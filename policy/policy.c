@@ -98,6 +98,7 @@ build(struct build *b, struct policy *p, const char *text, size_t len, struct co
 	if (!rs)
 		return false;
 	p->rs = rs;
+	compile_watch(p, rs, &b->scratch);
 	if (!compile_tables(p, rs, b->tables, c))
 		return false;
 	compile_bind(p, rs);

@@ -83,6 +83,7 @@ enum bind_flags {
 	BIND_REJECT = 1 << 3,  /* some verdict of it may be reject: the same, so that the whole PDU
 				* can be taken out */
 	BIND_RATE = 1 << 4,    /* some block of it limits requests per second: policy_eval_rate() */
+	BIND_STATE = 1 << 5,   /* rules ask what values have last been: policy_eval_state() */
 };
 
 /*
@@ -108,6 +109,20 @@ struct verdict policy_eval(const struct policy *pol, const struct policy_bind *b
  */
 struct verdict policy_eval_rate(const struct policy *pol, const struct policy_bind *b,
     const struct fact *f, struct verdict v, uint64_t *meter, uint64_t now_ns);
+
+/*
+ * The same as policy_eval() for a flow with BIND_STATE, with what is remembered (memory.h) of the
+ * device that is asked.  Still pure: what is remembered is only looked at.
+ */
+struct policy_memory;
+struct policy_state {
+	const struct policy_memory *memory; /* NULL: nothing is known */
+	struct net_addr server;
+	uint64_t flow;	 /* tells connections apart, also those of the same ends */
+	uint64_t now_ns; /* packet time */
+};
+struct verdict policy_eval_state(const struct policy *pol, const struct policy_bind *b,
+    const struct fact *f, const struct policy_state *st);
 
 /* Has the conduit of a flow a block of this protocol that serves its port? */
 bool policy_serves(const struct policy *pol, const struct policy_bind *b, uint8_t proto);
@@ -232,10 +247,11 @@ const char *policy_cond_name(uint8_t cond);	 /* "overlap-differs" as in YAML */
 
 /*
  * The path of a fact through the rules, for `interlock why`: one line per
- * step, naming file:line of each rule looked at and why it did not match.
+ * step, naming file:line of each rule looked at and why it did not match.  st: what was
+ * remembered when the fact was judged; NULL: nothing.
  */
 void policy_why(const struct policy *pol, const struct net_tuple *t, const struct fact *f,
-    FILE *to);
+    const struct policy_state *st, FILE *to);
 
 /* The keys, sets and options of a protocol as Markdown, out of its schema table. */
 void policy_describe(const struct dissector *dis, FILE *to);

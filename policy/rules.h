@@ -71,6 +71,8 @@ struct limit {
 	struct value_shape shape;
 	struct spans set;    /* sorted */
 	uint64_t step, base; /* step 1 = every value of the set */
+	bool changes;	     /* it also says by how much a value may change */
+	struct value_change change;
 	struct place place;
 };
 struct limits {
@@ -94,6 +96,22 @@ struct conds {
 	struct cond *v;
 	uint32_t n, cap;
 };
+
+/* `when:`: a rule holds while the last value known of an address is one of these. */
+struct when {
+	const struct dis_key *key;
+	struct limit is; /* .at: exactly one value; without step and change */
+	uint64_t within; /* ns; older values are not known any more */
+	uint32_t unit;	 /* when unit_said; else the unit of the request */
+	bool unit_said;
+	struct place place;
+};
+struct whens {
+	struct when *v;
+	uint32_t n, cap;
+};
+#define WHENS_MAX    16u		   /* in one rule */
+#define STATE_WITHIN UINT64_C(10000000000) /* within: where nobody says */
 
 /* Slots separate what is read from what is written: space * 2 + (write ? 1 : 0). */
 static inline unsigned
@@ -119,6 +137,7 @@ struct rule {
 	struct limits *limits; /* [space]; what is written there */
 	struct ivals *subs;    /* [slot]; of a space with a key of kind SUB, else empty: any */
 	struct conds conds;    /* at most one per key */
+	struct whens whens;    /* all of them have to hold */
 };
 
 struct port_span {
@@ -307,6 +326,10 @@ struct ruleset *check_policy(struct arena *keep, struct arena *scratch, struct c
     const struct ynode *root);
 /* Warnings about what loads but is probably not meant. */
 void lint_policy(const struct ruleset *rs, struct arena *scratch, struct complaints *c);
+
+/* lint_state.c: rules of a block that ask for values which nobody can ever know. */
+void lint_state(struct complaints *c, const struct ruleset *rs, const struct conduit *cd,
+    const struct block *b);
 
 /* text to tree to rules: what the naive evaluator builds on. */
 struct ruleset *rules_read(struct arena *keep, struct arena *scratch, struct complaints *c,

@@ -162,6 +162,58 @@ key_out(struct jw *w, const struct dis_key *key, const struct dis_schema *sc)
 	jw_close(w, '}');
 }
 
+static bool
+has_told(const struct dis_schema *sc)
+{
+	for (unsigned i = 0; i < sc->n_spaces; i++)
+		if (sc->spaces[i].told)
+			return true;
+	return false;
+}
+
+/* One condition, or a list of them. */
+static void
+when_out(struct jw *w, const struct dis_schema *sc)
+{
+	bool at = false;
+
+	jw_obj(w, "when");
+	jw_str(w, "description",
+	    "the rule holds while the last values read of these addresses are "
+	    "among those under is");
+	jw_arr(w, "anyOf");
+	raw(w,
+	    "{\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"items\":{\"type\":\"object\"}}");
+	w->comma = true;
+	jw_obj(w, NULL);
+	jw_str(w, "type", "object");
+	jw_bool(w, "additionalProperties", false);
+	raw(w, ",\"required\":[\"is\"]");
+	jw_obj(w, "properties");
+	raw(w, "\"is\":{\"$ref\":\"#/$defs/scalars\"},\"within\":{\"type\":\"string\",\"pattern\":"
+	       "\"^[1-9][0-9]*(us|ms|s)$\"},\"type\":{\"type\":\"string\"},\"order\":{\"enum\":"
+	       "[\"high-word-first\",\"low-word-first\"]}");
+	if (schema_has(sc, KEY_UNIT, SPACE_NONE))
+		raw(w, ",\"unit\":{\"type\":\"integer\",\"minimum\":0}");
+	w->comma = true;
+	for (unsigned i = 0; i < sc->n_keys; i++) {
+		const struct dis_key *k = &sc->keys[i];
+		bool any = k->space == DIS_SPACE_ANY;
+
+		if (k->map || k->kind != KEY_RANGE ||
+		    (any ? at : k->access != 0 || !sc->spaces[k->space].told))
+			continue;
+		at = at || any;
+		jw_obj(w, any ? "at" : k->name);
+		jw_str(w, "$ref", "#/$defs/scalar");
+		jw_close(w, '}');
+	}
+	jw_close(w, '}');
+	jw_close(w, '}');
+	jw_close(w, ']');
+	jw_close(w, '}');
+}
+
 static void
 rules_out(struct jw *w, const struct dis_schema *sc, const char *list, bool deny)
 {
@@ -182,6 +234,8 @@ rules_out(struct jw *w, const struct dis_schema *sc, const char *list, bool deny
 	       "mode\"},\"enabled\":{"
 	       "\"type\":\"boolean\"}");
 	w->comma = true;
+	if (has_told(sc))
+		when_out(w, sc);
 	jw_obj(w, "verdict");
 	jw_arr(w, "enum");
 	for (unsigned i = 0; i < (deny ? ARRAY_N(deny_words) : ARRAY_N(allow_words)); i++)

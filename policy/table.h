@@ -129,13 +129,32 @@ struct tb_cand {
 	uint32_t rule, bits;
 	uint32_t limit; /* -> struct tb_limit or tb_tail; 0: any value, any rest */
 	uint32_t flags; /* enum tb_cand_flags */
+	uint32_t when;	/* -> n, then n struct tb_when; 0: whatever is known */
 };
 
 struct tb_limit {
 	uint64_t step, base;
+	struct value_change change;
 	struct value_shape shape;
 	uint32_t n;
+	uint32_t changes; /* change counts */
 	struct span set[];
+};
+
+/* Is the last value known of these addresses one of the limit's? */
+struct tb_when {
+	uint32_t limit; /* -> struct tb_limit; its shape says where */
+	uint32_t space, sub, unit;
+	uint32_t any_unit;  /* that of the request */
+	uint32_t within[2]; /* low word first */
+};
+
+/* Values that rules ask the memory for (memory.h): cells of so many addresses each, of
+ * subdivisions sub..sub_last.  Sorted by space, first. */
+struct tb_watch {
+	uint32_t space, sub, sub_last, first, last, cell;
+	uint32_t bits;
+	uint32_t reach; /* highest .last of those of the space so far */
 };
 
 struct tb_tail {
@@ -237,6 +256,7 @@ struct tb_conduit {
 	uint8_t flags;		 /* enum bind_flags of every flow: BIND_STRICT */
 	uint8_t rejects;	 /* bit i: some verdict of the i-th block may be reject */
 	uint8_t rates;		 /* bit i: the i-th block has limits: {rate:} */
+	uint8_t states;		 /* bit i: some rule asks what values the protocol has last had */
 	uint8_t cond[COND__MAX];
 };
 
@@ -252,6 +272,9 @@ struct policy {
 	uint32_t n_conduits, n_protos;
 	uint32_t generation;
 	uint32_t no_conduit; /* verdict bits of the default deny */
+	const struct tb_watch *watch; /* of all protocols, in their order */
+	const uint32_t *watch_at;     /* [proto]: its first; [n_protos]: how many */
+	uint64_t watch_hash;	      /* of them all: the same, the same are watched */
 	const struct tb_conduit *conduits;
 
 	/* binding: cold */
@@ -323,6 +346,8 @@ bool policy_fill(
 bool compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[4],
     struct complaints *c);
 void compile_bind(struct policy *p, const struct ruleset *rs);
+/* Before compile_tables(). */
+void compile_watch(struct policy *p, const struct ruleset *rs, struct arena *scratch);
 void compile_gate_spec(struct policy *p, const struct ruleset *rs);
 /* Are all rules of a form that a filter may know of? */
 bool gate_fast_rules(const struct ruleset *rs);

@@ -77,19 +77,21 @@ value_bits_at(const uint8_t *v, uint64_t off)
 }
 
 /*
- * Key of the value that element i of an item belongs to; false when it cannot be
+ * Bits of the value that element i of an item belongs to; false when they cannot be
  * known: nothing on the wire, masked, or a part of the value is outside the item.
  */
 static inline bool
-value_read(const struct value_shape *s, const struct fact_item *it, uint32_t i, uint64_t *key)
+value_raw(const struct value_shape *s, const struct fact_item *it, uint32_t i, uint64_t *out)
 {
 	uint64_t at, off, raw = 0;
 	unsigned unit, bytes = s->bits / 8u;
 
 	if (it->masked || !it->vals)
 		return false;
-	if (s->cell == 1)
-		return value_key(s, fact_value(it, i), key);
+	if (s->cell == 1) {
+		*out = fact_value(it, i);
+		return true;
+	}
 	at = (uint64_t)it->first + i;
 	at -= (at - s->first) % s->cell;
 	if (at < it->first || at + s->cell > (uint64_t)it->first + it->count)
@@ -104,7 +106,69 @@ value_read(const struct value_shape *s, const struct fact_item *it, uint32_t i, 
 		raw = raw << 8 | (unit == 1 ? value_bits_at(it->vals, off + 8u * from) :
 					      it->vals[off * (unit / 8) + from]);
 	}
-	return value_key(s, raw, key);
+	*out = raw;
+	return true;
+}
+
+/* The key of the same. */
+static inline bool
+value_read(const struct value_shape *s, const struct fact_item *it, uint32_t i, uint64_t *key)
+{
+	uint64_t raw;
+
+	return value_raw(s, it, i, &raw) && value_key(s, raw, key);
+}
+
+/* Bits that were read with the high word first, as the shape has them. */
+static inline uint64_t
+value_turn(const struct value_shape *s, uint64_t raw)
+{
+	uint64_t out = 0;
+
+	if (!s->low_word_first)
+		return raw;
+	for (unsigned b = 0; b < s->bits; b += 16, raw >>= 16)
+		out = out << 16 | (raw & 0xffff);
+	return out;
+}
+
+static inline double
+value_key_real(uint64_t key)
+{
+	uint64_t u = key & VALUE_SIGN ? key & ~VALUE_SIGN : ~key;
+	double d;
+
+	memcpy(&d, &u, sizeof(d));
+	return d;
+}
+
+/* By how much a value may differ from the last one known. */
+struct value_change {
+	uint64_t most;	 /* of integers; of real numbers the bits of a double */
+	uint64_t per_ns; /* 0: by that much at once; else in this time, since it was last written */
+	uint64_t within; /* ns: what was known before is not known any more */
+};
+
+/* Both keys are of shape s; since: ns since anybody wrote it, UINT64_MAX: nobody did. */
+static inline bool
+value_change_ok(const struct value_shape *s, const struct value_change *c, uint64_t key,
+    uint64_t last, uint64_t since)
+{
+	uint64_t by = key > last ? key - last : last - key, part = c->per_ns;
+	double d, most;
+
+	if (since < part)
+		part = since;
+	if (s->kind == VALUE_REAL) {
+		memcpy(&most, &c->most, sizeof(most));
+		if (c->per_ns)
+			most = most * (double)part / (double)c->per_ns;
+		d = value_key_real(key) - value_key_real(last);
+		return d <= most && -d <= most;
+	}
+	if (!c->per_ns)
+		return by <= c->most;
+	return by <= (uint64_t)((unsigned __int128)c->most * part / c->per_ns);
 }
 
 #endif /* POLICY_VALUE_H */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "policy/table.h"
+#include "policy/why.h"
 
 #define WHY_ITEMS 8u /* items explained; the verdict is over all of them */
 
@@ -17,6 +18,7 @@ struct why {
 	const struct block *b;
 	const struct dis_schema *sc;
 	const struct fact *f;
+	const struct policy_state *st; /* NULL: nothing is known of values */
 	FILE *to;
 };
 
@@ -73,12 +75,14 @@ limit_at(const struct limits *ls, uint32_t sub, uint32_t addr)
 /* Elements of an item that a rule matches; the first that it does not goes to
  * *miss with a reason. */
 static uint32_t
-item_hits(const struct rule *r, const struct fact_item *it, uint32_t *miss, const char **reason)
+item_hits(const struct why *w, const struct rule *r, const struct fact_item *it, uint32_t *miss,
+    const char **reason, char *buf, size_t size)
 {
 	unsigned slot = slot_of(it->space, it->access);
 	const struct limits *ls = &r->limits[it->space];
 	bool write = slot % 2 == 1;
 	uint32_t hits = 0;
+	char other[8];
 	uint64_t key;
 
 	*reason = NULL;
@@ -95,6 +99,12 @@ item_hits(const struct rule *r, const struct fact_item *it, uint32_t *miss, cons
 			no = r->deny ? NULL : "is not a whole value to hold against the rule's limit";
 		else if (l && !limit_holds(l, key))
 			no = "has a value outside the rule's limit";
+		else if (l && !*reason &&
+			 !why_change(w->sc, l, w->f, it, i, r->deny, w->st, buf, size))
+			no = buf;
+		else if (l &&
+			 !why_change(w->sc, l, w->f, it, i, r->deny, w->st, other, sizeof(other)))
+			no = other;
 		if (!no)
 			hits++;
 		else if (!*reason) {
@@ -206,7 +216,7 @@ rule_item(const struct why *w, const struct rule *r, const struct fact_item *it)
 {
 	const char *reason;
 	uint32_t miss, hits;
-	char buf[64];
+	char buf[64], past[300], asks[300];
 
 	if (!rule_fits(w, r))
 		return;
@@ -221,12 +231,29 @@ rule_item(const struct why *w, const struct rule *r, const struct fact_item *it)
 		    (int)(it->name_len < 120 ? it->name_len : 120), it->name ? it->name : "");
 		return;
 	}
-	hits = item_hits(r, it, &miss, &reason);
-	if (!reason)
-		rule_line(w, r, "matches");
+	hits = item_hits(w, r, it, &miss, &reason, past, sizeof(past));
+	if (!why_whens(w->sc, r, w->f, w->st, asks, sizeof(asks)))
+		rule_line(w, r, "%s", asks);
+	else if (!reason)
+		rule_line(w, r, "matches%s%s%s", asks[0] ? " (" : "", asks, asks[0] ? ")" : "");
+	else if (reason == past)
+		rule_line(w, r, "%s%s", hits ? "matches some, but " : "", reason);
 	else
 		rule_line(w, r, "%s%s %s", hits ? "matches some, but " : "",
 		    show_at(w, it, miss, buf, sizeof(buf)), reason);
+}
+
+static void
+rule_itemless(const struct why *w, const struct rule *r)
+{
+	char asks[300];
+
+	if (r->deny && !r->everything)
+		rule_line(w, r, "denies addresses, and the request names none");
+	else if (!why_whens(w->sc, r, w->f, w->st, asks, sizeof(asks)))
+		rule_line(w, r, "%s", asks);
+	else
+		rule_line(w, r, "matches%s%s%s", asks[0] ? " (" : "", asks, asks[0] ? ")" : "");
 }
 
 static void
@@ -239,8 +266,7 @@ each_rule(const struct why *w, const struct fact_item *it)
 		if (it)
 			rule_item(w, r, it);
 		else if (rule_fits(w, r))
-			rule_line(w, r, r->deny && !r->everything ?
-			    "denies addresses, and the request names none" : "matches");
+			rule_itemless(w, r);
 	}
 }
 
@@ -345,10 +371,11 @@ block_of(const struct conduit *c, uint8_t proto)
 }
 
 void
-policy_why(const struct policy *p, const struct net_tuple *t, const struct fact *f, FILE *to)
+policy_why(const struct policy *p, const struct net_tuple *t, const struct fact *f,
+    const struct policy_state *st, FILE *to)
 {
 	struct net_tuple open = f->dir == DIR_TO_CLIENT ? net_tuple_reverse(t) : *t;
-	struct why w = {.p = p, .f = f, .to = to};
+	struct why w = {.p = p, .f = f, .st = st, .to = to};
 	struct policy_bind bind;
 	struct verdict v = policy_bind(p, &open, &bind);
 
@@ -368,7 +395,7 @@ policy_why(const struct policy *p, const struct net_tuple *t, const struct fact 
 		    v.reason == REASON_L2 ? "another MAC than declared"
 					  : "another port or VLAN than its zone's");
 	w.b = block_of(w.c, f->proto);
-	v = policy_eval(p, &bind, f);
+	v = policy_eval_state(p, &bind, f, st);
 	if (!w.b || v.reason == REASON_PORT) {
 		fprintf(to, "   %s port %u is not served by it for this protocol\n",
 		    open.proto == NET_PROTO_UDP ? "UDP" : "TCP", open.dport);

@@ -346,11 +346,11 @@ modbus_unanswered(const void *state, uint8_t variant)
 /* --- schema --------------------------------------------------------------------------------- */
 
 static const struct dis_space spaces[] = {
-	[SPACE_COIL] = {"coil", ADDRESSES - 1, 0, 1},
-	[SPACE_DISCRETE] = {"discrete", ADDRESSES - 1, 0, 1},
-	[SPACE_HOLDING] = {"holding", ADDRESSES - 1, 0, 16},
-	[SPACE_INPUT] = {"input", ADDRESSES - 1, 0, 16},
-	[SPACE_FILE] = {"file", FILE_RECORDS - 1, UINT16_MAX, 16},
+    [SPACE_COIL] = {"coil", ADDRESSES - 1, 0, 1, true},
+    [SPACE_DISCRETE] = {"discrete", ADDRESSES - 1, 0, 1, true},
+    [SPACE_HOLDING] = {"holding", ADDRESSES - 1, 0, 16, true},
+    [SPACE_INPUT] = {"input", ADDRESSES - 1, 0, 16, true},
+    [SPACE_FILE] = {"file", FILE_RECORDS - 1, UINT16_MAX, 16, false},
 };
 
 static const struct dis_key keys[] = {

@@ -162,6 +162,35 @@ all_refused(const struct s7_ext *x, bool write)
 	return x->n_wire != 0;
 }
 
+/* What a read or write answer says of one item: dissector.answer. */
+static bool
+s7_answer(const struct fact *f, uint32_t i, uint32_t n, struct fact_item *it)
+{
+	const struct s7_ext *x = f->ext;
+	struct cur c = x->data;
+	const uint8_t *p = NULL;
+	uint8_t code = 0, type;
+	uint32_t len = 0;
+
+	/* a specification may stand for several items: then their numbers differ */
+	if ((f->opx != FN_READ && f->opx != FN_WRITE) || n != x->n_wire || i >= n)
+		return false;
+	if (f->opx == FN_WRITE) {
+		cur_skip(&c, i);
+		return cur_u8(&c) == VAL_OK && cur_ok(&c);
+	}
+	for (uint32_t k = 0; k <= i; k++) {
+		if (!(p = answer_take(&c, k + 1 < n, &code, &type, &len)))
+			return false;
+		if (k < i && len != 0 && !value_certain(p - 4))
+			return false; /* where the next begins, others may see otherwise */
+	}
+	if (code != VAL_OK || it->space == SPACE_NOWHERE)
+		return false;
+	item_take(it, p, len);
+	return it->vals != NULL;
+}
+
 /* --- setup communication --------------------------------------------------- */
 
 /* reserved, jobs calling, jobs called, PDU size; the answer has the same. */

@@ -309,6 +309,21 @@ value_certain(const uint8_t *head)
 	return type == 4 || type == 5 ? n % 8 == 0 : type == 3 ? n == 1 : type == 7 || type == 9;
 }
 
+/* n bytes at p are the item's, if that can be told apart by address. */
+static inline void
+item_take(struct fact_item *it, const uint8_t *p, uint32_t n)
+{
+	if (space_of_bits(it->space)) {
+		if ((it->first & 7) == 0 ? it->count == n * 8 || it->count == 1 : it->count == 1) {
+			it->vals = p;
+			it->enc = it->count == 1 ? ENC_U8 : ENC_BIT_LSB;
+		}
+	} else if (n == it->count * 2) {
+		it->vals = p;
+		it->enc = ENC_U16_BE;
+	}
+}
+
 /* The bytes to be written, when they can be told apart by address. */
 static inline uint64_t
 item_values(struct walk *w, struct fact_item *it, uint32_t want)
@@ -325,15 +340,7 @@ item_values(struct walk *w, struct fact_item *it, uint32_t want)
 		return 0;
 	if (n != want)
 		return S7_A(VALUE_LENGTH);
-	if (space_of_bits(it->space)) {
-		if ((it->first & 7) == 0 ? it->count == n * 8 || it->count == 1 : it->count == 1) {
-			it->vals = p;
-			it->enc = it->count == 1 ? ENC_U8 : ENC_BIT_LSB;
-		}
-	} else if (n == it->count * 2) {
-		it->vals = p;
-		it->enc = ENC_U16_BE;
-	}
+	item_take(it, p, n);
 	return 0;
 }
 

@@ -69,7 +69,7 @@ ask(const struct policy *p, uint8_t proto, const struct policy_bind *b, const st
 			CHECK(v.mode == MODE_ENFORCE || v.action <= VERDICT_ALERT);
 			CHECK(v.would >= v.action);
 		}
-	policy_why(p, t, &f, sink);
+	policy_why(p, t, &f, NULL, sink);
 }
 
 /* Below connections, and the tables of the filter: every index leads somewhere. */

@@ -889,7 +889,7 @@ why_agrees(const struct policy *p, const struct net_tuple *t, const struct fact 
 
 	if (!to)
 		abort();
-	policy_why(p, t, f, to);
+	policy_why(p, t, f, NULL, to);
 	fclose(to);
 	snprintf(want, sizeof(want), "verdict: %s (%s", verdict_action_name(v->action),
 	    policy_reason_name(v->reason));
@@ -961,7 +961,7 @@ one_policy(struct tally *n, uint64_t wanted)
 			fprintf(stderr, "%s\n", text);
 			show("tables", &a);
 			show("naive", &b);
-			policy_why(p, &t, &f, stderr);
+			policy_why(p, &t, &f, NULL, stderr);
 		}
 	}
 	policy_free(p);

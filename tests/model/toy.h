@@ -35,10 +35,10 @@ static const struct dis_op toy_ops[] = {
 static const char *const toy_sets[] = {"read", "write", "programming", NULL};
 
 static const struct dis_space toy_spaces[TOY_SPACES] = {
-    {"reg", 65535, 0, 16},
-    {"bit", 65535, 0, 1},
-    {"file", 9999, 65535, 16},
-    {"big", UINT32_MAX, 0, 8},
+    {"reg", 65535, 0, 16, true},
+    {"bit", 65535, 0, 1, true},
+    {"file", 9999, 65535, 16, false},
+    {"big", UINT32_MAX, 0, 8, false},
 };
 
 static const struct dis_key toy_keys[] = {
@@ -87,7 +87,7 @@ static const struct dis_op node_ops[] = {
 enum { NODE_LEVEL, NODE_STYLE, NODE_SIZE, NODE_CHUNKS, NODE_OFFERS, NODE_PHASE }; /* nums */
 enum { NODE_PIN, NODE_APP }; /* texts */
 static const char *const node_sets[] = {"session", NULL};
-static const struct dis_space node_spaces[] = {{"node", 0, 0, 0}};
+static const struct dis_space node_spaces[] = {{"node", 0, 0, 0, false}};
 static const char *const node_styles[] = {"Plain", "Signed", "Sealed", NULL};
 static const char *const node_attributes[] = {"", "NodeId", "", "BrowseName", "", "Value", "Range",
     NULL};
@@ -133,11 +133,11 @@ static const struct dis_op plc_ops[] = {
 };
 static const char *const plc_sets[] = {"reads", "writes", "control", NULL};
 static const struct dis_space plc_spaces[PLC_SPACES] = {
-    {"area", 65536 * 8 - 1, 65535, 1},
-    {"flag", 65536 * 8 - 1, 0, 1},
-    {"counter", 65535, 0, 16},
-    {"else", UINT32_MAX, 0, 0},
-    {"job", 99, 9, 0},
+    {"area", 65536 * 8 - 1, 65535, 1, true},
+    {"flag", 65536 * 8 - 1, 0, 1, true},
+    {"counter", 65535, 0, 16, true},
+    {"else", UINT32_MAX, 0, 0, false},
+    {"job", 99, 9, 0, false},
 };
 enum { PLC_CLASS, PLC_RACK };
 static const char *const plc_classes[] = {"", "pg", "op", "basic", NULL};

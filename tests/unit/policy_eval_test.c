@@ -685,7 +685,7 @@ test_why(void **state)
 
 	(void)state;
 	assert_non_null(to);
-	policy_why(p, &t, &f, to);
+	policy_why(p, &t, &f, NULL, to);
 	fclose(to);
 	assert_string_equal(out,
 	    "from  10.0.0.5 port 50000: device \"hmi\", zone \"office\"\n"
@@ -1080,7 +1080,7 @@ test_why_session(void **state)
 	x.num[NODE_STYLE] = 0;
 	x.num[NODE_CHUNKS] = 9;
 	x.text[NODE_APP].n = 7;
-	policy_why(p, &t, &f, to);
+	policy_why(p, &t, &f, NULL, to);
 	fclose(to);
 	assert_string_equal(strstr(out, "nodes: Write"),
 	    "nodes: Write (code 673), unit 0\n"

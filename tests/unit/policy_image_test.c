@@ -203,7 +203,7 @@ why(const struct policy *p, const struct net_tuple *t, const struct fact *f)
 	size_t n = 0;
 	FILE *to = open_memstream(&said, &n);
 
-	policy_why(p, t, f, to);
+	policy_why(p, t, f, NULL, to);
 	fclose(to);
 	return said;
 }
