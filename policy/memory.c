@@ -41,10 +41,10 @@ struct asked_item {
 struct asked {
 	uint64_t flow, seq, ns;
 	uint32_t txn, unit;
-	uint16_t code, n_items; /* n_items: of the request, watched or not */
-	uint8_t proto, n;	/* n 0: free */
-	bool reads;		/* an answer to its reads may be believed */
-	struct asked_item item[ITEMS];
+	uint16_t code, n_items;		     /* n_items: of the request, watched or not */
+	uint8_t proto, n;		     /* n 0: free */
+	bool reads;			     /* an answer to its reads may be believed */
+	struct asked_item item[ITEMS], head; /* head: what the answer will name, watched or not */
 };
 
 struct policy_memory {
@@ -400,18 +400,32 @@ touches(const struct policy *p, uint8_t proto, const struct fact_item *it)
 	return touch_next(&t, it, &first);
 }
 
+static struct asked_item
+asked_item(const struct fact_item *it, uint32_t i)
+{
+	return (struct asked_item){.sub = it->sub,
+	    .first = it->first,
+	    .count = it->count,
+	    .at = (uint16_t)i,
+	    .space = it->space,
+	    .access = it->access};
+}
+
 static void
 note_request(const struct policy *p, const struct policy_state *st, struct policy_memory *m,
     const struct fact *f, const struct verdict *v, bool carried)
 {
 	uint32_t budget = CELLS_MOST, i = 0;
 	struct fact_iter iter = {0};
+	struct asked_item head = {0};
 	struct asked *a = NULL;
 	struct fact_item it;
 
 	if (!carried)
 		return;
 	for (; fact_next(f, &iter, &it); i++) {
+		if (i == 0 || (it.access & ACC_READ && head.access & ACC_WRITE))
+			head = asked_item(&it, i);
 		if (!touches(p, f->proto, &it))
 			continue;
 		if (!a)
@@ -424,15 +438,12 @@ note_request(const struct policy *p, const struct policy_state *st, struct polic
 			return;
 		}
 		if (a->n < ITEMS && i <= UINT16_MAX)
-			a->item[a->n++] = (struct asked_item){.sub = it.sub,
-			    .first = it.first,
-			    .count = it.count,
-			    .at = (uint16_t)i,
-			    .space = it.space,
-			    .access = it.access};
+			a->item[a->n++] = asked_item(&it, i);
 		else
 			m->st.lost++; /* a write of it stays under way until it is given up */
 	}
+	if (a)
+		a->head = head;
 }
 
 /* --- answers ------------------------------------------------------------------------------- */
@@ -445,11 +456,9 @@ asked_is(const struct asked *a, const struct policy_state *st, const struct fact
 		return false;
 	if (dissectors[f->proto]->answer || f->kind != FACT_RESPONSE || f->n_items == 0)
 		return true;
-	for (unsigned i = 0; i < a->n; i++) /* serial lines have no transactions */
-		if (a->item[i].space == f->item.space && a->item[i].first == f->item.first &&
-		    a->item[i].count == f->item.count)
-			return true;
-	return false;
+	/* serial lines have no transactions */
+	return a->head.space == f->item.space && a->head.first == f->item.first &&
+	       a->head.count == f->item.count;
 }
 
 /* What an answer brings of an item that was asked for; false: it does not say. */
@@ -484,6 +493,7 @@ learn_item(const struct policy *p, const struct policy_state *st, struct policy_
     const struct asked *a, const struct fact_item *it, bool good, uint64_t ended)
 {
 	bool write = (it->access & ACC_WRITE) != 0;
+	bool sure = good && a->ns >= m->blind_until;
 	struct memory_key k;
 	struct value *v;
 	struct touch t;
@@ -495,9 +505,8 @@ learn_item(const struct policy *p, const struct policy_state *st, struct policy_
 		key_make(&k, st, a->proto, a->unit, it, &t, first);
 		if (write) {
 			v = value_find(m, &k);
-			m->st.learned += v && write_ends(v, a->seq, ended, st->now_ns, good);
-		} else if (good && a->reads && a->ns >= m->blind_until &&
-			   cell_raw(&t, it, first, &raw)) {
+			m->st.learned += v && write_ends(v, a->seq, ended, st->now_ns, sure);
+		} else if (sure && a->reads && cell_raw(&t, it, first, &raw)) {
 			m->st.learned += read_tells(value_make(m, &k), a, st->now_ns, raw);
 		}
 	}

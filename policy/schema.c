@@ -171,24 +171,16 @@ has_told(const struct dis_schema *sc)
 	return false;
 }
 
-/* One condition, or a list of them. */
+/* One condition: key NULL, in a list of schemas. */
 static void
-when_out(struct jw *w, const struct dis_schema *sc)
+when_one(struct jw *w, const char *key, const struct dis_schema *sc)
 {
 	bool at = false;
 
-	jw_obj(w, "when");
-	jw_str(w, "description",
-	    "the rule holds while the last values read of these addresses are "
-	    "among those under is");
-	jw_arr(w, "anyOf");
-	raw(w,
-	    "{\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"items\":{\"type\":\"object\"}}");
-	w->comma = true;
-	jw_obj(w, NULL);
-	jw_str(w, "type", "object");
-	jw_bool(w, "additionalProperties", false);
-	raw(w, ",\"required\":[\"is\"]");
+	closed_object(w, key);
+	jw_arr(w, "required");
+	jw_str(w, NULL, "is");
+	jw_close(w, ']');
 	jw_obj(w, "properties");
 	raw(w, "\"is\":{\"$ref\":\"#/$defs/scalars\"},\"within\":{\"type\":\"string\",\"pattern\":"
 	       "\"^[1-9][0-9]*(us|ms|s)$\"},\"type\":{\"type\":\"string\"},\"order\":{\"enum\":"
@@ -209,6 +201,24 @@ when_out(struct jw *w, const struct dis_schema *sc)
 		jw_close(w, '}');
 	}
 	jw_close(w, '}');
+	jw_close(w, '}');
+}
+
+/* One condition, or a list of them. */
+static void
+when_out(struct jw *w, const struct dis_schema *sc)
+{
+	jw_obj(w, "when");
+	jw_str(w, "description",
+	    "the rule holds while the last values read of these addresses are "
+	    "among those under is");
+	jw_arr(w, "anyOf");
+	when_one(w, NULL, sc);
+	jw_obj(w, NULL);
+	jw_str(w, "type", "array");
+	raw(w, ",\"minItems\":1,\"maxItems\":16");
+	w->comma = true;
+	when_one(w, "items", sc);
 	jw_close(w, '}');
 	jw_close(w, ']');
 	jw_close(w, '}');

@@ -176,6 +176,97 @@ wire_bit(const struct fact_item *it, uint64_t start, unsigned unit, unsigned fro
 
 enum met { MET_NO, MET_YES, MET_UNKNOWN };
 
+static struct { /* what naive_judge() was asked */
+	const struct past *past;
+	const struct net_tuple *t;
+	const struct fact *f;
+} asked;
+
+/* The value that so many bits are, the highest first, as a number that sorts as values do. */
+static bool
+key_of(const struct value_shape *s, const bool bit[64], uint64_t *key)
+{
+	uint64_t raw = 0;
+	double d;
+	float f;
+
+	for (unsigned b = 0; b < s->bits; b++)
+		raw = raw << 1 | bit[s->low_word_first ? s->bits - 16 - b / 16 * 16 + b % 16 : b];
+	*key = raw;
+	if (s->kind == VALUE_SIGNED) {
+		if (s->bits < 64 && raw >> (s->bits - 1) & 1)
+			raw |= ~UINT64_C(0) << s->bits;
+		*key = raw + VALUE_SIGN;
+	} else if (s->kind == VALUE_REAL) {
+		if (s->bits == 32) {
+			uint32_t low = (uint32_t)raw;
+
+			memcpy(&f, &low, 4);
+			d = (double)f;
+		} else {
+			memcpy(&d, &raw, 8);
+		}
+		if (d != d)
+			return false;
+		d = d == 0 ? 0 : d;
+		memcpy(&raw, &d, 8);
+		*key = raw >> 63 ? ~raw : raw + VALUE_SIGN;
+	}
+	return true;
+}
+
+/* The last value of a place, not older than within. */
+static bool
+last_key(uint32_t unit, uint8_t space, uint32_t sub, uint32_t first, const struct value_shape *s,
+    uint64_t within, uint64_t *key, uint64_t *written_ns)
+{
+	struct past_value v;
+
+	if (!asked.past ||
+	    !past_last(asked.past, &asked.t->dst, unit, asked.f->proto, space, sub, first, s->cell,
+		s->bits, &v) ||
+	    asked.past->now_ns - v.known_ns > within)
+		return false;
+	*written_ns = v.written_ns;
+	return key_of(s, v.bit, key);
+}
+
+static double
+real_of(uint64_t key)
+{
+	uint64_t raw = key >= VALUE_SIGN ? key - VALUE_SIGN : ~key;
+	double d;
+
+	memcpy(&d, &raw, 8);
+	return d;
+}
+
+/* Is it near enough to the last value? */
+static enum met
+change_met(const struct limit *l, const struct fact_item *it, uint64_t start, uint64_t key)
+{
+	uint64_t last, written_ns, most = l->change.most, time = l->change.per_ns;
+	double by, most_real;
+
+	if (!l->changes)
+		return MET_YES;
+	if (!last_key(asked.f->unit, it->space, it->sub, (uint32_t)start, &l->shape,
+		l->change.within, &last, &written_ns))
+		return MET_UNKNOWN;
+	if (time != 0 && written_ns != 0 && asked.past->now_ns - written_ns < time)
+		time = asked.past->now_ns - written_ns;
+	if (l->shape.kind == VALUE_REAL) {
+		memcpy(&most_real, &l->change.most, 8);
+		if (l->change.per_ns != 0)
+			most_real = most_real * (double)time / (double)l->change.per_ns;
+		by = real_of(key) - real_of(last);
+		return (by < 0 ? -by : by) <= most_real ? MET_YES : MET_NO;
+	}
+	if (l->change.per_ns != 0) /* most * time / per, rounded down */
+		most = (uint64_t)((__uint128_t)most * time / l->change.per_ns);
+	return (key < last ? last - key : key - last) <= most ? MET_YES : MET_NO;
+}
+
 static bool
 in_spans(const struct limit *l, uint64_t key)
 {
@@ -234,7 +325,28 @@ limit_met(const struct limit *l, const struct fact_item *it, uint64_t addr)
 		memcpy(&raw, &d, 8);
 		key = raw >> 63 ? ~raw : raw + VALUE_SIGN;
 	}
-	return in_spans(l, key) ? MET_YES : MET_NO;
+	if (!in_spans(l, key))
+		return MET_NO;
+	return change_met(l, it, start, key);
+}
+
+/* The interlocks of a rule. */
+static bool
+whens_met(const struct rule *r, const struct fact *f)
+{
+	for (uint32_t i = 0; i < r->whens.n; i++) {
+		const struct when *w = &r->whens.v[i];
+		uint64_t key, written_ns;
+
+		if (!last_key(w->unit_said ? w->unit : f->unit, w->is.at.space, w->is.at.sub,
+			w->is.at.first, &w->is.shape, w->within, &key, &written_ns)) {
+			if (!r->deny)
+				return false;
+		} else if (!in_spans(&w->is, key)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* Element of an item (its address) against a rule that asks for the fact. */
@@ -303,7 +415,7 @@ property_fits(const struct cond *c, const struct fact_props *x, bool deny, bool 
 static bool
 rule_asks(const struct rule *r, const struct fact *f)
 {
-	if (!r->enabled || !(r->ops[f->opx / 64] >> (f->opx % 64) & 1))
+	if (!r->enabled || !(r->ops[f->opx / 64] >> (f->opx % 64) & 1) || !whens_met(r, f))
 		return false;
 	for (uint32_t i = 0; i < r->conds.n; i++)
 		if (!property_fits(&r->conds.v[i], f->props, r->deny, r->deny))
@@ -485,18 +597,22 @@ by_offers(const struct conduit *c, const struct block *b, const struct fact *f, 
 }
 
 struct verdict
-naive_judge(const struct ruleset *rs, const struct net_tuple *t, const struct fact *f)
+naive_judge(const struct ruleset *rs, const struct net_tuple *t, const struct fact *f,
+    const struct past *past)
 {
 	const struct conduit *c = most_specific(rs, t);
 	const struct block *b;
 	struct worst w = {0};
 
+	asked.past = past;
+	asked.t = t;
+	asked.f = f;
 	if (!c)
 		return verdict_in(rs->mode, VERDICT_DROP, REASON_NO_CONDUIT, RULE_NONE, RULE_NONE);
 	b = block_for(c, t, f->proto);
 	if (!b)
 		return verdict_in(c->mode, c->otherwise, REASON_PORT, RULE_NONE, c->index);
-	if (f->kind == FACT_RESPONSE) {
+	if (f->kind == FACT_RESPONSE || f->kind == FACT_EXCEPTION) {
 		if (f->anomalies & FACT_A_UNSOLICITED)
 			return verdict_in(c->mode, c->cond[COND_UNSOLICITED], REASON_CONDITION,
 			    COND_UNSOLICITED, c->index);
@@ -508,6 +624,45 @@ naive_judge(const struct ruleset *rs, const struct net_tuple *t, const struct fa
 	by_floor(c, b, f, &w);
 	by_limits(c, b, f, &w);
 	worst_add(&w, by_rules(rs, c, b, f));
+	return worst_get(&w);
+}
+
+/* --- how many requests ----------------------------------------------------------------------------- */
+
+bool
+naive_over_rate(const struct ruleset *rs, const struct net_tuple *t, const struct fact *f,
+    struct naive_bucket *bucket, uint64_t now_ns)
+{
+	const struct conduit *c = most_specific(rs, t);
+	const struct block *b = c ? block_for(c, t, f->proto) : NULL;
+	uint64_t second = 1000000000, cell;
+
+	if (!b || b->rate == 0 || f->kind != FACT_REQUEST)
+		return false;
+	cell = second / b->rate;
+	/* it leaks a nanosecond's worth in a nanosecond */
+	if (now_ns - bucket->at_ns >= bucket->full_ns)
+		bucket->full_ns = 0;
+	else
+		bucket->full_ns -= now_ns - bucket->at_ns;
+	bucket->at_ns = now_ns;
+	if (bucket->full_ns + cell > second)
+		return true;
+	bucket->full_ns += cell;
+	return false;
+}
+
+struct verdict
+naive_above(const struct ruleset *rs, const struct net_tuple *t, const struct fact *f,
+    struct verdict v, uint32_t key)
+{
+	const struct conduit *c = most_specific(rs, t);
+	const struct block *b = block_for(c, t, f->proto);
+	struct worst w = {0};
+
+	worst_add(
+	    &w, verdict_in(c->mode, b->over, REASON_LIMIT, b->proto * 65536u + key, c->index));
+	worst_add(&w, v);
 	return worst_get(&w);
 }
 

@@ -8,12 +8,23 @@
 #ifndef TESTS_MODEL_NAIVE_H
 #define TESTS_MODEL_NAIVE_H
 
-#include "policy/rules.h"
+#include "tests/model/naive_past.h"
 
-/* Verdict on a fact of a connection that t->src opened to t->dst.  Facts are
- * requests; generation is left 0. */
+/* Verdict on a fact of a connection that t->src opened to t->dst, after what has been asked and
+ * answered (NULL: nothing).  Facts are requests or answers; generation is left 0. */
 struct verdict naive_judge(const struct ruleset *rs, const struct net_tuple *t,
-    const struct fact *f);
+    const struct fact *f, const struct past *past);
+
+/* Requests of one connection per second: a bucket of a second's worth.  True: the request is
+ * above it.  Start with zeros. */
+struct naive_bucket {
+	uint64_t full_ns, at_ns;
+};
+bool naive_over_rate(const struct ruleset *rs, const struct net_tuple *t, const struct fact *f,
+    struct naive_bucket *b, uint64_t now_ns);
+/* The verdict of such a request, which would otherwise be v. */
+struct verdict naive_above(const struct ruleset *rs, const struct net_tuple *t,
+    const struct fact *f, struct verdict v, uint32_t key);
 
 /* Verdict on opening that connection (or, echo, on an ICMP echo request). */
 struct verdict naive_open(const struct ruleset *rs, const struct net_tuple *t, bool echo);

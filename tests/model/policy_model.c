@@ -950,7 +950,7 @@ one_policy(struct tally *n, uint64_t wanted)
 		random_fact(&f, proto);
 		random_tuple(&t, at, proto);
 		a = by_tables(p, &t, &f);
-		b = naive_judge(rs, &t, &f);
+		b = naive_judge(rs, &t, &f, NULL);
 		ok = same(&a, &b) && lower_agrees(p, rs, &t) &&
 		     (n->pairs % 512 != 0 || why_agrees(p, &t, &f, &a));
 		n->pairs++;

@@ -230,13 +230,38 @@ toy_refuse(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t siz
 	return 0;
 }
 
+/* What an answer of the controller says of each item of its request: fact.ext. */
+struct plc_said {
+	uint32_t n;
+	struct {
+		bool good;
+		uint8_t enc;
+		const uint8_t *vals;
+	} item[8];
+};
+
+static bool
+plc_answer(const struct fact *f, uint32_t i, uint32_t n, struct fact_item *it)
+{
+	const struct plc_said *said = f->ext;
+
+	if (!said || n != said->n || !said->item[i].good)
+		return false;
+	it->vals = said->item[i].vals;
+	it->enc = said->item[i].enc;
+	return true;
+}
+
 static const struct dissector toy_dissector = {
     .name = "toy", .ports = toy_ports, .datagrams = true, .schema = &toy_schema,
     .refuse = toy_refuse};
 static const struct dissector node_dissector = {
     .name = "nodes", .ports = node_ports, .schema = &node_schema, .refuse = toy_refuse};
-static const struct dissector plc_dissector = {
-    .name = "plc", .ports = plc_ports, .schema = &plc_schema, .refuse = toy_refuse};
+static const struct dissector plc_dissector = {.name = "plc",
+    .ports = plc_ports,
+    .schema = &plc_schema,
+    .refuse = toy_refuse,
+    .answer = plc_answer};
 
 #ifndef TOY_OWN_REGISTRY
 enum { PROTO_TOY, PROTO_NODES, PROTO_PLC };
