@@ -144,7 +144,7 @@ check_nets_differ(struct check *k)
 			const struct zone *z = &rs->zones[refs[i].zone];
 			char buf[NET_ADDR_STRLEN];
 
-			complain_at(k->c, COMPLAINT_ERROR, z->place.line, z->place.col,
+			complain_place(k->c, COMPLAINT_ERROR, &z->place,
 			    "zone \"%s\": net %s is also in zone \"%s\"", z->name,
 			    net_addr_str(&refs[i].p.addr, buf), rs->zones[refs[i - 1].zone].name);
 		}
@@ -255,6 +255,7 @@ check_devices(struct check *k, const struct ynode *n)
 	static const struct net_addr none;
 	struct ruleset *rs = k->rs;
 	const struct device **by_ip;
+	struct where w;
 
 	if (n->kind != Y_MAP) {
 		check_error(k, n, "devices: expected a map of devices by name");
@@ -283,10 +284,11 @@ check_devices(struct check *k, const struct ynode *n)
 	for (uint32_t i = 1; i < rs->n_devices; i++)
 		if (net_addr_eq(&by_ip[i]->ip, &by_ip[i - 1]->ip) &&
 		    !net_addr_eq(&by_ip[i]->ip, &none))
-			complain_at(k->c, COMPLAINT_ERROR, by_ip[i]->place.line,
-			    by_ip[i]->place.col, "device \"%s\": device \"%s\" in line %u has the "
-			    "same address", by_ip[i]->name, by_ip[i - 1]->name,
-			    by_ip[i - 1]->place.line);
+			complain_place(k->c, COMPLAINT_ERROR, &by_ip[i]->place,
+			    "device \"%s\": device \"%s\" in %s has the "
+			    "same address",
+			    by_ip[i]->name, by_ip[i - 1]->name,
+			    where_is(k->c, &by_ip[i - 1]->place, &w));
 }
 
 /* --- the file ------------------------------------------------------------------------------ */
@@ -294,8 +296,26 @@ check_devices(struct check *k, const struct ynode *n)
 static void
 check_top(struct check *k, const struct ynode *root)
 {
-	enum { VERSION, SITE, MODE, CONDITIONS, FAIL, L2, ZONES, DEVICES, CONDUITS, WINDOWS,
-	    PERMITS, APPS, LIMITS, GROUPS, TAGS, L4, N };
+	enum {
+		VERSION,
+		SITE,
+		MODE,
+		CONDITIONS,
+		FAIL,
+		L2,
+		ZONES,
+		DEVICES,
+		CONDUITS,
+		WINDOWS,
+		PERMITS,
+		APPS,
+		LIMITS,
+		GROUPS,
+		TAGS,
+		L4,
+		SETS,
+		N
+	};
 	static const struct field fields[N] = {
 	    {"interlock", FIELD_MUST},
 	    {"site", FIELD_MAY},
@@ -313,12 +333,14 @@ check_top(struct check *k, const struct ynode *root)
 	    {"groups", FIELD_MAY},
 	    {"tags", FIELD_LATER},
 	    {"l4", FIELD_LATER},
+	    {"sets", FIELD_MAY},
 	};
 	struct ruleset *rs = k->rs;
 	const struct ynode *v[N];
 	const char *s;
 	uint32_t version;
 
+	sets_expand(k, root);
 	if (!check_map(k, root, "policy", fields, N, v, NULL, NULL))
 		return;
 	if (v[VERSION])

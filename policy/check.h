@@ -95,7 +95,7 @@ list_at(const struct ynode *n, uint32_t i)
 static inline struct place
 place_of(const struct ynode *n)
 {
-	return (struct place){n->line, n->col};
+	return (struct place){n->line, n->col, n->file};
 }
 
 /* The namespace. */
@@ -104,7 +104,7 @@ struct name_entry {
 	const char *name;
 	uint8_t kind;
 	uint32_t index;
-	unsigned line;
+	struct place place;
 };
 void names_add(struct check *k, const struct ynode *at, const char *name, uint8_t kind,
     uint32_t index);
@@ -112,6 +112,8 @@ const struct name_entry *names_find(const struct check *k, const char *name);
 /* The nearest zone, device or group to a word that is none. */
 const char *names_nearest(const struct check *k, const char *word);
 
+/* sets.c: puts what sets hold where they are used. */
+void sets_expand(struct check *k, const struct ynode *root);
 /* check_l2.c */
 void check_l2(struct check *k, const struct ynode *n);
 /* check_group.c */

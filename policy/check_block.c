@@ -26,6 +26,7 @@ void
 check_rule_names(struct check *k, const struct conduit *c)
 {
 	struct rule_list all = {0};
+	struct where w;
 
 	for (uint32_t i = 0; i < c->n_blocks; i++) {
 		for (uint32_t j = 0; j < c->blocks[i].deny.n; j++)
@@ -37,9 +38,9 @@ check_rule_names(struct check *k, const struct conduit *c)
 		qsort(all.v, all.n, sizeof(*all.v), rule_name_cmp);
 	for (uint32_t i = 1; i < all.n; i++)
 		if (strcmp(all.v[i]->name, all.v[i - 1]->name) == 0 && strcmp(all.v[i]->name, "?"))
-			check_error(k, &(struct ynode){.line = all.v[i]->place.line,
-			    .col = all.v[i]->place.col}, "rule \"%s\": line %u of conduit \"%s\" already "
-			    "has a rule of that name", all.v[i]->name, all.v[i - 1]->place.line, c->name);
+			complain_place(k->c, COMPLAINT_ERROR, &all.v[i]->place,
+			    "rule \"%s\": %s of conduit \"%s\" already has a rule of that name",
+			    all.v[i]->name, where_is(k->c, &all.v[i - 1]->place, &w), c->name);
 }
 
 /* --- the block ---------------------------------------------------------------------------------------------- */
@@ -90,7 +91,7 @@ check_ports(struct check *k, const struct ynode *n, const char *who, struct bloc
 		vec_push(k->keep, &b->ports,
 		    ((struct port_span){.lo = *p, .hi = *p, .tcp = true, .udp = b->dis->datagrams}));
 	if (b->ports.n == 0)
-		complain_at(k->c, COMPLAINT_ERROR, b->place.line, b->place.col,
+		complain_place(k->c, COMPLAINT_ERROR, &b->place,
 		    "%s: \"ports\" is missing, and the protocol has no usual one", who);
 }
 

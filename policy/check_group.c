@@ -73,8 +73,11 @@ group_within(struct grouping *gs, const char *who, const struct ynode *at, uint3
 
 	for (unsigned i = 0; i < gs->depth; i++)
 		if (strcmp(gs->open[i]->s, g->name) == 0) {
-			check_error(k, at, "%s: group \"%s\" is within itself (line %u)", who,
-			    g->name, gs->open[i]->line);
+			const struct place open = place_of(gs->open[i]);
+			struct where w;
+
+			check_error(k, at, "%s: group \"%s\" is within itself (%s)", who, g->name,
+			    where_is(k->c, &open, &w));
 			return;
 		}
 	if (!gs->done[group] && gs->depth == GROUP_DEPTH) {

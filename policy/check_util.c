@@ -7,13 +7,30 @@
 #include "base/err.h"
 #include "policy/check.h"
 
+/* What is wrong with a value stands where the set is used; it is mended where it is written. */
+static void __attribute__((format(printf, 3, 0)))
+error_in_set(struct check *k, const struct ynode *at, const char *fmt, va_list ap)
+{
+	const struct place use = place_of(at), set = place_of(at->set);
+	char text[160];
+	struct where w;
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	complain_place(k->c, COMPLAINT_ERROR, &use, "%s (set \"%s\", %s)", text, at->set->s,
+	    where_is(k->c, &set, &w));
+}
+
 void
 check_error(struct check *k, const struct ynode *at, const char *fmt, ...)
 {
+	const struct place place = place_of(at);
 	va_list ap;
 
 	va_start(ap, fmt);
-	complain_v(k->c, COMPLAINT_ERROR, at->line, at->col, fmt, ap);
+	if (at->set)
+		error_in_set(k, at, fmt, ap);
+	else
+		complain_v(k->c, COMPLAINT_ERROR, &place, fmt, ap);
 	va_end(ap);
 }
 
@@ -23,7 +40,7 @@ check_warn(struct check *k, const struct place *at, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	complain_v(k->c, COMPLAINT_WARNING, at->line, at->col, fmt, ap);
+	complain_v(k->c, COMPLAINT_WARNING, at, fmt, ap);
 	va_end(ap);
 }
 
@@ -71,6 +88,10 @@ check_map(struct check *k, const struct ynode *map, const char *what,
 	for (uint32_t i = 0; i < map->n; i++) {
 		const struct ynode *key = map->kids[2 * (size_t)i];
 
+		if (key->set) {
+			check_error(k, key, "%s: keys are written out", what);
+			continue;
+		}
 		for (f = 0; f < n && strcmp(fields[f].key, key->s) != 0; f++)
 			;
 		if (f < n && fields[f].need != FIELD_LATER) {
@@ -130,6 +151,10 @@ check_name(struct check *k, const struct ynode *n, const char *what, const char 
 			    "commas or control characters", what);
 			return false;
 		}
+	if (s[0] == '$') {
+		check_error(k, n, "%s: a name does not begin with a $, which is for sets", what);
+		return false;
+	}
 	if (s[0] == ' ' || s[n->n - 1] == ' ') {
 		check_error(k, n, "%s: a name does not begin or end with a blank", what);
 		return false;
@@ -458,6 +483,7 @@ names_add(struct check *k, const struct ynode *at, const char *name, uint8_t kin
 	static const char *const kinds[] = {"zone", "device", "conduit", "group"};
 	uint32_t *slot;
 	struct names *t;
+	struct where w;
 
 	if (!k->names)
 		k->names = arena_get(k->scratch, sizeof(*k->names));
@@ -466,11 +492,11 @@ names_add(struct check *k, const struct ynode *at, const char *name, uint8_t kin
 		names_rehash(k, t);
 	slot = name_slot(t, name);
 	if (*slot != 0) {
-		check_error(k, at, "%s \"%s\": line %u already has a %s of that name", kinds[kind],
-		    name, t->v[*slot - 1].line, kinds[t->v[*slot - 1].kind]);
+		check_error(k, at, "%s \"%s\": %s already has a %s of that name", kinds[kind], name,
+		    where_is(k->c, &t->v[*slot - 1].place, &w), kinds[t->v[*slot - 1].kind]);
 		return;
 	}
-	vec_push(k->scratch, t, ((struct name_entry){name, kind, index, at->line}));
+	vec_push(k->scratch, t, ((struct name_entry){name, kind, index, place_of(at)}));
 	*slot = t->n;
 }
 

@@ -392,6 +392,7 @@ limits_fit(struct rule_check *rc, const struct dis_key *key, uint8_t space)
 	struct limits *ls = &rc->r->limits[space];
 	const struct rects *reach = &rc->r->reach[slot_of(space, ACC_WRITE)];
 	uint32_t span = rc->sc->spaces[space].max_sub ? ls->n : 1;
+	struct where w;
 
 	if (ls->n == 0)
 		return;
@@ -402,17 +403,18 @@ limits_fit(struct rule_check *rc, const struct dis_key *key, uint8_t space)
 
 		for (uint32_t j = i; j > 0 && i - j < span; j--)
 			if (rects_meet(&ls->v[j - 1].at, &l->at)) {
-				complain_at(rc->k->c, COMPLAINT_ERROR, l->place.line, l->place.col,
-				    "%s: %s: line %u already limits some of these addresses",
-				    rc->who, key->name, ls->v[j - 1].place.line);
+				complain_place(rc->k->c, COMPLAINT_ERROR, &l->place,
+				    "%s: %s: %s already limits some of these addresses", rc->who,
+				    key->name, where_is(rc->k->c, &ls->v[j - 1].place, &w));
 				break;
 			}
 		for (uint32_t j = 0; j < reach->n && !reached; j++)
 			reached = rects_meet(&reach->v[j], &l->at);
 		if (!reached)
-			complain_at(rc->k->c, COMPLAINT_ERROR, l->place.line, l->place.col,
+			complain_place(rc->k->c, COMPLAINT_ERROR, &l->place,
 			    "%s: %s: a limit for addresses that no range of the rule reaches for "
-			    "writing", rc->who, key->name);
+			    "writing",
+			    rc->who, key->name);
 	}
 }
 

@@ -418,13 +418,14 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 			block_of[i * p->n_protos + cd->blocks[b].proto] = compile_block(&k, cd, b);
 		arena_reset(k.a);
 		if (k.too_big && k.fault) {
-			complain_at(c, COMPLAINT_ERROR, cd->place.line, cd->place.col,
-			    "conduit \"%s\": %s", cd->name, k.fault);
+			complain_place(c, COMPLAINT_ERROR, &cd->place, "conduit \"%s\": %s",
+			    cd->name, k.fault);
 			return false;
 		}
 		if (k.too_big) {
-			complain_at(c, COMPLAINT_ERROR, cd->place.line, cd->place.col,
-			    "conduit \"%s\": the rules so far combine to more than %u MiB of tables",
+			complain_place(c, COMPLAINT_ERROR, &cd->place,
+			    "conduit \"%s\": the rules so far combine to more than %u MiB of "
+			    "tables",
 			    cd->name, TB_WORDS_MAX >> 18);
 			return false;
 		}

@@ -27,7 +27,7 @@ text_tidy(char *s, size_t cut)
 }
 
 void
-complain_v(struct complaints *c, enum complaint_level level, unsigned line, unsigned col,
+complain_v(struct complaints *c, enum complaint_level level, const struct place *at,
     const char *fmt, va_list ap)
 {
 	struct complaint *v;
@@ -49,8 +49,9 @@ complain_v(struct complaints *c, enum complaint_level level, unsigned line, unsi
 	}
 	v = &c->v[c->n++];
 	v->level = (uint8_t)level;
-	v->line = line;
-	v->col = col;
+	v->file = at->file;
+	v->line = at->line;
+	v->col = at->col;
 	vsnprintf(v->text, sizeof(v->text), fmt, ap);
 	text_tidy(v->text, sizeof(v->text) - 1);
 }
@@ -62,15 +63,72 @@ complain_at(struct complaints *c, enum complaint_level level, unsigned line, uns
 	va_list ap;
 
 	va_start(ap, fmt);
-	complain_v(c, level, line, col, fmt, ap);
+	complain_v(c, level, &(struct place){line, col, c->reading}, fmt, ap);
 	va_end(ap);
+}
+
+void
+complain_place(
+    struct complaints *c, enum complaint_level level, const struct place *at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain_v(c, level, at, fmt, ap);
+	va_end(ap);
+}
+
+uint16_t
+complain_file_add(struct complaints *c, const char *name)
+{
+	char **v = realloc(c->included, (c->n_included + 1) * sizeof(*v));
+
+	if (!v)
+		return 0;
+	c->included = v;
+	v[c->n_included] = strdup(name);
+	if (!v[c->n_included])
+		return 0;
+	return (uint16_t)++c->n_included;
+}
+
+const char *
+complaint_file(const struct complaints *c, const struct complaint *one)
+{
+	if (one->file != 0 && one->file <= c->n_included)
+		return c->included[one->file - 1];
+	return c->file ? c->file : "policy";
 }
 
 void
 complaints_fini(struct complaints *c)
 {
+	for (uint32_t i = 0; i < c->n_included; i++)
+		free(c->included[i]);
+	free(c->included);
 	free(c->v);
 	*c = (struct complaints){0};
+}
+
+const char *
+where_is(const struct complaints *c, const struct place *at, struct where *w)
+{
+	const struct complaint one = {.file = at->file};
+
+	if (at->file == 0)
+		snprintf(w->text, sizeof(w->text), "line %u", at->line);
+	else
+		snprintf(
+		    w->text, sizeof(w->text), "line %u of %s", at->line, complaint_file(c, &one));
+	return w->text;
+}
+
+static bool
+later(const struct complaint *a, const struct complaint *b)
+{
+	if (a->file != b->file)
+		return a->file > b->file;
+	return a->line > b->line || (a->line == b->line && a->col > b->col);
 }
 
 /* Insertion sort: nearly sorted already, and stable. */
@@ -81,8 +139,7 @@ complaints_sort(struct complaints *c)
 		struct complaint x = c->v[i];
 		size_t j = i;
 
-		for (; j > 0 && (c->v[j - 1].line > x.line ||
-			(c->v[j - 1].line == x.line && c->v[j - 1].col > x.col)); j--)
+		for (; j > 0 && later(&c->v[j - 1], &x); j--)
 			c->v[j] = c->v[j - 1];
 		c->v[j] = x;
 	}
@@ -94,7 +151,7 @@ complaints_print(const struct complaints *c, FILE *to)
 	for (size_t i = 0; i < c->n; i++) {
 		const struct complaint *v = &c->v[i];
 
-		fprintf(to, "%s:", c->file ? c->file : "policy");
+		fprintf(to, "%s:", complaint_file(c, v));
 		if (v->line != 0)
 			fprintf(to, "%u:%u:", v->line, v->col);
 		fprintf(to, " %s%s\n", v->level == COMPLAINT_WARNING ? "warning: " : "", v->text);

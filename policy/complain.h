@@ -10,15 +10,25 @@
 #include <stdarg.h>
 
 #include "policy/policy.h"
+#include "policy/rules.h"
 
 #define COMPLAINTS_MAX 1000u /* kept; beyond that only counted */
 
 /* line 0: the file as a whole. */
 void complain_at(struct complaints *c, enum complaint_level level, unsigned line, unsigned col,
     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-/* The same with a va_list. */
-void complain_v(struct complaints *c, enum complaint_level level, unsigned line, unsigned col,
-    const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
+/* The same in one of several files, with a va_list. */
+void complain_v(struct complaints *c, enum complaint_level level, const struct place *at,
+    const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
+void complain_place(struct complaints *c, enum complaint_level level, const struct place *at,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* One more file: its number, or 0 when there is no memory. */
+uint16_t complain_file_add(struct complaints *c, const char *name);
+/* "line 7", or "line 7 of cells/a.yaml" where that is not the first file. */
+struct where {
+	char text[120];
+};
+const char *where_is(const struct complaints *c, const struct place *at, struct where *w);
 /* By place in the file; complaints about one place keep their order. */
 void complaints_sort(struct complaints *c);
 

@@ -140,8 +140,7 @@ rule_acts(const struct lint *l, const struct rule *r)
 static void
 warn(struct lint *l, const struct rule *r, const char *text)
 {
-	complain_at(l->c, COMPLAINT_WARNING, r->place.line, r->place.col, "rule \"%s\": %s", r->name,
-	    text);
+	complain_place(l->c, COMPLAINT_WARNING, &r->place, "rule \"%s\": %s", r->name, text);
 }
 
 /* --- one rule by itself ------------------------------------------------------------------- */
@@ -210,9 +209,9 @@ lint_shadowed(struct lint *l, const struct rule *r, uint32_t denials)
 			 * addresses leaves that alone */
 			if (!d->everything && !rule_reaches(l, r, 0) && !rule_reaches(l, r, 1))
 				continue;
-			complain_at(l->c, COMPLAINT_WARNING, r->place.line, r->place.col,
-			    "rule \"%s\": never matters: deny rule \"%s\" (line %u) covers all of it",
-			    r->name, d->name, d->place.line);
+			complain_place(l->c, COMPLAINT_WARNING, &r->place,
+			    "rule \"%s\": never matters: deny rule \"%s\" (%s) covers all of it",
+			    r->name, d->name, where_is(l->c, &d->place, &(struct where){""}));
 			return;
 		}
 	}
@@ -270,14 +269,14 @@ lint_undone(struct lint *l, const struct rule *r)
 		if (o == r || !ops_meet(l, r, o) || !units_meet(r, o) ||
 		    !writes_in_common(l, r, o) || !undoes(l, r, o))
 			continue;
-		complain_at(l->c, COMPLAINT_WARNING, r->place.line, r->place.col,
+		complain_place(l->c, COMPLAINT_WARNING, &r->place,
 		    o->whens.n != 0 && r->whens.n == 0 ? "rule \"%s\": undoes the interlock of "
-							 "rule \"%s\" (line %u): it allows the "
+							 "rule \"%s\" (%s): it allows the "
 							 "same writes at any time"
 						       : "rule \"%s\": undoes value limits of rule "
-							 "\"%s\" (line %u): it allows any value "
+							 "\"%s\" (%s): it allows any value "
 							 "there",
-		    r->name, o->name, o->place.line);
+		    r->name, o->name, where_is(l->c, &o->place, &(struct where){""}));
 		return;
 	}
 }
@@ -320,20 +319,20 @@ lint_reject(struct lint *l, const struct conduit *c, const struct block *b)
 	if (!asks_to_reject(c, b))
 		return;
 	if (!b->dis->refuse) {
-		complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col,
+		complain_place(l->c, COMPLAINT_WARNING, &b->place,
 		    "%s: it has no refusal "
 		    "of its own: reject becomes reset",
 		    proto);
 		return;
 	}
 	if (cond)
-		complain_at(l->c, COMPLAINT_WARNING, cond->place.line, cond->place.col,
+		complain_place(l->c, COMPLAINT_WARNING, &cond->place,
 		    "%s: %s: nobody can "
 		    "answer for the server in such a session: reject becomes reset",
 		    proto, cond->key->name);
 	for (uint32_t i = 0; i < b->ports.n; i++)
 		if (b->ports.v[i].udp && !b->ports.v[i].tcp) {
-			complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col,
+			complain_place(l->c, COMPLAINT_WARNING, &b->place,
 			    "%s: over UDP "
 			    "reject becomes drop",
 			    proto);
@@ -398,7 +397,7 @@ lint_levels(struct lint *l, const struct ruleset *rs, const struct conduit *c)
 			l->sc = c->blocks[b].dis->schema;
 			if (!r->enabled || !rule_does(l, r, ACC_WRITE | ACC_CONTROL | ACC_PROGRAM))
 				continue;
-			complain_at(l->c, COMPLAINT_WARNING, r->place.line, r->place.col,
+			complain_place(l->c, COMPLAINT_WARNING, &r->place,
 			    "rule \"%s\": lets "
 			    "zone \"%s\" (level %s) write to zone \"%s\" (level %s), more than one "
 			    "level "
@@ -434,16 +433,23 @@ lint_block(struct lint *l, const struct block *b, struct arena *scratch)
 			lint_undone(l, b->allow.v[i]);
 		}
 	if (schema_encrypts(l->sc) && enabled != 0 && b->encrypted == BLOCK_UNSAID)
-		complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col, "%s: no word on "
+		complain_place(l->c, COMPLAINT_WARNING, &b->place,
+		    "%s: no word on "
 		    "encrypted requests, which no rule can read: write encrypted: drop, or "
-		    "endpoint-only", b->dis->name);
+		    "endpoint-only",
+		    b->dis->name);
 	if (b->endpoint_only && b->floor.n == 0)
-		complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col, "%s: encrypted: "
-		    "endpoint-only asks nothing of an encrypted session where nothing is said under "
-		    "security", b->dis->name);
+		complain_place(l->c, COMPLAINT_WARNING, &b->place,
+		    "%s: encrypted: "
+		    "endpoint-only asks nothing of an encrypted session where nothing is said "
+		    "under "
+		    "security",
+		    b->dis->name);
 	if (enabled == 0)
-		complain_at(l->c, COMPLAINT_WARNING, b->place.line, b->place.col, "%s: no rule allows "
-		    "anything", b->dis->name);
+		complain_place(l->c, COMPLAINT_WARNING, &b->place,
+		    "%s: no rule allows "
+		    "anything",
+		    b->dis->name);
 }
 
 void

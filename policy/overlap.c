@@ -106,16 +106,17 @@ overlap_complain(struct overlap *o, const struct written *from, const struct wri
 {
 	const struct ruleset *rs = o->k->rs;
 	char f[2 * NAME_LEN_MAX + 16], t[2 * NAME_LEN_MAX + 16];
+	struct where at;
 
 	if (o->reported[w->conduit])
 		return;
 	o->reported[w->conduit] = true;
-	complain_at(o->k->c, COMPLAINT_ERROR, w->place.line, w->place.col,
-	    "conduit \"%s\": from %s to %s is governed by conduit \"%s\" (line %u) just as "
+	complain_place(o->k->c, COMPLAINT_ERROR, &w->place,
+	    "conduit \"%s\": from %s to %s is governed by conduit \"%s\" (%s) just as "
 	    "specifically",
 	    rs->conduits[w->conduit].name, end_text(rs, from->from, from->from_group, f, sizeof(f)),
 	    end_text(rs, to->to, to->to_group, t, sizeof(t)), rs->conduits[other].name,
-	    rs->conduits[other].place.line);
+	    where_is(o->k->c, &rs->conduits[other].place, &at));
 }
 
 static bool

@@ -169,16 +169,22 @@ struct verdict policy_eval_icmp(const struct policy *pol, const struct policy_ic
 enum complaint_level { COMPLAINT_ERROR = 0, COMPLAINT_WARNING };
 struct complaint {
 	uint8_t level;
+	uint16_t file;	    /* which of the files: complaint_file() */
 	unsigned line, col; /* 1-based; 0 = the file as a whole */
 	char text[200];
 };
 struct complaints {
 	const char *file; /* as given by the user */
+	char **included;  /* and what it includes, from 1 on; NULL: nothing */
+	uint32_t n_included;
+	uint16_t reading; /* the file that is being read */
 	struct complaint *v;
 	size_t n, cap;	  /* grows; at most 1000 are kept */
 	size_t errors, warnings;
 };
 void complaints_fini(struct complaints *c);
+/* The name of the file a complaint is about. */
+const char *complaint_file(const struct complaints *c, const struct complaint *one);
 /* One per line: "plant.yaml:41:9: zone "cell-2": unit 300 is outside 0..255". */
 void complaints_print(const struct complaints *c, FILE *to);
 

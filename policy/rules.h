@@ -26,6 +26,7 @@
 #define CONDUIT_PAIRS	 (1u << 20) /* from x to, all conduits together */
 #define NETS_MAX	 4096u	/* nets of all zones */
 #define DEVICES_MAX	 65536u
+#define SETS_VALUES	 (1u << 20) /* values that sets put in, in all places together */
 #define GROUPS_MAX	 1024u	    /* of devices; every role: that is used is one more */
 #define GROUP_DEVICES	 (1u << 18) /* devices in all groups together */
 #define GROUP_DEPTH	 16u	    /* groups within groups */
@@ -42,6 +43,7 @@
 
 struct place {
 	unsigned line, col;
+	uint16_t file; /* of the files of the policy; 0: the first */
 };
 
 struct ival {

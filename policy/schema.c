@@ -80,6 +80,8 @@ static const char top[] =
     "\"devices\":{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/$defs/device\"}},"
     "\"groups\":{\"type\":\"object\",\"description\":\"devices under one name\","
     "\"additionalProperties\":{\"$ref\":\"#/$defs/scalars\"}},"
+    "\"sets\":{\"type\":\"object\",\"description\":\"values under one name, for $name\","
+    "\"additionalProperties\":{\"$ref\":\"#/$defs/scalars\"}},"
     "\"conduits\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/conduit\"}}";
 
 static void

@@ -144,6 +144,7 @@ node_new(struct reader *r, const yaml_event_t *ev, uint8_t kind)
 	}
 	n = arena_get(r->a, sizeof(*n));
 	n->kind = kind;
+	n->file = r->c->reading;
 	n->line = (uint32_t)ev->start_mark.line + 1;
 	n->col = (uint32_t)ev->start_mark.column + 1;
 	return n;

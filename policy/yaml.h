@@ -28,10 +28,12 @@ enum ynode_kind { Y_SCALAR = 0, Y_LIST, Y_MAP };
 struct ynode {
 	uint8_t kind;	      /* enum ynode_kind */
 	bool quoted;	      /* of a scalar: "..." or '...' or a block */
+	uint16_t file;	      /* of the files of a policy; 0: the first */
 	uint32_t line, col;   /* 1-based; col counts characters */
 	uint32_t n;	      /* bytes of a scalar, elements of a list, pairs of a map */
 	const char *s;	      /* of a scalar; NUL-terminated, no NUL inside */
 	struct ynode **kids;  /* list: elements; map: key, value, key, value, ... */
+	const struct ynode *set; /* it came by this set, here its name; NULL: it is written here */
 };
 
 /* NULL after complaints; the tree lives in a. */

@@ -124,6 +124,10 @@ span_list(uint32_t max)
 		out("all");
 		return;
 	}
+	if (one_in(12)) { /* sets: see random_policy() */
+		out(one_in(2) ? "$low" : "[$one, $low]");
+		return;
+	}
 	out("[");
 	for (uint32_t i = 0; i < n; i++) {
 		out(i ? ", " : "");
@@ -557,7 +561,8 @@ random_policy(void)
 
 	text_len = 0;
 	pool_n = 0;
-	out("interlock: 1\nmode: %s\n", modes[rnd(5)]);
+	out("interlock: 1\nmode: %s\nsets: {one: %u, low: [%u..%u, $one, 3]}\n", modes[rnd(5)],
+	    rnd(256), rnd(100), 100 + rnd(100));
 	random_l2();
 	out("zones:\n");
 	out("  za: {nets: [10.0.1.0/24]%s%s}\n", one_in(4) ? ", vlan: 7" : "", sides[rnd(4)]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* policy_lang_test.c - what the language has to say a thing once: groups and roles. */
+/* policy_lang_test.c - what the language has to say a thing once: groups, roles, sets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,11 +45,14 @@ says(const char *text, const char *want)
 {
 	struct policy *p;
 	char *got = said(text, &p);
+	unsigned errors = 0;
 
 	if (strcmp(got, want) != 0)
 		fprintf(stderr, "%s", text);
 	assert_string_equal(got, want);
-	assert_true((p == NULL) == (strstr(want, "warning:") == NULL && want[0] != '\0'));
+	for (const char *line = want; *line; line = strchr(line, '\n') + 1)
+		errors += strncmp(strchr(line, ' '), " warning:", 9) != 0;
+	assert_true((p == NULL) == (errors != 0));
 	policy_free(p);
 	free(got);
 }
@@ -154,6 +157,116 @@ test_group_overlap(void **state)
 }
 /* clang-format on */
 
+/* --- sets ------------------------------------------------------------------------------------ */
+
+#define SETS(sets, rule)                                                                           \
+	HEAD NETS "sets: {" sets "}\nconduits:\n  - {name: c, from: [a1], to: [b1], toy: "         \
+		  "{addressing: zero-based, allow: [\n{" rule "}]}}\n"
+#define RULE "name: r, units: 1, functions: 6, "
+
+/* May this value be written to this register? */
+static bool
+may_write(const struct policy *p, uint32_t reg, uint16_t value)
+{
+	struct net_tuple t = {.proto = NET_PROTO_TCP, .dport = 502};
+	struct fact f = {.proto = PROTO_TOY,
+	    .kind = FACT_REQUEST,
+	    .dir = DIR_TO_SERVER,
+	    .code = 6,
+	    .sub = FACT_NO_SUB,
+	    .access = ACC_WRITE,
+	    .op = "write_reg",
+	    .unit = 1,
+	    .n_items = 1};
+	uint8_t wire[2] = {(uint8_t)(value >> 8), (uint8_t)value};
+	struct policy_bind b;
+
+	for (unsigned i = 0; i < toy_schema.n_ops; i++)
+		if (toy_schema.ops[i].code == 6)
+			f.opx = toy_schema.ops[i].opx;
+	f.item = (struct fact_item){.space = 0,
+	    .access = ACC_WRITE,
+	    .first = reg,
+	    .count = 1,
+	    .vals = wire,
+	    .enc = ENC_U16_BE};
+	assert_int_equal(net_addr_parse("10.0.1.1", &t.src), 0);
+	assert_int_equal(net_addr_parse("10.0.2.1", &t.dst), 0);
+	(void)policy_bind(p, &t, &b);
+	return policy_eval(p, &b, &f).action == VERDICT_ALLOW;
+}
+
+/* The same policy, written with sets and without. */
+static void
+test_sets(void **state)
+{
+	struct policy *p;
+	char *got;
+
+	(void)state;
+	got = said(SETS("regs: [10..19, 30], more: [$regs, 40], ok: [0..5, 9], f: 6, u: [1, 2]",
+		       "name: r, units: $u, functions: [$f], reg: [$more, 50], values: {$regs: "
+		       "$ok, 40: [$ok, 7]}"),
+	    &p);
+	assert_string_equal(got, "");
+	assert_non_null(p);
+	assert_true(may_write(p, 10, 5));
+	assert_false(may_write(p, 10, 7));
+	assert_true(may_write(p, 30, 9));
+	assert_false(may_write(p, 30, 8));
+	assert_true(may_write(p, 40, 7));
+	assert_false(may_write(p, 40, 8));
+	assert_true(may_write(p, 50, 1000));
+	assert_false(may_write(p, 20, 0));
+	policy_free(p);
+	free(got);
+}
+
+/* clang-format off */
+static void
+test_set_errors(void **state)
+{
+	(void)state;
+	says(SETS("regs: [1]", RULE "reg: $reg"), "p:5:8: warning: set \"regs\": nothing uses it\n"
+	    "p:8:40: there is no set \"$reg\", did you mean \"$regs\"?\n");
+	says(SETS("regs: [1, 70000]", RULE "reg: [3, $regs]"),
+	    "p:8:44: rule \"r\": reg: \"70000\" is outside 0..65535 (set \"regs\", line 5)\n");
+	says(SETS("a: [$b], b: [$c], c: [1, $a]", RULE "reg: $a"), "p:5:33: set \"$a\" is within itself\n");
+	says(SETS("a: [1, {x: 2}]", RULE "reg: $a"), "p:5:15: set \"a\": a set holds values, not a map\n");
+	says(SETS("a: {x: 2}", RULE "reg: 1"), "p:5:8: warning: set \"a\": nothing uses it\n"
+	    "p:5:11: set \"a\": expected a list of values\n");
+	says(HEAD NETS "sets: [a]\nconduits: []\n", "p:5:7: sets: expected a map of sets by name\n");
+	says(SETS("a: [1]", RULE "reg: 1, enabled: $a"),
+	    "p:8:52: rule \"r\": expected one value, not a list\n");
+	says(SETS("a: [reg, bit]", RULE "$a: 1"), "p:8:35: rule \"r\": keys are written out (set \"a\", line 5)\n"
+	    "p:8:35: rule \"r\": keys are written out (set \"a\", line 5)\n");
+	says(HEAD "zones: {$$z: {nets: [10.0.0.0/8]}}\n", "p:1:1: warning: policy: no \"conduits\": nobody may talk to anybody\n"
+	    "p:3:9: zone: a name does not begin with a $, which is for sets\n");
+	says(SETS("a: 1", RULE "reg: $$a"), "p:5:8: warning: set \"a\": nothing uses it\n"
+	    "p:8:40: rule \"r\": reg: \"$a\" is neither an address nor a range a..b\n");
+}
+
+/* Each twice what the one before holds: 2^30 values, were they all put in. */
+static void
+test_set_bomb(void **state)
+{
+	static char text[8192];
+	size_t n = (size_t)snprintf(text, sizeof(text), HEAD NETS "sets:\n  s0: [1, 2]\n");
+	struct policy *p;
+	char *got;
+
+	(void)state;
+	for (unsigned i = 1; i < 30; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "  s%u: [$s%u, $s%u]\n", i, i - 1, i - 1);
+	(void)snprintf(text + n, sizeof(text) - n, "conduits:\n  - {name: c, from: [a1], to: [b1], toy: {addressing: zero-based, allow: [{"
+	    RULE "reg: $s29}]}}\n");
+	got = said(text, &p);
+	assert_null(p);
+	assert_non_null(strstr(got, "sets: more than 1048576 values in all places together\n"));
+	free(got);
+}
+/* clang-format on */
+
 int
 main(void)
 {
@@ -162,6 +275,9 @@ main(void)
 	    cmocka_unit_test(test_group_and_zone),
 	    cmocka_unit_test(test_group_errors),
 	    cmocka_unit_test(test_group_overlap),
+	    cmocka_unit_test(test_sets),
+	    cmocka_unit_test(test_set_errors),
+	    cmocka_unit_test(test_set_bomb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
