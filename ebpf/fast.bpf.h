@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* fast.bpf.h - maps of the connections that the kernel judges; flow_abi.h says what is in them.
- * The loader makes them small where nobody asked for the fast path. */
+/*
+ * fast.bpf.h - connections whose PDUs are judged here (flow_abi.h, docs/PROTOCOL.kernel.md).
+ *
+ *   entry? -> what the segment is: headers, checksums, one PDU, its rule, the hash of its bytes
+ *          -> under the entry's lock: whose is it, do the numbers fit, is it an answer -> commit
+ *
+ * It is asked twice about a frame at most.  Early, before the gate: a connection that the kernel owns was
+ * judged by addresses, ports and MACs when it was taken, and only what is the same again passes;
+ * nothing is changed when it does not.  Late, when the gate has said "to the engine": the kernel takes
+ * what is offered and fits, or gives back what it cannot judge.
+ *
+ * The loader makes the maps small where nobody asked for all this, and fast_on is 0.
+ */
 #ifndef EBPF_FAST_BPF_H
 #define EBPF_FAST_BPF_H
 
@@ -9,8 +20,10 @@
 #include <bpf/bpf_helpers.h>
 
 #include "ebpf/flow_abi.h"
+#include "ebpf/maps.bpf.h"
 
 const volatile __u64 hash_key[KFLOW_HASH_WORDS] = {0}; /* random, of every loading */
+const volatile __u32 fast_on = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -34,5 +47,600 @@ struct {
 	__type(key, __u32);
 	__type(value, struct kflow_pulse);
 } kflow_pulse SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FAST_CHUNK_ROWS);
+	__type(key, __u32);
+	__type(value, struct fast_chunk);
+} fast_tables SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FAST_RULE_ROWS);
+	__type(key, __u32);
+	__type(value, __u64);
+} fast_hits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GATE_CONDUIT_ROWS);
+	__type(key, __u32);
+	__type(value, struct fast_counter);
+} fast_shares SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FAST_COUNTS_ROWS);
+	__type(key, __u32);
+	__type(value, struct fast_counter);
+} fast_counts SEC(".maps");
+
+/* The port that a frame leaves by: 0 outside, 1 inside. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} fast_ports SEC(".maps");
+
+enum fast_kind { FAST_NOTHING = 0, FAST_ASKS, FAST_TELLS };
+
+struct fast_seg {
+	__u32 seq, ack, len, ts;
+	__u64 hash;
+	__u32 rule;
+	__u16 win;
+	__u8 has_ts, kind;
+};
+
+/* The segment at hand; not on the stack, which is 512 bytes for all functions together. */
+struct fast_hand {
+	union {
+		__u8 b[KFLOW_PAYLOAD + 8];
+		__u64 w[KFLOW_HASH_WORDS + 1];
+	};
+	struct fast_seg s;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fast_hand);
+} fast_scratch SEC(".maps");
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+static __always_inline __u32
+table_word(__u32 set, __u32 at)
+{
+	__u32 row = set * FAST_CHUNKS + at / FAST_CHUNK_WORDS;
+	const struct fast_chunk *c;
+
+	if (at >= FAST_CHUNKS * FAST_CHUNK_WORDS)
+		return 0;
+	c = bpf_map_lookup_elem(&fast_tables, &row);
+	return c ? c->w[at % FAST_CHUNK_WORDS] : 0;
+}
+
+typedef __u32 fast_set;
+#define FAST_TABLES	 fast_set
+#define FAST_WORD(t, at) table_word(t, at)
+#include "ebpf/fast_eval.h"
+
+/* The rule that allows it outright, or -1. */
+__noinline int
+fast_rule(const struct fast_ask *a, __u32 set, __u32 block)
+{
+	__u32 rule = 0;
+
+	if (!a || !fast_eval(set, block, a, &rule) || rule >= FAST_RULES)
+		return -1;
+	return (int)rule;
+}
+
+/* --- a segment ---------------------------------------------------------------------------------- */
+
+static __always_inline __u32
+sum_words(const __u8 *p, __u32 n)
+{
+	const __u32 *w = (const __u32 *)p;
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < n; i++)
+		sum += w[i];
+	return (__u32)(sum & 0xffff) + (__u32)(sum >> 16 & 0xffff) + (__u32)(sum >> 32);
+}
+
+/* RFC 1071: are the words, with their checksum among them, all ones? */
+static __always_inline bool
+sum_right(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
+/* Copies the payload where it can be read at fixed places, sums and hashes it. */
+static __always_inline __u64
+take_payload(struct xdp_md *ctx, __u32 at, struct fast_hand *b, struct fast_seg *s)
+{
+	__u32 n = s->len;
+	__u64 sum = 0, hash = 0, w;
+
+	if (n == 0 || n > KFLOW_PAYLOAD || bpf_xdp_load_bytes(ctx, at, b->b, n) < 0)
+		return 0;
+	__builtin_memset(b->b + n, 0, 8);
+	for (__u32 i = 0; i < KFLOW_HASH_WORDS; i++) {
+		if (i * 8 >= n)
+			break;
+		w = b->w[i];
+		sum += (w & 0xffffffff) + (w >> 32);
+		hash += kflow_hash_word(w, hash_key[i]);
+	}
+	s->hash = hash;
+	return sum;
+}
+
+/* Headers and checksums; FAST_FORWARDED when there is nothing to object to. */
+__noinline int
+fast_segment(struct xdp_md *ctx, const struct frame *f)
+{
+	struct cursor c = {
+	    .data = (const __u8 *)(long)ctx->data, .end = (const __u8 *)(long)ctx->data_end};
+	const __u8 *p;
+	__u32 zero = 0, head, tcp_len;
+	struct fast_hand *b = bpf_map_lookup_elem(&fast_scratch, &zero);
+	struct fast_seg *s;
+	__u64 sum;
+
+	if (!f || !b || !f->plain)
+		return FAST_HEADER;
+	s = &b->s;
+	if (!f->v6) {
+		c.at = f->l3_off;
+		p = parse_take(&c, 20);
+		if (!p)
+			return FAST_HEADER;
+		if (!sum_right(sum_words(p, 5)))
+			return FAST_CHECKSUM;
+	}
+	c.at = f->l4_off;
+	p = parse_take(&c, 20);
+	if (!p)
+		return FAST_HEADER;
+	if ((p[13] & ~0x08) != 0x10 || (p[12] & 0x0f) != 0)
+		return FAST_FLAGS;
+	head = p[12] >> 4;
+	s->seq = __builtin_bswap32(*(const __u32 *)(p + 4));
+	s->ack = __builtin_bswap32(*(const __u32 *)(p + 8));
+	s->win = load_be16(p + 14);
+	sum = sum_words(p, 5);
+	s->has_ts = 0;
+	s->ts = 0;
+	if (head == 8) { /* RFC 7323 appendix A */
+		p = parse_take(&c, 12);
+		if (!p || *(const __u32 *)p != (__u32)__builtin_bswap32(0x0101080a))
+			return FAST_OPTIONS;
+		s->ts = __builtin_bswap32(*(const __u32 *)(p + 4));
+		s->has_ts = 1;
+		sum += sum_words(p, 3);
+	} else if (head != 5) {
+		return FAST_OPTIONS;
+	}
+	if (c.at > f->ip_end)
+		return FAST_HEADER;
+	s->len = f->ip_end - c.at;
+	s->hash = 0;
+	if (s->len > KFLOW_PAYLOAD)
+		return FAST_LONG;
+	sum += take_payload(ctx, c.at, b, s);
+	tcp_len = f->ip_end - f->l4_off;
+	sum += __builtin_bswap16((__u16)tcp_len) + (__u64)__builtin_bswap16(PROTO_TCP);
+	sum += f->src.w_be[3];
+	sum += f->dst.w_be[3];
+	if (f->v6)
+		for (int i = 0; i < 3; i++) {
+			sum += f->src.w_be[i];
+			sum += f->dst.w_be[i];
+		}
+	return sum_right(sum) ? FAST_FORWARDED : FAST_CHECKSUM;
+}
+
+/* What the payload is to be: a request, allowed by s->rule; or perhaps an answer. */
+static __always_inline enum fast_reason
+judge_payload(struct fast_seg *s, const __u8 *p, __u32 proto, __u32 dir, __u32 set, __u32 block)
+{
+	struct fast_ask ask = {0};
+	int rule;
+
+	s->kind = FAST_NOTHING;
+	if (s->len == 0)
+		return FAST_FORWARDED;
+	if (dir != 0) {
+		s->kind = FAST_TELLS;
+		return FAST_FORWARDED;
+	}
+	if (s->len > KFLOW_ADU)
+		return FAST_LONG;
+	if (!(proto == KFLOW_MODBUS ? modbus_ask(p, s->len, &ask) : s7_ask(p, s->len, &ask)))
+		return FAST_PDU;
+	rule = fast_rule(&ask, set, block);
+	if (rule < 0)
+		return FAST_VERDICT;
+	s->rule = (__u32)rule;
+	s->kind = FAST_ASKS;
+	return FAST_FORWARDED;
+}
+
+/* --- under the lock ----------------------------------------------------------------------------- */
+
+static __always_inline bool
+before(__u32 a, __u32 b)
+{
+	return (__s32)(a - b) < 0;
+}
+
+static __always_inline void
+copy_adu(struct kflow_adu *to, const __u8 *from)
+{
+	__u64 *d = (__u64 *)to->bytes;
+	const __u64 *s = (const __u64 *)from;
+
+	for (int i = 0; i < (int)(KFLOW_ADU / 8); i++)
+		d[i] = s[i];
+}
+
+/* The peer has everything up to w->acked. */
+static __always_inline void
+forget_sent(struct kflow_way *w)
+{
+	__u32 n = w->n_sent, gone = 0;
+
+	for (__u32 i = 0; i < KFLOW_SENT; i++)
+		if (i < n && !before(w->acked, w->sent[i].seq + w->sent[i].len))
+			gone = i + 1;
+	if (gone == 0)
+		return;
+	if (gone < n)
+		for (__u32 i = 0; i + 1 < KFLOW_SENT; i++)
+			for (__u32 k = 1; k < KFLOW_SENT; k++)
+				if (k == gone && i + k < KFLOW_SENT)
+					w->sent[i] = w->sent[i + k];
+	w->n_sent = (__u8)(n - gone);
+}
+
+static __always_inline bool
+sent_before(const struct kflow_way *w, const struct fast_seg *s)
+{
+	bool same = false;
+
+	for (__u32 i = 0; i < KFLOW_SENT; i++)
+		same |= i < w->n_sent && w->sent[i].seq == s->seq && w->sent[i].len == s->len &&
+			w->sent[i].hash == s->hash;
+	return same;
+}
+
+/* A request that is told apart from those that wait, and room for it. */
+static __always_inline enum fast_reason
+ask_fits(const struct kflow *e, const __u8 *p)
+{
+	bool near = e->n_open >= KFLOW_OPEN;
+
+	for (__u32 i = 0; i < KFLOW_OPEN; i++)
+		near |=
+		    i < e->n_open && (e->proto == KFLOW_MODBUS ? modbus_near(e->open[i].bytes, p)
+							       : s7_near(e->open[i].bytes, p));
+	return near ? FAST_OPEN_FULL : FAST_FORWARDED;
+}
+
+static __always_inline enum fast_reason
+tell_fits(const struct kflow *e, const __u8 *p, __u32 n)
+{
+	const __u8 *q = e->open[0].bytes;
+
+	if (e->n_open == 0)
+		return FAST_UNPAIRED;
+	return (e->proto == KFLOW_MODBUS ? modbus_answers(q, p, n) : s7_answers(q, p, n))
+		   ? FAST_FORWARDED
+		   : FAST_UNPAIRED;
+}
+
+/* Does the segment go on where the connection is?  *again: it did before. */
+static __always_inline enum fast_reason
+numbers_fit(const struct kflow *e, const struct kflow_way *w, const struct kflow_way *o,
+    const struct fast_seg *s, __u32 dir, const __u8 *p, bool *again)
+{
+	if (s->has_ts != (e->has_ts >> dir & 1))
+		return FAST_TIMESTAMP;
+	if (s->has_ts && before(s->ts, w->ts))
+		return FAST_TIMESTAMP;
+	if (before(s->ack, o->acked) || before(o->next, s->ack))
+		return FAST_ACK;
+	*again = false;
+	if (s->len == 0) /* or a keep-alive, RFC 9293 3.8.4 */
+		return s->seq == w->next || s->seq + 1 == w->next ? FAST_FORWARDED : FAST_SEQUENCE;
+	if (s->seq != w->next) {
+		*again = sent_before(w, s);
+		return *again ? FAST_FORWARDED : FAST_SEQUENCE;
+	}
+	if (before(w->edge, s->seq + s->len))
+		return FAST_WINDOW;
+	if (w->n_sent >= KFLOW_SENT)
+		return FAST_SENT_FULL;
+	return s->kind == FAST_ASKS ? ask_fits(e, p) : tell_fits(e, p, s->len);
+}
+
+static __always_inline void
+commit_payload(struct kflow *e, struct kflow_way *w, const struct fast_seg *s, const __u8 *p)
+{
+	for (__u32 i = 0; i < KFLOW_SENT; i++)
+		if (i == w->n_sent) {
+			w->sent[i].seq = s->seq;
+			w->sent[i].len = s->len;
+			w->sent[i].hash = s->hash;
+		}
+	w->n_sent++;
+	w->next = s->seq + s->len;
+	e->pdus++;
+	if (s->kind == FAST_ASKS) {
+		for (__u32 i = 0; i < KFLOW_OPEN; i++)
+			if (i == e->n_open) {
+				copy_adu(&e->open[i], p);
+				e->open[i].len = (__u8)s->len;
+			}
+		e->n_open++;
+		return;
+	}
+	e->n_open--;
+	for (__u32 i = 0; i + 1 < KFLOW_OPEN; i++)
+		if (i < e->n_open) {
+			copy_adu(&e->open[i], e->open[i + 1].bytes);
+			e->open[i].len = e->open[i + 1].len;
+		}
+}
+
+static __always_inline void
+commit(struct kflow *e, struct kflow_way *w, struct kflow_way *o, const struct fast_seg *s,
+    const __u8 *p, bool again, __u64 now, __u32 bytes)
+{
+	__u32 edge = s->ack + ((__u32)s->win << (w->wscale & 15));
+
+	if (o->acked != s->ack) {
+		o->acked = s->ack;
+		forget_sent(o);
+	}
+	if (before(o->edge, edge))
+		o->edge = edge;
+	w->win = s->win;
+	w->ts = s->ts;
+	if (s->len != 0 && !again)
+		commit_payload(e, w, s, p);
+	e->packets++;
+	e->bytes += bytes;
+	e->last_ns = now;
+}
+
+static __always_inline void
+take_way(struct kflow_way *w, const volatile struct kflow_offer *o, int dir)
+{
+	w->next = o->next[dir];
+	w->acked = o->acked[dir];
+	w->edge = o->edge[dir];
+	w->ts = o->ts[dir];
+	w->win = o->win[dir];
+	w->wscale = o->wscale[dir];
+	w->n_sent = 0;
+}
+
+/*
+ * The numbers of an offer that holds into the entry; it is not taken yet.  What stood there is of an
+ * epoch that the engine has read, or it would not have seen all that went up.
+ */
+static __always_inline bool
+take_numbers(struct kflow *e, const volatile struct kflow_offer *o, __u32 generation)
+{
+	__u32 version = o->version;
+
+	if ((version & 1) || !o->valid || o->seen != e->up || o->generation != generation)
+		return false;
+	take_way(&e->way[0], o, 0);
+	take_way(&e->way[1], o, 1);
+	e->has_ts = o->has_ts;
+	e->n_open = 0;
+	return o->version == version;
+}
+
+static __always_inline bool
+same_mac(const __u16 *a, const __u16 *b)
+{
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
+}
+
+static __always_inline void
+put_macs(struct kflow_way *w, const __u16 *smac, const __u16 *dmac)
+{
+	for (int i = 0; i < 3; i++) {
+		w->smac[i] = smac[i];
+		w->dmac[i] = dmac[i];
+	}
+}
+
+/* --- a frame -------------------------------------------------------------------------------------- */
+
+/* It has no socket for this queue any more, or has not been seen for a while. */
+static __always_inline bool
+engine_is_away(struct xdp_md *ctx, __u32 port)
+{
+	__u32 zero = 0, queue = ctx->rx_queue_index;
+	const volatile struct kflow_pulse *p = bpf_map_lookup_elem(&kflow_pulse, &zero);
+	__u64 alive = p ? p->alive_ns : 0, now = bpf_ktime_get_coarse_ns();
+
+	if (!(port == 0 ? bpf_map_lookup_elem(&gate_xsks_out, &queue)
+			: bpf_map_lookup_elem(&gate_xsks_in, &queue)))
+		return true;
+	return alive != 0 && now > alive && now - alive > KFLOW_PULSE_NS;
+}
+
+static __always_inline void
+fast_count(__u32 port, __u32 why, __u32 bytes, bool pdu)
+{
+	__u32 row = port * FAST_COUNTS + why;
+	struct fast_counter *c = bpf_map_lookup_elem(&fast_counts, &row);
+
+	if (!c)
+		return;
+	c->packets++;
+	c->bytes += bytes;
+	c->pdus += pdu;
+}
+
+static __always_inline void
+count_forwarded(__u32 set, __u32 conduit, const struct fast_seg *s, __u32 bytes, bool again)
+{
+	__u32 row = set * GATE_CONDUITS + conduit;
+	struct fast_counter *c = bpf_map_lookup_elem(&fast_shares, &row);
+	__u64 *hits;
+
+	if (c) {
+		c->packets++;
+		c->bytes += bytes;
+		c->pdus += s->len != 0 && !again;
+	}
+	if (s->kind != FAST_ASKS || again)
+		return;
+	row = set * FAST_RULES + s->rule;
+	hits = bpf_map_lookup_elem(&fast_hits, &row);
+	if (hits)
+		++*hits;
+}
+
+static __always_inline bool
+make_key(struct kflow_key *k, const struct frame *f)
+{
+	__u64 s0 = __builtin_bswap64(f->src.d[0]), d0 = __builtin_bswap64(f->dst.d[0]);
+	__u64 s1 = __builtin_bswap64(f->src.d[1]), d1 = __builtin_bswap64(f->dst.d[1]);
+	bool lo = s0 != d0 ? s0 < d0 : s1 != d1 ? s1 < d1 : f->sport <= f->dport;
+	const struct addr *a = lo ? &f->src : &f->dst, *b = lo ? &f->dst : &f->src;
+
+	__builtin_memcpy(k->lo, a, sizeof(k->lo));
+	__builtin_memcpy(k->hi, b, sizeof(k->hi));
+	k->lo_port = lo ? f->sport : f->dport;
+	k->hi_port = lo ? f->dport : f->sport;
+	k->vlan = f->vlan;
+	k->proto = PROTO_TCP;
+	k->pad = 0;
+	return lo;
+}
+
+/* enum fast_answer */
+enum fast_answer { FAST_GO_ON = 0, FAST_PASS, FAST_TO_ENGINE, FAST_DROP };
+
+/*
+ * when: 0 early, 1 late.  FAST_GO_ON: no entry, or (early) nothing that passes at once.
+ */
+__noinline int
+fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when)
+{
+	const struct gate_conf *conf = bpf_map_lookup_elem(&gate_confs, &set);
+	const struct gate_conduit_row *row;
+	const struct kflow_offer *offer;
+	struct fast_hand *b;
+	struct kflow_key key;
+	struct kflow *e;
+	struct kflow_way *w, *o;
+	struct fast_seg *s;
+	__u32 zero = 0, dir, slot, at, generation, bytes, conduit;
+	bool again = false, away, open, lo;
+	int why;
+	__u64 now;
+
+	if (!f || !conf)
+		return FAST_GO_ON;
+	port &= 1;
+	lo = make_key(&key, f);
+	e = bpf_map_lookup_elem(&kflows, &key);
+	if (!e || (when == 0 && e->owner != KFLOW_KERNEL))
+		return FAST_GO_ON;
+	b = bpf_map_lookup_elem(&fast_scratch, &zero);
+	slot = e->slot;
+	offer = bpf_map_lookup_elem(&kflow_offers, &slot);
+	conduit = e->conduit;
+	at = set * GATE_CONDUITS + conduit;
+	row = bpf_map_lookup_elem(&gate_conduits, &at);
+	if (!b || !offer || !row || conduit >= GATE_CONDUITS)
+		return FAST_GO_ON;
+	s = &b->s;
+	s->kind = FAST_NOTHING;
+	bytes = (__u32)bpf_xdp_get_buff_len(ctx);
+	now = bpf_ktime_get_coarse_ns();
+	dir = (e->client_lo != 0) == lo ? 0 : 1;
+	generation = conf->generation;
+	open = row->fail_open != 0;
+
+	if (e->owner != KFLOW_KERNEL && !*(const volatile __u32 *)&offer->valid)
+		why = FAST_ENGINES;
+	else if (((__u32)e->client_port ^ dir) != port)
+		why = FAST_PLACE;
+	else if (!conf->fast || row->block[e->proto & 1] == 0)
+		why = FAST_NO_BLOCK;
+	else
+		why = fast_segment(ctx, f);
+	if (why == FAST_FORWARDED)
+		why = judge_payload(s, b->b, e->proto, dir, set, row->block[e->proto & 1]);
+	if (why == FAST_FORWARDED && bpf_redirect_map(&fast_ports, port ^ 1, 0) != XDP_REDIRECT)
+		why = FAST_NO_PORT;
+	if (why != FAST_FORWARDED && when == 0)
+		return FAST_GO_ON;
+	away = when != 0 && engine_is_away(ctx, port);
+	if (away && open && bpf_redirect_map(&fast_ports, port ^ 1, 0) != XDP_REDIRECT)
+		open = false;
+
+	w = dir ? &e->way[1] : &e->way[0];
+	o = dir ? &e->way[0] : &e->way[1];
+	bpf_spin_lock(&e->lock);
+	if (why == FAST_FORWARDED && e->owner == KFLOW_KERNEL) {
+		if (e->generation != generation)
+			why = FAST_GENERATION;
+		else if (!same_mac(w->smac, f->smac) || !same_mac(w->dmac, f->dmac))
+			why = FAST_PLACE;
+	} else if (why == FAST_FORWARDED && !take_numbers(e, offer, generation)) {
+		why = FAST_ENGINES;
+	}
+	if (why == FAST_FORWARDED)
+		why = numbers_fit(e, w, o, s, dir, b->b, &again);
+	if (why == FAST_FORWARDED) {
+		if (e->owner != KFLOW_KERNEL) {
+			e->owner = KFLOW_KERNEL;
+			e->generation = generation;
+			put_macs(w, f->smac, f->dmac);
+			put_macs(o, f->dmac, f->smac);
+		}
+		commit(e, w, o, s, b->b, again, now, bytes);
+	} else if (when != 0 && (!away || open)) {
+		if (e->owner == KFLOW_KERNEL) {
+			e->owner = KFLOW_ENGINE;
+			e->epoch++;
+		}
+		e->up++;
+		if (away)
+			e->lost++;
+	}
+	bpf_spin_unlock(&e->lock);
+
+	if (why == FAST_FORWARDED) {
+		fast_count(port, FAST_FORWARDED, bytes, s->len != 0 && !again);
+		count_forwarded(set, conduit, s, bytes, again);
+		return FAST_PASS;
+	}
+	if (when == 0)
+		return FAST_GO_ON;
+	if (away)
+		why = open ? FAST_AWAY_OPEN : FAST_AWAY_CLOSED;
+	fast_count(port, (__u32)why, bytes, false);
+	return !away ? FAST_TO_ENGINE : open ? FAST_PASS : FAST_DROP;
+}
 
 #endif /* EBPF_FAST_BPF_H */

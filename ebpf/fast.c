@@ -15,7 +15,9 @@
 #include "ebpf/gate_int.h"
 
 struct fast {
-	int flows;
+	int flows, counts, hits, shares, cell;
+	unsigned n_cpus;
+	void *per_cpu; /* a value of n_cpus counters */
 	struct kflow_offer *offers;
 	struct kflow_pulse *pulse;
 	size_t offer_bytes, pulse_bytes;
@@ -25,6 +27,14 @@ struct fast {
 _Static_assert(sizeof(struct kflow_key) == 40 && sizeof(struct kflow_way) == 96 &&
 		   sizeof(struct kflow_offer) == 56 && sizeof(struct kflow) % 8 == 0,
     "as the programs have them");
+
+static const char *const reasons[] = {
+#define FAST_REASON(id, name) name,
+#include "ebpf/fast_reason.def"
+#undef FAST_REASON
+};
+_Static_assert((int)FAST__REASONS <= (int)FAST_COUNTS && FAST_COUNTS_ROWS == 2 * FAST_COUNTS,
+    "a row for every reason");
 
 static size_t
 whole_pages(size_t n)
@@ -56,10 +66,17 @@ fast_open(const struct gate *g, char *err, size_t err_size)
 	f->offer_bytes = whole_pages(KFLOW_MAX * sizeof(struct kflow_offer));
 	f->pulse_bytes = whole_pages(sizeof(struct kflow_pulse));
 	f->flows = fcntl(fd.flows, F_DUPFD_CLOEXEC, 0);
+	f->counts = fcntl(fd.counts, F_DUPFD_CLOEXEC, 0);
+	f->hits = fcntl(fd.hits, F_DUPFD_CLOEXEC, 0);
+	f->shares = fcntl(fd.shares, F_DUPFD_CLOEXEC, 0);
+	f->cell = fcntl(fd.cell, F_DUPFD_CLOEXEC, 0);
+	f->n_cpus = fd.n_cpus;
+	f->per_cpu = calloc(f->n_cpus, sizeof(struct fast_counter));
 	f->offers = map_in(fd.offers, f->offer_bytes);
 	f->pulse = map_in(fd.pulse, f->pulse_bytes);
 	memcpy(f->key, gate_fast_key(g), sizeof(f->key));
-	if (f->flows >= 0 && f->offers && f->pulse)
+	if (f->flows >= 0 && f->counts >= 0 && f->hits >= 0 && f->shares >= 0 && f->cell >= 0 &&
+	    f->per_cpu && f->offers && f->pulse)
 		return f;
 	(void)err_say(
 	    err, err_size, 0, "the filter's connections cannot be reached: %s", strerror(errno));
@@ -72,8 +89,13 @@ fast_close(struct fast *f)
 {
 	if (!f)
 		return;
-	if (f->flows >= 0)
-		(void)close(f->flows);
+	for (unsigned i = 0; i < 5; i++) {
+		int fd = ((const int[]){f->flows, f->counts, f->hits, f->shares, f->cell})[i];
+
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	free(f->per_cpu);
 	if (f->offers)
 		(void)munmap(f->offers, f->offer_bytes);
 	if (f->pulse)
@@ -164,4 +186,80 @@ fast_hash(const struct fast *f, const uint8_t *p, size_t n)
 		h += kflow_hash_word(w, f->key[i]);
 	}
 	return h;
+}
+
+/* --- counters ------------------------------------------------------------------------------ */
+
+static struct fast_counter
+sum_counters(struct fast *f, int fd, uint32_t row)
+{
+	const struct fast_counter *c = f->per_cpu;
+	struct fast_counter sum = {0};
+
+	if (bpf_map_lookup_elem(fd, &row, f->per_cpu) < 0)
+		return sum;
+	for (unsigned i = 0; i < f->n_cpus; i++) {
+		sum.packets += c[i].packets;
+		sum.bytes += c[i].bytes;
+		sum.pdus += c[i].pdus;
+	}
+	return sum;
+}
+
+unsigned
+fast_counts(struct fast *f, struct fast_count *out, unsigned max)
+{
+	unsigned n = 0;
+
+	for (; n < FAST__REASONS && n < max; n++) {
+		out[n] = (struct fast_count){.reason = reasons[n]};
+		for (unsigned port = 0; port < 2; port++) {
+			struct fast_counter c = sum_counters(f, f->counts, port * FAST_COUNTS + n);
+
+			out[n].packets[port] = c.packets;
+			out[n].bytes[port] = c.bytes;
+			out[n].pdus[port] = c.pdus;
+		}
+	}
+	return n;
+}
+
+/* The set in force, from 0; or ERR_NOTFOUND. */
+static int
+set_in_force(const struct fast *f)
+{
+	uint32_t zero = 0, cell = 0;
+
+	if (bpf_map_lookup_elem(f->cell, &zero, &cell) < 0 || cell == 0 || cell > GATE_SETS)
+		return ERR_NOTFOUND;
+	return (int)cell - 1;
+}
+
+int
+fast_rule_hits(struct fast *f, uint32_t rule, uint64_t *hits)
+{
+	const uint64_t *v = f->per_cpu;
+	int set = set_in_force(f);
+	uint32_t row;
+
+	*hits = 0;
+	if (set < 0 || rule >= FAST_RULES)
+		return set < 0 ? set : ERR_RANGE;
+	row = (uint32_t)set * FAST_RULES + rule;
+	if (bpf_map_lookup_elem(f->hits, &row, f->per_cpu) < 0)
+		return ERR_NOTFOUND;
+	for (unsigned i = 0; i < f->n_cpus; i++)
+		*hits += v[i];
+	return 0;
+}
+
+int
+fast_share(struct fast *f, uint32_t conduit, struct fast_counter *out)
+{
+	int set = set_in_force(f);
+
+	if (set < 0 || conduit >= GATE_CONDUITS)
+		return set < 0 ? set : ERR_RANGE;
+	*out = sum_counters(f, f->shares, (uint32_t)set * GATE_CONDUITS + conduit);
+	return 0;
 }

@@ -7,7 +7,7 @@
  * a child that has kept it; what it returns does not need the filter any more and may be kept
  * after gate_leave().  One thread at a time.
  *
- *   system calls under a seccomp filter: bpf(2) with BPF_MAP_LOOKUP_ELEM (fast_read),
+ *   system calls under a seccomp filter: bpf(2) with BPF_MAP_LOOKUP_ELEM (fast_read, counters),
  *   BPF_MAP_UPDATE_ELEM (fast_put), BPF_MAP_DELETE_ELEM (fast_drop).  No right is needed, the
  *   descriptors are.  fast_offer(), fast_withdraw(), fast_alive() and fast_hash() only touch memory.
  *
@@ -55,5 +55,20 @@ void fast_withdraw(struct fast *f, uint32_t slot);
 void fast_alive(struct fast *f, uint64_t now_ns);
 /* What kflow_sent.hash is of these bytes; n at most KFLOW_PAYLOAD. */
 uint64_t fast_hash(const struct fast *f, const uint8_t *p, size_t n);
+
+/* --- what it counted --------------------------------------------------------------------- */
+
+/* BPF_MAP_LOOKUP_ELEM each, once per row: not for the packet path. */
+struct fast_count {
+	const char *reason; /* fast_reason.def; "forwarded" is first */
+	uint64_t packets[2], bytes[2], pdus[2];
+};
+#define FAST_COUNT_MAX 32u
+/* n of them written: every reason, zeros included. */
+unsigned fast_counts(struct fast *f, struct fast_count *out, unsigned max);
+/* Of the tables in force (since they are): requests that a rule allowed, and what of a conduit was
+ * passed on.  ERR_NOTFOUND when no policy is in force. */
+int fast_rule_hits(struct fast *f, uint32_t rule, uint64_t *hits);
+int fast_share(struct fast *f, uint32_t conduit, struct fast_counter *out);
 
 #endif /* EBPF_FAST_H */

@@ -61,8 +61,8 @@ struct kflow_way {
 
 /* An open request, as it was sent. */
 struct kflow_adu {
-	__u8 len;
 	__u8 bytes[KFLOW_ADU];
+	__u8 len;
 	__u8 pad[7];
 };
 
@@ -115,6 +115,32 @@ struct kflow_offer {
 	__u8 wscale[2];
 	__u8 has_ts; /* bit dir: ts[dir] is one */
 	__u8 pad;
+};
+
+/* Tables of the policy, as the programs walk them: set * FAST_CHUNKS + index. */
+#define FAST_CHUNK_WORDS 32u
+#define FAST_CHUNKS	 32768u /* 4 MiB of tables; with more the fast path is off for the policy */
+#define FAST_CHUNK_ROWS	 65536u
+#define FAST_RULES	 16384u /* the same; rows of hits: set * FAST_RULES + rule */
+#define FAST_RULE_ROWS	 32768u
+
+struct fast_chunk {
+	__u32 w[FAST_CHUNK_WORDS];
+};
+
+/* What becomes of a frame of a connection that has an entry; fast_reason.def. */
+enum fast_reason {
+#define FAST_REASON(id, name) FAST_##id,
+#include "ebpf/fast_reason.def"
+#undef FAST_REASON
+	FAST__REASONS
+};
+#define FAST_COUNTS	 32u /* rows of a port */
+#define FAST_COUNTS_ROWS 64u
+
+struct
+    fast_counter { /* per CPU: row port * FAST_COUNTS + reason; or set * GATE_CONDUITS + conduit */
+	__u64 packets, bytes, pdus;
 };
 
 struct kflow_pulse {

@@ -19,12 +19,12 @@
 #include <bpf/bpf_helpers.h>
 
 #include "ebpf/abi.h"
-#include "ebpf/fast.bpf.h"
 #include "ebpf/limits.bpf.h"
 #include "ebpf/link.bpf.h"
 #include "ebpf/maps.bpf.h"
 #include "ebpf/parsing.h"
 #include "ebpf/who.bpf.h"
+#include "ebpf/fast.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -60,11 +60,11 @@ conduit_row(__u32 set, __u32 conduit)
 
 /* It opens what src may, or answers what dst may; an echo says which. */
 __noinline int
-judge_pair(
-    const struct frame *f, __u32 set, __u32 port, const struct who *src, const struct who *dst)
+judge_pair(struct frame *f, __u32 set, __u32 port, const struct who *src, const struct who *dst)
 {
 	const struct gate_conf *conf = bpf_map_lookup_elem(&gate_confs, &set);
 	enum gate_reason place, there = GATE_NO_CONDUIT, back;
+	const struct gate_conduit_row *c;
 	bool macs_fit, reply;
 
 	if (!f || !src || !dst || !conf)
@@ -73,13 +73,15 @@ judge_pair(
 	macs_fit = mac_fits(src, f->smac) && mac_fits(dst, f->dmac);
 	reply = is_icmp(f) && f->icmp_type == (f->v6 ? ICMP6_REPLY : ICMP4_REPLY);
 	if (!reply) {
-		there = judge_way(conf, conduit_row(set, (__u32)conduit_of(set, src, dst)), f,
-		    f->dport, place, macs_fit);
+		c = conduit_row(set, (__u32)conduit_of(set, src, dst));
+		there = judge_way(conf, c, f, f->dport, place, macs_fit);
+		f->open = c && c->fail_open;
 		if (there == GATE_TO_ENGINE || is_icmp(f))
 			return there;
 	}
-	back = judge_way(
-	    conf, conduit_row(set, (__u32)conduit_of(set, dst, src)), f, f->sport, place, macs_fit);
+	c = conduit_row(set, (__u32)conduit_of(set, dst, src));
+	back = judge_way(conf, c, f, f->sport, place, macs_fit);
+	f->open = c && c->fail_open;
 	return back == GATE_TO_ENGINE || there == GATE_NO_CONDUIT ? back : there;
 }
 
@@ -91,7 +93,7 @@ needs_no_pair(const struct frame *f)
 }
 
 __noinline int
-judge_ip(const struct frame *f, __u32 set, __u32 port)
+judge_ip(struct frame *f, __u32 set, __u32 port)
 {
 	const struct gate_conf *conf = bpf_map_lookup_elem(&gate_confs, &set);
 	enum gate_reason r = A_PAIR_SAYS;
@@ -135,13 +137,31 @@ parse_net(struct xdp_md *ctx, struct frame *f, __u32 at, __u32 bytes)
 	return (int)r;
 }
 
+/* A TCP segment: early is what the kernel owns, late what the gate would give to the engine. */
 static __always_inline enum gate_reason
-judge(struct xdp_md *ctx, __u32 port, __u32 bytes)
+judge_segment(
+    struct xdp_md *ctx, struct frame *f, __u32 set, __u32 port, const struct gate_conf *conf)
+{
+	enum gate_reason r;
+	int fast;
+
+	if (conf->fast && fast_flow(ctx, f, set, port, 0) == FAST_PASS)
+		return (enum gate_reason)GATE_PASSED;
+	r = (enum gate_reason)judge_ip(f, set, port);
+	if (r != GATE_TO_ENGINE)
+		return r;
+	fast = fast_flow(ctx, f, set, port, 1);
+	return fast == FAST_PASS   ? (enum gate_reason)GATE_PASSED
+	       : fast == FAST_DROP ? GATE_ENGINE_AWAY
+				   : r;
+}
+
+static __always_inline enum gate_reason
+judge(struct xdp_md *ctx, __u32 port, __u32 bytes, struct frame *f)
 {
 	struct cursor c = {.data = (const __u8 *)(long)ctx->data,
 	    .end = (const __u8 *)(long)ctx->data_end,
 	    .bytes = bytes};
-	struct frame f = {0};
 	enum parse_result r;
 	const struct gate_conf *conf;
 	__u32 zero = 0, set, *cell = bpf_map_lookup_elem(&gate_cell, &zero);
@@ -153,22 +173,26 @@ judge(struct xdp_md *ctx, __u32 port, __u32 bytes)
 	conf = set < GATE_SETS ? bpf_map_lookup_elem(&gate_confs, &set) : NULL;
 	if (!conf)
 		return GATE_NO_POLICY;
-	f.whole = parse_whole(&c);
-	r = parse_link(&c, &f);
-	ip = f.type == TYPE_IPV4 || f.type == TYPE_IPV6;
+	f->open = conf->fail_open;
+	f->whole = parse_whole(&c);
+	r = parse_link(&c, f);
+	ip = f->type == TYPE_IPV4 || f->type == TYPE_IPV6;
 	if (r == PARSE_OK && ip)
-		r = (enum parse_result)parse_net(ctx, &f, c.at, bytes);
-	else if (r == PARSE_OK && f.type == TYPE_ARP && parse_arp(&c, &f) == PARSE_OK)
-		return (enum gate_reason)judge_arp(&f, set, port);
-	else if (r == PARSE_OK && !f.whole && c.at + 28 > (__u32)(c.end - c.data))
+		r = (enum parse_result)parse_net(ctx, f, c.at, bytes);
+	else if (r == PARSE_OK && f->type == TYPE_ARP && parse_arp(&c, f) == PARSE_OK)
+		return (enum gate_reason)judge_arp(f, set, port);
+	else if (r == PARSE_OK && !f->whole && c.at + 28 > (__u32)(c.end - c.data))
 		return GATE_TO_ENGINE;
 	else if (r == PARSE_OK) {
-		parse_head(&c, &f);
-		return judge_other(conf, &f);
+		parse_head(&c, f);
+		return judge_other(conf, f);
 	}
+	f->open = r != PARSE_OK && conf->fail_open;
 	switch (r) {
 	case PARSE_OK:
-		return (enum gate_reason)judge_ip(&f, set, port);
+		if (fast_on && f->proto == PROTO_TCP && !f->unsure && !f->fragment)
+			return judge_segment(ctx, f, set, port, conf);
+		return (enum gate_reason)judge_ip(f, set, port);
 	case PARSE_UNSURE:
 		return GATE_TO_ENGINE;
 	case PARSE_DEPTH:
@@ -243,10 +267,19 @@ sample(struct xdp_md *ctx, __u32 port, __u32 reason, __u32 bytes)
 static __always_inline int
 gate(struct xdp_md *ctx, __u32 port, void *xsks)
 {
-	__u32 bytes = (__u32)bpf_xdp_get_buff_len(ctx), reason = judge(ctx, port, bytes), row;
+	__u32 bytes = (__u32)bpf_xdp_get_buff_len(ctx), reason, row;
+	struct frame f = {0};
 	struct gate_counter *c;
 	long action = XDP_DROP;
 
+	reason = judge(ctx, port, bytes, &f);
+	if (fast_on && reason == GATE_TO_ENGINE && engine_is_away(ctx, port)) {
+		reason = f.open && bpf_redirect_map(&fast_ports, port ^ 1, 0) == XDP_REDIRECT
+			     ? GATE_PASSED
+			     : GATE_ENGINE_AWAY;
+	}
+	if (reason == GATE_PASSED)
+		action = XDP_REDIRECT; /* it has been said where to */
 	if (reason == GATE_TO_ENGINE) {
 		action = bpf_redirect_map(xsks, ctx->rx_queue_index, XDP_DROP);
 		if (action != XDP_REDIRECT)
@@ -258,7 +291,7 @@ gate(struct xdp_md *ctx, __u32 port, void *xsks)
 		return XDP_DROP;
 	c->packets++;
 	c->bytes += bytes;
-	if (reason > GATE_ENGINE_AWAY)
+	if (reason > GATE_ENGINE_AWAY && reason != GATE_PASSED)
 		sample(ctx, port, reason, bytes);
 	return (int)action;
 }

@@ -39,7 +39,7 @@ static const char *const reasons[] = {
 #include "ebpf/reason.def"
 #undef GATE_REASON
 };
-_Static_assert((int)GATE__REASONS <= (int)GATE_COUNTS && GATE_COUNTS_ROWS == 2 * GATE_COUNTS &&
+_Static_assert((int)GATE__REASONS <= (int)GATE_PASSED && GATE_COUNTS_ROWS == 2 * GATE_COUNTS &&
 		   GATE_ZONE_ROWS == GATE_SETS * GATE_ZONES &&
 		   GATE_CONDUIT_ROWS == GATE_SETS * GATE_CONDUITS,
     "a row for everything");
@@ -76,6 +76,9 @@ take_maps(struct gate *g)
 	    .cell = bpf_map__fd(b->maps.gate_cell),
 	    .buckets = bpf_map__fd(b->maps.gate_buckets),
 	    .tokens = bpf_map__fd(b->maps.gate_tokens),
+	    .tables = bpf_map__fd(b->maps.fast_tables),
+	    .hits = bpf_map__fd(b->maps.fast_hits),
+	    .shares = bpf_map__fd(b->maps.fast_shares),
 	};
 	g->sample_fd = fcntl(bpf_map__fd(b->maps.gate_samples), F_DUPFD_CLOEXEC, 0);
 	if (g->sample_fd < 0)
@@ -88,7 +91,8 @@ take_maps(struct gate *g)
 static int
 without_flows(struct gate_bpf *b)
 {
-	struct bpf_map *const maps[] = {b->maps.kflows, b->maps.kflow_offers};
+	struct bpf_map *const maps[] = {b->maps.kflows, b->maps.kflow_offers, b->maps.fast_tables,
+	    b->maps.fast_hits, b->maps.fast_shares, b->maps.fast_counts};
 	int r = 0;
 
 	for (unsigned i = 0; i < sizeof(maps) / sizeof(maps[0]) && r == 0; i++)
@@ -120,6 +124,7 @@ open_gate(bool fast, char *err, size_t err_size)
 		if (r == 0) {
 			g->fast = fast;
 			g->bpf->rodata->n_cpus = g->n_cpus;
+			g->bpf->rodata->fast_on = fast;
 			if (fast)
 				crypto_random(
 				    g->bpf->rodata->hash_key, sizeof(g->bpf->rodata->hash_key));
@@ -205,19 +210,21 @@ gate_set_policy(
     struct gate *g, const struct gate_spec *spec, uint32_t generation, char *err, size_t err_size)
 {
 	const uint32_t zero = 0, cell = g->set == 1 ? 2 : 1;
+	char why[sizeof(g->not_fast)] = "";
 	int r;
 
 	if (!g->bpf)
 		return err_say(err, err_size, ERR_USAGE, "this process has left the filter");
 	if ((r = gate_check(spec, err, err_size)) < 0)
 		return r;
-	r = gate_fill(g, cell - 1, spec, generation);
+	r = gate_fill(g, cell - 1, spec, generation, why, sizeof(why));
 	if (r == 0 && bpf_map_update_elem(g->fd.cell, &zero, &cell, BPF_ANY) < 0)
 		r = -errno;
 	if (r < 0)
 		return err_say(err, err_size, err_from_errno(-r),
 		    "the filter's tables cannot be filled: %s", strerror(-r));
 	g->set = cell;
+	memcpy(g->not_fast, why, sizeof(why));
 	if ((r = wait_for_programs(g, cell - 1)) < 0)
 		return err_say(err, err_size, err_from_errno(-r),
 		    "the policy is in force, but the filter does not answer: %s", strerror(-r));
@@ -233,8 +240,21 @@ gate_fast_fds(const struct gate *g, struct gate_fast_fds *out)
 	    .flows = bpf_map__fd(g->bpf->maps.kflows),
 	    .offers = bpf_map__fd(g->bpf->maps.kflow_offers),
 	    .pulse = bpf_map__fd(g->bpf->maps.kflow_pulse),
+	    .counts = bpf_map__fd(g->bpf->maps.fast_counts),
+	    .hits = g->fd.hits,
+	    .shares = g->fd.shares,
+	    .cell = g->fd.cell,
+	    .n_cpus = g->n_cpus,
 	};
 	return 0;
+}
+
+const char *
+gate_not_fast(const struct gate *g)
+{
+	return !g->fast		? "the filter was loaded without the fast path"
+	       : g->not_fast[0] ? g->not_fast
+				: NULL;
 }
 
 const uint64_t *
@@ -381,6 +401,17 @@ say_taken(const char *ifname, const struct attached *a, char *err, size_t err_si
 	    "%s: XDP program %u \"%s\" is on it, which is not ours", ifname, a->id, a->name);
 }
 
+/* Where the other port's program sends what it judged itself. */
+static int
+port_put(const struct gate *g, unsigned port, int ifindex)
+{
+	uint32_t key = port, value = (uint32_t)ifindex;
+
+	return bpf_map_update_elem(bpf_map__fd(g->bpf->maps.fast_ports), &key, &value, BPF_ANY) < 0
+		   ? -errno
+		   : 0;
+}
+
 int
 gate_attach(struct gate *g, unsigned port, int ifindex, enum gate_mode mode, bool replace,
     char *err, size_t err_size)
@@ -421,6 +452,9 @@ gate_attach(struct gate *g, unsigned port, int ifindex, enum gate_mode mode, boo
 		return err_say(err, err_size, err_from_errno(-link),
 		    "%s: the filter cannot be attached: %s", ifname, strerror(-link));
 	g->link[port] = link;
+	if (g->fast && (r = port_put(g, port, ifindex)) < 0)
+		return err_say(err, err_size, err_from_errno(-r),
+		    "%s: the kernel cannot send frames to it itself: %s", ifname, strerror(-r));
 	if (flags == XDP_FLAGS_DRV_MODE)
 		return GATE_NATIVE;
 	if (err && err_size)
@@ -503,7 +537,8 @@ gate_totals(const struct gate *g, struct gate_totals *out)
 		out->dropped[port] = 0;
 		for (unsigned reason = GATE_TO_ENGINE + 1; reason < GATE__REASONS; reason++)
 			out->dropped[port] += count(g, port, reason).packets;
-		out->rx[port] = out->to_engine[port] + out->dropped[port];
+		out->passed[port] = count(g, port, GATE_PASSED).packets;
+		out->rx[port] = out->to_engine[port] + out->dropped[port] + out->passed[port];
 	}
 }
 

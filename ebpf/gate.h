@@ -48,6 +48,9 @@ int gate_set_policy(struct gate *g, const struct gate_spec *spec, uint32_t gener
  * A program that is not ours is never replaced: ERR_EXISTS. */
 int gate_attach(struct gate *g, unsigned port, int ifindex, enum gate_mode mode, bool replace,
     char *err, size_t err_size);
+/* Why no PDU of the policy in force is judged in the kernel, a line; NULL: those are of which a
+ * conduit's block says so (policy/gate.h). */
+const char *gate_not_fast(const struct gate *g);
 int gate_xskmap(const struct gate *g, unsigned port);
 /* What a predecessor that was killed left on an interface: true when there was something of
  * ours, and it is gone. Never touches a program that is not ours. */
@@ -68,6 +71,7 @@ struct gate_count {
 unsigned gate_counts(const struct gate *g, struct gate_count *out, unsigned max);
 struct gate_totals {
 	uint64_t rx[2], to_engine[2], dropped[2];
+	uint64_t passed[2]; /* by the other port, without the engine: rx is the sum of the three */
 };
 void gate_totals(const struct gate *g, struct gate_totals *out);
 /* Bytes of kernel memory that the maps hold: all of it from gate_open() on, but for the nets. */

@@ -5,6 +5,8 @@
  * size takes a quarter of a second, and the set in force is not touched meanwhile.
  */
 #include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,12 @@
 
 #include "base/err.h"
 #include "ebpf/gate_int.h"
+#include "policy/table.h"
+
+typedef const uint32_t *fill_tables_at; /* nothing is evaluated here: only where words lie */
+#define FAST_TABLES	 fill_tables_at
+#define FAST_WORD(t, at) (t)[at]
+#include "ebpf/fast_eval.h"
 
 _Static_assert(GATE_RANGES == GATE_SPANS, "as many ranges as a conduit may have");
 _Static_assert(sizeof(struct net_addr) == sizeof(((struct gate_net_key *)0)->addr), "addresses");
@@ -198,7 +206,9 @@ fill_conduits(const struct gate *g, unsigned set, const struct gate_spec *s)
 		    .echo = c->echo,
 		    .place_drop = c->place >= VERDICT_REJECT,
 		    .mac_drop = c->mac >= VERDICT_REJECT,
-		    .n_ranges = c->n_spans};
+		    .n_ranges = c->n_spans,
+		    .block = {c->block[GATE_MODBUS], c->block[GATE_S7]},
+		    .fail_open = c->fail_open};
 		uint32_t row = set * GATE_CONDUITS + i;
 
 		for (unsigned k = 0; k < c->n_spans; k++) {
@@ -212,7 +222,8 @@ fill_conduits(const struct gate *g, unsigned set, const struct gate_spec *s)
 }
 
 static int
-fill_conf(const struct gate *g, unsigned set, const struct gate_spec *s, uint32_t generation)
+fill_conf(
+    const struct gate *g, unsigned set, const struct gate_spec *s, uint32_t generation, bool fast)
 {
 	const struct gate_l2 *l = &s->l2;
 	struct gate_conf *c = calloc(1, sizeof(*c));
@@ -222,6 +233,8 @@ fill_conf(const struct gate *g, unsigned set, const struct gate_spec *s, uint32_
 	if (!c)
 		return -ENOMEM;
 	c->generation = generation;
+	c->fast = fast;
+	c->fail_open = s->fail_open;
 	c->default_pass = s->default_pass;
 	c->arp_bound = l->arp == GATE_ARP_BOUND;
 	c->arp_drop = l->arp == GATE_ARP_DROP && !s->default_pass;
@@ -239,9 +252,95 @@ fill_conf(const struct gate *g, unsigned set, const struct gate_spec *s, uint32_
 	return r;
 }
 
-int
-gate_fill(const struct gate *g, unsigned set, const struct gate_spec *s, uint32_t generation)
+/* --- tables for the PDUs ------------------------------------------------------------------- */
+
+_Static_assert(offsetof(struct tb_block, n_opx) == 4 * FAST_B_OPX &&
+		   offsetof(struct tb_block, n_spaces) == 4 * FAST_B_SPACES &&
+		   offsetof(struct tb_block, unit_class) == 4 * FAST_B_CLASS &&
+		   offsetof(struct tb_block, row) == 4 * FAST_B_ROW &&
+		   sizeof(((struct tb_block *)0)->unit_class) == 256,
+    "blocks as fast_eval.h reads them");
+_Static_assert(offsetof(struct tb_dir, type) == 4 * FAST_D_TYPE &&
+		   offsetof(struct tb_dir, segs) == 4 * FAST_D_SEGS &&
+		   offsetof(struct tb_dir, n_pages) == 4 * FAST_D_PAGES &&
+		   offsetof(struct tb_dir, last) == 4 * FAST_D_LAST &&
+		   offsetof(struct tb_dir, shift) == 4 * FAST_D_SHIFT &&
+		   offsetof(struct tb_dir, entry) == 4 * FAST_D_ENTRY &&
+		   FAST_PAGED == (unsigned)TB_PAGED && FAST_SUBS == (unsigned)TB_SUBS &&
+		   FAST_PAGE_SHIFT == TB_PAGE_SHIFT && FAST_UNIFORM == TB_UNIFORM,
+    "dirs as fast_eval.h reads them");
+_Static_assert(offsetof(struct tb_seg, last) == 4 * FAST_S_LAST &&
+		   offsetof(struct tb_seg, list) == 4 * FAST_S_LIST &&
+		   offsetof(struct tb_seg, rule) == 4 * FAST_S_RULE &&
+		   offsetof(struct tb_seg, bits) == 4 * FAST_S_BITS &&
+		   sizeof(struct tb_seg) == 4 * FAST_S_WORDS && VERDICT_ALLOW == 0 &&
+		   REASON_RULE == 0,
+    "segs as fast_eval.h reads them");
+_Static_assert(FAST_CHUNK_ROWS == GATE_SETS * FAST_CHUNKS &&
+		   FAST_RULE_ROWS == GATE_SETS * FAST_RULES &&
+		   (int)KFLOW_MODBUS == (int)GATE_MODBUS && (int)KFLOW_S7 == (int)GATE_S7,
+    "a row for everything");
+
+/* Why the kernel judges no PDU of a policy: a line, or an empty one. */
+static bool
+fast_fits(const struct gate *g, const struct gate_spec *s, char *why, size_t size)
 {
+	why[0] = '\0';
+	if (!g->fast)
+		return false;
+	for (uint32_t i = 0; i < s->n_zones; i++)
+		if (s->zones[i].packets_per_s | s->zones[i].flows_per_s) {
+			(void)snprintf(why, size, "a zone has limits");
+			return false;
+		}
+	if (s->n_words > FAST_CHUNKS * FAST_CHUNK_WORDS)
+		(void)snprintf(why, size, "the policy's tables have %u words, the filter holds %u",
+		    s->n_words, FAST_CHUNKS * FAST_CHUNK_WORDS);
+	else if (s->n_rules > FAST_RULES)
+		(void)snprintf(why, size, "the policy has %u rules, the filter counts %u",
+		    s->n_rules, FAST_RULES);
+	return why[0] == '\0';
+}
+
+/* Rows from..from + n of an array all zero; width bytes each. */
+static int
+zero_rows(int fd, uint32_t from, uint32_t n, size_t width)
+{
+	void *none = calloc(1, width);
+	int r = none ? 0 : -ENOMEM;
+
+	for (uint32_t i = from; i < from + n && r == 0; i++)
+		r = put(fd, &i, none, BPF_ANY);
+	free(none);
+	return r;
+}
+
+static int
+fill_tables(const struct gate *g, unsigned set, const struct gate_spec *s)
+{
+	struct fast_chunk c;
+	int r = zero_rows(g->fd.hits, set * FAST_RULES, s->n_rules, g->n_cpus * sizeof(uint64_t));
+
+	if (r == 0)
+		r = zero_rows(g->fd.shares, set * GATE_CONDUITS, s->n_conduits,
+		    g->n_cpus * sizeof(struct fast_counter));
+	for (uint32_t at = 0; at < s->n_words && r == 0; at += FAST_CHUNK_WORDS) {
+		uint32_t n = s->n_words - at, row = set * FAST_CHUNKS + at / FAST_CHUNK_WORDS;
+
+		if (n > FAST_CHUNK_WORDS)
+			n = FAST_CHUNK_WORDS;
+		memset(&c, 0, sizeof(c));
+		memcpy(c.w, s->words + at, n * sizeof(c.w[0]));
+		r = put(g->fd.tables, &row, &c, BPF_ANY);
+	}
+	return r;
+}
+
+int
+gate_fill(const struct gate *g, unsigned set, const struct gate_spec *s, uint32_t generation,
+    char *why, size_t why_size)
+{
+	bool fast = fast_fits(g, s, why, why_size);
 	uint8_t *ends = calloc((size_t)s->n_devices + s->n_zones + 1, 1);
 	int r = ends ? 0 : -ENOMEM;
 
@@ -251,8 +350,8 @@ gate_fill(const struct gate *g, unsigned set, const struct gate_spec *s, uint32_
 	    (r = empty(g->fd.pairs[set])) == 0 &&
 	    (r = fill_zones(g, set, s, ends + s->n_devices)) == 0 &&
 	    (r = fill_who(g, set, s, ends)) == 0 && (r = fill_pairs(g, set, s)) == 0 &&
-	    (r = fill_conduits(g, set, s)) == 0)
-		r = fill_conf(g, set, s, generation);
+	    (r = fill_conduits(g, set, s)) == 0 && (!fast || (r = fill_tables(g, set, s)) == 0))
+		r = fill_conf(g, set, s, generation, fast);
 	free(ends);
 	return r;
 }

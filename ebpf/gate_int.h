@@ -12,7 +12,7 @@ struct ring_buffer;
 struct gate_fds { /* of the maps that a policy fills */
 	int nets[GATE_SETS], devices[GATE_SETS], pairs[GATE_SETS];
 	int all_pairs; /* the map of the maps of pairs */
-	int zones, conduits, confs, cell, buckets, tokens;
+	int zones, conduits, confs, cell, buckets, tokens, tables, hits, shares;
 };
 
 struct gate {
@@ -22,6 +22,7 @@ struct gate {
 	int sample_fd, link[2];
 	unsigned n_cpus;
 	bool fast;     /* gate_open_fast() */
+	char not_fast[128]; /* why the policy in force is not judged by the kernel; or empty */
 	unsigned set;  /* in force, from 1; 0 = none */
 	void *per_cpu; /* a value of n_cpus counters */
 	void (*sample)(void *ctx, const struct gate_sample *s);
@@ -29,7 +30,8 @@ struct gate {
 };
 
 struct gate_fast_fds { /* borrowed */
-	int flows, offers, pulse;
+	int flows, offers, pulse, counts, hits, shares, cell;
+	unsigned n_cpus;
 };
 /* 0, or ERR_USAGE: opened without, or left. */
 int gate_fast_fds(const struct gate *g, struct gate_fast_fds *out);
@@ -38,7 +40,8 @@ const uint64_t *gate_fast_key(const struct gate *g);
 /* Does a policy fit the tables? 0, or ERR_FULL or ERR_RANGE with a line that names the limit. */
 int gate_check(const struct gate_spec *s, char *err, size_t err_size);
 /* Make set (0 or 1) what spec says; nobody may be using it. 0 or -errno. */
-int gate_fill(
-    const struct gate *g, unsigned set, const struct gate_spec *spec, uint32_t generation);
+/* why: a line when the kernel can judge no PDU of it, else empty. */
+int gate_fill(const struct gate *g, unsigned set, const struct gate_spec *spec, uint32_t generation,
+    char *why, size_t why_size);
 
 #endif /* EBPF_GATE_INT_H */

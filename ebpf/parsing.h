@@ -115,7 +115,10 @@ struct frame {
 	__u16 sport, dport; /* TCP and UDP */
 	__u16 arp_smac[3];
 	__u8 whole; /* parse_whole() */
-	__u8 pad;
+	__u8 plain; /* IPv4 without options, IPv6 without extension headers; whole, no fragment */
+	__u16 l3_off, l4_off, ip_end;
+	__u8 open; /* passes when the engine is away */
+	__u8 pad2;
 	struct addr target; /* of NS and NA */
 };
 
@@ -255,6 +258,8 @@ parse_ip4(struct cursor *c, struct frame *f)
 	c->at = start + ihl;
 	c->ip_end = start + total;
 	f->unsure = ihl < 20 || total < ihl || c->ip_end > c->bytes;
+	f->plain = ihl == 20 && !f->fragment && !f->unsure && f->whole;
+	f->l3_off = (__u16)start;
 	return PARSE_OK;
 }
 
@@ -310,6 +315,8 @@ parse_ip6(struct cursor *c, struct frame *f)
 	f->hop_limit = p[7];
 	c->ip_end = start + 40 + load_be16(p + 4);
 	f->unsure = c->ip_end > c->bytes;
+	f->plain = !is_ext(f->proto) && !f->unsure && f->whole;
+	f->l3_off = (__u16)start;
 	parse_exts(c, f);
 	return PARSE_OK;
 }
@@ -323,6 +330,8 @@ parse_transport(struct cursor *c, struct frame *f)
 	if (f->fragment || f->unsure)
 		return;
 	if (f->proto == PROTO_TCP || f->proto == PROTO_UDP) {
+		f->l4_off = (__u16)c->at;
+		f->ip_end = (__u16)c->ip_end;
 		p = parse_take(c, 8);
 		if (p) {
 			f->sport = load_be16(p);

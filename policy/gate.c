@@ -138,7 +138,8 @@ compile_gate_spec(struct policy *p, const struct ruleset *rs)
 
 	for (uint32_t i = 0; i < p->n_nets; i++)
 		nets[i] = (struct gate_net){p->nets[i].p, p->nets[i].zone};
-	*g = (struct gate_spec){.default_pass = rs->mode != MODE_ENFORCE,
+	*g = (struct gate_spec){.fail_open = rs->fail_open,
+	    .default_pass = rs->mode != MODE_ENFORCE,
 	    .n_zones = rs->n_zones,
 	    .n_nets = p->n_nets,
 	    .n_devices = rs->n_devices,

@@ -81,6 +81,7 @@ struct gate_l2 {
 	const uint16_t *types; /* ethertypes, ascending, host order */
 };
 struct gate_spec {
+	bool fail_open;	   /* of what no conduit governs */
 	bool default_pass; /* mode: learn or alert: what has no conduit passes as well */
 	uint32_t n_zones, n_nets, n_devices, n_pairs, n_conduits;
 	const struct gate_zone *zones;

@@ -114,7 +114,8 @@ make_up(void)
 	for (uint64_t i = 0; i < 10000; i++)
 		lat_record(&s->latency[0], 30000 + i * 7, i > 9990 ? 90000 : 0);
 	lat_record(&s->latency[GUARD_CONDUITS], 5000, 0);
-	P.totals = (struct gate_totals){{700000, 534600}, {700000, 534567}, {0, 33}};
+	P.totals = (struct gate_totals){
+	    .rx = {700000, 534600}, .to_engine = {700000, 534567}, .dropped = {0, 33}};
 	P.counts[0] = (struct gate_count){"l2.policy", {0, 33}, {0, 2112}};
 }
 
