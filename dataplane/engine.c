@@ -29,6 +29,8 @@ on_gone(void *ctx, struct flow *f)
 {
 	struct engine *e = ctx;
 
+	if (__builtin_expect(f->guard.fast != 0, 0))
+		path_forget(e, f);
 	stream_release(e, f);
 	feed_release(e, f);
 	if (e->inline_mode)
@@ -146,7 +148,8 @@ engine_new(const struct engine_conf *conf)
 	e->two_ports = conf->mtu[0] != 0 || conf->mtu[1] != 0;
 	if (!e->frags || !e->scratch || !e->rule_hits || !e->memory ||
 	    flow_table_init(&e->flows, flows, conf->seed) < 0 || cells_init(&e->cells, cells) < 0 ||
-	    (conf->inline_mode && quotas_init(&e->quotas, flows) < 0)) {
+	    (conf->inline_mode && quotas_init(&e->quotas, flows) < 0) ||
+	    (conf->inline_mode && conf->fast && path_new(e) < 0)) {
 		engine_free(e);
 		return NULL;
 	}
@@ -170,6 +173,7 @@ engine_free(struct engine *e)
 {
 	if (!e)
 		return;
+	path_free(e);
 	flow_table_fini(&e->flows);
 	quotas_fini(&e->quotas);
 	cells_fini(&e->cells);
@@ -478,6 +482,8 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 			show_packet(e, p, &l[i], why[i] == DROP_NONE);
 	}
 	e->st.bytes += bytes;
+	if (__builtin_expect(e->path != NULL, 0))
+		path_burst_end(e);
 }
 
 void
@@ -488,6 +494,8 @@ engine_tick(struct engine *e, uint64_t now_ns)
 	if (now_ns > e->now_ns || put_back(e, now_ns))
 		e->now_ns = now_ns;
 	flow_advance(&e->flows, e->now_ns);
+	if (__builtin_expect(e->path != NULL, 0))
+		path_tick(e);
 	(void)frag_expire(e->frags, e->now_ns, &fragments);
 	e->st.flows_evicted = e->flows.evicted;
 	e->st.flows_expired = e->flows.expired;

@@ -27,6 +27,8 @@
 #include "policy/policy.h"
 
 struct alerts;
+struct fast_path;
+struct fast_stats;
 struct engine;
 struct event;
 
@@ -67,6 +69,8 @@ struct engine_conf {
 	/* inline with two ports: bytes of IP that each can send; 0 = any.  A frame that does not
 	 * fit is answered in its receiver's name (RFC 1191, RFC 4443 3.2), at most 100 a second. */
 	uint32_t mtu[2];
+	/* inline: who may judge connections alone (fastpath.h); NULL: nobody.  Outlives the engine. */
+	const struct fast_path *fast;
 };
 
 struct engine_stats {
@@ -110,6 +114,16 @@ void engine_set_policy(struct engine *e, const struct policy *pol);
  * no flow begins.  reason: a name of drop.def.
  */
 void engine_sample(struct engine *e, const struct pkt *p, const char *reason, uint64_t count);
+
+/* Every receive ring was just found empty: with a fast path, what is on its way up is known then. */
+void engine_quiet(struct engine *e);
+/* Connections that a predecessor which died has left with the fast path; how many.  Before the
+ * first burst. */
+uint32_t engine_take_over_fast(struct engine *e);
+/* NULL without a fast path.  *by_conduit: packets that it judged, per conduit of the policy, of the
+ * first *n; since the policy is in force. */
+const struct fast_stats *engine_fast(
+    const struct engine *e, const uint64_t **by_conduit, uint32_t *n);
 
 /* Packet time moved on without packets: run timers. */
 void engine_tick(struct engine *e, uint64_t now_ns);

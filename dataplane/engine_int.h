@@ -80,6 +80,7 @@ struct engine {
 	struct frag_table *frags;
 	struct quotas quotas;	   /* inline only */
 	struct classify *classify; /* NULL: not wanted, or not built */
+	struct path *path;	   /* NULL: nobody else judges */
 	uint8_t *scratch;
 	size_t scratch_used;
 	const char *note; /* what the stream layer thought of the packet */
@@ -117,6 +118,8 @@ void judge_app(struct engine *e, bool governed);
 void judge_flow(struct engine *e, const struct verdict *v, const struct net_tuple *t,
     uint64_t flow_id, bool l2);
 
+/* feed.c: from now on the flow is this dissector's; false: no memory for its state. */
+bool feed_claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant);
 /* feed.c: give the next in-order bytes of one direction.  Returns how many of
  * them may go on: less than len only inline, and then *reason says why. */
 uint32_t feed_bytes(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len,
@@ -261,6 +264,32 @@ struct policy_icmp;
  * is cut. */
 bool engine_icmp_read(const struct pkt *p, const struct layers *l, const struct net_tuple *t,
     struct policy_icmp *out);
+/* fastpath.c; e->path is NULL unless a fast path is configured */
+int path_new(struct engine *e);
+void path_free(struct engine *e);
+enum path_arrival {
+	PATH_OURS,   /* judge it; what they judged is taken over */
+	PATH_THEIRS, /* p is dropped */
+	PATH_GONE,   /* so is the flow: nobody knows where it stands */
+};
+/* A frame of a flow with a slot has come, and nothing of it was looked at. */
+enum path_arrival path_arrives(struct engine *e, struct flow *f, struct pkt *p);
+/* The packet of this flow is done: it may be one to offer when the burst is. */
+void path_touch(struct engine *e, struct flow *f);
+void path_burst_end(struct engine *e);
+void path_tick(struct engine *e);
+/* The flow goes, or begins anew. */
+void path_forget(struct engine *e, struct flow *f);
+/* All connections are ours from now on; those that cannot be are removed. */
+void path_take_all(struct engine *e);
+/* Where a direction stands, whoever judges it. */
+void path_numbers(struct engine *e, struct flow *f, unsigned dir, uint32_t *acked, uint32_t *nxt);
+/* How many of the len bytes at seq, all in front of nxt, are as they were judged by them, or are
+ * not theirs to tell, from the front.  *differs: the one behind those is another one than it was. */
+uint32_t path_same(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const uint8_t *p,
+    uint32_t len, bool *differs);
+void path_release(struct engine *e, struct flow *f);
+
 /* mtu.c: the frame fits out of the other port; else it is dropped, and its sender told. */
 bool engine_fits(struct engine *e, struct pkt *p, const struct layers *l);
 

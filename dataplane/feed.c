@@ -561,8 +561,8 @@ or_ours(struct engine *e, const struct flow *f, unsigned dir, struct cur w)
 	return n;
 }
 
-static bool
-claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
+bool
+feed_claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
 {
 	app_forget(e, f);
 	if (dissectors[who]->state_size > DIS_STATE_INLINE) {
@@ -670,7 +670,7 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 	if (r == PROBE_YES) {
 		uint32_t passed;
 
-		if (!claim(e, f, who, variant))
+		if (!feed_claim(e, f, who, variant))
 			goto no_room;
 		d->flags &= (uint8_t)~DIR_DESYNC;
 		/* Order of time: what the other side said waited longer.  It may have sent
@@ -829,7 +829,7 @@ feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, 
 			goto unreadable;
 		}
 		if (ask(e, f, w, dir, true, &who, &variant, &hinted) != PROBE_YES ||
-		    !claim(e, f, who, variant)) {
+		    !feed_claim(e, f, who, variant)) {
 			f->dis = FLOW_DIS_NOBODY;
 			app_payload(e, f, dir, p, len);
 			if (app_decides(e, f, &passed, reason)) {

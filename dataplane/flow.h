@@ -103,9 +103,11 @@ struct flow_guard {
 	uint32_t part_tick; /* since when the oldest of them waits */
 	uint8_t flags;	    /* enum guard_flags */
 	uint8_t ts_known;   /* bit dir: ts[dir] is of this side, not an echo of long ago */
-	uint8_t pad[6];
+	uint16_t fast_not;  /* bind.generation under which no fast path serves it */
+	uint8_t pad[4];
 	uint64_t meter; /* policy_eval_rate(); in watch as well */
-	uint8_t pad2[8];
+	uint32_t fast;	/* 1 + its slot in the fast path (fastpath.c); 0: it has none */
+	cell_id unseen; /* struct unseen: what the fast path judged and is not acknowledged */
 };
 
 struct flow {

@@ -287,11 +287,14 @@ engine_export(struct engine *e, int (*put)(void *ctx, const void *p, size_t n), 
 	struct body o = {.n = 0};
 	uint32_t n = 0;
 
+	if (e->path)
+		path_take_all(e);
 	write_head(e, &to);
 	for (uint32_t i = 0; i < e->flows.max && to.err == 0; i++) {
 		struct flow *f = &e->flows.flows[i];
 
-		if (f->wheel_slot == UINT16_MAX)
+		/* Bytes that only a key of this kernel's knows cannot be compared over there. */
+		if (f->wheel_slot == UINT16_MAX || f->guard.unseen != CELL_NONE)
 			continue;
 		n++;
 		write_flow(e, f, &to);

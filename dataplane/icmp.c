@@ -211,13 +211,14 @@ read_quoted(const struct pkt *p, const struct layers *l, uint32_t at, struct lay
 
 /* [5927] 4.1: a byte that has left and is not acknowledged, or the probe of a keep-alive. */
 static bool
-in_flight(const struct flow *f, unsigned dir, uint32_t seq)
+in_flight(struct engine *e, struct flow *f, unsigned dir, uint32_t seq)
 {
-	const struct tcp_dir *d = &f->dir[dir];
+	uint32_t acked, nxt;
 
-	if (!(d->flags & DIR_SEEN))
+	if (!(f->dir[dir].flags & DIR_SEEN))
 		return (f->flags & FLOW_MIDSTREAM) != 0;
-	return (int32_t)(seq - (d->acked - 1)) >= 0 && (int32_t)(d->nxt - seq) >= 0;
+	path_numbers(e, f, dir, &acked, &nxt);
+	return (int32_t)(seq - (acked - 1)) >= 0 && (int32_t)(nxt - seq) >= 0;
 }
 
 /* The quoted number as its sender knows it: the far side has seen another (repair.h). */
@@ -274,7 +275,7 @@ error_passes(
 	if (q.proto == NET_PROTO_TCP) {
 		r = repair_of(e, f);
 		seq = r ? repair_in(r, dir, q.seq) : q.seq;
-		if (!in_flight(f, dir, seq) ||
+		if (!in_flight(e, f, dir, seq) ||
 		    (seq != q.seq && !requote(e, p, l, quoted + q.l4_off + 4u, q.seq, seq)))
 			return false;
 	}

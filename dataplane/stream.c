@@ -261,6 +261,8 @@ stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 			break;
 		retain_drop_first(e, d);
 	}
+	if (__builtin_expect(e->path != NULL, 0) && f->guard.unseen != CELL_NONE)
+		path_release(e, f);
 	/* The receiver has what lies behind the hole: so it has the hole, and we
 	 * shall not see it. */
 	if (d->ooo != CELL_NONE && !e->inline_mode) {
@@ -430,6 +432,19 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 
 			if (r.fate != FATE_FORWARD || old == len)
 				return r;
+		}
+		if (__builtin_expect(e->path != NULL, 0) && f->guard.unseen != CELL_NONE && !gone) {
+			bool differs = false;
+			uint32_t same = path_same(e, f, dir, seq, p, old, &differs);
+
+			if (differs)
+				return overlap(e, len);
+			if (same < old) { /* as far as it can be compared, or its header alone */
+				e->note = "cut otherwise than when the kernel judged it";
+				if (same <= skip)
+					return (struct seg_result){0, 0, FATE_FORWARD, 0};
+				return (struct seg_result){same, skip, FATE_DROP, DROP_TCP_OVERLAP};
+			}
 		}
 		if (old == len)
 			return as_far_as_sent(e, f, seq, len, len, skip, false, DROP_NONE);
@@ -620,6 +635,10 @@ stream_release(struct engine *e, struct flow *f)
 			give_up(e, d, DROP_END_OF_INPUT);
 		part_give_up(e, f, dir, DROP_END_OF_INPUT);
 		retain_clear(e, d);
+	}
+	if (f->guard.unseen != CELL_NONE) {
+		cell_put(&e->cells, f->guard.unseen);
+		f->guard.unseen = CELL_NONE;
 	}
 	repair_release(e, f);
 }

@@ -109,6 +109,8 @@ restart(struct engine *e, struct flow *f)
 	uint8_t client = f->flags & ends, dir = e->sink.dir;
 	struct policy_bind bind = f->bind;
 
+	if (f->guard.fast != 0)
+		path_forget(e, f);
 	stream_expire(e, f, true); /* may turn it round; the new one is as its SYN says */
 	e->sink.dir = dir;
 	f->bind = bind;
@@ -367,6 +369,14 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	unsigned dir;
 	uint32_t acked;
 
+	if (__builtin_expect(e->path != NULL, 0) && f && f->guard.fast != 0) {
+		enum path_arrival a = path_arrives(e, f, p);
+
+		if (a == PATH_THEIRS)
+			return;
+		if (a == PATH_GONE)
+			f = NULL;
+	}
 	if (__builtin_expect(f != NULL && engine_stale(e, f), 0) &&
 	    !engine_rebind(e, f, engine_direction(f, k), p, l))
 		return;
@@ -459,4 +469,6 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		engine_settle(e, p, l, &r);
 	if (__builtin_expect(l->tcp_flags & (TCP_FIN | TCP_RST), 0) && p->fate == FATE_FORWARD)
 		on_end(e, f, dir, l);
+	if (__builtin_expect(e->path != NULL, 0))
+		path_touch(e, f);
 }

@@ -283,6 +283,12 @@ struct dissector {
 	 */
 	unsigned (*unanswered)(const void *state, uint8_t variant);
 	/*
+	 * Is nothing open of which a later PDU is judged by more than its own bytes?  Then somebody else
+	 * may judge the flow for a while; the requests that are open when it comes back are given to
+	 * pdu() again.  NULL: never.  Pure.
+	 */
+	bool (*at_rest)(const void *state, uint8_t variant);
+	/*
 	 * After a refusal the two ends number their messages differently.  Called inline for
 	 * each whole PDU that goes on, in flows with a refusal behind them: what of it must
 	 * leave otherwise; how many patches, at most DIS_PATCHES.  NULL: the protocol does not number.

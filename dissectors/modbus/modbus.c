@@ -343,6 +343,14 @@ modbus_unanswered(const void *state, uint8_t variant)
 	return variant == VARIANT_RTU ? (unsigned)__builtin_popcount(st->open) : 0;
 }
 
+static bool
+modbus_at_rest(const void *state, uint8_t variant)
+{
+	const struct pair *st = state;
+
+	return variant == VARIANT_MBAP && st->open == 0 && !(st->flags & PAIR_LOST);
+}
+
 /* --- schema --------------------------------------------------------------------------------- */
 
 static const struct dis_space spaces[] = {
@@ -470,4 +478,5 @@ const struct dissector dissector_modbus = {
     .gap = modbus_gap,
     .refuse = modbus_refuse,
     .unanswered = modbus_unanswered,
+    .at_rest = modbus_at_rest,
 };

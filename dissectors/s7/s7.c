@@ -568,6 +568,17 @@ s7_gap(struct dis_call *call, uint32_t lost)
 	pair_gap(call->state, call->dir == DIR_TO_CLIENT);
 }
 
+static bool
+s7_at_rest(const void *state, uint8_t variant)
+{
+	const struct s7_state *st = state;
+	bool rest = variant == 0 && st->open == 0 && st->szl_seq == 0 && !(st->flags & ST_LOST);
+
+	for (unsigned i = 0; i < TRANSFERS; i++)
+		rest &= st->transfer[i].state == TR_FREE;
+	return rest;
+}
+
 static const uint16_t ports[] = {102, 0};
 
 const struct dissector dissector_s7 = {
@@ -585,4 +596,5 @@ const struct dissector dissector_s7 = {
     .gap = s7_gap,
     .refuse = s7_refuse,
     .answer = s7_answer,
+    .at_rest = s7_at_rest,
 };

@@ -90,6 +90,10 @@ struct ends {
 	uint16_t port;
 	/* what the guard lets out to an end; true: the network loses it */
 	bool (*on_frame)(struct ends *w, unsigned to, const struct layers *l, const uint8_t *b);
+	/* what is below the guard has seen to this frame: passed it on, or keeps it to give it to
+	 * ends_engine() */
+	bool (*below)(struct ends *w, unsigned port, const uint8_t *b, uint32_t n);
+	void *under; /* of its own */
 	unsigned lose, seen;
 	FILE *pcap[2]; /* what each end sends and receives, when wanted */
 };
@@ -210,9 +214,9 @@ ends_bind(struct ends *w)
 			    (uint8_t)((w->e->flows.flows[i].bind.flags | w->bind) & ~w->unbind);
 }
 
-/* A frame comes to the guard. */
+/* A frame comes to the engine. */
 static inline void
-ends_guard(struct ends *w, unsigned port, const uint8_t *b, uint32_t n)
+ends_engine(struct ends *w, unsigned port, const uint8_t *b, uint32_t n)
 {
 	struct pkt p = {
 	    .bytes = b,
@@ -223,7 +227,6 @@ ends_guard(struct ends *w, unsigned port, const uint8_t *b, uint32_t n)
 	    .ts_ns = w->start_ns + w->now * MS,
 	};
 
-	ends_show(w, port ? "server" : "client", b, n);
 	engine_burst(w->e, &p, 1);
 	ends_bind(w);
 	WANT(w, engine_balanced(engine_stats(w->e)));
@@ -232,6 +235,15 @@ ends_guard(struct ends *w, unsigned port, const uint8_t *b, uint32_t n)
 	else if (w->trace)
 		fprintf(stderr, "%6llu     fate %u %s\n", (unsigned long long)w->now, p.fate,
 		    drop_name(p.reason));
+}
+
+/* A frame comes to the guard. */
+static inline void
+ends_guard(struct ends *w, unsigned port, const uint8_t *b, uint32_t n)
+{
+	ends_show(w, port ? "server" : "client", b, n);
+	if (!w->below || !w->below(w, port, b, n))
+		ends_engine(w, port, b, n);
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */
@@ -766,6 +778,9 @@ ends_connect(struct ends *w)
 	end_send(w, c, TCP_SYN, c->isn, NULL, 0);
 }
 
+/* For the engines of ends_new(). */
+static const struct fast_path *ends_fast;
+
 static inline struct ends *
 ends_new(const struct policy *pol, uint64_t seed, uint16_t port)
 {
@@ -776,6 +791,7 @@ ends_new(const struct policy *pol, uint64_t seed, uint16_t port)
 	    .seed = 7,
 	    .inline_mode = true,
 	    .policy = pol,
+	    .fast = ends_fast,
 	};
 
 	w->io.be = &ends_backend;
