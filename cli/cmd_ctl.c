@@ -5,8 +5,10 @@
  * The answer is JSON; ctl_show.c makes the pages for people.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,7 +30,10 @@ static const char help_tail[] =
     "\n"
     "      --confirm TIME reload: the policy before is in force again after TIME (90s, 10m, 2h),\n"
     "                     unless ctl confirm comes before\n"
-    "      --force        reload: also while another policy waits to be confirmed\n"
+    "      --promote      shadow: it is the policy from now on, with --confirm on trial\n"
+    "      --stop         shadow: no more\n"
+    "      --force        reload, shadow --promote: also while another policy waits to be "
+    "confirmed\n"
     "      --socket PATH  of the guard (default " SOCKET ")\n"
     "      --json         the answer as the guard gave it, for programs\n\n"
     "root may do all of it, others what --viewers and --admins of the guard let them\n"
@@ -38,10 +43,15 @@ static const char help_tail[] =
 enum {
 	TAKES_CONFIRM = 1 << 0,
 	TAKES_FORCE = 1 << 1,
+	TAKES_PROMOTE = 1 << 2,
+	TAKES_STOP = 1 << 3,
+	TAKES_FILE = 1 << 4, /* may be followed by a file, which is opened here and passed */
 };
 struct question {
 	unsigned given; /* TAKES_* */
 	uint64_t confirm_s;
+	const char *file;
+	int fd[2]; /* of it, and of its signature; -1 = none */
 };
 
 static const struct ctl_verb {
@@ -60,6 +70,9 @@ static const struct ctl_verb {
 	"read the policy again; one with errors changes nothing", show_reload},
     {"confirm", true, 0, "the policy that was reloaded with --confirm stays", show_confirm},
     {"rollback", true, 0, "it goes now, and the one before it is in force again", show_reload},
+    {"shadow", false, TAKES_FILE | TAKES_PROMOTE | TAKES_STOP | TAKES_CONFIRM | TAKES_FORCE,
+	"FILE: judge it beside the policy in force (admins); alone: what it would have done",
+	show_shadow},
     {"reopen", true, 0, "open the EVE file anew, after it was renamed (logrotate)", NULL},
     {"stop", true, 0, "stop the guard and put its ports back", NULL},
 };
@@ -195,9 +208,42 @@ request(const struct ctl_verb *verb, const struct question *q, char *buf, size_t
 		jw_u(&w, "confirm_s", q->confirm_s);
 	if (q->given & TAKES_FORCE)
 		jw_bool(&w, "force", true);
+	if (q->given & TAKES_PROMOTE)
+		jw_bool(&w, "promote", true);
+	if (q->given & TAKES_STOP)
+		jw_bool(&w, "stop", true);
+	if (q->given & TAKES_FILE)
+		jw_str(&w, "file", q->file);
 	jw_close(&w, '}');
 	jw_ch(&w, '\n');
 	return jw_end(&w) ? jw_len(&w) : 0;
+}
+
+/* The request, and with its first byte the descriptors. */
+static void
+say(int sock, const struct question *q, const char *buf, size_t n)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	struct iovec iov = {(void *)(uintptr_t)buf, n};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+	size_t fds = q->fd[1] >= 0 ? 2 : 1;
+
+	if (q->given & TAKES_FILE) {
+		struct cmsghdr *h;
+
+		mh.msg_control = control.buf;
+		mh.msg_controllen = CMSG_SPACE(fds * sizeof(int));
+		h = CMSG_FIRSTHDR(&mh);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(fds * sizeof(int));
+		memcpy(CMSG_DATA(h), q->fd, fds * sizeof(int));
+	}
+	/* One who may not even ask is told so before: the answer is there though sending fails. */
+	(void)sendmsg(sock, &mh, MSG_NOSIGNAL);
 }
 
 static int
@@ -210,8 +256,7 @@ ask(const struct ctl_verb *verb, const struct question *q, const char *path, boo
 
 	if (sock < 0)
 		return EXIT_UNABLE;
-	/* One who may not even ask is told so before: the answer is there though sending fails. */
-	(void)send(sock, buf, n, MSG_NOSIGNAL);
+	say(sock, q, buf, n);
 	line = hear(sock, path, &len, &fd);
 	(void)close(sock);
 	status = line ? show(verb, line, len, fd, json) : EXIT_UNABLE;
@@ -230,6 +275,23 @@ verb_of(const char *name)
 	return NULL;
 }
 
+/* The file and FILE.minisig, when there is one.  False: said why. */
+static bool
+open_file(struct question *q, const char *file)
+{
+	char sig[PATH_MAX];
+
+	q->given |= TAKES_FILE;
+	q->file = file;
+	if ((q->fd[0] = open(file, O_RDONLY | O_CLOEXEC)) < 0) {
+		cli_say("%s: %s", file, strerror(errno));
+		return false;
+	}
+	if (snprintf(sig, sizeof(sig), "%s.minisig", file) < (int)sizeof(sig))
+		q->fd[1] = open(sig, O_RDONLY | O_CLOEXEC);
+	return true;
+}
+
 int
 cmd_ctl(int argc, char **argv)
 {
@@ -239,11 +301,13 @@ cmd_ctl(int argc, char **argv)
 	    {"socket", required_argument, NULL, 's'},
 	    {"confirm", required_argument, NULL, 'c'},
 	    {"force", no_argument, NULL, 'f'},
+	    {"promote", no_argument, NULL, 'p'},
+	    {"stop", no_argument, NULL, 'S'},
 	    {0},
 	};
 	const struct ctl_verb *verb;
 	const char *path = SOCKET;
-	struct question q = {0};
+	struct question q = {.fd = {-1, -1}};
 	bool json = false;
 	int c;
 
@@ -268,14 +332,24 @@ cmd_ctl(int argc, char **argv)
 		case 'f':
 			q.given |= TAKES_FORCE;
 			break;
+		case 'p':
+			q.given |= TAKES_PROMOTE;
+			break;
+		case 'S':
+			q.given |= TAKES_STOP;
+			break;
 		default:
 			return cli_bad_option("ctl", argv, c);
 		}
-	if (argc - optind != 1)
+	if (argc - optind < 1)
 		return cli_usage("ctl", "one verb");
 	if (!(verb = verb_of(argv[optind])))
 		return cli_usage("ctl", "%s: no such verb", argv[optind]);
+	if (argc - optind > (verb->takes & TAKES_FILE ? 2 : 1))
+		return cli_usage("ctl", "%s: that is too much", argv[argc - 1]);
 	if (q.given & ~verb->takes)
 		return cli_usage("ctl", "%s: does not take that option", verb->name);
+	if (argc - optind == 2 && !open_file(&q, argv[optind + 1]))
+		return EXIT_UNABLE;
 	return ask(verb, &q, path, json);
 }

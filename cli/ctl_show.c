@@ -179,8 +179,11 @@ attention(struct page *p, const json_t *r)
 		    num(pol, "generation"), duration(num(t, "left_s"), left, sizeof(left)),
 		    num(t, "back_to"));
 	}
-	if (json_is_true(get(pol, "file_not_confirmed")))
-		wrong(p, "in force is the last confirmed policy; %s was not confirmed (ctl reload)",
+	if (json_is_true(get(pol, "file_differs")))
+		wrong(p,
+		    "in force is the policy that was confirmed or promoted last, not %s (ctl "
+		    "reload "
+		    "takes the file)",
 		    text(pol, "file", "the file"));
 	if (pol && strcmp(text(pol, "mode", "enforce"), "enforce") != 0)
 		wrong(p, "mode %s: nothing is stopped for policy", text(pol, "mode", "?"));
@@ -321,6 +324,14 @@ show_status(const json_t *r, FILE *to)
 	    big(num(pol, "rules")), big(num(pol, "conduits")));
 	fprintf(to, "          generation %" PRIu64 " since %s, sha256 %.16s\n",
 	    num(pol, "generation"), when(pol, "since"), text(pol, "sha256", "-"));
+	if (get(r, "shadow")) {
+		const json_t *s = get(r, "shadow");
+
+		fprintf(to,
+		    "shadow    %s since %s: would have stopped %s, let through %s of %s PDUs\n",
+		    text(s, "file", "?"), when(s, "since"), big(num(s, "would_stop")),
+		    big(num(s, "would_pass")), big(num(s, "judged")));
+	}
 	ports(&p, r);
 	processes(&p, r);
 	packets(&p, r);
@@ -416,4 +427,100 @@ show_confirm(const json_t *r, FILE *to)
 {
 	fprintf(to, "confirmed: generation %" PRIu64 " stays in force\n", num(r, "generation"));
 	return EXIT_OK;
+}
+
+/* --- shadow --------------------------------------------------------------------------------------- */
+
+/* "rule c/poll", "c: default_deny" */
+static void
+decider(FILE *to, const json_t *v)
+{
+	const char *conduit = text(v, "conduit", NULL), *rule = text(v, "rule", NULL);
+	const char *cond = text(v, "condition", NULL);
+
+	fprintf(to, "%s by ", text(v, "action", "?"));
+	if (rule)
+		fprintf(to, "rule %s/%s (line %" PRIu64 ")", conduit ? conduit : "-", rule,
+		    num(v, "line"));
+	else
+		fprintf(to, "%s%s%s%s%s", conduit ? "conduit " : "", conduit ? conduit : "",
+		    conduit ? ": " : "", text(v, "reason", "?"), cond ? " " : "");
+	if (cond)
+		fputs(cond, to);
+}
+
+static void
+end_of(FILE *to, const json_t *e)
+{
+	const char *name = text(e, "device", NULL);
+
+	if (name)
+		fprintf(to, "%s (%s:%" PRIu64 ")", name, text(e, "ip", "?"), num(e, "port"));
+	else
+		fprintf(to, "%s:%" PRIu64, text(e, "ip", "?"), num(e, "port"));
+}
+
+static void
+example(FILE *to, const json_t *x)
+{
+	fprintf(to, "         %s  ", when(x, "time"));
+	end_of(to, get(x, "from"));
+	fputs(" -> ", to);
+	end_of(to, get(x, "to"));
+	if (json_is_string(get(x, "op")))
+		fprintf(to, "  %s", text(x, "op", ""));
+	if (json_is_integer(get(x, "unit")))
+		fprintf(to, " unit %" PRIu64, num(x, "unit"));
+	if (json_is_string(get(x, "object")))
+		fprintf(to, " %s", text(x, "object", ""));
+	fputc('\n', to);
+}
+
+static void
+differences(FILE *to, const json_t *r, const char *would, const char *title, uint64_t n)
+{
+	const json_t *k, *x;
+
+	fprintf(to, "\n%s %s\n", title, n ? big(n) : "nothing");
+	for (size_t i = 0; (k = json_array_get(get(r, "differences"), i)) != NULL; i++) {
+		if (strcmp(text(k, "would", ""), would) != 0)
+			continue;
+		fprintf(to, "%8s %s%s: ", big(num(k, "count")), text(k, "what", "?"),
+		    num(k, "count") == 1 ? "" : "s");
+		decider(to, get(k, "shadow"));
+		fputs("; in force: ", to);
+		decider(to, get(k, "in_force"));
+		fputc('\n', to);
+		for (size_t j = 0; (x = json_array_get(get(k, "examples"), j)) != NULL; j++)
+			example(to, x);
+	}
+}
+
+int
+show_shadow(const json_t *r, FILE *to)
+{
+	uint64_t stop = num(r, "would_stop"), pass = num(r, "would_pass");
+
+	if (get(r, "beside") && !get(r, "file")) { /* it was begun just now */
+		fprintf(to,
+		    "judged beside generation %" PRIu64
+		    ", and nothing is stopped by it: ctl shadow\n",
+		    num(r, "beside"));
+		return EXIT_OK;
+	}
+	if (!get(r, "on")) /* ended, or promoted */
+		return get(r, "generation") ? show_reload(r, to) : EXIT_OK;
+	if (!json_is_true(get(r, "on"))) {
+		fputs("no policy is judged beside the one in force\n", to);
+		return EXIT_OK;
+	}
+	fprintf(to, "%s (sha256 %.16s) beside generation %" PRIu64 ", since %s\n",
+	    text(r, "file", "?"), text(r, "sha256", "-"), num(r, "beside"), when(r, "since"));
+	fprintf(to, "%s PDUs and %s connections judged by both\n", big(num(r, "judged")),
+	    big(num(r, "connections")));
+	differences(to, r, "stop", "would have stopped:", stop);
+	differences(to, r, "pass", "would have let through:", pass);
+	if (num(r, "not_told") > 0)
+		fprintf(to, "(%s more, of other kinds)\n", big(num(r, "not_told")));
+	return stop + pass > 0 ? EXIT_FOUND : EXIT_OK;
 }

@@ -144,9 +144,11 @@ engine_new(const struct engine_conf *conf)
 	    calloc(ENGINE_RULES, sizeof(*e->rule_hits)); /* used as far as there are rules */
 	e->memory = policy_memory_new(
 	    (conf->memory_bytes ? conf->memory_bytes : DEFAULT_MEMORY) / 64, conf->seed);
+	e->shadow_state =
+	    shadow_new((conf->memory_bytes ? conf->memory_bytes : DEFAULT_MEMORY) / 64, conf->seed);
 	e->epoch = 1;
 	e->two_ports = conf->mtu[0] != 0 || conf->mtu[1] != 0;
-	if (!e->frags || !e->scratch || !e->rule_hits || !e->memory ||
+	if (!e->frags || !e->scratch || !e->rule_hits || !e->memory || !e->shadow_state ||
 	    flow_table_init(&e->flows, flows, conf->seed) < 0 || cells_init(&e->cells, cells) < 0 ||
 	    (conf->inline_mode && quotas_init(&e->quotas, flows) < 0) ||
 	    (conf->inline_mode && conf->fast && path_new(e) < 0)) {
@@ -162,7 +164,8 @@ engine_new(const struct engine_conf *conf)
 	e->call.transfer = transfer_step;
 	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES +
 			     2 * SCRATCH_FRAME + classify_bytes(e->classify) + e->quotas.bytes +
-			     ENGINE_RULES * sizeof(*e->rule_hits) + policy_memory_bytes(e->memory);
+			     ENGINE_RULES * sizeof(*e->rule_hits) + policy_memory_bytes(e->memory) +
+			     shadow_bytes(e->shadow_state);
 	for (unsigned k = 0; k < CELL__CLASSES; k++)
 		e->st.memory_bytes += (size_t)cells[k] * cell_sizes[k];
 	return e;
@@ -182,6 +185,7 @@ engine_free(struct engine *e)
 	free(e->scratch);
 	free(e->rule_hits);
 	policy_memory_free(e->memory);
+	shadow_free(e->shadow_state);
 	free(e);
 }
 

@@ -71,6 +71,7 @@ struct engine {
 	uint64_t *rule_hits;
 	const struct policy *policy;
 	struct policy_memory *memory; /* last values, for rules that ask */
+	const struct policy *shadow;  /* shadow.h; NULL = none */
 	bool inline_mode;
 	uint16_t epoch; /* bind.generation of the flows that this policy has bound; never 0 */
 	uint8_t handed;	/* changes of owner in the segment at hand */
@@ -95,6 +96,7 @@ struct engine {
 	uint16_t ip_id;
 	uint64_t told_ns; /* when the next sender may be told of an MTU; mtu.c */
 	struct transfers transfers;
+	struct shadow *shadow_state;
 };
 
 /* A segment on its way through stream.c; p is its payload. */
@@ -108,6 +110,8 @@ struct seg {
 /* judge.c */
 struct verdict judge_none(void);
 const struct net_tuple *judge_tuple(struct dis_sink *s);
+/* What rules that ask the past are told of the PDU at hand. */
+void judge_past(struct dis_sink *s, const struct policy_memory *m, struct policy_state *st);
 /* A fact of the engine's own (lost step, overlap, wrong protocol) under a
  * condition of the policy; the action that applies. */
 uint8_t judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t anomaly,
@@ -120,6 +124,17 @@ void judge_flow(struct engine *e, const struct verdict *v, const struct net_tupl
 
 /* feed.c: from now on the flow is this dissector's; false: no memory for its state. */
 bool feed_claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant);
+
+/* shadow.c: what the policy beside the one in force would have done; live: what this one does. */
+struct shadow *shadow_new(size_t memory_bytes, uint64_t seed);
+void shadow_free(struct shadow *s);
+size_t shadow_bytes(const struct shadow *s);
+void shadow_fact(struct engine *e, const struct fact *f, struct verdict live);
+void shadow_condition(
+    struct engine *e, enum policy_cond c, const struct fact *f, struct verdict live);
+void shadow_flow(
+    struct engine *e, const struct net_tuple *t, bool from_client, const struct verdict *live);
+
 /* feed.c: give the next in-order bytes of one direction.  Returns how many of
  * them may go on: less than len only inline, and then *reason says why. */
 uint32_t feed_bytes(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len,

@@ -102,19 +102,24 @@ act(struct dis_sink *s, const struct fact *f, struct verdict *v)
 		s->fl->guard.flags |= GUARD_WANT_RESET;
 }
 
-/* Of a flow with BIND_STATE. */
-static struct verdict __attribute__((noinline))
-judge_state(struct dis_sink *s, const struct fact *f)
+void
+judge_past(struct dis_sink *s, const struct policy_memory *m, struct policy_state *st)
 {
 	const struct net_tuple *t = judge_tuple(s);
-	struct policy_state *st = &s->past;
 
-	st->memory = s->e->memory;
+	st->memory = m;
 	st->server = s->dir == DIR_TO_SERVER ? t->dst : t->src;
 	/* the same ends may have had a connection before */
 	st->flow = s->fl->hash ^ (uint64_t)s->fl->isn << 32;
 	st->now_ns = s->ts_ns;
-	return policy_eval_state(s->e->policy, &s->fl->bind, f, st);
+}
+
+/* Of a flow with BIND_STATE. */
+static struct verdict __attribute__((noinline))
+judge_state(struct dis_sink *s, const struct fact *f)
+{
+	judge_past(s, s->e->memory, &s->past);
+	return policy_eval_state(s->e->policy, &s->fl->bind, f, &s->past);
 }
 
 static void __attribute__((noinline))
@@ -138,6 +143,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 			v = policy_eval(e->policy, &s->fl->bind, f);
 		else
 			v = judge_state(s, f);
+		if (__builtin_expect(e->shadow != NULL, 0))
+			shadow_fact(e, f, v);
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0))
 			v = policy_eval_rate(
 			    e->policy, &s->fl->bind, f, v, &s->fl->guard.meter, s->ts_ns);
@@ -194,6 +201,8 @@ judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t a
 		f.ext = &app;
 	if (e->policy) {
 		v = policy_condition(e->policy, &s->fl->bind, c);
+		if (e->shadow)
+			shadow_condition(e, c, &f, v);
 		if (v.action == VERDICT_RESET && e->inline_mode)
 			s->fl->guard.flags |= GUARD_WANT_RESET;
 		if (v.would != VERDICT_ALLOW)

@@ -62,6 +62,8 @@ engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const s
 		engine_tuple(e, p, l, &t);
 		back = net_tuple_reverse(&t);
 		v = engine_bind(e, client ? &t : &back, &bind);
+		if (e->shadow)
+			shadow_flow(e, &t, client, &v);
 		if (v.would != VERDICT_ALLOW)
 			judge_flow(e, &v, &t, k->hash, false);
 		if (e->inline_mode && v.action >= VERDICT_REJECT) {

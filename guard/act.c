@@ -53,6 +53,9 @@ look(struct guard *g, struct look *l)
 				   : 0,
 	    .confirm_generation = g->confirm.generation,
 	    .kept = g->kept,
+	    .shadow = g->shadow.step == SHADOW_ON ? g->shadow.policy : NULL,
+	    .shadow_file = g->shadow.file,
+	    .shadow_ns = g->shadow.since_ns,
 	    .gate = &l->totals,
 	    .counts = l->counts,
 	    .signer = g->alerts_shared ? g->signer_shared : NULL,
@@ -180,15 +183,41 @@ number(const struct ctl_request *rq, const char *name, uint64_t least, uint64_t 
 	return 0;
 }
 
+/* What somebody wants of a policy to come. */
 static int
-act_reload(struct guard *g, struct ctl_request *rq, char *err, size_t size)
+how_of(struct ctl_request *rq, struct reload_how *how, char *err, size_t size)
 {
-	struct reload_how how = {
-	    .ctl_token = rq->token, .force = json_is_true(json_object_get(rq->args, "force"))};
 	uint64_t s;
 	int r = number(rq, "confirm_s", TRIAL_MIN_S, TRIAL_MAX_S, &s, err, size);
 
-	how.confirm_ns = s * NS_PER_S;
+	*how = (struct reload_how){.ctl_token = rq->token,
+	    .confirm_ns = s * NS_PER_S,
+	    .force = json_is_true(json_object_get(rq->args, "force"))};
+	return r;
+}
+
+static int
+act_shadow(struct guard *g, struct ctl_request *rq, struct jw *out, const struct guard_view *v,
+    char *err, size_t size)
+{
+	struct reload_how how;
+	int r = how_of(rq, &how, err, size);
+
+	if (r < 0)
+		return r;
+	if (json_object_get(rq->args, "file") || json_object_get(rq->args, "stop") ||
+	    json_object_get(rq->args, "promote"))
+		return shadow_asked(g, rq, &how, err, size);
+	view_shadow(out, v);
+	return 0;
+}
+
+static int
+act_reload(struct guard *g, struct ctl_request *rq, char *err, size_t size)
+{
+	struct reload_how how;
+	int r = how_of(rq, &how, err, size);
+
 	if (r < 0 || (r = reload_start(g, &how, err, size)) < 0)
 		return r;
 	return CTL_LATER;
@@ -226,6 +255,9 @@ act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 		if (r == 0)
 			jw_u(out, "generation", g->generation);
 		return r;
+	case CTL_shadow:
+		look(g, &l);
+		return act_shadow(g, rq, out, &l.v, err, size);
 	case CTL_reopen:
 		if (!g->alerts_shared)
 			return err_say(err, size, ERR_USAGE, "no alerts are written");

@@ -213,8 +213,12 @@ builder_start(struct builder *b, const struct builder_conf *conf, char *err, siz
 	int pair[2], r;
 
 	*b = (struct builder){.image_fd = -1, .peer = {.fd = -1}, .text = {.fd = -1}};
-	if ((r = text_take(&b->text, conf->path, err, size)) < 0)
+	if (conf->text) {
+		b->text = *conf->text;
+		*conf->text = (struct text){.fd = -1};
+	} else if ((r = text_take(&b->text, conf->path, err, size)) < 0) {
 		return r;
+	}
 	(void)snprintf(b->path, sizeof(b->path), "%s", conf->name ? conf->name : conf->path);
 	if ((r = msg_pair(pair)) < 0) {
 		text_drop(&b->text);

@@ -32,6 +32,7 @@
 struct builder_conf {
 	const char *path;	    /* of the policy */
 	const char *name;	    /* in complaints; NULL = path */
+	struct text *text;	    /* instead of the file: taken from here; NULL = read path */
 	const struct key_set *keys; /* one of them has signed it; NULL = nobody has to */
 	unsigned slot;
 	uint32_t generation;

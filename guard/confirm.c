@@ -8,8 +8,9 @@
  *
  * The image of the one before stays with the parent, sealed and compiled: going back needs no builder, no
  * file and no disk.  For a guard that is started again meanwhile its text is in
- * confirmed-PORT.yaml, and trial-PORT says which text was on trial (SHA-256): as long as the file
- * on disk is that one, a start takes the confirmed text instead.
+ * kept-PORT.yaml, and instead-of-PORT.sha256 says of which text: as long as the file
+ * on disk is that one, a start takes the kept text instead.  The same for a policy that was promoted
+ * (shadow.c) and is not the file's: a guard that is started again has what it had.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,13 +42,34 @@ confirm_keep(struct guard *g, const struct text *trial, char *err, size_t size)
 
 	/* What is kept already is kept: a trial that follows a trial, or a file that never passed one. */
 	if (r == 0 && !g->confirm.waiting && !g->kept)
-		r = text_save(&g->text, keep_path(&g->keep, "confirmed", "yaml", path), err, size);
+		r = text_save(&g->text, keep_path(&g->keep, "kept", "yaml", path), err, size);
 	if (r < 0)
 		return r;
 	(void)crypto_hex(trial->sha256, CRYPTO_SHA256_LEN, hex);
 	hex[2 * CRYPTO_SHA256_LEN] = '\n';
-	return keep_write(keep_path(&g->keep, "trial", "sha256", path), hex,
+	return keep_write(keep_path(&g->keep, "instead-of", "sha256", path), hex,
 	    2 * CRYPTO_SHA256_LEN + 1, err, size);
+}
+
+void
+confirm_settle(struct guard *g)
+{
+	struct text now = {.fd = -1};
+	char err[512] = "", path[KEEP_PATH];
+	bool same = g->from_file;
+
+	if (!same && text_take(&now, file_of(g), err, sizeof(err)) == 0)
+		same = memcmp(now.sha256, g->text.sha256, CRYPTO_SHA256_LEN) == 0;
+	g->kept = !same;
+	if (same) {
+		confirm_forget(g);
+	} else if (keep_open(&g->keep, err, sizeof(err)) < 0 ||
+		   text_save(
+		       &g->text, keep_path(&g->keep, "kept", "yaml", path), err, sizeof(err)) < 0 ||
+		   confirm_keep(g, &now, err, sizeof(err)) < 0) {
+		log_error("policy: cannot be kept, a start will take %s: %s", file_of(g), err);
+	}
+	text_drop(&now);
 }
 
 void
@@ -56,9 +78,8 @@ confirm_forget(const struct guard *g)
 	char path[KEEP_PATH], sig[KEEP_PATH + 8];
 
 	/* First what makes a start look for the rest. */
-	(void)unlink(keep_path(&g->keep, "trial", "sha256", path));
-	(void)snprintf(
-	    sig, sizeof(sig), "%s.minisig", keep_path(&g->keep, "confirmed", "yaml", path));
+	(void)unlink(keep_path(&g->keep, "instead-of", "sha256", path));
+	(void)snprintf(sig, sizeof(sig), "%s.minisig", keep_path(&g->keep, "kept", "yaml", path));
 	(void)unlink(path);
 	(void)unlink(sig);
 }
@@ -69,7 +90,7 @@ confirm_first(struct guard *g, char *path, char *err, size_t size)
 	char name[KEEP_PATH], kept[2 * CRYPTO_SHA256_LEN + 2] = "", hex[2 * CRYPTO_SHA256_LEN + 1];
 	struct text now;
 	int n = keep_read(
-	    keep_path(&g->keep, "trial", "sha256", name), kept, sizeof(kept) - 1, err, size);
+	    keep_path(&g->keep, "instead-of", "sha256", name), kept, sizeof(kept) - 1, err, size);
 
 	if (n == ERR_NOTFOUND)
 		return 0;
@@ -86,9 +107,9 @@ confirm_first(struct guard *g, char *path, char *err, size_t size)
 		}
 	}
 	g->kept = true;
-	(void)keep_path(&g->keep, "confirmed", "yaml", path);
-	log_warn(
-	    "%s: was on trial and not confirmed: the guard starts with the policy before it (%s)",
+	(void)keep_path(&g->keep, "kept", "yaml", path);
+	log_warn("%s: is not the policy that was confirmed or promoted last: the guard starts with "
+		 "that one (%s)",
 	    file_of(g), path);
 	return 1;
 }
@@ -158,8 +179,8 @@ confirm_asked(struct guard *g, const struct ctl_request *rq, char *err, size_t s
 		return err_say(err, size, ERR_AGAIN, "another policy is on its way; try again");
 	if ((r = note_accepted(g, &g->confirm.next_signed, err, size)) < 0)
 		return r;
-	confirm_forget(g);
 	confirm_end(g);
+	confirm_settle(g);
 	by(rq, who, sizeof(who));
 	(void)snprintf(note, sizeof(note), "generation %u: %s", g->generation, who);
 	log_info("policy: confirmed: %s", note);

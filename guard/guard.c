@@ -85,6 +85,8 @@ guard_turn(struct guard *g, int timeout_ms)
 	    {.fd = g->worker.peer.fd, .events = POLLIN},
 	    {.fd = g->signer.peer.fd, .events = POLLIN},
 	    {.fd = g->reload.running ? builder_fd(&g->reload.builder) : -1, .events = POLLIN},
+	    {.fd = g->shadow.step == SHADOW_BUILDING ? builder_fd(&g->shadow.builder) : -1,
+		.events = POLLIN},
 	    {.fd = g->ctl ? ctl_fd(g->ctl) : -1, .events = POLLIN},
 	    {.fd = g->handing.step == HAND_WAIT ? g->handing.word_fd : -1, .events = POLLIN},
 	};
@@ -97,6 +99,7 @@ guard_turn(struct guard *g, int timeout_ms)
 	supervise(g);
 	reload_step(g);
 	confirm_step(g);
+	shadow_step(g);
 	takeover_step(g);
 	link_step(g);
 	act_count(g);
@@ -289,8 +292,8 @@ start(struct guard *g, char *err, size_t size)
 	guard_tell(g, GUARD_STARTED, NULL);
 	if (g->kept)
 		guard_tell(g, GUARD_POLICY_BACK,
-		    "the guard was started before the policy on disk was confirmed: the one before "
-		    "is in force");
+		    "the guard was started with the policy that was confirmed or promoted last, "
+		    "not with the one on disk");
 	return sandbox_parent(err, size);
 }
 
@@ -306,6 +309,7 @@ stop(struct guard *g, bool was_in_force)
 		child_end(g, &g->worker, STOP_WAIT_NS);
 	}
 	builder_end(&g->reload.builder);
+	builder_end(&g->shadow.builder);
 	link_end(g);
 	if (g->gate)
 		gate_close(g->gate);
@@ -353,6 +357,9 @@ guard_run(const struct guard_conf *conf)
 	    .metrics = {.name = "metrics", .start = metrics_start, .peer = {.fd = -1}},
 	    .text = {.fd = -1},
 	    .confirm = {.fd = -1, .text = {.fd = -1}},
+	    .shadow = {.fd = -1,
+		.text = {.fd = -1},
+		.builder = {.image_fd = -1, .peer = {.fd = -1}, .text = {.fd = -1}}},
 	    .reload = {.next_fd = -1,
 		.next_text = {.fd = -1},
 		.builder = {.image_fd = -1, .peer = {.fd = -1}, .text = {.fd = -1}}},

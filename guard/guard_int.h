@@ -41,7 +41,7 @@ struct child {
 	char why[MSG_TEXT];	     /* what it said when it could not begin */
 };
 
-enum reload_kind { RELOAD_FILE = 0, RELOAD_BACK };
+enum reload_kind { RELOAD_FILE = 0, RELOAD_BACK, RELOAD_PROMOTE };
 
 struct reload {
 	bool running;
@@ -68,9 +68,24 @@ struct confirm {
 	struct text text;
 	uint32_t generation;
 	unsigned slot;
+	bool from_file;
 	struct accepted next_signed;	/* of the one on trial: noted when it is confirmed */
 	uint64_t deadline_ns, until_ns; /* CLOCK_MONOTONIC; wall clock */
 	char why[64];			/* it ends */
+};
+
+/* A policy beside the one in force (shadow.c). */
+struct shadowing {
+	enum { SHADOW_NONE = 0, SHADOW_BUILDING, SHADOW_TELLING, SHADOW_ON, SHADOW_ENDING } step;
+	struct builder builder;
+	const struct policy *policy; /* mapped */
+	int fd;
+	struct text text;
+	struct accepted signed_by;
+	char file[256];	   /* what who asked calls it */
+	uint64_t since_ns; /* wall clock */
+	uint64_t deadline_ns, ctl_token;
+	char why[64]; /* it ends */
 };
 
 /* A successor takes the ports over (takeover.c). */
@@ -100,14 +115,15 @@ struct guard {
 	struct text text; /* of the policy in force */
 	uint32_t generation;
 	uint32_t last_generation; /* the greatest that was given to an image that lived */
-	bool
-	    kept; /* in force is the last confirmed policy, and the file on disk did not pass its trial */
+	bool from_file; /* the policy in force was read from the file; else promoted, or kept */
+	bool kept;	/* it is on disk in keep_dir: a start takes it instead of the file */
 	const struct key_set *signers; /* NULL: policies need no signature */
 	struct keep keep;
 	struct accepted accepted; /* with signers: the newest */
 	uint64_t policy_ns; /* wall clock */
 	struct reload reload;
 	struct confirm confirm;
+	struct shadowing shadow;
 	struct handing handing;
 	struct child worker, signer, metrics;
 	uint16_t asked;	  /* enum msg_type: what the worker has not answered yet */
@@ -203,6 +219,16 @@ struct reload_how {
 };
 /* Begin to build the file again.  0 or ERR_*, said in err: one runs already, no file, a trial. */
 int reload_start(struct guard *g, const struct reload_how *how, char *err, size_t size);
+/* What is judged beside it is the policy.  CTL_LATER, or ERR_*, said. */
+int reload_promote(struct guard *g, const struct reload_how *how, char *err, size_t size);
+/* A builder of the next policy: of path, or, called so, of text, which it takes.  0 or ERR_*, said. */
+int builder_for(struct guard *g, struct builder *b, const char *path, struct text *text, char *err,
+    size_t size);
+/* Its image, mapped, when a guard can use it and may (--require-signed); NULL: said in err. */
+const struct policy *policy_usable(const struct guard *g, const struct builder *b, const char *name,
+    int fd, struct accepted *by, char *err, size_t size);
+/* The first line of what was said against it; cuts said there. */
+const char *reload_first_line(char *said);
 /* Back to the policy before the one on trial.  0: done; CTL_LATER; or ERR_*, said. */
 int reload_back(struct guard *g, uint64_t ctl_token, char *err, size_t size);
 void reload_step(struct guard *g);
@@ -219,6 +245,8 @@ int note_accepted(struct guard *g, const struct accepted *a, char *err, size_t s
 int confirm_keep(struct guard *g, const struct text *trial, char *err, size_t size);
 /* The file on disk is the policy for good: nothing of it is kept. */
 void confirm_forget(const struct guard *g);
+/* The policy in force is so for good: kept, unless it is the file's. */
+void confirm_settle(struct guard *g);
 /* At the start: 1, path (KEEP_PATH) is the text to begin with instead of the file; 0; or ERR_*, said. */
 int confirm_first(struct guard *g, char *path, char *err, size_t size);
 /* The new policy is in force; the one before, taken from here, is kept. */
@@ -232,6 +260,18 @@ int confirm_back(struct guard *g, const struct ctl_request *rq, char *err, size_
 void confirm_step(struct guard *g);
 /* The one before is in force again, instead of this generation. */
 void confirm_is_back(struct guard *g, uint32_t from);
+
+/* --- shadow.c -------------------------------------------------------------------------------- */
+
+/* As ctl_conf.act; how: of a promotion. */
+int shadow_asked(
+    struct guard *g, struct ctl_request *rq, const struct reload_how *how, char *err, size_t size);
+void shadow_step(struct guard *g);
+/* The worker's answer to SHADOW or SHADOW_END; or it is gone. */
+void shadow_answer(struct guard *g, int result, const char *text);
+void shadow_worker_gone(struct guard *g);
+/* The worker does not judge it any more. */
+void shadow_end(struct guard *g, const char *why);
 
 /* --- link.c ---------------------------------------------------------------------------------- */
 

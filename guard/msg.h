@@ -8,8 +8,8 @@
  * or with or without a descriptor against the table ends the conversation (msg_run() says ERR_FORMAT):
  * the other process is broken or somebody else's by then, and is not listened to again.
  *
- *   parent  -> worker   POLICY+fd, FLOWS+fd, EXPORT+fd, EVENT, STOP
- *   worker  -> parent   READY, DONE (answers the first three), STOPPED
+ *   parent  -> worker   POLICY+fd, FLOWS+fd, EXPORT+fd, SHADOW+fd, SHADOW_END, PROMOTE, EVENT, STOP
+ *   worker  -> parent   READY, DONE (answers all but the last two), STOPPED
  *   builder -> parent   COMPLAINT..., then BUILT+fd or FAILED
  *   parent  -> signer   POLICY+fd, DROP, REOPEN, STOP
  *
@@ -25,18 +25,21 @@
 enum msg_type {
 	MSG_NONE = 0,
 	MSG_READY, /* worker: receives from now on; a = bytes it holds, b = connections it took over */
-	MSG_POLICY,    /* an image (policy/image.h); a = generation */
-	MSG_FLOWS,     /* write the flow table as text; a = lines at most */
-	MSG_EXPORT,    /* receive no more; write flows for a successor (dataplane/handover.h) */
-	MSG_DONE,      /* the last of these three is done; result, a = bytes written */
-	MSG_EVENT,     /* put an alert about the guard: a = enum guard_event, text */
-	MSG_STOP,      /* let go what is held, and end */
-	MSG_STOPPED,   /* the last one */
-	MSG_COMPLAINT, /* a line about the policy; a = enum complaint_level */
-	MSG_BUILT,     /* the image; a = when it was signed, text = by which key; b = warnings */
-	MSG_FAILED,    /* no image; a = errors, text when the reason is not in the policy */
-	MSG_DROP,      /* signer: no record of this policy comes any more; a = generation */
-	MSG_REOPEN,    /* signer: open the EVE file anew */
+	MSG_POLICY,	/* an image (policy/image.h); a = generation */
+	MSG_FLOWS,	/* write the flow table as text; a = lines at most */
+	MSG_EXPORT,	/* receive no more; write flows for a successor (dataplane/handover.h) */
+	MSG_DONE,	/* what was asked last is done; result, a = bytes written */
+	MSG_EVENT,	/* put an alert about the guard: a = enum guard_event, text */
+	MSG_STOP,	/* let go what is held, and end */
+	MSG_STOPPED,	/* the last one */
+	MSG_COMPLAINT,	/* a line about the policy; a = enum complaint_level */
+	MSG_BUILT,	/* the image; a = when it was signed, text = by which key; b = warnings */
+	MSG_FAILED,	/* no image; a = errors, text when the reason is not in the policy */
+	MSG_DROP,	/* signer: no record of this policy comes any more; a = generation */
+	MSG_REOPEN,	/* signer: open the EVE file anew */
+	MSG_SHADOW,	/* an image to judge beside the policy in force; a = generation */
+	MSG_SHADOW_END, /* no more */
+	MSG_PROMOTE,	/* that one is the policy from now on */
 	MSG__MAX,
 };
 

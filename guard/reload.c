@@ -32,7 +32,8 @@ free_slot(const struct guard *g)
 	do
 		slot = (slot + 1) % POLICY_SLOTS;
 	while ((g->policy && slot == policy_image_slot(g->policy)) ||
-	       (g->confirm.waiting && slot == g->confirm.slot));
+	       (g->confirm.waiting && slot == g->confirm.slot) ||
+	       (g->shadow.policy && slot == policy_image_slot(g->shadow.policy)));
 	return slot;
 }
 
@@ -47,12 +48,14 @@ builder_begin(void *guard)
 		gate_leave(g->gate, false);
 }
 
-static int
-start(struct guard *g, const char *path, char *err, size_t size)
+int
+builder_for(
+    struct guard *g, struct builder *b, const char *path, struct text *text, char *err, size_t size)
 {
 	const struct builder_conf bc = {
 	    .path = path,
-	    .name = g->conf->policy_path,
+	    .name = text ? path : g->conf->policy_path,
+	    .text = text,
 	    .keys = g->signers,
 	    .slot = free_slot(g),
 	    .generation = g->last_generation + 1,
@@ -62,7 +65,7 @@ start(struct guard *g, const char *path, char *err, size_t size)
 	    .ctx = g,
 	};
 
-	return builder_start(&g->reload.builder, &bc, err, size);
+	return builder_start(b, &bc, err, size);
 }
 
 /* Who has signed what was built, and when. */
@@ -76,18 +79,18 @@ signed_as(const struct builder *b, const struct policy *pol)
 	return a;
 }
 
-/* The image, mapped, when it is a policy a guard can use; NULL: said in err. */
-static const struct policy *
-accept_image(const struct guard *g, int fd, struct accepted *by, char *err, size_t size)
+const struct policy *
+policy_usable(const struct guard *g, const struct builder *b, const char *name, int fd,
+    struct accepted *by, char *err, size_t size)
 {
 	const struct policy *pol = policy_image_map(fd, err, size);
 	char why[256];
 
 	if (pol)
-		*by = signed_as(&g->reload.builder, pol);
+		*by = signed_as(b, pol);
 	if (pol && g->signers && accepted_check(&g->accepted, by, why, sizeof(why)) < 0) {
 		policy_image_unmap(pol);
-		(void)err_say(err, size, 0, "%s: %s", g->conf->policy_path, why);
+		(void)err_say(err, size, 0, "%s: %s", name, why);
 		return NULL;
 	}
 	if (pol && !policy_mode_stated(pol)) {
@@ -96,7 +99,7 @@ accept_image(const struct guard *g, int fd, struct accepted *by, char *err, size
 		    "%s: says no mode: a guard has to be told whether it may drop (mode: learn, "
 		    "alert or "
 		    "enforce)",
-		    g->conf->policy_path);
+		    name);
 		return NULL;
 	}
 	return pol;
@@ -147,7 +150,8 @@ policy_first(struct guard *g)
 
 	if ((r = prepare_signed(g, err, sizeof(err))) < 0 ||
 	    (r = confirm_first(g, kept, err, sizeof(err))) < 0 ||
-	    (r = start(g, r == 1 ? kept : g->conf->policy_path, err, sizeof(err))) < 0) {
+	    (r = builder_for(g, b, r == 1 ? kept : g->conf->policy_path, NULL, err, sizeof(err))) <
+		0) {
 		log_error("%s", err);
 		return r;
 	}
@@ -163,13 +167,15 @@ policy_first(struct guard *g)
 	if (g->policy_fd < 0) {
 		log_error("%s: not a usable policy", g->conf->policy_path);
 		r = ERR_FORMAT;
-	} else if (!(g->policy = accept_image(g, g->policy_fd, &by, err, sizeof(err)))) {
+	} else if (!(g->policy = policy_usable(
+			 g, b, g->conf->policy_path, g->policy_fd, &by, err, sizeof(err)))) {
 		log_error("%s", err);
 		r = ERR_FORMAT;
 	} else if ((r = note_accepted(g, &by, err, sizeof(err))) < 0) {
 		log_error("%s", err);
 	}
 	text_move(&g->text, &b->text);
+	g->from_file = !g->kept;
 	builder_end(b);
 	g->generation = ++g->last_generation;
 	g->policy_ns = clock_wall_ns();
@@ -189,23 +195,44 @@ begin(struct guard *g, enum reload_kind kind, uint64_t ctl_token)
 	rl->next_fd = -1;
 }
 
+static int
+may_begin(const struct guard *g, const struct reload_how *how, char *err, size_t size)
+{
+	if (g->reload.running || g->shadow.step == SHADOW_BUILDING)
+		return err_say(err, size, ERR_AGAIN, "a policy is on its way already; try again");
+	if (g->confirm.waiting && !how->force)
+		return err_say(err, size, ERR_USAGE,
+		    "generation %u is in force on trial: confirm it, roll it back, or --force",
+		    g->generation);
+	return 0;
+}
+
 int
 reload_start(struct guard *g, const struct reload_how *how, char *err, size_t size)
 {
 	struct reload *rl = &g->reload;
 	int r;
 
-	if (rl->running)
-		return err_say(err, size, ERR_AGAIN, "a reload is under way");
-	if (g->confirm.waiting && !how->force)
-		return err_say(err, size, ERR_USAGE,
-		    "generation %u is in force on trial: confirm it, roll it back, or --force",
-		    g->generation);
-	if ((r = start(g, g->conf->policy_path, err, size)) < 0)
+	if ((r = may_begin(g, how, err, size)) < 0 ||
+	    (r = builder_for(g, &rl->builder, g->conf->policy_path, NULL, err, size)) < 0)
 		return r;
 	begin(g, RELOAD_FILE, how->ctl_token);
 	rl->confirm_ns = how->confirm_ns;
 	return 0;
+}
+
+/* A promotion has failed: it goes on beside. */
+static void
+give_back(struct guard *g)
+{
+	struct reload *rl = &g->reload;
+
+	g->shadow.policy = rl->next;
+	g->shadow.fd = rl->next_fd;
+	text_move(&g->shadow.text, &rl->next_text);
+	g->shadow.step = SHADOW_ON;
+	rl->next = NULL;
+	rl->next_fd = -1;
 }
 
 /* It is over: done, or refused for a reason. */
@@ -216,6 +243,8 @@ finish(struct guard *g, const char *why)
 
 	builder_end(&rl->builder);
 	rl->running = false;
+	if (rl->next && rl->kind == RELOAD_PROMOTE)
+		give_back(g);
 	if (rl->next)
 		policy_image_unmap(rl->next);
 	if (rl->next_fd >= 0)
@@ -240,11 +269,12 @@ finish(struct guard *g, const char *why)
 		(void)snprintf(rl->error, sizeof(rl->error), "%s", why);
 		rl->error_ns = clock_wall_ns();
 		log_error("reload: refused, the policy in force stays: %s", why);
-	} else if (rl->kind == RELOAD_FILE) {
-		guard_tell(g, GUARD_POLICY_LOADED, NULL);
+	} else if (rl->kind != RELOAD_BACK) {
+		const char *of = rl->kind == RELOAD_FILE ? g->conf->policy_path : g->shadow.file;
+
+		guard_tell(g, GUARD_POLICY_LOADED, rl->kind == RELOAD_FILE ? NULL : of);
 		rl->error[0] = '\0';
-		log_info(
-		    "policy: generation %u of %s is in force", g->generation, g->conf->policy_path);
+		log_info("policy: generation %u of %s is in force", g->generation, of);
 	}
 }
 
@@ -254,6 +284,7 @@ swap(struct guard *g)
 {
 	struct reload *rl = &g->reload;
 	bool trial = rl->confirm_ns != 0, keep = trial && !g->confirm.waiting;
+	bool from_file = g->from_file;
 	struct text old_text = g->text;
 	int old_fd = g->policy_fd;
 
@@ -272,15 +303,19 @@ swap(struct guard *g)
 	rl->next = NULL;
 	rl->next_fd = -1;
 	rl->next_text = (struct text){.fd = -1};
+	g->from_file = rl->kind == RELOAD_BACK ? g->confirm.from_file : rl->kind == RELOAD_FILE;
 	finish(g, NULL);
+	shadow_end(
+	    g, rl->kind == RELOAD_PROMOTE ? "it was promoted" : "another policy is in force");
 	if (trial) {
+		if (keep)
+			g->confirm.from_file = from_file;
 		confirm_begin(g, old_fd, &old_text);
 	} else if (rl->kind == RELOAD_BACK) {
 		confirm_is_back(g, rl->old_generation);
 	} else {
 		confirm_end(g);
-		confirm_forget(g);
-		g->kept = false;
+		confirm_settle(g);
 	}
 	if (!keep)
 		close(old_fd);
@@ -308,7 +343,8 @@ offer(struct guard *g)
 {
 	struct reload *rl = &g->reload;
 	uint32_t generation = policy_generation(rl->next);
-	const struct msg m = {.type = MSG_POLICY, .a = generation};
+	bool promote = rl->kind == RELOAD_PROMOTE;
+	const struct msg m = {.type = promote ? MSG_PROMOTE : MSG_POLICY, .a = generation};
 	char err[512] = "", again[128];
 
 	if (gate_set_policy(g->gate, policy_gate(rl->next), generation, err, sizeof(err)) < 0) {
@@ -326,8 +362,18 @@ offer(struct guard *g)
 		return;
 	}
 	rl->deadline_ns = g->now_ns + ANSWER_WAIT_NS;
-	if (worker_ask(g, &m, rl->next_fd) < 0)
+	if (worker_ask(g, &m, promote ? -1 : rl->next_fd) < 0)
 		back_to_old(g, "the worker cannot be told now; try again");
+}
+
+/* What a start after a crash has to find.  0 or ERR_*, said. */
+static int
+on_disk(struct guard *g, char *err, size_t size)
+{
+	struct reload *rl = &g->reload;
+
+	return rl->confirm_ns != 0 ? confirm_keep(g, &rl->next_text, err, size)
+				   : note_accepted(g, &rl->next_signed, err, size);
 }
 
 /* The image is there. */
@@ -341,25 +387,67 @@ put_in_force(struct guard *g)
 	rl->builder.image_fd = -1;
 	text_move(&rl->next_text, &rl->builder.text);
 	rl->last_signed = g->accepted;
-	if (!(rl->next = accept_image(g, rl->next_fd, &rl->next_signed, err, sizeof(err))) ||
-	    (rl->confirm_ns != 0 ? confirm_keep(g, &rl->next_text, err, sizeof(err))
-				 : note_accepted(g, &rl->next_signed, err, sizeof(err))) < 0) {
+	if (!(rl->next = policy_usable(g, &rl->builder, g->conf->policy_path, rl->next_fd,
+		  &rl->next_signed, err, sizeof(err))) ||
+	    on_disk(g, err, sizeof(err)) < 0) {
 		finish(g, err);
 		return;
 	}
 	offer(g);
 }
 
+/* Tell the worker only what it can be told at once. */
+static int
+worker_hears(const struct guard *g, char *err, size_t size)
+{
+	if (g->worker.pid == 0 || (g->worker.ready && g->asked == MSG_NONE))
+		return 0;
+	return err_say(err, size, ERR_AGAIN, "the worker cannot be told now; try again");
+}
+
+int
+reload_promote(struct guard *g, const struct reload_how *how, char *err, size_t size)
+{
+	struct shadowing *s = &g->shadow;
+	struct reload *rl = &g->reload;
+	int r;
+
+	if ((r = may_begin(g, how, err, size)) < 0 || (r = worker_hears(g, err, size)) < 0)
+		return r;
+	if (g->worker.pid == 0)
+		return err_say(err, size, ERR_AGAIN, "the worker is not there; try again");
+	if (g->signers && (r = accepted_check(&g->accepted, &s->signed_by, err, size)) < 0)
+		return r;
+	begin(g, RELOAD_PROMOTE, 0);
+	rl->confirm_ns = how->confirm_ns;
+	rl->next = s->policy;
+	rl->next_fd = s->fd;
+	rl->next_signed = s->signed_by;
+	rl->last_signed = g->accepted;
+	text_move(&rl->next_text, &s->text);
+	s->policy = NULL;
+	s->fd = -1;
+	if ((r = on_disk(g, err, size)) < 0) {
+		finish(g, err);
+		return r;
+	}
+	offer(g);
+	if (!rl->running)
+		return err_say(err, size, ERR_IO, "%s", rl->error);
+	rl->ctl_token = how->ctl_token;
+	return CTL_LATER;
+}
+
 int
 reload_back(struct guard *g, uint64_t ctl_token, char *err, size_t size)
 {
 	struct reload *rl = &g->reload;
-	int fd, text_fd;
+	int fd, text_fd, r;
 
-	if (rl->running)
-		return err_say(err, size, ERR_AGAIN, "a reload is under way");
-	if (g->worker.pid != 0 && (!g->worker.ready || g->asked != MSG_NONE))
-		return err_say(err, size, ERR_AGAIN, "the worker cannot be told now; try again");
+	if (rl->running || g->shadow.step == SHADOW_BUILDING)
+		return err_say(err, size, ERR_AGAIN, "a policy is on its way already; try again");
+	if ((r = worker_hears(g, err, size)) < 0)
+		return r;
 	fd = fcntl(g->confirm.fd, F_DUPFD_CLOEXEC, 3);
 	text_fd = fcntl(g->confirm.text.fd, F_DUPFD_CLOEXEC, 3);
 	begin(g, RELOAD_BACK, 0);
@@ -379,9 +467,8 @@ reload_back(struct guard *g, uint64_t ctl_token, char *err, size_t size)
 	return g->confirm.waiting ? err_say(err, size, ERR_IO, "%s", rl->error) : 0;
 }
 
-/* The first line of what was said against it. */
-static const char *
-first_line(char *said)
+const char *
+reload_first_line(char *said)
 {
 	char *end = strchr(said, '\n');
 
@@ -406,7 +493,7 @@ reload_step(struct guard *g)
 		return;
 	fputs(rl->builder.said, stderr);
 	if (rl->builder.image_fd < 0)
-		finish(g, first_line(rl->builder.said));
+		finish(g, reload_first_line(rl->builder.said));
 	else
 		put_in_force(g);
 }

@@ -83,6 +83,8 @@ unmap_images(struct guard *g)
 	policy_image_unmap(g->policy);
 	if (g->reload.next)
 		policy_image_unmap(g->reload.next);
+	if (g->shadow.policy)
+		policy_image_unmap(g->shadow.policy);
 }
 
 static _Noreturn void

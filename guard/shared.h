@@ -16,6 +16,7 @@
 
 #include "dataplane/engine.h"
 #include "dataplane/io/io.h"
+#include "dataplane/shadow.h"
 
 #define GUARD_CONDUITS 1024u  /* with a histogram of their own; those behind share the last */
 #define GUARD_RULES    16384u /* with counters; `ctl counters` says when a policy has more */
@@ -45,6 +46,7 @@ struct guard_shared {
 	/* [GUARD_CONDUITS]: of no conduit.  A worker begins with zeros, and under another policy. */
 	struct latency latency[GUARD_CONDUITS + 1];
 	uint64_t rule_hits[GUARD_RULES]; /* engine_rule_hits() of this generation */
+	struct shadow_report shadow;	 /* readers trust no number and no text of it */
 };
 
 #endif /* GUARD_SHARED_H */

@@ -115,9 +115,12 @@ supervise_reap(struct guard *g)
 		if (c)
 			ended(g, c, status);
 		else
-			(void)builder_reaped(&g->reload.builder, pid, status);
-		if (c == &g->worker)
+			(void)(builder_reaped(&g->reload.builder, pid, status) ||
+			       builder_reaped(&g->shadow.builder, pid, status));
+		if (c == &g->worker) {
 			reload_worker_gone(g);
+			shadow_worker_gone(g);
+		}
 	}
 }
 

@@ -63,42 +63,74 @@ copy(int to, int from, struct crypto_sha256 *hash)
 }
 
 static void
+read_signature(struct text *t, int fd)
+{
+	ssize_t n = pread(fd, t->sig, sizeof(t->sig), 0);
+
+	t->sig_len = n > 0 ? (size_t)n : 0;
+}
+
+static void
 take_signature(struct text *t, const char *path)
 {
 	char name[PATH_MAX], err[8];
-	ssize_t n = -1;
 	int fd;
 
 	if (snprintf(name, sizeof(name), "%s.minisig", path) >= (int)sizeof(name))
 		return;
 	if ((fd = open_file(name, err, sizeof(err))) < 0)
 		return;
-	n = read(fd, t->sig, sizeof(t->sig));
+	read_signature(t, fd);
 	close(fd);
-	t->sig_len = n > 0 ? (size_t)n : 0;
+}
+
+/* 0 or ERR_*, said. */
+static int
+take(struct text *t, int from, const char *path, char *err, size_t size)
+{
+	struct crypto_sha256 hash;
+	int r = 0;
+
+	crypto_sha256_init(&hash);
+	t->fd = memfd_create("interlock-text", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (t->fd < 0 || copy(t->fd, from, &hash) < 0 || fcntl(t->fd, F_ADD_SEALS, SEALS) < 0)
+		r = err_say(err, size, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	if (r < 0)
+		text_drop(t);
+	else
+		crypto_sha256_final(&hash, t->sha256);
+	return r;
 }
 
 int
 text_take(struct text *t, const char *path, char *err, size_t size)
 {
-	struct crypto_sha256 hash;
-	int from = open_file(path, err, size), r = 0;
+	int from = open_file(path, err, size), r;
 
 	*t = (struct text){.fd = -1};
 	if (from < 0)
 		return from;
-	crypto_sha256_init(&hash);
-	t->fd = memfd_create("interlock-text", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (t->fd < 0 || copy(t->fd, from, &hash) < 0 || fcntl(t->fd, F_ADD_SEALS, SEALS) < 0)
-		r = err_say(err, size, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	r = take(t, from, path, err, size);
 	close(from);
-	if (r < 0) {
-		text_drop(t);
-		return r;
-	}
-	crypto_sha256_final(&hash, t->sha256);
-	take_signature(t, path);
-	return 0;
+	if (r == 0)
+		take_signature(t, path);
+	return r;
+}
+
+int
+text_take_fd(struct text *t, int fd, int sig, char *err, size_t size)
+{
+	struct stat st;
+	int r;
+
+	*t = (struct text){.fd = -1};
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (sig >= 0 && (fstat(sig, &st) < 0 || !S_ISREG(st.st_mode))))
+		return err_say(err, size, ERR_USAGE, "what came with it is not a file");
+	r = take(t, fd, "the file", err, size);
+	if (r == 0 && sig >= 0)
+		read_signature(t, sig);
+	return r;
 }
 
 /* --- on disk --------------------------------------------------------------------------------- */

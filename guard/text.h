@@ -26,6 +26,8 @@ struct text {
 
 /* Copy a file, and FILE.minisig when there is one.  0 or ERR_*, said in err. */
 int text_take(struct text *t, const char *path, char *err, size_t size);
+/* The same of descriptors that somebody else has opened (sig -1: none), which stay his; regular files. */
+int text_take_fd(struct text *t, int fd, int sig, char *err, size_t size);
 /* Write it, and its signature, as PATH and PATH.minisig: whole or not at all, on disk when it
  * returns, mode 0600.  0 or ERR_*, said in err. */
 int text_save(const struct text *t, const char *path, char *err, size_t size);

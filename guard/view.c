@@ -18,8 +18,8 @@
 static const char *const sides[2] = {"outside", "inside"};
 static const char *const mode_names[] = {"learn", "alert", "enforce"};
 
-static void
-put_time(struct jw *w, const char *key, uint64_t ns)
+void
+view_put_time(struct jw *w, const char *key, uint64_t ns)
 {
 	jw_key(w, key);
 	if (ns == 0) {
@@ -56,24 +56,24 @@ policy_json(struct jw *w, const struct guard_view *v)
 		jw_str(w, "mode", mode_names[policy_mode(v->policy)]);
 		jw_str(w, "sha256", crypto_hex(policy_hash(v->policy), CRYPTO_SHA256_LEN, hex));
 		jw_u(w, "generation", policy_generation(v->policy));
-		put_time(w, "since", v->policy_ns);
+		view_put_time(w, "since", v->policy_ns);
 		jw_u(w, "rules", policy_rule_count(v->policy));
 		jw_u(w, "conduits", policy_conduit_count(v->policy));
 		jw_str(w, "fail", policy_fail_open(v->policy, RULE_NONE) ? "open" : "closed");
 	}
 	if (v->policy_error && v->policy_error[0]) {
 		jw_str(w, "refused", v->policy_error);
-		put_time(w, "refused_at", v->policy_error_ns);
+		view_put_time(w, "refused_at", v->policy_error_ns);
 	}
 	if (v->confirm_until_ns != 0) {
 		jw_obj(w, "trial");
-		put_time(w, "until", v->confirm_until_ns);
+		view_put_time(w, "until", v->confirm_until_ns);
 		jw_u(w, "left_s", v->confirm_left_ns / NS_PER_S);
 		jw_u(w, "back_to", v->confirm_generation);
 		jw_close(w, '}');
 	}
 	if (v->kept)
-		jw_bool(w, "file_not_confirmed", true);
+		jw_bool(w, "file_differs", true);
 	jw_close(w, '}');
 }
 
@@ -115,7 +115,7 @@ processes_json(struct jw *w, const struct guard_view *v)
 		jw_str(w, "name", p->name);
 		jw_bool(w, "up", p->pid != 0);
 		jw_i(w, "pid", p->pid);
-		put_time(w, "started", p->pid ? p->started_ns : 0);
+		view_put_time(w, "started", p->pid ? p->started_ns : 0);
 		jw_u(w, "restarts", p->restarts);
 		jw_close(w, '}');
 	}
@@ -274,12 +274,12 @@ alerts_json(struct jw *w, const struct guard_view *v)
 		jw_u(w, "epoch", atomic_load(&s->epoch));
 		jw_u(w, "batch", atomic_load(&s->batch));
 		jw_u(w, "next_seq", atomic_load(&s->next_seq));
-		put_time(w, "signed", atomic_load(&s->last_batch_ns));
+		view_put_time(w, "signed", atomic_load(&s->last_batch_ns));
 		jw_close(w, '}');
 	}
 	if (signer_error(s, error)) {
 		jw_str(w, "error", error);
-		put_time(w, "error_at", atomic_load(&s->error_ns));
+		view_put_time(w, "error_at", atomic_load(&s->error_ns));
 	}
 	jw_close(w, '}');
 }
@@ -292,10 +292,11 @@ view_status(struct jw *w, const struct guard_view *v)
 	view_numbers(v, &n);
 	jw_str(w, "version", build_version);
 	jw_str(w, "build", build_id);
-	put_time(w, "now", v->now_ns);
-	put_time(w, "started", v->started_ns);
+	view_put_time(w, "now", v->now_ns);
+	view_put_time(w, "started", v->started_ns);
 	jw_u(w, "uptime_s", v->now_ns > v->started_ns ? (v->now_ns - v->started_ns) / NS_PER_S : 0);
 	policy_json(w, v);
+	view_shadow_short(w, v);
 	ports_json(w, v);
 	processes_json(w, v);
 	packets_json(w, &n);

@@ -52,7 +52,10 @@ struct guard_view {
 	uint64_t confirm_until_ns; /* wall clock: it is on trial; 0 = it is not */
 	uint64_t confirm_left_ns;
 	uint32_t confirm_generation;	 /* that comes back then */
-	bool kept;			 /* it is the last confirmed one, not the file's */
+	bool kept;		     /* it is the one confirmed or promoted last, not the file's */
+	const struct policy *shadow; /* judged beside it; NULL = none */
+	const char *shadow_file;
+	uint64_t shadow_ns;		 /* wall clock: since when */
 	const struct gate_totals *gate;	 /* the kernel's filter; NULL = none */
 	const struct gate_count *counts; /* n_counts of them */
 	unsigned n_counts;
@@ -75,6 +78,7 @@ void view_tick(struct view_past *p, const struct guard_shared *s, const struct p
 /* Each writes members into the object that w is in (docs/PROTOCOL.ctl.md). */
 void view_status(struct jw *w, const struct guard_view *v);
 void view_counters(struct jw *w, const struct guard_view *v);
+void view_shadow(struct jw *w, const struct guard_view *v);
 /* Prometheus text format 0.0.4; not JSON. */
 void view_metrics(struct jw *w, const struct guard_view *v);
 

@@ -162,6 +162,23 @@ plain(struct jw *w, const struct number *n, uint64_t value)
 /* --- what has labels ------------------------------------------------------------------------------- */
 
 static void
+shadow(struct jw *w, const struct guard_view *v)
+{
+	static const char *const ways[SHADOW__WAYS] = {"stop", "pass"};
+	static struct shadow_report r;
+	bool on = view_shadow_snapshot(v, &r);
+
+	head(w, "interlock_shadow", "gauge", "1: a policy is judged beside the one in force.");
+	put(w, "interlock_shadow %d\n", v->shadow != NULL);
+	if (!on)
+		return;
+	head(w, "interlock_shadow_differences", "gauge",
+	    "What the policy beside would have stopped, or let through, since it is judged.");
+	for (unsigned i = 0; i < SHADOW__WAYS; i++)
+		one(w, "interlock_shadow_differences", "would", ways[i], r.differ[i]);
+}
+
+static void
 about(struct jw *w, const struct guard_view *v)
 {
 	head(w, "interlock_build_info", "gauge", "Version and build, always 1.");
@@ -186,9 +203,10 @@ about(struct jw *w, const struct guard_view *v)
 	head(w, "interlock_policy_on_trial", "gauge",
 	    "1: the policy in force waits to be confirmed (ctl reload --confirm).");
 	put(w, "interlock_policy_on_trial %d\n", v->confirm_until_ns != 0);
-	head(w, "interlock_policy_file_not_confirmed", "gauge",
+	head(w, "interlock_policy_file_differs", "gauge",
 	    "1: in force is the last confirmed policy, not the one on disk.");
-	put(w, "interlock_policy_file_not_confirmed %d\n", v->kept);
+	put(w, "interlock_policy_file_differs %d\n", v->kept);
+	shadow(w, v);
 }
 
 static void

@@ -53,7 +53,7 @@ struct worker {
 	struct io *io;
 	struct engine *engine;
 	struct alerts *alerts;
-	const struct policy *policy;
+	const struct policy *policy, *shadow;
 	struct msg_peer parent;
 	int epoll;
 	int flows_fd; /* where the list of flows goes that somebody asked for; -1 = nobody did */
@@ -113,6 +113,10 @@ publish(struct worker *w)
 	s->engine = *engine_stats(w->engine);
 	w->be->stats(w->io, &s->io);
 	memcpy(s->rule_hits, engine_rule_hits(w->engine), s->n_rules * sizeof(s->rule_hits[0]));
+	if (w->shadow)
+		s->shadow = *engine_shadow(w->engine);
+	else
+		s->shadow.generation = 0;
 	s->now_ns = w->io->now_ns;
 	atomic_store_explicit(&s->seq, seq + 1, memory_order_release);
 	atomic_store_explicit(&s->alive_ns, clock_mono_ns(), memory_order_release);
@@ -156,25 +160,90 @@ answer(struct worker *w, int result, uint64_t bytes, const char *text)
 	return msg_send(&w->parent, &m, -1);
 }
 
-/* Between two bursts; the old image is unmapped, so that the parent may use its slot again. */
-static int
-on_policy(void *ctx, const struct msg *m, int fd)
+/* Its numbers are of the policy in force, so it ends with that. */
+static void
+end_shadow(struct worker *w)
 {
-	struct worker *w = ctx;
-	char err[MSG_TEXT] = "";
-	const struct policy *old = w->policy, *pol = policy_image_map(fd, err, sizeof(err));
+	if (!w->shadow)
+		return;
+	engine_set_shadow(w->engine, NULL);
+	policy_image_unmap(w->shadow);
+	w->shadow = NULL;
+}
 
-	(void)m;
-	close(fd);
-	if (!pol)
-		return answer(w, ERR_FORMAT, 0, err);
-	publish(w); /* the last of the old generation */
+/* The last of the old generation is published; what is counted per policy begins anew. */
+static void
+put_in_force(struct worker *w, const struct policy *pol)
+{
+	const struct policy *old = w->policy;
+
+	publish(w);
 	engine_set_policy(w->engine, pol);
 	w->policy = pol;
 	policy_image_unmap(old);
 	set_budgets(w);
 	memset(w->sh->latency, 0, sizeof(w->sh->latency));
 	publish(w);
+}
+
+/* Between two bursts; the old image is unmapped, so that the parent may use its slot again. */
+static int
+on_policy(void *ctx, const struct msg *m, int fd)
+{
+	struct worker *w = ctx;
+	char err[MSG_TEXT] = "";
+	const struct policy *pol = policy_image_map(fd, err, sizeof(err));
+
+	(void)m;
+	close(fd);
+	if (!pol)
+		return answer(w, ERR_FORMAT, 0, err);
+	end_shadow(w);
+	put_in_force(w, pol);
+	return answer(w, 0, policy_bytes(pol), "");
+}
+
+static int
+on_shadow(void *ctx, const struct msg *m, int fd)
+{
+	struct worker *w = ctx;
+	char err[MSG_TEXT] = "";
+
+	(void)m;
+	end_shadow(w);
+	w->shadow = policy_image_map(fd, err, sizeof(err));
+	close(fd);
+	if (!w->shadow)
+		return answer(w, ERR_FORMAT, 0, err);
+	engine_set_shadow(w->engine, w->shadow);
+	publish(w);
+	return answer(w, 0, 0, "");
+}
+
+static int
+on_shadow_end(void *ctx, const struct msg *m, int fd)
+{
+	struct worker *w = ctx;
+
+	(void)m;
+	(void)fd;
+	end_shadow(w);
+	publish(w);
+	return answer(w, 0, 0, "");
+}
+
+static int
+on_promote(void *ctx, const struct msg *m, int fd)
+{
+	struct worker *w = ctx;
+	const struct policy *pol = w->shadow;
+
+	(void)fd;
+	if (!pol || policy_generation(pol) != m->a)
+		return answer(w, ERR_NOTFOUND, 0, "the worker has no such policy");
+	engine_set_shadow(w->engine, NULL);
+	w->shadow = NULL;
+	put_in_force(w, pol);
 	return answer(w, 0, policy_bytes(pol), "");
 }
 
@@ -282,6 +351,9 @@ on_stop(void *ctx, const struct msg *m, int fd)
 static const struct msg_rule rules[] = {
     {MSG_POLICY, MSG_F_FD, on_policy},
     {MSG_FLOWS, MSG_F_FD, on_flows},
+    {MSG_SHADOW, MSG_F_FD, on_shadow},
+    {MSG_SHADOW_END, 0, on_shadow_end},
+    {MSG_PROMOTE, 0, on_promote},
     {MSG_EXPORT, MSG_F_FD | MSG_F_ONCE, on_export},
     {MSG_STOP, MSG_F_ONCE, on_stop},
     {MSG_NONE, 0, NULL},
@@ -410,6 +482,8 @@ prepare(struct worker *w)
 	if (!(w->engine = engine_new(&ec)))
 		refuse(w, ERR_NOMEM, "no memory for the engine; --memory sets how much it takes");
 	set_budgets(w);
+	if ((w->shadow = c->shadow) != NULL)
+		engine_set_shadow(w->engine, w->shadow);
 	if (c->handover >= 0)
 		import(w);
 }

@@ -27,6 +27,7 @@ struct worker_conf {
 	struct io_port ports[2];
 	const char *io_target;	     /* of io_conf: "" or "zerocopy" */
 	const struct policy *policy; /* an image, mapped before the fork */
+	const struct policy *shadow; /* the same, judged beside it; NULL = none */
 	size_t memory_bytes;	     /* of the engine */
 	uint64_t seed;
 	int sock;     /* its end of the messages */

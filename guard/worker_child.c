@@ -35,10 +35,15 @@ on_done(void *ctx, const struct msg *m, int fd)
 	g->asked = MSG_NONE;
 	switch (asked) {
 	case MSG_POLICY:
+	case MSG_PROMOTE:
 		reload_answer(g, m->result, m->text);
 		break;
 	case MSG_FLOWS:
 		act_flows_done(g, m->result, m->a);
+		break;
+	case MSG_SHADOW:
+	case MSG_SHADOW_END:
+		shadow_answer(g, m->result, m->text);
 		break;
 	case MSG_EXPORT:
 		takeover_exported(g, m->result, m->a, m->text);
@@ -86,6 +91,7 @@ worker_start(struct guard *g, char *err, size_t size)
 	    .gate = g->gate,
 	    .io_target = g->conf->zerocopy ? "zerocopy" : "",
 	    .policy = g->policy,
+	    .shadow = g->shadow.policy,
 	    .memory_bytes = g->conf->memory_bytes,
 	    .seed = seed(),
 	    .handover = g->inherited_fd,

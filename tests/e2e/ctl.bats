@@ -104,6 +104,20 @@ sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 	[[ $output == *"status: does not take that option"* ]]
 }
 
+@test "shadow: what is asked, and what is no question" {
+	run -0 ctl shadow
+	[ "$output" = "no policy is judged beside the one in force" ]
+	run -0 ctl --json shadow
+	jq -e '.result.on == false' <<<"$output"
+	run -2 ctl shadow no-such-file.yaml
+	[[ $output == *"no-such-file.yaml: No such file"* ]]
+	run -2 ctl shadow plant.yaml plant.yaml
+	run -2 ctl status plant.yaml
+	run -2 ctl reload --promote
+	[[ $output == *"reload: does not take that option"* ]]
+	ctl metrics | grep -qx 'interlock_shadow 0'
+}
+
 @test "the EVE file is opened anew after a rename" {
 	mv eve.json eve.json.1
 	run -0 ctl reopen

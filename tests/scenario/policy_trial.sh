@@ -49,7 +49,7 @@ may() {
 		esac || { echo "# register $r"; return 1; }
 	done
 }
-kept() { [ -e "$D/keep/trial-outside.sha256" ] && [ -e "$D/keep/confirmed-outside.yaml" ]; }
+kept() { [ -e "$D/keep/instead-of-outside.sha256" ] && [ -e "$D/keep/kept-outside.yaml" ]; }
 not_kept() { [ -z "$(find "$D/keep" -type f 2>/dev/null)" ]; }
 
 policy 100..100
@@ -78,7 +78,7 @@ policy 102..102
 t "reload --confirm 5s" eval 'ctl reload --confirm 5s >/dev/null && may 102'
 t "it goes back by itself" wait_for 15 eval '[ "$(st generation)" = 2 ]'
 t "the one before is in force" may 101
-told() { local out; out=$(ctl status); [ $? = 1 ] && grep -q '! in force is the last confirmed policy; .*policy.yaml was not confirmed' <<<"$out"; }
+told() { local out; out=$(ctl status); [ $? = 1 ] && grep -q '! in force is the policy that was confirmed or promoted last, not .*policy.yaml' <<<"$out"; }
 t "status says that the file is another" told
 t "rollback by hand" eval 'ctl reload --confirm 1h >/dev/null && may 102 && ctl rollback >/dev/null && may 101'
 worker_dies() { # meanwhile: the trial goes on, and ends as it should
@@ -104,7 +104,7 @@ forced() { # a trial that follows a trial goes back to the last confirmed one
 		wait_for 15 eval '[ "$(st generation)" = 2 ]' && may 101
 }
 t "a trial in a trial" forced
-t "reload for good" eval 'policy 100..101; ctl reload >/dev/null && may 100 101 && not_kept && [ "$(st trial) $(st file_not_confirmed)" = "null null" ]'
+t "reload for good" eval 'policy 100..101; ctl reload >/dev/null && may 100 101 && not_kept && [ "$(st trial) $(st file_differs)" = "null null" ]'
 t "alerts: begun" event policy.unconfirmed 7
 t "alerts: confirmed" event policy.confirmed 1
 t "alerts: rolled back" event policy.rolled_back 5
@@ -152,7 +152,7 @@ signed_start() { dut guard -p "$POL" --require-signed "$TMP/p.pub"; }
 t "what is kept is kept with its signature" restarted
 changed() { # who changes what is kept gets no start
 	dut_stop
-	sed -i 's/102\.\.102/0..65535/' "$D/keep/confirmed-outside.yaml"
+	sed -i 's/102\.\.102/0..65535/' "$D/keep/kept-outside.yaml"
 	! signed_start 2>/dev/null && grep -q 'was changed' "$D/log"
 }
 t "and verified" changed

@@ -193,6 +193,9 @@ act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 		P.v.confirm_until_ns = 0;
 		jw_u(out, "generation", policy_generation(P.policy));
 		return 0;
+	case CTL_shadow:
+		view_shadow(out, &P.v);
+		return 0;
 	case CTL_reopen:
 		return P.signer_pid ? signer_send_reopen(P.signer_fd) : 0;
 	case CTL_stop:
