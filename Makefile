@@ -176,6 +176,8 @@ bench-guard: $B/interlock $B/tests/tools/rtt	## round trips through the guard be
 	@B=$B bash tests/bench/guard.sh
 evasion: $B/interlock $B/tests/evasion/evade $B/tests/evasion/engine	## attack DUT=guard|engine|nft|bridge|none or IFACES=, print a scoreboard
 	@B=$B bash tests/evasion/run.sh
+model-xdp: $B/tests/ebpf/fast_diff_test	## the kernel's verdicts on PDUs against the engine, 5 million packets (root)
+	$B/tests/ebpf/fast_diff_test 4711 5000000
 bench-gate: $B/bench/bench_gate		## what the filter in the kernel costs per frame (root)
 	$<
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
@@ -223,6 +225,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan model work work-program corpus bench bench-gate bench-guard evasion lint minimal \
+.PHONY: all deps demo test test-programs unit asan model work work-program corpus bench bench-gate model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:
