@@ -12,6 +12,7 @@
 #include "base/build_id.h"
 #include "base/clock.h"
 #include "base/jw.h"
+#include "policy/window.h"
 
 /* What a line says in words, looked up once. */
 struct words {
@@ -23,6 +24,7 @@ struct words {
 	const struct policy_rule_info *rule; /* or NULL */
 	const char *object;		     /* "holding 100..119", or "" */
 	const struct eve_policy *pol;	     /* or NULL */
+	const char *window;		     /* that was not open, or NULL */
 };
 
 /* The policy that decided. */
@@ -305,7 +307,7 @@ words_find(struct words *k, struct eve *e, const struct record *r)
 	bool ip = r->has_tuple && r->tuple.proto != 0;
 
 	k->rule = NULL;
-	k->conduit = k->src_dev = k->dst_dev = NULL;
+	k->conduit = k->src_dev = k->dst_dev = k->window = NULL;
 	k->proto = r->proto < n_dissectors ? dissectors[r->proto]->name : NULL;
 	if (ip) {
 		k->src = addr_text(&r->tuple.src, k->src_ip);
@@ -327,6 +329,9 @@ words_find(struct words *k, struct eve *e, const struct record *r)
 		k->src = k->src_dev ? k->src_dev : k->src;
 		k->dst = k->dst_dev ? k->dst_dev : k->dst;
 	}
+	if (r->verdict.reason == REASON_WINDOW && r->kind < EVENT_LOST && r->kind != EVENT_GUARD &&
+	    r->verdict.rule < policy_window_count(k->pol->policy))
+		k->window = policy_window_name(k->pol->policy, r->verdict.rule);
 	if (r->verdict.conduit < policy_conduit_count(k->pol->policy))
 		k->conduit = policy_conduit_name(k->pol->policy, r->verdict.conduit);
 	if (r->verdict.reason == REASON_RULE &&
@@ -424,6 +429,9 @@ put_pdu_sentence(struct jw *w, const struct words *k, const struct record *r)
 	} else if (r->verdict.reason == REASON_LIMIT) {
 		put(w, " exceeds limit ");
 		put(w, policy_key_name(r->verdict.rule));
+	} else if (k->window) {
+		put(w, " outside window ");
+		put(w, k->window);
 	} else if (k->rule) {
 		put(w, k->rule->deny ? " denied by rule " : " allowed with alert by rule ");
 		put(w, k->rule->name);
@@ -452,6 +460,8 @@ put_flow_sentence(struct jw *w, const struct words *k, const struct record *r)
 		put(w, ", from another port or VLAN than its zone's");
 	else if (r->verdict.reason == REASON_L2)
 		put(w, ", from another MAC than declared");
+	else if (k->window)
+		put(w, ", outside window "), put(w, k->window);
 	else if (r->verdict.reason != REASON_PORT)
 		put(w, ", no conduit allows it");
 }
@@ -656,6 +666,8 @@ verdict_meta(struct jw *w, const struct words *k, const struct record *r)
 	META_WORD(w, "il_reason", policy_reason_name(r->verdict.reason));
 	if (r->verdict.reason == REASON_SECURITY || r->verdict.reason == REASON_LIMIT)
 		META_WORD(w, "il_key", policy_key_name(r->verdict.rule));
+	if (k->window)
+		META_TEXT(w, "il_window", k->window);
 	if (r->kind == EVENT_CONDITION)
 		META_WORD(w, "il_condition", policy_cond_name(r->cond));
 	if (k->rule)
@@ -674,12 +686,16 @@ verdict_meta(struct jw *w, const struct words *k, const struct record *r)
 		META_TEXT(w, "il_dst", k->dst_dev);
 }
 
+/* What a request was allowed by is all there is in the note of one that a permit let pass. */
 static void
-note_meta(struct jw *w, const char *note, size_t n)
+note_meta(struct jw *w, const char *note, size_t n, bool permit)
 {
 	if (n == 0)
 		return;
-	LIT(w, ",\"il_note\":[");
+	if (permit)
+		LIT(w, ",\"il_permit\":[");
+	else
+		LIT(w, ",\"il_note\":[");
 	jw_quote(w, note, n);
 	jw_ch(w, ']');
 }
@@ -694,7 +710,7 @@ guard_meta(struct jw *w, const struct words *k, const struct record *r)
 		META_TEXT(w, "il_src", k->src_dev);
 	if (k->dst_dev)
 		META_TEXT(w, "il_dst", k->dst_dev);
-	note_meta(w, record_op(r), (size_t)r->op_len + r->note_len); /* one of them */
+	note_meta(w, record_op(r), (size_t)r->op_len + r->note_len, false); /* one of them */
 }
 
 static void
@@ -709,7 +725,7 @@ metadata(struct eve *e, struct jw *w, const struct words *k, const struct record
 		verdict_meta(w, k, r);
 		if (r->has_fact)
 			fact_meta(w, k, r);
-		note_meta(w, record_note(r), r->note_len);
+		note_meta(w, record_note(r), r->note_len, r->verdict.permit != 0);
 		attack_meta(w, k, r);
 		if (r->last_frame != 0)
 			META_NUMBER(w, "il_frame", r->last_frame);

@@ -17,6 +17,7 @@
 #include "cli/run.h"
 #include "cli/tally.h"
 #include "dataplane/decode.h"
+#include "policy/window.h"
 
 #define FACT_TEXT (64u << 10)
 
@@ -149,7 +150,7 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 	if (jw_end(&w))
 		fprintf(y->to, "%s\n", y->fact);
 	if (pdu->fact->proto != FACT_PROTO_NONE)
-		policy_why(y->policy, pdu->tuple, pdu->fact, pdu->state, y->to);
+		policy_why_in(y->policy, pdu->tuple, pdu->fact, pdu->clock, pdu->state, y->to);
 	else if (pdu->verdict->reason == REASON_NO_POLICY) /* rules are for PDUs: no path to show */
 		fprintf(y->to, "said by the engine, not judged\n");
 	else
@@ -171,9 +172,12 @@ on_event(void *ctx, const struct event *ev)
 
 	if (ev->frame != y->frame || ev->fact)
 		return;
-	fprintf(y->to, "\n%s: %s by %s",
+	fprintf(y->to, "\n%s: %s by %s%s%s",
 	    ev->kind == EVENT_L2 ? "frame that is not IP" : "connection",
-	    verdict_action_name(ev->verdict.action), policy_reason_name(ev->verdict.reason));
+	    verdict_action_name(ev->verdict.action), policy_reason_name(ev->verdict.reason),
+	    ev->verdict.reason == REASON_WINDOW ? " " : "",
+	    ev->verdict.reason == REASON_WINDOW ? policy_window_name(y->policy, ev->verdict.rule)
+						: "");
 	if (ev->verdict.action != ev->verdict.would)
 		fprintf(y->to, "; mode enforce would %s", verdict_action_name(ev->verdict.would));
 	fputc('\n', y->to);

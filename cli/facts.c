@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "policy/window.h"
 
 #define BUF_SIZE  (1u << 20)
 #define LINE_ROOM (128u << 10) /* flushed when less is left; a longer line is an error */
@@ -160,6 +161,8 @@ verdict_text(struct facts *fx, const struct verdict *v)
 		jw_str(&w, "condition", policy_cond_name((uint8_t)v->rule));
 	if ((v->reason == REASON_SECURITY || v->reason == REASON_LIMIT) && v->rule != RULE_NONE)
 		jw_str(&w, "key", policy_key_name(v->rule));
+	if (v->reason == REASON_WINDOW)
+		jw_str(&w, "window", policy_window_name(fx->policy, v->rule));
 	c->v = *v;
 	c->len = (uint16_t)jw_len(&w);
 	return c;

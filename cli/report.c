@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* report.c - names and lists that all reports share. */
 #include "cli/report.h"
+#include "policy/window.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,9 @@ report_decider(const struct policy *pol, const struct finding *f, char *buf)
 	else if (f->reason == REASON_SECURITY || f->reason == REASON_LIMIT)
 		snprintf(buf, NAME_SIZE, "%s: %s %s", policy_conduit_name(pol, f->conduit),
 		    policy_reason_name(f->reason), policy_key_name(f->rule));
+	else if (f->reason == REASON_WINDOW)
+		snprintf(buf, NAME_SIZE, "%s: window %s", policy_conduit_name(pol, f->conduit),
+		    policy_window_name(pol, f->rule));
 	else if (f->conduit != RULE_NONE)
 		snprintf(buf, NAME_SIZE, "%s: %s", policy_conduit_name(pol, f->conduit),
 		    policy_reason_name(f->reason));

@@ -116,7 +116,8 @@ static bool
 same_decider(const struct finding *a, const struct finding *b)
 {
 	bool ruled = a->reason == REASON_RULE || a->reason == REASON_CONDITION;
-	bool keyed = a->reason == REASON_SECURITY || a->reason == REASON_LIMIT;
+	bool keyed =
+	    a->reason == REASON_SECURITY || a->reason == REASON_LIMIT || a->reason == REASON_WINDOW;
 
 	if (a->reason != b->reason)
 		return false;

@@ -39,12 +39,25 @@ governs(const struct engine *e, const struct flow *f)
 	return e->policy && (f->bind.flags & BIND_APPS) != 0;
 }
 
+/* Its conduit's windows, and the grace of what they let begin. */
+static bool
+window_open(const struct engine *e, const struct flow *f)
+{
+	struct net_tuple t;
+
+	if (!(f->bind.flags & BIND_WINDOW))
+		return true;
+	flow_tuple(&e->flows, f, true, &t);
+	return policy_conduit_open(e->policy, f->bind.conduit, &e->windows.clock, &t, true);
+}
+
 static bool
 allowed(const struct engine *e, struct flow *f)
 {
 	const struct app_flow *a = app_flow(f);
 
-	return a->state == APP_NAMED && policy_app_allowed(e->policy, &f->bind, a->name);
+	return a->state == APP_NAMED && policy_app_allowed(e->policy, &f->bind, a->name) &&
+	       window_open(e, f);
 }
 
 bool

@@ -155,6 +155,7 @@ engine_new(const struct engine_conf *conf)
 		engine_free(e);
 		return NULL;
 	}
+	e->sweep_at = e->flows.max;
 	if (conf->inline_mode)
 		quotas_share(&e->quotas, &e->flows, conf->policy);
 	e->flows.on_gone = on_gone;
@@ -497,6 +498,7 @@ engine_tick(struct engine *e, uint64_t now_ns)
 
 	if (now_ns > e->now_ns || put_back(e, now_ns))
 		e->now_ns = now_ns;
+	clock_tick(e);
 	flow_advance(&e->flows, e->now_ns);
 	if (__builtin_expect(e->path != NULL, 0))
 		path_tick(e);

@@ -25,6 +25,7 @@
 #include "dataplane/pkt.h"
 #include "dissectors/dissector.h"
 #include "policy/policy.h"
+#include "policy/window.h"
 
 struct alerts;
 struct fast_path;
@@ -42,6 +43,7 @@ struct engine_pdu {
 	const struct fact *fact;
 	const struct verdict *verdict; /* reason REASON_NO_POLICY without a policy */
 	const struct policy_state *state; /* what values were known when it was judged; or NULL */
+	const struct policy_clock *clock; /* windows and permits that were open */
 };
 
 /* One packet whose fate is known; for `why` and --json traces. */
@@ -65,6 +67,7 @@ struct engine_conf {
 	/* What alerts_put() is told, also without alerts: off the common path. */
 	void (*on_event)(void *ctx, const struct event *ev);
 	void *ctx;
+	bool own_clock; /* engine_windows() is called: packet time opens nothing */
 	bool classify; /* name the flows that no dissector claims (classify.h) */
 	/* inline with two ports: bytes of IP that each can send; 0 = any.  A frame that does not
 	 * fit is answered in its receiver's name (RFC 1191, RFC 4443 3.2), at most 100 a second. */
@@ -83,6 +86,8 @@ struct engine_stats {
 	uint64_t would[5];	  /* by enum verdict_action, as enforce would */
 	uint64_t flows, flows_active, flows_evicted, flows_expired;
 	uint64_t flows_ended; /* that a new policy does not allow any more */
+	uint64_t
+	    grace_over; /* connections ended when the grace of their window or permit was over */
 	uint64_t overlap_differs, retransmitted, out_of_order, gaps, midstream;
 	uint64_t pool_full, copied_bytes;
 	uint64_t apps_named, apps_unknown; /* unclaimed flows, by what nDPI had to say */
@@ -124,6 +129,15 @@ uint32_t engine_take_over_fast(struct engine *e);
  * first *n; since the policy is in force. */
 const struct fast_stats *engine_fast(
     const struct engine *e, const uint64_t **by_conduit, uint32_t *n);
+/*
+ * Windows and permits of the policy (policy/window.h).  By itself the engine goes by packet time:
+ * a capture is judged as of when it was taken.  A guard has a better clock, and steps them
+ * itself (conf.own_clock): engine_windows() once a second, and at once when a permit comes or
+ * goes.  A connection whose grace is over is ended, a few thousand looked at per tick.
+ */
+struct windows *engine_permits(struct engine *e);
+void engine_windows(struct engine *e, int64_t unix_s, uint64_t steady_ns, bool trusted);
+const struct policy_clock *engine_clock(const struct engine *e);
 
 /* Packet time moved on without packets: run timers. */
 void engine_tick(struct engine *e, uint64_t now_ns);

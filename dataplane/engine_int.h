@@ -77,6 +77,9 @@ struct engine {
 	uint8_t handed;	/* changes of owner in the segment at hand */
 	bool two_ports; /* a frame came from the inside port: a side has one from now on */
 	/* the rest */
+	struct windows windows; /* clock.c */
+	uint64_t windows_s;	/* packet time of their last step */
+	uint32_t sweep_at;	/* flows looked at since a grace is over; flows.max: all */
 	struct engine_conf conf;
 	struct frag_table *frags;
 	struct quotas quotas;	   /* inline only */
@@ -112,6 +115,8 @@ struct verdict judge_none(void);
 const struct net_tuple *judge_tuple(struct dis_sink *s);
 /* What rules that ask the past are told of the PDU at hand. */
 void judge_past(struct dis_sink *s, const struct policy_memory *m, struct policy_state *st);
+/* policy_eval() of a flow with BIND_WINDOW: with what is open for its ends now. */
+struct verdict judge_window(struct dis_sink *s, const struct fact *f);
 /* A fact of the engine's own (lost step, overlap, wrong protocol) under a
  * condition of the policy; the action that applies. */
 uint8_t judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t anomaly,
@@ -257,6 +262,12 @@ bool engine_may_enter(struct engine *e, struct pkt *p, const struct layers *l, s
 /* A packet that is not the usual one; f may be NULL. */
 void engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
     struct flow *f);
+
+/* clock.c */
+/* Packet time has moved on: step the windows, end what has to. */
+void clock_tick(struct engine *e);
+/* Another policy: its windows, as of now. */
+void clock_policy(struct engine *e);
 
 /* rebind.c */
 /* policy_bind(), so that it is known which policy it was. */

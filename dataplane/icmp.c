@@ -325,7 +325,7 @@ engine_other_ip(struct engine *e, struct pkt *p, const struct layers *l)
 	}
 	if (l->proto != NET_PROTO_IGMP && is_error(&icmp) && error_passes(e, p, l, &icmp))
 		return;
-	v = policy_eval_icmp(e->policy, &icmp);
+	v = policy_eval_icmp_in(e->policy, &icmp, &e->windows.clock);
 	if (l->proto != NET_PROTO_IGMP && (is_error(&icmp) || is_redirect(&icmp)))
 		deny(e, p, l, &t, v, DROP_ICMP_ERROR);
 	else if (!well_formed(p, l, &icmp))

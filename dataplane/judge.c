@@ -48,6 +48,8 @@ tell(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, struct ver
 	    .note = note,
 	};
 
+	if (v.permit != 0 && v.permit <= PERMITS_MAX)
+		ev.note = s->e->windows.text[v.permit - 1];
 	if (s->e->conf.alerts)
 		alerts_put(s->e->conf.alerts, &ev);
 	if (s->e->conf.on_event)
@@ -69,6 +71,7 @@ show(struct dis_sink *s, const struct fact *f, struct verdict v)
 	    .state = e->policy && f->proto != FACT_PROTO_NONE && s->fl->bind.flags & BIND_STATE
 			 ? &s->past
 			 : NULL,
+	    .clock = &e->windows.clock,
 	};
 
 	e->conf.on_fact(e->conf.ctx, &pdu);
@@ -114,19 +117,28 @@ judge_past(struct dis_sink *s, const struct policy_memory *m, struct policy_stat
 	st->now_ns = s->ts_ns;
 }
 
-/* Of a flow with BIND_STATE. */
-static struct verdict __attribute__((noinline))
-judge_state(struct dis_sink *s, const struct fact *f)
-{
-	judge_past(s, s->e->memory, &s->past);
-	return policy_eval_state(s->e->policy, &s->fl->bind, f, &s->past);
-}
-
 static void __attribute__((noinline))
 note_state(struct dis_sink *s, const struct fact *f, struct verdict v)
 {
 	policy_memory_note(s->e->policy, &s->past, s->e->memory, f, &v,
 	    v.action < VERDICT_REJECT || !s->e->inline_mode);
+}
+
+/* Rules ask what values have last been, or are only-in: what is known, and open for these ends, now. */
+struct verdict __attribute__((noinline)) judge_window(struct dis_sink *s, const struct fact *f)
+{
+	bool past = (s->fl->bind.flags & BIND_STATE) != 0;
+	const struct net_tuple *t = judge_tuple(s);
+	struct net_tuple back;
+
+	if (past)
+		judge_past(s, s->e->memory, &s->past);
+	if (s->dir == DIR_TO_CLIENT) {
+		back = net_tuple_reverse(t);
+		t = &back;
+	}
+	return policy_eval_in(s->e->policy, &s->fl->bind, f, &s->e->windows.clock, t,
+	    past ? &s->past : NULL);
 }
 
 bool
@@ -139,10 +151,10 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	f->dir = s->dir;
 	e->kinds[f->kind]++;
 	if (e->policy) {
-		if (__builtin_expect(!(s->fl->bind.flags & BIND_STATE), 1))
+		if (__builtin_expect(!(s->fl->bind.flags & (BIND_STATE | BIND_WINDOW)), 1))
 			v = policy_eval(e->policy, &s->fl->bind, f);
 		else
-			v = judge_state(s, f);
+			v = judge_window(s, f);
 		if (__builtin_expect(e->shadow != NULL, 0))
 			shadow_fact(e, f, v);
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0))

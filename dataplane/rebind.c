@@ -22,7 +22,7 @@ engine_bind(const struct engine *e, const struct net_tuple *t, struct policy_bin
 	struct verdict v;
 
 	as.port |= e->two_ports ? NET_PORT_TWO : 0;
-	v = policy_bind(e->policy, &as, out);
+	v = policy_bind_in(e->policy, &as, &e->windows.clock, out);
 	out->generation = e->epoch;
 	return v;
 }
@@ -35,6 +35,7 @@ engine_set_policy(struct engine *e, const struct policy *pol)
 		memset(e->rule_hits, 0, policy_rule_count(e->policy) * sizeof(*e->rule_hits));
 	policy_memory_rebind(e->memory, e->policy, pol, e->now_ns);
 	e->policy = e->conf.policy = pol;
+	clock_policy(e);
 	if (e->inline_mode)
 		quotas_share(&e->quotas, &e->flows, pol);
 	if (++e->epoch != 0)
@@ -72,7 +73,9 @@ engine_rebind(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, con
 		if (grown)
 			quota_grown(e, f);
 	}
-	if (v.would == VERDICT_ALLOW)
+	if (v.would == VERDICT_ALLOW ||
+	    (v.reason == REASON_WINDOW && /* closed, but what runs may come to its end */
+		policy_conduit_open(e->policy, f->bind.conduit, &e->windows.clock, &t, true)))
 		return true;
 	judge_flow(e, &v, &t, f->hash, false);
 	e->st.flows_ended += v.would >= VERDICT_REJECT;

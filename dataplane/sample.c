@@ -34,7 +34,7 @@ sample_verdict(
 	if (l->flags & LAYER_L4)
 		return flow_verdict(e, l, t);
 	if (engine_icmp_read(p, l, t, &icmp))
-		return policy_eval_icmp(e->policy, &icmp);
+		return policy_eval_icmp_in(e->policy, &icmp, &e->windows.clock);
 	return policy_condition(e->policy, NULL, COND_FRAGMENT);
 }
 

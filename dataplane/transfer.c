@@ -108,7 +108,8 @@ begin(struct engine *e, struct flow *f, const struct dis_transfer *t)
 	s->space = t->space;
 	s->sub = t->sub;
 	s->first = t->first;
-	s->verdict = policy_eval(e->policy, &f->bind, t->fact);
+	s->verdict = f->bind.flags & BIND_WINDOW ? judge_window(&e->sink, t->fact)
+						 : policy_eval(e->policy, &f->bind, t->fact);
 	crypto_sha256_init(&s->hash);
 	if (none)
 		tell(e, s, TRANSFER_UNSEEN);

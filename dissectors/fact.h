@@ -115,6 +115,7 @@ struct fact {
 	uint16_t sub;	 /* sub-function, FACT_NO_SUB = none */
 	uint16_t opx;	 /* dense policy index of (code, sub), < schema->n_opx */
 	uint16_t n_items;
+	bool goes_on;	 /* part of a transfer that an allowed request began */
 	uint32_t unit;	 /* unit id, station, channel */
 	uint32_t txn;	 /* transaction id, to pair request and response */
 	uint32_t more;	 /* items not yet given: the PDU goes on (dis_call.part) */

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/minisign.h"
 #include "policy/image.h"
+#include "policy/tz.h"
 
 #define SENT_MAX 100u /* complaints that are passed on; the socket holds as many */
 
@@ -80,6 +81,17 @@ signature_holds(const struct builder_conf *conf, const struct text *t, const cha
 	return r == 0;
 }
 
+/* The time zones that a text names: files cannot be opened later. */
+static void
+read_zones(int text_fd)
+{
+	static char text[4u << 20]; /* YAML_SIZE_MAX: a longer one is refused */
+	ssize_t n = pread(text_fd, text, sizeof(text), 0);
+
+	if (n > 0)
+		tz_preload(text, (size_t)n);
+}
+
 static _Noreturn void
 child(const struct builder_conf *conf, const struct text *from, int sock)
 {
@@ -108,6 +120,7 @@ child(const struct builder_conf *conf, const struct text *from, int sock)
 	if (conf->child)
 		conf->child(conf->ctx);
 	msg_init(&peer, sock, nothing, NULL);
+	read_zones(from->fd);
 	if (sandbox_limit(&limits) < 0 || sandbox_enter(&sb, err, sizeof(err)) < 0) {
 		send_failed(&peer, &c, *err ? err : "limits");
 		_exit(1);

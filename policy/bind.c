@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "policy/table.h"
+#include "policy/window.h"
 
 static uint32_t
 addr_hash(const struct net_addr *a)
@@ -271,8 +272,78 @@ bind_between(const struct policy *p, const struct net_tuple *t, uint32_t c, bool
 	return bind_verdict(p, cd->mode, would, reason, c);
 }
 
+/* --- windows ----------------------------------------------------------------------------------- */
+
+static bool
+among(const struct net_addr *v, uint8_t n, const struct net_addr *a)
+{
+	for (uint8_t i = 0; i < n; i++)
+		if (net_addr_eq(&v[i], a))
+			return true;
+	return false;
+}
+
+bool
+permit_between(const struct policy_permit *m, const struct net_tuple *t)
+{
+	return among(m->from, m->n_from, &t->src) && among(m->to, m->n_to, &t->dst);
+}
+
+/* Is one of these windows open for these ends?  grace: or may what runs come to its end? */
+static bool
+open_for(uint64_t only_in, uint32_t conduit, const struct policy_clock *c,
+    const struct net_tuple *t, bool grace)
+{
+	uint32_t may = c ? c->permits | (grace ? c->ending : 0u) : 0u;
+
+	if (only_in == 0 || (c && only_in & (c->open | (grace ? c->grace : 0))))
+		return true;
+	for (; may != 0; may &= may - 1) {
+		const struct policy_permit *m = &c->permit[__builtin_ctz(may)];
+
+		if (m->windows & only_in && (m->conduit == RULE_NONE || m->conduit == conduit) &&
+		    permit_between(m, t))
+			return true;
+	}
+	return false;
+}
+
+bool
+policy_conduit_open(const struct policy *p, uint32_t conduit, const struct policy_clock *c,
+    const struct net_tuple *t, bool grace)
+{
+	return conduit >= p->n_conduits ||
+	       open_for(p->conduits[conduit].only_in, conduit, c, t, grace);
+}
+
+bool
+policy_rule_open(
+    const struct policy *p, uint32_t rule, const struct policy_clock *c, const struct net_tuple *t)
+{
+	return rule >= p->rs->n_rules ||
+	       open_for(p->rs->rules[rule]->only_in, p->rs->rule_conduit[rule]->index, c, t, true);
+}
+
 struct verdict
-policy_bind(const struct policy *p, const struct net_tuple *t, struct policy_bind *out)
+bind_window(const struct policy *p, const struct net_tuple *t, const struct policy_clock *clock,
+    struct verdict v)
+{
+	const struct tb_conduit *c;
+
+	if (v.would >= VERDICT_DROP || v.conduit == RULE_NONE || v.reason == REASON_PORT)
+		return v;
+	c = &p->conduits[v.conduit];
+	if (policy_conduit_open(p, v.conduit, clock, t, false))
+		return v;
+	v = bind_verdict(p, c->mode, c->otherwise == VERDICT_REJECT ? VERDICT_DROP : c->otherwise,
+	    REASON_WINDOW, v.conduit);
+	v.rule = (uint32_t)__builtin_ctzll(c->only_in);
+	return v;
+}
+
+struct verdict
+policy_bind_in(const struct policy *p, const struct net_tuple *t, const struct policy_clock *clock,
+    struct policy_bind *out)
 {
 	uint32_t c = bind_lookup(p, &t->src, &t->dst);
 
@@ -291,7 +362,14 @@ policy_bind(const struct policy *p, const struct net_tuple *t, struct policy_bin
 		else if (p->rs->conduits[c].apps.n && !registered_port(t->dport))
 			out->flags |= BIND_APPS;
 	}
-	return bind_between(p, t, c, (out->flags & (BIND_PORT_OK | BIND_APPS)) != 0);
+	return bind_window(
+	    p, t, clock, bind_between(p, t, c, (out->flags & (BIND_PORT_OK | BIND_APPS)) != 0));
+}
+
+struct verdict
+policy_bind(const struct policy *p, const struct net_tuple *t, struct policy_bind *out)
+{
+	return policy_bind_in(p, t, NULL, out);
 }
 
 bool

@@ -326,8 +326,8 @@ check_top(struct check *k, const struct ynode *root)
 	    {"zones", FIELD_MAY},
 	    {"devices", FIELD_MAY},
 	    {"conduits", FIELD_MAY},
-	    {"windows", FIELD_LATER},
-	    {"permits", FIELD_LATER},
+	    {"windows", FIELD_MAY},
+	    {"permits", FIELD_MAY},
 	    {"apps", FIELD_LATER},
 	    {"limits", FIELD_LATER},
 	    {"groups", FIELD_MAY},
@@ -357,6 +357,11 @@ check_top(struct check *k, const struct ynode *root)
 	if (v[FAIL])
 		check_fail(k, v[FAIL], "fail", &rs->fail_open);
 	check_l2(k, v[L2]);
+	rs->grace_s = PERMIT_GRACE_S;
+	if (v[WINDOWS])
+		check_windows(k, v[WINDOWS]);
+	if (v[PERMITS])
+		check_permits(k, v[PERMITS]);
 	if (v[ZONES])
 		check_zones(k, v[ZONES]);
 	if (v[DEVICES])

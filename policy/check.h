@@ -66,6 +66,9 @@ void check_conditions(struct check *k, const struct ynode *n, const char *what,
 bool check_fail(struct check *k, const struct ynode *n, const char *what, bool *open);
 /* "200/s"; from 1 on. */
 bool check_rate(struct check *k, const struct ynode *n, const char *what, uint32_t *out);
+/* "120s", "90m", "4h", in seconds; up to most_s. */
+bool check_seconds(
+    struct check *k, const struct ynode *n, const char *what, uint32_t most_s, uint32_t *out);
 /* "500us", "2ms", "1s", up to a minute, in nanoseconds. */
 bool check_time(struct check *k, const struct ynode *n, const char *what, uint64_t *out);
 /* Decimal or 0x number; whole text.  0, ERR_SYNTAX or ERR_RANGE. */
@@ -114,6 +117,12 @@ const char *names_nearest(const struct check *k, const char *word);
 
 /* sets.c: puts what sets hold where they are used. */
 void sets_expand(struct check *k, const struct ynode *root);
+#define PERMIT_GRACE_S 120u
+/* check_window.c: windows:, permits:, and a list of windows as bits. */
+void check_windows(struct check *k, const struct ynode *n);
+void check_permits(struct check *k, const struct ynode *n);
+void check_only_in(struct check *k, const struct ynode *n, const char *who, uint64_t *out);
+
 /* check_l2.c */
 void check_l2(struct check *k, const struct ynode *n);
 /* check_group.c */

@@ -235,7 +235,7 @@ check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 	    {"mode", FIELD_MAY},
 	    {"conditions", FIELD_MAY},
 	    {"fail", FIELD_MAY},
-	    {"only-in", FIELD_LATER},
+	    {"only-in", FIELD_MAY},
 	    {"limits", FIELD_LATER},
 	    {"permit", FIELD_LATER},
 	    {"permits", FIELD_LATER},
@@ -292,6 +292,8 @@ check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 		check_number(k, v[FLOWS], who, 1, FLOWS_MAX, &c->flows);
 	if (v[ICMP])
 		check_icmp(k, v[ICMP], c, who);
+	if (v[ONLY_IN])
+		check_only_in(k, v[ONLY_IN], who, &c->only_in);
 	check_blocks(k, n, c, who);
 }
 

@@ -312,7 +312,7 @@ rule_new(struct check *k, const struct dis_schema *sc, bool deny, const struct c
 	return r;
 }
 
-enum { R_NAME, R_VERDICT, R_MODE, R_ENABLED, R_WHEN, R_OWN };
+enum { R_NAME, R_VERDICT, R_MODE, R_ENABLED, R_WHEN, R_ONLY_IN, R_OWN };
 
 /* The others belong to a map of the block. */
 static bool
@@ -326,9 +326,10 @@ static unsigned
 rule_fields(const struct dis_schema *sc, struct field *f)
 {
 	static const struct field own[R_OWN] = {{"name", FIELD_MUST}, {"verdict", FIELD_MAY},
-	    {"mode", FIELD_MAY}, {"enabled", FIELD_MAY}, {"when", FIELD_MAY}};
-	static const char *const later[] = {"limits", "only-in", "window", "permit", "rate",
-	    "unless", "interlock", "type", "attributes", "apps", "limit"};
+	    {"mode", FIELD_MAY}, {"enabled", FIELD_MAY}, {"when", FIELD_MAY},
+	    {"only-in", FIELD_MAY}};
+	static const char *const later[] = {"limits", "window", "permit", "rate", "unless",
+	    "interlock", "type", "attributes", "apps", "limit"};
 	unsigned m = R_OWN;
 
 	memcpy(f, own, sizeof(own));
@@ -355,6 +356,8 @@ rule_own_keys(struct rule_check *rc, const struct ynode *const *v)
 		check_bool(rc->k, v[R_ENABLED], rc->who, &r->enabled);
 	if (v[R_WHEN])
 		check_whens(rc, v[R_WHEN]);
+	if (v[R_ONLY_IN])
+		check_only_in(rc->k, v[R_ONLY_IN], rc->who, &r->only_in);
 }
 
 /* What an absent key of the protocol means. */

@@ -386,6 +386,30 @@ check_time(struct check *k, const struct ynode *n, const char *what, uint64_t *o
 	return false;
 }
 
+bool
+check_seconds(
+    struct check *k, const struct ynode *n, const char *what, uint32_t most_s, uint32_t *out)
+{
+	static const struct {
+		const char *unit;
+		uint64_t s;
+	} units[] = {{"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+	const char *s, *rest;
+	uint64_t v = 0;
+
+	if (!check_text(k, n, what, &s))
+		return false;
+	rest = number_front(s, &v);
+	for (unsigned i = 0; rest && v != 0 && i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(rest, units[i].unit) == 0 && v * units[i].s <= most_s) {
+			*out = (uint32_t)(v * units[i].s);
+			return true;
+		}
+	check_error(
+	    k, n, "%s: \"%s\" is not a span such as 120s, 90m or 4h, up to %us", what, s, most_s);
+	return false;
+}
+
 #define A(x) (1u << VERDICT_##x)
 
 /* What a condition may be answered with; pass is its own word for "go on". */

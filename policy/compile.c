@@ -405,6 +405,9 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 		conduits[i].otherwise = cd->otherwise;
 		memcpy(conduits[i].cond, cd->cond, sizeof(conduits[i].cond));
 		conduits[i].flags = cd->strict ? BIND_STRICT : 0;
+		conduits[i].only_in = cd->only_in;
+		if (rules_windows(rs, i))
+			conduits[i].flags |= BIND_WINDOW;
 		for (uint32_t b = 0; b < cd->n_blocks; b++) {
 			if (may_reject(cd, &cd->blocks[b]))
 				conduits[i].rejects |= (uint8_t)(1u << b);

@@ -183,16 +183,71 @@ collect_steps(struct compiler *k, struct conds *out)
 		}
 }
 
+/*
+ * only-in: rules leave the class while none of their windows is open.  What the conduit says
+ * holds for its allow rules: a denial is one at any time.
+ */
+static uint64_t
+windows_of(const struct compiler *k, const struct rule *r, bool conduit)
+{
+	if (conduit)
+		return r->deny ? 0 : k->conduit->only_in;
+	return r->only_in;
+}
+
+static void
+window_step(
+    struct compiler *k, uint64_t mask, bool conduit, struct sets *classes, struct words *steps)
+{
+	const uint32_t bits[2] = {(uint32_t)mask, (uint32_t)(mask >> 32)};
+	struct symbol *sym = symbols_new(k, 2);
+
+	for (uint32_t r = 0; r < k->n_rules && work_add(k, 1); r++) {
+		if (windows_of(k, k->rules[r], conduit) != mask)
+			keep(&sym[0], r);
+		keep(&sym[1], r);
+	}
+	step_put(k, classes, steps,
+	    (struct tb_step){.bit = TB_STEP_WINDOW, .n_sym = 2, .syms = image_put(&k->im, bits, 2)},
+	    sym);
+}
+
+/* The different lists of windows of the rules, the conduit's first. */
+static uint32_t
+collect_windows(struct compiler *k, uint64_t mask[BLOCK_WINDOWS + 1])
+{
+	uint32_t n = 0, i;
+
+	mask[n++] = k->conduit->only_in;
+	for (uint32_t r = 0; r < k->n_rules; r++) {
+		uint64_t own = k->rules[r]->only_in;
+
+		for (i = 1; own != 0 && i < n && mask[i] != own; i++)
+			;
+		if (own == 0 || i < n)
+			continue;
+		if (n > BLOCK_WINDOWS) {
+			k->fault = "its rules are only-in more than 16 different lists of windows";
+			k->too_big = true;
+			return n;
+		}
+		mask[n++] = own;
+	}
+	return n;
+}
+
 void
 compile_steps(struct compiler *k, struct sets *classes, struct tb_block *t)
 {
 	struct conds conds = {0};
 	struct words steps = {0};
+	uint64_t mask[BLOCK_WINDOWS + 1];
+	uint32_t n_masks = collect_windows(k, mask), n_windows = n_masks - (mask[0] == 0);
 
 	collect_steps(k, &conds);
-	if (conds.n == 0)
+	if (k->too_big || conds.n + n_windows == 0)
 		return;
-	vec_push(k->a, &steps, conds.n);
+	vec_push(k->a, &steps, conds.n + n_windows);
 	for (uint32_t i = 0; i < 3; i++)
 		vec_push(k->a, &steps, 0);
 	for (uint32_t i = 0; i < conds.n && !k->too_big; i++) {
@@ -201,10 +256,13 @@ compile_steps(struct compiler *k, struct sets *classes, struct tb_block *t)
 		else
 			number_step(k, conds.v[i].key, classes, &steps);
 	}
+	for (uint32_t i = 0; i < n_masks && !k->too_big; i++)
+		if (mask[i] != 0)
+			window_step(k, mask[i], i == 0, classes, &steps);
 	if (k->too_big)
 		return;
 	t->steps = image_put(&k->im, steps.v, steps.n);
-	t->gate |= GATE_STEPS;
+	t->gate |= GATE_STEPS | (n_windows ? GATE_WINDOW : 0u);
 }
 
 /* --- the block itself ---------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 
 #include "policy/memory.h"
 #include "policy/table.h"
+#include "policy/window.h"
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -446,12 +447,14 @@ props_na(const struct fact_props *x, uint32_t bit)
 /* Class of a fact among the rules that ask for properties. */
 static uint32_t
 step_class(const struct policy *p, const struct tb_block *blk, uint32_t class,
-    const struct fact_props *x)
+    const struct fact_props *x, uint64_t open)
 {
 	const struct tb_step *s = (const struct tb_step *)(p->w + blk->steps + 4);
 
 	for (uint32_t n = p->w[blk->steps], sym; n > 0; n--, s++) {
-		if (props_na(x, s->bit))
+		if (s->bit == TB_STEP_WINDOW)
+			sym = (open & (p->w[s->syms] | (uint64_t)p->w[s->syms + 1] << 32)) != 0;
+		else if (props_na(x, s->bit))
 			sym = 1;
 		else if (!props_known(x, s->bit))
 			sym = 0;
@@ -643,28 +646,83 @@ eval_rules(const struct policy *p, const struct policy_bind *b, const struct tb_
 	return eval_slow(p, b, blk, slots, f, st);
 }
 
+/* The first of the closed windows that would have had to be open, where w is the verdict with all
+ * of them open: the conduit's, the deciding rule's, or any rule's. */
+static uint32_t
+closed_window(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
+    uint64_t open, struct verdict w)
+{
+	const struct tb_step *s = (const struct tb_step *)(p->w + blk->steps + 4);
+	uint64_t mask = p->conduits[b->conduit].only_in;
+
+	if (mask != 0 && !(mask & open))
+		return (uint32_t)__builtin_ctzll(mask);
+	if (w.reason == REASON_RULE && (mask = p->rs->rules[w.rule]->only_in) != 0 &&
+	    !(mask & open))
+		return (uint32_t)__builtin_ctzll(mask);
+	for (uint32_t n = p->w[blk->steps]; n > 0; n--, s++) {
+		if (s->bit != TB_STEP_WINDOW)
+			continue;
+		mask = p->w[s->syms] | (uint64_t)p->w[s->syms + 1] << 32;
+		if (!(mask & open))
+			return (uint32_t)__builtin_ctzll(mask);
+	}
+	return RULE_NONE;
+}
+
+/*
+ * Nothing allows the request, or (endpoint-only) nobody has looked: had an open window let it pass,
+ * it is said which.  all: the class with every window open.
+ */
+static COLD struct verdict
+eval_closed(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
+    uint32_t all, uint64_t open, const struct fact *f, const struct policy_state *st,
+    struct verdict v)
+{
+	uint64_t own = p->conduits[b->conduit].only_in;
+	struct verdict w;
+
+	if (v.reason ==
+	    REASON_SECURITY) { /* endpoint-only: a rule of nobody, but of this conduit */
+		if (own == 0 || own & open)
+			return v;
+		v = verdict_make(p, b->conduit, RULE_NONE, blk->otherwise);
+	}
+	w = eval_rules(p, b, blk, all, f, st);
+	if (w.reason == REASON_RULE ? p->rs->rules[w.rule]->deny : w.reason != REASON_SECURITY)
+		return v;
+	v.rule = closed_window(p, b, blk, open, w);
+	if (v.rule != RULE_NONE)
+		v.reason = REASON_WINDOW;
+	return v;
+}
+
 /* Of a block that asks for more than items. */
 static __attribute__((noinline)) struct verdict
 eval_gated(const struct policy *p, const struct policy_bind *b, const struct tb_block *blk,
-    uint32_t class, const struct fact *f, const struct policy_state *st)
+    uint32_t class, const struct fact *f, const struct policy_state *st, uint64_t open)
 {
 	struct outcome o = {0};
-	uint32_t missed;
+	uint32_t missed, unit = class;
+	struct verdict v;
 
 	if (blk->gate & GATE_STEPS)
-		class = step_class(p, blk, class, f->props);
+		class = step_class(p, blk, class, f->props, open);
 	if (blk->gate & GATE_FLOOR && (missed = floor_missed(p, blk, f->props)) != RULE_NONE)
 		outcome_add(&o, missed, blk->below);
 	if (blk->gate & GATE_LIMITS)
 		add_limits(p, blk, f->props, &o);
-	if (likely(!o.any))
-		return eval_rules(p, b, blk, class, f, st);
-	return with_outcome(p, &o, eval_rules(p, b, blk, class, f, st));
+	v = eval_rules(p, b, blk, class, f, st);
+	if (blk->gate & GATE_WINDOW &&
+	    (v.reason == REASON_OTHERWISE || v.reason == REASON_SECURITY))
+		v = eval_closed(
+		    p, b, blk, step_class(p, blk, unit, f->props, UINT64_MAX), open, f, st, v);
+	return with_outcome(p, &o, v);
 }
 
-static inline struct verdict
-eval_all(const struct policy *p, const struct policy_bind *b, const struct fact *f,
-    const struct policy_state *st)
+static inline __attribute__((always_inline)) struct verdict
+eval_at(const struct policy *p, const struct policy_bind *b, const struct fact *f,
+    const struct policy_state *st, uint64_t open)
 {
 	const struct tb_block *blk;
 	uint32_t off, class;
@@ -680,21 +738,75 @@ eval_all(const struct policy *p, const struct policy_bind *b, const struct fact 
 	class = likely(f->unit < TB_UNITS) ? blk->unit_class[f->unit] :
 					     unit_class_far(p, blk, f->unit);
 	if (blk->gate != 0)
-		return eval_gated(p, b, blk, class, f, st);
+		return eval_gated(p, b, blk, class, f, st, open);
 	return eval_rules(p, b, blk, class, f, st);
 }
 
 struct verdict
 policy_eval(const struct policy *p, const struct policy_bind *b, const struct fact *f)
 {
-	return eval_all(p, b, f, NULL);
+	return eval_at(p, b, f, NULL, 0);
 }
 
 struct verdict
 policy_eval_state(const struct policy *p, const struct policy_bind *b, const struct fact *f,
     const struct policy_state *st)
 {
-	return eval_all(p, b, f, st);
+	return eval_at(p, b, f, st, 0);
+}
+
+/* --- windows and permits -------------------------------------------------------------------------------- */
+
+/* Does permit i hold for this request? */
+static bool
+permit_has(const struct policy_permit *m, uint32_t conduit, const struct fact *f)
+{
+	if (m->conduit != RULE_NONE && m->conduit != conduit)
+		return false;
+	return m->all || (f->proto < PERMIT_PROTOS && f->opx < PERMIT_OPX &&
+			     m->ops[f->proto][f->opx / 64] >> (f->opx % 64) & 1);
+}
+
+/*
+ * Each permit for itself: two do not add up.  What programs or controls under one is told: the
+ * journal is to show what was done.
+ */
+static COLD struct verdict
+eval_permits(const struct policy *p, const struct policy_bind *b, const struct fact *f,
+    const struct policy_clock *c, const struct net_tuple *t, const struct policy_state *st,
+    uint64_t open, struct verdict v)
+{
+	uint32_t may = c->permits | (f->goes_on ? c->ending : 0u);
+
+	for (; may != 0; may &= may - 1) {
+		unsigned i = (unsigned)__builtin_ctz(may);
+		struct verdict w;
+
+		if (!permit_has(&c->permit[i], b->conduit, f) || !permit_between(&c->permit[i], t))
+			continue;
+		w = eval_at(p, b, f, st, open | c->permit[i].windows);
+		if (w.reason == REASON_WINDOW || w.would >= v.would)
+			continue;
+		w.permit = i + 1;
+		v = w;
+	}
+	if (v.permit != 0 && v.would == VERDICT_ALLOW && f->access & (ACC_PROGRAM | ACC_CONTROL)) {
+		v.would = VERDICT_ALERT;
+		v.action = mode_apply(v.mode, VERDICT_ALERT);
+	}
+	return v;
+}
+
+struct verdict
+policy_eval_in(const struct policy *p, const struct policy_bind *b, const struct fact *f,
+    const struct policy_clock *c, const struct net_tuple *t, const struct policy_state *st)
+{
+	uint64_t open = c ? c->open | (f->goes_on ? c->grace : 0) : 0;
+	struct verdict v = eval_at(p, b, f, st, open);
+
+	if (v.reason != REASON_WINDOW || !c || (c->permits | c->ending) == 0)
+		return v;
+	return eval_permits(p, b, f, c, t, st, open, v);
 }
 
 #define SECOND_NS UINT64_C(1000000000)

@@ -24,6 +24,7 @@ static const struct {
     [KERNEL_CONDITION] = {"condition", "a rule asks for a property of the session or message"},
     [KERNEL_LIMITS] = {"limits", "the block counts waiting requests or their rate"},
     [KERNEL_VALUES] = {"values", "a rule limits what is written there"},
+    [KERNEL_WINDOW] = {"window", "it is only-in a window"},
     [KERNEL_UNPAIRED] = {"unpaired", "it answers a request that was the engine's"},
 };
 
@@ -88,6 +89,8 @@ rule_asks(const struct dis_schema *sc, const struct rule *r, const struct fact *
 
 	if (r->conds.n != 0)
 		return KERNEL_CONDITION;
+	if (r->only_in != 0)
+		return KERNEL_WINDOW;
 	if (f->n_items == 0 || it->space >= sc->n_spaces || !(it->access & ACC_WRITE))
 		return KERNEL_YES;
 	return limits_meet(&r->limits[it->space], it) ? KERNEL_VALUES : KERNEL_YES;
@@ -133,7 +136,8 @@ block_counts(const struct block *b)
 }
 
 static enum kernel_why
-request_why(const struct block *b, const struct fact *f, const struct verdict *v)
+request_why(
+    const struct conduit *c, const struct block *b, const struct fact *f, const struct verdict *v)
 {
 	const struct dis_schema *sc = b->dis->schema;
 	enum kernel_why w;
@@ -148,6 +152,8 @@ request_why(const struct block *b, const struct fact *f, const struct verdict *v
 		return KERNEL_NAMES;
 	if (block_counts(b))
 		return KERNEL_LIMITS;
+	if (c->only_in != 0)
+		return KERNEL_WINDOW;
 	if (f->n_items == 1 && f->item.masked)
 		return KERNEL_FUNCTION;
 	if ((w = list_asks(sc, &b->deny, f)) != KERNEL_YES)
@@ -177,7 +183,7 @@ policy_kernel_eligible(const struct policy *p, const struct policy_bind *bind, c
 	if (!b || !(bind->flags & BIND_PORT_OK))
 		return KERNEL_VERDICT;
 	if (!answer)
-		return request_why(b, f, v);
+		return request_why(&p->rs->conduits[bind->conduit], b, f, v);
 	if (v->action != VERDICT_ALLOW || v->would != VERDICT_ALLOW)
 		return KERNEL_VERDICT;
 	return s->paired ? KERNEL_YES : KERNEL_UNPAIRED;

@@ -29,6 +29,7 @@ enum kernel_why {
 	KERNEL_CONDITION, /* a rule asks for a property of session or message */
 	KERNEL_LIMITS,	  /* the block counts waiting requests or the rate */
 	KERNEL_VALUES,	  /* a rule limits what is written there */
+	KERNEL_WINDOW,	  /* only-in: what is open now decides */
 	KERNEL_UNPAIRED,  /* an answer to a request that was the engine's */
 	KERNEL__MAX
 };

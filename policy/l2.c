@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "policy/table.h"
+#include "policy/window.h"
 
 #define L2_LLC_MAX   0x0600u /* below: a length, so LLC (IEEE 802.3) */
 #define LLC_STP	     0x4242u /* DSAP, SSAP of the bridge protocol (IEEE 802.1D 9.1) */
@@ -229,16 +230,25 @@ eval_link(const struct policy *p, const struct policy_icmp *c, uint8_t word, uin
 }
 
 static struct verdict
-eval_echo(const struct policy *p, const struct net_tuple *t, bool reply)
+eval_echo(
+    const struct policy *p, const struct net_tuple *t, bool reply, const struct policy_clock *clock)
 {
 	struct net_tuple request = reply ? net_tuple_reverse(t) : *t;
 	uint32_t c = bind_lookup(p, &request.src, &request.dst);
 
-	return bind_between(p, &request, c, c != RULE_NONE && p->rs->conduits[c].echo);
+	return bind_window(p, &request, clock,
+	    bind_between(p, &request, c, c != RULE_NONE && p->rs->conduits[c].echo));
 }
 
 struct verdict
 policy_eval_icmp(const struct policy *p, const struct policy_icmp *c)
+{
+	return policy_eval_icmp_in(p, c, NULL);
+}
+
+struct verdict
+policy_eval_icmp_in(
+    const struct policy *p, const struct policy_icmp *c, const struct policy_clock *clock)
 {
 	const struct l2_rules *r = &p->rs->l2;
 
@@ -247,10 +257,10 @@ policy_eval_icmp(const struct policy *p, const struct policy_icmp *c)
 	switch (c->v6 ? c->type : c->type + 256u) {
 	case ICMP6_ECHO:
 	case ICMP6_ECHO_REPLY:
-		return eval_echo(p, c->t, c->type == ICMP6_ECHO_REPLY);
+		return eval_echo(p, c->t, c->type == ICMP6_ECHO_REPLY, clock);
 	case ICMP4_ECHO + 256u:
 	case ICMP4_ECHO_REPLY + 256u:
-		return eval_echo(p, c->t, c->type == ICMP4_ECHO_REPLY);
+		return eval_echo(p, c->t, c->type == ICMP4_ECHO_REPLY, clock);
 	case ND_ASK:
 	case ND_SAY:
 	case ND_ROUTER_ASK:

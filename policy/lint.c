@@ -452,16 +452,61 @@ lint_block(struct lint *l, const struct block *b, struct arena *scratch)
 		    b->dis->name);
 }
 
+/* Windows that nobody waits for, and such that nobody can open. */
+static void
+lint_windows(const struct ruleset *rs, struct complaints *c)
+{
+	for (uint32_t i = 0; i < rs->n_windows; i++) {
+		const struct window *w = &rs->windows[i];
+
+		if (!w->used)
+			complain_at(c, COMPLAINT_WARNING, w->place.line, w->place.col,
+			    "window \"%s\": nothing is only-in it", w->name);
+		if (w->needs_permit && rs->n_permit_keys == 0)
+			complain_at(c, COMPLAINT_WARNING, w->place.line, w->place.col,
+			    "window \"%s\": needs a permit, and no key may sign one (permits: "
+			    "keys): "
+			    "it never opens",
+			    w->name);
+	}
+}
+
+/* What holds nobody back while the engine is gone; a denial that waits for a permit. */
+static void
+lint_only_in(const struct ruleset *rs, const struct conduit *cd, struct complaints *c)
+{
+	if (cd->only_in && cd->fail_open)
+		complain_at(c, COMPLAINT_WARNING, cd->place.line, cd->place.col,
+		    "conduit \"%s\": fail: open lets it pass outside its windows when the engine "
+		    "is gone",
+		    cd->name);
+	for (uint32_t b = 0; b < cd->n_blocks; b++)
+		for (uint32_t i = 0; i < cd->blocks[b].deny.n; i++) {
+			const struct rule *r = cd->blocks[b].deny.v[i];
+
+			for (uint32_t w = 0; w < rs->n_windows; w++)
+				if (r->only_in >> w & 1 && rs->windows[w].needs_permit)
+					complain_at(c, COMPLAINT_WARNING, r->place.line,
+					    r->place.col,
+					    "rule \"%s\": a denial waits for no permit: in window "
+					    "\"%s\" it never matches",
+					    r->name, rs->windows[w].name);
+		}
+}
+
 void
 lint_policy(const struct ruleset *rs, struct arena *scratch, struct complaints *c)
 {
 	struct lint l = {.c = c, .rs = rs};
+
+	lint_windows(rs, c);
 
 	for (uint32_t i = 0; i < rs->n_conduits; i++) {
 		const struct conduit *cd = &rs->conduits[i];
 
 		l.conduit = cd;
 		lint_levels(&l, rs, cd);
+		lint_only_in(rs, cd, c);
 		for (uint32_t j = 0; j < cd->n_blocks; j++) {
 			lint_reject(&l, cd, &cd->blocks[j]);
 			lint_block(&l, &cd->blocks[j], scratch);

@@ -93,8 +93,10 @@ struct build { /* survives a jump out of memory */
 static bool
 build(struct build *b, struct policy *p, const char *text, size_t len, struct complaints *c)
 {
-	const struct ruleset *rs = rules_read(&p->keep, &b->scratch, c, text, len);
+	const struct ruleset *rs;
 
+	tz_preload(text, len);
+	rs = rules_read(&p->keep, &b->scratch, c, text, len);
 	if (!rs)
 		return false;
 	p->rs = rs;
@@ -412,7 +414,7 @@ const char *
 policy_reason_name(uint8_t reason)
 {
 	static const char *const names[] = {"rule", "otherwise", "default_deny", "port", "response",
-	    "condition", "l2", "no_policy", "security", "limit", "app", "place"};
+	    "condition", "l2", "no_policy", "security", "limit", "app", "place", "window"};
 
 	return NAME_OF(names, reason);
 }

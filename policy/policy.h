@@ -46,6 +46,8 @@ enum policy_reason {
 	REASON_LIMIT,	   /* the message exceeds a limit of the block; .rule the same */
 	REASON_APP,	   /* no dissector's, and named what `apps:` of the conduit lists */
 	REASON_PLACE,	   /* an address spoke from another port or VLAN than its zone's */
+	REASON_WINDOW,	   /* only-in: an open window would have let it; .rule is for
+			     * policy_window_name() */
 };
 
 struct verdict {
@@ -57,6 +59,7 @@ struct verdict {
 	uint32_t conduit; /* index for policy_conduit_name(), or RULE_NONE */
 	uint32_t generation; /* of the policy that decided */
 	uint32_t item;	/* of several items, the one that decided; counts from 0 */
+	uint32_t permit; /* 1 + place of the permit that opened its window (window.h); 0: none */
 };
 #define RULE_NONE UINT32_MAX
 
@@ -84,6 +87,7 @@ enum bind_flags {
 				* can be taken out */
 	BIND_RATE = 1 << 4,    /* some block of it limits requests per second: policy_eval_rate() */
 	BIND_STATE = 1 << 5,   /* rules ask what values have last been: policy_eval_state() */
+	BIND_WINDOW = 1 << 6,  /* it, or some rule of it, is only-in: policy_eval_in(), window.h */
 };
 
 /*

@@ -272,3 +272,18 @@ rules_pairs(const struct ruleset *rs)
 		n += (uint64_t)rs->conduits[i].from.n * rs->conduits[i].to.n;
 	return n;
 }
+
+uint64_t
+rules_windows(const struct ruleset *rs, uint32_t conduit)
+{
+	const struct conduit *c = &rs->conduits[conduit];
+	uint64_t bits = c->only_in;
+
+	for (uint32_t b = 0; b < c->n_blocks; b++) {
+		for (uint32_t i = 0; i < c->blocks[b].deny.n; i++)
+			bits |= c->blocks[b].deny.v[i]->only_in;
+		for (uint32_t i = 0; i < c->blocks[b].allow.n; i++)
+			bits |= c->blocks[b].allow.v[i]->only_in;
+	}
+	return bits;
+}

@@ -17,7 +17,9 @@
 #include "dissectors/dissector.h"
 #include "policy/arena.h"
 #include "policy/policy.h"
+#include "policy/tz.h"
 #include "policy/value.h"
+#include "policy/window.h"
 
 /* Named limits; beyond them a policy does not load. */
 #define RULES_MAX	 65536u /* rules in a policy */
@@ -38,6 +40,8 @@
 #define GLOBS_LINEAR	 64u	/* patterns with a wildcard inside that one name may have to try */
 #define BLOCK_URIS	 64u	/* name spaces ("nsu=URI;") in the patterns of one rule set */
 #define BLOCK_STEPS	 64u	/* properties and text lists the rules of one block ask for */
+#define BLOCK_WINDOWS	 16u	/* different `only-in:` in one block */
+#define PERMIT_KEYS	 16u	/* that may sign permits */
 
 #define MODE_UNSET 0xff
 
@@ -122,6 +126,22 @@ slot_of(unsigned space, unsigned access)
 	return space * 2 + ((access & ACC_WRITE) != 0);
 }
 
+/*
+ * A stretch of the week or of the calendar, by the clock on the wall at its place: it is open
+ * whenever that clock shows a time in it.
+ */
+struct window {
+	const char *name;
+	struct place place;
+	bool needs_permit, used;
+	uint32_t max_s;	    /* a permit opens it for so long at most; 0: nobody said */
+	struct ivals week;  /* minutes since Monday 00:00 */
+	struct spans dates; /* seconds since 1970-01-01 00:00 on that clock, inclusive */
+	const char *tz;	    /* as written */
+	const struct tz_turn *turn;
+	uint32_t n_turns;
+};
+
 struct rule {
 	const char *name;
 	struct place place;
@@ -140,6 +160,7 @@ struct rule {
 	struct ivals *subs;    /* [slot]; of a space with a key of kind SUB, else empty: any */
 	struct conds conds;    /* at most one per key */
 	struct whens whens;    /* all of them have to hold */
+	uint64_t only_in;      /* windows, as bits; 0: always */
 };
 
 struct port_span {
@@ -214,6 +235,7 @@ struct conduit {
 	bool strict, echo;   /* strict: true; icmp: [echo] */
 	uint64_t latency_ns; /* 0: nobody said */
 	uint32_t flows;	     /* slots kept for it; 0: nobody said */
+	uint64_t only_in;    /* windows, as bits: outside nothing is allowed by it; 0: always */
 	struct block *blocks;
 	uint32_t n_blocks;
 };
@@ -280,6 +302,12 @@ struct ruleset {
 	uint32_t n_zones, n_devices, n_conduits;
 	struct device_groups groups;
 	struct pair_map *pairs;	   /* the most specific conduit of each pair that is written */
+	struct window *windows;
+	uint32_t n_windows;
+	uint8_t (*permit_key)[32]; /* that may sign permits */
+	uint32_t n_permit_keys;
+	uint32_t permit_max_s, grace_s; /* permits: max (0: nobody said), grace */
+	bool clock_sync;		/* permits: {clock: synchronised} */
 	const struct rule **rules; /* all of them, by index */
 	const struct conduit **rule_conduit;
 	const struct block **rule_block;
@@ -353,6 +381,8 @@ void ivals_normalise(struct ivals *s);
 bool limit_holds(const struct limit *l, uint64_t key);
 /* The whole text against '*' and '?'. */
 bool glob_match(const char *glob, const char *text, size_t len);
+/* Windows that a conduit speaks of, in itself and in its rules. */
+uint64_t rules_windows(const struct ruleset *rs, uint32_t conduit);
 /* Index of the zone that holds an address (longest prefix), or UINT32_MAX. */
 uint32_t rules_zone_of(const struct ruleset *rs, const struct net_addr *a);
 /* Does a condition hold?  unknown: the answer for a property that is not known; one that

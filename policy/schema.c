@@ -57,6 +57,27 @@ static const char l2[] =
     "\"string\",\"pattern\":\"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$\"},\"role\":{\"$ref\":"
     "\"#/$defs/scalar\"},\"location\":{\"$ref\":\"#/$defs/scalar\"}}},";
 
+static const char windows[] =
+    "\"span\":{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]*(s|m|min|h|d)$\"},"
+    "\"only-in\":{\"$ref\":\"#/$defs/scalars\",\"description\":\"windows: outside all of them "
+    "nothing is allowed by it\"},"
+    "\"window\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"when\","
+    "\"tz\"],\"properties\":{"
+    "\"when\":{\"$ref\":\"#/$defs/scalars\",\"description\":\"Mon-Fri 06:00-22:00; daily "
+    "22:00-02:00; 2026-12-24 06:00..2027-01-02 22:00\"},"
+    "\"tz\":{\"type\":\"string\",\"description\":\"Europe/Berlin, UTC\"},"
+    "\"max\":{\"$ref\":\"#/$defs/span\",\"description\":\"a permit opens it for so long at "
+    "most\"},"
+    "\"needs\":{\"const\":\"permit\"}}},"
+    "\"permits\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"keys\"],"
+    "\"properties\":{"
+    "\"keys\":{\"$ref\":\"#/$defs/scalars\",\"description\":\"Ed25519 public keys that may sign "
+    "permits: x of FILE.pub\"},"
+    "\"max\":{\"$ref\":\"#/$defs/span\",\"description\":\"no permit is open for longer\"},"
+    "\"grace\":{\"$ref\":\"#/$defs/span\",\"description\":\"what runs when a window closes may "
+    "come to its end\"},"
+    "\"clock\":{\"enum\":[\"steady\",\"synchronised\"]}}},";
+
 static const char conduit[] =
     "\"name\":{\"$ref\":\"#/$defs/scalar\"},"
     "\"from\":{\"$ref\":\"#/$defs/ends\"},\"to\":{\"$ref\":\"#/$defs/ends\"},"
@@ -69,6 +90,7 @@ static const char conduit[] =
     "of it\"},"
     "\"latency\":{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]*(us|ms|s)$\"},"
     "\"flows\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1048576},"
+    "\"only-in\":{\"$ref\":\"#/$defs/only-in\"},"
     "\"icmp\":{\"anyOf\":[{\"const\":\"echo\"},{\"type\":\"array\",\"items\":{\"const\":\"echo\"}}]"
     "}";
 
@@ -82,6 +104,8 @@ static const char top[] =
     "\"additionalProperties\":{\"$ref\":\"#/$defs/scalars\"}},"
     "\"sets\":{\"type\":\"object\",\"description\":\"values under one name, for $name\","
     "\"additionalProperties\":{\"$ref\":\"#/$defs/scalars\"}},"
+    "\"windows\":{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/$defs/window\"}},"
+    "\"permits\":{\"$ref\":\"#/$defs/permits\"},"
     "\"conduits\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/conduit\"}}";
 
 static void
@@ -244,7 +268,7 @@ rules_out(struct jw *w, const struct dis_schema *sc, const char *list, bool deny
 	jw_obj(w, "properties");
 	raw(w, "\"name\":{\"$ref\":\"#/$defs/scalar\"},\"mode\":{\"$ref\":\"#/$defs/"
 	       "mode\"},\"enabled\":{"
-	       "\"type\":\"boolean\"}");
+	       "\"type\":\"boolean\"},\"only-in\":{\"$ref\":\"#/$defs/only-in\"}");
 	w->comma = true;
 	if (has_told(sc))
 		when_out(w, sc);
@@ -378,6 +402,7 @@ policy_schema(struct jw *w)
 	jw_obj(w, "$defs");
 	raw(w, fixed);
 	raw(w, l2);
+	raw(w, windows);
 	conditions_out(w);
 	closed_object(w, "conduit");
 	raw(w, ",\"required\":[\"name\",\"from\",\"to\"]");

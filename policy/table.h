@@ -60,20 +60,25 @@ struct tb_block {
 };
 
 enum tb_gate {
-	GATE_STEPS = 1 << 0,	/* rules ask for properties */
-	GATE_FLOOR = 1 << 1,	/* so does the block of all requests */
-	GATE_LIMITS = 1 << 2,	/* messages have a limit */
-	GATE_LEARN = 1 << 3,	/* unknown properties of a midstream flow are met */
-	GATE_ENDPOINT = 1 << 4, /* encrypted requests that meet the floor may pass */
-	GATE_OFFERS = 1 << 5,	/* answers say what the server offers */
+	GATE_STEPS = 1 << 0,	 /* rules ask for properties */
+	GATE_FLOOR = 1 << 1,	 /* so does the block of all requests */
+	GATE_LIMITS = 1 << 2,	 /* messages have a limit */
+	GATE_LEARN = 1 << 3,	 /* unknown properties of a midstream flow are met */
+	GATE_ENDPOINT = 1 << 4,	 /* encrypted requests that meet the floor may pass */
+	GATE_OFFERS = 1 << 5,	 /* answers say what the server offers */
 	GATE_ENCRYPTED = 1 << 6, /* the block has a word on encrypted requests */
+	GATE_WINDOW = 1 << 7,	 /* some rule of it is only-in; GATE_STEPS as well */
 };
 
 #define TB_KEY_RATE 0xffffu /* of a verdict's .rule: no key of the schema, but "rate" */
 
+#define TB_STEP_WINDOW                                                                             \
+	0xffu /* not a property: is one of these windows open?  syms -> their bits, low
+			      * word first; symbol 0: no, 1: yes */
+
 /* A property that rules ask for: class of rules so far x what it is -> class. */
 struct tb_step {
-	uint32_t bit;	/* of fact_props.known; 16 and up: a text */
+	uint32_t bit;	/* of fact_props.known; 16 and up: a text; TB_STEP_WINDOW */
 	uint32_t syms;	/* numbers: -> n, then {first number, symbol} pairs; text: -> trie */
 	uint32_t n_sym; /* symbol 0: unknown, 1: does not apply; text: 2 no, 3 yes */
 	uint32_t next;	/* -> [class * n_sym + symbol] */
@@ -257,6 +262,7 @@ struct tb_conduit {
 	uint8_t rejects;	 /* bit i: some verdict of the i-th block may be reject */
 	uint8_t rates;		 /* bit i: the i-th block has limits: {rate:} */
 	uint8_t states;		 /* bit i: some rule asks what values the protocol has last had */
+	uint64_t only_in;	 /* windows of the conduit itself; 0: always */
 	uint8_t cond[COND__MAX];
 };
 
@@ -368,6 +374,13 @@ struct verdict bind_verdict(
 /* On a packet from t->src to t->dst, of conduit c (or RULE_NONE), on a port of it or not. */
 struct verdict bind_between(
     const struct policy *p, const struct net_tuple *t, uint32_t c, bool served);
+struct policy_clock;
+/* What a conduit lets its ends do may be shut by its windows. */
+struct verdict bind_window(const struct policy *p, const struct net_tuple *t,
+    const struct policy_clock *clock, struct verdict v);
+/* Is the permit for connections between these ends? */
+struct policy_permit;
+bool permit_between(const struct policy_permit *m, const struct net_tuple *t);
 /* Does what came in by this port (struct net_tuple) come from where the zone is?  zs, zd:
  * zones of sender and receiver, or UINT32_MAX. */
 bool bind_port_fits(const struct policy *p, uint32_t zone, uint8_t port);

@@ -9,6 +9,7 @@
 
 #include "policy/table.h"
 #include "policy/why.h"
+#include "policy/window.h"
 
 #define WHY_ITEMS 8u /* items explained; the verdict is over all of them */
 
@@ -19,6 +20,8 @@ struct why {
 	const struct dis_schema *sc;
 	const struct fact *f;
 	const struct policy_state *st; /* NULL: nothing is known of values */
+	const struct policy_clock *clock; /* or NULL: every window is closed */
+	bool permitted;			  /* a permit let the request pass */
 	FILE *to;
 };
 
@@ -169,6 +172,34 @@ cond_missed(const struct rule *r, const struct fact *f)
 	return NULL;
 }
 
+/* Windows of a list, and what they are now. */
+static void
+windows_line(const struct why *w, uint64_t only_in, const char *label)
+{
+	uint64_t open = w->clock ? w->clock->open : 0, hours = w->clock ? w->clock->hours : 0;
+
+	for (uint64_t m = only_in; m != 0; m &= m - 1) {
+		uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const struct window *x = &w->p->rs->windows[i];
+
+		fprintf(w->to, "   %sonly-in \"%s\" (%s:%u:%u): %s\n", label, x->name,
+		    w->p->rs->file, x->place.line, x->place.col,
+		    open >> i & 1    ? "open"
+		    : hours >> i & 1 ? "its hours hold, and it needs a permit"
+				     : "closed");
+	}
+}
+
+/* Of a rule, or of its conduit: that nothing of it is open without a permit. */
+static bool
+rule_closed(const struct why *w, const struct rule *r)
+{
+	uint64_t open = w->clock ? w->clock->open : 0;
+
+	return (r->only_in && !(r->only_in & open)) ||
+	       (!r->deny && w->c->only_in && !(w->c->only_in & open));
+}
+
 /* Unit, function and session; false when they already say no. */
 static bool
 rule_fits(const struct why *w, const struct rule *r)
@@ -178,6 +209,10 @@ rule_fits(const struct why *w, const struct rule *r)
 
 	if (!r->enabled)
 		rule_line(w, r, "is not enabled");
+	else if (rule_closed(w, r) && !w->permitted)
+		rule_line(w, r, "is closed: only-in \"%s\"",
+		    policy_window_name(
+			w->p, (uint32_t)__builtin_ctzll(r->only_in ? r->only_in : w->c->only_in)));
 	else if (!ivals_has(&r->units, w->f->unit))
 		rule_line(w, r, "unit %u is not among its units", w->f->unit);
 	else if (!rule_has_op(r, w->f->opx))
@@ -352,6 +387,8 @@ verdict_line(const struct policy *p, const struct verdict *v, FILE *to)
 		fprintf(to, " %s", policy_cond_name((uint8_t)v->rule));
 	else if ((v->reason == REASON_SECURITY || v->reason == REASON_LIMIT) && v->rule != RULE_NONE)
 		fprintf(to, " %s", policy_key_name(v->rule));
+	else if (v->reason == REASON_WINDOW)
+		fprintf(to, " \"%s\"", policy_window_name(p, v->rule));
 	else if (policy_rule_info(p, v->rule, &info) == 0)
 		fprintf(to, " \"%s/%s\", %s:%u:%u", info.conduit, info.name, info.file, info.line,
 		    info.col);
@@ -374,10 +411,17 @@ void
 policy_why(const struct policy *p, const struct net_tuple *t, const struct fact *f,
     const struct policy_state *st, FILE *to)
 {
+	policy_why_in(p, t, f, NULL, st, to);
+}
+
+void
+policy_why_in(const struct policy *p, const struct net_tuple *t, const struct fact *f,
+    const struct policy_clock *clock, const struct policy_state *st, FILE *to)
+{
 	struct net_tuple open = f->dir == DIR_TO_CLIENT ? net_tuple_reverse(t) : *t;
-	struct why w = {.p = p, .f = f, .st = st, .to = to};
+	struct why w = {.p = p, .f = f, .st = st, .clock = clock, .to = to};
 	struct policy_bind bind;
-	struct verdict v = policy_bind(p, &open, &bind);
+	struct verdict v = policy_bind_in(p, &open, clock, &bind);
 
 	addr_line(p, to, "from", &open.src, open.sport);
 	addr_line(p, to, "to", &open.dst, open.dport);
@@ -394,8 +438,13 @@ policy_why(const struct policy *p, const struct net_tuple *t, const struct fact 
 		    verdict_action_name(v.would),
 		    v.reason == REASON_L2 ? "another MAC than declared"
 					  : "another port or VLAN than its zone's");
+	if (w.c->only_in)
+		windows_line(&w, w.c->only_in, "");
 	w.b = block_of(w.c, f->proto);
-	v = policy_eval_state(p, &bind, f, st);
+	v = policy_eval_in(p, &bind, f, clock, &open, st);
+	w.permitted = v.permit != 0;
+	if (w.permitted)
+		fprintf(to, "   a permit for these ends and this function is open\n");
 	if (!w.b || v.reason == REASON_PORT) {
 		fprintf(to, "   %s port %u is not served by it for this protocol\n",
 		    open.proto == NET_PROTO_UDP ? "UDP" : "TCP", open.dport);
@@ -408,7 +457,7 @@ policy_why(const struct policy *p, const struct net_tuple *t, const struct fact 
 		block_asks(&w);
 		block_limits(&w);
 		items(&w);
-		if (v.reason == REASON_OTHERWISE)
+		if (v.reason == REASON_OTHERWISE || v.reason == REASON_WINDOW)
 			fprintf(to, "   no rule allows all of it: otherwise %s\n",
 			    verdict_action_name(w.c->otherwise));
 	} else {

@@ -261,6 +261,7 @@ enum state_flags {
 	ST_CONNECT = 1 << 2, /* connection request seen, not confirmed */
 	ST_SETUP = 1 << 3,   /* setup communication was answered */
 	ST_SETTLED = 1 << 4, /* an S7 message was seen, not only the transport's */
+	ST_LOADED = 1 << 5, /* a block was loaded: to make it part of the program belongs to that */
 };
 
 struct s7_state {

@@ -171,6 +171,13 @@ transfer_number(struct s7_state *st, const struct s7_ext *x)
 	return t ? (unsigned)(t - st->transfer) + 1 : 0;
 }
 
+/* What has been loaded becomes part of the program (_INSE, _INS2). */
+static bool
+activates(const struct fact *f)
+{
+	return f->opx == OPX_PI_2 || f->opx == OPX_PI_3;
+}
+
 /* What is remembered of a request that has gone on its way. */
 static inline void
 remember(struct dis_call *call, const struct fact *f, const struct s7_ext *x, pair_req key)
@@ -230,6 +237,8 @@ settle(
 	case FN_DL_ENDED:
 		if (t && !fine)
 			transfer_tell(call, f, TRANSFER_FAILED, t, nothing);
+		else if (t)
+			st->flags |= ST_LOADED;
 		if (t)
 			transfer_tell(call, f, TRANSFER_END, t, nothing);
 		if (t)
@@ -389,6 +398,8 @@ other_message(
 		}
 		if (f->opx == FN_SETUP)
 			prop_num(pr, NUM_PDU, x->pdu_size);
+		f->goes_on = f->opx == FN_UL_BLOCK || f->opx == FN_UL_END ||
+			     (activates(f) && st->flags & ST_LOADED);
 		if (fact_end(call, f, a))
 			remember(call, f, x, key);
 		return;

@@ -466,9 +466,21 @@ worst_get(const struct worst *w)
 	return v;
 }
 
+/* Is one of these windows open?  None named: at any time. */
+static bool
+in_window(uint64_t only_in, uint64_t open)
+{
+	bool any = only_in == 0;
+
+	for (unsigned w = 0; w < 64; w++)
+		if (only_in >> w & 1 && open >> w & 1)
+			any = true;
+	return any;
+}
+
 /* One element (it NULL: a fact that touches nothing) through all rules in order. */
 static struct verdict
-judge_element(const struct conduit *c, const struct block *b, const struct fact *f,
+judge_element(const struct conduit *c, const struct block *b, const struct fact *f, uint64_t open,
     const struct fact_item *it, uint64_t addr)
 {
 	struct worst w = {0};
@@ -477,7 +489,7 @@ judge_element(const struct conduit *c, const struct block *b, const struct fact 
 		const struct rule *r = b->deny.v[i];
 		uint8_t mode = r->mode == MODE_UNSET ? c->mode : r->mode;
 
-		if (!rule_asks(r, f))
+		if (!rule_asks(r, f) || !in_window(r->only_in, open))
 			continue;
 		if (it ? !element_matches(b->dis->schema, r, it, addr) : !r->everything || r->subs_stated)
 			continue;
@@ -488,6 +500,8 @@ judge_element(const struct conduit *c, const struct block *b, const struct fact 
 	for (uint32_t i = 0; i < b->allow.n; i++) {
 		const struct rule *r = b->allow.v[i];
 
+		if (!in_window(c->only_in, open) || !in_window(r->only_in, open))
+			continue;
 		if (!rule_asks(r, f) || (it && !element_matches(b->dis->schema, r, it, addr)))
 			continue;
 		worst_add(&w, verdict_in(r->mode == MODE_UNSET ? c->mode : r->mode, r->verdict,
@@ -499,7 +513,7 @@ judge_element(const struct conduit *c, const struct block *b, const struct fact 
 }
 
 static void
-judge_item(const struct conduit *c, const struct block *b, const struct fact *f,
+judge_item(const struct conduit *c, const struct block *b, const struct fact *f, uint64_t open,
     const struct fact_item *it, struct worst *w)
 {
 	for (uint32_t i = 0; i < it->count; i++) {
@@ -507,13 +521,13 @@ judge_item(const struct conduit *c, const struct block *b, const struct fact *f,
 			worst_add(w, verdict_in(c->mode, c->otherwise, REASON_OTHERWISE, RULE_NONE,
 			    c->index));
 		else
-			worst_add(w, judge_element(c, b, f, it, (uint64_t)it->first + i));
+			worst_add(w, judge_element(c, b, f, open, it, (uint64_t)it->first + i));
 	}
 }
 
 static struct verdict
 by_rules(const struct ruleset *rs, const struct conduit *c, const struct block *b,
-    const struct fact *f)
+    const struct fact *f, uint64_t open)
 {
 	struct worst w = {0};
 	struct fact_iter iter = {0};
@@ -525,11 +539,11 @@ by_rules(const struct ruleset *rs, const struct conduit *c, const struct block *
 	if (f->opx >= b->dis->schema->n_opx)
 		return verdict_in(c->mode, c->otherwise, REASON_OTHERWISE, RULE_NONE, c->index);
 	while (fact_next(f, &iter, &it))
-		judge_item(c, b, f, &it, &w);
-	v = w.any ? worst_get(&w) : judge_element(c, b, f, NULL, 0);
+		judge_item(c, b, f, open, &it, &w);
+	v = w.any ? worst_get(&w) : judge_element(c, b, f, open, NULL, 0);
 	if (!(f->anomalies & FACT_A_ENCRYPTED))
 		return v;
-	if (b->endpoint_only && v.reason == REASON_OTHERWISE)
+	if (b->endpoint_only && v.reason == REASON_OTHERWISE && in_window(c->only_in, open))
 		return verdict_in(c->mode, VERDICT_ALLOW, REASON_SECURITY, RULE_NONE, c->index);
 	if (b->encrypted != BLOCK_UNSAID)
 		cond = b->encrypted;
@@ -537,6 +551,40 @@ by_rules(const struct ruleset *rs, const struct conduit *c, const struct block *
 	worst_add(&w, v);
 	worst_add(&w, verdict_in(c->mode, cond, REASON_CONDITION, COND_ENCRYPTED, c->index));
 	return w.v;
+}
+
+/*
+ * The same, and why: what nothing allows, and an allow rule (or nobody, endpoint-only) would have let
+ * pass were all windows open, is outside a window: its conduit's, the rule's, or the first that is
+ * closed of the block's rules.
+ */
+static struct verdict
+by_rules_now(const struct ruleset *rs, const struct conduit *c, const struct block *b,
+    const struct fact *f, uint64_t open)
+{
+	struct verdict v = by_rules(rs, c, b, f, open), all = by_rules(rs, c, b, f, ~UINT64_C(0));
+	uint64_t closed = 0;
+
+	if (v.reason != REASON_OTHERWISE)
+		return v;
+	if (all.reason == REASON_RULE ? rs->rules[all.rule]->deny : all.reason != REASON_SECURITY)
+		return v;
+	if (!in_window(c->only_in, open))
+		closed = c->only_in;
+	else if (all.reason == REASON_RULE && !in_window(rs->rules[all.rule]->only_in, open))
+		closed = rs->rules[all.rule]->only_in;
+	for (uint32_t i = 0; closed == 0 && i < b->deny.n + b->allow.n; i++) {
+		const struct rule *r = i < b->deny.n ? b->deny.v[i] : b->allow.v[i - b->deny.n];
+
+		if (r->enabled && !in_window(r->only_in, open))
+			closed = r->only_in;
+	}
+	if (closed == 0)
+		return v;
+	v.reason = REASON_WINDOW;
+	for (v.rule = 0; !(closed >> v.rule & 1); v.rule++)
+		;
+	return v;
 }
 
 static uint32_t
@@ -598,7 +646,7 @@ by_offers(const struct conduit *c, const struct block *b, const struct fact *f, 
 
 struct verdict
 naive_judge(const struct ruleset *rs, const struct net_tuple *t, const struct fact *f,
-    const struct past *past)
+    const struct past *past, uint64_t open)
 {
 	const struct conduit *c = most_specific(rs, t);
 	const struct block *b;
@@ -623,7 +671,7 @@ naive_judge(const struct ruleset *rs, const struct net_tuple *t, const struct fa
 	}
 	by_floor(c, b, f, &w);
 	by_limits(c, b, f, &w);
-	worst_add(&w, by_rules(rs, c, b, f));
+	worst_add(&w, by_rules_now(rs, c, b, f, open));
 	return worst_get(&w);
 }
 
@@ -705,7 +753,7 @@ macs_right(const struct ruleset *rs, const struct net_addr *a, const uint8_t mac
 }
 
 struct verdict
-naive_open(const struct ruleset *rs, const struct net_tuple *t, bool echo)
+naive_open(const struct ruleset *rs, const struct net_tuple *t, bool echo, uint64_t open)
 {
 	const struct conduit *c = most_specific(rs, t);
 	struct verdict v[3];
@@ -731,6 +779,14 @@ naive_open(const struct ruleset *rs, const struct net_tuple *t, bool echo)
 	for (unsigned i = 1; i < n; i++)
 		if (v[i].would > v[worst].would)
 			worst = i;
+	if (!in_window(c->only_in, open) && v[worst].would < VERDICT_DROP &&
+	    v[worst].reason != REASON_PORT) {
+		v[worst] = verdict_in(c->mode,
+		    c->otherwise == VERDICT_REJECT ? VERDICT_DROP : c->otherwise, REASON_WINDOW, 0,
+		    c->index);
+		while (!(c->only_in >> v[worst].rule & 1))
+			v[worst].rule++;
+	}
 	return v[worst];
 }
 

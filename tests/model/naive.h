@@ -11,9 +11,10 @@
 #include "tests/model/naive_past.h"
 
 /* Verdict on a fact of a connection that t->src opened to t->dst, after what has been asked and
- * answered (NULL: nothing).  Facts are requests or answers; generation is left 0. */
+ * answered (NULL: nothing).  Facts are requests or answers; generation is left 0.  open: bit w:
+ * window w is. */
 struct verdict naive_judge(const struct ruleset *rs, const struct net_tuple *t,
-    const struct fact *f, const struct past *past);
+    const struct fact *f, const struct past *past, uint64_t open);
 
 /* Requests of one connection per second: a bucket of a second's worth.  True: the request is
  * above it.  Start with zeros. */
@@ -27,7 +28,8 @@ struct verdict naive_above(const struct ruleset *rs, const struct net_tuple *t,
     const struct fact *f, struct verdict v, uint32_t key);
 
 /* Verdict on opening that connection (or, echo, on an ICMP echo request). */
-struct verdict naive_open(const struct ruleset *rs, const struct net_tuple *t, bool echo);
+struct verdict naive_open(
+    const struct ruleset *rs, const struct net_tuple *t, bool echo, uint64_t open);
 /* On t->src with MAC `claimed` asking for, or answering to, t->dst (ARP, ND); an unspecified
  * address is nobody. */
 struct verdict naive_neighbour(

@@ -33,6 +33,9 @@ static uint32_t pool[POOL_MAX]; /* numbers the policy uses */
 static unsigned pool_n;
 static unsigned ends[8][2][3]; /* [conduit][from, to][i]: index in end_names */
 static bool speaks[8][3]; /* [conduit][protocol] */
+#define N_WINDOWS 4u
+static bool windows_written;	     /* w0 .. of the policy at hand */
+static struct policy_clock now_open; /* they open and close at random between two facts */
 static unsigned n_conduits;
 
 static uint32_t
@@ -397,6 +400,20 @@ plc_keys_out(void)
 		out(", jobs: [\"%u:%u\"]", rnd(4), rnd(9));
 }
 
+/* Of the windows of random_policy(). */
+static void
+only_in(unsigned odds, const char *before, const char *after)
+{
+	unsigned a = rnd(N_WINDOWS), b = rnd(N_WINDOWS);
+
+	if (!windows_written || !one_in(odds))
+		return;
+	if (a == b)
+		out("%sonly-in: w%u%s", before, a, after);
+	else
+		out("%sonly-in: [w%u, w%u]%s", before, a, b, after);
+}
+
 static void
 rules(const char *list, uint32_t n, unsigned proto, uint32_t *id)
 {
@@ -414,6 +431,7 @@ rules(const char *list, uint32_t n, unsigned proto, uint32_t *id)
 			out(", mode: %s", modes[rnd(5)]);
 		if (one_in(15))
 			out(", enabled: false");
+		only_in(8, ", ", "");
 		if (proto == PROTO_TOY)
 			toy_keys_out();
 		else if (proto == PROTO_NODES)
@@ -481,6 +499,7 @@ conduit(uint32_t index)
 		out("    otherwise: %s\n", otherwise[rnd(4)]);
 	if (one_in(5))
 		out("    mode: %s\n", modes[rnd(5)]);
+	only_in(4, "    ", "\n");
 	if (one_in(4))
 		out("    icmp: [echo]\n    strict: %s\n    latency: 2ms\n    flows: %u\n",
 		    one_in(2) ? "true" : "false", 1 + rnd(100));
@@ -564,6 +583,10 @@ random_policy(void)
 	out("interlock: 1\nmode: %s\nsets: {one: %u, low: [%u..%u, $one, 3]}\n", modes[rnd(5)],
 	    rnd(256), rnd(100), 100 + rnd(100));
 	random_l2();
+	windows_written = one_in(2);
+	for (unsigned i = 0; windows_written && i < N_WINDOWS; i++)
+		out("%s  w%u: {when: \"Mon 0%u:00-05:00\", tz: UTC}\n", i ? "" : "windows:\n", i,
+		    i);
 	out("zones:\n");
 	out("  za: {nets: [10.0.1.0/24]%s%s}\n", one_in(4) ? ", vlan: 7" : "", sides[rnd(4)]);
 	out("  zb: {nets: [10.0.0.0/16]%s%s}\n", one_in(4) ? ", vlan: 8" : "", sides[rnd(4)]);
@@ -797,17 +820,19 @@ static struct verdict
 by_tables(const struct policy *p, const struct net_tuple *t, const struct fact *f)
 {
 	struct policy_bind b;
-	struct verdict open = policy_bind(p, t, &b), v;
+	struct verdict open = policy_bind_in(p, t, &now_open, &b), v;
 
 	if (open.reason == REASON_NO_CONDUIT)
 		v = open;
+	else if (b.flags & BIND_WINDOW)
+		v = policy_eval_in(p, &b, f, &now_open, t, NULL);
 	else
 		v = policy_eval(p, &b, f);
 	v.generation = 0;
 	return v;
 }
 
-static uint64_t tally_lower[12];
+static uint64_t tally_lower[16];
 
 static bool
 same(const struct verdict *a, const struct verdict *b)
@@ -835,11 +860,11 @@ lower_agrees(const struct policy *p, const struct ruleset *rs, const struct net_
 	struct policy_bind b;
 	struct verdict v[3], n[3];
 
-	v[0] = policy_bind(p, t, &b);
-	n[0] = naive_open(rs, t, false);
+	v[0] = policy_bind_in(p, t, &now_open, &b);
+	n[0] = naive_open(rs, t, false, now_open.open);
 	at.proto = NET_PROTO_ICMP;
-	v[1] = policy_eval_icmp(p, &icmp);
-	n[1] = naive_open(rs, &at, true);
+	v[1] = policy_eval_icmp_in(p, &icmp, &now_open);
+	n[1] = naive_open(rs, &at, true, now_open.open);
 	if (one_in(8))
 		at.src = one_in(2) ? none4 : none6;
 	if (one_in(8))
@@ -894,7 +919,7 @@ why_agrees(const struct policy *p, const struct net_tuple *t, const struct fact 
 
 	if (!to)
 		abort();
-	policy_why(p, t, f, NULL, to);
+	policy_why_in(p, t, f, &now_open, NULL, to);
 	fclose(to);
 	snprintf(want, sizeof(want), "verdict: %s (%s", verdict_action_name(v->action),
 	    policy_reason_name(v->reason));
@@ -908,7 +933,7 @@ why_agrees(const struct policy *p, const struct net_tuple *t, const struct fact 
 
 struct tally {
 	uint64_t pairs, policies, refused;
-	uint64_t action[5], reason[10];
+	uint64_t action[5], reason[16];
 	uint64_t staged; /* would differs from action */
 };
 
@@ -953,9 +978,11 @@ one_policy(struct tally *n, uint64_t wanted)
 		while (!speaks[at][proto] && !one_in(15))
 			proto = rnd(3);
 		random_fact(&f, proto);
+		if (one_in(3))
+			now_open.open ^= UINT64_C(1) << rnd(N_WINDOWS);
 		random_tuple(&t, at, proto);
 		a = by_tables(p, &t, &f);
-		b = naive_judge(rs, &t, &f, NULL);
+		b = naive_judge(rs, &t, &f, NULL, now_open.open);
 		ok = same(&a, &b) && lower_agrees(p, rs, &t) &&
 		     (n->pairs % 512 != 0 || why_agrees(p, &t, &f, &a));
 		n->pairs++;
@@ -966,7 +993,7 @@ one_policy(struct tally *n, uint64_t wanted)
 			fprintf(stderr, "%s\n", text);
 			show("tables", &a);
 			show("naive", &b);
-			policy_why(p, &t, &f, NULL, stderr);
+			policy_why_in(p, &t, &f, &now_open, NULL, stderr);
 		}
 	}
 	policy_free(p);
@@ -998,11 +1025,11 @@ main(int argc, char **argv)
 	for (uint8_t i = 0; i < 5; i++)
 		printf(" %s %" PRIu64, verdict_action_name(i), n.action[i]);
 	printf("; reasons");
-	for (uint8_t i = 0; i < 10; i++)
+	for (uint8_t i = 0; i < 16; i++)
 		if (n.reason[i])
 			printf(" %s %" PRIu64, policy_reason_name(i), n.reason[i]);
 	printf("; rehearsed %" PRIu64 "; openings and neighbours", n.staged);
-	for (uint8_t i = 0; i < 12; i++)
+	for (uint8_t i = 0; i < 16; i++)
 		if (tally_lower[i])
 			printf(" %s %" PRIu64, policy_reason_name(i), tally_lower[i]);
 	printf("\n");
@@ -1011,6 +1038,8 @@ main(int argc, char **argv)
 				       n.reason[REASON_RULE] < wanted / 20 ||
 				       n.reason[REASON_SECURITY] < wanted / 1000 ||
 				       n.reason[REASON_LIMIT] < wanted / 1000 ||
+				       n.reason[REASON_WINDOW] < wanted / 500 ||
+				       tally_lower[REASON_WINDOW] < wanted / 500 ||
 				       tally_lower[REASON_L2] < wanted / 50 ||
 				       tally_lower[REASON_PLACE] < wanted / 50)
 		   ? 1
