@@ -19,7 +19,7 @@
 #include "base/crypto.h"
 #include "policy/window.h"
 
-#define S UINT64_C(1000000000)
+#define S	      UINT64_C(1000000000)
 #define SET(to, text) snprintf(to, sizeof(to), "%s", text)
 
 static char text[65536];
@@ -76,7 +76,7 @@ extern char **environ;
 static int
 python(const char *script, const char *in, const char *out)
 {
-	char *argv[] = {(char *)(uintptr_t)"python3", (char *)(uintptr_t)script, NULL};
+	char *argv[] = {(char *)(uintptr_t) "python3", (char *)(uintptr_t)script, NULL};
 	posix_spawn_file_actions_t fa;
 	int status = -1;
 	pid_t pid;
