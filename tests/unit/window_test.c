@@ -423,8 +423,8 @@ permit_opens(void **state)
 	assert_int_equal(v.action, VERDICT_ALERT); /* it programs: told */
 	assert_int_equal(v.reason, REASON_RULE);
 	assert_int_equal(v.permit, 4);
-	assert_int_equal(
-	    policy_eval_in(p, &b, &get, &w.clock, &t, NULL).reason, REASON_WINDOW); /* other function */
+	assert_int_equal(policy_eval_in(p, &b, &get, &w.clock, &t, NULL).reason,
+	    REASON_WINDOW); /* other function */
 	assert_int_equal(policy_eval_in(p, &b2, &put, &w.clock, &t2, NULL).reason, REASON_WINDOW);
 
 	windows_revoke(&w, 3, 12 * S);
