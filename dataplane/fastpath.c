@@ -388,7 +388,7 @@ at_rest(struct engine *e, struct flow *f)
 	const struct flow_guard *g = &f->guard;
 
 	if (f->state != FLOW_OPEN || f->flags & FLOW_REOPEN || f->dis >= FLOW_DIS_NOBODY ||
-	    engine_stale(e, f) || f->bind.flags & (BIND_RATE | BIND_STATE) ||
+	    engine_stale(e, f) || f->bind.flags & (BIND_RATE | BIND_STATE | BIND_WINDOW) ||
 	    g->repair != CELL_NONE || g->unseen != CELL_NONE ||
 	    g->flags & ~(GUARD_TS | GUARD_NO_SCALE) || !dissectors[f->dis]->at_rest ||
 	    !dissectors[f->dis]->at_rest(feed_state(e, f), f->variant))
