@@ -137,8 +137,8 @@ struct verdict __attribute__((noinline)) judge_window(struct dis_sink *s, const 
 		back = net_tuple_reverse(t);
 		t = &back;
 	}
-	return policy_eval_in(s->e->policy, &s->fl->bind, f, &s->e->windows.clock, t,
-	    past ? &s->past : NULL);
+	return policy_eval_in(
+	    s->e->policy, &s->fl->bind, f, &s->e->windows.clock, t, past ? &s->past : NULL);
 }
 
 bool
