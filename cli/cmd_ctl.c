@@ -32,6 +32,7 @@ static const char help_tail[] =
     "                     unless ctl confirm comes before\n"
     "      --promote      shadow: it is the policy from now on, with --confirm on trial\n"
     "      --stop         shadow: no more\n"
+    "      --for TIME     panic: it ends by itself after TIME\n"
     "      --force        reload, shadow --promote: also while another policy waits to be "
     "confirmed\n"
     "      --socket PATH  of the guard (default " SOCKET ")\n"
@@ -45,11 +46,14 @@ enum {
 	TAKES_FORCE = 1 << 1,
 	TAKES_PROMOTE = 1 << 2,
 	TAKES_STOP = 1 << 3,
+	TAKES_FOR = 1 << 5,
+	TAKES_MODE = 1 << 6, /* is followed by a word */
 	TAKES_FILE = 1 << 4, /* may be followed by a file, which is opened here and passed */
 };
 struct question {
 	unsigned given; /* TAKES_* */
-	uint64_t confirm_s;
+	uint64_t confirm_s, for_s;
+	const char *mode;
 	const char *file;
 	int fd[2]; /* of it, and of its signature; -1 = none */
 };
@@ -73,6 +77,8 @@ static const struct ctl_verb {
     {"shadow", false, TAKES_FILE | TAKES_PROMOTE | TAKES_STOP | TAKES_CONFIRM | TAKES_FORCE,
 	"FILE: judge it beside the policy in force (admins); alone: what it would have done",
 	show_shadow},
+    {"panic", true, TAKES_MODE | TAKES_FOR,
+	"open: everything passes; island: nothing does; off: the policy again", show_panic},
     {"reopen", true, 0, "open the EVE file anew, after it was renamed (logrotate)", NULL},
     {"stop", true, 0, "stop the guard and put its ports back", NULL},
 };
@@ -214,6 +220,10 @@ request(const struct ctl_verb *verb, const struct question *q, char *buf, size_t
 		jw_bool(&w, "stop", true);
 	if (q->given & TAKES_FILE)
 		jw_str(&w, "file", q->file);
+	if (q->given & TAKES_MODE)
+		jw_str(&w, "mode", q->mode);
+	if (q->given & TAKES_FOR)
+		jw_u(&w, "for_s", q->for_s);
 	jw_close(&w, '}');
 	jw_ch(&w, '\n');
 	return jw_end(&w) ? jw_len(&w) : 0;
@@ -301,6 +311,7 @@ cmd_ctl(int argc, char **argv)
 	    {"socket", required_argument, NULL, 's'},
 	    {"confirm", required_argument, NULL, 'c'},
 	    {"force", no_argument, NULL, 'f'},
+	    {"for", required_argument, NULL, 'F'},
 	    {"promote", no_argument, NULL, 'p'},
 	    {"stop", no_argument, NULL, 'S'},
 	    {0},
@@ -332,6 +343,11 @@ cmd_ctl(int argc, char **argv)
 		case 'f':
 			q.given |= TAKES_FORCE;
 			break;
+		case 'F':
+			if (!cli_parse_duration(optarg, &q.for_s))
+				return cli_usage("ctl", "--for %s: not a time such as 30m", optarg);
+			q.given |= TAKES_FOR;
+			break;
 		case 'p':
 			q.given |= TAKES_PROMOTE;
 			break;
@@ -345,10 +361,17 @@ cmd_ctl(int argc, char **argv)
 		return cli_usage("ctl", "one verb");
 	if (!(verb = verb_of(argv[optind])))
 		return cli_usage("ctl", "%s: no such verb", argv[optind]);
-	if (argc - optind > (verb->takes & TAKES_FILE ? 2 : 1))
-		return cli_usage("ctl", "%s: that is too much", argv[argc - 1]);
 	if (q.given & ~verb->takes)
 		return cli_usage("ctl", "%s: does not take that option", verb->name);
+	if (verb->takes & TAKES_MODE) {
+		if (argc - optind != 2)
+			return cli_usage("ctl", "%s open, island or off", verb->name);
+		q.given |= TAKES_MODE;
+		q.mode = argv[optind + 1];
+		return ask(verb, &q, path, json);
+	}
+	if (argc - optind > (verb->takes & TAKES_FILE ? 2 : 1))
+		return cli_usage("ctl", "%s: that is too much", argv[argc - 1]);
 	if (argc - optind == 2 && !open_file(&q, argv[optind + 1]))
 		return EXIT_UNABLE;
 	return ask(verb, &q, path, json);

@@ -169,6 +169,16 @@ attention(struct page *p, const json_t *r)
 	if (get(pol, "refused"))
 		wrong(p, "reload refused at %s: %s", when(pol, "refused_at"),
 		    text(pol, "refused", ""));
+	if (get(r, "panic")) {
+		const json_t *t = get(r, "panic");
+		bool open = strcmp(text(t, "mode", ""), "open") == 0;
+
+		wrong(p, "PANIC %s: %s, %s since %s, %s%s", open ? "OPEN" : "ISLAND",
+		    open ? "EVERYTHING PASSES" : "NOTHING PASSES BETWEEN THE PORTS",
+		    text(t, "by", "?"), when(t, "since"),
+		    json_is_string(get(t, "until")) ? "until " : "until ctl panic off",
+		    json_is_string(get(t, "until")) ? when(t, "until") : "");
+	}
 	if (get(pol, "trial")) {
 		const json_t *t = get(pol, "trial");
 		char left[32];
@@ -523,4 +533,18 @@ show_shadow(const json_t *r, FILE *to)
 	if (num(r, "not_told") > 0)
 		fprintf(to, "(%s more, of other kinds)\n", big(num(r, "not_told")));
 	return stop + pass > 0 ? EXIT_FOUND : EXIT_OK;
+}
+
+int
+show_panic(const json_t *r, FILE *to)
+{
+	const char *mode = text(r, "mode", "?");
+
+	if (strcmp(mode, "off") == 0)
+		fputs("the policy is in force again\n", to);
+	else
+		fprintf(to, "PANIC %s\n",
+		    strcmp(mode, "open") == 0 ? "OPEN: everything passes"
+					      : "ISLAND: nothing of IP passes between the ports");
+	return EXIT_OK;
 }

@@ -14,6 +14,7 @@ int show_flows(const struct json_t *r, FILE *to);
 int show_text(const struct json_t *r, FILE *to); /* what it says is text already */
 int show_reload(const struct json_t *r, FILE *to);
 int show_shadow(const struct json_t *result, FILE *to); /* EXIT_FOUND: there are differences */
+int show_panic(const struct json_t *result, FILE *to);
 int show_confirm(const struct json_t *r, FILE *to);
 
 #endif /* CLI_CTL_SHOW_H */

@@ -28,6 +28,15 @@ engine_windows(struct engine *e, int64_t unix_s, uint64_t steady_ns, bool truste
 {
 	if (e->policy && windows_step(&e->windows, e->policy, unix_s, steady_ns, trusted))
 		e->sweep_at = 0;
+	if (e->shadow)
+		shadow_windows(e, unix_s, steady_ns, trusted);
+}
+
+static bool
+has_windows(const struct engine *e)
+{
+	return policy_window_count(e->policy) != 0 ||
+	       (e->shadow && policy_window_count(e->shadow) != 0);
 }
 
 /* By packet time: what a capture shows is judged as of then. */
@@ -36,8 +45,7 @@ step(struct engine *e, uint64_t now_ns)
 {
 	uint64_t s = now_ns / SECOND_NS;
 
-	if (e->conf.own_clock || !e->policy || policy_window_count(e->policy) == 0 ||
-	    s == e->windows_s)
+	if (e->conf.own_clock || !e->policy || s == e->windows_s || !has_windows(e))
 		return;
 	e->windows_s = s;
 	engine_windows(e, (int64_t)s, now_ns, true);
@@ -94,6 +102,7 @@ end_flow(struct engine *e, struct flow *f)
 	v.action = v.mode == MODE_ENFORCE ? VERDICT_RESET
 		   : v.mode == MODE_ALERT ? VERDICT_ALERT
 					  : VERDICT_ALLOW;
+	panic_cap(e, &v);
 	e->sink.ts_ns = e->now_ns;
 	judge_flow(e, &v, &t, f->hash, false);
 	e->st.grace_over++;

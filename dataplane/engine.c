@@ -469,6 +469,9 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 		else if (__builtin_expect(l[i].flags & LAYER_STRANGE, 0) && e->inline_mode &&
 			 !engine_extension(e, p, &l[i]))
 			; /* dropped */
+		else if (__builtin_expect(e->panic == PANIC_ISLAND, 0) &&
+			 l[i].flags & (LAYER_L4 | LAYER_FRAGMENT | LAYER_IP))
+			engine_drop(p, DROP_PANIC_ISLAND);
 		else if (__builtin_expect((l[i].flags & LAYER_L4) != 0, 1)) {
 			if (l[i].proto == NET_PROTO_TCP)
 				tcp_packet(e, p, &l[i], &k[i], candidate[i]);
@@ -480,6 +483,8 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 			engine_other_ip(e, p, &l[i]);
 		else
 			engine_l2(e, p, &l[i]);
+		if (__builtin_expect(e->panic == PANIC_OPEN && p->fate == FATE_DROP, 0))
+			panic_pass(e, p);
 		if (__builtin_expect(p->fate != FATE_FORWARD, 0))
 			account(e, p);
 		e->st.would_drop += e->sink.would_drop;

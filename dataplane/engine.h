@@ -88,6 +88,7 @@ struct engine_stats {
 	uint64_t flows_ended; /* that a new policy does not allow any more */
 	uint64_t
 	    grace_over; /* connections ended when the grace of their window or permit was over */
+	uint64_t passed_in_panic; /* frames that would have been dropped (PANIC_OPEN) */
 	uint64_t overlap_differs, retransmitted, out_of_order, gaps, midstream;
 	uint64_t pool_full, copied_bytes;
 	uint64_t apps_named, apps_unknown; /* unclaimed flows, by what nDPI had to say */
@@ -112,6 +113,14 @@ void engine_burst(struct engine *e, struct pkt *burst, unsigned n);
  * in force when it comes.)  Hits per rule begin at 0.
  */
 void engine_set_policy(struct engine *e, const struct policy *pol);
+
+/*
+ * Stronger than the policy, between two bursts.  OPEN: what would be dropped, for whatever reason, goes
+ * on as it came; it is judged and told as ever.  ISLAND: every IP packet is dropped, and connections
+ * are forgotten; frames below IP go by the policy.  Inline only.
+ */
+enum panic_mode { PANIC_OFF = 0, PANIC_OPEN, PANIC_ISLAND };
+void engine_set_panic(struct engine *e, enum panic_mode mode);
 
 /*
  * A frame that the filter in front of the engine has denied (gate_samples()), and how many it

@@ -73,6 +73,7 @@ struct engine {
 	struct policy_memory *memory; /* last values, for rules that ask */
 	const struct policy *shadow;  /* shadow.h; NULL = none */
 	bool inline_mode;
+	uint8_t panic;	/* enum panic_mode */
 	uint16_t epoch; /* bind.generation of the flows that this policy has bound; never 0 */
 	uint8_t handed;	/* changes of owner in the segment at hand */
 	bool two_ports; /* a frame came from the inside port: a side has one from now on */
@@ -130,10 +131,21 @@ void judge_flow(struct engine *e, const struct verdict *v, const struct net_tupl
 /* feed.c: from now on the flow is this dissector's; false: no memory for its state. */
 bool feed_claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant);
 
+/* panic.c: what was dropped goes on, in PANIC_OPEN. */
+void panic_pass(struct engine *e, struct pkt *p);
+/* An open guard tells, and does not stop. */
+static inline void
+panic_cap(const struct engine *e, struct verdict *v)
+{
+	if (__builtin_expect(e->panic == PANIC_OPEN, 0) && v->action > VERDICT_ALERT)
+		v->action = VERDICT_ALERT;
+}
+
 /* shadow.c: what the policy beside the one in force would have done; live: what this one does. */
 struct shadow *shadow_new(size_t memory_bytes, uint64_t seed);
 void shadow_free(struct shadow *s);
 size_t shadow_bytes(const struct shadow *s);
+void shadow_windows(struct engine *e, int64_t unix_s, uint64_t steady_ns, bool trusted);
 void shadow_fact(struct engine *e, const struct fact *f, struct verdict live);
 void shadow_condition(
     struct engine *e, enum policy_cond c, const struct fact *f, struct verdict live);

@@ -160,8 +160,12 @@ dis_emit(struct dis_sink *s, struct fact *f)
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0))
 			v = policy_eval_rate(
 			    e->policy, &s->fl->bind, f, v, &s->fl->guard.meter, s->ts_ns);
-		if (__builtin_expect(v.action >= VERDICT_REJECT, 0) && e->inline_mode)
-			act(s, f, &v);
+		if (__builtin_expect(v.action >= VERDICT_REJECT, 0) && e->inline_mode) {
+			if (__builtin_expect(e->panic == PANIC_OPEN, 0))
+				v.action = VERDICT_ALERT;
+			else
+				act(s, f, &v);
+		}
 		if (v.reason == REASON_RULE)
 			e->rule_hits[v.rule]++;
 		if (v.would != VERDICT_ALLOW && answer_is_old_news(v, f)) {
@@ -215,6 +219,7 @@ judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t a
 		v = policy_condition(e->policy, &s->fl->bind, c);
 		if (e->shadow)
 			shadow_condition(e, c, &f, v);
+		panic_cap(e, &v);
 		if (v.action == VERDICT_RESET && e->inline_mode)
 			s->fl->guard.flags |= GUARD_WANT_RESET;
 		if (v.would != VERDICT_ALLOW)
@@ -251,6 +256,7 @@ void
 judge_flow(struct engine *e, const struct verdict *v, const struct net_tuple *t, uint64_t flow_id,
     bool l2)
 {
+	struct verdict done = *v;
 	struct event ev = {
 	    .kind = l2 ? EVENT_L2 : EVENT_FLOW,
 	    .ts_ns = e->sink.ts_ns,
@@ -260,7 +266,9 @@ judge_flow(struct engine *e, const struct verdict *v, const struct net_tuple *t,
 	    .verdict = *v,
 	};
 
-	e->st.verdicts[v->action]++;
+	panic_cap(e, &done);
+	ev.verdict = done;
+	e->st.verdicts[done.action]++;
 	e->st.would[v->would]++;
 	e->sink.would_drop |= v->would >= VERDICT_REJECT;
 	if (e->conf.alerts)

@@ -79,6 +79,7 @@ engine_rebind(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, con
 		return true;
 	judge_flow(e, &v, &t, f->hash, false);
 	e->st.flows_ended += v.would >= VERDICT_REJECT;
+	panic_cap(e, &v);
 	if (!e->inline_mode || v.action < VERDICT_REJECT)
 		return true; /* watch goes on to say what is attempted */
 	flow_remove(&e->flows, f);

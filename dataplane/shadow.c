@@ -28,6 +28,7 @@ struct shadow_bind {
 struct shadow {
 	uint32_t turn;		      /* counts shadows */
 	struct policy_memory *memory; /* of what this one watches */
+	struct windows windows;	      /* and when it is open; no permit is for it */
 	struct shadow_report report;
 	struct shadow_bind bind[BINDS];
 };
@@ -66,6 +67,8 @@ engine_set_shadow(struct engine *e, const struct policy *pol)
 
 	policy_memory_rebind(s->memory, NULL, pol, e->now_ns);
 	e->shadow = pol;
+	memset(&s->windows, 0, sizeof(s->windows));
+	e->windows_s = 0; /* stepped at the next packet, or second */
 	memset(&s->report, 0, sizeof(s->report));
 	s->report.generation = pol ? policy_generation(pol) : 0;
 	if (++s->turn != 0)
@@ -80,6 +83,12 @@ engine_shadow(const struct engine *e)
 	return &e->shadow_state->report;
 }
 
+void
+shadow_windows(struct engine *e, int64_t unix_s, uint64_t steady_ns, bool trusted)
+{
+	(void)windows_step(&e->shadow_state->windows, e->shadow, unix_s, steady_ns, trusted);
+}
+
 /* --- binds ----------------------------------------------------------------------------------- */
 
 static struct verdict
@@ -88,7 +97,7 @@ bind_tuple(const struct engine *e, const struct net_tuple *t, struct policy_bind
 	struct net_tuple as = *t;
 
 	as.port |= e->two_ports ? NET_PORT_TWO : 0;
-	return policy_bind(e->shadow, &as, out);
+	return policy_bind_in(e->shadow, &as, &e->shadow_state->windows.clock, out);
 }
 
 /* What the shadow found for the flow at hand. */
@@ -224,14 +233,23 @@ void
 shadow_fact(struct engine *e, const struct fact *f, struct verdict live)
 {
 	const struct policy_bind *b = bind_of(e);
+	struct shadow *s = e->shadow_state;
+	bool remembers = (b->flags & BIND_STATE) != 0;
 	struct policy_state past;
+	struct net_tuple t;
 	struct verdict v;
 
-	if (b->flags & BIND_STATE) {
-		judge_past(&e->sink, e->shadow_state->memory, &past);
-		v = policy_eval_state(e->shadow, b, f, &past);
-		policy_memory_note(e->shadow, &past, e->shadow_state->memory, f, &v,
-		    !stops(&live) || !e->inline_mode);
+	if (b->flags & (BIND_STATE | BIND_WINDOW)) {
+		t = *judge_tuple(&e->sink);
+		if (e->sink.dir == DIR_TO_CLIENT)
+			t = net_tuple_reverse(&t);
+		if (remembers)
+			judge_past(&e->sink, s->memory, &past);
+		v = policy_eval_in(
+		    e->shadow, b, f, &s->windows.clock, &t, remembers ? &past : NULL);
+		if (remembers)
+			policy_memory_note(
+			    e->shadow, &past, s->memory, f, &v, !stops(&live) || !e->inline_mode);
 	} else {
 		v = policy_eval(e->shadow, b, f);
 	}

@@ -66,6 +66,7 @@ engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const s
 			shadow_flow(e, &t, client, &v);
 		if (v.would != VERDICT_ALLOW)
 			judge_flow(e, &v, &t, k->hash, false);
+		panic_cap(e, &v);
 		if (e->inline_mode && v.action >= VERDICT_REJECT) {
 			engine_drop(p, DROP_POLICY_CONDUIT);
 			return NULL;

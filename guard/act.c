@@ -54,6 +54,10 @@ look(struct guard *g, struct look *l)
 	    .confirm_generation = g->confirm.generation,
 	    .kept = g->kept,
 	    .shadow = g->shadow.step == SHADOW_ON ? g->shadow.policy : NULL,
+	    .panic = g->panic.mode == PANIC_OFF ? NULL : panic_name(g),
+	    .panic_by = g->panic.who,
+	    .panic_ns = g->panic.since_ns,
+	    .panic_until_ns = g->panic.until_ns,
 	    .shadow_file = g->shadow.file,
 	    .shadow_ns = g->shadow.since_ns,
 	    .gate = &l->totals,
@@ -258,6 +262,15 @@ act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 	case CTL_shadow:
 		look(g, &l);
 		return act_shadow(g, rq, out, &l.v, err, size);
+	case CTL_panic: {
+		uint64_t for_s;
+
+		if ((r = number(rq, "for_s", 1, UINT32_MAX, &for_s, err, size)) < 0 ||
+		    (r = panic_asked(g, rq, for_s, err, size)) != 0)
+			return r;
+		jw_str(out, "mode", panic_name(g));
+		return 0;
+	}
 	case CTL_reopen:
 		if (!g->alerts_shared)
 			return err_say(err, size, ERR_USAGE, "no alerts are written");

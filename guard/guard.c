@@ -100,6 +100,7 @@ guard_turn(struct guard *g, int timeout_ms)
 	reload_step(g);
 	confirm_step(g);
 	shadow_step(g);
+	panic_step(g);
 	takeover_step(g);
 	link_step(g);
 	act_count(g);
@@ -317,6 +318,9 @@ stop(struct guard *g, bool was_in_force)
 	if (g->ports_set && ports_restore(&g->ports, err, sizeof(err)) < 0)
 		log_error("%s", err);
 	g->ports_set = false;
+	if (was_in_force)
+		panic_ends(g,
+		    g->handed ? "another guard goes on, with the policy" : "the guard was stopped");
 	if (was_in_force && !g->handed)
 		guard_tell(g, GUARD_STOPPED, NULL);
 	if (g->signer.pid != 0) {

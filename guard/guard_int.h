@@ -88,6 +88,15 @@ struct shadowing {
 	char why[64]; /* it ends */
 };
 
+/* The switch that is stronger than the policy (panic.c). */
+struct panic {
+	enum panic_mode mode;
+	uint64_t since_ns, until_ns; /* wall clock; until 0: no end */
+	uint64_t deadline_ns;	     /* CLOCK_MONOTONIC; 0 = none */
+	uint64_t ctl_token;
+	char who[64];
+};
+
 /* A successor takes the ports over (takeover.c). */
 struct handing {
 	enum { HAND_NONE = 0, HAND_EXPORT, HAND_EMPTY, HAND_WAIT } step;
@@ -124,6 +133,7 @@ struct guard {
 	struct reload reload;
 	struct confirm confirm;
 	struct shadowing shadow;
+	struct panic panic;
 	struct handing handing;
 	struct child worker, signer, metrics;
 	uint16_t asked;	  /* enum msg_type: what the worker has not answered yet */
@@ -272,6 +282,22 @@ void shadow_answer(struct guard *g, int result, const char *text);
 void shadow_worker_gone(struct guard *g);
 /* The worker does not judge it any more. */
 void shadow_end(struct guard *g, const char *why);
+
+/* --- panic.c --------------------------------------------------------------------------------- */
+
+/* The tables of a policy, or what panic makes of them.  As gate_set_policy(). */
+int panic_filter(
+    struct guard *g, const struct policy *pol, uint32_t generation, char *err, size_t size);
+/* As ctl_conf.act. */
+int panic_asked(struct guard *g, struct ctl_request *rq, uint64_t for_s, char *err, size_t size);
+/* Is its time over? */
+void panic_step(struct guard *g);
+/* The worker's answer to PANIC; or it is gone. */
+void panic_answer(struct guard *g, int result);
+void panic_worker_gone(struct guard *g);
+/* The guard ends. */
+void panic_ends(struct guard *g, const char *why);
+const char *panic_name(const struct guard *g);
 
 /* --- link.c ---------------------------------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
  * or with or without a descriptor against the table ends the conversation (msg_run() says ERR_FORMAT):
  * the other process is broken or somebody else's by then, and is not listened to again.
  *
- *   parent  -> worker   POLICY+fd, FLOWS+fd, EXPORT+fd, SHADOW+fd, SHADOW_END, PROMOTE, EVENT, STOP
+ *   parent  -> worker   POLICY+fd, FLOWS+fd, EXPORT+fd, SHADOW+fd, SHADOW_END, PROMOTE, PANIC, STOP
  *   worker  -> parent   READY, DONE (answers all but the last two), STOPPED
  *   builder -> parent   COMPLAINT..., then BUILT+fd or FAILED
  *   parent  -> signer   POLICY+fd, DROP, REOPEN, STOP
@@ -40,6 +40,7 @@ enum msg_type {
 	MSG_SHADOW,	/* an image to judge beside the policy in force; a = generation */
 	MSG_SHADOW_END, /* no more */
 	MSG_PROMOTE,	/* that one is the policy from now on */
+	MSG_PANIC,	/* a = enum panic_mode */
 	MSG__MAX,
 };
 

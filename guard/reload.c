@@ -330,7 +330,7 @@ back_to_old(struct guard *g, const char *why)
 
 	if (note_accepted(g, &rl->last_signed, err, sizeof(err)) < 0)
 		log_error("%s", err);
-	if (gate_set_policy(g->gate, policy_gate(g->policy), g->generation, err, sizeof(err)) < 0)
+	if (panic_filter(g, g->policy, g->generation, err, sizeof(err)) < 0)
 		log_error("filter: %s", err);
 	if (g->signer.pid != 0 && rl->kind != RELOAD_BACK)
 		(void)signer_send_drop(g->signer.peer.fd, policy_generation(rl->next));
@@ -347,7 +347,7 @@ offer(struct guard *g)
 	const struct msg m = {.type = promote ? MSG_PROMOTE : MSG_POLICY, .a = generation};
 	char err[512] = "", again[128];
 
-	if (gate_set_policy(g->gate, policy_gate(rl->next), generation, err, sizeof(err)) < 0) {
+	if (panic_filter(g, rl->next, generation, err, sizeof(err)) < 0) {
 		if (note_accepted(g, &rl->last_signed, again, sizeof(again)) < 0)
 			log_error("%s", again);
 		finish(g, err);

@@ -120,6 +120,7 @@ supervise_reap(struct guard *g)
 		if (c == &g->worker) {
 			reload_worker_gone(g);
 			shadow_worker_gone(g);
+			panic_worker_gone(g);
 		}
 	}
 }

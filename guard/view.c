@@ -295,6 +295,15 @@ view_status(struct jw *w, const struct guard_view *v)
 	view_put_time(w, "now", v->now_ns);
 	view_put_time(w, "started", v->started_ns);
 	jw_u(w, "uptime_s", v->now_ns > v->started_ns ? (v->now_ns - v->started_ns) / NS_PER_S : 0);
+	if (v->panic) {
+		jw_obj(w, "panic");
+		jw_str(w, "mode", v->panic);
+		jw_str(w, "by", v->panic_by);
+		view_put_time(w, "since", v->panic_ns);
+		view_put_time(w, "until", v->panic_until_ns);
+		jw_u(w, "passed", n.engine.passed_in_panic);
+		jw_close(w, '}');
+	}
 	policy_json(w, v);
 	view_shadow_short(w, v);
 	ports_json(w, v);

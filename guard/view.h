@@ -53,7 +53,10 @@ struct guard_view {
 	uint64_t confirm_left_ns;
 	uint32_t confirm_generation;	 /* that comes back then */
 	bool kept;		     /* it is the one confirmed or promoted last, not the file's */
-	const struct policy *shadow; /* judged beside it; NULL = none */
+	const char *panic;	     /* "open", "island"; NULL = there is none */
+	const char *panic_by;
+	uint64_t panic_ns, panic_until_ns; /* wall clock; until 0: no end */
+	const struct policy *shadow;	   /* judged beside it; NULL = none */
 	const char *shadow_file;
 	uint64_t shadow_ns;		 /* wall clock: since when */
 	const struct gate_totals *gate;	 /* the kernel's filter; NULL = none */

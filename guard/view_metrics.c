@@ -200,6 +200,9 @@ about(struct jw *w, const struct guard_view *v)
 	}
 	head(w, "interlock_policy_refused", "gauge", "1: the last reload was refused.");
 	put(w, "interlock_policy_refused %d\n", v->policy_error && v->policy_error[0] ? 1 : 0);
+	head(w, "interlock_panic", "gauge", "1: stronger than the policy, by ctl panic.");
+	one(w, "interlock_panic", "mode", "open", v->panic && strcmp(v->panic, "open") == 0);
+	one(w, "interlock_panic", "mode", "island", v->panic && strcmp(v->panic, "island") == 0);
 	head(w, "interlock_policy_on_trial", "gauge",
 	    "1: the policy in force waits to be confirmed (ctl reload --confirm).");
 	put(w, "interlock_policy_on_trial %d\n", v->confirm_until_ns != 0);

@@ -233,6 +233,18 @@ on_shadow_end(void *ctx, const struct msg *m, int fd)
 }
 
 static int
+on_panic(void *ctx, const struct msg *m, int fd)
+{
+	struct worker *w = ctx;
+
+	(void)fd;
+	if (m->a > PANIC_ISLAND)
+		return answer(w, ERR_RANGE, 0, "");
+	engine_set_panic(w->engine, (enum panic_mode)m->a);
+	return answer(w, 0, 0, "");
+}
+
+static int
 on_promote(void *ctx, const struct msg *m, int fd)
 {
 	struct worker *w = ctx;
@@ -354,6 +366,7 @@ static const struct msg_rule rules[] = {
     {MSG_SHADOW, MSG_F_FD, on_shadow},
     {MSG_SHADOW_END, 0, on_shadow_end},
     {MSG_PROMOTE, 0, on_promote},
+    {MSG_PANIC, 0, on_panic},
     {MSG_EXPORT, MSG_F_FD | MSG_F_ONCE, on_export},
     {MSG_STOP, MSG_F_ONCE, on_stop},
     {MSG_NONE, 0, NULL},
@@ -482,6 +495,7 @@ prepare(struct worker *w)
 	if (!(w->engine = engine_new(&ec)))
 		refuse(w, ERR_NOMEM, "no memory for the engine; --memory sets how much it takes");
 	set_budgets(w);
+	engine_set_panic(w->engine, c->panic);
 	if ((w->shadow = c->shadow) != NULL)
 		engine_set_shadow(w->engine, w->shadow);
 	if (c->handover >= 0)

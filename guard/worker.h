@@ -28,6 +28,7 @@ struct worker_conf {
 	const char *io_target;	     /* of io_conf: "" or "zerocopy" */
 	const struct policy *policy; /* an image, mapped before the fork */
 	const struct policy *shadow; /* the same, judged beside it; NULL = none */
+	enum panic_mode panic;	     /* begins with it */
 	size_t memory_bytes;	     /* of the engine */
 	uint64_t seed;
 	int sock;     /* its end of the messages */

@@ -45,6 +45,9 @@ on_done(void *ctx, const struct msg *m, int fd)
 	case MSG_SHADOW_END:
 		shadow_answer(g, m->result, m->text);
 		break;
+	case MSG_PANIC:
+		panic_answer(g, m->result);
+		break;
 	case MSG_EXPORT:
 		takeover_exported(g, m->result, m->a, m->text);
 		break;
@@ -92,6 +95,7 @@ worker_start(struct guard *g, char *err, size_t size)
 	    .io_target = g->conf->zerocopy ? "zerocopy" : "",
 	    .policy = g->policy,
 	    .shadow = g->shadow.policy,
+	    .panic = g->panic.mode,
 	    .memory_bytes = g->conf->memory_bytes,
 	    .seed = seed(),
 	    .handover = g->inherited_fd,

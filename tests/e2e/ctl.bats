@@ -118,6 +118,25 @@ sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 	ctl metrics | grep -qx 'interlock_shadow 0'
 }
 
+@test "panic: in capitals, first of all" {
+	run -0 ctl panic open
+	[ "$output" = "PANIC OPEN: everything passes" ]
+	run -1 ctl status
+	[[ ${lines[1]} == "  ! PANIC OPEN: EVERYTHING PASSES, by user 0 (process 1) since 20"*" UTC, until ctl panic off" ]]
+	run -0 ctl --json status
+	jq -e '.result.panic | .mode == "open" and .until == null' <<<"$output"
+	run -0 ctl panic island
+	run -1 ctl status
+	[[ ${lines[1]} == *"PANIC ISLAND: NOTHING PASSES BETWEEN THE PORTS"* ]]
+	ctl metrics | grep -qx 'interlock_panic{mode="island"} 1'
+	run -0 ctl panic off
+	[ "$output" = "the policy is in force again" ]
+	run -0 ctl status
+	run -2 ctl panic
+	run -2 ctl panic open --for never
+	run -2 ctl status --for 1m
+}
+
 @test "the EVE file is opened anew after a rename" {
 	mv eve.json eve.json.1
 	run -0 ctl reopen

@@ -196,6 +196,17 @@ act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 	case CTL_shadow:
 		view_shadow(out, &P.v);
 		return 0;
+	case CTL_panic:
+		P.v.panic = json_string_value(json_object_get(rq->args, "mode"));
+		if (strcmp(P.v.panic, "island") == 0)
+			P.v.panic = "island";
+		else
+			P.v.panic = strcmp(P.v.panic, "open") == 0 ? "open" : NULL;
+		P.v.panic_by = "by user 0 (process 1)";
+		P.v.panic_ns = clock_wall_ns();
+		P.v.panic_until_ns = 0;
+		jw_str(out, "mode", P.v.panic ? P.v.panic : "off");
+		return 0;
 	case CTL_reopen:
 		return P.signer_pid ? signer_send_reopen(P.signer_fd) : 0;
 	case CTL_stop:

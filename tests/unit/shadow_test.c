@@ -64,13 +64,18 @@ random_policy(void)
 		  "  ot: {level: 1, nets: [10.1.2.128/25]}\ndevices:\n");
 	for (unsigned i = 0; i < 4; i++)
 		add(text, "  h%u: {zone: it, ip: 10.1.2.%u}\n", i, 5 + i);
-	add(text, "  plc: {zone: ot, ip: 10.1.2.130}\nconduits:\n");
+	add(text,
+	    "  plc: {zone: ot, ip: 10.1.2.130}\nwindows:\n"
+	    "  now: {when: \"Tue 22:00-22:%u\", tz: UTC}\n  never: {when: \"Mon 01:00-02:00\", tz: "
+	    "UTC}\n"
+	    "conduits:\n",
+	    14 + rnd(3));
 	for (unsigned i = 0, n = 0; i < 4 || n == 0; i++) {
 		if (rnd(4) == 0 && (i < 3 || n > 0))
 			continue;
 		n++;
-		add(text, "  - name: c%u\n    from: [h%u]\n    to: [plc]\n    otherwise: %s\n", i,
-		    i % 4, one_of("drop", "reject", "alert"));
+		add(text, "  - name: c%u\n    from: [h%u]\n    to: [plc]\n    otherwise: %s\n%s", i,
+		    i % 4, one_of("drop", "reject", "alert"), one_of("", "", "    only-in: now\n"));
 		add(text, "    modbus:\n      addressing: zero-based\n      allow:\n");
 		add(text, "        - {name: r, units: [1], functions: [3], holding: [%u..%u]}\n",
 		    rnd(30), 30 + rnd(30));
@@ -78,7 +83,9 @@ random_policy(void)
 			add(text,
 			    "        - {name: w, units: [1, 2], functions: [6], holding: "
 			    "[%u..%u]%s}\n",
-			    rnd(30), 30 + rnd(30), one_of("", ", verdict: alert", ", mode: alert"));
+			    rnd(30), 30 + rnd(30),
+			    one_of("", ", verdict: alert",
+				rnd(2) ? ", only-in: never" : ", only-in: now"));
 		if (rnd(2)) /* asks what was read before */
 			add(text,
 			    "        - {name: i, units: [1], functions: [6], holding: [0..63], "
