@@ -29,7 +29,8 @@ int cmd_why(int argc, char **argv);	/* the path of one frame */
 int cmd_guard(int argc, char **argv);	/* inline, between two ports */
 int cmd_learn(int argc, char **argv);	/* a policy out of captures */
 int cmd_ctl(int argc, char **argv);	/* ask a running guard, or tell it */
-int cmd_policy(int argc, char **argv);	/* check, and: */
+int cmd_policy(int argc, char **argv);	/* its verbs: */
+int policy_check(int argc, char **argv); /* complaints about a policy (policy_check.c) */
 int policy_sign(int argc, char **argv); /* a detached signature (policy_sign.c) */
 int policy_verify(int argc, char **argv);
 int policy_diff(int argc, char **argv); /* what a change does to recorded traffic */

@@ -11,58 +11,7 @@
 #include "base/build_id.h"
 #include "base/jw.h"
 #include "cli/report.h"
-
-#define SCHEMA                                                                                     \
-	"https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/"                      \
-	"sarif-schema-2.1.0.json"
-
-/* A relative or absolute path as a URI reference (RFC 3986 section 3.3). */
-static void
-put_uri(struct jw *w, const char *path)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	static const char plain[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
-
-	jw_key(w, "uri");
-	jw_ch(w, '"');
-	if (*path == '/')
-		jw_raw(w, "file://", 7);
-	for (; *path; path++) {
-		char e[3] = {'%', hex[(uint8_t)*path >> 4], hex[*path & 15]};
-
-		if (strchr(plain, *path))
-			jw_ch(w, *path);
-		else
-			jw_raw(w, e, sizeof(e));
-	}
-	jw_ch(w, '"');
-}
-
-static void
-put_message(struct jw *w, const char *text)
-{
-	jw_obj(w, "message");
-	jw_str(w, "text", text);
-	jw_close(w, '}');
-}
-
-static void
-put_location(struct jw *w, const char *path, unsigned line, unsigned col)
-{
-	jw_obj(w, "physicalLocation");
-	jw_obj(w, "artifactLocation");
-	put_uri(w, path);
-	jw_close(w, '}');
-	if (line != 0) {
-		jw_obj(w, "region");
-		jw_u(w, "startLine", line);
-		if (col != 0)
-			jw_u(w, "startColumn", col);
-		jw_close(w, '}');
-	}
-	jw_close(w, '}');
-}
+#include "cli/sarif.h"
 
 static void
 put_result(struct jw *w, const struct report *r, const struct capture *c, const struct finding *f)
@@ -78,10 +27,10 @@ put_result(struct jw *w, const struct report *r, const struct capture *c, const 
 	    report_ends(r->policy, f, ends), report_subject(f), f->sample[0].text[0] ? " " : "",
 	    f->sample[0].text, verdict_action_name(f->would), report_decider(r->policy, f, by),
 	    (unsigned long long)f->count, (unsigned long long)f->sample[0].frame, c->path);
-	put_message(w, text);
+	sarif_message(w, text);
 	jw_arr(w, "locations");
 	jw_obj(w, NULL);
-	put_location(w, r->policy_path, line ? line : 1, col);
+	sarif_location(w, r->policy_path, line ? line : 1, col);
 	jw_arr(w, "logicalLocations");
 	jw_obj(w, NULL);
 	jw_str(w, "fullyQualifiedName", ends);
@@ -94,11 +43,11 @@ put_result(struct jw *w, const struct report *r, const struct capture *c, const 
 	for (uint64_t i = 0; i < n; i++) {
 		jw_obj(w, NULL);
 		jw_u(w, "id", i + 1);
-		put_location(w, c->path, 0, 0);
+		sarif_location(w, c->path, 0, 0);
 		snprintf(text, sizeof(text), "frame %llu%s%s",
 		    (unsigned long long)f->sample[i].frame, f->sample[i].text[0] ? ": " : "",
 		    f->sample[i].text);
-		put_message(w, text);
+		sarif_message(w, text);
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
@@ -180,7 +129,7 @@ put_invocation(struct jw *w, const struct report *r)
 			continue;
 		jw_obj(w, NULL);
 		jw_str(w, "level", "error");
-		put_message(w, r->caps[i].run.error);
+		sarif_message(w, r->caps[i].run.error);
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
@@ -194,7 +143,7 @@ report_sarif(struct jw *w, const void *report)
 	const struct report *r = report;
 
 	jw_obj(w, NULL);
-	jw_str(w, "$schema", SCHEMA);
+	jw_str(w, "$schema", SARIF_SCHEMA);
 	jw_str(w, "version", "2.1.0");
 	jw_arr(w, "runs");
 	jw_obj(w, NULL);

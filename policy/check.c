@@ -349,9 +349,11 @@ check_top(struct check *k, const struct ynode *root)
 		rs->site = arena_strn(k->keep, s, strlen(s));
 	if (v[MODE])
 		rs->mode_stated = check_mode(k, v[MODE], "mode", &rs->mode);
-	else
+	else {
 		complain_at(k->c, COMPLAINT_WARNING, root->line, root->col,
 		    "policy: \"mode\" is missing: judged as alert, and guard refuses it");
+		complain_tag(k->c, "policy.no-mode", NULL);
+	}
 	if (v[CONDITIONS])
 		check_conditions(k, v[CONDITIONS], "policy", rs->cond);
 	if (v[FAIL])
@@ -370,9 +372,11 @@ check_top(struct check *k, const struct ynode *root)
 		check_groups(k, v[GROUPS]);
 	if (v[CONDUITS])
 		check_conduits(k, v[CONDUITS]);
-	else
+	else {
 		complain_at(k->c, COMPLAINT_WARNING, root->line, root->col,
 		    "policy: no \"conduits\": nobody may talk to anybody");
+		complain_tag(k->c, "policy.no-conduits", NULL);
+	}
 }
 
 struct ruleset *
@@ -400,13 +404,18 @@ struct ruleset *
 rules_read(struct arena *keep, struct arena *scratch, struct complaints *c, const char *text,
     size_t len)
 {
+	size_t before = c->n;
 	const struct ynode *root = yaml_read(scratch, c, text, len);
-	struct ruleset *rs = root ? check_policy(keep, scratch, c, root) : NULL;
+	struct ruleset *rs;
 
+	for (size_t i = before; i < c->n; i++)
+		c->v[i].id = "policy.yaml";
+	rs = root ? check_policy(keep, scratch, c, root) : NULL;
 	if (rs) {
 		rs->file = arena_strn(keep, c->file ? c->file : "policy",
 		    strlen(c->file ? c->file : "policy"));
 		lint_policy(rs, scratch, c);
+		complaints_accept(c, 0, text, len);
 	}
 	complaints_sort(c);
 	return rs;

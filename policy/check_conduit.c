@@ -79,9 +79,11 @@ check_end(struct check *k, const char *who, const struct ynode *n, struct endpoi
 	if (e->kind == NAME_DEVICE)
 		end.kind = END_DEVICE;
 	end.index = e->index;
-	if (end.kind == END_ZONE && k->rs->zones[e->index].n_devices == 0)
+	if (end.kind == END_ZONE && k->rs->zones[e->index].n_devices == 0) {
 		check_warn(k, &end.place, "%s: zone \"%s\" has no declared devices, so it stands "
 		    "for nobody; \"%s/*\" is any address in its nets", who, s, s);
+		complain_tag(k->c, "policy.empty-zone", &k->rs->zones[e->index].place);
+	}
 	end_add(k, who, n, end, out);
 }
 
@@ -135,8 +137,10 @@ check_blocks(struct check *k, const struct ynode *n, struct conduit *c, const ch
 		check_block(k, n->kids[2 * (size_t)i + 1], c, b);
 	}
 	check_rule_names(k, c);
-	if (c->n_blocks == 0 && c->apps.n == 0 && !c->echo)
+	if (c->n_blocks == 0 && c->apps.n == 0 && !c->echo) {
 		check_warn(k, &c->place, "%s: no protocol: it allows nothing", who);
+		complain_tag(k->c, "policy.idle-conduit", NULL);
+	}
 }
 
 /* Names of applications ("TLS", "RDP") that may pass although no dissector reads them. */
@@ -168,6 +172,7 @@ check_apps(struct check *k, const struct ynode *n, struct conduit *c, const char
 
 	check_warn(k, &place, "%s: apps: this build has no nDPI, so nothing has a name and nothing "
 	    "passes by it", who);
+	complain_tag(k->c, "policy.no-ndpi", NULL);
 #endif
 }
 

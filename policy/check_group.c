@@ -236,7 +236,9 @@ void
 check_groups_used(struct check *k)
 {
 	for (uint32_t i = 0; i < k->rs->groups.n; i++)
-		if (!k->rs->groups.v[i].used)
+		if (!k->rs->groups.v[i].used) {
 			check_warn(k, &k->rs->groups.v[i].place, "group \"%s\": nothing names it",
 			    k->rs->groups.v[i].name);
+			complain_tag(k->c, "policy.idle-group", NULL);
+		}
 }

@@ -70,6 +70,7 @@ unknown_key(struct check *k, const struct ynode *key, const char *what,
 		    near);
 	else
 		check_error(k, key, "%s: unknown key \"%s\"", what, key->s);
+	complain_tag(k->c, "policy.unknown-key", NULL);
 }
 
 bool
@@ -97,17 +98,21 @@ check_map(struct check *k, const struct ynode *map, const char *what,
 		if (f < n && fields[f].need != FIELD_LATER) {
 			out[f] = map->kids[2 * (size_t)i + 1];
 		} else if (!other || !other(k, ctx, key)) {
-			if (f < n)
+			if (f < n) {
 				check_error(k, key, "%s: \"%s\" is not supported by this version",
 				    what, key->s);
-			else
+				complain_tag(k->c, "policy.unsupported", NULL);
+			} else {
 				unknown_key(k, key, what, fields, n);
+			}
 		}
 	}
 	for (f = 0; f < n; f++)
-		if (fields[f].need == FIELD_MUST && !out[f])
+		if (fields[f].need == FIELD_MUST && !out[f]) {
 			check_error(k, map, "%s: required key \"%s\" is missing", what,
 			    fields[f].key);
+			complain_tag(k->c, "policy.missing-key", NULL);
+		}
 	return true;
 }
 

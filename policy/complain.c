@@ -26,6 +26,35 @@ text_tidy(char *s, size_t cut)
 			s[0] = s[1] = '?'; /* C1 controls */
 }
 
+/* Of complaints that have no id of their own. */
+static const char *const ids[] = {"policy.invalid", "policy.suspicious", "policy.note"};
+
+/* What an error is about, by our own words in it.  (A name that holds such words gets their id:
+ * it is for sorting, nothing depends on it.) */
+static const char *
+error_id(const char *text)
+{
+	static const struct {
+		const char *words, *id;
+	} kinds[] = {
+	    {" is outside ", "policy.out-of-range"},
+	    {" is none of ", "policy.unknown-word"},
+	    {": unknown word ", "policy.unknown-word"},
+	    {": there is no ", "policy.unknown-name"},
+	    {": expected ", "policy.wrong-type"},
+	    {" is not a number", "policy.wrong-type"},
+	    {" already has a ", "policy.duplicate"},
+	    {" has the same ", "policy.duplicate"},
+	    {" is also in ", "policy.duplicate"},
+	    {" is in none of the nets", "policy.device-in-no-zone"},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strstr(text, kinds[i].words))
+			return kinds[i].id;
+	return ids[COMPLAINT_ERROR];
+}
+
 void
 complain_v(struct complaints *c, enum complaint_level level, const struct place *at,
     const char *fmt, va_list ap)
@@ -33,10 +62,13 @@ complain_v(struct complaints *c, enum complaint_level level, const struct place 
 	struct complaint *v;
 	size_t cap;
 
+	c->kept = false;
 	if (level == COMPLAINT_ERROR)
 		c->errors++;
-	else
+	else if (level == COMPLAINT_WARNING)
 		c->warnings++;
+	else
+		c->notes++;
 	if (c->n >= COMPLAINTS_MAX)
 		return;
 	if (c->n == c->cap) {
@@ -48,12 +80,16 @@ complain_v(struct complaints *c, enum complaint_level level, const struct place 
 		c->cap = cap;
 	}
 	v = &c->v[c->n++];
-	v->level = (uint8_t)level;
-	v->file = at->file;
-	v->line = at->line;
-	v->col = at->col;
+	*v = (struct complaint){.level = (uint8_t)level,
+	    .file = at->file,
+	    .line = at->line,
+	    .col = at->col,
+	    .id = ids[level]};
+	c->kept = true;
 	vsnprintf(v->text, sizeof(v->text), fmt, ap);
 	text_tidy(v->text, sizeof(v->text) - 1);
+	if (level == COMPLAINT_ERROR)
+		v->id = error_id(v->text);
 }
 
 void
@@ -92,12 +128,102 @@ complain_file_add(struct complaints *c, const char *name)
 	return (uint16_t)++c->n_included;
 }
 
+static const char *
+file_name(const struct complaints *c, uint16_t file)
+{
+	if (file != 0 && file <= c->n_included)
+		return c->included[file - 1];
+	return c->file ? c->file : "policy";
+}
+
 const char *
 complaint_file(const struct complaints *c, const struct complaint *one)
 {
-	if (one->file != 0 && one->file <= c->n_included)
-		return c->included[one->file - 1];
-	return c->file ? c->file : "policy";
+	return file_name(c, one->file);
+}
+
+const char *
+complaint_also_file(const struct complaints *c, const struct complaint *one)
+{
+	return file_name(c, one->also_file);
+}
+
+void
+complain_tag(struct complaints *c, const char *id, const struct place *also)
+{
+	struct complaint *v = c->kept ? &c->v[c->n - 1] : NULL;
+
+	if (!v)
+		return;
+	v->id = id;
+	if (also) {
+		v->also_file = also->file;
+		v->also_line = also->line;
+		v->also_col = also->col;
+	}
+}
+
+/* --- accepted on purpose ---------------------------------------------------------------- */
+
+#define ACCEPT "# interlock: accept "
+
+/* Does the line accept this id?  alone: only when it is nothing but the comment. */
+static bool
+line_accepts(const char *line, size_t len, const char *id, bool alone)
+{
+	const char *at = memmem(line, len, ACCEPT, sizeof(ACCEPT) - 1), *end = line + len;
+	size_t n = strlen(id);
+
+	if (!at || (at > line && at[-1] != ' ' && at[-1] != '\t'))
+		return false;
+	for (const char *p = line; alone && p < at; p++)
+		if (*p != ' ' && *p != '\t')
+			return false;
+	for (at += sizeof(ACCEPT) - 1; at < end;) {
+		const char *stop = at;
+
+		while (stop < end && !strchr(" \t\r,", *stop))
+			stop++;
+		if ((size_t)(stop - at) == n && memcmp(at, id, n) == 0)
+			return true;
+		at = stop + (stop < end);
+	}
+	return false;
+}
+
+static void
+accept_line(struct complaints *c, uint16_t file, const char *line, size_t len, unsigned number)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		struct complaint *v = &c->v[i];
+
+		if (v->level == COMPLAINT_ERROR || v->accepted || v->file != file ||
+		    (v->line != number && v->line != number + 1) ||
+		    !line_accepts(line, len, v->id, v->line != number))
+			continue;
+		v->accepted = true;
+		if (v->level == COMPLAINT_WARNING)
+			c->warnings--;
+		else
+			c->notes--;
+	}
+}
+
+void
+complaints_accept(struct complaints *c, uint16_t file, const char *text, size_t len)
+{
+	const char *end = text + len, *nl;
+	unsigned number = 1;
+
+	if (c->n == 0 || !memmem(text, len, ACCEPT, sizeof(ACCEPT) - 1))
+		return;
+	for (const char *p = text; p < end; p = nl + 1, number++) {
+		nl = memchr(p, '\n', (size_t)(end - p));
+		if (!nl)
+			nl = end;
+		if (memmem(p, (size_t)(nl - p), ACCEPT, sizeof(ACCEPT) - 1))
+			accept_line(c, file, p, (size_t)(nl - p), number);
+	}
 }
 
 void
@@ -151,14 +277,20 @@ complaints_print(const struct complaints *c, FILE *to)
 	for (size_t i = 0; i < c->n; i++) {
 		const struct complaint *v = &c->v[i];
 
+		if (v->accepted)
+			continue;
 		fprintf(to, "%s:", complaint_file(c, v));
 		if (v->line != 0)
 			fprintf(to, "%u:%u:", v->line, v->col);
-		fprintf(to, " %s%s\n", v->level == COMPLAINT_WARNING ? "warning: " : "", v->text);
+		if (v->level == COMPLAINT_ERROR)
+			fprintf(to, " %s\n", v->text);
+		else
+			fprintf(to, " %s: %s [%s]\n",
+			    v->level == COMPLAINT_WARNING ? "warning" : "note", v->text, v->id);
 	}
-	if (c->errors + c->warnings > c->n)
+	if (c->errors + c->warnings + c->notes > c->n)
 		fprintf(to, "%s: %zu more complaints are not shown\n", c->file ? c->file : "policy",
-		    c->errors + c->warnings - c->n);
+		    c->errors + c->warnings + c->notes - c->n);
 }
 
 /* Edit distance with neighbours swapped counted as one; words of at most 31. */

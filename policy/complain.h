@@ -29,6 +29,13 @@ struct where {
 	char text[120];
 };
 const char *where_is(const struct complaints *c, const struct place *at, struct where *w);
+/* Of the complaint just made: its stable id (static text), and what it is also about, or NULL. */
+void complain_tag(struct complaints *c, const char *id, const struct place *also);
+/*
+ * Warnings and notes that the text of a file accepts on purpose: a comment "# interlock: accept ID ID..."
+ * in their line, or alone in the line before.  They stay in the list, marked, and are not counted.
+ */
+void complaints_accept(struct complaints *c, uint16_t file, const char *text, size_t len);
 /* By place in the file; complaints about one place keep their order. */
 void complaints_sort(struct complaints *c);
 

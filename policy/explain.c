@@ -250,6 +250,11 @@ put_may(const struct explain *x, uint32_t party, uint32_t *by, FILE *to)
 		fprintf(to, "  [conduit %s, line %u%s]\n", rs->conduits[c].name,
 		    rs->conduits[c].place.line,
 		    rs->conduits[c].mode == MODE_ENFORCE ? "" : ": watched, not enforced");
+		if (rs->conduits[c].only_in) {
+			fprintf(to, "    open");
+			explain_windows(rs, rs->conduits[c].only_in, to);
+			fprintf(to, ", else not\n");
+		}
 		put_conduit(x, &rs->conduits[c], to);
 		any = true;
 	}

@@ -17,6 +17,8 @@ party_count(const struct ruleset *rs)
 const char *party_name(const struct ruleset *rs, uint32_t party, char *buf, size_t size);
 /* The conduit by which one may open connections to the other, or RULE_NONE. */
 uint32_t party_conduit(const struct policy *p, uint32_t from, uint32_t to);
+/* ", only in window night with a permit or ..."; nothing when 0. */
+void explain_windows(const struct ruleset *rs, uint64_t only_in, FILE *to);
 /* What becomes of a request that no rule of the conduit allows, in words. */
 const char *explain_otherwise(const struct conduit *c);
 

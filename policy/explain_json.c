@@ -91,6 +91,7 @@ put_limits(struct jw *w, const struct dis_schema *sc, const struct rule *r)
 				put_pair(w, "sub", l->at.sub, l->at.sub_last);
 			put_pair(w, "range", l->at.first, l->at.last);
 			jw_u(w, "bits", l->shape.bits);
+			jw_bool(w, "change", l->changes);
 			jw_str(w, "kind",
 			    l->shape.kind == VALUE_UNSIGNED ? "unsigned"
 			    : l->shape.kind == VALUE_SIGNED ? "signed"
@@ -105,6 +106,16 @@ put_limits(struct jw *w, const struct dis_schema *sc, const struct rule *r)
 			}
 			jw_close(w, '}');
 		}
+	jw_close(w, ']');
+}
+
+static void
+put_windows(struct jw *w, const struct ruleset *rs, uint64_t only_in)
+{
+	jw_arr(w, "only_in");
+	for (uint32_t i = 0; i < rs->n_windows; i++)
+		if (only_in >> i & 1)
+			jw_str(w, NULL, rs->windows[i].name);
 	jw_close(w, ']');
 }
 
@@ -136,6 +147,8 @@ put_rule(struct jw *w, const struct explain *x, const struct block *b, const str
 	put_reach(w, sc, r, 1);
 	put_limits(w, sc, r);
 	jw_u(w, "conditions", r->conds.n);
+	jw_u(w, "interlocks", r->whens.n);
+	put_windows(w, x->policy->rs, r->only_in);
 	jw_str(w, "kernel", kernel_why_name(policy_kernel_rule(x->policy, r->index)));
 	if (x->hits)
 		jw_u(w, "hits", x->hits[r->index]);
@@ -190,6 +203,7 @@ put_conduits(struct jw *w, const struct explain *x)
 		jw_str(w, "otherwise", verdict_action_name(c->otherwise));
 		jw_str(w, "access", policy_explain_letters(x->policy, i, letters));
 		jw_bool(w, "ping", c->echo);
+		put_windows(w, rs, c->only_in);
 		jw_arr(w, "apps");
 		for (uint32_t k = 0; k < c->apps.n; k++)
 			jw_str(w, NULL, c->apps.v[k]);

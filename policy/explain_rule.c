@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "policy/explain.h"
+#include "policy/explain_int.h"
 #include "policy/table.h"
 
 #define NAMES_SHOWN  12u /* functions, globs of one rule */
@@ -289,14 +289,22 @@ put_value(const struct limit *l, uint64_t key, FILE *to)
 	fprintf(to, l->shape.bits == 32 ? "%.7g" : "%.15g", d);
 }
 
+/* "50", or "50 in 1 s". */
 static void
-put_limit(const struct say *s, uint8_t space, const struct limit *l)
+put_most(const struct limit *l, FILE *to)
 {
-	struct dis_range one = l->at;
+	double most = (double)l->change.most;
 
-	fprintf(s->to, "%s", l->at.last - l->at.first + 1 > l->shape.cell ? "each of " : "");
-	put_range(s, space, &one);
-	fprintf(s->to, " to ");
+	if (l->shape.kind == VALUE_REAL)
+		memcpy(&most, &l->change.most, sizeof(most));
+	fprintf(to, "%.9g", most);
+	if (l->change.per_ns)
+		fprintf(to, " in %.9g s", (double)l->change.per_ns / 1e9);
+}
+
+static void
+put_set(const struct say *s, const struct limit *l)
+{
 	for (uint32_t i = 0; i < l->set.n && i < NAMES_SHOWN; i++) {
 		fprintf(s->to, "%s", i == 0 ? "" : i + 1 == l->set.n ? " or " : ", ");
 		put_value(l, l->set.v[i].lo, s->to);
@@ -307,6 +315,24 @@ put_limit(const struct say *s, uint8_t space, const struct limit *l)
 	}
 	if (l->set.n > NAMES_SHOWN)
 		fprintf(s->to, " or %u more", l->set.n - NAMES_SHOWN);
+}
+
+static void
+put_limit(const struct say *s, uint8_t space, const struct limit *l)
+{
+	struct dis_range one = l->at;
+
+	fprintf(s->to, "%s", l->at.last - l->at.first + 1 > l->shape.cell ? "each of " : "");
+	put_range(s, space, &one);
+	fprintf(s->to, " to ");
+	if (l->set.n == 1 && l->set.v[0].lo == 0 && l->set.v[0].hi == UINT64_MAX)
+		fprintf(s->to, "any value");
+	else
+		put_set(s, l);
+	if (l->changes) {
+		fprintf(s->to, ", changed by at most ");
+		put_most(l, s->to);
+	}
 	if (l->step > 1) {
 		fprintf(s->to, " in steps of %" PRIu64, l->step);
 		if (l->set.n != 1 || l->set.v[0].lo != l->base) {
@@ -394,6 +420,36 @@ put_conds(const struct conds *v, const char *when, FILE *to)
 	}
 }
 
+void
+explain_windows(const struct ruleset *rs, uint64_t only_in, FILE *to)
+{
+	unsigned n = 0;
+
+	for (uint32_t w = 0; w < rs->n_windows; w++)
+		if (only_in >> w & 1)
+			fprintf(to, "%s%s%s", n++ ? " or " : " only in window ",
+			    rs->windows[w].name,
+			    rs->windows[w].needs_permit ? " with a permit" : "");
+}
+
+/* Interlocks. */
+static void
+put_whens(const struct say *s)
+{
+	for (uint32_t i = 0; i < s->r->whens.n; i++) {
+		const struct when *w = &s->r->whens.v[i];
+
+		fprintf(s->to, "%s", i == 0 ? ", while " : " and ");
+		put_range(s, w->is.at.space, &w->is.at);
+		if (w->unit_said)
+			fprintf(s->to, " of unit %" PRIu32, w->unit);
+		fprintf(s->to, " was last ");
+		put_set(s, &w->is);
+		fprintf(s->to, ", not longer ago than %.9g s%s", (double)w->within / 1e9,
+		    s->r->deny ? ", or is not known" : "");
+	}
+}
+
 /* --- the sentence ---------------------------------------------------------------------- */
 
 void
@@ -432,6 +488,8 @@ policy_explain_rule(const struct policy *p, uint32_t rule, FILE *to)
 	}
 	put_values(&s);
 	put_conds(&s.r->conds, ", when ", to);
+	explain_windows(p->rs, s.r->only_in, to);
+	put_whens(&s);
 }
 
 /* --- letters --------------------------------------------------------------------------- */
@@ -444,8 +502,8 @@ op_denied(const struct block *b, const struct rule *r, uint32_t opx)
 		const struct rule *d = b->deny.v[i];
 		bool all = true;
 
-		if (!d->enabled || !d->everything || d->conds.n || d->mode == MODE_ALERT ||
-		    d->mode == MODE_LEARN || !rule_has_op(d, opx))
+		if (!d->enabled || !d->everything || d->conds.n || d->whens.n || d->only_in ||
+		    d->mode == MODE_ALERT || d->mode == MODE_LEARN || !rule_has_op(d, opx))
 			continue;
 		for (uint32_t u = 0; u < r->units.n && all; u++)
 			all = ivals_has(&d->units, r->units.v[u].lo) &&

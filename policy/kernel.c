@@ -25,6 +25,7 @@ static const struct {
     [KERNEL_LIMITS] = {"limits", "the block counts waiting requests or their rate"},
     [KERNEL_VALUES] = {"values", "a rule limits what is written there"},
     [KERNEL_WINDOW] = {"window", "it is only-in a window"},
+    [KERNEL_PAST] = {"past", "it asks for values read before, or makes them known"},
     [KERNEL_UNPAIRED] = {"unpaired", "it answers a request that was the engine's"},
 };
 
@@ -91,6 +92,8 @@ rule_asks(const struct dis_schema *sc, const struct rule *r, const struct fact *
 		return KERNEL_CONDITION;
 	if (r->only_in != 0)
 		return KERNEL_WINDOW;
+	if (r->whens.n != 0)
+		return KERNEL_PAST;
 	if (f->n_items == 0 || it->space >= sc->n_spaces || !(it->access & ACC_WRITE))
 		return KERNEL_YES;
 	return limits_meet(&r->limits[it->space], it) ? KERNEL_VALUES : KERNEL_YES;
@@ -135,9 +138,25 @@ block_counts(const struct block *b)
 	return b->rate != 0;
 }
 
+/* Is some address of the item one whose last value rules ask for? */
+static bool
+watched(const struct policy *p, uint8_t proto, const struct fact_item *it)
+{
+	uint64_t last = (uint64_t)it->first + it->count - 1;
+
+	for (uint32_t i = p->watch_at[proto]; i < p->watch_at[proto + 1]; i++) {
+		const struct tb_watch *w = &p->watch[i];
+
+		if (w->space == it->space && w->sub <= it->sub && it->sub <= w->sub_last &&
+		    w->first <= last && it->first <= w->last)
+			return true;
+	}
+	return false;
+}
+
 static enum kernel_why
-request_why(
-    const struct conduit *c, const struct block *b, const struct fact *f, const struct verdict *v)
+request_why(const struct policy *p, const struct conduit *c, const struct block *b,
+    const struct fact *f, const struct verdict *v)
 {
 	const struct dis_schema *sc = b->dis->schema;
 	enum kernel_why w;
@@ -156,6 +175,8 @@ request_why(
 		return KERNEL_WINDOW;
 	if (f->n_items == 1 && f->item.masked)
 		return KERNEL_FUNCTION;
+	if (f->n_items == 1 && watched(p, f->proto, &f->item))
+		return KERNEL_PAST;
 	if ((w = list_asks(sc, &b->deny, f)) != KERNEL_YES)
 		return w;
 	return list_asks(sc, &b->allow, f);
@@ -183,7 +204,7 @@ policy_kernel_eligible(const struct policy *p, const struct policy_bind *bind, c
 	if (!b || !(bind->flags & BIND_PORT_OK))
 		return KERNEL_VERDICT;
 	if (!answer)
-		return request_why(&p->rs->conduits[bind->conduit], b, f, v);
+		return request_why(p, &p->rs->conduits[bind->conduit], b, f, v);
 	if (v->action != VERDICT_ALLOW || v->would != VERDICT_ALLOW)
 		return KERNEL_VERDICT;
 	return s->paired ? KERNEL_YES : KERNEL_UNPAIRED;
@@ -231,6 +252,8 @@ policy_kernel_rule(const struct policy *p, uint32_t rule)
 			return KERNEL_NAMES;
 	if (r->conds.n != 0)
 		return KERNEL_CONDITION;
+	if (r->whens.n != 0)
+		return KERNEL_PAST;
 	if (block_counts(b))
 		return KERNEL_LIMITS;
 	for (unsigned s = 0; s < sc->n_spaces; s++) {

@@ -30,6 +30,7 @@ enum kernel_why {
 	KERNEL_LIMITS,	  /* the block counts waiting requests or the rate */
 	KERNEL_VALUES,	  /* a rule limits what is written there */
 	KERNEL_WINDOW,	  /* only-in: what is open now decides */
+	KERNEL_PAST,	  /* it asks for what was read before, or makes it known */
 	KERNEL_UNPAIRED,  /* an answer to a request that was the engine's */
 	KERNEL__MAX
 };

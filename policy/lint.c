@@ -6,24 +6,10 @@
  */
 #include <string.h>
 
-#include "policy/complain.h"
-#include "policy/rules.h"
+#include "policy/lint.h"
 
-/* Pairs of rules are compared; a policy that needs more is not compared to the end. */
-#define LINT_STEPS UINT64_C(40000000)
-
-struct lint {
-	struct complaints *c;
-	const struct ruleset *rs;
-	const struct conduit *conduit;
-	const struct block *b;
-	const struct dis_schema *sc;
-	struct rule_list limited; /* allow rules of the block that limit values */
-	uint64_t steps;
-};
-
-static bool
-ops_meet(const struct lint *l, const struct rule *a, const struct rule *b)
+bool
+lint_ops_meet(const struct lint *l, const struct rule *a, const struct rule *b)
 {
 	for (unsigned i = 0; i <= l->sc->n_opx / 64u; i++)
 		if (a->ops[i] & b->ops[i])
@@ -31,8 +17,8 @@ ops_meet(const struct lint *l, const struct rule *a, const struct rule *b)
 	return false;
 }
 
-static bool
-ops_within(const struct lint *l, const struct rule *in, const struct rule *of)
+bool
+lint_ops_within(const struct lint *l, const struct rule *in, const struct rule *of)
 {
 	for (unsigned i = 0; i <= l->sc->n_opx / 64u; i++)
 		if (in->ops[i] & ~of->ops[i])
@@ -40,8 +26,8 @@ ops_within(const struct lint *l, const struct rule *in, const struct rule *of)
 	return true;
 }
 
-static bool
-units_meet(const struct rule *a, const struct rule *b)
+bool
+lint_units_meet(const struct rule *a, const struct rule *b)
 {
 	for (uint32_t i = 0, j = 0; i < a->units.n && j < b->units.n;) {
 		if (a->units.v[i].lo <= b->units.v[j].hi && b->units.v[j].lo <= a->units.v[i].hi)
@@ -54,8 +40,8 @@ units_meet(const struct rule *a, const struct rule *b)
 	return false;
 }
 
-static bool
-units_within(const struct rule *in, const struct rule *of)
+bool
+lint_units_within(const struct rule *in, const struct rule *of)
 {
 	uint32_t j = 0;
 
@@ -97,8 +83,8 @@ reach_within(struct lint *l, const struct rule *in, const struct rule *of)
 	return true;
 }
 
-static bool
-rule_reaches(const struct lint *l, const struct rule *r, unsigned write)
+bool
+lint_rule_reaches(const struct lint *l, const struct rule *r, unsigned write)
 {
 	for (unsigned s = 0; s < l->sc->n_spaces; s++)
 		if (r->reach[2 * s + write].n != 0 || r->names[2 * s + write].n != 0)
@@ -106,8 +92,8 @@ rule_reaches(const struct lint *l, const struct rule *r, unsigned write)
 	return false;
 }
 
-static bool
-rule_limits(const struct lint *l, const struct rule *r)
+bool
+lint_rule_limits(const struct lint *l, const struct rule *r)
 {
 	for (unsigned s = 0; s < l->sc->n_spaces; s++)
 		if (r->limits[s].n != 0)
@@ -138,9 +124,10 @@ rule_acts(const struct lint *l, const struct rule *r)
 }
 
 static void
-warn(struct lint *l, const struct rule *r, const char *text)
+warn(struct lint *l, const struct rule *r, const char *id, const char *text)
 {
 	complain_place(l->c, COMPLAINT_WARNING, &r->place, "rule \"%s\": %s", r->name, text);
+	complain_tag(l->c, id, NULL);
 }
 
 /* --- one rule by itself ------------------------------------------------------------------- */
@@ -154,64 +141,67 @@ has_addresses(const struct dis_schema *sc)
 static void
 lint_rule(struct lint *l, const struct rule *r)
 {
-	bool any_op = false, no_addresses = !rule_reaches(l, r, 0) && !rule_reaches(l, r, 1);
+	bool any_op = false,
+	     no_addresses = !lint_rule_reaches(l, r, 0) && !lint_rule_reaches(l, r, 1);
 	bool reads = rule_does(l, r, ACC_READ), writes = rule_does(l, r, ACC_WRITE);
 
 	for (unsigned i = 0; i <= l->sc->n_opx / 64u; i++)
 		any_op = any_op || r->ops[i] != 0;
 	if (!any_op) {
-		warn(l, r, "names no function, so it never matches");
+		warn(l, r, "policy.never-matches", "names no function, so it never matches");
 		return;
 	}
 	if (r->units.n == 0) {
-		warn(l, r, "names no unit, so it never matches");
+		warn(l, r, "policy.never-matches", "names no unit, so it never matches");
 		return;
 	}
-	if (rule_limits(l, r) && !writes)
-		warn(l, r, "limits values but names no function that writes");
+	if (lint_rule_limits(l, r) && !writes)
+		warn(l, r, "policy.idle-limit", "limits values but names no function that writes");
 	if (r->deny || !has_addresses(l->sc)) /* a denial of every function may name what it is after */
 		return;
 	if (no_addresses && (reads || writes))
-		warn(l, r, "names functions that touch data but no addresses: those it does not allow");
-	else if (writes && rule_reaches(l, r, 0) && !rule_reaches(l, r, 1))
-		warn(l, r, "names functions that write but only addresses to read");
-	else if (reads && rule_reaches(l, r, 1) && !rule_reaches(l, r, 0))
-		warn(l, r, "names functions that read but only addresses to write");
+		warn(l, r, "policy.no-addresses",
+		    "names functions that touch data but no addresses: those it does not allow");
+	else if (writes && lint_rule_reaches(l, r, 0) && !lint_rule_reaches(l, r, 1))
+		warn(l, r, "policy.wrong-access",
+		    "names functions that write but only addresses to read");
+	else if (reads && lint_rule_reaches(l, r, 1) && !lint_rule_reaches(l, r, 0))
+		warn(l, r, "policy.wrong-access",
+		    "names functions that read but only addresses to write");
 	if (!no_addresses && !rule_acts(l, r))
-		warn(l, r, "names addresses but no function that touches data");
+		warn(
+		    l, r, "policy.idle-range", "names addresses but no function that touches data");
 }
 
 /* --- rules against each other ----------------------------------------------------------------- */
-
-static bool
-work_left(struct lint *l)
-{
-	return ++l->steps < LINT_STEPS;
-}
 
 /* A rehearsed denial (mode alert or learn) covers nothing. */
 static bool
 denies_for_sure(const struct lint *l, const struct rule *r)
 {
-	return r->enabled && r->mode != MODE_ALERT && r->mode != MODE_LEARN && !rule_limits(l, r) &&
-	       r->conds.n == 0 && r->whens.n == 0 && !r->subs_stated;
+	return r->enabled && r->mode != MODE_ALERT && r->mode != MODE_LEARN &&
+	       !lint_rule_limits(l, r) && r->conds.n == 0 && r->whens.n == 0 && !r->subs_stated;
 }
 
 static void
-lint_shadowed(struct lint *l, const struct rule *r, uint32_t denials)
+lint_shadowed(struct lint *l, struct rule *r, uint32_t denials, struct arena *scratch)
 {
-	for (uint32_t i = 0; i < denials && work_left(l); i++) {
+	for (uint32_t i = 0; i < denials && lint_work_left(l); i++) {
 		const struct rule *d = l->b->deny.v[i];
 
-		if (denies_for_sure(l, d) && ops_within(l, r, d) && units_within(r, d) &&
+		if (denies_for_sure(l, d) && lint_ops_within(l, r, d) && lint_units_within(r, d) &&
 		    reach_within(l, r, d)) {
 			/* a rule with addresses also allows what touches none; a denial with
 			 * addresses leaves that alone */
-			if (!d->everything && !rule_reaches(l, r, 0) && !rule_reaches(l, r, 1))
+			if (!d->everything && !lint_rule_reaches(l, r, 0) &&
+			    !lint_rule_reaches(l, r, 1))
 				continue;
 			complain_place(l->c, COMPLAINT_WARNING, &r->place,
 			    "rule \"%s\": never matters: deny rule \"%s\" (%s) covers all of it",
 			    r->name, d->name, where_is(l->c, &d->place, &(struct where){""}));
+			complain_tag(l->c, "policy.shadowed-rule", &d->place);
+			if (!r->deny)
+				vec_push(scratch, &l->shadowed, r);
 			return;
 		}
 	}
@@ -263,10 +253,10 @@ writes_in_common(const struct lint *l, const struct rule *a, const struct rule *
 static void
 lint_undone(struct lint *l, const struct rule *r)
 {
-	for (uint32_t i = 0; i < l->limited.n && work_left(l); i++) {
+	for (uint32_t i = 0; i < l->limited.n && lint_work_left(l); i++) {
 		const struct rule *o = l->limited.v[i];
 
-		if (o == r || !ops_meet(l, r, o) || !units_meet(r, o) ||
+		if (o == r || !lint_ops_meet(l, r, o) || !lint_units_meet(r, o) ||
 		    !writes_in_common(l, r, o) || !undoes(l, r, o))
 			continue;
 		complain_place(l->c, COMPLAINT_WARNING, &r->place,
@@ -277,6 +267,10 @@ lint_undone(struct lint *l, const struct rule *r)
 							 "\"%s\" (%s): it allows any value "
 							 "there",
 		    r->name, o->name, where_is(l->c, &o->place, &(struct where){""}));
+		complain_tag(l->c,
+		    o->whens.n != 0 && r->whens.n == 0 ? "policy.undone-interlock"
+						       : "policy.undone-limit",
+		    &o->place);
 		return;
 	}
 }
@@ -323,19 +317,23 @@ lint_reject(struct lint *l, const struct conduit *c, const struct block *b)
 		    "%s: it has no refusal "
 		    "of its own: reject becomes reset",
 		    proto);
+		complain_tag(l->c, "policy.reject-becomes-reset", NULL);
 		return;
 	}
-	if (cond)
+	if (cond) {
 		complain_place(l->c, COMPLAINT_WARNING, &cond->place,
 		    "%s: %s: nobody can "
 		    "answer for the server in such a session: reject becomes reset",
 		    proto, cond->key->name);
+		complain_tag(l->c, "policy.reject-becomes-reset", NULL);
+	}
 	for (uint32_t i = 0; i < b->ports.n; i++)
 		if (b->ports.v[i].udp && !b->ports.v[i].tcp) {
 			complain_place(l->c, COMPLAINT_WARNING, &b->place,
 			    "%s: over UDP "
 			    "reject becomes drop",
 			    proto);
+			complain_tag(l->c, "policy.reject-becomes-drop", NULL);
 			return;
 		}
 }
@@ -404,6 +402,7 @@ lint_levels(struct lint *l, const struct ruleset *rs, const struct conduit *c)
 			    "below",
 			    r->name, zone_of(rs, hi)->name, zone_of(rs, hi)->level,
 			    zone_of(rs, lo)->name, zone_of(rs, lo)->level);
+			complain_tag(l->c, "policy.write-from-above", &zone_of(rs, hi)->place);
 		}
 }
 
@@ -414,42 +413,44 @@ lint_block(struct lint *l, const struct block *b, struct arena *scratch)
 
 	l->b = b;
 	l->sc = b->dis->schema;
-	l->limited.n = 0;
+	l->limited.n = l->shadowed.n = 0;
 	lint_state(l->c, l->rs, l->conduit, b);
 	for (uint32_t i = 0; i < b->allow.n; i++)
 		if (b->allow.v[i]->enabled &&
-		    (rule_limits(l, b->allow.v[i]) || b->allow.v[i]->whens.n != 0))
+		    (lint_rule_limits(l, b->allow.v[i]) || b->allow.v[i]->whens.n != 0))
 			vec_push(scratch, &l->limited, b->allow.v[i]);
 	for (uint32_t i = 0; i < b->deny.n; i++)
 		if (b->deny.v[i]->enabled) {
 			lint_rule(l, b->deny.v[i]);
-			lint_shadowed(l, b->deny.v[i], i);
+			lint_shadowed(l, b->deny.v[i], i, scratch);
 		}
 	for (uint32_t i = 0; i < b->allow.n; i++)
 		if (b->allow.v[i]->enabled) {
 			enabled++;
 			lint_rule(l, b->allow.v[i]);
-			lint_shadowed(l, b->allow.v[i], b->deny.n);
+			lint_shadowed(l, b->allow.v[i], b->deny.n, scratch);
 			lint_undone(l, b->allow.v[i]);
 		}
-	if (schema_encrypts(l->sc) && enabled != 0 && b->encrypted == BLOCK_UNSAID)
+	if (schema_encrypts(l->sc) && enabled != 0 && b->encrypted == BLOCK_UNSAID) {
 		complain_place(l->c, COMPLAINT_WARNING, &b->place,
-		    "%s: no word on "
-		    "encrypted requests, which no rule can read: write encrypted: drop, or "
-		    "endpoint-only",
+		    "%s: no word on encrypted requests, which no rule can read: write "
+		    "encrypted: drop, or endpoint-only",
 		    b->dis->name);
-	if (b->endpoint_only && b->floor.n == 0)
+		complain_tag(l->c, "policy.encrypted-unsaid", NULL);
+	}
+	if (b->endpoint_only && b->floor.n == 0) {
 		complain_place(l->c, COMPLAINT_WARNING, &b->place,
-		    "%s: encrypted: "
-		    "endpoint-only asks nothing of an encrypted session where nothing is said "
-		    "under "
-		    "security",
+		    "%s: encrypted: endpoint-only asks nothing of an encrypted session where "
+		    "nothing is said under security",
 		    b->dis->name);
-	if (enabled == 0)
-		complain_place(l->c, COMPLAINT_WARNING, &b->place,
-		    "%s: no rule allows "
-		    "anything",
+		complain_tag(l->c, "policy.encrypted-unasked", NULL);
+	}
+	if (enabled == 0) {
+		complain_place(l->c, COMPLAINT_WARNING, &b->place, "%s: no rule allows anything",
 		    b->dis->name);
+		complain_tag(l->c, "policy.idle-block", NULL);
+	}
+	lint_pairs(l, scratch);
 }
 
 /* Windows that nobody waits for, and such that nobody can open. */
@@ -459,15 +460,18 @@ lint_windows(const struct ruleset *rs, struct complaints *c)
 	for (uint32_t i = 0; i < rs->n_windows; i++) {
 		const struct window *w = &rs->windows[i];
 
-		if (!w->used)
-			complain_at(c, COMPLAINT_WARNING, w->place.line, w->place.col,
+		if (!w->used) {
+			complain_place(c, COMPLAINT_WARNING, &w->place,
 			    "window \"%s\": nothing is only-in it", w->name);
-		if (w->needs_permit && rs->n_permit_keys == 0)
-			complain_at(c, COMPLAINT_WARNING, w->place.line, w->place.col,
+			complain_tag(c, "policy.idle-window", NULL);
+		}
+		if (w->needs_permit && rs->n_permit_keys == 0) {
+			complain_place(c, COMPLAINT_WARNING, &w->place,
 			    "window \"%s\": needs a permit, and no key may sign one (permits: "
-			    "keys): "
-			    "it never opens",
+			    "keys): it never opens",
 			    w->name);
+			complain_tag(c, "policy.idle-window", NULL);
+		}
 	}
 }
 
@@ -475,22 +479,26 @@ lint_windows(const struct ruleset *rs, struct complaints *c)
 static void
 lint_only_in(const struct ruleset *rs, const struct conduit *cd, struct complaints *c)
 {
-	if (cd->only_in && cd->fail_open)
-		complain_at(c, COMPLAINT_WARNING, cd->place.line, cd->place.col,
+	if (cd->only_in && cd->fail_open) {
+		complain_place(c, COMPLAINT_WARNING, &cd->place,
 		    "conduit \"%s\": fail: open lets it pass outside its windows when the engine "
 		    "is gone",
 		    cd->name);
+		complain_tag(c, "policy.fail-open-window", NULL);
+	}
 	for (uint32_t b = 0; b < cd->n_blocks; b++)
 		for (uint32_t i = 0; i < cd->blocks[b].deny.n; i++) {
 			const struct rule *r = cd->blocks[b].deny.v[i];
 
-			for (uint32_t w = 0; w < rs->n_windows; w++)
-				if (r->only_in >> w & 1 && rs->windows[w].needs_permit)
-					complain_at(c, COMPLAINT_WARNING, r->place.line,
-					    r->place.col,
-					    "rule \"%s\": a denial waits for no permit: in window "
-					    "\"%s\" it never matches",
-					    r->name, rs->windows[w].name);
+			for (uint32_t w = 0; w < rs->n_windows; w++) {
+				if (!(r->only_in >> w & 1) || !rs->windows[w].needs_permit)
+					continue;
+				complain_place(c, COMPLAINT_WARNING, &r->place,
+				    "rule \"%s\": a denial waits for no permit: in window \"%s\" "
+				    "it never matches",
+				    r->name, rs->windows[w].name);
+				complain_tag(c, "policy.never-matches", &rs->windows[w].place);
+			}
 		}
 }
 
@@ -512,7 +520,10 @@ lint_policy(const struct ruleset *rs, struct arena *scratch, struct complaints *
 			lint_block(&l, &cd->blocks[j], scratch);
 		}
 	}
-	if (l.steps >= LINT_STEPS)
+	lint_plant(rs, scratch, c);
+	if (l.steps >= LINT_STEPS) {
 		complain_at(c, COMPLAINT_WARNING, 0, 0,
 		    "too many rules to compare all of them with each other");
+		complain_tag(c, "policy.too-many-rules", NULL);
+	}
 }

@@ -69,25 +69,29 @@ one_rule(struct complaints *c, const struct ruleset *rs, const struct conduit *c
 	for (uint32_t i = 0; i < r->whens.n; i++) {
 		const struct when *w = &r->whens.v[i];
 
-		if (!anybody_reads(rs, cd, b, &w->is.at, steps))
-			complain_at(c, COMPLAINT_WARNING, w->place.line, w->place.col,
+		if (!anybody_reads(rs, cd, b, &w->is.at, steps)) {
+			complain_place(c, COMPLAINT_WARNING, &w->place,
 			    "rule \"%s\": when: no "
 			    "rule lets anybody read this address of \"%s\", so it is not known: "
 			    "the rule %s",
 			    r->name, cd->name,
 			    r->deny ? "denies all the time" : "never allows anything");
+			complain_tag(c, "policy.never-known", NULL);
+		}
 	}
 	for (unsigned s = 0; s < b->dis->schema->n_spaces; s++)
 		for (uint32_t i = 0; i < r->limits[s].n; i++) {
 			const struct limit *l = &r->limits[s].v[i];
 
-			if (l->changes && !anybody_reads(rs, cd, b, &l->at, steps))
-				complain_at(c, COMPLAINT_WARNING, l->place.line, l->place.col,
+			if (l->changes && !anybody_reads(rs, cd, b, &l->at, steps)) {
+				complain_place(c, COMPLAINT_WARNING, &l->place,
 				    "rule \"%s\": "
 				    "change: no rule lets anybody read these addresses of \"%s\": "
 				    "the first write "
 				    "has nothing to differ from",
 				    r->name, cd->name);
+				complain_tag(c, "policy.never-known", NULL);
+			}
 		}
 }
 

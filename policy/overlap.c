@@ -117,6 +117,7 @@ overlap_complain(struct overlap *o, const struct written *from, const struct wri
 	    rs->conduits[w->conduit].name, end_text(rs, from->from, from->from_group, f, sizeof(f)),
 	    end_text(rs, to->to, to->to_group, t, sizeof(t)), rs->conduits[other].name,
 	    where_is(o->k->c, &rs->conduits[other].place, &at));
+	complain_tag(o->k->c, "policy.ambiguous-conduits", &rs->conduits[other].place);
 }
 
 static bool

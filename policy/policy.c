@@ -255,6 +255,12 @@ policy_rule_info(const struct policy *p, uint32_t rule, struct policy_rule_info 
 	return 0;
 }
 
+bool
+policy_rule_enabled(const struct policy *p, uint32_t rule)
+{
+	return rule < p->rs->n_rules && p->rs->rules[rule]->enabled;
+}
+
 uint32_t
 policy_conduit_count(const struct policy *p)
 {

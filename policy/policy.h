@@ -170,11 +170,19 @@ struct verdict policy_eval_icmp(const struct policy *pol, const struct policy_ic
 
 /* --- building -------------------------------------------------------------- */
 
-enum complaint_level { COMPLAINT_ERROR = 0, COMPLAINT_WARNING };
+enum complaint_level {
+	COMPLAINT_ERROR = 0,
+	COMPLAINT_WARNING, /* probably not meant */
+	COMPLAINT_NOTE,	   /* true, and worth knowing */
+};
 struct complaint {
 	uint8_t level;
+	bool accepted;	    /* the file says so: # interlock: accept ID */
 	uint16_t file;	    /* which of the files: complaint_file() */
 	unsigned line, col; /* 1-based; 0 = the file as a whole */
+	const char *id;	    /* static, stable: "policy.shadowed-rule" */
+	uint16_t also_file;
+	unsigned also_line, also_col; /* what it is also about; 0 = nothing */
 	char text[200];
 };
 struct complaints {
@@ -184,12 +192,15 @@ struct complaints {
 	uint16_t reading; /* the file that is being read */
 	struct complaint *v;
 	size_t n, cap;	  /* grows; at most 1000 are kept */
-	size_t errors, warnings;
+	size_t errors, warnings, notes; /* not counting what is accepted */
+	bool kept;			/* the last one is in v[] */
 };
 void complaints_fini(struct complaints *c);
-/* The name of the file a complaint is about. */
+/* The name of the file a complaint is about; of the second place likewise. */
 const char *complaint_file(const struct complaints *c, const struct complaint *one);
-/* One per line: "plant.yaml:41:9: zone "cell-2": unit 300 is outside 0..255". */
+const char *complaint_also_file(const struct complaints *c, const struct complaint *one);
+/* One per line: "plant.yaml:41:9: zone "cell-2": unit 300 is outside 0..255", warnings and notes
+ * with their id behind.  What is accepted is left out. */
 void complaints_print(const struct complaints *c, FILE *to);
 
 /*
@@ -219,6 +230,8 @@ struct policy_rule_info {
 uint32_t policy_rule_count(const struct policy *pol);
 /* 0, or ERR_NOTFOUND. Strings live as long as the policy. */
 int policy_rule_info(const struct policy *pol, uint32_t rule, struct policy_rule_info *out);
+/* Can the rule match at all?  False: enabled: false, or no such rule. */
+bool policy_rule_enabled(const struct policy *pol, uint32_t rule);
 uint32_t policy_conduit_count(const struct policy *pol);
 const char *policy_conduit_name(const struct policy *pol, uint32_t conduit); /* NULL-safe: "-" */
 /* Where it is written: 0, or ERR_NOTFOUND. */

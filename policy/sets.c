@@ -280,7 +280,9 @@ sets_expand(struct check *k, const struct ynode *root)
 	for (uint32_t i = 0; i < x.n_sets; i++) {
 		struct place at = place_of(x.sets[i].key);
 
-		if (!x.sets[i].used)
+		if (!x.sets[i].used) {
 			check_warn(k, &at, "set \"%s\": nothing uses it", x.sets[i].key->s);
+			complain_tag(k->c, "policy.idle-set", NULL);
+		}
 	}
 }

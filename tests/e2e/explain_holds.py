@@ -46,7 +46,7 @@ def holds(limits, space, addr, values, masked):
         lo, hi = l["range"]
         if not lo <= addr <= hi:
             continue
-        if "in" not in l:
+        if "in" not in l or l["change"]:
             return "skip"
         cell = max(1, l["bits"] // 16) if space == "holding" else 1
         at = addr - (addr - lo) % cell
@@ -74,6 +74,8 @@ def matches(rule, f, el, values):
             r["space"] == space and r["range"][0] <= addr <= r["range"][1]
             for r in rule["write" if write else "read"]):
         return False
+    if rule["interlocks"] or rule["only_in"]:
+        return "skip"
     if not write:
         return True
     h = holds(rule["values"], space, addr, values, f["code"] == 22)

@@ -121,6 +121,12 @@ wide() {
 	wide '' ', verdict: alert' >told.yaml
 	w=$(jq -s '[.[] | select(.kind == "request" and .access == "write")] | length' f.jsonl)
 	[ "$(kernel told.yaml modbus/polling)" = "[$n,$((n - w)),{\"verdict\":$w}]" ]
+	# an interlock: the writes that ask for it, and the polls that make it known
+	wide '' ', when: {coils: 3, is: [0, 1]}' >past.yaml
+	"$INTERLOCK" replay -q -p past.yaml --facts f.jsonl "$ROOT/pcaps/modbus/polling.pcap" || true
+	w=$(jq -s '[.[] | select(.kind == "request" and .verdict == "allow" and (.access == "write" or (.code == 1 and .addr <= 3 and .addr + .count > 3)))] | length' f.jsonl)
+	[ "$w" -gt 0 ]
+	[ "$(kernel past.yaml modbus/polling | jq '.[2].past')" = "$w" ]
 	# several PDUs in a segment, one PDU in several, datagrams, another framing
 	[ "$(kernel all.yaml modbus/udp | jq -c '.[1], (.[2] | keys)' | tr '\n' ' ')" = '0 ["udp"] ' ]
 	[ "$(kernel all.yaml modbus/rtu-over-tcp | jq -c '.[1]')" = 0 ]

@@ -300,31 +300,135 @@ test_warnings(void **state)
 	} cases[] = {
 	    {RULE("name: r, units: 1, functions: 3, reg: 1"), NULL},
 	    {RULE("name: r, units: 1, functions: [8/4, 90]"), NULL},
-	    {"interlock: 1\n", "policy: \"mode\" is missing: judged as alert, and guard refuses it"},
+	    {"interlock: 1\n",
+		"policy: \"mode\" is missing: judged as alert, and guard refuses it"},
 	    {HEAD, "policy: no \"conduits\": nobody may talk to anybody"},
-	    {RULE("name: r, units: 1, functions: [3, 6]"), "rule \"r\": names functions that touch data but no addresses: those it does not allow"},
-	    {RULE("name: r, units: 1, functions: [], reg: 1"), "rule \"r\": names no function, so it never matches"},
-	    {RULE("name: r, units: [], functions: 3, reg: 1"), "rule \"r\": names no unit, so it never matches"},
-	    {RULE("name: r, units: 1, functions: 6, read: {reg: 1}"), "rule \"r\": names functions that write but only addresses to read"},
-	    {RULE("name: r, units: 1, functions: 3, write: {reg: 1}"), "rule \"r\": names functions that read but only addresses to write"},
-	    {RULE("name: r, units: 1, functions: 8/0, reg: 1"), "rule \"r\": names addresses but no function that touches data"},
-	    {RULE("name: r, units: 1, functions: 3, reg: 1, values: {1: 1}"), "rule \"r\": limits values but names no function that writes"},
-	    {DENY("name: d, units: all, functions: write}], allow: [{name: r, units: 1, functions: 6, reg: 1..9"), "rule \"r\": never matters: deny rule \"d\" (line 7) covers all of it"},
-	    {DENY("name: d, units: all, functions: 6, reg: 0..9}], allow: [{name: r, units: 1, functions: 6, reg: 1..9"), "rule \"r\": never matters: deny rule \"d\" (line 7) covers all of it"},
-	    {DENY("name: d, units: all, functions: 6, reg: 0..9}], allow: [{name: r, units: 1, functions: 6, reg: 1..10"), NULL},
-	    {DENY("name: d, mode: alert, units: all, functions: 6, reg: 0..9}], allow: [{name: r, units: 1, functions: 6, reg: 1..9"), NULL},
-	    {DENY("name: d, units: all, functions: 6, reg: 0..9}], allow: [{name: r, enabled: false, units: 1, functions: 6, reg: 1"), "toy: no rule allows anything"},
-	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: 1, functions: [3, 6], reg: 5"), "rule \"b\": undoes value limits of rule \"a\" (line 7): it allows any value there"},
-	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: 2, functions: [3, 6], reg: 5"), NULL},
-	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: 1, functions: 3, reg: 5"), NULL},
+	    {RULE("name: r, units: 1, functions: [3, 6]"),
+		"rule \"r\": names functions that touch data but no addresses: those it does not "
+		"allow"},
+	    {RULE("name: r, units: 1, functions: [], reg: 1"),
+		"rule \"r\": names no function, so it never matches"},
+	    {RULE("name: r, units: [], functions: 3, reg: 1"),
+		"rule \"r\": names no unit, so it never matches"},
+	    {RULE("name: r, units: 1, functions: 6, read: {reg: 1}"),
+		"rule \"r\": names functions that write but only addresses to read"},
+	    {RULE("name: r, units: 1, functions: 3, write: {reg: 1}"),
+		"rule \"r\": names functions that read but only addresses to write"},
+	    {RULE("name: r, units: 1, functions: 8/0, reg: 1"),
+		"rule \"r\": names addresses but no function that touches data"},
+	    {RULE("name: r, units: 1, functions: 3, reg: 1, values: {1: 1}"),
+		"rule \"r\": limits values but names no function that writes"},
+	    {DENY("name: d, units: all, functions: write}], allow: [{name: r, units: 1, functions: "
+		  "6, reg: 1..9"),
+		"rule \"r\": never matters: deny rule \"d\" (line 7) covers all of it"},
+	    {DENY("name: d, units: all, functions: 6, reg: 0..9}], allow: [{name: r, units: 1, "
+		  "functions: 6, reg: 1..9"),
+		"rule \"r\": never matters: deny rule \"d\" (line 7) covers all of it"},
+	    {DENY("name: d, units: all, functions: 6, reg: 0..9}], allow: [{name: r, units: 1, "
+		  "functions: 6, reg: 1..10"),
+		NULL},
+	    {DENY("name: d, mode: alert, units: all, functions: 6, reg: 0..9}], allow: [{name: r, "
+		  "units: 1, functions: 6, reg: 1..9"),
+		NULL},
+	    {DENY("name: d, units: all, functions: 6, reg: 0..9}], allow: [{name: r, enabled: "
+		  "false, units: 1, functions: 6, reg: 1"),
+		"toy: no rule allows anything"},
+	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: "
+		  "1, functions: [3, 6], reg: 5"),
+		"rule \"b\": undoes value limits of rule \"a\" (line 7): it allows any value "
+		"there"},
+	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: "
+		  "2, functions: [3, 6], reg: 5"),
+		NULL},
+	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: "
+		  "1, functions: 3, reg: 5"),
+		NULL},
 	    {NODE("name: r, services: Write, nodes: \"ns=2;*\""), NULL},
 	    {PLC("name: r, functions: read, read: [A1.0, F0], class: [op]"), NULL},
 	    {PLC("name: r, functions: control"), NULL},
-	    {NBLOCK("allow: [{name: r, services: session}]"), "nodes: no word on encrypted requests, which no rule can read: write encrypted: drop, or endpoint-only"},
-	    {NBLOCK("encrypted: endpoint-only, allow: [{name: r, services: session}]"), "nodes: encrypted: endpoint-only asks nothing of an encrypted session where nothing is said under security"},
-	    {NBLOCK("encrypted: endpoint-only, security: {level: 2}, allow: [{name: r, services: session}]"), NULL},
-	    {CONDUIT("name: c, from: [ze], to: [b1], " BODY), "conduit \"c\": zone \"ze\" has no declared devices, so it stands for nobody; \"ze/*\" is any address in its nets"},
-	    {CONDUIT("name: c, from: [a1], to: [b1]"), "conduit \"c\": no protocol: it allows nothing"},
+	    {NBLOCK("allow: [{name: r, services: session}]"),
+		"nodes: no word on encrypted requests, which no rule can read: write encrypted: "
+		"drop, or endpoint-only"},
+	    {NBLOCK("encrypted: endpoint-only, allow: [{name: r, services: session}]"),
+		"nodes: encrypted: endpoint-only asks nothing of an encrypted session where "
+		"nothing is said under security"},
+	    {NBLOCK("encrypted: endpoint-only, security: {level: 2}, allow: [{name: r, services: "
+		    "session}]"),
+		NULL},
+	    {CONDUIT("name: c, from: [ze], to: [b1], " BODY),
+		"conduit \"c\": zone \"ze\" has no declared devices, so it stands for nobody; "
+		"\"ze/*\" is any address in its nets"},
+	    {CONDUIT("name: c, from: [a1], to: [b1]"),
+		"conduit \"c\": no protocol: it allows nothing"},
+	    /* allow rules that others cover */
+	    {RULE("name: a, units: 1, functions: [3, 6], reg: 1..9}, {name: b, units: 1, "
+		  "functions: 3, reg: 2..5"),
+		"rule \"b\": adds nothing: rule \"a\" (line 7) allows all of it"},
+	    {RULE("name: a, units: 1, functions: 3, reg: 1..9}, {name: x, units: 1, functions: 3, "
+		  "reg: 8..20}, {name: b, units: 1, functions: 3, reg: [2..5, 7..12]"),
+		"rule \"b\": adds nothing: rules \"a\" (line 7), \"x\" (line 7) together allow all "
+		"of it"},
+	    {RULE("name: a, units: 1, functions: 3, reg: 1..9}, {name: x, units: 1, functions: 3, "
+		  "reg: 11..20}, {name: b, units: 1, functions: 3, reg: 7..12"),
+		NULL},
+	    {RULE("name: a, units: 1, functions: 3, reg: 1..9}, {name: b, units: [1, 2], "
+		  "functions: 3, reg: 2..5"),
+		NULL},
+	    {RULE("name: a, units: 1, functions: 3, reg: 1..9}, {name: b, units: 1, functions: [3, "
+		  "6], reg: 2..5"),
+		NULL},
+	    {RULE("name: a, units: 1, functions: 6, reg: 1..9, values: {5: 1}}, {name: b, units: "
+		  "1, functions: 6, reg: 1..9, values: {5: 2}"),
+		NULL},
+	    {RULE("name: a, units: 1, functions: 3, reg: 1..9, verdict: alert}, {name: b, units: "
+		  "1, functions: 3, reg: 2..5"),
+		"rule \"b\": never matters: rule \"a\" (line 7) allows all of it before it, with "
+		"another verdict"},
+	    {RULE("name: a, enabled: false, units: 1, functions: 3, reg: 1..9}, {name: b, units: "
+		  "1, functions: 3, reg: 2..5"),
+		NULL},
+	    {RULE("name: a, mode: learn, units: 1, functions: 3, reg: 1..9}, {name: b, units: 1, "
+		  "functions: 3, reg: 2..5"),
+		NULL},
+	    {NODE("name: a, services: Write, nodes: \"ns=2;*\"}, {name: b, services: Write, nodes: "
+		  "[\"ns=2;s=x\", \"ns=2;s=y*\"]"),
+		"rule \"b\": adds nothing: rule \"a\" (line 7) allows all of it"},
+	    {NODE("name: a, services: Write, nodes: \"ns=2;s=x*\"}, {name: b, services: Write, "
+		  "nodes: [\"ns=2;*\"]"),
+		NULL},
+	    {PLC("name: a, functions: control, class: [op]}, {name: b, functions: control"), NULL},
+	    {PLC("name: a, functions: control}, {name: b, functions: control, class: [op]"),
+		"rule \"b\": adds nothing: rule \"a\" (line 7) allows all of it"},
+	    /* the plant */
+	    {HEAD NETS "conduits:\n - {name: wide, from: [za], to: [b1], " BODY
+		       "}\n - {name: c1, from: [a1], to: [b1], " BODY
+		       "}\n - {name: c2, from: [a2], to: [b1], " BODY "}\n",
+		"conduit \"wide\": never governs: more specific ones (\"c2\", line 8) have all of "
+		"its pairs"},
+	    {HEAD NETS "conduits:\n - {name: wide, from: [za/*], to: [b1], " BODY
+		       "}\n - {name: c1, from: [a1], to: [b1], " BODY
+		       "}\n - {name: c2, from: [a2], to: [b1], " BODY "}\n",
+		NULL},
+	    {HEAD "zones: {x: {port: inside, nets: [10.0.1.0/24]}, y: {port: inside, nets: "
+		  "[10.0.2.0/24]}}\ndevices: {a1: {zone: x, ip: 10.0.1.1}, b1: {zone: y, ip: "
+		  "10.0.2.1}}\nconduits: [{name: c, from: [a1], to: [b1], " BODY "}]\n",
+		"conduit \"c\": both ends lie inside: a guard between outside and inside never "
+		"sees them talk, and denies what comes round"},
+	    {HEAD "zones: {x: {port: inside, nets: [10.0.1.0/24]}, y: {port: outside, nets: "
+		  "[10.0.2.0/24]}}\ndevices: {a1: {zone: x, ip: 10.0.1.1}, b1: {zone: y, ip: "
+		  "10.0.2.1}}\nconduits: [{name: c, from: [a1], to: [b1, x], " BODY "}]\n",
+		NULL},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8]}}\ndevices: {a1: {zone: z, ip: 10.0.0.1, mac: "
+		  "\"02:00:00:00:00:01\"}, b1: {zone: z, ip: 10.0.0.2, mac: "
+		  "\"02:00:00:00:00:01\"}}\nconduits: [{name: c, from: [a1], to: [b1], " BODY
+		  "}]\n",
+		"device \"b1\": device \"a1\" (line 4) has the same MAC: behind a router leave it "
+		"out"},
+	    {HEAD "zones: {z: {nets: [10.0.0.0/8, \"fd00::/64\"]}}\ndevices: {a1: {zone: z, ip: "
+		  "10.0.0.1, mac: \"02:00:00:00:00:01\"}, b1: {zone: z, ip: \"fd00::1\", mac: "
+		  "\"02:00:00:00:00:01\"}}\nconduits: [{name: c, from: [a1], to: [b1], " BODY
+		  "}]\n",
+		NULL},
 	};
 
 	(void)state;
@@ -333,13 +437,84 @@ test_warnings(void **state)
 		struct policy *p = policy_build_text("t", cases[i].text, strlen(cases[i].text), &c);
 		const struct complaint *at = cases[i].say ? find(&c, cases[i].say) : NULL;
 
-		if (!p || (cases[i].say ? !at || at->level != COMPLAINT_WARNING : c.n != 0)) {
+		if (!p || (cases[i].say ? !at || at->level != COMPLAINT_WARNING
+					: c.errors + c.warnings != 0)) {
 			show(cases[i].text, &c);
 			fail_msg("case %u", i);
 		}
 		policy_free(p);
 		complaints_fini(&c);
 	}
+}
+
+/* What is true and worth knowing; and what the file accepts on purpose. */
+static void
+test_notes(void **state)
+{
+	static const struct {
+		const char *text, *say, *id;
+		unsigned line, also;
+	} cases[] = {
+	    {DENY("name: d, units: all, functions: 6, reg: 8..20}], allow: [{name: r, units: 1, "
+		  "functions: 6, reg: 1..10"),
+		"rule \"r\": a part of it never happens: deny rule \"d\" (line 7) takes reg 8..10",
+		"policy.contradictory-rules", 7, 7},
+	    {DENY("name: d, units: all, functions: [5, 6]}], allow: [{name: r, units: 1, "
+		  "functions: [3, 6], reg: 1..10"),
+		"rule \"r\": a part of it never happens: deny rule \"d\" (line 7) takes write_reg",
+		"policy.contradictory-rules", 7, 7},
+	    {RULE("name: r, units: 1, functions: 3, reg: 1"),
+		"device \"a2\": no conduit is about it: it may talk to nobody",
+		"policy.idle-device", 4, 0},
+	    {HEAD "zones: {w: {nets: [10.0.0.0/8]}, n: {nets: [10.3.0.0/16]}}\ndevices: {a1: "
+		  "{zone: w, ip: 10.0.0.1}, b1: {zone: n, ip: 10.3.0.1}}\nconduits: [{name: c, "
+		  "from: [a1], to: [b1], " BODY "}]\n",
+		"zone \"n\": its net 10.3.0.0 lies inside one of zone \"w\" (line 3), and takes "
+		"these addresses from it",
+		"policy.zones-overlap", 3, 3},
+	};
+	static const char taken[] = HEAD NETS PAIR
+	    "allow: [\n"
+	    " # interlock: accept policy.shadowed-rule policy.redundant-rule\n"
+	    " {name: b, units: 1, functions: 3, reg: 3}, {name: b2, units: 1, functions: 3, reg: "
+	    "3},\n"
+	    " {name: c, units: 1, functions: 3, reg: 3}, # interlock: accept "
+	    "policy.redundant-rule\n"
+	    " {name: d, units: 1, functions: 3, reg: 3}, # interlock: accept policy.redundant\n"
+	    " {name: e, units: 1, functions: 3, reg: 4}]}}\n";
+	size_t accepted = 0;
+	struct complaints c = {0};
+	struct policy *p;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct complaint *at = NULL;
+
+		c = (struct complaints){0};
+		p = policy_build_text("t", cases[i].text, strlen(cases[i].text), &c);
+		for (size_t k = 0; k < c.n; k++)
+			if (strncmp(c.v[k].text, cases[i].say, strlen(cases[i].say)) == 0)
+				at = &c.v[k];
+		if (!p || !at || at->level != COMPLAINT_NOTE || strcmp(at->id, cases[i].id) != 0 ||
+		    at->line != cases[i].line || at->also_line != cases[i].also ||
+		    c.warnings != 0 || c.notes == 0) {
+			show(cases[i].text, &c);
+			fail_msg("case %u", i);
+		}
+		policy_free(p);
+		complaints_fini(&c);
+	}
+	c = (struct complaints){0};
+	p = policy_build_text("t", taken, sizeof(taken) - 1, &c);
+	assert_non_null(p);
+	for (size_t k = 0; k < c.n; k++)
+		accepted += c.v[k].accepted;
+	if (accepted != 2 || c.warnings != 1)
+		show(taken, &c);
+	assert_int_equal(accepted, 2);
+	assert_int_equal(c.warnings, 1); /* d's: another word is not its id */
+	policy_free(p);
+	complaints_fini(&c);
 }
 
 /* All complaints of a file, in its order, in the form of DESIGN section 4. */
@@ -360,11 +535,12 @@ test_printed(void **state)
 	fclose(f);
 	assert_string_equal(out,
 	    "plant.yaml:1:1: warning: policy: \"mode\" is missing: judged as alert, and guard "
-	    "refuses it\n"
+	    "refuses it [policy.no-mode]\n"
 	    "plant.yaml:2:1: policy: unknown key \"modes\", did you mean \"mode\"?\n"
 	    "plant.yaml:4:33: zone \"z\": 0 is outside 1..4094\n"
 	    "plant.yaml:6:6: device \"d\": required key \"ip\" is missing\n"
-	    "plant.yaml:8:5: warning: conduit \"c?[31m\": no protocol: it allows nothing\n"
+	    "plant.yaml:8:5: warning: conduit \"c?[31m\": no protocol: it allows nothing "
+	    "[policy.idle-conduit]\n"
 	    "plant.yaml:8:12: conduit: a name holds no quotes, slashes, stars, colons, commas or "
 	    "control characters\n"
 	    "plant.yaml:8:39: conduit \"c?[31m\": there is no device, group or zone \"x\", did you "
@@ -445,6 +621,7 @@ main(void)
 	    cmocka_unit_test(test_overlaps),
 	    cmocka_unit_test(test_same_content),
 	    cmocka_unit_test(test_warnings),
+	    cmocka_unit_test(test_notes),
 	    cmocka_unit_test(test_printed),
 	    cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_nearest),
