@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The protocol between kernel and engine (docs/PROTOCOL.kernel.md), by spin; and protocols that are
+# almost it, in which spin has to find the fault.
+
+setup() {
+	command -v spin >/dev/null || skip "no spin (Debian package spin)"
+	model=$PWD/tests/spin/owner.pml
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+look() {
+	spin -a "$@" "$model" >spin.log || { cat spin.log; return 2; }
+	cc -O2 -DSAFETY -DCOLLAPSE -o pan pan.c || return 2
+	./pan -m100000 >pan.log 2>&1 || { cat pan.log; return 2; }
+	grep -q 'Search not completed\|max search depth' pan.log && ! grep -q 'errors: [1-9]' pan.log && {
+		cat pan.log
+		return 2
+	}
+	grep -o 'errors: [0-9]*' pan.log
+}
+
+@test "no number is judged twice or by an old count, no offer taken with a frame on its way" {
+	run look
+	echo "$output"
+	[ "$output" = "errors: 0" ]
+	grep 'states, stored' pan.log
+}
+
+@test "found: seen is not compared" {
+	run look -DNO_SEEN
+	[ "$output" = "errors: 1" ]
+}
+
+@test "without the count of frames numbers are still judged once, and in turn" {
+	run look -DNO_COUNT -DANY_TAKE
+	[ "$output" = "errors: 0" ]
+}
+
+@test "found: the engine does not ask for the epoch" {
+	run look -DNO_EPOCH
+	[ "$output" = "errors: 1" ]
+}
+
+@test "found: the engine does not count what it got" {
+	run look -DNO_COUNT
+	[ "$output" = "errors: 1" ]
+}
+
+@test "found: the kernel believes an offer that is being written" {
+	run look -DNO_VERSION
+	[ "$output" = "errors: 1" ]
+}
+
+@test "found: a frame that was late is judged all the same" {
+	run look -DNO_COUNT -DANY_TAKE -DNO_LATE
+	[ "$output" = "errors: 1" ]
+}
