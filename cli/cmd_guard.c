@@ -30,6 +30,7 @@ static const char usage_text[] =
     "      --zerocopy       ask the drivers for AF_XDP without copies\n"
     "      --allow-addresses  guard an interface that has an IP address\n"
     "      --link-follow    a port without link takes the other one down\n"
+    "      --fast-path      the kernel alone judges plain Modbus and S7 polling (off by default)\n"
     "      --take-over      go on with the ports and connections of a running guard\n"
     "      --state-dir DIR  where the ports' settings are kept (default /run/interlock)\n"
     "      --keep-dir DIR   what has to outlast a restart (default /var/lib/interlock-guard)\n"
@@ -57,6 +58,7 @@ enum {
 	OPT_STATE,
 	OPT_KEEP,
 	OPT_SIGNED,
+	OPT_FAST_PATH,
 	OPT_FOREGROUND,
 	OPT_RESTORE,
 	OPT_HELP
@@ -78,6 +80,7 @@ static const struct option long_options[] = {
     {"zerocopy", no_argument, NULL, OPT_ZEROCOPY},
     {"allow-addresses", no_argument, NULL, OPT_ALLOW_ADDRESSES},
     {"link-follow", no_argument, NULL, OPT_LINK_FOLLOW},
+    {"fast-path", no_argument, NULL, OPT_FAST_PATH},
     {"take-over", no_argument, NULL, OPT_TAKE_OVER},
     {"state-dir", required_argument, NULL, OPT_STATE},
     {"keep-dir", required_argument, NULL, OPT_KEEP},
@@ -195,6 +198,9 @@ parse(int argc, char **argv, struct guard_conf *c, bool *restore)
 			break;
 		case OPT_LINK_FOLLOW:
 			c->link_follow = true;
+			break;
+		case OPT_FAST_PATH:
+			c->fast_path = true;
 			break;
 		case OPT_TAKE_OVER:
 			c->take_over = true;

@@ -134,10 +134,8 @@ void engine_quiet(struct engine *e);
 /* Connections that a predecessor which died has left with the fast path; how many.  Before the
  * first burst. */
 uint32_t engine_take_over_fast(struct engine *e);
-/* NULL without a fast path.  *by_conduit: packets that it judged, per conduit of the policy, of the
- * first *n; since the policy is in force. */
-const struct fast_stats *engine_fast(
-    const struct engine *e, const uint64_t **by_conduit, uint32_t *n);
+/* NULL without a fast path. */
+const struct fast_stats *engine_fast(const struct engine *e);
 /*
  * Windows and permits of the policy (policy/window.h).  By itself the engine goes by packet time:
  * a capture is judged as of when it was taken.  A guard has a better clock, and steps them

@@ -318,6 +318,8 @@ void path_burst_end(struct engine *e);
 void path_tick(struct engine *e);
 /* The flow goes, or begins anew. */
 void path_forget(struct engine *e, struct flow *f);
+/* Those that are offered or theirs come back with their next frame. */
+void path_recall(struct engine *e);
 /* All connections are ours from now on; those that cannot be are removed. */
 void path_take_all(struct engine *e);
 /* Where a direction stands, whoever judges it. */

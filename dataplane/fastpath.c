@@ -29,7 +29,6 @@
 #define QUEUE	      64u /* flows that wait for empty rings */
 #define READS_A_TICK  64u /* of flows that are away */
 #define LOOKS_A_TICK  4096u
-#define FAST_CONDUITS 1024u
 
 enum fast_state { FAST_FREE = 0, FAST_BASE, FAST_QUEUED, FAST_OURS, FAST_OFFERED };
 
@@ -47,7 +46,6 @@ struct fast_slot {
 struct path {
 	const struct fast_path *path;
 	struct fast_slot *slots;
-	uint64_t *by_conduit;
 	uint32_t n, free, top, hand, tick;
 	uint32_t n_queue, n_touched;
 	uint32_t queue[QUEUE], touched[PKT_BURST];
@@ -73,14 +71,12 @@ path_new(struct engine *e)
 	x->path = e->conf.fast;
 	x->n = x->path->slots < e->flows.max ? x->path->slots : e->flows.max;
 	x->slots = calloc(x->n, sizeof(*x->slots));
-	x->by_conduit = calloc(FAST_CONDUITS, sizeof(*x->by_conduit));
-	if (!x->slots || !x->by_conduit)
+	if (!x->slots)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < x->n; i++)
 		x->slots[i].flow = i + 1 < x->n ? i + 1 : FLOW_NONE;
 	x->free = x->n ? 0 : FLOW_NONE;
-	e->st.memory_bytes +=
-	    sizeof(*x) + x->n * sizeof(*x->slots) + FAST_CONDUITS * sizeof(*x->by_conduit);
+	e->st.memory_bytes += sizeof(*x) + x->n * sizeof(*x->slots);
 	return 0;
 }
 
@@ -90,25 +86,20 @@ path_free(struct engine *e)
 	if (!e->path)
 		return;
 	free(e->path->slots);
-	free(e->path->by_conduit);
 	free(e->path);
 	e->path = NULL;
 }
 
 const struct fast_stats *
-engine_fast(const struct engine *e, const uint64_t **by_conduit, uint32_t *n)
+engine_fast(const struct engine *e)
 {
-	if (!e->path)
-		return NULL;
-	*by_conduit = e->path->by_conduit;
-	*n = FAST_CONDUITS;
-	return &e->path->st;
+	return e->path ? &e->path->st : NULL;
 }
 
 /* --- what they judged -------------------------------------------------------------------- */
 
 static void
-count(struct engine *e, struct fast_slot *s, uint32_t conduit, const struct fast_flow *k)
+count(struct engine *e, struct fast_slot *s, const struct fast_flow *k)
 {
 	struct path *x = e->path;
 	uint64_t packets = k->packets - s->packets, bytes = k->bytes - s->bytes;
@@ -123,8 +114,6 @@ count(struct engine *e, struct fast_slot *s, uint32_t conduit, const struct fast
 	e->kinds[FACT_REQUEST] += requests;
 	e->kinds[FACT_RESPONSE] += pdus - requests;
 	e->allowed += pdus;
-	if (conduit < FAST_CONDUITS)
-		x->by_conduit[conduit] += packets;
 	s->packets = k->packets;
 	s->bytes = k->bytes;
 	s->pdus = k->pdus;
@@ -143,7 +132,7 @@ look(struct engine *e, struct flow *f, struct fast_flow *k)
 	if (!x->path->ops->read(x->path->ctx, f->guard.fast - 1, &t, k))
 		return false;
 	if (k->packets != s->packets) {
-		count(e, s, f->bind.conduit, k);
+		count(e, s, k);
 		idle = (uint32_t)(k->idle_ns >> FLOW_TICK_SHIFT);
 		if (e->flows.now_tick - f->last_tick > idle)
 			f->last_tick = e->flows.now_tick - idle;
@@ -158,14 +147,14 @@ look(struct engine *e, struct flow *f, struct fast_flow *k)
 static void
 feed_open(struct engine *e, struct flow *f, const struct fast_flow *k)
 {
-	const struct policy *policy = e->policy;
+	const struct policy *policy = e->policy, *shadow = e->shadow;
 	void (*on_fact)(void *, const struct engine_pdu *) = e->conf.on_fact;
 	struct engine_stats st = e->st;
 	uint64_t kinds[FACT_OTHER + 1], allowed = e->allowed;
 	struct dis_sink sink = e->sink;
 
 	memcpy(kinds, e->kinds, sizeof(kinds));
-	e->policy = NULL;
+	e->policy = e->shadow = NULL;
 	e->conf.on_fact = NULL;
 	e->call.sink = &e->sink;
 	engine_aim(e, f, DIR_TO_SERVER, NULL);
@@ -174,6 +163,7 @@ feed_open(struct engine *e, struct flow *f, const struct fast_flow *k)
 		    e, dissectors[f->dis], f, DIR_TO_SERVER, k->open[i].bytes, k->open[i].len);
 	e->sink = sink;
 	e->policy = policy;
+	e->shadow = shadow;
 	e->conf.on_fact = on_fact;
 	e->st = st;
 	memcpy(e->kinds, kinds, sizeof(kinds));
@@ -440,8 +430,9 @@ path_touch(struct engine *e, struct flow *f)
 {
 	struct path *x = e->path;
 
-	if (f->dis < FLOW_DIS_NOBODY && dissectors[f->dis]->at_rest && e->policy &&
-	    f->guard.fast_not != f->bind.generation && !e->conf.on_fact && x->n_touched < PKT_BURST)
+	if (f->dis < FLOW_DIS_NOBODY && dissectors[f->dis]->at_rest && e->policy && !e->shadow &&
+	    e->panic == PANIC_OFF && f->guard.fast_not != f->bind.generation && !e->conf.on_fact &&
+	    x->n_touched < PKT_BURST)
 		x->touched[x->n_touched++] = flow_index(&e->flows, f);
 }
 
@@ -542,13 +533,21 @@ path_arrives(struct engine *e, struct flow *f, struct pkt *p)
 }
 
 void
-path_take_all(struct engine *e)
+path_recall(struct engine *e)
 {
-	struct path *x = e->path;
+	const struct path *x = e->path;
 
 	for (uint32_t i = 0; i < x->top; i++)
 		if (x->slots[i].state == FAST_OFFERED)
 			x->path->ops->withdraw(x->path->ctx, i);
+}
+
+void
+path_take_all(struct engine *e)
+{
+	struct path *x = e->path;
+
+	path_recall(e);
 	x->path->ops->settle(x->path->ctx);
 	for (uint32_t i = 0; i < x->top; i++) {
 		struct fast_slot *s = &x->slots[i];
@@ -671,5 +670,7 @@ engine_take_over_fast(struct engine *e)
 		path->ops->withdraw(path->ctx, slot);
 		path->ops->drop(path->ctx, slot, &t);
 	}
+	if (e->shadow)
+		path_recall(e);
 	return n;
 }

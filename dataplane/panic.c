@@ -14,6 +14,8 @@ void
 engine_set_panic(struct engine *e, enum panic_mode mode)
 {
 	e->panic = mode;
+	if (e->path && mode != PANIC_OFF)
+		path_recall(e); /* the policy's tables are not in the filter meanwhile */
 	if (mode == PANIC_OFF || !e->inline_mode)
 		return;
 	for (uint32_t i = 0; i < e->flows.max; i++) {

@@ -69,6 +69,8 @@ engine_set_shadow(struct engine *e, const struct policy *pol)
 	e->shadow = pol;
 	memset(&s->windows, 0, sizeof(s->windows));
 	e->windows_s = 0; /* stepped at the next packet, or second */
+	if (e->path && pol)
+		path_recall(e); /* it wants to see every PDU */
 	memset(&s->report, 0, sizeof(s->report));
 	s->report.generation = pol ? policy_generation(pol) : 0;
 	if (++s->turn != 0)

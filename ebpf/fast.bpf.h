@@ -604,6 +604,8 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 	if (why == FAST_FORWARDED && e->owner == KFLOW_KERNEL) {
 		if (e->generation != generation)
 			why = FAST_GENERATION;
+		else if (!*(const volatile __u32 *)&offer->valid)
+			why = FAST_ENGINES; /* withdrawn: wanted back */
 		else if (!same_mac(w->smac, f->smac) || !same_mac(w->dmac, f->dmac))
 			why = FAST_PLACE;
 	} else if (why == FAST_FORWARDED && !take_numbers(e, offer, generation)) {

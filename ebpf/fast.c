@@ -128,6 +128,16 @@ fast_read(const struct fast *f, const struct kflow_key *k, struct kflow *out)
 	return bpf_map_lookup_elem_flags(f->flows, k, out, BPF_F_LOCK) < 0 ? ERR_NOTFOUND : 0;
 }
 
+unsigned
+fast_keys(const struct fast *f, struct kflow_key *out, unsigned max)
+{
+	unsigned n = 0;
+
+	while (n < max && bpf_map_get_next_key(f->flows, n ? &out[n - 1] : NULL, &out[n]) == 0)
+		n++;
+	return n;
+}
+
 int
 fast_drop(struct fast *f, const struct kflow_key *k)
 {

@@ -43,12 +43,15 @@ struct fast_new {
 int fast_put(struct fast *f, const struct kflow_key *k, const struct fast_new *new);
 /* The entry as it is at one moment: 0 or ERR_NOTFOUND. */
 int fast_read(const struct fast *f, const struct kflow_key *k, struct kflow *out);
+/* Keys of the entries there are, at most max; how many.  BPF_MAP_GET_NEXT_KEY. */
+unsigned fast_keys(const struct fast *f, struct kflow_key *out, unsigned max);
 /* 0 or ERR_NOTFOUND.  From then on its frames go to the engine uncounted. */
 int fast_drop(struct fast *f, const struct kflow_key *k);
 
 /* .version and .valid are set here. */
 void fast_offer(struct fast *f, uint32_t slot, const struct kflow_offer *o);
-/* Programs read the offer under the entry's lock: when fast_read() has returned behind this, either it
+/* What the kernel has comes back with its next frame.
+ * Programs read the offer under the entry's lock: when fast_read() has returned behind this, either it
  * says that the kernel has the connection, or the offer is not taken any more. */
 void fast_withdraw(struct fast *f, uint32_t slot);
 /* now_ns: CLOCK_MONOTONIC. */

@@ -293,7 +293,9 @@ fast_fits(const struct gate *g, const struct gate_spec *s, char *why, size_t siz
 			(void)snprintf(why, size, "a zone has limits");
 			return false;
 		}
-	if (s->n_words > FAST_CHUNKS * FAST_CHUNK_WORDS)
+	if (s->n_words == 0) /* also while there is panic */
+		(void)snprintf(why, size, "no protocol's tables are in the filter");
+	else if (s->n_words > FAST_CHUNKS * FAST_CHUNK_WORDS)
 		(void)snprintf(why, size, "the policy's tables have %u words, the filter holds %u",
 		    s->n_words, FAST_CHUNKS * FAST_CHUNK_WORDS);
 	else if (s->n_rules > FAST_RULES)

@@ -27,7 +27,30 @@ struct look {
 	struct gate_totals totals;
 	struct gate_count counts[COUNTS_MAX];
 	struct view_process process[5];
+	struct view_fast fast;
+	struct fast_count fast_counts[FAST_COUNT_MAX];
 };
+
+static void
+look_fast(struct guard *g, struct look *l)
+{
+	const struct gate_spec *s = policy_gate(g->policy);
+	struct view_fast *f = &l->fast;
+
+	f->off = gate_not_fast(g->gate);
+	f->counts = l->fast_counts;
+	f->n_counts = fast_counts(g->fast, l->fast_counts, FAST_COUNT_MAX);
+	f->n_conduits = s->n_conduits < GUARD_CONDUITS ? s->n_conduits : GUARD_CONDUITS;
+	for (uint32_t i = 0; i < f->n_conduits; i++) {
+		struct fast_counter c = {0};
+
+		f->conduit[i].served = false;
+		for (unsigned k = 0; k < GATE__PROTOS; k++)
+			f->conduit[i].served |= !f->off && s->conduits[i].block[k] != 0;
+		f->conduit[i].packets = fast_share(g->fast, i, &c) == 0 ? c.packets : 0;
+	}
+	l->v.fast = f;
+}
 
 static void
 look(struct guard *g, struct look *l)
@@ -71,6 +94,8 @@ look(struct guard *g, struct look *l)
 	};
 	gate_totals(g->gate, &l->totals);
 	v->n_counts = gate_counts(g->gate, l->counts, COUNTS_MAX);
+	if (g->fast)
+		look_fast(g, l);
 	for (unsigned i = 0; i < 2; i++)
 		v->port[i] = (struct view_port){.name = g->ports.port[i].name,
 		    .link = g->link[i].up,

@@ -158,7 +158,10 @@ prepare(struct guard *g, char *err, size_t size)
 static int
 open_filter(struct guard *g, char *err, size_t size)
 {
-	if (!(g->gate = gate_open(err, size)))
+	g->gate = g->conf->fast_path ? gate_open_fast(err, size) : gate_open(err, size);
+	if (!g->gate)
+		return ERR_UNSUPPORTED;
+	if (g->conf->fast_path && !(g->fast = fast_open(g->gate, err, size)))
 		return ERR_UNSUPPORTED;
 	return gate_set_policy(g->gate, policy_gate(g->policy), g->generation, err, size);
 }
@@ -312,6 +315,8 @@ stop(struct guard *g, bool was_in_force)
 	builder_end(&g->reload.builder);
 	builder_end(&g->shadow.builder);
 	link_end(g);
+	fast_close(g->fast);
+	g->fast = NULL;
 	if (g->gate)
 		gate_close(g->gate);
 	g->gate = NULL;

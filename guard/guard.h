@@ -35,6 +35,7 @@ struct guard_conf {
 	uint64_t journal_bytes;
 	enum gate_mode mode;
 	bool zerocopy, allow_addresses, take_over;
+	bool fast_path;	   /* the kernel judges polling alone (ebpf/fast.h) */
 	bool link_follow;  /* a port without link takes the other one down */
 	char *const *argv; /* as the program was started, for an upgrade; or NULL */
 };

@@ -115,6 +115,7 @@ struct guard {
 	const struct guard_conf *conf;
 	struct guard_shared *shared;
 	struct gate *gate;
+	struct fast *fast; /* its counters; NULL = no fast path */
 	int gate_mode[2];
 	struct ports ports;
 	bool ports_set;

@@ -30,6 +30,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/bpf.h>
+
 #include "base/err.h"
 
 #define NOBODY	   65534u
@@ -178,7 +180,7 @@ freeze_heap(void)
 }
 
 static int
-enter_seccomp(enum sandbox_role role, char *err, size_t size)
+enter_seccomp(enum sandbox_role role, bool maps, char *err, size_t size)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	unsigned who = 1u << role;
@@ -189,6 +191,9 @@ enter_seccomp(enum sandbox_role role, char *err, size_t size)
 			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i].nr, 0);
 	if (r == 0)
 		r = add_special(f);
+	for (int cmd = BPF_MAP_LOOKUP_ELEM; maps && r == 0 && cmd <= BPF_MAP_DELETE_ELEM; cmd++)
+		r = seccomp_rule_add(
+		    f, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)cmd));
 	if (r == 0 && !(who & GROWS))
 		r = freeze_heap();
 	if (r == 0)
@@ -462,7 +467,7 @@ sandbox_enter(const struct sandbox *s, char *err, size_t size)
 		return err_say(err, size, err_from_errno(errno), "parent: %s", strerror(errno));
 	if ((r = enter_landlock(s, err, size)) < 0)
 		return r;
-	return enter_seccomp(s->role, err, size);
+	return enter_seccomp(s->role, s->maps, err, size);
 }
 
 int

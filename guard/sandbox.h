@@ -30,6 +30,7 @@ struct sandbox {
 	gid_t gid;
 	const int *keep; /* n_keep descriptors stay open beside 0, 1, 2; NULL: all that are */
 	size_t n_keep;
+	bool maps; /* worker: may read, put in and take out of maps that it has (bpf(2)) */
 	bool with_parent;	 /* is killed when its parent is gone */
 	const char *const *dirs; /* signer: below these it may make and write files; NULL-ended */
 };

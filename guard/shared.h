@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "dataplane/engine.h"
+#include "dataplane/fastpath.h"
 #include "dataplane/io/io.h"
 #include "dataplane/shadow.h"
 
@@ -42,6 +43,7 @@ struct guard_shared {
 	uint32_t n_rules, n_conduits;
 	struct engine_stats engine;
 	struct io_stats io;
+	struct fast_stats fast; /* zeros without a fast path */
 	uint64_t loops, bursts, sleeps;
 	/* [GUARD_CONDUITS]: of no conduit.  A worker begins with zeros, and under another policy. */
 	struct latency latency[GUARD_CONDUITS + 1];

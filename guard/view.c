@@ -307,6 +307,7 @@ view_status(struct jw *w, const struct guard_view *v)
 	policy_json(w, v);
 	view_shadow_short(w, v);
 	ports_json(w, v);
+	view_fast_json(w, v);
 	processes_json(w, v);
 	packets_json(w, &n);
 	drops_json(w, v, &n.engine, false);

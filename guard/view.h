@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "ebpf/gate.h"
+#include "ebpf/fast.h"
 #include "guard/shared.h"
 
 struct jw;
@@ -40,6 +40,18 @@ struct view_port {
 	uint32_t link_changes; /* since start */
 };
 
+/* guard --fast-path */
+struct view_fast {
+	const char *off; /* why the kernel judges nothing under this policy; NULL: it may */
+	const struct fast_count *counts; /* by what became of a frame */
+	unsigned n_counts;
+	uint32_t n_conduits;
+	struct {
+		bool served;
+		uint64_t packets; /* since the policy is in force */
+	} conduit[GUARD_CONDUITS];
+};
+
 struct guard_view {
 	uint64_t now_ns, started_ns;	   /* wall clock */
 	const struct guard_shared *shared; /* the worker's; NULL = none yet */
@@ -62,6 +74,7 @@ struct guard_view {
 	const struct gate_totals *gate;	 /* the kernel's filter; NULL = none */
 	const struct gate_count *counts; /* n_counts of them */
 	unsigned n_counts;
+	const struct view_fast *fast;	    /* NULL = not asked for */
 	struct view_port port[2];	    /* outside, inside */
 	const struct signer_shared *signer; /* NULL = no alerts are written */
 	const char *journal_dir, *eve_path; /* or NULL */

@@ -74,4 +74,7 @@ view_fits(const struct guard_view *v)
 	return v->shared && v->policy && v->shared->generation == policy_generation(v->policy);
 }
 
+/* view_fast.c: a member `fast_path`, where there is one. */
+void view_fast_json(struct jw *w, const struct guard_view *v);
+
 #endif /* GUARD_VIEW_INT_H */

@@ -229,6 +229,15 @@ ports(struct jw *w, const struct guard_view *v)
 			    v->port[i].link_changes);
 	if (!v->gate)
 		return;
+	if (v->fast) {
+		head(w, "interlock_fast_path_packets_total", "counter",
+		    "What became of packets of connections that the kernel may judge.");
+		for (unsigned k = 0; k < v->fast->n_counts; k++)
+			for (unsigned i = 0; i < 2; i++)
+				two(w, "interlock_fast_path_packets_total", "port", sides[i],
+				    "result", v->fast->counts[k].reason,
+				    v->fast->counts[k].packets[i]);
+	}
 	head(w, "interlock_filter_packets_total", "counter", "What the kernel's filter did.");
 	for (unsigned i = 0; i < 2; i++) {
 		const uint64_t n[3] = {v->gate->rx[i], v->gate->to_engine[i], v->gate->dropped[i]};

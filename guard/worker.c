@@ -31,6 +31,7 @@
 #include "base/err.h"
 #include "dataplane/handover.h"
 #include "ebpf/gate.h"
+#include "guard/fast.h"
 #include "guard/latency.h"
 #include "guard/msg.h"
 #include "guard/sandbox.h"
@@ -103,6 +104,7 @@ publish(struct worker *w)
 {
 	struct guard_shared *s = w->sh;
 	uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed) | 1;
+	const struct fast_stats *fast;
 	uint32_t rules = w->policy ? policy_rule_count(w->policy) : 0;
 
 	atomic_store_explicit(&s->seq, seq, memory_order_relaxed);
@@ -117,6 +119,10 @@ publish(struct worker *w)
 		s->shadow = *engine_shadow(w->engine);
 	else
 		s->shadow.generation = 0;
+	if ((fast = engine_fast(w->engine)) != NULL) {
+		s->fast = *fast;
+		guard_fast_rule_hits(s->rule_hits, s->n_rules);
+	}
 	s->now_ns = w->io->now_ns;
 	atomic_store_explicit(&s->seq, seq + 1, memory_order_release);
 	atomic_store_explicit(&s->alive_ns, clock_mono_ns(), memory_order_release);
@@ -179,6 +185,7 @@ put_in_force(struct worker *w, const struct policy *pol)
 
 	publish(w);
 	engine_set_policy(w->engine, pol);
+	guard_fast_new_rules();
 	w->policy = pol;
 	policy_image_unmap(old);
 	set_budgets(w);
@@ -405,6 +412,8 @@ loop(struct worker *w)
 			engine_burst(w->engine, burst, (unsigned)n);
 			w->be->done(w->io, burst, (unsigned)n);
 			remember_sent(w, burst, (unsigned)n);
+		} else if (n == 0 && !w->deaf) {
+			engine_quiet(w->engine);
 		}
 		if ((n <= 0 && slept) || w->io->now_ns - w->looked_ns >= LOOK_NS) {
 			engine_tick(w->engine, w->io->now_ns);
@@ -457,7 +466,7 @@ import(struct worker *w)
 		return;
 	engine_tick(w->engine, clock_wall_ns());
 	if (engine_import(w->engine, p, (size_t)st.st_size, &got) == 0)
-		w->imported = got.flows;
+		w->imported += got.flows;
 	munmap(p, (size_t)st.st_size);
 }
 
@@ -490,6 +499,8 @@ prepare(struct worker *w)
 	w->be = w->io->be;
 	if (c->alerts && !(w->alerts = alerts_new(&ac, err, sizeof(err))))
 		refuse(w, ERR_NOMEM, err);
+	if (c->fast_path && !(ec.fast = guard_fast_open(c->gate, &w->policy, err, sizeof(err))))
+		refuse(w, ERR_UNSUPPORTED, err);
 	ec.io = w->io;
 	ec.alerts = w->alerts;
 	if (!(w->engine = engine_new(&ec)))
@@ -498,6 +509,8 @@ prepare(struct worker *w)
 	engine_set_panic(w->engine, c->panic);
 	if ((w->shadow = c->shadow) != NULL)
 		engine_set_shadow(w->engine, w->shadow);
+	engine_tick(w->engine, clock_wall_ns());
+	w->imported = engine_take_over_fast(w->engine);
 	if (c->handover >= 0)
 		import(w);
 }
@@ -548,8 +561,11 @@ static void
 confine(struct worker *w)
 {
 	const struct worker_conf *c = w->conf;
-	const struct sandbox sb = {
-	    .role = SANDBOX_WORKER, .uid = c->uid, .gid = c->gid, .with_parent = true};
+	const struct sandbox sb = {.role = SANDBOX_WORKER,
+	    .uid = c->uid,
+	    .gid = c->gid,
+	    .with_parent = true,
+	    .maps = c->fast_path};
 	char err[MSG_TEXT] = "";
 	int r;
 

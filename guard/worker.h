@@ -10,6 +10,7 @@
 #ifndef GUARD_WORKER_H
 #define GUARD_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -32,6 +33,7 @@ struct worker_conf {
 	size_t memory_bytes;	     /* of the engine */
 	uint64_t seed;
 	int sock;     /* its end of the messages */
+	bool fast_path; /* of the kernel's filter; needs gate */
 	int handover; /* flows of a predecessor, or -1 */
 	uid_t uid;    /* what it becomes */
 	gid_t gid;

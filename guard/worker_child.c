@@ -98,6 +98,7 @@ worker_start(struct guard *g, char *err, size_t size)
 	    .panic = g->panic.mode,
 	    .memory_bytes = g->conf->memory_bytes,
 	    .seed = seed(),
+	    .fast_path = g->conf->fast_path,
 	    .handover = g->inherited_fd,
 	    .uid = g->worker_uid,
 	    .gid = g->worker_gid,

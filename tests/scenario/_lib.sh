@@ -263,7 +263,7 @@ guard_start() {
 	touch "$GUARD_DIR/log"
 	lines=$(wc -l <"$GUARD_DIR/log")
 	(in_ns g "$INTERLOCK" guard --outside xdp:outside --inside xdp:inside --ctl "$GUARD_CTL" --state "$GUARD_DIR/state" \
-		--keep-dir "$GUARD_DIR/keep" --eve "$GUARD_DIR/eve.json" --journal "$GUARD_DIR/journal" --key "$GUARD_DIR/key" "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
+		--keep-dir "$GUARD_DIR/keep" --eve "$GUARD_DIR/eve.json" --journal "$GUARD_DIR/journal" --key "$GUARD_DIR/key" ${FAST:+--fast-path} "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
 	DUT_PID=$!
 	wait_for 20 guard_ready $((lines + 1)) && return
 	echo "the guard does not get ready:" >&2
