@@ -183,6 +183,7 @@ modbus_pdu(struct dis_call *call, struct cur c)
 	f.sub = FACT_NO_SUB;
 	f.n_items = 0;
 	f.more = 0;
+	f.goes_on = false;
 	f.next = NULL;
 	f.ext = &x;
 	f.iter_arg = NULL;

@@ -61,6 +61,7 @@ fact_begin(struct dis_call *call, struct fact *f, struct ua_ext *x, uint32_t typ
 	f->code = 0;
 	f->n_items = 0;
 	f->unit = f->txn = f->more = 0;
+	f->goes_on = false;
 	f->next = NULL;
 	f->ext = x;
 	f->iter_arg = NULL;

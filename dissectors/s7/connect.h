@@ -63,6 +63,7 @@ fact_begin(struct fact *f, struct s7_ext *x, const struct fact_props *pr, uint8_
 	f->unit = 0;
 	f->txn = 0;
 	f->more = 0;
+	f->goes_on = false;
 	f->next = NULL;
 	f->ext = x;
 	f->iter_arg = NULL;
