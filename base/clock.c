@@ -25,6 +25,12 @@ clock_mono_ns(void)
 }
 
 uint64_t
+clock_boot_ns(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
+uint64_t
 clock_cpu_ns(void)
 {
 	return read_clock(CLOCK_THREAD_CPUTIME_ID);

@@ -10,6 +10,7 @@
 
 uint64_t clock_wall_ns(void); /* ns since 1970-01-01 UTC */
 uint64_t clock_mono_ns(void);
+uint64_t clock_boot_ns(void); /* as clock_mono_ns(), and goes on while the machine sleeps */
 uint64_t clock_cpu_ns(void); /* CPU time of the calling thread */
 
 /* "2026-11-23T10:00:00.123456+0000", the form of EVE; buf holds CLOCK_STRLEN. Returns buf. */

@@ -37,6 +37,7 @@ int policy_diff(int argc, char **argv); /* what a change does to recorded traffi
 int policy_test(int argc, char **argv); /* expectations on recorded traffic */
 int policy_explain_verb(int argc, char **argv); /* the policy in sentences */
 int cmd_key(int argc, char **argv);	/* new, show */
+int cmd_permit(int argc, char **argv);	/* new, show, verify */
 int cmd_journal(int argc, char **argv); /* verify, show, prove */
 
 static inline int
@@ -70,6 +71,10 @@ char *cli_read(const char *path, size_t max, size_t *len);
 struct policy *cli_policy(const char *path);
 /* The same, of bytes that one of the keys in the file `keys` has signed (PATH.minisig). */
 struct policy *policy_signed(const char *path, const char *keys);
+
+/* A permit in a file, signed by a key of the policy, and fitting it.  False: said why. */
+struct permit;
+bool cli_permit(const struct policy *pol, const char *path, struct permit *out);
 
 /* --- outputs: opened before the work, so that a wrong path costs no time ----- */
 

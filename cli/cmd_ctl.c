@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "alerts/permit.h"
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/ctl_show.h"
@@ -33,6 +34,7 @@ static const char help_tail[] =
     "      --promote      shadow: it is the policy from now on, with --confirm on trial\n"
     "      --stop         shadow: no more\n"
     "      --for TIME     panic: it ends by itself after TIME\n"
+    "      --revoke ID    permit: it is closed before its time\n"
     "      --force        reload, shadow --promote: also while another policy waits to be "
     "confirmed\n"
     "      --socket PATH  of the guard (default " SOCKET ")\n"
@@ -46,15 +48,19 @@ enum {
 	TAKES_FORCE = 1 << 1,
 	TAKES_PROMOTE = 1 << 2,
 	TAKES_STOP = 1 << 3,
+	TAKES_FILE = 1 << 4,   /* may be followed by a file, which is opened here and passed */
 	TAKES_FOR = 1 << 5,
-	TAKES_MODE = 1 << 6, /* is followed by a word */
-	TAKES_FILE = 1 << 4, /* may be followed by a file, which is opened here and passed */
+	TAKES_MODE = 1 << 6,   /* is followed by a word */
+	TAKES_REVOKE = 1 << 7,
+	TAKES_TOKEN = 1 << 8,  /* is followed by a file with a permit, which is read here */
 };
 struct question {
 	unsigned given; /* TAKES_* */
 	uint64_t confirm_s, for_s;
 	const char *mode;
 	const char *file;
+	const char *revoke; /* id */
+	char *token;
 	int fd[2]; /* of it, and of its signature; -1 = none */
 };
 
@@ -79,6 +85,9 @@ static const struct ctl_verb {
 	show_shadow},
     {"panic", true, TAKES_MODE | TAKES_FOR,
 	"open: everything passes; island: nothing does; off: the policy again", show_panic},
+    {"permit", true, TAKES_TOKEN | TAKES_REVOKE,
+	"FILE: open a window by a permit (interlock permit); --revoke ID: close it", show_permit},
+    {"permits", false, 0, "the permits that are open, and what the clock is worth", show_permits},
     {"reopen", true, 0, "open the EVE file anew, after it was renamed (logrotate)", NULL},
     {"stop", true, 0, "stop the guard and put its ports back", NULL},
 };
@@ -212,6 +221,10 @@ request(const struct ctl_verb *verb, const struct question *q, char *buf, size_t
 	jw_str(&w, "verb", verb->name);
 	if (q->given & TAKES_CONFIRM)
 		jw_u(&w, "confirm_s", q->confirm_s);
+	if (q->given & TAKES_REVOKE)
+		jw_str(&w, "revoke", q->revoke);
+	if (q->token)
+		jw_str(&w, "token", q->token);
 	if (q->given & TAKES_FORCE)
 		jw_bool(&w, "force", true);
 	if (q->given & TAKES_PROMOTE)
@@ -259,7 +272,7 @@ say(int sock, const struct question *q, const char *buf, size_t n)
 static int
 ask(const struct ctl_verb *verb, const struct question *q, const char *path, bool json)
 {
-	char buf[8192];
+	char buf[16384];
 	size_t len, n = request(verb, q, buf, sizeof(buf));
 	int sock = n == 0 ? -1 : dial(path), fd = -1, status;
 	char *line;
@@ -312,6 +325,7 @@ cmd_ctl(int argc, char **argv)
 	    {"confirm", required_argument, NULL, 'c'},
 	    {"force", no_argument, NULL, 'f'},
 	    {"for", required_argument, NULL, 'F'},
+	    {"revoke", required_argument, NULL, 'r'},
 	    {"promote", no_argument, NULL, 'p'},
 	    {"stop", no_argument, NULL, 'S'},
 	    {0},
@@ -320,6 +334,7 @@ cmd_ctl(int argc, char **argv)
 	const char *path = SOCKET;
 	struct question q = {.fd = {-1, -1}};
 	bool json = false;
+	size_t len;
 	int c;
 
 	optind = 0;
@@ -339,6 +354,10 @@ cmd_ctl(int argc, char **argv)
 				return cli_usage(
 				    "ctl", "--confirm %s: not a time such as 10m", optarg);
 			q.given |= TAKES_CONFIRM;
+			break;
+		case 'r':
+			q.revoke = optarg;
+			q.given |= TAKES_REVOKE;
 			break;
 		case 'f':
 			q.given |= TAKES_FORCE;
@@ -370,9 +389,17 @@ cmd_ctl(int argc, char **argv)
 		q.mode = argv[optind + 1];
 		return ask(verb, &q, path, json);
 	}
-	if (argc - optind > (verb->takes & TAKES_FILE ? 2 : 1))
+	if (argc - optind > (verb->takes & (TAKES_FILE | TAKES_TOKEN) ? 2 : 1))
 		return cli_usage("ctl", "%s: that is too much", argv[argc - 1]);
-	if (argc - optind == 2 && !open_file(&q, argv[optind + 1]))
+	if (verb->takes & TAKES_TOKEN) {
+		if ((argc - optind == 2) == (q.revoke != NULL))
+			return cli_usage("ctl", "permit takes a file, or --revoke and an id");
+		if (!q.revoke && !(q.token = cli_read(argv[optind + 1], PERMIT_JWS_MAX, &len)))
+			return EXIT_UNABLE;
+	} else if (argc - optind == 2 && !open_file(&q, argv[optind + 1])) {
 		return EXIT_UNABLE;
-	return ask(verb, &q, path, json);
+	}
+	c = ask(verb, &q, path, json);
+	free(q.token);
+	return c;
 }

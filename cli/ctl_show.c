@@ -535,6 +535,53 @@ show_shadow(const json_t *r, FILE *to)
 	return stop + pass > 0 ? EXIT_FOUND : EXIT_OK;
 }
 
+/* --- permits ------------------------------------------------------------------------------------ */
+
+int
+show_permit(const json_t *r, FILE *to)
+{
+	const char *id = text(r, "id", NULL);
+
+	if (id)
+		fprintf(to, "open: permit %s\n", id);
+	else
+		fprintf(to, "revoked: permit %s\n", text(r, "revoked", "?"));
+	return EXIT_OK;
+}
+
+static void
+put_list(FILE *to, const json_t *list)
+{
+	size_t i;
+	const json_t *v;
+
+	json_array_foreach(list, i, v)
+	    fprintf(to, "%s%s", i ? "," : "", json_string_value(v) ? json_string_value(v) : "?");
+}
+
+int
+show_permits(const json_t *r, FILE *to)
+{
+	const json_t *list = json_object_get(r, "permits"), *v;
+	size_t i;
+
+	fprintf(to, "clock: %s\n", text(r, "clock", "?"));
+	if (json_array_size(list) == 0)
+		fprintf(to, "no permit is open\n");
+	json_array_foreach(list, i, v)
+	{
+		fprintf(to, "%s  %-6s  until %s  %s  ", text(v, "id", "?"), text(v, "state", "?"),
+		    text(v, "until", "?"), text(v, "window", text(v, "conduit", "?")));
+		put_list(to, json_object_get(v, "from"));
+		fprintf(to, " to ");
+		put_list(to, json_object_get(v, "to"));
+		fprintf(to, "  %s\n", text(v, "by", "?"));
+	}
+	return EXIT_OK;
+}
+
+/* --- panic -------------------------------------------------------------------------------------- */
+
 int
 show_panic(const json_t *r, FILE *to)
 {

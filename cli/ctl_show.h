@@ -11,6 +11,8 @@ struct json_t; /* jansson's */
 int show_status(const struct json_t *r, FILE *to);
 int show_counters(const struct json_t *r, FILE *to);
 int show_flows(const struct json_t *r, FILE *to);
+int show_permit(const struct json_t *r, FILE *to);
+int show_permits(const struct json_t *r, FILE *to);
 int show_text(const struct json_t *r, FILE *to); /* what it says is text already */
 int show_reload(const struct json_t *r, FILE *to);
 int show_shadow(const struct json_t *result, FILE *to); /* EXIT_FOUND: there are differences */

@@ -21,6 +21,7 @@ static const struct verb {
     {"learn", cmd_learn, "propose a policy from captures, disabled until approved"},
     {"policy", cmd_policy, "check, explain, compare, test, sign a policy"},
     {"key", cmd_key, "make or show a signing key"},
+    {"permit", cmd_permit, "sign, show or verify a permit for a window"},
     {"journal", cmd_journal, "verify, show or prove what was signed"},
 };
 

@@ -106,6 +106,22 @@ pump(const struct run_conf *conf, struct run_result *r, uint64_t now_ns)
 	r->status = EXIT_UNABLE;
 }
 
+/* As if each had been given to a guard the moment it was good. */
+static void
+open_permits(const struct run_conf *conf, struct engine *e)
+{
+	static struct policy_permit fit;
+	char err[256];
+
+	for (unsigned i = 0; i < conf->n_permits && i < PERMITS_MAX; i++) {
+		const struct permit *m = &conf->permits[i];
+
+		if (policy_permit_fit(conf->policy, m, &fit, err, sizeof(err)) == 0)
+			windows_permit(engine_permits(e), i, &fit, m,
+			    policy_permit_until(conf->policy, m, &fit, m->from_s));
+	}
+}
+
 static void
 loop(const char *path, const struct run_conf *conf, struct io *io, struct engine *e,
     struct run_result *r)
@@ -178,6 +194,7 @@ run_capture(const char *path, const struct run_conf *conf, struct run_result *ou
 		fail(out, "%s: no memory for the engine; --memory sets how much it takes", path);
 	} else if (!conf->on_start || conf->on_start(conf->ctx, e)) {
 		out->max_flows = engine_max_flows(e);
+		open_permits(conf, e);
 		loop(path, conf, io, e, out);
 		out->stats = *engine_stats(e);
 		out->balanced = engine_balanced(&out->stats);

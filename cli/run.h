@@ -23,6 +23,8 @@ struct run_conf {
 	bool inline_mode;
 	bool progress;	      /* on standard error, if that is a terminal */
 	const char *write_to; /* forwarded frames, or NULL */
+	const struct permit *permits; /* open from the moment they are good on */
+	unsigned n_permits;	      /* each fits the policy */
 	/* As in engine_conf; any may be NULL. */
 	void (*on_fact)(void *ctx, const struct engine_pdu *pdu);
 	void (*on_packet)(void *ctx, const struct engine_packet *pkt);

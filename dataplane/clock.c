@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clock.c - windows and permits while connections live on: stepped once a second, off the packet
- * path.  When the grace of one is over, the flows of conduits that are closed by then are
+ * clock.c - windows and permits while connections live on: a guard steps them once a second, off the
+ * packet path; a capture is judged as of when it was taken, packet by packet.  When the grace of one is over, the flows of conduits that are closed by then are
  * ended, a piece of the table per tick.
  */
 #include <string.h>
@@ -32,23 +32,13 @@ engine_windows(struct engine *e, int64_t unix_s, uint64_t steady_ns, bool truste
 		shadow_windows(e, unix_s, steady_ns, trusted);
 }
 
-static bool
-has_windows(const struct engine *e)
+void
+clock_again(struct engine *e)
 {
-	return policy_window_count(e->policy) != 0 ||
-	       (e->shadow && policy_window_count(e->shadow) != 0);
-}
-
-/* By packet time: what a capture shows is judged as of then. */
-static void
-step(struct engine *e, uint64_t now_ns)
-{
-	uint64_t s = now_ns / SECOND_NS;
-
-	if (e->conf.own_clock || !e->policy || s == e->windows_s || !has_windows(e))
-		return;
-	e->windows_s = s;
-	engine_windows(e, (int64_t)s, now_ns, true);
+	e->windows_s = 0;
+	e->packet_clock = e->policy && !e->conf.own_clock &&
+			  (policy_window_count(e->policy) != 0 ||
+			      (e->shadow && policy_window_count(e->shadow) != 0));
 }
 
 void
@@ -56,10 +46,11 @@ clock_policy(struct engine *e)
 {
 	bool over = e->windows.clock.grace != 0 || e->windows.clock.ending != 0;
 
-	memset(&e->windows, 0, sizeof(e->windows)); /* permits are in the numbers of the old one */
-	e->windows_s = 0;
-	if (e->policy && !e->conf.own_clock)
-		step(e, e->now_ns);
+	/* permits are in the numbers of the old one */
+	memset(&e->windows, 0, sizeof(e->windows));
+	clock_again(e);
+	if (e->packet_clock && e->now_ns != 0)
+		clock_packet(e, e->now_ns);
 	if (over)
 		e->sweep_at = 0;
 }
@@ -133,7 +124,19 @@ sweep(struct engine *e)
 void
 clock_tick(struct engine *e)
 {
-	step(e, e->now_ns);
 	if (__builtin_expect(e->sweep_at < e->flows.max, 0) && e->policy)
+		sweep(e);
+}
+
+void
+clock_packet(struct engine *e, uint64_t ts_ns)
+{
+	uint64_t s = ts_ns / SECOND_NS;
+
+	if (s <= e->windows_s) /* a few packets in another order than their times */
+		return;
+	e->windows_s = s;
+	engine_windows(e, (int64_t)s, ts_ns, true);
+	while (e->sweep_at < e->flows.max)
 		sweep(e);
 }

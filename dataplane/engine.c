@@ -156,6 +156,7 @@ engine_new(const struct engine_conf *conf)
 		return NULL;
 	}
 	e->sweep_at = e->flows.max;
+	clock_policy(e);
 	if (conf->inline_mode)
 		quotas_share(&e->quotas, &e->flows, conf->policy);
 	e->flows.on_gone = on_gone;
@@ -461,6 +462,8 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 		e->sink.ts_ns = p->ts_ns;
 		e->sink.would_drop = false;
 		e->note = NULL;
+		if (__builtin_expect(e->packet_clock, 0))
+			clock_packet(e, p->ts_ns);
 		p->fate = FATE_FORWARD;
 		p->reason = DROP_NONE;
 		p->conduit = RULE_NONE;

@@ -79,6 +79,7 @@ struct engine {
 	bool two_ports; /* a frame came from the inside port: a side has one from now on */
 	/* the rest */
 	struct windows windows; /* clock.c */
+	bool packet_clock;	/* windows go by the time of packets */
 	uint64_t windows_s;	/* packet time of their last step */
 	uint32_t sweep_at;	/* flows looked at since a grace is over; flows.max: all */
 	struct engine_conf conf;
@@ -276,10 +277,14 @@ void engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const s
     struct flow *f);
 
 /* clock.c */
-/* Packet time has moved on: step the windows, end what has to. */
+/* End what has to, a piece at a time. */
 void clock_tick(struct engine *e);
+/* Packet time, where it is the clock of the windows (packet_clock). */
+void clock_packet(struct engine *e, uint64_t ts_ns);
 /* Another policy: its windows, as of now. */
 void clock_policy(struct engine *e);
+/* A policy beside it came or went: windows are stepped at the next packet, or second. */
+void clock_again(struct engine *e);
 
 /* rebind.c */
 /* policy_bind(), so that it is known which policy it was. */

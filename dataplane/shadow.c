@@ -68,7 +68,7 @@ engine_set_shadow(struct engine *e, const struct policy *pol)
 	policy_memory_rebind(s->memory, NULL, pol, e->now_ns);
 	e->shadow = pol;
 	memset(&s->windows, 0, sizeof(s->windows));
-	e->windows_s = 0; /* stepped at the next packet, or second */
+	clock_again(e); /* stepped at the next packet, or second */
 	if (e->path && pol)
 		path_recall(e); /* it wants to see every PDU */
 	memset(&s->report, 0, sizeof(s->report));

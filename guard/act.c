@@ -252,6 +252,30 @@ act_reload(struct guard *g, struct ctl_request *rq, char *err, size_t size)
 	return CTL_LATER;
 }
 
+/* A token, or the id of one that is open. */
+static int
+act_permit(struct guard *g, const struct ctl_request *rq, struct jw *out, char *err, size_t size)
+{
+	const json_t *token = json_object_get(rq->args, "token");
+	const char *id = json_string_value(json_object_get(rq->args, "revoke"));
+	char opened[PERMIT_TEXT];
+	int r;
+
+	if (!id == !json_is_string(token))
+		return err_say(err, size, ERR_USAGE, "permit takes a token, or revoke and its id");
+	if (id) {
+		r = permits_revoke(&g->permits, g->policy, id, err, size);
+		if (r == 0)
+			jw_str(out, "revoked", id);
+		return r;
+	}
+	r = permits_open(&g->permits, g->policy, json_string_value(token),
+	    json_string_length(token), clock_wall_ns(), opened, err, size);
+	if (r == 0)
+		jw_str(out, "id", opened);
+	return r;
+}
+
 static int
 act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 {
@@ -296,6 +320,11 @@ act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 		jw_str(out, "mode", panic_name(g));
 		return 0;
 	}
+	case CTL_permit:
+		return act_permit(g, rq, out, err, size);
+	case CTL_permits:
+		permits_write(&g->permits, out);
+		return 0;
 	case CTL_reopen:
 		if (!g->alerts_shared)
 			return err_say(err, size, ERR_USAGE, "no alerts are written");

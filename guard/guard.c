@@ -62,6 +62,12 @@ guard_tell(struct guard *g, enum guard_event what, const char *note)
 		alerts_put(g->alerts, &ev);
 }
 
+static void
+tell_permit(void *ctx, unsigned event, const char *note)
+{
+	guard_tell(ctx, (enum guard_event)event, note);
+}
+
 /* A child that breaks the rules of its table is not ours any more. */
 static void
 hear(struct guard *g)
@@ -99,6 +105,8 @@ guard_turn(struct guard *g, int timeout_ms)
 	supervise(g);
 	reload_step(g);
 	confirm_step(g);
+	if (g->policy)
+		permits_step(&g->permits, g->policy, clock_wall_ns());
 	shadow_step(g);
 	panic_step(g);
 	takeover_step(g);
@@ -146,6 +154,7 @@ prepare(struct guard *g, char *err, size_t size)
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	if (policy_slots_reserve() < 0 || !(g->shared = shared_memory(sizeof(*g->shared))))
 		return err_say(err, size, ERR_NOMEM, "no memory to share");
+	g->permits = (struct permits){.sh = &g->shared->permits, .tell = tell_permit, .ctx = g};
 	if (open_signals(g) < 0)
 		return err_say(err, size, err_from_errno(errno), "signals: %s", strerror(errno));
 	sandbox_user(WORKER_USER, "nobody", &g->worker_uid, &g->worker_gid);

@@ -114,6 +114,7 @@ struct link {
 struct guard {
 	const struct guard_conf *conf;
 	struct guard_shared *shared;
+	struct permits permits;
 	struct gate *gate;
 	struct fast *fast; /* its counters; NULL = no fast path */
 	int gate_mode[2];

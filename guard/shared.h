@@ -17,6 +17,7 @@
 #include "dataplane/engine.h"
 #include "dataplane/fastpath.h"
 #include "dataplane/io/io.h"
+#include "guard/permits.h"
 #include "dataplane/shadow.h"
 
 #define GUARD_CONDUITS 1024u  /* with a histogram of their own; those behind share the last */
@@ -49,6 +50,7 @@ struct guard_shared {
 	struct latency latency[GUARD_CONDUITS + 1];
 	uint64_t rule_hits[GUARD_RULES]; /* engine_rule_hits() of this generation */
 	struct shadow_report shadow;	 /* readers trust no number and no text of it */
+	struct guard_permits permits;	 /* the parent writes, but what it says is the worker's */
 };
 
 #endif /* GUARD_SHARED_H */

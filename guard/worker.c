@@ -61,6 +61,7 @@ struct worker {
 	uint32_t flows_at;
 	uint64_t flows_bytes;
 	uint32_t imported; /* connections of a predecessor */
+	struct permits_view permits;
 	bool stop, deaf;   /* told to end; told to receive no more */
 	uint64_t looked_ns, published_ns;
 	/* the burst that done() has sent, until the next reading of the clock */
@@ -188,6 +189,7 @@ put_in_force(struct worker *w, const struct policy *pol)
 	guard_fast_new_rules();
 	w->policy = pol;
 	policy_image_unmap(old);
+	permits_take(&w->permits, &w->sh->permits, w->engine, pol, w->io->now_ns, true);
 	set_budgets(w);
 	memset(w->sh->latency, 0, sizeof(w->sh->latency));
 	publish(w);
@@ -386,6 +388,9 @@ look(struct worker *w)
 	w->looked_ns = w->io->now_ns;
 	if (w->conf->gate)
 		(void)gate_samples(w->conf->gate, on_sample, w);
+	if (w->policy)
+		permits_take(
+		    &w->permits, &w->sh->permits, w->engine, w->policy, w->io->now_ns, false);
 	if (msg_run(&w->parent) < 0)
 		w->stop = true; /* nobody is there who could stop it later */
 	if (w->alerts)
@@ -486,6 +491,7 @@ prepare(struct worker *w)
 	    .inline_mode = true,
 	    .policy = c->policy,
 	    .classify = true,
+	    .own_clock = true,
 	    .mtu = {c->ports[0].mtu, c->ports[1].mtu}};
 	char err[MSG_TEXT] = "";
 	int r;
@@ -603,6 +609,8 @@ worker_run(const struct worker_conf *conf)
 	memset(w.sh->latency, 0, sizeof(w.sh->latency)); /* a predecessor's are added up (view.h) */
 	w.sh->started_ns = w.io->now_ns;
 	publish(&w);
+	if (w.policy)
+		permits_take(&w.permits, &w.sh->permits, w.engine, w.policy, w.io->now_ns, false);
 	say_ready(&w);
 	loop(&w);
 	engine_finish(w.engine);

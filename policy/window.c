@@ -298,6 +298,7 @@ windows_permit(struct windows *w, unsigned i, const struct policy_permit *fit,
 	w->clock.permit[i] = *fit;
 	(void)snprintf(w->text[i], sizeof(w->text[i]), "%.48s, by %.70s", m->id, m->by);
 	w->permit[i].windows = fit->windows;
+	w->permit[i].from_s = m->from_s;
 	w->permit[i].until_s = until_s;
 	w->permit[i].state = PERMIT_OPEN;
 	w->permit[i].over_ns = 0;
@@ -323,7 +324,8 @@ step_permit(struct windows *w, unsigned i, int64_t unix_s, uint64_t steady_ns, u
 
 	if (w->permit[i].state == PERMIT_OPEN && !time)
 		windows_revoke(w, i, steady_ns + grace_ns);
-	is = w->permit[i].state == PERMIT_OPEN && (w->permit[i].windows & c->hours) != 0;
+	is = w->permit[i].state == PERMIT_OPEN && (uint64_t)unix_s >= w->permit[i].from_s &&
+	     (w->permit[i].windows & c->hours) != 0;
 	c->permits = (uint16_t)(is ? c->permits | bit : c->permits & ~bit);
 	if (is) {
 		c->permit[i].windows = w->permit[i].windows & c->hours;

@@ -123,7 +123,7 @@ struct windows {
 	struct {
 		uint8_t state;	  /* enum permit_state */
 		uint64_t windows; /* of struct policy_permit, before the hours */
-		uint64_t until_s; /* Unix time */
+		uint64_t from_s, until_s; /* Unix time */
 		uint64_t over_ns;
 	} permit[PERMITS_MAX];
 	char text[PERMITS_MAX][PERMIT_SAID]; /* "ID, by WHO": what alerts say of a permit */

@@ -236,6 +236,43 @@ sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 	get /metrics | grep -q '^interlock_process_up{process="metrics"} 1'
 }
 
+@test "a permit is opened once, listed, revoked, and all of it is told" {
+	x=$("$IL" key show --jwk key.pub | python3 -c 'import json, sys; print(json.load(sys.stdin)["x"])')
+	cp plant.yaml plant.before
+	cat >plant.yaml <<-END
+	interlock: 1
+	site: s
+	mode: enforce
+	permits: {keys: [$x], grace: 1s}
+	windows: {w: {when: "daily 00:00-24:00", tz: UTC, needs: permit}}
+	zones: {a: {nets: [10.0.1.0/24]}, b: {nets: [10.0.2.0/24]}}
+	devices: {eng: {zone: a, ip: 10.0.1.2}, plc: {zone: b, ip: 10.0.2.1}}
+	conduits: [{name: e, from: [eng], to: [plc], only-in: w, s7: {allow: [{name: any, functions: all}]}}]
+	END
+	ctl reload
+	"$IL" permit new --key key --by "J. Doe" --site s --window w --from eng --to plc --until 1h -o p.jws
+	id=$("$IL" permit show p.jws | sed -n 's/^permit *//p')
+	run -0 ctl permit p.jws
+	[[ $output == "open: permit $id" ]]
+	run -0 ctl permits
+	[[ $output == *"clock: good"* && $output == *"$id  open"*"eng to plc  J. Doe"* ]]
+	run -2 ctl permit p.jws
+	[[ $output == *"it was used before"* ]]
+	run -0 ctl permit --revoke "$id"
+	run -2 ctl permit --revoke "$id"
+	run -2 ctl permit p.jws
+	run -2 ctl permit
+	run -2 ctl permit --revoke x p.jws
+	for _ in $(seq 100); do grep -q permit.over eve.json && break; sleep 0.1; done
+	for e in permit.opened permit.refused permit.closed permit.over; do
+		grep "\"il_event\":\[\"$e\"\]" eve.json | grep -q "$id, by J. Doe"
+	done
+	run -0 ctl permits
+	[[ $output == *"no permit is open"* ]]
+	cp plant.before plant.yaml
+	ctl reload
+}
+
 @test "stop signs the end, and the socket is gone" {
 	run -0 ctl stop
 	for _ in $(seq 100); do kill -0 "$(cat pid)" 2>/dev/null || break; sleep 0.1; done

@@ -50,6 +50,7 @@ static struct parent {
 	int signer_fd;
 	pid_t signer_pid, metrics_pid;
 	char error[256];
+	struct permits permits;
 	bool stop;
 } P;
 
@@ -144,6 +145,31 @@ flows(void)
 	flows_token = 0;
 }
 
+static void
+tell_permit(void *ctx, unsigned event, const char *note)
+{
+	(void)ctx;
+	tell((enum guard_event)event, note);
+}
+
+static int
+permit(const struct ctl_request *rq, struct jw *out, char *err, size_t size)
+{
+	const char *token = json_string_value(json_object_get(rq->args, "token"));
+	const char *id = json_string_value(json_object_get(rq->args, "revoke"));
+	char opened[PERMIT_TEXT];
+	int r;
+
+	if (!token == !id)
+		return err_say(err, size, ERR_USAGE, "permit takes a token, or revoke and its id");
+	r = id ? permits_revoke(&P.permits, P.policy, id, err, size)
+	       : permits_open(&P.permits, P.policy, token, strlen(token), clock_wall_ns(), opened,
+		     err, size);
+	if (r == 0)
+		jw_str(out, id ? "revoked" : "id", id ? id : opened);
+	return r;
+}
+
 static int
 act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 {
@@ -195,6 +221,11 @@ act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t size)
 		return 0;
 	case CTL_shadow:
 		view_shadow(out, &P.v);
+		return 0;
+	case CTL_permit:
+		return permit(rq, out, err, size);
+	case CTL_permits:
+		permits_write(&P.permits, out);
 		return 0;
 	case CTL_panic:
 		P.v.panic = json_string_value(json_object_get(rq->args, "mode"));
@@ -311,6 +342,7 @@ main(int argc, char **argv)
 		log_error("%s", err);
 		return 2;
 	}
+	P.permits = (struct permits){.sh = &P.shared->permits, .tell = tell_permit};
 	make_up();
 	process("worker", 4711);
 	P.v = (struct guard_view){.started_ns = clock_wall_ns(),
@@ -332,6 +364,7 @@ main(int argc, char **argv)
 
 		(void)poll(&p, 1, 200);
 		ctl_run(P.ctl, clock_mono_ns());
+		permits_step(&P.permits, P.policy, clock_wall_ns());
 		if (flows_token)
 			flows();
 	}

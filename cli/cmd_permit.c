@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_permit.c - interlock permit: sign one, show one, verify one. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alerts/permit.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/err.h"
+#include "cli/cli.h"
+
+static const char help[] =
+    "usage: interlock permit new --key KEY --by WHO --site SITE --from DEVICE... --to DEVICE...\n"
+    "                            [--window NAME] [--conduit NAME] [--functions LIST]\n"
+    "                            [--start IN] --until IN [--max SPAN] [-o FILE]\n"
+    "       interlock permit show FILE\n"
+    "       interlock permit verify --key KEY.pub | -p POLICY FILE\n\n"
+    "A permit opens a window that needs one, on a running guard: interlock ctl permit FILE\n\n"
+    "  --key KEY          secret key that signs (interlock key new); verify: public keys\n"
+    "  --by WHO           person and order, for alerts and the journal\n"
+    "  --site SITE        site: of the policy it is for; -p POLICY takes it from there\n"
+    "  --from, --to       devices, with commas\n"
+    "  --window, --conduit   what it opens; one of them at least\n"
+    "  --functions LIST   functions and sets, with commas (download, write); none: all\n"
+    "  --start, --until   from now: 30m, 2h, 1d, or @SECONDS since 1970; it is good between\n"
+    "  --max SPAN         once given to the guard it is open for so long at most\n"
+    "  -o FILE            where it goes (standard output)\n"
+    "  -p POLICY          new, verify: does it fit this policy?\n";
+
+struct args {
+	const char *key, *policy, *out;
+	struct permit m;
+	uint64_t now_s, start_s, until_s, max_s;
+	bool site;
+};
+
+/* "a,b,c" */
+static bool
+names(const char *text, char (*out)[PERMIT_NAME], unsigned most, uint8_t *n)
+{
+	while (*text) {
+		size_t len = strcspn(text, ",");
+
+		if (len == 0 || len >= PERMIT_NAME || *n == most)
+			return false;
+		memcpy(out[*n], text, len);
+		out[(*n)++][len] = '\0';
+		text += len + (text[len] == ',');
+	}
+	return true;
+}
+
+static bool
+word(const char *text, char *out, size_t size)
+{
+	size_t n = strlen(text);
+
+	if (n == 0 || n >= size)
+		return false;
+	memcpy(out, text, n + 1);
+	return true;
+}
+
+/* "2h", or "@1800090000": seconds from now on, or since 1970. */
+static bool
+moment(const char *text, uint64_t now_s, uint64_t *out)
+{
+	uint64_t s;
+
+	if (*text == '@')
+		return cli_parse_u64(text + 1, out) && *out < UINT64_C(253402300799);
+	if (!cli_parse_duration(text, &s))
+		return false;
+	*out = now_s + s;
+	return true;
+}
+
+static void
+put_names(const char *label, const char (*v)[PERMIT_NAME], uint8_t n)
+{
+	printf("%-10s", label);
+	for (uint8_t i = 0; i < n; i++)
+		printf("%s%s", i ? ", " : "", v[i]);
+	putchar('\n');
+}
+
+static void
+put(const struct permit *m)
+{
+	char from[CLOCK_STRLEN], until[CLOCK_STRLEN];
+
+	printf("permit    %s\nby        %s\nsite      %s\n", m->id, m->by, m->site);
+	if (m->window[0])
+		printf("window    %s\n", m->window);
+	if (m->conduit[0])
+		printf("conduit   %s\n", m->conduit);
+	put_names("from", m->from, m->n_from);
+	put_names("to", m->to, m->n_to);
+	if (m->n_functions)
+		put_names("functions", m->functions, m->n_functions);
+	printf("good      %s to %s\n", clock_str(m->from_s * NS_PER_S, from),
+	    clock_str(m->until_s * NS_PER_S, until));
+	if (m->max_s)
+		printf("max       %us\n", m->max_s);
+}
+
+/* Against a policy: false, said, when it would open nothing there. */
+static bool
+fits(const struct permit *m, const struct policy *pol, const char *path)
+{
+	static struct policy_permit fit;
+	char err[256];
+
+	if (policy_permit_fit(pol, m, &fit, err, sizeof(err)) == 0)
+		return true;
+	cli_say("%s: the permit does not fit: %s", path, err);
+	return false;
+}
+
+bool
+cli_permit(const struct policy *pol, const char *path, struct permit *out)
+{
+	static struct key_set keys;
+	char err[512], *text;
+	size_t n;
+	int r;
+
+	if (!(text = cli_read(path, PERMIT_JWS_MAX, &n)))
+		return false;
+	permit_keys(pol, &keys);
+	r = permit_open(text, n, &keys, out, err, sizeof(err));
+	free(text);
+	if (r < 0)
+		cli_say("%s: %s", path, err);
+	return r == 0 && fits(out, pol, path);
+}
+
+static int
+permit_new(struct args *a)
+{
+	char jws[PERMIT_JWS_MAX], err[512];
+	uint8_t id[9];
+	struct policy *pol = NULL;
+	struct out o;
+	struct key k;
+	int r;
+
+	if (!a->key || !a->m.by[0] || !a->m.n_from || !a->m.n_to || !a->until_s ||
+	    (!a->m.window[0] && !a->m.conduit[0]) || (!a->site && !a->policy))
+		return cli_usage("permit",
+		    "new takes --key, --by, --site or -p, --from, --to, --until, and "
+		    "--window or --conduit");
+	if (a->start_s >= a->until_s)
+		return cli_usage("permit", "--until is not after --start");
+	if ((r = key_load(&k, a->key, err, sizeof(err))) < 0) {
+		cli_say("%s", err);
+		return EXIT_UNABLE;
+	}
+	if (a->policy && !(pol = cli_policy(a->policy))) {
+		key_wipe(&k);
+		return EXIT_UNABLE;
+	}
+	if (pol && !a->site)
+		(void)snprintf(a->m.site, sizeof(a->m.site), "%s", policy_site(pol));
+	crypto_random(id, sizeof(id));
+	(void)crypto_b64url(id, sizeof(id), a->m.id);
+	a->m.iat_s = a->now_s;
+	a->m.from_s = a->start_s;
+	a->m.until_s = a->until_s;
+	a->m.max_s = (uint32_t)a->max_s;
+	r = permit_sign(&a->m, &k, jws);
+	key_wipe(&k);
+	if (r < 0) {
+		cli_say("the permit is too long");
+		policy_free(pol);
+		return EXIT_UNABLE;
+	}
+	r = pol && !fits(&a->m, pol, a->policy) ? EXIT_FOUND : EXIT_OK;
+	policy_free(pol);
+	if (r != EXIT_OK || !out_open(&o, a->out ? a->out : "-"))
+		return r != EXIT_OK ? r : EXIT_UNABLE;
+	fprintf(o.fp, "%s\n", jws);
+	return out_close(&o) ? EXIT_OK : EXIT_UNABLE;
+}
+
+static int
+permit_read(const struct args *a, const char *file, bool verify)
+{
+	static struct key_set keys;
+	struct policy *pol = NULL;
+	struct permit m;
+	char err[512], *text;
+	size_t n;
+	int r;
+
+	if (verify && !a->key && !a->policy)
+		return cli_usage("permit", "verify takes --key KEY.pub or -p POLICY");
+	if (!(text = cli_read(file, PERMIT_JWS_MAX, &n)))
+		return EXIT_UNABLE;
+	if (verify && a->policy && !(pol = cli_policy(a->policy))) {
+		free(text);
+		return EXIT_UNABLE;
+	}
+	if (pol)
+		permit_keys(pol, &keys);
+	if (verify && a->key && (r = key_set_load(&keys, a->key, err, sizeof(err))) < 0) {
+		cli_say("%s", err);
+		policy_free(pol);
+		free(text);
+		return EXIT_UNABLE;
+	}
+	r = verify ? permit_open(text, n, &keys, &m, err, sizeof(err))
+		   : permit_peek(text, n, &m, err, sizeof(err));
+	free(text);
+	if (r < 0) {
+		cli_say("%s: %s", file, err);
+		policy_free(pol);
+		return verify && r == ERR_SIGNATURE ? EXIT_FOUND : EXIT_UNABLE;
+	}
+	put(&m);
+	r = pol && !fits(&m, pol, a->policy) ? EXIT_FOUND : EXIT_OK;
+	policy_free(pol);
+	if (!verify)
+		return r;
+	printf("signature good\n");
+	if (clock_wall_ns() / NS_PER_S >= m.until_s) {
+		cli_say("%s: it has expired", file);
+		r = EXIT_FOUND;
+	}
+	return r;
+}
+
+int
+cmd_permit(int argc, char **argv)
+{
+	enum { KEY = 256, BY, SITE, FROM, TO, WINDOW, CONDUIT, FUNCTIONS, START, UNTIL, MAX };
+	static const struct option options[] = {{"key", required_argument, NULL, KEY},
+	    {"by", required_argument, NULL, BY}, {"site", required_argument, NULL, SITE},
+	    {"from", required_argument, NULL, FROM}, {"to", required_argument, NULL, TO},
+	    {"window", required_argument, NULL, WINDOW},
+	    {"conduit", required_argument, NULL, CONDUIT},
+	    {"functions", required_argument, NULL, FUNCTIONS},
+	    {"start", required_argument, NULL, START}, {"until", required_argument, NULL, UNTIL},
+	    {"max", required_argument, NULL, MAX}, {"policy", required_argument, NULL, 'p'},
+	    {"output", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0}};
+	static struct args a;
+	int c;
+
+	memset(&a, 0, sizeof(a));
+	a.now_s = a.start_s = clock_wall_ns() / NS_PER_S;
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":p:o:h", options, NULL)) != -1) {
+		bool ok = true;
+
+		switch (c) {
+		case KEY:
+			a.key = optarg;
+			break;
+		case 'p':
+			a.policy = optarg;
+			break;
+		case 'o':
+			a.out = optarg;
+			break;
+		case BY:
+			ok = word(optarg, a.m.by, sizeof(a.m.by));
+			break;
+		case SITE:
+			ok = a.site = word(optarg, a.m.site, sizeof(a.m.site));
+			break;
+		case WINDOW:
+			ok = word(optarg, a.m.window, sizeof(a.m.window));
+			break;
+		case CONDUIT:
+			ok = word(optarg, a.m.conduit, sizeof(a.m.conduit));
+			break;
+		case FROM:
+			ok = names(optarg, a.m.from, PERMIT_ENDS, &a.m.n_from);
+			break;
+		case TO:
+			ok = names(optarg, a.m.to, PERMIT_ENDS, &a.m.n_to);
+			break;
+		case FUNCTIONS:
+			ok = names(optarg, a.m.functions, PERMIT_WORDS, &a.m.n_functions);
+			break;
+		case START:
+			ok = moment(optarg, a.now_s, &a.start_s);
+			break;
+		case UNTIL:
+			ok = moment(optarg, a.now_s, &a.until_s);
+			break;
+		case MAX:
+			ok = cli_parse_duration(optarg, &a.max_s) && a.max_s <= 604800;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return EXIT_OK;
+		default:
+			return cli_bad_option("permit", argv, c);
+		}
+		if (!ok)
+			return cli_usage("permit", "%s: too long, too many, or no good", optarg);
+	}
+	if (argc - optind == 1 && strcmp(argv[optind], "new") == 0)
+		return permit_new(&a);
+	if (argc - optind == 2 && strcmp(argv[optind], "show") == 0)
+		return permit_read(&a, argv[optind + 1], false);
+	if (argc - optind == 2 && strcmp(argv[optind], "verify") == 0)
+		return permit_read(&a, argv[optind + 1], true);
+	return cli_usage("permit", "new, or show or verify and one file");
+}

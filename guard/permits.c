@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* permits.c - see permits.h. */
+#include "guard/permits.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/timex.h>
+
+#include "alerts/alert.h"
+#include "alerts/permit.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/jw.h"
+#include "base/log.h"
+#include "dataplane/engine.h"
+
+/* --- the clock ------------------------------------------------------------------------------- */
+
+const char *
+clock_state_name(uint32_t state)
+{
+	static const char *const names[] = {"good", "unset", "jumped", "not in step"};
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
+}
+
+enum clock_state
+clock_watch(struct clock_watch *c, uint64_t wall_ns, uint64_t steady_ns, bool in_step)
+{
+	int64_t base = (int64_t)(wall_ns - steady_ns), off = base - c->base_ns;
+
+	if (wall_ns / NS_PER_S < CLOCK_SET_S) {
+		c->begun = false; /* where it goes when it is set is no jump */
+		c->state = CLOCK_UNSET;
+	} else if (!c->begun || (off <= CLOCK_JUMP_NS && off >= -CLOCK_JUMP_NS)) {
+		c->begun = true;
+		c->base_ns = base; /* and slewing is none */
+		c->state = in_step ? CLOCK_GOOD : CLOCK_LOOSE;
+	} else {
+		c->state = CLOCK_JUMPED;
+	}
+	return (enum clock_state)c->state;
+}
+
+void
+clock_accept(struct clock_watch *c)
+{
+	c->begun = false;
+}
+
+/* --- the worker ------------------------------------------------------------------------------ */
+
+/* What a slot says, in the numbers of the policy in force. */
+static void
+take_slot(struct permits_view *v, struct windows *w, const struct policy *pol, unsigned i,
+    const struct permit_slot *s)
+{
+	static struct policy_permit fit;
+	bool known = v->state[i] != PERMIT_NONE && strncmp(v->id[i], s->m.id, PERMIT_TEXT) == 0;
+	char err[128];
+
+	if (s->state != PERMIT_NONE && !known) {
+		if (policy_permit_fit(pol, &s->m, &fit, err, sizeof(err)) < 0)
+			return; /* the parent says so */
+		windows_permit(w, i, &fit, &s->m, s->until_s);
+		memcpy(v->id[i], s->m.id, PERMIT_TEXT);
+	}
+	if (s->state == PERMIT_ENDING)
+		windows_revoke(w, i, s->over_ns);
+	if (s->state == PERMIT_NONE && v->state[i] != PERMIT_NONE)
+		windows_revoke(w, i, 0);
+	v->state[i] = s->state;
+}
+
+void
+permits_take(struct permits_view *v, struct guard_permits *sh, struct engine *e,
+    const struct policy *pol, uint64_t wall_ns, bool again)
+{
+	static struct permit_slot slot[PERMITS_MAX];
+	uint32_t seq = atomic_load_explicit(&sh->seq, memory_order_acquire);
+	uint32_t accepted = atomic_load(&sh->accepted);
+	uint64_t steady = clock_boot_ns();
+	enum clock_state state;
+	bool in_step = !policy_clock_synchronised(pol) || atomic_load(&sh->in_step) != 0;
+	bool changed = again || !v->begun;
+
+	if (v->begun && accepted != v->accepted)
+		clock_accept(&sh->clock);
+	v->accepted = accepted;
+	state = clock_watch(&sh->clock, wall_ns, steady, in_step);
+	changed |= atomic_exchange(&sh->clock_state, state) != (uint32_t)state;
+	if (again)
+		memset(v->state, 0, sizeof(v->state));
+	if ((seq != v->seq || changed) && !(seq & 1)) {
+		memcpy(slot, sh->slot, sizeof(slot));
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&sh->seq, memory_order_relaxed) == seq) {
+			for (unsigned i = 0; i < PERMITS_MAX; i++)
+				take_slot(v, engine_permits(e), pol, i, &slot[i]);
+			v->seq = seq;
+			changed = true;
+		}
+	}
+	v->begun = true;
+	if (!changed && wall_ns / NS_PER_S == v->stepped_s)
+		return;
+	v->stepped_s = wall_ns / NS_PER_S;
+	engine_windows(e, (int64_t)(wall_ns / NS_PER_S), steady, state == CLOCK_GOOD);
+}
+
+/* --- the parent ------------------------------------------------------------------------------ */
+
+static void
+write_begin(struct guard_permits *sh)
+{
+	atomic_fetch_or(&sh->seq, 1);
+	atomic_thread_fence(memory_order_release);
+}
+
+static void
+write_end(struct guard_permits *sh)
+{
+	atomic_fetch_add_explicit(&sh->seq, 1, memory_order_release);
+}
+
+static void
+say(const struct permits *p, enum guard_event ev, const struct permit *m, const char *why)
+{
+	char note[PERMIT_TEXT * 2 + 160];
+
+	if (m)
+		(void)snprintf(note, sizeof(note), "%.48s, by %.60s%s%s", m->id, m->by,
+		    why ? ": " : "", why ? why : "");
+	log_warn("permit: %s", m ? note : why);
+	p->tell(p->ctx, ev, m ? note : why);
+}
+
+/* Remember an id; ERR_EXISTS: it was used before, ERR_FULL: too many are good at once. */
+static int
+remember(struct permits *p, const struct permit *m, uint64_t now_s)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->n_seen; i++) {
+		if (strcmp(p->seen[i].id, m->id) == 0)
+			return ERR_EXISTS;
+		if (p->seen[i].until_s > now_s)
+			p->seen[n++] = p->seen[i];
+	}
+	p->n_seen = n;
+	if (n == PERMITS_SEEN)
+		return ERR_FULL;
+	memcpy(p->seen[n].id, m->id, PERMIT_TEXT);
+	p->seen[p->n_seen++].until_s = m->until_s;
+	return 0;
+}
+
+static int
+check(struct permits *p, const struct policy *pol, const struct permit *m,
+    struct policy_permit *fit, uint64_t now_s, char *err, size_t size)
+{
+	uint32_t clock = atomic_load(&p->sh->clock_state);
+	int r = policy_permit_fit(pol, m, fit, err, size);
+
+	if (r < 0)
+		return r;
+	if (clock != CLOCK_GOOD)
+		return err_say(err, size, ERR_RANGE,
+		    "the clock is not to be believed (%s): nothing opens", clock_state_name(clock));
+	if (now_s >= m->until_s)
+		return err_say(err, size, ERR_RANGE, "it has expired");
+	if (now_s < m->from_s)
+		return err_say(err, size, ERR_RANGE, "it is not good yet");
+	return 0;
+}
+
+int
+permits_open(struct permits *p, const struct policy *pol, const char *jws, size_t n,
+    uint64_t wall_ns, char id[PERMIT_TEXT], char *err, size_t size)
+{
+	static struct key_set keys;
+	static struct policy_permit fit;
+	struct permit m = {.id = "-", .by = "-"};
+	uint64_t now_s = wall_ns / NS_PER_S;
+	unsigned i = 0;
+	int r;
+
+	permit_keys(pol, &keys);
+	r = permit_open(jws, n, &keys, &m, err, size);
+	if (r == 0)
+		r = check(p, pol, &m, &fit, now_s, err, size);
+	while (r == 0 && i < PERMITS_MAX && p->sh->slot[i].state != PERMIT_NONE)
+		i++;
+	if (r == 0 && i == PERMITS_MAX)
+		r = err_say(err, size, ERR_FULL, "%u permits are open", PERMITS_MAX);
+	if (r == 0 && (r = remember(p, &m, now_s)) == ERR_EXISTS)
+		(void)err_say(err, size, r, "it was used before");
+	else if (r == ERR_FULL && err[0] == '\0')
+		(void)err_say(err, size, r, "too many permits are remembered");
+	if (r < 0) {
+		if (r == ERR_SIGNATURE || r == ERR_FORMAT || r == ERR_UNSUPPORTED)
+			memcpy(m.id, "-", 2), memcpy(m.by, "-", 2); /* nobody has signed it */
+		say(p, GUARD_PERMIT_REFUSED, &m, err);
+		return r;
+	}
+	write_begin(p->sh);
+	p->sh->slot[i] = (struct permit_slot){
+	    .state = PERMIT_OPEN, .until_s = policy_permit_until(pol, &m, &fit, now_s), .m = m};
+	write_end(p->sh);
+	memcpy(id, m.id, PERMIT_TEXT);
+	say(p, GUARD_PERMIT_OPENED, &m, m.window[0] ? m.window : m.conduit);
+	return 0;
+}
+
+static void
+end(struct permits *p, const struct policy *pol, unsigned i, const char *why)
+{
+	write_begin(p->sh);
+	p->sh->slot[i].state = PERMIT_ENDING;
+	p->sh->slot[i].over_ns = clock_boot_ns() + policy_grace_s(pol) * NS_PER_S;
+	write_end(p->sh);
+	say(p, GUARD_PERMIT_CLOSED, &p->sh->slot[i].m, why);
+}
+
+int
+permits_revoke(struct permits *p, const struct policy *pol, const char *id, char *err, size_t size)
+{
+	for (unsigned i = 0; i < PERMITS_MAX; i++)
+		if (p->sh->slot[i].state == PERMIT_OPEN && strcmp(p->sh->slot[i].m.id, id) == 0) {
+			end(p, pol, i, "revoked");
+			return 0;
+		}
+	return err_say(err, size, ERR_NOTFOUND, "no permit of this id is open");
+}
+
+/* The system's word on its clock; read once a second is enough, and it is cheap. */
+static bool
+in_step(void)
+{
+	struct timex t = {.modes = 0};
+
+	return adjtimex(&t) != TIME_ERROR && !(t.status & STA_UNSYNC);
+}
+
+void
+permits_step(struct permits *p, const struct policy *pol, uint64_t wall_ns)
+{
+	uint32_t clock = atomic_load(&p->sh->clock_state);
+	bool again = p->generation != policy_generation(pol);
+	uint64_t boot = clock_boot_ns();
+	struct policy_permit fit;
+	char err[256];
+
+	if (policy_window_count(pol) == 0 && !again)
+		return;
+	p->generation = policy_generation(pol);
+	atomic_store(&p->sh->in_step, policy_clock_synchronised(pol) ? in_step() : 1u);
+	for (unsigned i = 0; i < PERMITS_MAX; i++) {
+		struct permit_slot *s = &p->sh->slot[i];
+
+		if (s->state == PERMIT_OPEN && again &&
+		    policy_permit_fit(pol, &s->m, &fit, err, sizeof(err)) < 0)
+			end(p, pol, i, err);
+		else if (s->state == PERMIT_OPEN && wall_ns / NS_PER_S >= s->until_s)
+			end(p, pol, i, "its time is over");
+		if (s->state != PERMIT_ENDING || boot < s->over_ns)
+			continue;
+		say(p, GUARD_PERMIT_OVER, &s->m, NULL);
+		write_begin(p->sh);
+		s->state = PERMIT_NONE;
+		write_end(p->sh);
+	}
+	if (clock == p->clock_state)
+		return;
+	if (clock == CLOCK_GOOD)
+		say(p, GUARD_CLOCK_GOOD, NULL, "windows open by it again");
+	else
+		say(p, GUARD_CLOCK_BAD, NULL, clock_state_name(clock));
+	p->clock_state = clock;
+}
+
+void
+permits_write(const struct permits *p, struct jw *w)
+{
+	char t[CLOCK_STRLEN];
+
+	jw_str(w, "clock", clock_state_name(atomic_load(&p->sh->clock_state)));
+	jw_arr(w, "permits");
+	for (unsigned i = 0; i < PERMITS_MAX; i++) {
+		const struct permit_slot *s = &p->sh->slot[i];
+
+		if (s->state == PERMIT_NONE)
+			continue;
+		jw_obj(w, NULL);
+		jw_str(w, "id", s->m.id);
+		jw_str(w, "by", s->m.by);
+		jw_str(w, "state", s->state == PERMIT_OPEN ? "open" : "ending");
+		jw_str(w, "until", clock_str(s->until_s * NS_PER_S, t));
+		if (s->m.window[0])
+			jw_str(w, "window", s->m.window);
+		if (s->m.conduit[0])
+			jw_str(w, "conduit", s->m.conduit);
+		jw_arr(w, "from");
+		for (uint8_t k = 0; k < s->m.n_from; k++)
+			jw_str(w, NULL, s->m.from[k]);
+		jw_close(w, ']');
+		jw_arr(w, "to");
+		for (uint8_t k = 0; k < s->m.n_to; k++)
+			jw_str(w, NULL, s->m.to[k]);
+		jw_close(w, ']');
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
+}
