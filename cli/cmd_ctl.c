@@ -48,11 +48,11 @@ enum {
 	TAKES_FORCE = 1 << 1,
 	TAKES_PROMOTE = 1 << 2,
 	TAKES_STOP = 1 << 3,
-	TAKES_FILE = 1 << 4,   /* may be followed by a file, which is opened here and passed */
+	TAKES_FILE = 1 << 4, /* may be followed by a file, which is opened here and passed */
 	TAKES_FOR = 1 << 5,
-	TAKES_MODE = 1 << 6,   /* is followed by a word */
+	TAKES_MODE = 1 << 6, /* is followed by a word */
 	TAKES_REVOKE = 1 << 7,
-	TAKES_TOKEN = 1 << 8,  /* is followed by a file with a permit, which is read here */
+	TAKES_TOKEN = 1 << 8, /* is followed by a file with a permit, which is read here */
 };
 struct question {
 	unsigned given; /* TAKES_* */
