@@ -157,8 +157,10 @@ unit-%: $B/tests/unit/%_test		## run one of them
 	$<
 asan:					## unit tests under ASan and UBSan
 	$(MAKE) B=$B-asan SAN=address,undefined unit
-model: $(MODELBIN)			## compiled tables against the naive twins
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+model: $(MODELBIN)			## compiled tables against the naive twins, 10 million steps of conversations
+	@for t in $^; do echo "== $$t"; $$t 1000000 $${SEED:-$$(date +%s)} 10000000 || exit 1; done
+mutate: $(MODELBIN)			## small mistakes in compiler and evaluator: does the model notice?
+	bash tests/model/mutate.sh $B
 work-program:				## build what counts work: every basic block calls a counter
 	@$(MAKE) --no-print-directory B=$B-work OPT="-O1 -g -fsanitize-coverage=trace-pc" $B-work/libinterlock.a
 	@mkdir -p $B-work/tests
@@ -225,6 +227,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan model work work-program corpus bench bench-gate model-xdp bench-guard evasion lint minimal \
+.PHONY: all deps demo test test-programs unit asan model mutate work work-program corpus bench bench-gate model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

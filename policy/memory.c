@@ -152,7 +152,7 @@ value_make(struct policy_memory *m, const struct memory_key *k)
 			best = v;
 	}
 	if (best->epoch == m->epoch) {
-		m->st.evicted += best->known;
+		m->st.evicted++;
 		if (best->open && best->open_until > m->blind_until)
 			m->blind_until = best->open_until;
 		if (best->ended > m->gone)

@@ -45,7 +45,7 @@ void policy_memory_rebind(struct policy_memory *m, const struct policy *before,
 
 struct memory_stats {
 	uint64_t learned; /* values, each time */
-	uint64_t evicted; /* values that were known and had to give way */
+	uint64_t evicted; /* places that had to give way */
 	uint64_t lost;	  /* requests whose answers will teach nothing: too many, too long */
 };
 void policy_memory_stats(const struct policy_memory *m, struct memory_stats *out);

@@ -176,6 +176,8 @@ wire_bit(const struct fact_item *it, uint64_t start, unsigned unit, unsigned fro
 
 enum met { MET_NO, MET_YES, MET_UNKNOWN };
 
+struct naive_seen naive_seen;
+
 static struct { /* what naive_judge() was asked */
 	const struct past *past;
 	const struct net_tuple *t;
@@ -225,8 +227,11 @@ last_key(uint32_t unit, uint8_t space, uint32_t sub, uint32_t first, const struc
 	if (!asked.past ||
 	    !past_last(asked.past, &asked.t->dst, unit, asked.f->proto, space, sub, first, s->cell,
 		s->bits, &v) ||
-	    asked.past->now_ns - v.known_ns > within)
+	    asked.past->now_ns - v.known_ns > within) {
+		naive_seen.unknown++;
 		return false;
+	}
+	naive_seen.known++;
 	*written_ns = v.written_ns;
 	return key_of(s, v.bit, key);
 }
@@ -253,6 +258,7 @@ change_met(const struct limit *l, const struct fact_item *it, uint64_t start, ui
 	if (!last_key(asked.f->unit, it->space, it->sub, (uint32_t)start, &l->shape,
 		l->change.within, &last, &written_ns))
 		return MET_UNKNOWN;
+	naive_seen.changes++;
 	if (time != 0 && written_ns != 0 && asked.past->now_ns - written_ns < time)
 		time = asked.past->now_ns - written_ns;
 	if (l->shape.kind == VALUE_REAL) {
@@ -346,6 +352,7 @@ whens_met(const struct rule *r, const struct fact *f)
 			return false;
 		}
 	}
+	naive_seen.met += r->whens.n != 0 && !r->deny;
 	return true;
 }
 

@@ -27,6 +27,11 @@ bool naive_over_rate(const struct ruleset *rs, const struct net_tuple *t, const 
 struct verdict naive_above(const struct ruleset *rs, const struct net_tuple *t,
     const struct fact *f, struct verdict v, uint32_t key);
 
+/* How often it was asked for a last value, and what came of it. */
+extern struct naive_seen {
+	uint64_t known, unknown, met, changes; /* met: when: of a rule, all known; changes: measured */
+} naive_seen;
+
 /* Verdict on opening that connection (or, echo, on an ICMP echo request). */
 struct verdict naive_open(
     const struct ruleset *rs, const struct net_tuple *t, bool echo, uint64_t open);

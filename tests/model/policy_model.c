@@ -2,7 +2,8 @@
 /*
  * policy_model.c - the tables agree with the naive evaluator.
  *
- *   policy_model [PAIRS [SEED]]     default 1000000 pairs, a seed of the day
+ *   policy_model [PAIRS [SEED [STEPS]]]     default 1000000 pairs, a seed of the day, a fifth
+ *                                           as many steps of conversations (sequence.h)
  *
  * Random policies are written as YAML text, so that reader, checker, compiler,
  * binding and evaluation are all in the loop; random facts are aimed at the
@@ -23,6 +24,7 @@
 #include "tests/model/toy.h"
 
 #define FACTS_PER_POLICY 250u
+#define SEQUENCES	 4u /* of each policy */
 #define TEXT_MAX	 65536u
 #define POOL_MAX	 256u
 
@@ -158,9 +160,42 @@ file_list(void)
 	out("]");
 }
 
+/* By how much it may change; of 16 bits. */
+static void
+change(uint32_t most)
+{
+	static const char *const per[] = {"", "/s", "/s", "/min", "/h"};
+	static const char *const within[] = {"", "", ", within: 2s", ", within: 60s", ", within: 500ms"};
+
+	out("change: %u%s%s", one_in(6) ? rnd(most + 1) : rnd(40), per[rnd(5)], within[rnd(5)]);
+}
+
+static void
+change_limit(uint32_t max)
+{
+	switch (rnd(4)) {
+	case 0:
+		out("{in: [0..9, %u], ", rnd(max + 1));
+		break;
+	case 1:
+		out("{min: 0, max: %u, ", rnd(max + 1));
+		break;
+	default:
+		out("{");
+	}
+	change(max);
+	out("}");
+}
+
+static bool may_change; /* what is read there is known */
+
 static void
 limit(uint32_t max)
 {
+	if (max > 1 && may_change && one_in(6)) {
+		change_limit(max);
+		return;
+	}
 	switch (rnd(4)) {
 	case 0:
 		out("{min: %u, max: %u, step: %u}", rnd(max / 2 + 1 < 10 ? max / 2 + 1 : 10), max / 2 + rnd(max / 2 + 1),
@@ -177,12 +212,97 @@ limit(uint32_t max)
 	}
 }
 
+/* The last value of something.  Few places, so that they are read and written. */
+static void
+when_one(unsigned proto)
+{
+	static const char *const within[] = {"", "", ", within: 2s", ", within: 60s"};
+
+	if (proto == PROTO_TOY && one_in(2))
+		out("{bit: %u, is: %u", rnd(10), rnd(2));
+	else if (proto == PROTO_TOY && one_in(4))
+		out("{reg: 4..5, is: 0..%u, type: %s", 1 + rnd(2000000), one_in(2) ? "dint" :
+		    "udint, order: low-word-first");
+	else if (proto == PROTO_TOY)
+		out("{reg: %u, is: [0..%u, %u]", rnd(10), rnd(24), rnd(600));
+	else if (one_in(3))
+		out("{at: F%u, is: %u", rnd(40), rnd(2));
+	else if (one_in(3))
+		out("{at: C%u, is: 0..%u", rnd(6), rnd(30));
+	else
+		out("{at: \"A%u.%u%s\", is: 0..%u", 1 + rnd(2), rnd(4) * 16, one_in(2) ? "w" : "b", rnd(200));
+	if (proto == PROTO_TOY && one_in(3))
+		out(", unit: %u", 1 + rnd(2));
+	out("%s}", within[rnd(4)]);
+}
+
+static void
+whens(unsigned n, unsigned proto)
+{
+	uint32_t m = 1 + rnd(2);
+
+	if (proto == PROTO_NODES || !one_in(n))
+		return;
+	out(", when: ");
+	if (m == 1 && one_in(2)) {
+		when_one(proto);
+		return;
+	}
+	out("[");
+	for (uint32_t i = 0; i < m; i++) {
+		out(i ? ", " : "");
+		when_one(proto);
+	}
+	out("]");
+}
+
+/* Rules that let much be read, and written where rules on the past let it be. */
+static void
+past_rules(unsigned proto, uint32_t *id)
+{
+	static const char *const typed[] = {"{type: real, change: 0.5}", "{type: dint, change: 300}",
+	    "{type: real, change: 1e30/s, order: low-word-first}", "{type: udint, min: 0, max: 9999999, "
+	    "change: 70000/min}"};
+
+	if (!one_in(6)) {
+		if (proto == PROTO_TOY)
+			out("        - {name: r%u, functions: [1, 3], units: all, reg: [0..40], bit: [0..40]", *id);
+		else
+			out("        - {name: r%u, functions: read, read: all", *id);
+		(*id)++;
+		whens(9, proto);
+		out("}\n");
+	}
+	if (one_in(3))
+		return;
+	out("        - {name: r%u, functions: [", (*id)++);
+	if (proto == PROTO_TOY)
+		out("5, 6, 16, 22, 23], units: [0..3], write: {reg: [0..30], bit: [0..30]}, read: {reg: [0..20]}");
+	else
+		out("write], write: [F0..200, C0..20, A1..2.0..300]");
+	whens(2, proto);
+	if (one_in(2)) {
+		if (proto == PROTO_TOY)
+			out(", values: {%u..%u: ", rnd(3), 3 + rnd(3));
+		else
+			out(", values: {A1.0w..79: ");
+		change_limit(65535);
+		if (proto == PROTO_TOY && one_in(2))
+			out(", 6..9: %s", typed[rnd(4)]);
+		else if (proto == PROTO_PLC && one_in(2))
+			out(", F0d..63: %s", typed[rnd(4)]);
+		out("}");
+	}
+	out("}\n");
+}
+
 /* Addresses that do not overlap: each starts after the last. */
 static void
 values(const char *key, uint32_t value_max, const char *prefix)
 {
 	uint32_t at = rnd(50), n = 1 + rnd(3);
 
+	may_change = key[0] != 'f';
 	out(", %s: {", key);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t last = at + rnd(60);
@@ -438,8 +558,21 @@ rules(const char *list, uint32_t n, unsigned proto, uint32_t *id)
 			node_keys_out();
 		else
 			plc_keys_out();
+		whens(8, proto);
 		out("}\n");
 	}
+	if (!is_deny && proto != PROTO_NODES && !one_in(4))
+		past_rules(proto, id);
+}
+
+/* Limits every protocol has. */
+static void
+some_limits(void)
+{
+	static const char *const over[] = {"", ", over: drop", ", over: reject", ", over: reset"};
+
+	if (one_in(4))
+		out("      limits: {rate: %u/s%s}\n", 1 + rnd(one_in(2) ? 4 : 1000), over[rnd(4)]);
 }
 
 static void
@@ -510,6 +643,7 @@ conduit(uint32_t index)
 		out("    toy:\n      addressing: zero-based\n");
 		if (one_in(4))
 			out("      ports: [502, udp/5020]\n");
+		some_limits();
 		rules("deny", rnd(4), PROTO_TOY, &id);
 		rules("allow", 1 + rnd(one_in(10) ? 60 : 6), PROTO_TOY, &id);
 	}
@@ -523,6 +657,7 @@ conduit(uint32_t index)
 	}
 	if (speaks[index][PROTO_PLC]) {
 		out("    plc:\n");
+		some_limits();
 		rules("deny", rnd(4), PROTO_PLC, &id);
 		rules("allow", 1 + rnd(one_in(10) ? 40 : 6), PROTO_PLC, &id);
 	}
@@ -907,6 +1042,8 @@ lower_agrees(const struct policy *p, const struct ruleset *rs, const struct net_
 	       (b.conduit != RULE_NONE && rs->conduits[b.conduit].strict ? BIND_STRICT : 0);
 }
 
+#include "tests/model/sequence.h"
+
 /* policy_why() must run on anything and end with the verdict of the tables. */
 static bool
 why_agrees(const struct policy *p, const struct net_tuple *t, const struct fact *f,
@@ -932,7 +1069,7 @@ why_agrees(const struct policy *p, const struct net_tuple *t, const struct fact 
 }
 
 struct tally {
-	uint64_t pairs, policies, refused;
+	uint64_t pairs, policies, refused, steps;
 	uint64_t action[5], reason[16];
 	uint64_t staged; /* would differs from action */
 };
@@ -949,7 +1086,7 @@ read_rules(struct arena *keep, struct arena *scratch, struct complaints *c)
 }
 
 static bool
-one_policy(struct tally *n, uint64_t wanted)
+one_policy(struct tally *n, uint64_t wanted, uint64_t wanted_steps)
 {
 	struct complaints c = {0}, c2 = {.file = "model"};
 	struct arena keep = {0}, scratch = {0};
@@ -996,6 +1133,8 @@ one_policy(struct tally *n, uint64_t wanted)
 			policy_why_in(p, &t, &f, &now_open, NULL, stderr);
 		}
 	}
+	for (unsigned i = 0; rs && ok && i < SEQUENCES && n->steps < wanted_steps; i++)
+		ok = one_sequence(p, rs, &n->steps);
 	policy_free(p);
 	arena_fini(&keep);
 	arena_fini(&scratch);
@@ -1009,15 +1148,16 @@ main(int argc, char **argv)
 {
 	uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 0) : 1000000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
+	uint64_t wanted_steps = argc > 3 ? strtoull(argv[3], NULL, 0) : wanted / 5;
 	struct tally n = {0};
 
 	rng_state = seed;
 	printf("policy model: seed %" PRIu64 "\n", seed);
 	fflush(stdout);
-	while (n.pairs < wanted)
-		if (!one_policy(&n, wanted)) {
+	while (n.pairs < wanted || n.steps < wanted_steps)
+		if (!one_policy(&n, wanted, wanted_steps)) {
 			fprintf(stderr, "policy model: tables and naive evaluator differ, seed %" PRIu64
-			    ", pair %" PRIu64 "\n", seed, n.pairs);
+			    ", pair %" PRIu64 ", step %" PRIu64 "\n", seed, n.pairs, n.steps);
 			return 1;
 		}
 	printf("policy model: %" PRIu64 " pairs of %" PRIu64 " policies agree (%" PRIu64
@@ -1033,6 +1173,15 @@ main(int argc, char **argv)
 		if (tally_lower[i])
 			printf(" %s %" PRIu64, policy_reason_name(i), tally_lower[i]);
 	printf("\n");
+	policy_memory_free(seq_memory);
+	printf("policy model: %" PRIu64 " steps of conversations agree (%" PRIu64 " cut off); asked for the "
+	       "last value: known %" PRIu64 ", not known %" PRIu64 "; rules met with it %" PRIu64
+	       ", changes %" PRIu64 "\n", n.steps, seq_abandoned, naive_seen.known, naive_seen.unknown,
+	    naive_seen.met, naive_seen.changes);
+	if (wanted_steps >= 100000 && (naive_seen.known < wanted_steps / 10 ||
+	    naive_seen.unknown < wanted_steps / 20 || naive_seen.met < wanted_steps / 50 ||
+	    naive_seen.changes < wanted_steps / 1000 || seq_abandoned > wanted_steps / 1000))
+		return 1;
 	/* A model that never sees a case proves nothing about it. */
 	return wanted >= 100000 && (n.action[VERDICT_ALLOW] == 0 || n.action[VERDICT_DROP] == 0 ||
 				       n.reason[REASON_RULE] < wanted / 20 ||
