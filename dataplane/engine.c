@@ -146,10 +146,13 @@ engine_new(const struct engine_conf *conf)
 	    (conf->memory_bytes ? conf->memory_bytes : DEFAULT_MEMORY) / 64, conf->seed);
 	e->shadow_state =
 	    shadow_new((conf->memory_bytes ? conf->memory_bytes : DEFAULT_MEMORY) / 64, conf->seed);
+	e->waits =
+	    waits_new((conf->memory_bytes ? conf->memory_bytes : DEFAULT_MEMORY) / 256, conf->seed);
 	e->epoch = 1;
 	e->two_ports = conf->mtu[0] != 0 || conf->mtu[1] != 0;
 	if (!e->frags || !e->scratch || !e->rule_hits || !e->memory || !e->shadow_state ||
-	    flow_table_init(&e->flows, flows, conf->seed) < 0 || cells_init(&e->cells, cells) < 0 ||
+	    !e->waits || flow_table_init(&e->flows, flows, conf->seed) < 0 ||
+	    cells_init(&e->cells, cells) < 0 ||
 	    (conf->inline_mode && quotas_init(&e->quotas, flows) < 0) ||
 	    (conf->inline_mode && conf->fast && path_new(e) < 0)) {
 		engine_free(e);
@@ -167,7 +170,7 @@ engine_new(const struct engine_conf *conf)
 	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES +
 			     2 * SCRATCH_FRAME + classify_bytes(e->classify) + e->quotas.bytes +
 			     ENGINE_RULES * sizeof(*e->rule_hits) + policy_memory_bytes(e->memory) +
-			     shadow_bytes(e->shadow_state);
+			     shadow_bytes(e->shadow_state) + waits_bytes(e->waits);
 	for (unsigned k = 0; k < CELL__CLASSES; k++)
 		e->st.memory_bytes += (size_t)cells[k] * cell_sizes[k];
 	return e;
@@ -188,6 +191,7 @@ engine_free(struct engine *e)
 	free(e->rule_hits);
 	policy_memory_free(e->memory);
 	shadow_free(e->shadow_state);
+	waits_free(e->waits);
 	free(e);
 }
 
@@ -499,6 +503,17 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 		path_burst_end(e);
 }
 
+/* Requests that have waited too long. */
+static void
+overdue(struct engine *e)
+{
+	const struct wait *w;
+
+	e->sink.ts_ns = e->now_ns;
+	while ((w = waits_due(e->waits, e->now_ns)))
+		judge_overdue(e, w);
+}
+
 void
 engine_tick(struct engine *e, uint64_t now_ns)
 {
@@ -511,6 +526,8 @@ engine_tick(struct engine *e, uint64_t now_ns)
 	if (__builtin_expect(e->path != NULL, 0))
 		path_tick(e);
 	(void)frag_expire(e->frags, e->now_ns, &fragments);
+	if (waits_maybe_due(e->waits, e->now_ns))
+		overdue(e);
 	e->st.flows_evicted = e->flows.evicted;
 	e->st.flows_expired = e->flows.expired;
 }

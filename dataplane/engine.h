@@ -93,6 +93,7 @@ struct engine_stats {
 	uint64_t pool_full, copied_bytes;
 	uint64_t apps_named, apps_unknown; /* unclaimed flows, by what nDPI had to say */
 	uint64_t refused, resets; /* inline: PDUs answered by us, connections ended by us */
+	uint64_t overdue;	  /* requests without an answer in time */
 	uint64_t hold_over;	  /* PDUs longer than what may wait for its end */
 	size_t memory_bytes;
 };

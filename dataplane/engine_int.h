@@ -27,6 +27,7 @@
 #include "dataplane/flow.h"
 #include "dataplane/frag.h"
 #include "dataplane/quota.h"
+#include "dataplane/wait.h"
 #include "dataplane/transfer.h"
 
 #define OOO_MAX	   64u /* segments one direction may hold ahead of a hole */
@@ -72,6 +73,7 @@ struct engine {
 	const struct policy *policy;
 	struct policy_memory *memory; /* last values, for rules that ask */
 	const struct policy *shadow;  /* shadow.h; NULL = none */
+	struct waits *waits; /* requests without an answer, where a policy counts their time */
 	bool inline_mode;
 	uint8_t panic;	/* enum panic_mode */
 	uint16_t epoch; /* bind.generation of the flows that this policy has bound; never 0 */
@@ -114,6 +116,8 @@ struct seg {
 
 /* judge.c */
 struct verdict judge_none(void);
+/* A request whose time is up is told. */
+void judge_overdue(struct engine *e, const struct wait *w);
 const struct net_tuple *judge_tuple(struct dis_sink *s);
 /* What rules that ask the past are told of the PDU at hand. */
 void judge_past(struct dis_sink *s, const struct policy_memory *m, struct policy_state *st);

@@ -141,6 +141,65 @@ struct verdict __attribute__((noinline)) judge_window(struct dis_sink *s, const 
 	    s->e->policy, &s->fl->bind, f, &s->e->windows.clock, t, past ? &s->past : NULL);
 }
 
+/* Of a flow with BIND_TIMEOUT: an answer, which may be late. */
+static struct verdict __attribute__((noinline))
+judge_answer(struct dis_sink *s, const struct fact *f, struct verdict v)
+{
+	struct engine *e = s->e;
+	struct wait w;
+
+	if (f->anomalies & FACT_A_UNSOLICITED ||
+	    !waits_take(e->waits, s->fl->hash, s->fl->isn, f, &w))
+		return v;
+	if (!w.late && s->ts_ns >= w.deadline_ns)
+		judge_overdue(e, &w); /* before anybody has looked */
+	return w.late || s->ts_ns >= w.deadline_ns ? policy_eval_late(e->policy, &s->fl->bind, f, v)
+						   : v;
+}
+
+/* A request has gone on its way. */
+static void __attribute__((noinline)) note_request(struct dis_sink *s, const struct fact *f)
+{
+	const struct dissector *d = dissectors[f->proto];
+	struct verdict told;
+	struct wait w = {.flow_hash = s->fl->hash,
+	    .flow = flow_index(&s->e->flows, s->fl),
+	    .isn = s->fl->isn,
+	    .asked_ns = s->ts_ns,
+	    .frame = s->frame};
+	uint64_t ns = policy_timeout(s->e->policy, &s->fl->bind, f->proto, &told);
+
+	if (ns == 0 || f->access == ACC_SESSION || (d->patient && d->patient(f)))
+		return;
+	w.deadline_ns = s->ts_ns + ns;
+	waits_add(s->e->waits, w, f);
+}
+
+void
+judge_overdue(struct engine *e, const struct wait *w)
+{
+	struct flow *fl = &e->flows.flows[w->flow];
+	struct dis_sink *s = &e->sink, was = *s;
+	struct verdict v;
+	struct fact f;
+
+	/* it has ended, or another has its place */
+	if (fl->wheel_slot == UINT16_MAX || fl->hash != w->flow_hash || fl->isn != w->isn ||
+	    fl->state == FLOW_CLOSED || engine_stale(e, fl) || !e->policy ||
+	    !policy_timeout(e->policy, &fl->bind, w->proto, &v))
+		return;
+	engine_aim(e, fl, w->dir, NULL);
+	s->frame = w->frame;
+	waits_fact(w, &f);
+	e->st.overdue++;
+	e->st.verdicts[v.action]++;
+	e->st.would[v.would]++;
+	e->told++;
+	e->kinds[FACT_OTHER]++;
+	tell(s, EVENT_PDU, (enum policy_cond)0, v, &f, "no answer in time");
+	*s = was;
+}
+
 bool
 dis_emit(struct dis_sink *s, struct fact *f)
 {
@@ -160,6 +219,9 @@ dis_emit(struct dis_sink *s, struct fact *f)
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0))
 			v = policy_eval_rate(
 			    e->policy, &s->fl->bind, f, v, &s->fl->guard.meter, s->ts_ns);
+		if (__builtin_expect(s->fl->bind.flags & BIND_TIMEOUT, 0) &&
+		    (f->kind == FACT_RESPONSE || f->kind == FACT_EXCEPTION))
+			v = judge_answer(s, f, v);
 		if (__builtin_expect(v.action >= VERDICT_REJECT, 0) && e->inline_mode) {
 			if (__builtin_expect(e->panic == PANIC_OPEN, 0))
 				v.action = VERDICT_ALERT;
@@ -192,6 +254,9 @@ dis_emit(struct dis_sink *s, struct fact *f)
 		show(s, f, v);
 	if (__builtin_expect(s->fl->bind.flags & BIND_STATE, 0) && e->policy)
 		note_state(s, f, v);
+	if (__builtin_expect(s->fl->bind.flags & BIND_TIMEOUT, 0) && e->policy &&
+	    f->kind == FACT_REQUEST && (v.action < VERDICT_REJECT || !e->inline_mode))
+		note_request(s, f);
 	if (v.action > s->worst)
 		s->worst = v.action;
 	return v.action < VERDICT_REJECT || !e->inline_mode;

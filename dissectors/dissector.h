@@ -295,6 +295,11 @@ struct dissector {
 	 */
 	unsigned (*renumber)(struct dis_call *call, struct cur pdu, struct dis_patch *out);
 	/*
+	 * Does request f wait for news, or is there no answer to it at all?  Then nobody asks why
+	 * it has none.  NULL: no.  Requests that only open, keep or close a session count as such.
+	 */
+	bool (*patient)(const struct fact *f);
+	/*
 	 * What answer f says of the i-th of n items of the request it answers: true, and of a
 	 * read its values in *it, which is that item without them; false: it was refused, or who
 	 * knows.  NULL: the answer's own items say it.  Called while f is being judged.

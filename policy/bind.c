@@ -357,6 +357,8 @@ policy_bind_in(const struct policy *p, const struct net_tuple *t, const struct p
 			out->flags |= BIND_RATE;
 		if (out->blocks & p->conduits[c].states)
 			out->flags |= BIND_STATE;
+		if (out->blocks & p->conduits[c].timeouts)
+			out->flags |= BIND_TIMEOUT;
 		if (out->blocks)
 			out->flags |= BIND_PORT_OK;
 		else if (p->rs->conduits[c].apps.n && !registered_port(t->dport))

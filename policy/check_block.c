@@ -139,8 +139,8 @@ static void
 check_maxima(struct check *k, const struct ynode *n, const char *who, struct block *b)
 {
 	const struct dis_schema *sc = b->dis->schema;
-	struct field fields[FIELDS_MAX + 3];
-	const struct ynode *v[FIELDS_MAX + 3];
+	struct field fields[FIELDS_MAX + 4];
+	const struct ynode *v[FIELDS_MAX + 4];
 	const struct dis_key *keys[FIELDS_MAX];
 	char where[NAME_LEN_MAX + 160];
 	unsigned m = 0;
@@ -153,10 +153,11 @@ check_maxima(struct check *k, const struct ynode *n, const char *who, struct blo
 		}
 	fields[m] = (struct field){"over", FIELD_MAY};
 	fields[m + 1] = (struct field){"rate", FIELD_MAY};
-	fields[m + 2] =
+	fields[m + 2] = (struct field){"timeout", FIELD_MAY};
+	fields[m + 3] =
 	    (struct field){"pending", FIELD_LATER}; /* where the schema has no such key */
 	snprintf(where, sizeof(where), "%s: limits", who);
-	if (!check_map(k, n, where, fields, m + 3, v, NULL, NULL))
+	if (!check_map(k, n, where, fields, m + 4, v, NULL, NULL))
 		return;
 	for (unsigned i = 0; i < m; i++)
 		if (v[i] && check_size(k, where, keys[i], v[i], &max))
@@ -164,6 +165,8 @@ check_maxima(struct check *k, const struct ynode *n, const char *who, struct blo
 			    ((struct maximum){keys[i], max, place_of(v[i])}));
 	if (v[m + 1])
 		check_rate(k, v[m + 1], where, &b->rate);
+	if (v[m + 2])
+		check_time(k, v[m + 2], where, &b->timeout_ns);
 	if (v[m])
 		check_action(k, v[m], where, 1u << VERDICT_ALERT | 1u << VERDICT_DROP |
 		    1u << VERDICT_REJECT | 1u << VERDICT_RESET, &b->over);

@@ -413,6 +413,8 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 				conduits[i].rejects |= (uint8_t)(1u << b);
 			if (cd->blocks[b].rate)
 				conduits[i].rates |= (uint8_t)(1u << b);
+			if (cd->blocks[b].timeout_ns)
+				conduits[i].timeouts |= (uint8_t)(1u << b);
 			if (p->watch_at[cd->blocks[b].proto] !=
 			    p->watch_at[cd->blocks[b].proto + 1])
 				conduits[i].states |= (uint8_t)(1u << b);

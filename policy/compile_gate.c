@@ -339,6 +339,7 @@ compile_gate(struct compiler *k, struct tb_block *t)
 	}
 	t->below = tb_bits(mode_apply(mode, below), below, REASON_SECURITY, mode);
 	t->rate = b->rate;
+	t->timeout_us = (uint32_t)(b->timeout_ns / 1000);
 	t->over = tb_bits(mode_apply(mode, b->over), b->over, REASON_LIMIT, mode);
 	t->told = tb_bits(mode_apply(mode, VERDICT_ALERT), VERDICT_ALERT, REASON_SECURITY, mode);
 	t->gate |= b->learn_once ? GATE_LEARN : 0u;

@@ -847,6 +847,54 @@ policy_eval_rate(const struct policy *p, const struct policy_bind *b, const stru
 	return with_outcome(p, &o, v);
 }
 
+/* The block that serves a protocol on the flow's port, or NULL. */
+static const struct tb_block *
+block_serving(const struct policy *p, const struct policy_bind *b, uint8_t proto)
+{
+	const struct tb_block *blk;
+	uint32_t off;
+
+	if (b->conduit >= p->n_conduits || proto >= p->n_protos)
+		return NULL;
+	off = p->block_of[b->conduit * p->n_protos + proto];
+	blk = (const struct tb_block *)(p->w + off);
+	return off != 0 && blk->port_bit & b->blocks ? blk : NULL;
+}
+
+uint64_t
+policy_timeout(
+    const struct policy *p, const struct policy_bind *b, uint8_t proto, struct verdict *told)
+{
+	const struct tb_block *blk = block_serving(p, b, proto);
+	uint8_t mode;
+
+	if (!blk || blk->timeout_us == 0)
+		return 0;
+	mode = p->conduits[b->conduit].mode;
+	*told = verdict_make(p, b->conduit, (uint32_t)proto << 16 | TB_KEY_TIMEOUT,
+	    tb_bits(mode_apply(mode, VERDICT_ALERT), VERDICT_ALERT, REASON_LIMIT, mode));
+	return (uint64_t)blk->timeout_us * 1000;
+}
+
+struct verdict
+policy_eval_late(
+    const struct policy *p, const struct policy_bind *b, const struct fact *f, struct verdict v)
+{
+	const struct tb_block *blk = block_serving(p, b, f->proto);
+	uint8_t over, mode;
+	struct outcome o = {0};
+
+	over = blk ? (uint8_t)(blk->over >> 8) : VERDICT_ALERT;
+	mode = blk ? (uint8_t)(blk->over >> 24) : MODE_ALERT;
+	if (over <= VERDICT_ALERT) /* it was told when its time was up */
+		return v;
+	if (over == VERDICT_REJECT) /* an answer cannot be refused */
+		over = VERDICT_RESET;
+	outcome_add(&o, (uint32_t)f->proto << 16 | TB_KEY_TIMEOUT,
+	    tb_bits(mode_apply(mode, over), over, REASON_LIMIT, mode));
+	return with_outcome(p, &o, v);
+}
+
 bool
 policy_serves(const struct policy *p, const struct policy_bind *b, uint8_t proto)
 {

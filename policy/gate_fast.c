@@ -137,7 +137,7 @@ gate_fast_block(
 		off = p->block_of[conduit * p->n_protos + c->blocks[i].proto];
 		t = (const struct tb_block *)(p->w + off);
 		return off != 0 && block_known(&c->blocks[i]) && t->gate == 0 && t->rate == 0 &&
-			       t->pad == 0
+			       t->timeout_us == 0
 			   ? off
 			   : 0;
 	}

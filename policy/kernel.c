@@ -135,7 +135,7 @@ block_counts(const struct block *b)
 	for (uint32_t i = 0; i < b->limits.n; i++)
 		if (strcmp(b->limits.v[i].key->name, "pending") == 0)
 			return true;
-	return b->rate != 0;
+	return b->rate != 0 || b->timeout_ns != 0;
 }
 
 /* Is some address of the item one whose last value rules ask for? */

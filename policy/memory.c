@@ -43,7 +43,7 @@ struct asked {
 	uint32_t txn, unit;
 	uint16_t code, n_items;		     /* n_items: of the request, watched or not */
 	uint8_t proto, n;		     /* n 0: free */
-	bool reads;			     /* an answer to its reads may be believed */
+	bool believed; /* the rules allow it, so its answer may teach something */
 	struct asked_item item[ITEMS], head; /* head: what the answer will name, watched or not */
 };
 
@@ -430,7 +430,7 @@ note_request(const struct policy *p, const struct policy_state *st, struct polic
 			continue;
 		if (!a)
 			a = asked_make(m, st, f);
-		a->reads = v->would < VERDICT_REJECT;
+		a->believed = v->would < VERDICT_REJECT;
 		if (it.access & ACC_WRITE && !note_write(m, p, st, f, &it, a->seq, &budget)) {
 			forget_all(m, st->now_ns);
 			a->n = 0;
@@ -493,7 +493,7 @@ learn_item(const struct policy *p, const struct policy_state *st, struct policy_
     const struct asked *a, const struct fact_item *it, bool good, uint64_t ended)
 {
 	bool write = (it->access & ACC_WRITE) != 0;
-	bool sure = good && a->ns >= m->blind_until;
+	bool sure = good && a->believed && a->ns >= m->blind_until;
 	struct memory_key k;
 	struct value *v;
 	struct touch t;
@@ -506,7 +506,7 @@ learn_item(const struct policy *p, const struct policy_state *st, struct policy_
 		if (write) {
 			v = value_find(m, &k);
 			m->st.learned += v && write_ends(v, a->seq, ended, st->now_ns, sure);
-		} else if (sure && a->reads && cell_raw(&t, it, first, &raw)) {
+		} else if (sure && cell_raw(&t, it, first, &raw)) {
 			m->st.learned += read_tells(value_make(m, &k), a, st->now_ns, raw);
 		}
 	}

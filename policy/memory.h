@@ -10,7 +10,8 @@
  * A value is known
  *   from the answer to a read that the rules allow, when no write to it was under way between
  *     that request and its answer;
- *   from the answer that says a write was done, when no other write to it was under way.
+ *   from the answer that says a write that the rules allow was done, when no other write to it was
+ *     under way.
  * It is not known any more from the moment a write to it goes by, until one of the two.  A
  * write without an answer is under way for MEMORY_OPEN_NS.  Answers that answer nothing, come
  * late, or are odd in any way, say nothing.

@@ -432,6 +432,8 @@ policy_key_name(uint32_t rule)
 
 	if ((rule & 0xffff) == TB_KEY_RATE)
 		return "rate";
+	if ((rule & 0xffff) == TB_KEY_TIMEOUT)
+		return "timeout";
 	return sc && (rule & 0xffff) < sc->n_keys ? sc->keys[rule & 0xffff].name : "-";
 }
 

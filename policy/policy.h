@@ -86,8 +86,10 @@ enum bind_flags {
 	BIND_REJECT = 1 << 3,  /* some verdict of it may be reject: the same, so that the whole PDU
 				* can be taken out */
 	BIND_RATE = 1 << 4,    /* some block of it limits requests per second: policy_eval_rate() */
-	BIND_STATE = 1 << 5,   /* rules ask what values have last been: policy_eval_state() */
-	BIND_WINDOW = 1 << 6,  /* it, or some rule of it, is only-in: policy_eval_in(), window.h */
+	BIND_TIMEOUT =
+	    1 << 7, /* some block of it says how long requests may wait: policy_timeout() */
+	BIND_STATE = 1 << 5,  /* rules ask what values have last been: policy_eval_state() */
+	BIND_WINDOW = 1 << 6, /* it, or some rule of it, is only-in: policy_eval_in(), window.h */
 };
 
 /*
@@ -127,6 +129,17 @@ struct policy_state {
 };
 struct verdict policy_eval_state(const struct policy *pol, const struct policy_bind *b,
     const struct fact *f, const struct policy_state *st);
+
+/*
+ * `limits: {timeout:}` of a flow with BIND_TIMEOUT: how long a request of the protocol may wait for
+ * its answer, in ns; 0: nobody said.  *told: the verdict on one that has waited so long (what it is
+ * has gone by: an alert).
+ */
+uint64_t policy_timeout(
+    const struct policy *pol, const struct policy_bind *b, uint8_t proto, struct verdict *told);
+/* An answer that comes later, on which policy_eval() said v. */
+struct verdict policy_eval_late(
+    const struct policy *pol, const struct policy_bind *b, const struct fact *f, struct verdict v);
 
 /* Has the conduit of a flow a block of this protocol that serves its port? */
 bool policy_serves(const struct policy *pol, const struct policy_bind *b, uint8_t proto);

@@ -199,6 +199,7 @@ struct block {
 	struct conds floor;	/* what every request has to meet */
 	struct maxima limits;	/* what no message should exceed */
 	uint32_t rate;		/* requests per second of one connection; 0: any */
+	uint64_t timeout_ns;	/* a request waits this long for its answer; 0: nobody said */
 	uint8_t over;		/* enum verdict_action on one that does */
 	uint8_t encrypted;	/* enum verdict_action, or BLOCK_UNSAID: the condition's */
 	bool endpoint_only;	/* an encrypted request that meets the floor may pass */

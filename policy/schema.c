@@ -292,7 +292,9 @@ limits_out(struct jw *w, const struct dis_schema *sc)
 	closed_object(w, "limits");
 	jw_obj(w, "properties");
 	raw(w, "\"rate\":{\"$ref\":\"#/$defs/rate\",\"description\":\"requests per second of one "
-	       "connection\"},\"over\":{\"enum\":[\"alert\",\"drop\",\"reject\",\"reset\"]}");
+	       "connection\"},\"timeout\":{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]*(us|ms|s)$"
+	       "\",\"description\":\"how long a request may wait for its "
+	       "answer\"},\"over\":{\"enum\":[\"alert\",\"drop\",\"reject\",\"reset\"]}");
 	w->comma = true;
 	for (unsigned i = 0; i < sc->n_keys; i++)
 		if (sc->keys[i].kind == KEY_LIMIT)

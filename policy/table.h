@@ -54,7 +54,7 @@ struct tb_block {
 	uint32_t below, over, told; /* verdict bits: below the floor; over a limit; a weak offer */
 	uint32_t encrypted; /* verdict bits of an encrypted request */
 	uint32_t rate;	    /* requests per second of a connection; 0: any */
-	uint32_t pad;
+	uint32_t timeout_us; /* a request waits this long for its answer; 0: nobody said */
 	uint8_t unit_class[TB_UNITS];
 	uint32_t row[];	   /* [class * n_opx + opx] -> slots */
 };
@@ -70,7 +70,8 @@ enum tb_gate {
 	GATE_WINDOW = 1 << 7,	 /* some rule of it is only-in; GATE_STEPS as well */
 };
 
-#define TB_KEY_RATE 0xffffu /* of a verdict's .rule: no key of the schema, but "rate" */
+#define TB_KEY_RATE    0xffffu /* of a verdict's .rule: no key of the schema, but "rate" */
+#define TB_KEY_TIMEOUT 0xfffeu /* "timeout" */
 
 #define TB_STEP_WINDOW                                                                             \
 	0xffu /* not a property: is one of these windows open?  syms -> their bits, low
@@ -261,6 +262,7 @@ struct tb_conduit {
 	uint8_t flags;		 /* enum bind_flags of every flow: BIND_STRICT */
 	uint8_t rejects;	 /* bit i: some verdict of the i-th block may be reject */
 	uint8_t rates;		 /* bit i: the i-th block has limits: {rate:} */
+	uint8_t timeouts;	 /* bit i: the i-th block has limits: {timeout:} */
 	uint8_t states;		 /* bit i: some rule asks what values the protocol has last had */
 	uint64_t only_in;	 /* windows of the conduit itself; 0: always */
 	uint8_t cond[COND__MAX];

@@ -335,6 +335,15 @@ modbus_refuse(struct dis_call *call, const struct fact *f, uint8_t *buf, size_t 
 	return MBAP_LEN + 3;
 }
 
+/* [SER] 2.1: a broadcast has no answer.  Modbus/TCP has none of these. */
+static bool
+modbus_patient(const struct fact *f)
+{
+	const struct mb_ext *x = f->ext;
+
+	return f->unit == 0 && !(x->present & HAS(P_TXN));
+}
+
 /* A serial frame says nothing of the request it answers. */
 static unsigned
 modbus_unanswered(const void *state, uint8_t variant)
@@ -480,4 +489,5 @@ const struct dissector dissector_modbus = {
     .refuse = modbus_refuse,
     .unanswered = modbus_unanswered,
     .at_rest = modbus_at_rest,
+    .patient = modbus_patient,
 };

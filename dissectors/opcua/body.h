@@ -420,6 +420,8 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 	st->props.num[N_MESSAGE] = bytes;
 	st->props.num[N_CHUNKS] = chunks;
 	st->props.known |= KNOW(N_MESSAGE) | KNOW(N_CHUNKS) | KNOW(N_CHUNK);
+	if (dir == 0)
+		pair_pending(st);
 	if (__builtin_expect(b.token != 0 && dir == 0, 0)) {
 		b.extra = b.token;
 		st->props.num[N_TOKEN] = b.token - 1u < TOKEN_UNKNOWN ? b.token - 1u : UINT32_MAX;

@@ -132,7 +132,17 @@ static const struct dis_op ops[N_OPX] = {
 
 /* --- what policy may ask of the session ---------------------------------------------------- */
 
-enum { N_POLICY = 0, N_MODE, N_TOKEN, N_MESSAGE, N_CHUNKS, N_CHUNK, N_OFFER_POLICY, N_OFFER_MODE };
+enum {
+	N_POLICY = 0,
+	N_MODE,
+	N_TOKEN,
+	N_MESSAGE,
+	N_CHUNKS,
+	N_CHUNK,
+	N_OFFER_POLICY,
+	N_OFFER_MODE,
+	N_PENDING
+};
 enum { T_THUMBPRINT = 0, T_APP_URI, T_ENDPOINT };
 #define KNOW(n)	     (1u << (n))
 #define KNOW_TEXT(t) (1u << (16 + (t)))

@@ -76,6 +76,7 @@ fact_begin(struct dis_call *call, struct fact *f, struct ua_ext *x, uint32_t typ
 	x->st = st;
 	st->props.num[N_CHUNK] = size;
 	st->props.midstream = call->midstream;
+	st->props.known &= ~KNOW(N_PENDING);
 	st->props.na = 0;
 }
 

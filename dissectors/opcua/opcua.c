@@ -257,6 +257,13 @@ opcua_moved(void *state, void *lease, uint32_t bytes)
 
 static const uint16_t ports[] = {4840, 0};
 
+/* Publish waits until there is something to publish. */
+static bool
+opcua_patient(const struct fact *f)
+{
+	return f->opx == SVC_Publish;
+}
+
 const struct dissector dissector_opcua = {
     .name = "opcua",
     .spec = "OPC 10000-6 v1.05 (UA TCP, UASC, binary encoding); OPC 10000-4 v1.05 (services)",
@@ -272,4 +279,5 @@ const struct dissector dissector_opcua = {
     .refuse = opcua_refuse,
     .renumber = opcua_renumber,
     .moved = opcua_moved,
+    .patient = opcua_patient,
 };

@@ -49,6 +49,18 @@ pair_open(const struct ua *st, uint32_t request, struct ua_pending *asked)
 	return s;
 }
 
+/* Requests that wait for their answers, a new one included; while the ring is full, those too
+ * that fell out of it. */
+static inline void
+pair_pending(struct ua *st)
+{
+	if (st->open == 0) /* one cannot be too many */
+		return;
+	st->props.num[N_PENDING] = 1u + (uint32_t)__builtin_popcount(st->open) +
+				   (st->open == (1u << PENDING) - 1 ? st->evicted : 0u);
+	st->props.known |= KNOW(N_PENDING);
+}
+
 /* Anomalies of a new request. */
 static inline uint64_t
 pair_check(const struct ua *st, uint32_t request)

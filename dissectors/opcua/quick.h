@@ -236,6 +236,7 @@ quick_request(struct quick *q, uint32_t request, uint32_t known)
 		return false;
 	}
 	quick_fact(q, &f, &x, opx, (uint16_t)type);
+	pair_pending(st);
 	f.kind = FACT_REQUEST;
 	f.n_items = (uint16_t)nodes.n;
 	if (nodes.n != 0) {

@@ -262,6 +262,14 @@ static const struct dis_key keys[] = {
 	.lo = 1,
 	.hi = CHUNK_MAX,
 	.help = "bytes of a chunk"},
+    {.name = "pending",
+	.kind = KEY_LIMIT,
+	.prop = N_PENDING,
+	.lo = 1,
+	.hi = UINT8_MAX,
+	.help =
+	    "requests of a connection that wait for their answers, the new one included; a client "
+	    "keeps several Publish requests waiting"},
 };
 
 #define FIELD(name, type, member, bit, help)                                                       \

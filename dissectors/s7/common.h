@@ -89,7 +89,7 @@ space_of_bits(uint8_t space)
 
 /* --- properties a policy may ask for (fact_props) -------------------------- */
 
-enum { NUM_CLASS = 0, NUM_RACK, NUM_SLOT, NUM_PDU, NUM_ITEMS, NUM_SZL, NUM_SZL_INDEX };
+enum { NUM_CLASS = 0, NUM_RACK, NUM_SLOT, NUM_PDU, NUM_ITEMS, NUM_SZL, NUM_SZL_INDEX, NUM_PENDING };
 enum { TEXT_PI = 0 };
 #define KNOWN_TEXT(i) (1u << (16 + (i)))
 

@@ -83,6 +83,19 @@ pair_after(unsigned slot)
 	return slot + 1 == PAIR_SLOTS ? 0 : slot + 1;
 }
 
+/* A request of the client: how many wait for their answers, the new one included; while the ring
+ * is full, those too that fell out of it. */
+static inline void
+pair_pending(const struct s7_state *st, struct fact_props *pr)
+{
+	uint32_t n = 1;
+
+	for (uint32_t open = st->open; open != 0; open &= open - 1)
+		n += !(st->req[__builtin_ctz(open)] >> 31 & 1); /* not what the server asks */
+	pr->num[NUM_PENDING] = st->open == PAIR_ALL ? n + st->evicted : n;
+	pr->known |= 1u << NUM_PENDING;
+}
+
 /* Anomalies of a new request when others are open. */
 static uint64_t
 pair_check(const struct s7_state *st, pair_req r)

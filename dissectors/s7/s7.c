@@ -284,6 +284,8 @@ userdata(struct dis_call *call, struct fact *f, struct s7_ext *x, struct fact_pr
 		a |= ud_request(f, x, st, &u);
 		if (server)
 			a |= S7_A(REVERSE_REQUEST);
+		else
+			pair_pending(st, pr);
 		if (st->open)
 			a |= pair_check(st, key);
 		if (f->opx ==
@@ -388,6 +390,8 @@ other_message(
 		      pair_about(UINT16_MAX, fn == FN_PI ? f->sub : 0u);
 		if (server)
 			a |= S7_A(REVERSE_REQUEST);
+		else
+			pair_pending(st, pr);
 		if (st->open)
 			a |= pair_check(st, key);
 		if (x->present & HAS(X_PI)) {
@@ -505,6 +509,8 @@ message(struct dis_call *call, struct cur c, uint64_t a)
 		f.kind = FACT_REQUEST;
 		a |= request_items(&f, &x, st, *fn == FN_WRITE, &bytes, &room);
 		prop_num(&pr, NUM_ITEMS, x.n_wire);
+		if (!server)
+			pair_pending(st, &pr);
 		if (__builtin_expect(st->open != 0, 0))
 			a |= pair_check(st, key);
 		if (server)

@@ -102,6 +102,12 @@ static const struct dis_key keys[] = {
 	.lo = 1,
 	.hi = UINT16_MAX,
 	.help = "most items in one read or write"},
+    {.name = "pending",
+	.kind = KEY_LIMIT,
+	.prop = NUM_PENDING,
+	.lo = 1,
+	.hi = UINT8_MAX,
+	.help = "requests of a client that wait for their answers, the new one included"},
 };
 
 #define EXT(name, type, member, bit, help) {name, type, offsetof(struct s7_ext, member), bit, help}

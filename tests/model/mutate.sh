@@ -41,7 +41,7 @@ policy/eval.c|if (!value_read(&l->shape, it, i, &key)) return (c->flags & CAND_D
 policy/memory.c|v->doubt = v->open != 0;|v->doubt = false;
 policy/memory.c|v->known = false;|(void)0;
 policy/memory.c|if (v->open \|\| a->seq <= v->ended \|\| a->seq <= v->seq \|\| a->ns < v->open_until)|if (v->open \|\| a->seq <= v->seq)
-policy/memory.c|a->reads = v->would < VERDICT_REJECT;|a->reads = true;
+policy/memory.c|a->believed = v->would < VERDICT_REJECT;|a->believed = true;
 policy/memory.c|v->known = done && !v->doubt && v->whole && v->seq == seq;|v->known = done && !v->doubt && v->seq == seq;
 EOF
 }

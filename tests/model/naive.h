@@ -29,7 +29,8 @@ struct verdict naive_above(const struct ruleset *rs, const struct net_tuple *t,
 
 /* How often it was asked for a last value, and what came of it. */
 extern struct naive_seen {
-	uint64_t known, unknown, met, changes; /* met: when: of a rule, all known; changes: measured */
+	uint64_t known, unknown, met,
+	    changes; /* met: when: of a rule, all known; changes: measured */
 } naive_seen;
 
 /* Verdict on opening that connection (or, echo, on an ICMP echo request). */

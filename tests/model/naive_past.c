@@ -144,7 +144,7 @@ static bool
 tells(const struct past *p, const struct past_item *o, const struct cell *c, bool bit[64])
 {
 	if (!in_time(o) || !o->clear || o->asked_ns < p->blind_ns || !touches(o, c) ||
-	    !(o->write || o->believed) || !cell_bits(o, c, bit))
+	    !o->believed || !cell_bits(o, c, bit))
 		return false;
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct past_item *w = &p->item[i];

@@ -165,7 +165,8 @@ static void
 change(uint32_t most)
 {
 	static const char *const per[] = {"", "/s", "/s", "/min", "/h"};
-	static const char *const within[] = {"", "", ", within: 2s", ", within: 60s", ", within: 500ms"};
+	static const char *const within[] = {
+	    "", "", ", within: 2s", ", within: 60s", ", within: 500ms"};
 
 	out("change: %u%s%s", one_in(6) ? rnd(most + 1) : rnd(40), per[rnd(5)], within[rnd(5)]);
 }
@@ -221,8 +222,8 @@ when_one(unsigned proto)
 	if (proto == PROTO_TOY && one_in(2))
 		out("{bit: %u, is: %u", rnd(10), rnd(2));
 	else if (proto == PROTO_TOY && one_in(4))
-		out("{reg: 4..5, is: 0..%u, type: %s", 1 + rnd(2000000), one_in(2) ? "dint" :
-		    "udint, order: low-word-first");
+		out("{reg: 4..5, is: 0..%u, type: %s", 1 + rnd(2000000),
+		    one_in(2) ? "dint" : "udint, order: low-word-first");
 	else if (proto == PROTO_TOY)
 		out("{reg: %u, is: [0..%u, %u]", rnd(10), rnd(24), rnd(600));
 	else if (one_in(3))
@@ -230,7 +231,8 @@ when_one(unsigned proto)
 	else if (one_in(3))
 		out("{at: C%u, is: 0..%u", rnd(6), rnd(30));
 	else
-		out("{at: \"A%u.%u%s\", is: 0..%u", 1 + rnd(2), rnd(4) * 16, one_in(2) ? "w" : "b", rnd(200));
+		out("{at: \"A%u.%u%s\", is: 0..%u", 1 + rnd(2), rnd(4) * 16, one_in(2) ? "w" : "b",
+		    rnd(200));
 	if (proto == PROTO_TOY && one_in(3))
 		out(", unit: %u", 1 + rnd(2));
 	out("%s}", within[rnd(4)]);
@@ -260,13 +262,16 @@ whens(unsigned n, unsigned proto)
 static void
 past_rules(unsigned proto, uint32_t *id)
 {
-	static const char *const typed[] = {"{type: real, change: 0.5}", "{type: dint, change: 300}",
-	    "{type: real, change: 1e30/s, order: low-word-first}", "{type: udint, min: 0, max: 9999999, "
+	static const char *const typed[] = {"{type: real, change: 0.5}",
+	    "{type: dint, change: 300}", "{type: real, change: 1e30/s, order: low-word-first}",
+	    "{type: udint, min: 0, max: 9999999, "
 	    "change: 70000/min}"};
 
 	if (!one_in(6)) {
 		if (proto == PROTO_TOY)
-			out("        - {name: r%u, functions: [1, 3], units: all, reg: [0..40], bit: [0..40]", *id);
+			out("        - {name: r%u, functions: [1, 3], units: all, reg: [0..40], "
+			    "bit: [0..40]",
+			    *id);
 		else
 			out("        - {name: r%u, functions: read, read: all", *id);
 		(*id)++;
@@ -277,7 +282,8 @@ past_rules(unsigned proto, uint32_t *id)
 		return;
 	out("        - {name: r%u, functions: [", (*id)++);
 	if (proto == PROTO_TOY)
-		out("5, 6, 16, 22, 23], units: [0..3], write: {reg: [0..30], bit: [0..30]}, read: {reg: [0..20]}");
+		out("5, 6, 16, 22, 23], units: [0..3], write: {reg: [0..30], bit: [0..30]}, read: "
+		    "{reg: [0..20]}");
 	else
 		out("write], write: [F0..200, C0..20, A1..2.0..300]");
 	whens(2, proto);
@@ -1156,8 +1162,10 @@ main(int argc, char **argv)
 	fflush(stdout);
 	while (n.pairs < wanted || n.steps < wanted_steps)
 		if (!one_policy(&n, wanted, wanted_steps)) {
-			fprintf(stderr, "policy model: tables and naive evaluator differ, seed %" PRIu64
-			    ", pair %" PRIu64 ", step %" PRIu64 "\n", seed, n.pairs, n.steps);
+			fprintf(stderr,
+			    "policy model: tables and naive evaluator differ, seed %" PRIu64
+			    ", pair %" PRIu64 ", step %" PRIu64 "\n",
+			    seed, n.pairs, n.steps);
 			return 1;
 		}
 	printf("policy model: %" PRIu64 " pairs of %" PRIu64 " policies agree (%" PRIu64
@@ -1174,13 +1182,16 @@ main(int argc, char **argv)
 			printf(" %s %" PRIu64, policy_reason_name(i), tally_lower[i]);
 	printf("\n");
 	policy_memory_free(seq_memory);
-	printf("policy model: %" PRIu64 " steps of conversations agree (%" PRIu64 " cut off); asked for the "
+	printf("policy model: %" PRIu64 " steps of conversations agree (%" PRIu64
+	       " cut off); asked for the "
 	       "last value: known %" PRIu64 ", not known %" PRIu64 "; rules met with it %" PRIu64
-	       ", changes %" PRIu64 "\n", n.steps, seq_abandoned, naive_seen.known, naive_seen.unknown,
-	    naive_seen.met, naive_seen.changes);
-	if (wanted_steps >= 100000 && (naive_seen.known < wanted_steps / 10 ||
-	    naive_seen.unknown < wanted_steps / 20 || naive_seen.met < wanted_steps / 50 ||
-	    naive_seen.changes < wanted_steps / 1000 || seq_abandoned > wanted_steps / 1000))
+	       ", changes %" PRIu64 "\n",
+	    n.steps, seq_abandoned, naive_seen.known, naive_seen.unknown, naive_seen.met,
+	    naive_seen.changes);
+	if (wanted_steps >= 100000 &&
+	    (naive_seen.known < wanted_steps / 10 || naive_seen.unknown < wanted_steps / 20 ||
+		naive_seen.met < wanted_steps / 50 || naive_seen.changes < wanted_steps / 1000 ||
+		seq_abandoned > wanted_steps / 1000))
 		return 1;
 	/* A model that never sees a case proves nothing about it. */
 	return wanted >= 100000 && (n.action[VERDICT_ALLOW] == 0 || n.action[VERDICT_DROP] == 0 ||

@@ -28,7 +28,7 @@ struct asked_once { /* a request that waits for its answer */
 	struct fact f;
 	struct fact_item items[ITEMS_MAX];
 	unsigned talk, first; /* first: of its items in past */
-	bool used, known; /* known: it is in past */
+	bool used, known;     /* known: it is in past */
 };
 
 static struct policy_memory *seq_memory;
@@ -55,7 +55,7 @@ talk_begin(const struct policy *p, unsigned i)
 		}
 		k->t.proto = NET_PROTO_TCP;
 		k->t.dport = k->proto == PROTO_TOY ? 502 : 102;
-		(void)policy_bind(p, &k->t, &k->bind);
+		(void)policy_bind_in(p, &k->t, &now_open, &k->bind);
 		if (!policy_serves(p, &k->bind, (uint8_t)k->proto))
 			continue;
 		k->st.server = k->t.dst;
@@ -90,18 +90,25 @@ focused_fact(struct fact *f, unsigned proto)
 		struct fact_item *it = &items[i];
 
 		random_item(it, bytes[i], proto,
-		    f->access == (ACC_READ | ACC_WRITE) ? (i == 0 ? ACC_READ : ACC_WRITE) : f->access);
+		    f->access == (ACC_READ | ACC_WRITE) ? (i == 0 ? ACC_READ : ACC_WRITE)
+							: f->access);
 		if (proto == PROTO_TOY) {
 			it->space = (uint8_t)(one_in(3) ? TOY_BIT : TOY_REG);
 			it->first = it->access & ACC_READ ? rnd(4) : rnd(7);
-			it->count = it->access & ACC_READ ? 4 + rnd(14) : one_in(2) ? 1 : 1 + rnd(4);
+			it->count = it->access & ACC_READ ? 4 + rnd(14)
+				    : one_in(2)		  ? 1
+							  : 1 + rnd(4);
 			it->enc = it->space == TOY_BIT ? ENC_BIT_LSB : ENC_U16_BE;
 			it->sub = 0;
 		} else if (!one_in(4)) {
-			it->space = (uint8_t)(one_in(2) ? PLC_AREA : one_in(3) ? PLC_COUNTER : PLC_FLAG);
+			it->space = (uint8_t)(one_in(2)	  ? PLC_AREA
+					      : one_in(3) ? PLC_COUNTER
+							  : PLC_FLAG);
 			it->sub = it->space == PLC_AREA ? 1 + rnd(2) : 0;
 			it->first = it->space == PLC_COUNTER ? rnd(6) : 8 * rnd(6);
-			it->count = it->space == PLC_COUNTER ? 1 + rnd(4) : one_in(6) ? 1 : 8 * (1 + rnd(8));
+			it->count = it->space == PLC_COUNTER ? 1 + rnd(4)
+				    : one_in(6)		     ? 1
+							     : 8 * (1 + rnd(8));
 			if (it->access & ACC_READ && it->space != PLC_COUNTER && !one_in(3))
 				it->count = 64, it->first = 0;
 			it->enc = it->space == PLC_COUNTER ? ENC_U16_BE : ENC_BIT_LSB;
@@ -112,7 +119,8 @@ focused_fact(struct fact *f, unsigned proto)
 		}
 		for (unsigned b = 0; b < 64; b++) /* small numbers, so that they differ by little */
 			if (!one_in(4))
-				bytes[i][b] = (uint8_t)(proto == PROTO_TOY && b % 2 == 0 ? 0 : rnd(24));
+				bytes[i][b] =
+				    (uint8_t)(proto == PROTO_TOY && b % 2 == 0 ? 0 : rnd(24));
 	}
 	f->item = items[0];
 	f->next = f->n_items > 1 ? items_next : NULL;
@@ -124,7 +132,10 @@ seq_tables(const struct policy *p, struct talk *k, const struct fact *f)
 	struct verdict v;
 
 	k->st.now_ns = past.now_ns;
-	if (k->bind.flags & BIND_STATE)
+	if (k->bind.flags & BIND_WINDOW)
+		v = policy_eval_in(
+		    p, &k->bind, f, &now_open, &k->t, k->bind.flags & BIND_STATE ? &k->st : NULL);
+	else if (k->bind.flags & BIND_STATE)
 		v = policy_eval_state(p, &k->bind, f, &k->st);
 	else
 		v = policy_eval(p, &k->bind, f);
@@ -137,7 +148,7 @@ seq_tables(const struct policy *p, struct talk *k, const struct fact *f)
 static struct verdict
 seq_naive(const struct ruleset *rs, struct talk *k, const struct fact *f)
 {
-	struct verdict v = naive_judge(rs, &k->t, f, &past);
+	struct verdict v = naive_judge(rs, &k->t, f, &past, now_open.open);
 
 	if (naive_over_rate(rs, &k->t, f, &k->bucket, past.now_ns))
 		v = naive_above(rs, &k->t, f, v, KEY_RATE);
@@ -153,7 +164,7 @@ seq_compare(const struct policy *p, struct talk *k, const struct fact *f, const 
 	fprintf(stderr, "%s\n", text);
 	show("tables", a);
 	show("naive", b);
-	policy_why(p, &k->t, f, &k->st, stderr);
+	policy_why_in(p, &k->t, f, &now_open, &k->st, stderr);
 	return false;
 }
 
@@ -219,8 +230,10 @@ seq_answer(const struct policy *p, const struct ruleset *rs, bool watching)
 	k = &talks[w->talk];
 	f = w->f;
 	f.kind = one_in(10) ? FACT_EXCEPTION : FACT_RESPONSE;
-	f.anomalies = one_in(12) ? FACT_A_UNSOLICITED : one_in(12) ? 1u << 3 :
-	    one_in(6) ? FACT_A_MIDSTREAM : 0;
+	f.anomalies = one_in(12)   ? FACT_A_UNSOLICITED
+		      : one_in(12) ? 1u << 3
+		      : one_in(6)  ? FACT_A_MIDSTREAM
+				   : 0;
 	f.n_items = 0;
 	f.next = NULL;
 	f.props = NULL;
@@ -264,10 +277,13 @@ seq_answer(const struct policy *p, const struct ruleset *rs, bool watching)
 		if (k->proto == PROTO_PLC)
 			good = good && said.n == w->f.n_items && said.item[i].good;
 		else if (!write) /* the answer names one run, and what else was read is not in it */
-			good = good && f.n_items == 1 && it->space == f.item.space && it->first == f.item.first &&
-			    it->count == f.item.count && f.item.vals;
-		past_answer(&past, w->first + i, good, write ? NULL :
-		    k->proto == PROTO_PLC ? said.item[i].vals : f.item.vals,
+			good = good && f.n_items == 1 && it->space == f.item.space &&
+			       it->first == f.item.first && it->count == f.item.count &&
+			       f.item.vals;
+		past_answer(&past, w->first + i, good,
+		    write		    ? NULL
+		    : k->proto == PROTO_PLC ? said.item[i].vals
+					    : f.item.vals,
 		    k->proto == PROTO_PLC ? said.item[i].enc : f.item.enc);
 	}
 	w->used = false;
@@ -322,6 +338,8 @@ one_sequence(const struct policy *p, const struct ruleset *rs, uint64_t *steps)
 
 		past.events++;
 		past.now_ns++;
+		if (one_in(20))
+			now_open.open ^= UINT64_C(1) << rnd(N_WINDOWS);
 		if (r < 9)
 			seq_time();
 		else if (r < 13 && one_in(2))

@@ -885,15 +885,28 @@ static const struct policy_case policy_cases[] = {
 	{"      limits: {chunk: 64KiB}\n" RULES, SESSION "> MSG Read ns=2;s=A", OK, 0},
 };
 
+/* Requests that wait; the answers to too many are not too many themselves. */
+static const struct policy_case pending_cases[] = {
+    {"      limits: {pending: 2, over: drop}\n" RULES, SESSION "> MSG Read 1; > MSG Read ns=2;s=A",
+	OK, 0},
+    {"      limits: {pending: 2, over: drop}\n" RULES,
+	SESSION "> MSG Read 1; > MSG Read 1; > MSG Read ns=2;s=A", DENY, 0},
+    {"      limits: {pending: 2}\n" RULES,
+	SESSION "> MSG Read 1; > MSG Read 1; > MSG Read ns=2;s=A cut=30", TELL, 0},
+    {"      limits: {pending: 2, over: drop}\n" RULES,
+	SESSION "> MSG Read 1; > MSG Read 1; < MSG Read.; > MSG Read ns=2;s=A", OK, 0},
+    {"      limits: {pending: 1, over: drop}\n" RULES,
+	SESSION "> MSG Read 1; > MSG Read 1; < MSG Read.", OK, 0},
+};
+
 static void
-under_policy(void **state)
+run_cases(const struct policy_case *list, size_t n)
 {
 	static char text[4096];
 	unsigned bad = 0;
 
-	(void)state;
-	for (unsigned i = 0; i < COUNT_OF(policy_cases); i++) {
-		const struct policy_case *c = &policy_cases[i];
+	for (unsigned i = 0; i < n; i++) {
+		const struct policy_case *c = &list[i];
 		struct net_tuple t = {.proto = NET_PROTO_TCP, .sport = 40000, .dport = 4840};
 		struct complaints cs = {0};
 		const char *last = strrchr(c->talk, '>'), *answer = strrchr(c->talk, '<');
@@ -921,6 +934,14 @@ under_policy(void **state)
 		}
 	}
 	assert_int_equal(bad, 0);
+}
+
+static void
+under_policy(void **state)
+{
+	(void)state;
+	run_cases(policy_cases, COUNT_OF(policy_cases));
+	run_cases(pending_cases, COUNT_OF(pending_cases));
 }
 
 /* Every anomaly of the list has been raised by one of the tests above. */

@@ -212,8 +212,8 @@ test_words(void **state)
 		"conduit \"c\": modbus: limits: \"200\" is not a rate such as 200/s"},
 	    {"modbus: {addressing: zero-based, limits: {pending: 0}}",
 		"conduit \"c\": modbus: limits: pending: 0 is outside 1..255"},
-	    {"s7: {limits: {pending: 4}}",
-		"conduit \"c\": s7: limits: \"pending\" is not supported by this version"},
+	    {"s7plus: {limits: {pending: 4}}",
+		"conduit \"c\": s7plus: limits: \"pending\" is not supported by this version"},
 	    {"s7: {limits: {rates: 4/s}}",
 		"conduit \"c\": s7: limits: unknown key \"rates\", did you mean \"rate\"?"},
 	};

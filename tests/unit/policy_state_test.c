@@ -42,8 +42,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	s->st.now_ns = now;
 	s->v = policy_eval_state(pol, &s->bind, f, &s->st);
 	goes = s->v.action < VERDICT_REJECT || s->watch;
-	assert_true(s->bind.flags & BIND_STATE);
-	policy_memory_note(pol, &s->st, memory, f, &s->v, goes);
+	if (s->bind.flags & BIND_STATE)
+		policy_memory_note(pol, &s->st, memory, f, &s->v, goes);
 	s->emitted = true;
 	return goes;
 }
@@ -309,11 +309,13 @@ strangers_teach_nothing(void **state)
 	/* an answer to nothing */
 	coil_is(&hmi, 77, 0);
 	assert_false(goes(ask(&hmi, 3, 6, 100, 7)));
-	/* a denied write that nobody stopped may have been done */
+	/* a denied write that nobody stopped may have been done, and teaches nothing else */
 	poll_coil(&hmi, 4, false);
 	assert_true(goes(ask(&hmi, 5, 6, 100, 7)));
-	assert_false(goes(ask(&old, 6, 5, 3, 0xff00)));
+	assert_false(goes(ask(&old, 6, 5, 3, 0)));
 	assert_false(goes(ask(&hmi, 7, 6, 100, 7)));
+	echo(&old, 6, 5, 3, 0);
+	assert_false(goes(ask(&hmi, 8, 6, 100, 7)));
 	end();
 }
 
@@ -540,6 +542,30 @@ s7_interlock(void **state)
 	end();
 }
 
+/* How many wait: what the server asks does not count, nor do answers. */
+static void
+s7_pending(void **state)
+{
+	struct dis_sink hmi;
+
+	(void)state;
+	begin("  - {name: c, from: [hmi], to: [b/*], s7: {limits: {pending: 2, over: drop}, allow: "
+	      "[\n"
+	      "      {name: poll, functions: [read], read: [M0.0..99.7]}]}}\n");
+	connect_to(&hmi, "s7", "10.0.0.5", "10.0.1.1", 50000);
+	assert_false(hmi.bind.flags & BIND_STATE);
+	assert_true(goes(s7_read(&hmi, 1)));
+	assert_true(goes(s7_read(&hmi, 2)));
+	assert_false(goes(s7_read(&hmi, 3)));
+	assert_int_equal(hmi.v.reason, REASON_LIMIT);
+	assert_string_equal(policy_key_name(hmi.v.rule), "pending");
+	s7_values(&hmi, 1, 1, 1, 0xff);
+	assert_true(goes(hmi.v));
+	assert_true(goes(s7_read(&hmi, 4)));
+	assert_false(goes(s7_read(&hmi, 5)));
+	end();
+}
+
 /* --- the memory itself ------------------------------------------------------------------------- */
 
 static void
@@ -706,6 +732,7 @@ main(void)
 	    cmocka_unit_test(rate_of_change),
 	    cmocka_unit_test(typed_change),
 	    cmocka_unit_test(s7_interlock),
+	    cmocka_unit_test(s7_pending),
 	    cmocka_unit_test(too_many_values),
 	    cmocka_unit_test(forgotten_write),
 	    cmocka_unit_test(another_policy),
