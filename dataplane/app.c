@@ -8,7 +8,7 @@
  * `app` of the engine's own.  Where the conduit has `apps:`, payloads pass while there
  * is no name, and after it when the list has it; else condition `unparsable`
  * applies and, when that says drop, so ends every further payload (policy.app).
- * Without `apps:` the name is only said.
+ * Without `apps:` the name is only said.  On a port of `l4:` every payload passes.
  *
  * What is remembered lies where a dissector would have its state, so a claimed flow
  * cannot get here, and a flow that is claimed forgets all of it.
@@ -107,6 +107,8 @@ app_decides(struct engine *e, struct flow *f, uint32_t *passed, enum drop_reason
 {
 	struct app_flow *a = app_flow(f);
 
+	if (e->policy && f->bind.flags & BIND_L4) /* it passes, whatever it is */
+		return true;
 	if (!governs(e, f))
 		return false;
 	if ((a->state == APP_ASKING && e->conf.classify) || allowed(e, f))

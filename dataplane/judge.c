@@ -141,7 +141,7 @@ struct verdict __attribute__((noinline)) judge_window(struct dis_sink *s, const 
 	    s->e->policy, &s->fl->bind, f, &s->e->windows.clock, t, past ? &s->past : NULL);
 }
 
-/* Of a flow with BIND_TIMEOUT: an answer, which may be late. */
+/* Of a flow with BIND_RATE: an answer, which may be late. */
 static struct verdict __attribute__((noinline))
 judge_answer(struct dis_sink *s, const struct fact *f, struct verdict v)
 {
@@ -219,7 +219,7 @@ dis_emit(struct dis_sink *s, struct fact *f)
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0))
 			v = policy_eval_rate(
 			    e->policy, &s->fl->bind, f, v, &s->fl->guard.meter, s->ts_ns);
-		if (__builtin_expect(s->fl->bind.flags & BIND_TIMEOUT, 0) &&
+		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0) &&
 		    (f->kind == FACT_RESPONSE || f->kind == FACT_EXCEPTION))
 			v = judge_answer(s, f, v);
 		if (__builtin_expect(v.action >= VERDICT_REJECT, 0) && e->inline_mode) {
@@ -254,7 +254,7 @@ dis_emit(struct dis_sink *s, struct fact *f)
 		show(s, f, v);
 	if (__builtin_expect(s->fl->bind.flags & BIND_STATE, 0) && e->policy)
 		note_state(s, f, v);
-	if (__builtin_expect(s->fl->bind.flags & BIND_TIMEOUT, 0) && e->policy &&
+	if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0) && e->policy &&
 	    f->kind == FACT_REQUEST && (v.action < VERDICT_REJECT || !e->inline_mode))
 		note_request(s, f);
 	if (v.action > s->worst)

@@ -64,6 +64,8 @@ engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const s
 		v = engine_bind(e, client ? &t : &back, &bind);
 		if (e->shadow)
 			shadow_flow(e, &t, client, &v);
+		if (v.reason == REASON_RULE && v.rule != RULE_NONE)
+			e->rule_hits[v.rule]++; /* of l4: a connection is all there is to count */
 		if (v.would != VERDICT_ALLOW)
 			judge_flow(e, &v, &t, k->hash, false);
 		panic_cap(e, &v);

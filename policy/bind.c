@@ -272,6 +272,33 @@ bind_between(const struct policy *p, const struct net_tuple *t, uint32_t c, bool
 	return bind_verdict(p, cd->mode, would, reason, c);
 }
 
+/* The rule of `l4:` for a port, or NULL. */
+static const struct rule *
+l4_rule(const struct conduit *c, const struct net_tuple *t)
+{
+	for (uint32_t i = 0; c->l4 && i < c->l4->allow.n; i++) {
+		const struct rule *r = c->l4->allow.v[i];
+
+		for (uint32_t j = 0; r->enabled && j < r->ports.n; j++)
+			if (t->dport >= r->ports.v[j].lo && t->dport <= r->ports.v[j].hi &&
+			    ((t->proto == NET_PROTO_TCP && r->ports.v[j].tcp) ||
+				(t->proto == NET_PROTO_UDP && r->ports.v[j].udp)))
+				return r;
+	}
+	return NULL;
+}
+
+/* What the rule says, unless the place or a MAC is worse. */
+static struct verdict
+l4_verdict(const struct policy *p, const struct rule *r, const struct verdict v)
+{
+	uint8_t mode = r->mode == MODE_UNSET ? p->conduits[v.conduit].mode : r->mode;
+	struct verdict own = bind_verdict(p, mode, r->verdict, REASON_RULE, v.conduit);
+
+	own.rule = r->index;
+	return v.would > own.would ? v : own;
+}
+
 /* --- windows ----------------------------------------------------------------------------------- */
 
 static bool
@@ -346,6 +373,8 @@ policy_bind_in(const struct policy *p, const struct net_tuple *t, const struct p
     struct policy_bind *out)
 {
 	uint32_t c = bind_lookup(p, &t->src, &t->dst);
+	const struct rule *l4 = NULL;
+	struct verdict v;
 
 	*out = (struct policy_bind){.conduit = c, .generation = (uint16_t)p->generation};
 	if (c != RULE_NONE) {
@@ -353,19 +382,21 @@ policy_bind_in(const struct policy *p, const struct net_tuple *t, const struct p
 		out->flags = p->conduits[c].flags;
 		if (out->blocks & p->conduits[c].rejects)
 			out->flags |= BIND_REJECT;
-		if (out->blocks & p->conduits[c].rates)
+		if (out->blocks & (p->conduits[c].rates | p->conduits[c].timeouts))
 			out->flags |= BIND_RATE;
 		if (out->blocks & p->conduits[c].states)
 			out->flags |= BIND_STATE;
-		if (out->blocks & p->conduits[c].timeouts)
-			out->flags |= BIND_TIMEOUT;
+		l4 = out->blocks ? NULL : l4_rule(&p->rs->conduits[c], t);
 		if (out->blocks)
 			out->flags |= BIND_PORT_OK;
+		else if (l4)
+			out->flags |= BIND_L4;
 		else if (p->rs->conduits[c].apps.n && !registered_port(t->dport))
 			out->flags |= BIND_APPS;
 	}
-	return bind_window(
-	    p, t, clock, bind_between(p, t, c, (out->flags & (BIND_PORT_OK | BIND_APPS)) != 0));
+	v = l4 ? l4_verdict(p, l4, bind_between(p, t, c, true)) :
+		 bind_between(p, t, c, (out->flags & (BIND_PORT_OK | BIND_APPS)) != 0);
+	return bind_window(p, t, clock, v);
 }
 
 struct verdict

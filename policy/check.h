@@ -135,6 +135,8 @@ uint32_t group_of_role(struct check *k, const char *who, const struct ynode *n, 
 
 /* check_conduit.c */
 void check_conduits(struct check *k, const struct ynode *list);
+/* check_l4.c: behind the blocks, from which it may take no port. */
+void check_l4(struct check *k, const struct ynode *n, struct conduit *c, const char *who);
 /* overlap.c */
 void check_overlaps(struct check *k);
 /* check_block.c */
@@ -143,6 +145,8 @@ void check_block(struct check *k, const struct ynode *n, struct conduit *c, stru
 void check_rule_names(struct check *k, const struct conduit *c);
 
 /* check_rule.c */
+struct rule *rule_new(
+    struct check *k, const struct dis_schema *sc, bool deny, const struct conduit *c);
 struct rule_check {
 	struct check *k;
 	const struct block *b;

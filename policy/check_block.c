@@ -34,6 +34,8 @@ check_rule_names(struct check *k, const struct conduit *c)
 		for (uint32_t j = 0; j < c->blocks[i].allow.n; j++)
 			vec_push(k->scratch, &all, c->blocks[i].allow.v[j]);
 	}
+	for (uint32_t j = 0; c->l4 && j < c->l4->allow.n; j++)
+		vec_push(k->scratch, &all, c->l4->allow.v[j]);
 	if (all.n != 0)
 		qsort(all.v, all.n, sizeof(*all.v), rule_name_cmp);
 	for (uint32_t i = 1; i < all.n; i++)

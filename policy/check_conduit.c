@@ -110,7 +110,8 @@ is_protocol(struct check *k, void *ctx, const struct ynode *key)
 }
 
 static void
-check_blocks(struct check *k, const struct ynode *n, struct conduit *c, const char *who)
+check_blocks(struct check *k, const struct ynode *n, const struct ynode *l4, struct conduit *c,
+    const char *who)
 {
 	uint8_t proto;
 
@@ -136,8 +137,10 @@ check_blocks(struct check *k, const struct ynode *n, struct conduit *c, const ch
 		b->place = place_of(key);
 		check_block(k, n->kids[2 * (size_t)i + 1], c, b);
 	}
+	if (l4)
+		check_l4(k, l4, c, who);
 	check_rule_names(k, c);
-	if (c->n_blocks == 0 && c->apps.n == 0 && !c->echo) {
+	if (c->n_blocks == 0 && c->apps.n == 0 && !c->echo && !c->l4) {
 		check_warn(k, &c->place, "%s: no protocol: it allows nothing", who);
 		complain_tag(k->c, "policy.idle-conduit", NULL);
 	}
@@ -246,7 +249,7 @@ check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 	    {"permits", FIELD_LATER},
 	    {"window", FIELD_LATER},
 	    {"apps", FIELD_MAY},
-	    {"l4", FIELD_LATER},
+	    {"l4", FIELD_MAY},
 	    {"strict", FIELD_MAY},
 	    {"latency", FIELD_MAY},
 	    {"flows", FIELD_MAY},
@@ -299,7 +302,7 @@ check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 		check_icmp(k, v[ICMP], c, who);
 	if (v[ONLY_IN])
 		check_only_in(k, v[ONLY_IN], who, &c->only_in);
-	check_blocks(k, n, c, who);
+	check_blocks(k, n, v[L4], c, who);
 }
 
 void
@@ -335,5 +338,10 @@ check_conduits(struct check *k, const struct ynode *list)
 				rs->rule_conduit[at] = &rs->conduits[i];
 				rs->rule_block[at] = b;
 			}
+		}
+	for (uint32_t i = 0; i < rs->n_conduits; i++)
+		for (uint32_t r = 0; rs->conduits[i].l4 && r < rs->conduits[i].l4->allow.n; r++) {
+			rs->rule_conduit[rs->conduits[i].l4->allow.v[r]->index] = &rs->conduits[i];
+			rs->rule_block[rs->conduits[i].l4->allow.v[r]->index] = rs->conduits[i].l4;
 		}
 }

@@ -291,7 +291,7 @@ check_access(struct rule_check *rc, const struct dis_key *key, const struct ynod
 
 /* --- one rule --------------------------------------------------------------------------------------------- */
 
-static struct rule *
+struct rule *
 rule_new(struct check *k, const struct dis_schema *sc, bool deny, const struct conduit *c)
 {
 	struct rule *r = arena_get(k->keep, sizeof(*r));

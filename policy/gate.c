@@ -109,6 +109,13 @@ gate_conduit(const struct ruleset *rs, const struct conduit *c, struct gate_cond
 
 			span_add(&s, (struct gate_span){p->lo, p->hi, p->tcp, p->udp});
 		}
+	for (uint32_t r = 0; c->l4 && r < c->l4->allow.n; r++)
+		for (uint32_t i = 0; c->l4->allow.v[r]->enabled && i < c->l4->allow.v[r]->ports.n;
+		     i++) {
+			const struct port_span *p = &c->l4->allow.v[r]->ports.v[i];
+
+			span_add(&s, (struct gate_span){p->lo, p->hi, p->tcp, p->udp});
+		}
 	/* What is not on a port of it is the engine's, where it would let it pass or tell. */
 	out->any_port = s.full || c->apps.n || lets;
 	memcpy(out->span, s.v, sizeof(out->span));

@@ -85,11 +85,11 @@ enum bind_flags {
 	BIND_STRICT = 1 << 2,  /* `strict: true`: half a PDU waits for the rest of it (inline) */
 	BIND_REJECT = 1 << 3,  /* some verdict of it may be reject: the same, so that the whole PDU
 				* can be taken out */
-	BIND_RATE = 1 << 4,    /* some block of it limits requests per second: policy_eval_rate() */
-	BIND_TIMEOUT =
-	    1 << 7, /* some block of it says how long requests may wait: policy_timeout() */
-	BIND_STATE = 1 << 5,  /* rules ask what values have last been: policy_eval_state() */
-	BIND_WINDOW = 1 << 6, /* it, or some rule of it, is only-in: policy_eval_in(), window.h */
+	BIND_RATE = 1 << 4,    /* some block of it limits requests per second, or says how long they may
+				* wait: policy_eval_rate(), policy_timeout() */
+	BIND_L4 = 1 << 7,      /* an `l4:` rule holds the port: what no dissector claims passes */
+	BIND_STATE = 1 << 5,   /* rules ask what values have last been: policy_eval_state() */
+	BIND_WINDOW = 1 << 6,  /* it, or some rule of it, is only-in: policy_eval_in(), window.h */
 };
 
 /*
@@ -131,7 +131,7 @@ struct verdict policy_eval_state(const struct policy *pol, const struct policy_b
     const struct fact *f, const struct policy_state *st);
 
 /*
- * `limits: {timeout:}` of a flow with BIND_TIMEOUT: how long a request of the protocol may wait for
+ * `limits: {timeout:}` of a flow with BIND_RATE: how long a request of the protocol may wait for
  * its answer, in ns; 0: nobody said.  *told: the verdict on one that has waited so long (what it is
  * has gone by: an alert).
  */

@@ -28,6 +28,7 @@
 #define CONDUIT_PAIRS	 (1u << 20) /* from x to, all conduits together */
 #define NETS_MAX	 4096u	/* nets of all zones */
 #define DEVICES_MAX	 65536u
+#define L4_RULES_MAX	 256u	    /* rules in l4: of one conduit */
 #define SETS_VALUES	 (1u << 20) /* values that sets put in, in all places together */
 #define GROUPS_MAX	 1024u	    /* of devices; every role: that is used is one more */
 #define GROUP_DEVICES	 (1u << 18) /* devices in all groups together */
@@ -142,6 +143,15 @@ struct window {
 	uint32_t n_turns;
 };
 
+struct port_span {
+	uint16_t lo, hi;
+	bool tcp, udp;
+};
+struct port_spans {
+	struct port_span *v;
+	uint32_t n, cap;
+};
+
 struct rule {
 	const char *name;
 	struct place place;
@@ -161,15 +171,7 @@ struct rule {
 	struct conds conds;    /* at most one per key */
 	struct whens whens;    /* all of them have to hold */
 	uint64_t only_in;      /* windows, as bits; 0: always */
-};
-
-struct port_span {
-	uint16_t lo, hi;
-	bool tcp, udp;
-};
-struct port_spans {
-	struct port_span *v;
-	uint32_t n, cap;
+	struct port_spans ports; /* of l4: */
 };
 
 struct rule_list {
@@ -239,6 +241,7 @@ struct conduit {
 	uint64_t only_in;    /* windows, as bits: outside nothing is allowed by it; 0: always */
 	struct block *blocks;
 	uint32_t n_blocks;
+	struct block *l4; /* its rules, allow only; NULL: none */
 };
 
 enum zone_port { ZONE_PORT_UNSAID = 0, ZONE_OUTSIDE, ZONE_INSIDE };

@@ -766,6 +766,7 @@ naive_open(const struct ruleset *rs, const struct net_tuple *t, bool echo, uint6
 	struct verdict v[3];
 	unsigned n = 0, worst = 0;
 	bool served = false;
+	const struct rule *port = NULL;
 
 	if (!c)
 		return verdict_in(rs->mode, VERDICT_DROP, REASON_NO_CONDUIT, RULE_NONE, RULE_NONE);
@@ -773,10 +774,24 @@ naive_open(const struct ruleset *rs, const struct net_tuple *t, bool echo, uint6
 		served = served || block_for(c, t, c->blocks[i].proto);
 	if (echo)
 		served = c->echo;
-	v[n++] = served ? verdict_in(c->mode, VERDICT_ALLOW, REASON_RULE, RULE_NONE, c->index)
-			: verdict_in(c->mode,
-			      c->otherwise == VERDICT_REJECT ? VERDICT_DROP : c->otherwise,
-			      REASON_PORT, RULE_NONE, c->index);
+	for (uint32_t i = 0; !echo && !served && c->l4 && i < c->l4->allow.n && !port; i++)
+		for (uint32_t j = 0; j < c->l4->allow.v[i]->ports.n; j++) {
+			const struct port_span *s = &c->l4->allow.v[i]->ports.v[j];
+
+			if (c->l4->allow.v[i]->enabled && s->lo <= t->dport && t->dport <= s->hi &&
+			    (t->proto == NET_PROTO_TCP ? s->tcp
+						       : t->proto == NET_PROTO_UDP && s->udp))
+				port = c->l4->allow.v[i];
+		}
+	if (port)
+		v[n++] = verdict_in(port->mode != MODE_UNSET ? port->mode : c->mode, port->verdict,
+		    REASON_RULE, port->index, c->index);
+	else
+		v[n++] = served
+			     ? verdict_in(c->mode, VERDICT_ALLOW, REASON_RULE, RULE_NONE, c->index)
+			     : verdict_in(c->mode,
+				   c->otherwise == VERDICT_REJECT ? VERDICT_DROP : c->otherwise,
+				   REASON_PORT, RULE_NONE, c->index);
 	if (!macs_right(rs, &t->src, t->smac) || !macs_right(rs, &t->dst, t->dmac))
 		v[n++] = verdict_in(c->mode, rs->l2.mac, REASON_L2, RULE_NONE, c->index);
 	if (!side_right(rs, &t->src, t->port, t->port & 1) ||

@@ -642,6 +642,14 @@ conduit(uint32_t index)
 	if (one_in(4))
 		out("    icmp: [echo]\n    strict: %s\n    latency: 2ms\n    flows: %u\n",
 		    one_in(2) ? "true" : "false", 1 + rnd(100));
+	if (one_in(3)) {
+		out("    l4:\n      - {name: web, ports: [80, %s1000..1010]%s%s}\n",
+		    one_in(2) ? "udp/80, " : "", one_in(3) ? ", verdict: alert" : "",
+		    one_in(4) ? ", mode: learn" : "");
+		if (one_in(2))
+			out("      - {name: more, ports: [70..90, udp/70..90], enabled: %s}\n",
+			    one_in(3) ? "false" : "true");
+	}
 	speaks[index][PROTO_TOY] = which < 2;
 	speaks[index][PROTO_NODES] = which == 1 || which == 2;
 	speaks[index][PROTO_PLC] = which >= 3;

@@ -400,15 +400,63 @@ test_not_built(void **state)
 
 #endif
 
+/* On a port of l4: anything passes and the connection counts, but not what a dissector reads. */
+static void
+test_l4(void **state)
+{
+	static const char policy[] =
+	    "interlock: 1\nmode: enforce\nzones: {it: {nets: [10.0.0.0/24]}, ot: {nets: "
+	    "[10.0.1.0/24]}}\n"
+	    "devices: {eng: {zone: it, ip: 10.0.0.5}, plc: {zone: ot, ip: 10.0.1.1}}\n"
+	    "conduits:\n  - name: c\n    from: [eng]\n    to: [plc]\n"
+	    "    l4: [{name: web, ports: [443]}, {name: other, ports: [8443], verdict: alert}]\n"
+	    "    modbus: {addressing: zero-based, allow: [{name: poll, units: [1], functions: [3], "
+	    "holding: [0..9]}]}\n";
+	uint8_t noise[700];
+	struct world x;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(noise); i++)
+		noise[i] = (uint8_t)(i * 37 + 11);
+	begin(&x, policy, true);
+	connect_to(&x, 443);
+	for (unsigned i = 0; i < 20; i++) {
+		say(&x, CLIENT, PSH | ACK, noise, sizeof(noise) - i);
+		say(&x, SERVER, PSH | ACK, noise, sizeof(noise) - 2 * i);
+	}
+	assert_int_equal(x.dropped, 0);
+	assert_int_equal(engine_rule_hits(x.e)[1], 1);
+	assert_int_equal(engine_stats(x.e)->would[VERDICT_DROP], 0);
+	connect_to(&x, 443); /* the block serves 502 alone */
+	say(&x, CLIENT, PSH | ACK, modbus, sizeof(modbus));
+	assert_int_equal(x.dropped, 1);
+	assert_int_equal(x.reason, DROP_POLICY_PDU);
+	assert_int_equal(engine_rule_hits(x.e)[1], 2);
+	connect_to(&x, 502);
+	say(&x, CLIENT, PSH | ACK, modbus, sizeof(modbus));
+	assert_int_equal(x.dropped, 1);
+	connect_to(&x, 8443);
+	assert_int_equal(engine_stats(x.e)->would[VERDICT_ALERT], 1);
+	assert_int_equal(engine_rule_hits(x.e)[2], 1);
+	connect_to(&x, 444);
+	assert_int_equal(x.reason, DROP_POLICY_CONDUIT);
+	end(&x);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_l4),
 #ifdef HAVE_NDPI
-	    cmocka_unit_test(test_names), cmocka_unit_test(test_unknown),
-	    cmocka_unit_test(test_claimed), cmocka_unit_test(test_apps_pass),
-	    cmocka_unit_test(test_apps_drop), cmocka_unit_test(test_apps_not_here),
-	    cmocka_unit_test(test_apps_claimed), cmocka_unit_test(test_many),
+	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_claimed),
+	    cmocka_unit_test(test_apps_pass),
+	    cmocka_unit_test(test_apps_drop),
+	    cmocka_unit_test(test_apps_not_here),
+	    cmocka_unit_test(test_apps_claimed),
+	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_cut),
 #else
 	    cmocka_unit_test(test_not_built),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* policy_lang_test.c - what the language has to say a thing once: groups, roles, sets. */
+/* policy_lang_test.c - what the language has to say a thing once: groups, roles, sets, l4. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -275,6 +275,83 @@ test_set_bomb(void **state)
 }
 /* clang-format on */
 
+/* --- l4 -------------------------------------------------------------------------------------- */
+
+#define L4(rules)                                                                                  \
+	HEAD NETS "conduits:\n  - name: c\n    from: [a1]\n    to: [b1]\n    l4:\n" rules          \
+		  "    " REG(1) "\n"
+
+static struct verdict
+opened(const struct policy *p, uint8_t proto, uint16_t port, struct policy_bind *b)
+{
+	struct net_tuple t = {.proto = proto, .dport = port};
+
+	assert_int_equal(net_addr_parse("10.0.1.1", &t.src), 0);
+	assert_int_equal(net_addr_parse("10.0.2.1", &t.dst), 0);
+	return policy_bind(p, &t, b);
+}
+
+static void
+test_l4(void **state)
+{
+	struct policy_rule_info info;
+	struct policy_bind b;
+	struct policy *p;
+	struct verdict v;
+	struct fact f = {.proto = PROTO_TOY, .kind = FACT_REQUEST, .op = "read"};
+	char *got = said(L4("      - {name: web, ports: [443, 8000..8010]}\n"
+			    "      - {name: clock, ports: udp/123, verdict: alert}\n"
+			    "      - {name: later, ports: [22], enabled: false}\n"),
+	    &p);
+
+	(void)state;
+	assert_string_equal(got, "");
+	assert_non_null(p);
+	v = opened(p, NET_PROTO_TCP, 8010, &b);
+	assert_int_equal(v.action, VERDICT_ALLOW);
+	assert_int_equal(b.flags & (BIND_L4 | BIND_PORT_OK), BIND_L4);
+	assert_int_equal(policy_rule_info(p, v.rule, &info), 0);
+	assert_string_equal(info.name, "web");
+	assert_string_equal(info.proto, "l4");
+	assert_int_equal(info.line, 10);
+	/* a protocol that is spoken there is not let through by the port */
+	v = policy_eval(p, &b, &f);
+	assert_int_equal(v.action, VERDICT_DROP);
+	assert_int_equal(v.reason, REASON_PORT);
+	v = opened(p, NET_PROTO_UDP, 123, &b);
+	assert_int_equal(v.action, VERDICT_ALERT);
+	assert_int_equal(policy_rule_info(p, v.rule, &info), 0);
+	assert_string_equal(info.name, "clock");
+	assert_int_equal(opened(p, NET_PROTO_UDP, 443, &b).reason, REASON_PORT);
+	assert_int_equal(opened(p, NET_PROTO_TCP, 123, &b).reason, REASON_PORT);
+	assert_int_equal(opened(p, NET_PROTO_TCP, 22, &b).action, VERDICT_DROP); /* not enabled */
+	v = opened(p, NET_PROTO_TCP, 502, &b);
+	assert_int_equal(v.rule, RULE_NONE);
+	assert_int_equal(b.flags & (BIND_L4 | BIND_PORT_OK), BIND_PORT_OK);
+	policy_free(p);
+	free(got);
+}
+
+/* clang-format off */
+static void
+test_l4_errors(void **state)
+{
+	(void)state;
+	says(L4("      - {name: all, ports: [1..65535]}\n"),
+	    "p:10:29: rule \"all\": 1..65535 would silence rule \"r\" of toy (line 11)\n");
+	says(L4("      - {name: all, ports: any}\n"), "p:10:28: rule \"all\": any would silence rule \"r\" of toy (line 11)\n");
+	says(L4("      - {name: many, ports: [4000..5000]}\n"), "p:10:30: rule \"many\": 4000..5000 holds port 4840 of nodes, "
+	    "which is read and not just passed: it takes a block of its own\n");
+	says(L4("      - {name: r, ports: [443]}\n"), "p:11:43: rule \"r\": line 10 of conduit \"c\" already has a rule of that name\n");
+	says(L4("      - {name: w, port: [443]}\n"), "p:10:9: rule \"w\": required key \"ports\" is missing\n"
+	    "p:10:19: rule \"w\": unknown key \"port\", did you mean \"ports\"?\n");
+	says(L4("      - {name: w, ports: [http]}\n"), "p:10:27: rule \"w\": ports: \"http\" is none of 443, 8000..8010, udp/123\n");
+	says(L4("      - {name: w, ports: [443], verdict: drop}\n"), "p:10:42: rule \"w\": \"drop\" is none of allow, alert\n");
+	says(L4("      {}\n"), "p:10:7: conduit \"c\": l4: expected a list of rules\n");
+	says(L4("      - {name: w, ports: [udp/4840]}\n"), ""); /* not spoken there */
+}
+/* clang-format on */
+
 int
 main(void)
 {
@@ -283,6 +360,8 @@ main(void)
 	    cmocka_unit_test(test_group_and_zone),
 	    cmocka_unit_test(test_group_errors),
 	    cmocka_unit_test(test_group_overlap),
+	    cmocka_unit_test(test_l4),
+	    cmocka_unit_test(test_l4_errors),
 	    cmocka_unit_test(test_sets),
 	    cmocka_unit_test(test_set_errors),
 	    cmocka_unit_test(test_set_bomb),
