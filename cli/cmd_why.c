@@ -128,8 +128,9 @@ put_conduit(struct why *y, const struct net_tuple *t)
 		v = policy_bind(y->policy, &back, &bind);
 	y->denied |= tally_denies(&v);
 	if (policy_conduit_place(y->policy, bind.conduit, &line, &col) == 0)
-		fprintf(y->to, "conduit: %s, line %u\n",
-		    policy_conduit_name(y->policy, bind.conduit), line);
+		fprintf(y->to, "conduit: %s, line %u of %s\n",
+		    policy_conduit_name(y->policy, bind.conduit), line,
+		    policy_conduit_file(y->policy, bind.conduit));
 	else
 		fputs("conduit: none is written for this pair, in either direction\n", y->to);
 }

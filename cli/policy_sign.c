@@ -7,10 +7,12 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/minisign.h"
 #include "cli/cli.h"
+#include "policy/files.h"
 #include "policy/policy.h"
 
 #define POLICY_BYTES (64u << 20)
@@ -91,19 +93,43 @@ signature_path(const struct opts *o, char path[PATH_MAX])
 	return false;
 }
 
+static const char not_covered[] = "its signature does not cover the files that it includes";
+
+/* The policy of this text, with the files beside it. */
+static struct policy *
+build_files(
+    const char *path, const char *text, size_t len, struct policy_source *src, struct complaints *c)
+{
+	bool std = strcmp(path, "-") == 0;
+	int dir = std ? -1 : policy_dir_open(path);
+	struct policy *pol;
+
+	*src = (struct policy_source){.name = std ? "standard input" : path,
+	    .text = text,
+	    .len = len,
+	    .read = dir >= 0 ? policy_dir_read : NULL,
+	    .ctx = &dir};
+	pol = policy_build_source(src, c);
+	if (dir >= 0)
+		close(dir);
+	src->read = NULL; /* its directory is closed */
+	return pol;
+}
+
 int
 policy_sign(int argc, char **argv)
 {
 	char path[PATH_MAX], buf[MINISIGN_MAX], comment[MINISIGN_COMMENT], err[512];
 	struct complaints complaints = {0};
 	struct opts o = {0};
+	struct policy_source src;
 	struct policy *pol;
 	struct out out;
 	struct key key;
 	const char *base;
 	bool done, ok;
 	char *text;
-	size_t len;
+	size_t len, n;
 	int status = parse(argc, argv, "output", true, sign_help, &o, &done);
 
 	if (done)
@@ -111,7 +137,7 @@ policy_sign(int argc, char **argv)
 	if (!signature_path(&o, path) || !(text = cli_read(o.policy, POLICY_BYTES, &len)))
 		return EXIT_UNABLE;
 	complaints.file = strcmp(o.policy, "-") == 0 ? "standard input" : o.policy;
-	pol = policy_build_text(complaints.file, text, len, &complaints);
+	pol = build_files(o.policy, text, len, &src, &complaints);
 	complaints_print(&complaints, stderr);
 	complaints_fini(&complaints);
 	ok = pol != NULL;
@@ -129,6 +155,13 @@ policy_sign(int argc, char **argv)
 	base = strrchr(o.policy, '/');
 	(void)snprintf(comment, sizeof(comment), "file:%.100s\thashed%s%s",
 	    base ? base + 1 : o.policy, o.comment ? "\t" : "", o.comment ? o.comment : "");
+	n = strlen(comment);
+	if (src.n_files > 1 && n + 8 + 2 * sizeof(src.hash) < sizeof(comment)) {
+		n += (size_t)snprintf(comment + n, sizeof(comment) - n, "\tpolicy:");
+		for (size_t i = 0; i < sizeof(src.hash); i++)
+			n +=
+			    (size_t)snprintf(comment + n, sizeof(comment) - n, "%02x", src.hash[i]);
+	}
 	(void)minisign_sign(&key, text, len, clock_wall_ns() / NS_PER_S, comment, buf);
 	free(text);
 	ok = out_open(&out, path);
@@ -140,6 +173,20 @@ policy_sign(int argc, char **argv)
 		printf("%s: signed by key %s\n", path, key.kid);
 	key_wipe(&key);
 	return ok ? EXIT_OK : EXIT_UNABLE;
+}
+
+/* Is what the policy includes what was signed with it? */
+static bool
+covers(const struct opts *o, const char *text, size_t len, const struct minisign *m)
+{
+	struct complaints c = {0};
+	struct policy_source src;
+
+	policy_free(build_files(o->policy, text, len, &src, &c));
+	if (src.n_files > 1 && c.errors != 0)
+		complaints_print(&c, stderr);
+	complaints_fini(&c);
+	return policy_files_signed(&src, m->comment);
 }
 
 int
@@ -170,6 +217,9 @@ policy_verify(int argc, char **argv)
 	if (minisign_verify(&keys, text, len, sig, sig_len, &m, err, sizeof(err)) < 0) {
 		printf("%s: %s: %s\n", o.policy, path, err);
 		status = EXIT_FOUND;
+	} else if (!covers(&o, text, len, &m)) {
+		printf("%s: %s\n", o.policy, not_covered);
+		status = EXIT_FOUND;
 	} else {
 		printf("%s: signed by key %s\n", o.policy, m.key->kid);
 		if (m.timestamp != 0 && m.timestamp < UINT64_MAX / NS_PER_S)
@@ -191,6 +241,7 @@ policy_signed(const char *path, const char *key_file)
 	struct complaints c = {.file = path};
 	char sig_path[PATH_MAX], err[512], *text, *sig = NULL;
 	static struct key_set keys;
+	struct policy_source src;
 	struct policy *pol = NULL;
 	struct minisign m;
 	size_t len, sig_len;
@@ -208,8 +259,13 @@ policy_signed(const char *path, const char *key_file)
 		cli_say("%s: is not signed", path);
 	else if (minisign_verify(&keys, text, len, sig, sig_len, &m, err, sizeof(err)) < 0)
 		cli_say("%s: %s: %s", path, sig_path, err);
-	else if (!(pol = policy_build_text(path, text, len, &c)))
+	else if (!(pol = build_files(path, text, len, &src, &c)))
 		cli_say("%s: not a usable policy", path);
+	else if (!policy_files_signed(&src, m.comment)) {
+		cli_say("%s: %s", path, not_covered);
+		policy_free(pol);
+		pol = NULL;
+	}
 	complaints_print(&c, stderr);
 	complaints_fini(&c);
 	free(text);

@@ -3,6 +3,7 @@
 #include "guard/builder.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/minisign.h"
+#include "policy/files.h"
 #include "policy/image.h"
 #include "policy/tz.h"
 
@@ -37,7 +39,10 @@ send_complaints(const struct msg_peer *p, const struct complaints *c)
 		struct msg m = {.type = MSG_COMPLAINT, .a = c->v[i].level, .b = c->v[i].line};
 
 		m.result = (int32_t)c->v[i].col;
-		(void)snprintf(m.text, sizeof(m.text), "%s", c->v[i].text);
+		/* No text of a complaint holds a tab: in front of it stands an included file. */
+		(void)snprintf(m.text, sizeof(m.text), "%s%s%s",
+		    c->v[i].file ? complaint_file(c, &c->v[i]) : "", c->v[i].file ? "\t" : "",
+		    c->v[i].text);
 		(void)msg_send(p, &m, -1);
 	}
 }
@@ -92,6 +97,75 @@ read_zones(int text_fd)
 		tz_preload(text, (size_t)n);
 }
 
+/* --- included files: asked for, since nothing can be opened here --- */
+
+struct asked {
+	struct msg_peer *peer;
+	int fd; /* what came */
+	bool answered;
+	int32_t result;
+	char *why;
+	size_t why_size;
+};
+
+static int
+on_file(void *ctx, const struct msg *m, int fd)
+{
+	struct asked *a = ctx;
+
+	(void)m;
+
+	a->answered = true;
+	a->fd = fd;
+	return 0;
+}
+
+static int
+on_no_file(void *ctx, const struct msg *m, int fd)
+{
+	struct asked *a = ctx;
+
+	(void)fd;
+	a->answered = true;
+	a->result = m->result < 0 ? m->result : ERR_IO;
+	(void)snprintf(a->why, a->why_size, "%s", m->text);
+	return 0;
+}
+
+static const struct msg_rule answers[] = {
+    {MSG_FILE, MSG_F_FD, on_file},
+    {MSG_NO_FILE, 0, on_no_file},
+    {MSG_NONE, 0, NULL},
+};
+
+/* .read of struct policy_source: the parent opens it, or says why not. */
+static int
+read_included(void *ctx, const char *rel, char **text, size_t *len, char *why, size_t size)
+{
+	struct asked a = {.peer = ctx, .fd = -1, .why = why, .why_size = size};
+	struct msg m = {.type = MSG_WANT};
+	const char *failed = NULL;
+	int r = 0;
+
+	(void)snprintf(m.text, sizeof(m.text), "%s", rel);
+	a.peer->ctx = &a;
+	if ((r = msg_send(a.peer, &m, -1)) < 0)
+		return err_say(why, size, r, "%s", err_str(r));
+	while (!a.answered && r == 0) {
+		struct pollfd p = {.fd = a.peer->fd, .events = POLLIN};
+
+		(void)poll(&p, 1, -1);
+		r = msg_run(a.peer);
+	}
+	if (!a.answered)
+		return err_say(why, size, r, "%s", err_str(r));
+	if (a.result < 0)
+		return a.result;
+	*text = read_all(a.fd, len, &failed);
+	close(a.fd);
+	return failed ? err_say(why, size, ERR_IO, "%s", failed) : 0;
+}
+
 static _Noreturn void
 child(const struct builder_conf *conf, const struct text *from, int sock)
 {
@@ -107,10 +181,10 @@ child(const struct builder_conf *conf, const struct text *from, int sock)
 	    .keep = keep,
 	    .n_keep = 2,
 	    .with_parent = true};
-	static const struct msg_rule nothing[] = {{MSG_NONE, 0, NULL}};
 	const char *name = conf->name ? conf->name : conf->path, *why = "";
 	struct complaints c = {.file = name};
 	struct msg m = {.type = MSG_BUILT};
+	struct policy_source src;
 	struct minisign by = {0};
 	struct msg_peer peer;
 	char err[MSG_TEXT] = "", *text;
@@ -119,7 +193,7 @@ child(const struct builder_conf *conf, const struct text *from, int sock)
 
 	if (conf->child)
 		conf->child(conf->ctx);
-	msg_init(&peer, sock, nothing, NULL);
+	msg_init(&peer, sock, answers, NULL);
 	read_zones(from->fd);
 	if (sandbox_limit(&limits) < 0 || sandbox_enter(&sb, err, sizeof(err)) < 0) {
 		send_failed(&peer, &c, *err ? err : "limits");
@@ -133,8 +207,14 @@ child(const struct builder_conf *conf, const struct text *from, int sock)
 		send_failed(&peer, &c, err);
 		_exit(1);
 	}
-	fd = policy_image_build(name, text, len, conf->slot, conf->generation, &c);
+	src = (struct policy_source){
+	    .name = name, .text = text, .len = len, .read = read_included, .ctx = &peer};
+	fd = policy_image_build_source(&src, conf->slot, conf->generation, &c);
 	send_complaints(&peer, &c);
+	if (fd >= 0 && conf->keys && !policy_files_signed(&src, by.comment)) {
+		send_failed(&peer, &c, "its signature does not cover the files that it includes");
+		_exit(1);
+	}
 	if (fd < 0) {
 		send_failed(&peer, &c, c.errors == 0 ? err_str(fd) : "");
 		_exit(1);
@@ -177,12 +257,43 @@ on_complaint(void *ctx, const struct msg *m, int fd)
 {
 	struct builder *b = ctx;
 	const char *what = m->a == COMPLAINT_WARNING ? "warning: " : "";
+	const char *tab = strchr(m->text, '\t'), *text = tab ? tab + 1 : m->text;
+	const char *file = tab ? m->text : b->path;
+	int n = tab ? (int)(tab - m->text) : (int)strlen(b->path);
 
 	(void)fd;
 	if (m->b != 0)
-		say(b, "%s:%u:%d: %s%s\n", b->path, (unsigned)m->b, m->result, what, m->text);
+		say(b, "%.*s:%u:%d: %s%s\n", n, file, (unsigned)m->b, m->result, what, text);
 	else
-		say(b, "%s: %s%s\n", b->path, what, m->text);
+		say(b, "%.*s: %s%s\n", n, file, what, text);
+	return 0;
+}
+
+/* It may have any file below the policy's directory, POLICY_FILES of them, as they are now. */
+static int
+on_want(void *ctx, const struct msg *m, int fd)
+{
+	struct builder *b = ctx;
+	struct msg no = {.type = MSG_NO_FILE}, yes = {.type = MSG_FILE};
+	char why[MSG_TEXT] = "";
+	int dir;
+
+	(void)fd;
+	if (++b->wanted >= POLICY_FILES)
+		return ERR_FORMAT;
+	dir = b->from ? policy_dir_open(b->from) : ERR_UNSUPPORTED;
+	fd = dir < 0 ? err_say(why, sizeof(why), dir, "%s", err_str(dir))
+		     : text_copy(dir, m->text, why, sizeof(why));
+	if (dir >= 0)
+		close(dir);
+	if (fd >= 0) {
+		(void)msg_send(&b->peer, &yes, fd);
+		close(fd);
+		return 0;
+	}
+	no.result = fd;
+	(void)snprintf(no.text, sizeof(no.text), "%s", why);
+	(void)msg_send(&b->peer, &no, -1);
 	return 0;
 }
 
@@ -215,6 +326,7 @@ on_failed(void *ctx, const struct msg *m, int fd)
 
 static const struct msg_rule rules[] = {
     {MSG_COMPLAINT, 0, on_complaint},
+    {MSG_WANT, 0, on_want},
     {MSG_BUILT, MSG_F_FD, on_built},
     {MSG_FAILED, 0, on_failed},
     {MSG_NONE, 0, NULL},
@@ -233,6 +345,7 @@ builder_start(struct builder *b, const struct builder_conf *conf, char *err, siz
 		return r;
 	}
 	(void)snprintf(b->path, sizeof(b->path), "%s", conf->name ? conf->name : conf->path);
+	b->from = conf->beside || conf->text ? conf->beside : conf->path;
 	if ((r = msg_pair(pair)) < 0) {
 		text_drop(&b->text);
 		return err_say(err, size, r, "builder: %s", err_str(r));

@@ -32,6 +32,9 @@
 struct builder_conf {
 	const char *path;	    /* of the policy */
 	const char *name;	    /* in complaints; NULL = path */
+	/* What it includes lies beside this file.  NULL: path, or nothing can be when .text is given,
+	 * since whose name that is could be anybody's. */
+	const char *beside;
 	struct text *text;	    /* instead of the file: taken from here; NULL = read path */
 	const struct key_set *keys; /* one of them has signed it; NULL = nobody has to */
 	unsigned slot;
@@ -49,6 +52,8 @@ struct builder {
 	struct msg_peer peer;
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC */
 	char path[256];
+	const char *from; /* conf.beside */
+	uint32_t wanted;  /* files it has asked for */
 	bool ended;   /* it has said its last word, or will not */
 	int image_fd; /* -1 = none */
 	struct text text;  /* what it was made of; text_drop() or take it, as image_fd */

@@ -10,7 +10,8 @@
  *
  *   parent  -> worker   POLICY+fd, FLOWS+fd, EXPORT+fd, SHADOW+fd, SHADOW_END, PROMOTE, PANIC, STOP
  *   worker  -> parent   READY, DONE (answers all but the last two), STOPPED
- *   builder -> parent   COMPLAINT..., then BUILT+fd or FAILED
+ *   builder -> parent   WANT..., COMPLAINT..., then BUILT+fd or FAILED
+ *   parent  -> builder  FILE+fd or NO_FILE, one for each WANT
  *   parent  -> signer   POLICY+fd, DROP, REOPEN, STOP
  *
  * Nothing here blocks.  One thread per end.
@@ -41,6 +42,9 @@ enum msg_type {
 	MSG_SHADOW_END, /* no more */
 	MSG_PROMOTE,	/* that one is the policy from now on */
 	MSG_PANIC,	/* a = enum panic_mode */
+	MSG_WANT,    /* builder: an included file, text = its name below the policy's directory */
+	MSG_FILE,    /* builder: a copy of it */
+	MSG_NO_FILE, /* builder: there is none; result, text = why */
 	MSG__MAX,
 };
 

@@ -55,6 +55,7 @@ builder_for(
 	const struct builder_conf bc = {
 	    .path = path,
 	    .name = text ? path : g->conf->policy_path,
+	    .beside = text ? NULL : g->conf->policy_path,
 	    .text = text,
 	    .keys = g->signers,
 	    .slot = free_slot(g),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "policy/files.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define PIECE 65536u
@@ -131,6 +132,25 @@ text_take_fd(struct text *t, int fd, int sig, char *err, size_t size)
 	if (r == 0 && sig >= 0)
 		read_signature(t, sig);
 	return r;
+}
+
+int
+text_copy(int dir, const char *rel, char *err, size_t size)
+{
+	int from = policy_dir_file(dir, rel, err, size), fd;
+
+	if (from < 0)
+		return from;
+	fd = memfd_create("interlock-text", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd >= 0 && copy(fd, from, NULL) == 0 && fcntl(fd, F_ADD_SEALS, SEALS) == 0) {
+		close(from);
+		return fd;
+	}
+	(void)err_say(err, size, 0, "%s", strerror(errno));
+	close(from);
+	if (fd >= 0)
+		close(fd);
+	return ERR_IO;
 }
 
 /* --- on disk --------------------------------------------------------------------------------- */

@@ -28,6 +28,9 @@ struct text {
 int text_take(struct text *t, const char *path, char *err, size_t size);
 /* The same of descriptors that somebody else has opened (sig -1: none), which stay his; regular files. */
 int text_take_fd(struct text *t, int fd, int sig, char *err, size_t size);
+/* A sealed copy of a file below a directory that a policy is in (policy/files.h): a descriptor, or
+ * ERR_* and why. */
+int text_copy(int dir, const char *rel, char *err, size_t size);
 /* Write it, and its signature, as PATH and PATH.minisig: whole or not at all, on disk when it
  * returns, mode 0600.  0 or ERR_*, said in err. */
 int text_save(const struct text *t, const char *path, char *err, size_t size);

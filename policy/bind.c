@@ -394,8 +394,8 @@ policy_bind_in(const struct policy *p, const struct net_tuple *t, const struct p
 		else if (p->rs->conduits[c].apps.n && !registered_port(t->dport))
 			out->flags |= BIND_APPS;
 	}
-	v = l4 ? l4_verdict(p, l4, bind_between(p, t, c, true)) :
-		 bind_between(p, t, c, (out->flags & (BIND_PORT_OK | BIND_APPS)) != 0);
+	v = l4 ? l4_verdict(p, l4, bind_between(p, t, c, true))
+	       : bind_between(p, t, c, (out->flags & (BIND_PORT_OK | BIND_APPS)) != 0);
 	return bind_window(p, t, clock, v);
 }
 

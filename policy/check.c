@@ -6,6 +6,7 @@
  * Every check goes on after a complaint, so that one run shows all of them.
  */
 #include "policy/check.h"
+#include "policy/include.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -314,6 +315,7 @@ check_top(struct check *k, const struct ynode *root)
 		TAGS,
 		L4,
 		SETS,
+		INCLUDE,
 		N
 	};
 	static const struct field fields[N] = {
@@ -334,6 +336,7 @@ check_top(struct check *k, const struct ynode *root)
 	    {"tags", FIELD_LATER},
 	    {"l4", FIELD_LATER},
 	    {"sets", FIELD_MAY},
+	    {"include", FIELD_MAY},
 	};
 	struct ruleset *rs = k->rs;
 	const struct ynode *v[N];
@@ -379,9 +382,9 @@ check_top(struct check *k, const struct ynode *root)
 	}
 }
 
-struct ruleset *
-check_policy(struct arena *keep, struct arena *scratch, struct complaints *c,
-    const struct ynode *root)
+static struct ruleset *
+check_policy(struct arena *keep, struct arena *scratch, struct complaints *c, struct ynode *root,
+    struct policy_source *src)
 {
 	struct check k = {.keep = keep, .scratch = scratch, .c = c};
 	size_t errors = c->errors;
@@ -390,6 +393,7 @@ check_policy(struct arena *keep, struct arena *scratch, struct complaints *c,
 	k.rs->site = "";
 	k.rs->mode = MODE_ALERT;
 	memcpy(k.rs->cond, cond_default, sizeof(cond_default));
+	include_all(&k, root, src);
 	check_top(&k, root);
 	if (c->errors == errors) {
 		check_overlaps(&k);
@@ -401,22 +405,30 @@ check_policy(struct arena *keep, struct arena *scratch, struct complaints *c,
 }
 
 struct ruleset *
-rules_read(struct arena *keep, struct arena *scratch, struct complaints *c, const char *text,
-    size_t len)
+rules_read_source(
+    struct arena *keep, struct arena *scratch, struct complaints *c, struct policy_source *src)
 {
 	size_t before = c->n;
-	const struct ynode *root = yaml_read(scratch, c, text, len);
+	struct ynode *root = yaml_read(scratch, c, src->text, src->len);
 	struct ruleset *rs;
 
 	for (size_t i = before; i < c->n; i++)
 		c->v[i].id = "policy.yaml";
-	rs = root ? check_policy(keep, scratch, c, root) : NULL;
+	rs = root ? check_policy(keep, scratch, c, root, src) : NULL;
 	if (rs) {
-		rs->file = arena_strn(keep, c->file ? c->file : "policy",
-		    strlen(c->file ? c->file : "policy"));
+		rs->file = rs->files[0];
 		lint_policy(rs, scratch, c);
-		complaints_accept(c, 0, text, len);
+		complaints_accept(c, 0, src->text, src->len);
 	}
 	complaints_sort(c);
 	return rs;
+}
+
+struct ruleset *
+rules_read(
+    struct arena *keep, struct arena *scratch, struct complaints *c, const char *text, size_t len)
+{
+	struct policy_source src = {.name = c->file, .text = text, .len = len};
+
+	return rules_read_source(keep, scratch, c, &src);
 }

@@ -25,6 +25,7 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "policy/complain.h"
+#include "policy/files.h"
 #include "policy/table.h"
 
 #define IMAGE_MAGIC   "ILPOLICY"
@@ -151,8 +152,7 @@ image_new(const unsigned char *base, uint64_t length)
 
 /* The descriptor, or ERR_*; the slot is writable as far as the arena needs. */
 static int
-build_in(unsigned slot, uint32_t generation, const char *name, const char *text, size_t len,
-    struct complaints *c)
+build_in(unsigned slot, uint32_t generation, struct policy_source *src, struct complaints *c)
 {
 	unsigned char *base = slot_base(slot);
 	uint64_t off = (sizeof(struct image_head) + 63) / 64 * 64;
@@ -169,7 +169,7 @@ build_in(unsigned slot, uint32_t generation, const char *name, const char *text,
 	p->keep = place;
 	p->keep.at = base + (off + sizeof(*p) + alignof(max_align_t) - 1) / alignof(max_align_t) *
 				alignof(max_align_t);
-	if (!policy_fill(p, name, text, len, c))
+	if (!policy_fill(p, src, c))
 		return ERR_FORMAT;
 	memcpy(h->magic, IMAGE_MAGIC, sizeof(h->magic));
 	strncpy(h->build, build_id, sizeof(h->build) - 1);
@@ -191,20 +191,29 @@ build_in(unsigned slot, uint32_t generation, const char *name, const char *text,
 }
 
 int
-policy_image_build(const char *name, const char *text, size_t len, unsigned slot,
-    uint32_t generation, struct complaints *c)
+policy_image_build_source(
+    struct policy_source *src, unsigned slot, uint32_t generation, struct complaints *c)
 {
 	int fd;
 
-	c->file = name;
+	c->file = src->name;
 	if (!slots.base || slot >= POLICY_SLOTS || slots.used[slot] || generation == 0) {
 		complain_at(c, COMPLAINT_ERROR, 0, 0,
 		    "policy image: no slot %u, or it is in use here", slot);
 		return ERR_USAGE;
 	}
-	fd = build_in(slot, generation, name, text, len, c);
+	fd = build_in(slot, generation, src, c);
 	slot_clear(slot);
 	return fd;
+}
+
+int
+policy_image_build(const char *name, const char *text, size_t len, unsigned slot,
+    uint32_t generation, struct complaints *c)
+{
+	struct policy_source src = {.name = name, .text = text, .len = len};
+
+	return policy_image_build_source(&src, slot, generation, c);
 }
 
 /* --- mapping ------------------------------------------------------------------------------ */

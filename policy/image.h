@@ -34,6 +34,10 @@ int policy_slots_reserve(void);
  * c filled: ERR_FORMAT when it is the policy's fault.  The slot is free here, before and after. */
 int policy_image_build(const char *name, const char *text, size_t len, unsigned slot,
     uint32_t generation, struct complaints *c);
+struct policy_source;
+/* The same of a policy that may include files (files.h). */
+int policy_image_build_source(
+    struct policy_source *src, unsigned slot, uint32_t generation, struct complaints *c);
 
 /* Map it read-only.  NULL when it is not an image of this very program for a slot that is
  * free here; err then has one line.  The descriptor may be closed afterwards.  What comes back

@@ -6,10 +6,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/crypto.h"
 #include "base/err.h"
 #include "policy/complain.h"
+#include "policy/files.h"
 #include "policy/image.h"
 #include "policy/table.h"
 #include "policy/yaml.h"
@@ -91,12 +93,12 @@ struct build { /* survives a jump out of memory */
 };
 
 static bool
-build(struct build *b, struct policy *p, const char *text, size_t len, struct complaints *c)
+build(struct build *b, struct policy *p, struct policy_source *src, struct complaints *c)
 {
 	const struct ruleset *rs;
 
-	tz_preload(text, len);
-	rs = rules_read(&p->keep, &b->scratch, c, text, len);
+	tz_preload(src->text, src->len);
+	rs = rules_read_source(&p->keep, &b->scratch, c, src);
 	if (!rs)
 		return false;
 	p->rs = rs;
@@ -106,17 +108,17 @@ build(struct build *b, struct policy *p, const char *text, size_t len, struct co
 	compile_bind(p, rs);
 	compile_gate_spec(p, rs);
 	make_ids(p, rs, &b->scratch);
-	crypto_sha256(text, len, p->hash);
+	memcpy(p->hash, src->hash, sizeof(p->hash));
 	return true;
 }
 
 bool
-policy_fill(struct policy *p, const char *name, const char *text, size_t len, struct complaints *c)
+policy_fill(struct policy *p, struct policy_source *src, struct complaints *c)
 {
 	struct build *b = calloc(1, sizeof(*b));
 	bool done;
 
-	c->file = name;
+	c->file = src->name;
 	if (!b) {
 		complain_at(c, COMPLAINT_ERROR, 0, 0, "%s", err_str(ERR_NOMEM));
 		return false;
@@ -125,7 +127,7 @@ policy_fill(struct policy *p, const char *name, const char *text, size_t len, st
 	for (unsigned i = 0; i < 4; i++)
 		b->tables[i].oom = &b->oom;
 	if (setjmp(b->oom) == 0)
-		b->done = build(b, p, text, len, c);
+		b->done = build(b, p, src, c);
 	else
 		complain_at(c, COMPLAINT_ERROR, 0, 0, "%s", err_str(ERR_NOMEM));
 	p->keep.oom = NULL;
@@ -140,14 +142,22 @@ policy_fill(struct policy *p, const char *name, const char *text, size_t len, st
 struct policy *
 policy_build_text(const char *name, const char *text, size_t len, struct complaints *c)
 {
+	struct policy_source src = {.name = name, .text = text, .len = len};
+
+	return policy_build_source(&src, c);
+}
+
+struct policy *
+policy_build_source(struct policy_source *src, struct complaints *c)
+{
 	struct policy *p = calloc(1, sizeof(*p));
 
 	if (!p) {
-		c->file = name;
+		c->file = src->name;
 		complain_at(c, COMPLAINT_ERROR, 0, 0, "%s", err_str(ERR_NOMEM));
 		return NULL;
 	}
-	if (!policy_fill(p, name, text, len, c)) {
+	if (!policy_fill(p, src, c)) {
 		arena_fini(&p->keep);
 		free(p);
 		return NULL;
@@ -192,10 +202,12 @@ struct policy *
 policy_build(const char *path, struct complaints *c)
 {
 	bool std = strcmp(path, "-") == 0;
+	struct policy_source src = {0};
 	struct policy *p = NULL;
 	size_t len = 0;
 	char *text;
 	FILE *f;
+	int dir = -1;
 
 	c->file = std ? "standard input" : path;
 	f = std ? stdin : fopen(path, "re");
@@ -206,8 +218,17 @@ policy_build(const char *path, struct complaints *c)
 	text = read_all(f, &len, c);
 	if (!std)
 		fclose(f);
+	if (!std)
+		dir = policy_dir_open(path);
+	src = (struct policy_source){.name = c->file,
+	    .text = text,
+	    .len = len,
+	    .read = dir >= 0 ? policy_dir_read : NULL,
+	    .ctx = &dir};
 	if (text)
-		p = policy_build_text(c->file, text, len, c);
+		p = policy_build_source(&src, c);
+	if (dir >= 0)
+		close(dir);
 	free(text);
 	return p;
 }
@@ -245,7 +266,7 @@ policy_rule_info(const struct policy *p, uint32_t rule, struct policy_rule_info 
 	    .name = r->name,
 	    .conduit = p->rs->rule_conduit[rule]->name,
 	    .proto = p->rs->rule_block[rule]->dis->name,
-	    .file = p->rs->file,
+	    .file = rules_file(p->rs, &r->place),
 	    .line = r->place.line,
 	    .col = r->place.col,
 	    .deny = r->deny,
@@ -281,6 +302,13 @@ policy_conduit_place(const struct policy *p, uint32_t conduit, unsigned *line, u
 	*line = p->rs->conduits[conduit].place.line;
 	*col = p->rs->conduits[conduit].place.col;
 	return 0;
+}
+
+const char *
+policy_conduit_file(const struct policy *p, uint32_t conduit)
+{
+	return conduit < p->rs->n_conduits ? rules_file(p->rs, &p->rs->conduits[conduit].place)
+					   : p->rs->file;
 }
 
 const char *

@@ -85,8 +85,8 @@ enum bind_flags {
 	BIND_STRICT = 1 << 2,  /* `strict: true`: half a PDU waits for the rest of it (inline) */
 	BIND_REJECT = 1 << 3,  /* some verdict of it may be reject: the same, so that the whole PDU
 				* can be taken out */
-	BIND_RATE = 1 << 4,    /* some block of it limits requests per second, or says how long they may
-				* wait: policy_eval_rate(), policy_timeout() */
+	BIND_RATE = 1 << 4,    /* some block of it limits requests per second, or their waiting:
+				* policy_eval_rate(), policy_timeout() */
 	BIND_L4 = 1 << 7,      /* an `l4:` rule holds the port: what no dissector claims passes */
 	BIND_STATE = 1 << 5,   /* rules ask what values have last been: policy_eval_state() */
 	BIND_WINDOW = 1 << 6,  /* it, or some rule of it, is only-in: policy_eval_in(), window.h */
@@ -249,6 +249,7 @@ uint32_t policy_conduit_count(const struct policy *pol);
 const char *policy_conduit_name(const struct policy *pol, uint32_t conduit); /* NULL-safe: "-" */
 /* Where it is written: 0, or ERR_NOTFOUND. */
 int policy_conduit_place(const struct policy *pol, uint32_t conduit, unsigned *line, unsigned *col);
+const char *policy_conduit_file(const struct policy *pol, uint32_t conduit);
 /* Declared name of the device at an address, or NULL; its role and zone likewise. */
 const char *policy_device_name(const struct policy *pol, const struct net_addr *a);
 const char *policy_device_role(const struct policy *pol, const struct net_addr *a);
@@ -272,7 +273,8 @@ uint64_t policy_latency_ns(const struct policy *pol, uint32_t conduit);
 /* Flow slots kept for this conduit, whatever the others do; 0 = the engine's even share. */
 uint32_t policy_flow_slots(const struct policy *pol, uint32_t conduit);
 uint32_t policy_generation(const struct policy *pol);
-const uint8_t *policy_hash(const struct policy *pol); /* SHA-256 of the text, 32 bytes */
+/* 32 bytes: SHA-256 of the text; of a policy of several files see files.h. */
+const uint8_t *policy_hash(const struct policy *pol);
 size_t policy_bytes(const struct policy *pol);	      /* memory it holds */
 
 const char *verdict_action_name(uint8_t action); /* "allow", ... */

@@ -295,6 +295,8 @@ struct l2_rules {
 
 struct ruleset {
 	const char *file, *site;
+	const char **files; /* by struct place; the first is .file */
+	uint32_t n_files;
 	uint8_t mode; /* enum policy_mode; MODE_ALERT when not stated */
 	bool mode_stated;
 	bool fail_open;
@@ -355,9 +357,6 @@ uint64_t rules_pairs(const struct ruleset *rs);
 
 struct ynode;
 
-/* NULL after complaints.  scratch may go away afterwards, keep may not. */
-struct ruleset *check_policy(struct arena *keep, struct arena *scratch, struct complaints *c,
-    const struct ynode *root);
 /* Warnings about what loads but is probably not meant. */
 void lint_policy(const struct ruleset *rs, struct arena *scratch, struct complaints *c);
 
@@ -365,6 +364,10 @@ void lint_policy(const struct ruleset *rs, struct arena *scratch, struct complai
 void lint_state(struct complaints *c, const struct ruleset *rs, const struct conduit *cd,
     const struct block *b);
 
+struct policy_source;
+/* A policy of several files: files.h. */
+struct ruleset *rules_read_source(
+    struct arena *keep, struct arena *scratch, struct complaints *c, struct policy_source *src);
 /* text to tree to rules: what the naive evaluator builds on. */
 struct ruleset *rules_read(struct arena *keep, struct arena *scratch, struct complaints *c,
     const char *text, size_t len);
@@ -375,6 +378,12 @@ static inline bool
 rule_has_op(const struct rule *r, uint32_t opx)
 {
 	return (r->ops[opx / 64] >> (opx % 64) & 1) != 0;
+}
+
+static inline const char *
+rules_file(const struct ruleset *rs, const struct place *at)
+{
+	return rs->files[at->file < rs->n_files ? at->file : 0];
 }
 
 /* Of normalised intervals only. */

@@ -114,6 +114,9 @@ static const char top[] =
     "\"additionalProperties\":{\"$ref\":\"#/$defs/scalars\"}},"
     "\"windows\":{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/$defs/window\"}},"
     "\"permits\":{\"$ref\":\"#/$defs/permits\"},"
+    "\"include\":{\"$ref\":\"#/$defs/scalars\",\"description\":\"files with more sets, groups, "
+    "zones, "
+    "devices and conduits\"},"
     "\"conduits\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/conduit\"}}";
 
 static void

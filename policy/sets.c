@@ -265,6 +265,17 @@ sets_expand(struct check *k, const struct ynode *root)
 			x.sets[x.n_sets++] = (struct set){
 			    .key = map->kids[2 * (size_t)i], .value = map->kids[2 * (size_t)i + 1]};
 	qsort(x.sets, x.n_sets, sizeof(*x.sets), set_cmp);
+	for (uint32_t i = 1; i < x.n_sets; i++) /* from two files: in one, yaml.c has said so */
+		if (set_cmp(&x.sets[i - 1], &x.sets[i]) == 0) {
+			const struct ynode *a = x.sets[i - 1].key, *b = x.sets[i].key;
+			const struct place first = place_of(a->file < b->file ? a : b);
+
+			check_error(k, a->file < b->file ? b : a,
+			    "set \"%s\": %s already has a set of that "
+			    "name",
+			    a->s, where_is(k->c, &first, &(struct where){""}));
+			x.sets[i - 1].used = x.sets[i].used = true; /* one of them may be */
+		}
 	for (uint32_t i = 0; i < x.n_sets; i++)
 		set_read(&x, &x.sets[i]);
 	for (uint32_t i = 0; root->kind == Y_MAP && i < root->n; i++) {

@@ -347,8 +347,8 @@ outcome_bits(const struct outcome *o)
 
 /* Read, check and compile into p->keep, which the caller has made; false: c has errors, and
  * what is in p->keep is of no use.  Everything but the generation. */
-bool policy_fill(
-    struct policy *p, const char *name, const char *text, size_t len, struct complaints *c);
+struct policy_source;
+bool policy_fill(struct policy *p, struct policy_source *src, struct complaints *c);
 /* Build everything of p from rs into p->keep; or complain and return false.
  * Scratch arenas, which the caller ends: whole job, block, set of rules, table. */
 bool compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[4],

@@ -126,8 +126,8 @@ rule_line(const struct why *w, const struct rule *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(w->to, "      %s:%u:%u: %s rule \"%s\": ", w->p->rs->file, r->place.line,
-	    r->place.col, r->deny ? "deny" : "allow", r->name);
+	fprintf(w->to, "      %s:%u:%u: %s rule \"%s\": ", rules_file(w->p->rs, &r->place),
+	    r->place.line, r->place.col, r->deny ? "deny" : "allow", r->name);
 	va_start(ap, fmt);
 	vfprintf(w->to, fmt, ap);
 	va_end(ap);
@@ -354,8 +354,9 @@ block_asks(const struct why *w)
 		const struct cond *c = &w->b->floor.v[i];
 		bool met = cond_holds(c, x, false, w->b->learn_once && x && x->midstream);
 
-		fprintf(w->to, "   %s %s:%u:%u: %s %s: %s\n", c->key->map, w->p->rs->file,
-		    c->place.line, c->place.col, c->key->name, prop_text(c->key, x, buf, sizeof(buf)),
+		fprintf(w->to, "   %s %s:%u:%u: %s %s: %s\n", c->key->map,
+		    rules_file(w->p->rs, &c->place), c->place.line, c->place.col, c->key->name,
+		    prop_text(c->key, x, buf, sizeof(buf)),
 		    met ? "met" : "below what is asked of every request");
 	}
 }
@@ -369,8 +370,9 @@ block_limits(const struct why *w)
 		const struct maximum *m = &w->b->limits.v[i];
 
 		if (x && x->known >> m->key->prop & 1 && x->num[m->key->prop] > m->max)
-			fprintf(w->to, "   limit %s:%u:%u: %s is %u, at most %u: %s\n", w->p->rs->file,
-			    m->place.line, m->place.col, m->key->name, x->num[m->key->prop], m->max,
+			fprintf(w->to, "   limit %s:%u:%u: %s is %u, at most %u: %s\n",
+			    rules_file(w->p->rs, &m->place), m->place.line, m->place.col,
+			    m->key->name, x->num[m->key->prop], m->max,
 			    verdict_action_name(w->b->over));
 	}
 }
@@ -431,8 +433,8 @@ policy_why_in(const struct policy *p, const struct net_tuple *t, const struct fa
 		return;
 	}
 	w.c = &p->rs->conduits[bind.conduit];
-	fprintf(to, "conduit: \"%s\" (%s:%u:%u)\n", w.c->name, p->rs->file, w.c->place.line,
-	    w.c->place.col);
+	fprintf(to, "conduit: \"%s\" (%s:%u:%u)\n", w.c->name, rules_file(p->rs, &w.c->place),
+	    w.c->place.line, w.c->place.col);
 	if (v.reason == REASON_PLACE || v.reason == REASON_L2)
 		fprintf(to, "   the connection: %s, since an end speaks from %s\n",
 		    verdict_action_name(v.would),

@@ -289,10 +289,10 @@ read_node(struct reader *r, yaml_event_t *ev, unsigned depth)
 	return r->failed ? NULL : n;
 }
 
-static const struct ynode *
+static struct ynode *
 read_stream(struct reader *r)
 {
-	const struct ynode *root = NULL;
+	struct ynode *root = NULL;
 	yaml_event_t ev;
 
 	while (event_next(r, &ev)) {
@@ -318,11 +318,11 @@ read_stream(struct reader *r)
 	return root;
 }
 
-const struct ynode *
+struct ynode *
 yaml_read(struct arena *a, struct complaints *c, const char *text, size_t len)
 {
 	struct reader *r = arena_get(a, sizeof(*r));
-	const struct ynode *root;
+	struct ynode *root;
 	size_t errors = c->errors;
 	jmp_buf oom, *outer = a->oom;
 

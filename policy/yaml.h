@@ -37,6 +37,6 @@ struct ynode {
 };
 
 /* NULL after complaints; the tree lives in a. */
-const struct ynode *yaml_read(struct arena *a, struct complaints *c, const char *text, size_t len);
+struct ynode *yaml_read(struct arena *a, struct complaints *c, const char *text, size_t len);
 
 #endif /* POLICY_YAML_H */

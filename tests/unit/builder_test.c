@@ -198,6 +198,58 @@ test_signed(void **st)
 	assert_int_equal(unlink(name), 0);
 }
 
+/* What the policy includes is asked for; and a complaint about it names it. */
+static void
+test_includes(void **st)
+{
+	static const uint8_t seed[CRYPTO_SEED_LEN] = {3};
+	char name[128], text[256], err[256] = "";
+	const struct policy *pol;
+	struct key_set set = {0};
+	struct key ours;
+	FILE *f;
+
+	(void)st;
+	snprintf(name, sizeof(name), "%s.inc", path);
+	snprintf(text, sizeof(text),
+	    "interlock: 1\nmode: enforce\nsite: two\nconduits: []\ninclude: %s\n",
+	    strrchr(name, '/') ? strrchr(name, '/') + 1 : name);
+	write_policy(text, strlen(text));
+	assert_non_null(f = fopen(name, "we"));
+	fputs("interlock: 1\nzones: {za: {nets: [10.0.0.0/8]}}\n", f);
+	assert_int_equal(fclose(f), 0);
+	build(NULL);
+	if (b.image_fd < 0)
+		fail_msg("%s", b.said);
+	pol = policy_image_map(b.image_fd, err, sizeof(err));
+	assert_non_null(pol);
+	assert_int_equal(policy_zone_count(pol), 1);
+	policy_image_unmap(pol);
+	builder_end(&b);
+	/* a signature of the main file alone covers one file */
+	key_from_seed(&ours, seed);
+	assert_int_equal(key_set_add(&set, &ours), 0);
+	keys = &set;
+	sign(&ours, text, strlen(text), 1000);
+	build(NULL);
+	refused("does not cover the files that it includes");
+	keys = NULL;
+	assert_non_null(f = fopen(name, "we"));
+	fputs("interlock: 1\nzones: {za: {nets: [10.0.0.0/88]}}\n", f);
+	assert_int_equal(fclose(f), 0);
+	build(NULL);
+	refused(".inc:2:21: zone \"za\": net 10.0.0.0/88 is too long");
+	assert_int_equal(unlink(name), 0);
+	build(NULL);
+	refused(":5:10: include: ");
+	assert_int_equal(mkfifo(name, 0600), 0);
+	build(NULL);
+	refused(": not a file");
+	assert_int_equal(unlink(name), 0);
+	snprintf(name, sizeof(name), "%s.minisig", path);
+	assert_int_equal(unlink(name), 0);
+}
+
 static void
 test_complaints(void **st)
 {
@@ -390,6 +442,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_good),
 	    cmocka_unit_test(test_signed),
+	    cmocka_unit_test(test_includes),
 	    cmocka_unit_test(test_complaints),
 	    cmocka_unit_test(test_many_complaints),
 	    cmocka_unit_test(test_deep),
