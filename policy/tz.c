@@ -15,6 +15,7 @@
 
 #define PROBE_S	 21600 /* a change and the one back are further apart (Morocco: weeks) */
 #define ZONE_DIR "/usr/share/zoneinfo"
+#define TZ_TRIES (32u * TZ_ZONES_MAX) /* names that tz_preload() asks for, at most */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tz *zones[TZ_ZONES_MAX];
@@ -157,16 +158,19 @@ void
 tz_preload(const char *text, size_t len)
 {
 	const char *end = text + len, *p = text;
+	unsigned tries = 0;
 
-	while ((p = memmem(p, (size_t)(end - p), "tz", 2))) {
+	while (tries < TZ_TRIES && (p = memmem(p, (size_t)(end - p), "tz", 2))) {
+		bool key = p == text || !name_len(p - 1, 1); /* not the end of another word */
 		char name[TZ_NAME_MAX];
 		size_t n;
 
 		for (p += 2; p < end && strchr(" \t\r\n\"':", *p) && *p != '\0'; p++)
 			;
 		n = name_len(p, (size_t)(end - p));
-		if (n == 0 || n >= sizeof(name))
+		if (!key || n == 0 || n >= sizeof(name))
 			continue;
+		tries++;
 		memcpy(name, p, n);
 		name[n] = '\0';
 		(void)tz_lookup(name);
