@@ -13,7 +13,7 @@ spoilt(const struct flow *f)
 void
 engine_set_panic(struct engine *e, enum panic_mode mode)
 {
-	e->panic = mode;
+	e->panic = (uint8_t)mode;
 	if (e->path && mode != PANIC_OFF)
 		path_recall(e); /* the policy's tables are not in the filter meanwhile */
 	if (mode == PANIC_OFF || !e->inline_mode)

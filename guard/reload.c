@@ -189,7 +189,7 @@ begin(struct guard *g, enum reload_kind kind, uint64_t ctl_token)
 	struct reload *rl = &g->reload;
 
 	rl->running = true;
-	rl->kind = kind;
+	rl->kind = (uint8_t)kind;
 	rl->ctl_token = ctl_token;
 	rl->confirm_ns = 0;
 	rl->next = NULL;

@@ -341,7 +341,7 @@ toy_json(struct jw *w, const struct fact *f)
 }
 
 static const struct dis_space spaces[] = {
-	[SPACE_CELL] = {"cell", TOY_CELLS - 1, 0, 16},
+    [SPACE_CELL] = {"cell", TOY_CELLS - 1, 0, 16, false},
 };
 static const struct dis_key keys[] = {
 	{.name = "functions", .kind = KEY_OPS, .required = true,

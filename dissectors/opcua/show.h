@@ -177,7 +177,7 @@ static const char *const policy_words[] = {
 static const char *const mode_words[] = {"None", "Sign", "SignAndEncrypt", NULL};
 
 static const struct dis_space spaces[] = {
-    [SPACE_NODE] = {"node", 0, 0, 0},
+    [SPACE_NODE] = {.name = "node"},
 };
 
 static const struct dis_key keys[] = {

@@ -264,8 +264,7 @@ past_rules(unsigned proto, uint32_t *id)
 {
 	static const char *const typed[] = {"{type: real, change: 0.5}",
 	    "{type: dint, change: 300}", "{type: real, change: 1e30/s, order: low-word-first}",
-	    "{type: udint, min: 0, max: 9999999, "
-	    "change: 70000/min}"};
+	    "{type: udint, min: 0, max: 9999, change: 70000/min}"};
 
 	if (!one_in(6)) {
 		if (proto == PROTO_TOY)
