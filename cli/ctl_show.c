@@ -556,7 +556,10 @@ put_list(FILE *to, const json_t *list)
 	const json_t *v;
 
 	json_array_foreach(list, i, v)
-	    fprintf(to, "%s%s", i ? "," : "", json_string_value(v) ? json_string_value(v) : "?");
+	{
+		fprintf(
+		    to, "%s%s", i ? "," : "", json_string_value(v) ? json_string_value(v) : "?");
+	}
 }
 
 int

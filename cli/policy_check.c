@@ -37,7 +37,7 @@ struct check {
 	const char *hits[HITS_MAX];
 	unsigned n_hits;
 	const struct policy *policy; /* NULL: it has errors */
-	struct complaints *complaints;
+	struct complaints *complaints, said; /* the first points to the second */
 	int status;
 };
 
@@ -321,19 +321,19 @@ report(struct check *c, bool json, struct out *sarif)
 static int
 check(struct check *c, bool strict, bool json, struct out *sarif)
 {
-	struct complaints complaints = {0};
 	struct policy *pol;
 	int worked = EXIT_OK, status;
 
-	c->complaints = &complaints;
-	c->policy = pol = policy_build(c->path, &complaints);
+	c->said = (struct complaints){0};
+	c->complaints = &c->said;
+	c->policy = pol = policy_build(c->path, &c->said);
 	if (pol && (c->n_hits != 0 || c->counters))
 		worked = unused(c);
-	c->status = !pol ? EXIT_UNABLE : strict && complaints.warnings != 0 ? EXIT_FOUND : EXIT_OK;
+	c->status = !pol ? EXIT_UNABLE : strict && c->said.warnings != 0 ? EXIT_FOUND : EXIT_OK;
 	c->status = exit_worse(c->status, worked);
 	status = report(c, json, sarif);
 	policy_free(pol);
-	complaints_fini(&complaints);
+	complaints_fini(&c->said);
 	return status;
 }
 

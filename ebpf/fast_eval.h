@@ -5,12 +5,18 @@
  * nothing else, and that verdict is plain: an allow rule that does not tell.
  *
  * The words are those of policy/table.h; gate_fill.c holds that they lie there.  Who includes this says
- * before how a word is read: FAST_WORD(t, at), 0 where there is none.  Kernel and tests do.
+ * before how a word is read: FAST_WORD(t, at), 0 where there is none.  Kernel and tests do; else it is
+ * an array that is long enough.
  */
 #ifndef EBPF_FAST_EVAL_H
 #define EBPF_FAST_EVAL_H
 
 #include "ebpf/fast_pdu.h"
+
+#ifndef FAST_TABLES
+#define FAST_TABLES	 const __u32 *
+#define FAST_WORD(t, at) (t)[at]
+#endif
 
 enum fast_block_words {
 	FAST_B_OPX = 2,

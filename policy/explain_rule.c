@@ -403,7 +403,7 @@ put_cond(const struct cond *c, FILE *to)
 		for (uint64_t x = v->lo; x <= v->hi && n < NAMES_SHOWN; x++) {
 			uint32_t w = 0;
 
-			while (c->key->words[w] && w < x)
+			while (w < x && c->key->words[w])
 				w++;
 			fprintf(to, "%s%s", n++ ? " or " : "",
 			    c->key->words[w] ? c->key->words[w] : "?");
