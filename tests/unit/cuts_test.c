@@ -156,7 +156,7 @@ same_facts_however_cut(void **state)
 			bool by_offset = way == WAY_SPLIT || way == WAY_SWAP || way == WAY_OVERLAP ||
 			    way == WAY_DOUBLE;
 			/* every offset for the plain split, a spread of them for the rest */
-			unsigned step = way == WAY_SPLIT ? coarse : 7 * coarse;
+			unsigned step = (way == WAY_SPLIT ? 1 : 7) * coarse * STRIDE;
 
 			for (unsigned arg = 0; arg < (by_offset && cuts ? cuts : 1); arg += step, ways++) {
 				struct engine_stats st = run(s, NULL, false, way, arg, &cut, NULL);

@@ -285,7 +285,8 @@ reframed(void **state)
 		bool taken = false;
 
 		(void)run(s, NULL, false, WAY_PLAIN, 0, &whole, NULL);
-		for (unsigned size = 1; size <= SEGMENT_MAX; size += size < fam->longest ? 1 : 97) {
+		for (unsigned size = 1; size <= SEGMENT_MAX;
+		     size += size < fam->longest ? STRIDE : 97) {
 			struct script *r = reframe(s, fam->chunks, size);
 
 			if (!r)
