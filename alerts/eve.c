@@ -846,7 +846,7 @@ tail_make(char *buf, size_t size, const struct policy *policy)
 	struct jw w = jw_make(buf, size);
 
 	if (policy) {
-		if (policy_site(policy) && strlen(policy_site(policy)) < 64)
+		if (*policy_site(policy) && strlen(policy_site(policy)) < 64)
 			META_TEXT(&w, "il_site", policy_site(policy));
 		META_WORD(&w, "il_policy", crypto_hex(policy_hash(policy), EVE_POLICY_BYTES, hex));
 	}

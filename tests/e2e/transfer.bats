@@ -56,6 +56,12 @@ sum() { sha256sum | cut -d ' ' -f 1; }
 		(.captures[0].blocks | length) == 4'
 }
 
+@test "its alerts are valid EVE" {
+	"$INTERLOCK" replay -q -p p.yaml --eve eve.json "$LOAD"
+	[ "$(wc -l <eve.json)" = 4 ]
+	/usr/bin/python3 "$ROOT/tests/schema/validate.py" "$ROOT/tests/schema/eve.schema.json" eve.json
+}
+
 @test "the upload of the same block has the same hash" {
 	content 's7comm.param.func == 0x1e' "$LOAD" >up
 	content 's7comm.param.func == 0x1b && frame.number < 24' "$LOAD" >db10
