@@ -17,11 +17,21 @@
 
 static const char help[] =
     "usage: interlock learn [-o FILE] [-p POLICY] CAPTURE...\n"
+    "       interlock learn [-o FILE] [-p POLICY] --live IFACE [--for TIME] [--packets N] [--own]\n"
     "Propose the smallest policy that keeps recorded traffic going. Every rule carries its "
     "evidence and\n"
     "is disabled until a person approves it (takes `enabled: false` away).\n\n"
     "  -o, --output FILE   where it goes (default: standard output)\n"
     "  -p, --policy FILE   what is there already: propose only what it does not allow\n\n"
+    "      --live IFACE    from an interface, until --for or --packets is reached, or SIGINT or "
+    "SIGTERM\n"
+    "                      comes: what there is by then is written. It listens only, nothing is "
+    "sent\n"
+    "      --for TIME      30s, 10m, 24h, 7d\n"
+    "      --packets N     so many frames\n"
+    "      --own           not promiscuous: only frames that the interface takes anyway. Without "
+    "it\n"
+    "                      the interface is promiscuous as long as it is listened to\n\n"
     "Before it is written the proposal, as if approved, judges the same captures; what it would "
     "not\n"
     "let pass stands at its end as comments.\n\n"
@@ -32,24 +42,100 @@ struct options {
 	const char *output, *policy;
 	char **captures;
 	size_t n;
+	const char *live; /* an interface instead of captures */
+	uint64_t for_ns, packets;
+	bool own;
+};
+
+/* "30s", "10m", "24h", "7d". */
+static bool
+parse_time(const char *s, uint64_t *ns)
+{
+	static const char units[] = "smhd";
+	static const uint64_t seconds[] = {1, 60, 3600, 86400};
+	char *end;
+	unsigned long v = strtoul(s, &end, 10);
+	const char *u = *end ? strchr(units, *end) : NULL;
+
+	if (s[0] < '0' || s[0] > '9' || !u || end[1] != '\0' || v == 0 || v > 100000)
+		return false;
+	*ns = v * seconds[u - units] * NS_PER_S;
+	return true;
+}
+
+/* What gather() knows beside what was learned. */
+struct watching {
+	struct learn *l;
+	uint64_t packets; /* still to come; 0 = any number */
+	const struct options *o;
 };
 
 static bool
 on_burst(void *ctx, const struct pkt *burst, unsigned n)
 {
-	learn_packets(ctx, burst, n);
+	struct watching *w = ctx;
+	bool last = w->packets != 0 && n >= w->packets;
+
+	learn_packets(w->l, burst, n);
+	w->packets -= w->packets != 0 && !last ? n : 0;
+	return !last;
+}
+
+static void
+on_fact(void *ctx, const struct engine_pdu *pdu)
+{
+	struct watching *w = ctx;
+
+	learn_fact(w->l, pdu);
+}
+
+/* Not before it is so. */
+static bool
+on_listening(void *ctx, struct engine *e)
+{
+	const struct options *o = ((const struct watching *)ctx)->o;
+
+	(void)e;
+	cli_say("%s: listening%s; nothing is sent", o->live, o->own ? "" : ", promiscuous");
 	return true;
+}
+
+static int
+gather_live(struct learn *l, const struct options *o)
+{
+	struct watching w = {l, o->packets, o};
+	const struct run_conf conf = {
+	    .policy = l->base,
+	    .on_fact = on_fact,
+	    .on_burst = on_burst,
+	    .on_start = on_listening,
+	    .ctx = &w,
+	    .until_ns = o->for_ns ? clock_wall_ns() + o->for_ns : 0,
+	};
+	struct run_result r;
+	char spec[128];
+
+	(void)snprintf(spec, sizeof(spec), "pcap:%s%s", o->live, o->own ? ",own" : "");
+	run_capture(spec, &conf, &r);
+	if (r.missed != 0)
+		cli_say("%s: %" PRIu64
+			" frames came faster than they were taken, and are not in it",
+		    o->live, r.missed);
+	run_result_fini(&r);
+	learn_finish(l);
+	return r.status;
 }
 
 static int
 gather(struct learn *l, const struct options *o)
 {
+	struct watching w = {l, 0, o};
 	const struct run_conf conf = {
 	    .policy = l->base,
 	    .progress = true,
-	    .on_fact = learn_fact,
+	    .on_fact = on_fact,
 	    .on_burst = on_burst,
-	    .ctx = l,
+	    .ctx = &w,
 	};
 	int status = EXIT_OK;
 
@@ -168,8 +254,8 @@ propose(struct learn *l, const struct options *o, FILE *to)
 	snprintf(header, sizeof(header),
 	    "# Proposed by interlock learn %s from %.200s%s: %" PRIu64 " frames, %" PRIu64
 	    " PDUs,\n# %.19s to %.19s UTC.\n",
-	    build_version, o->captures[0], o->n > 1 ? " and others" : "", l->frames, l->pdus,
-	    clock_str(l->first_ns, from), clock_str(l->last_ns, until));
+	    build_version, o->live ? o->live : o->captures[0], o->n > 1 ? " and others" : "",
+	    l->frames, l->pdus, clock_str(l->first_ns, from), clock_str(l->last_ns, until));
 	for (char *c = header; *c; c++)
 		if ((unsigned char)*c < 0x20 && *c != '\n')
 			*c = '?';
@@ -182,10 +268,17 @@ propose(struct learn *l, const struct options *o, FILE *to)
 	if (l->lost != 0)
 		fprintf(
 		    to, "# %" PRIu64 " observations found no room and are not in it.\n", l->lost);
+	if (o->live)
+		fputs("# What was seen is gone: the proposal was not held against it.\n", to);
 	denied = check(l, o, header, to);
 	if (denied == UINT64_MAX) {
 		cli_say("the proposal is not a usable policy: internal error");
 		return EXIT_UNABLE;
+	}
+	if (o->live) {
+		fprintf(stderr, "%u devices, %u pairs, %" PRIu64 " PDUs\n", l->devices.n,
+		    l->pairs.n, l->pdus);
+		return EXIT_OK;
 	}
 	fprintf(stderr,
 	    "%u devices, %u pairs, %" PRIu64 " PDUs; approved, it would not let pass %" PRIu64
@@ -210,7 +303,7 @@ learn(struct arena *a, const struct policy *base, const struct options *o)
 	a->oom = &oom;
 	if (setjmp(oom) == 0) {
 		learn_init(l, a, base);
-		status = gather(l, o);
+		status = o->live ? gather_live(l, o) : gather(l, o);
 		status = exit_worse(status, propose(l, o, out.fp));
 	} else {
 		cli_say("out of memory");
@@ -226,6 +319,10 @@ cmd_learn(int argc, char **argv)
 	static const struct option options[] = {
 	    {"output", required_argument, NULL, 'o'},
 	    {"policy", required_argument, NULL, 'p'},
+	    {"live", required_argument, NULL, 'l'},
+	    {"for", required_argument, NULL, 'f'},
+	    {"packets", required_argument, NULL, 'n'},
+	    {"own", no_argument, NULL, 'w'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
@@ -244,6 +341,24 @@ cmd_learn(int argc, char **argv)
 		case 'p':
 			o.policy = optarg;
 			break;
+		case 'l':
+			o.live = optarg;
+			break;
+		case 'f':
+			if (!parse_time(optarg, &o.for_ns))
+				return cli_usage(
+				    "learn", "--for %s: not a time such as 10m or 24h", optarg);
+			break;
+		case 'n':
+			o.packets = strtoull(optarg, NULL, 10);
+			if (optarg[0] < '1' || optarg[0] > '9' ||
+			    optarg[strspn(optarg, "0123456789")])
+				return cli_usage(
+				    "learn", "--packets %s: not a number of frames", optarg);
+			break;
+		case 'w':
+			o.own = true;
+			break;
 		case 'h':
 			fputs(help, stdout);
 			return EXIT_OK;
@@ -252,7 +367,11 @@ cmd_learn(int argc, char **argv)
 		}
 	o.captures = argv + optind;
 	o.n = (size_t)(argc - optind);
-	if (o.n == 0)
+	if (o.live && o.n != 0)
+		return cli_usage("learn", "--live or captures, not both");
+	if (!o.live && (o.for_ns || o.packets || o.own))
+		return cli_usage("learn", "--for, --packets and --own go with --live");
+	if (o.n == 0 && !o.live)
 		return cli_usage("learn", "which captures?");
 	for (size_t i = 0; i < o.n; i++)
 		if (strcmp(o.captures[i], "-") == 0 && !o.policy)

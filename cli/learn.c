@@ -300,6 +300,26 @@ learn_app(struct learn *l, const struct engine_pdu *p)
 		names_add(l->a, &pair->apps, app->app, (uint32_t)strlen(app->app));
 }
 
+/* A connection that has no place takes that of the one quiet for longest. */
+static void
+rate_add(struct learn_talk *t, uint64_t flow_id, uint64_t second)
+{
+	struct learn_rate *r = &t->rate[0];
+
+	for (unsigned i = 0; i < LEARN_CONNECTIONS; i++) {
+		if (t->rate[i].n != 0 && t->rate[i].flow_id == flow_id) {
+			r = &t->rate[i];
+			break;
+		}
+		if (t->rate[i].n == 0 || (r->n != 0 && t->rate[i].second < r->second))
+			r = &t->rate[i];
+	}
+	if (r->n == 0 || r->flow_id != flow_id || r->second != second)
+		*r = (struct learn_rate){flow_id, second, 0};
+	if (++r->n > t->peak)
+		t->peak = r->n;
+}
+
 void
 learn_fact(void *ctx, const struct engine_pdu *p)
 {
@@ -329,6 +349,8 @@ learn_fact(void *ctx, const struct engine_pdu *p)
 	talk = talk_of(l, pair, f->proto, back ? t->sport : t->dport, t->proto == NET_PROTO_UDP);
 	talk->encrypted |= (f->anomalies & FACT_A_ENCRYPTED) != 0;
 	talk->midstream |= (f->anomalies & FACT_A_MIDSTREAM) != 0;
+	if (f->kind == FACT_REQUEST)
+		rate_add(talk, p->flow_id, p->ts_ns / 1000000000u);
 	o = op_of(l, talk, f);
 	evidence_add(&o->seen, p->frame, p->ts_ns);
 	if (f->access & ACC_PROGRAM)

@@ -80,10 +80,19 @@ struct learn_floor {
 };
 #define LEARN_FLOORS 8
 
+/* Requests of one connection, second by second. */
+struct learn_rate {
+	uint64_t flow_id, second;
+	uint32_t n;
+};
+#define LEARN_CONNECTIONS 16u /* of one talk, counted at once */
+
 struct learn_talk {    /* one protocol of a pair */
 	uint8_t proto; /* index in dissectors[] */
 	uint16_t port;
 	bool udp, encrypted, midstream;
+	struct learn_rate rate[LEARN_CONNECTIONS];
+	uint32_t peak; /* most requests of one connection within one second of the clock */
 	struct {
 		struct learn_op *v;
 		uint32_t n, cap;

@@ -648,6 +648,28 @@ put_ports(struct learn *l, struct body *b, const struct learn_pair *p, uint8_t p
 	(void)add_line(l, b, &t);
 }
 
+uint32_t
+learn_rate_of(uint32_t peak)
+{
+	static const uint32_t steps[] = {1, 2, 5};
+	uint64_t want = 2 * (uint64_t)peak, ten = 1;
+
+	for (;; ten *= 10)
+		for (unsigned i = 0; i < 3; i++)
+			if (steps[i] * ten >= want || ten >= 100000000)
+				return (uint32_t)(steps[i] * ten);
+}
+
+/* The number is put in when conduits have been joined: the highest of them. */
+static void
+add_rate(struct learn *l, struct body *b, uint32_t peak)
+{
+	struct learn_text t = {0};
+
+	learn_put(l, &t, "      limits:");
+	add_line(l, b, &t)->peak = peak;
+}
+
 /* One protocol of a pair, on all its ports. */
 static void
 put_block(
@@ -659,6 +681,7 @@ put_block(
 	struct learn_text t = {0};
 	char prefix[32] = "";
 	bool encrypted = false;
+	uint32_t peak = 0;
 
 	for (uint32_t i = 0; i < p->talks.n; i++) {
 		const struct learn_talk *k = &p->talks.v[i];
@@ -669,6 +692,7 @@ put_block(
 			continue;
 		}
 		encrypted |= k->encrypted;
+		peak = k->peak > peak ? k->peak : peak;
 		for (unsigned f = 0; f < LEARN_FLOORS; f++) {
 			floor[f].words |= k->floor[f].words;
 			floor[f].unknown |= k->floor[f].unknown;
@@ -694,6 +718,8 @@ put_block(
 			learn_put(l, &t, "      encrypted: endpoint-only");
 			(void)add_line(l, b, &t);
 		}
+		if (peak != 0)
+			add_rate(l, b, peak);
 		learn_put(l, &t, "      allow:");
 		(void)add_line(l, b, &t);
 	}

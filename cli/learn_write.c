@@ -49,6 +49,14 @@ same_body(const struct body *a, const struct body *b)
 	return true;
 }
 
+static void
+line_merge(struct line *to, const struct line *x)
+{
+	learn_merge(&to->seen, &x->seen);
+	if (x->peak > to->peak)
+		to->peak = x->peak;
+}
+
 /* Conduits that say the same, of the same one end, become one. */
 static void
 join_conduits(struct learn *l, struct conduits *c, bool by_from)
@@ -66,7 +74,7 @@ join_conduits(struct learn *l, struct conduits *c, bool by_from)
 			for (uint32_t e = 0; e < add->n; e++)
 				vec_push(l->a, to, add->v[e]);
 			for (uint32_t e = 0; e < a->body.n; e++)
-				learn_merge(&a->body.v[e].seen, &b->body.v[e].seen);
+				line_merge(&a->body.v[e], &b->body.v[e]);
 			b->gone = true;
 		}
 }
@@ -122,6 +130,16 @@ put_lines(struct learn *l, struct learn_text *t, const struct body *b, bool enab
 
 		if (x->approval && enabled)
 			continue;
+		if (x->peak != 0) {
+			char limit[64];
+
+			snprintf(limit, sizeof(limit), "%s {rate: %u/s}", x->text,
+			    learn_rate_of(x->peak));
+			learn_put(l, t,
+			    "%-*s  # at most %u request%s of one connection in a second\n",
+			    COLUMN - 2, limit, x->peak, x->peak == 1 ? "" : "s");
+			continue;
+		}
 		if (!x->proof) {
 			learn_put(l, t, "%s\n", x->text);
 			continue;

@@ -17,6 +17,7 @@
 #define PROGRESS_AFTER_NS (NS_PER_S)
 #define PROGRESS_EVERY_NS (NS_PER_S / 5)
 #define PROGRESS_BURSTS	  256u /* the clock is read once in so many */
+#define WAIT_US		  100000u
 #define RECORD_HEAD	  16u  /* of a frame in a pcap file */
 
 static volatile sig_atomic_t interrupted;
@@ -133,20 +134,31 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 
 	progress_init(&progress, path, conf->progress);
 	while (more && !interrupted && (n = io->be->rx(io, burst, PKT_BURST)) >= 0) {
+		more = conf->until_ns == 0 || io->now_ns < conf->until_ns;
+		if (n == 0 && io->be->wait && more)
+			io->be->wait(io, -1, WAIT_US);
 		if (n == 0)
 			continue;
 		if (r->first_ns == 0)
 			r->first_ns = r->last_ns = burst[0].ts_ns;
 		if (burst[n - 1].ts_ns > r->last_ns)
 			r->last_ns = burst[n - 1].ts_ns;
-		more = !conf->on_burst || conf->on_burst(conf->ctx, burst, (unsigned)n);
+		more &= !conf->on_burst || conf->on_burst(conf->ctx, burst, (unsigned)n);
 		engine_burst(e, burst, (unsigned)n);
 		pump(conf, r, burst[n - 1].ts_ns);
 		io->be->done(io, burst, (unsigned)n);
 		progress_step(&progress, path, e);
 	}
 	progress_end(&progress);
-	if (interrupted)
+	if (io->be->wait) {
+		struct io_stats st;
+
+		io->be->stats(io, &st);
+		r->missed = st.rx_dropped;
+	}
+	if (interrupted && io->be->wait) /* an interface has no other end */
+		interrupted = 0;
+	else if (interrupted)
 		fail(r, "%s: interrupted after %llu frames", path,
 		    (unsigned long long)engine_stats(e)->received);
 	else if (n < 0 && n != ERR_EOF)
@@ -190,6 +202,11 @@ run_capture(const char *path, const struct run_conf *conf, struct run_result *ou
 	}
 	be = io->be;
 	ec.io = io;
+	if (be->wait) { /* timeout(1) sends it twice, and what was seen is to be written */
+		sa.sa_flags = 0;
+		(void)sigaction(SIGINT, &sa, NULL);
+		(void)sigaction(SIGTERM, &sa, NULL);
+	}
 	if (!(e = engine_new(&ec))) {
 		fail(out, "%s: no memory for the engine; --memory sets how much it takes", path);
 	} else if (!conf->on_start || conf->on_start(conf->ctx, e)) {

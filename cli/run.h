@@ -36,6 +36,8 @@ struct run_conf {
 	/* No more packets come; the engine has not closed its flows yet. */
 	void (*on_end)(void *ctx);
 	void *ctx;
+	uint64_t
+	    until_ns; /* of an interface: wall time at which it is enough; 0 = a signal says so */
 };
 
 struct run_result {
@@ -45,6 +47,7 @@ struct run_result {
 	struct engine_stats stats;
 	uint64_t *rule_hits; /* policy_rule_count() of them, or NULL */
 	uint32_t n_rules, max_flows;
+	uint64_t missed; /* of an interface: frames that were not taken in time */
 	bool balanced;
 };
 

@@ -13,10 +13,11 @@
 
 #include "base/err.h"
 
-extern const struct io_backend io_file, io_xdp;
+extern const struct io_backend io_file, io_pcap, io_xdp;
 
 const struct io_backend *const io_backends[] = {
     &io_file,
+    &io_pcap,
 #ifdef HAVE_XDP
     &io_xdp,
 #endif
