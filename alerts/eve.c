@@ -23,6 +23,7 @@ struct words {
 	struct policy_rule_info rule_info;
 	const struct policy_rule_info *rule; /* or NULL */
 	const char *object;		     /* "holding 100..119", or "" */
+	char name[128];			     /* what it is called in files of `names:`, or "" */
 	const struct eve_policy *pol;	     /* or NULL */
 	const char *window;		     /* that was not open, or NULL */
 };
@@ -301,12 +302,30 @@ object_text(struct eve *e, const struct record *r, const struct dis_schema *sc)
 	return o->text;
 }
 
+/* The item that decided, as the engineer calls it.  A node by its text: a cut one has no name. */
+static void
+name_find(struct words *k, const struct record *r)
+{
+	struct fact_item it = {.space = r->item_space,
+	    .sub = r->item_sub,
+	    .first = r->item_first,
+	    .count = r->item_count,
+	    .name = r->item_name[0] ? r->item_name : NULL,
+	    .name_len = (uint32_t)strlen(r->item_name)};
+
+	if (policy_has_names(k->pol->policy) && it.name_len < RECORD_NAME_MAX)
+		(void)policy_object_name(k->pol->policy,
+		    r->to_client ? &r->tuple.src : &r->tuple.dst, r->proto, &it, k->name,
+		    sizeof(k->name));
+}
+
 static void
 words_find(struct words *k, struct eve *e, const struct record *r)
 {
 	bool ip = r->has_tuple && r->tuple.proto != 0;
 
 	k->rule = NULL;
+	k->name[0] = '\0';
 	k->conduit = k->src_dev = k->dst_dev = k->window = NULL;
 	k->proto = r->proto < n_dissectors ? dissectors[r->proto]->name : NULL;
 	if (ip) {
@@ -332,6 +351,8 @@ words_find(struct words *k, struct eve *e, const struct record *r)
 	if (r->verdict.reason == REASON_WINDOW && r->kind < EVENT_LOST && r->kind != EVENT_GUARD &&
 	    r->verdict.rule < policy_window_count(k->pol->policy))
 		k->window = policy_window_name(k->pol->policy, r->verdict.rule);
+	if (ip && k->object[0])
+		name_find(k, r);
 	if (r->verdict.conduit < policy_conduit_count(k->pol->policy))
 		k->conduit = policy_conduit_name(k->pol->policy, r->verdict.conduit);
 	if (r->verdict.reason == REASON_RULE &&
@@ -378,6 +399,11 @@ put_op(struct jw *w, const struct words *k, const struct record *r)
 				jw_ch(w, '\\');
 			jw_ch(w, *c);
 		}
+	}
+	if (k->name[0]) {
+		put(w, " (");
+		put(w, k->name);
+		jw_ch(w, ')');
 	}
 }
 
@@ -650,6 +676,8 @@ fact_meta(struct jw *w, const struct words *k, const struct record *r)
 		META_NUMBER(w, "il_unit", r->unit);
 	if (k->object[0])
 		META_TEXT(w, "il_object", k->object);
+	if (k->name[0])
+		META_TEXT(w, "il_name", k->name);
 	if (r->kind == EVENT_TRANSFER)
 		transfer_meta(w, r);
 	if (r->anomalies != 0) {

@@ -203,8 +203,9 @@ differs(struct differ *df, const struct verdict *old, const struct said *new,
 
 		s->frame = new->frame;
 		if (f)
-			tally_describe(f, new->v.would != VERDICT_ALLOW ? new->v.item : old->item,
-			    s->text, sizeof(s->text));
+			tally_describe_named(df->pol[1], t, f,
+			    new->v.would != VERDICT_ALLOW ? new->v.item : old->item, s->text,
+			    sizeof(s->text));
 		d->capture = df->capture;
 	}
 	d->count++;

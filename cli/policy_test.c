@@ -104,7 +104,7 @@ show(const struct policy *pol, struct expectation *x, const struct thing *g)
 	char what[112] = "", who[NAME_SIZE];
 
 	if (g->f)
-		tally_describe(g->f, g->v->item, what, sizeof(what));
+		tally_describe_named(pol, g->t, g->f, g->v->item, what, sizeof(what));
 	snprintf(x->shown[x->wrong], sizeof(x->shown[0]), "frame %" PRIu64 ": %s%s%s: %s by %s",
 	    g->frame, g->f ? g->f->op : test_what_name(g->what), what[0] ? " " : "", what,
 	    verdict_action_name(g->v->would), report_decider(pol, &f, who));

@@ -287,12 +287,12 @@ finding_get(struct tally *t, const struct finding *k)
 }
 
 static void
-describe_event(const struct event *ev, char *buf, size_t size)
+describe_event(const struct policy *pol, const struct event *ev, char *buf, size_t size)
 {
 	const struct net_tuple *t = ev->tuple;
 
 	if (ev->fact)
-		tally_describe(ev->fact, ev->verdict.item, buf, size);
+		tally_describe_named(pol, t, ev->fact, ev->verdict.item, buf, size);
 	else if (ev->kind == EVENT_FLOW && t->proto == NET_PROTO_TCP)
 		snprintf(buf, size, "tcp port %u", t->dport);
 	else if (ev->kind == EVENT_FLOW && t->proto == NET_PROTO_UDP)
@@ -358,7 +358,7 @@ tally_event(struct tally *t, const struct event *ev)
 
 		s->frame = ev->frame;
 		s->ts_ns = ev->ts_ns;
-		describe_event(ev, s->text, sizeof(s->text));
+		describe_event(t->policy, ev, s->text, sizeof(s->text));
 	}
 	f->count++;
 }
@@ -388,13 +388,26 @@ describe_values(struct jw *w, const struct dis_schema *sc, const struct fact_ite
 	}
 }
 
+struct namer { /* of items, or pol NULL */
+	const struct policy *pol;
+	const struct net_addr *server;
+	uint8_t proto;
+};
+
 static void
-describe_item(struct jw *w, const struct dis_schema *sc, const struct fact_item *it)
+describe_item(
+    struct jw *w, const struct dis_schema *sc, const struct fact_item *it, const struct namer *nm)
 {
-	char b[256];
+	char b[256], name[128];
 
 	dissector_show_item(sc, it, b, sizeof(b));
 	jw_raw(w, b, strlen(b));
+	if (nm->pol && policy_has_names(nm->pol) &&
+	    policy_object_name(nm->pol, nm->server, nm->proto, it, name, sizeof(name))) {
+		jw_raw(w, " (", 2);
+		jw_raw(w, name, strlen(name));
+		jw_ch(w, ')');
+	}
 	if (it->vals && it->count != 0 && it->space < sc->n_spaces)
 		describe_values(w, sc, it);
 }
@@ -403,6 +416,15 @@ describe_item(struct jw *w, const struct dis_schema *sc, const struct fact_item 
 char *
 tally_describe(const struct fact *f, uint32_t which, char *buf, size_t size)
 {
+	return tally_describe_named(NULL, NULL, f, which, buf, size);
+}
+
+char *
+tally_describe_named(const struct policy *pol, const struct net_tuple *t, const struct fact *f,
+    uint32_t which, char *buf, size_t size)
+{
+	const struct namer nm = {
+	    t ? pol : NULL, t ? (f->dir == DIR_TO_CLIENT ? &t->src : &t->dst) : NULL, f->proto};
 	const struct dis_schema *sc = f->proto < n_dissectors ? dissectors[f->proto]->schema : NULL;
 	struct jw w = jw_make(buf, size - 1);
 	struct fact_iter it = {0};
@@ -418,14 +440,14 @@ tally_describe(const struct fact *f, uint32_t which, char *buf, size_t size)
 			}
 		if (which && fact_item_at(f, which, &item)) {
 			jw_raw(&w, sep, strlen(sep));
-			describe_item(&w, sc, &item);
+			describe_item(&w, sc, &item, &nm);
 			sep = "; with ";
 		}
 		for (uint32_t i = 0; !w.full && fact_next(f, &it, &item); i++) {
 			if (which && i == which)
 				continue;
 			jw_raw(&w, sep, strlen(sep));
-			describe_item(&w, sc, &item);
+			describe_item(&w, sc, &item, &nm);
 			sep = which ? ", " : " ";
 		}
 	}

@@ -140,5 +140,8 @@ const struct tally_op *tally_op_of(const struct tally *t, const struct finding *
 
 /* What a PDU is about, in the words of its protocol, item `which` first; returns buf. */
 char *tally_describe(const struct fact *f, uint32_t which, char *buf, size_t size);
+/* The same, with what the first item is called in the files of `names:`; t: of the packet; pol may be NULL. */
+char *tally_describe_named(const struct policy *pol, const struct net_tuple *t,
+    const struct fact *f, uint32_t which, char *buf, size_t size);
 
 #endif /* CLI_TALLY_H */

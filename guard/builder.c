@@ -262,8 +262,10 @@ on_complaint(void *ctx, const struct msg *m, int fd)
 	int n = tab ? (int)(tab - m->text) : (int)strlen(b->path);
 
 	(void)fd;
-	if (m->b != 0)
+	if (m->b != 0 && m->result != 0)
 		say(b, "%.*s:%u:%d: %s%s\n", n, file, (unsigned)m->b, m->result, what, text);
+	else if (m->b != 0) /* a line of a table has no column */
+		say(b, "%.*s:%u: %s%s\n", n, file, (unsigned)m->b, what, text);
 	else
 		say(b, "%.*s: %s%s\n", n, file, what, text);
 	return 0;

@@ -40,6 +40,7 @@ feature dpdk libdpdk dataplane/io/io_dpdk.c
 # The guard: its filter is compiled for the kernel by clang, and made a header by bpftool.
 command -v clang >/dev/null && PATH=$PATH:/usr/sbin command -v bpftool >/dev/null || without="$without xdp"
 feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c guard/%.c tests/tools/xdp_%.c"
+feature expat expat policy/sym_xml.c
 feature metrics libmicrohttpd guard/metrics.c
 
 echo "FEATURE_CPPFLAGS :=$cpp"

@@ -7,6 +7,7 @@
  */
 #include "policy/check.h"
 #include "policy/include.h"
+#include "policy/syms.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,9 +203,9 @@ check_device_ip(struct check *k, const struct ynode *at, const char *who, struct
 static void
 check_device(struct check *k, const struct ynode *key, const struct ynode *n, struct device *d)
 {
-	enum { ZONE, IP, MAC, ROLE, LOCATION, N };
+	enum { ZONE, IP, MAC, ROLE, LOCATION, NAMES, N };
 	static const struct field fields[N] = {{"zone", FIELD_MUST}, {"ip", FIELD_MUST},
-	    {"mac", FIELD_MAY}, {"role", FIELD_MAY}, {"location", FIELD_MAY}};
+	    {"mac", FIELD_MAY}, {"role", FIELD_MAY}, {"location", FIELD_MAY}, {"names", FIELD_MAY}};
 	const struct ynode *v[N];
 	const struct name_entry *e;
 	struct what what = {""};
@@ -238,6 +239,8 @@ check_device(struct check *k, const struct ynode *key, const struct ynode *n, st
 		d->role = arena_strn(k->keep, s, strlen(s));
 	if (v[LOCATION] && check_text(k, v[LOCATION], who, &s))
 		d->location = arena_strn(k->keep, s, strlen(s));
+	if (v[NAMES])
+		check_names_of(k, v[NAMES], (uint32_t)(d - k->rs->devices));
 }
 
 static int
@@ -316,6 +319,7 @@ check_top(struct check *k, const struct ynode *root)
 		L4,
 		SETS,
 		INCLUDE,
+		NAMES,
 		N
 	};
 	static const struct field fields[N] = {
@@ -337,6 +341,7 @@ check_top(struct check *k, const struct ynode *root)
 	    {"l4", FIELD_LATER},
 	    {"sets", FIELD_MAY},
 	    {"include", FIELD_MAY},
+	    {"names", FIELD_MAY},
 	};
 	struct ruleset *rs = k->rs;
 	const struct ynode *v[N];
@@ -373,6 +378,9 @@ check_top(struct check *k, const struct ynode *root)
 		check_devices(k, v[DEVICES]);
 	if (v[GROUPS])
 		check_groups(k, v[GROUPS]);
+	if (v[NAMES])
+		check_names(k, v[NAMES]);
+	syms_sort(k);
 	if (v[CONDUITS])
 		check_conduits(k, v[CONDUITS]);
 	else {
@@ -395,6 +403,7 @@ check_policy(struct arena *keep, struct arena *scratch, struct complaints *c, st
 	memcpy(k.rs->cond, cond_default, sizeof(cond_default));
 	include_all(&k, root, src);
 	check_top(&k, root);
+	include_end(&k);
 	if (c->errors == errors) {
 		check_overlaps(&k);
 		check_groups_used(&k);

@@ -17,6 +17,9 @@ struct check {
 	uint32_t n_nets;
 	uint32_t n_ends; /* of all conduits, groups taken apart */
 	uint32_t n_group_devices;
+	struct inclusion *files; /* include.c */
+	bool names_bad;	 /* a file of them could not be read: what follows from that is not told */
+	uint32_t n_near; /* unknown names of registers, symbols, nodes so far (syms.c) */
 };
 
 /* How a map may be filled. */
@@ -149,9 +152,11 @@ struct rule *rule_new(
     struct check *k, const struct dis_schema *sc, bool deny, const struct conduit *c);
 struct rule_check {
 	struct check *k;
+	const struct conduit *c;
 	const struct block *b;
 	const struct dis_schema *sc;
 	struct rule *r;
+	const struct sym *sym; /* the name that the last check_range() read, or NULL */
 	const char *who; /* `rule "poll"` */
 };
 void check_rule(struct check *k, const struct ynode *n, struct conduit *c, struct block *b,
@@ -183,6 +188,8 @@ bool check_change(struct rule_check *rc, const char *who, const struct ynode *n,
 /* out->at is one value: is it one of these?  type and order may be NULL. */
 bool check_is(struct rule_check *rc, const char *key, const struct ynode *at,
     const struct ynode *is, const struct ynode *type, const struct ynode *order, struct limit *out);
+const char *value_type_known(
+    const char *word, uint64_t *bits); /* name in small letters; NULL: none such */
 void check_values(struct rule_check *rc, const struct dis_key *key, const struct ynode *n);
 void check_limits_fit(struct rule_check *rc, const struct dis_key *key);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "policy/check.h"
+#include "policy/syms.h"
 
 /* --- functions ------------------------------------------------------------------------------ */
 
@@ -144,6 +144,63 @@ range_plain(const struct dis_space *sp, const char *text, struct dis_range *out,
 	return 0;
 }
 
+/*
+ * What names: call so.  r: what the protocol's own notation made of the text.  0 with *out; else ERR_*, and
+ * when *told is set the complaint was made.
+ */
+static int
+range_named(struct rule_check *rc, const struct dis_key *key, const struct ynode *n, int r,
+    struct dis_range *out, bool *told)
+{
+	const struct sym *s[2] = {NULL, NULL};
+	enum sym_found found = syms_find(rc->k->rs, rc->c, rc->b->proto, n->s, s);
+	const struct device *lacks;
+	const char *near;
+	bool any;
+
+	*told = true;
+	if (found == SYM_NONE) {
+		if (r < 0 && rc->k->names_bad)
+			return r;
+		any = r < 0 && syms_near(rc->k, rc->c, rc->b->proto, n->s, &near);
+		*told = any && near;
+		if (*told)
+			check_error(rc->k, n,
+			    "%s: %s: \"%s\" is neither an address nor a name, did you mean "
+			    "\"%s\"?",
+			    rc->who, key->name, n->s, near);
+		else if (any)
+			return ERR_NOTFOUND;
+		return r;
+	}
+	if (found == SYM_TWO) {
+		check_error(rc->k, n, "%s: %s: \"%s\" names two things: %s:%u and %s:%u", rc->who,
+		    key->name, n->s, s[0]->file, s[0]->line, s[1]->file, s[1]->line);
+	} else if (s[0]->node || (key->space != DIS_SPACE_ANY && key->space != s[0]->at.space)) {
+		check_error(rc->k, n, "%s: %s: \"%s\" is %s, by %s:%u", rc->who, key->name, n->s,
+		    s[0]->node ? "a node" : rc->sc->spaces[s[0]->at.space].name, s[0]->file,
+		    s[0]->line);
+	} else if (r == 0 && (out->first != s[0]->at.first || out->last != s[0]->at.last ||
+				 out->sub != s[0]->at.sub)) {
+		check_error(rc->k, n,
+		    "%s: %s: \"%s\" is an address, and the name of another one in %s:%u", rc->who,
+		    key->name, n->s, s[0]->file, s[0]->line);
+	} else {
+		lacks = syms_lack(rc->k->rs, rc->c, rc->b->proto, n->s);
+		if (lacks)
+			check_warn(rc->k,
+			    &(struct place){.line = n->line, .col = n->col, .file = n->file},
+			    "%s: %s: \"%s\" is a name of %s, and "
+			    "the same address of %s is meant as well",
+			    rc->who, key->name, n->s, rc->k->rs->devices[s[0]->device].name,
+			    lacks->name);
+		rc->sym = s[0];
+		*out = s[0]->at;
+		return 0;
+	}
+	return ERR_SYNTAX;
+}
+
 bool
 check_range(struct rule_check *rc, const struct dis_key *key, const struct ynode *n,
     struct dis_range *out)
@@ -151,8 +208,10 @@ check_range(struct rule_check *rc, const struct dis_key *key, const struct ynode
 	const struct dis_space *sp;
 	char err[160] = "not an address range";
 	const char *s;
+	bool told = false;
 	int r;
 
+	rc->sym = NULL;
 	*out = (struct dis_range){0};
 	if (!check_text(rc->k, n, rc->who, &s))
 		return false;
@@ -160,8 +219,13 @@ check_range(struct rule_check *rc, const struct dis_key *key, const struct ynode
 		r = rc->sc->parse_range(key, rc->b->opt, s, out, err, sizeof(err));
 	else
 		r = range_plain(&rc->sc->spaces[key->space], s, out, err, sizeof(err));
+	if (rc->k->rs->syms.n != 0 || rc->k->names_bad)
+		r = range_named(rc, key, n, r, out, &told);
+	if (r < 0 && told)
+		return false;
 	if (r < 0) {
-		check_error(rc->k, n, "%s: %s: %s", rc->who, key->name, err);
+		check_error(rc->k, n, "%s: %s: %s%s", rc->who, key->name, err,
+		    r == ERR_NOTFOUND ? ", and it is no name either" : "");
 		return false;
 	}
 	if (key->space != DIS_SPACE_ANY)
@@ -222,6 +286,33 @@ check_ranges(struct rule_check *rc, const struct dis_key *key, const struct ynod
 	}
 }
 
+/* A node by its name: the pattern of it stands where the name stood. */
+static void
+pattern_named(
+    struct rule_check *rc, const struct dis_key *key, const struct ynode *n, struct globs *g)
+{
+	const struct sym *s[2] = {NULL, NULL};
+	const char *near;
+	enum sym_found found;
+
+	if (n->kind != Y_SCALAR || n->n == 0)
+		return;
+	found = syms_find(rc->k->rs, rc->c, rc->b->proto, n->s, s);
+	if (found == SYM_TWO) {
+		check_error(rc->k, n, "%s: %s: \"%s\" names two things: %s:%u and %s:%u", rc->who,
+		    key->name, n->s, s[0]->file, s[0]->line, s[1]->file, s[1]->line);
+	} else if (found == SYM_ONE && s[0]->node) {
+		for (uint32_t i = 0; i < g->n; i++)
+			if (strcmp(g->v[i], n->s) == 0)
+				g->v[i] = s[0]->node;
+	} else if (!rc->k->names_bad && !strpbrk(n->s, "=*?:") && strcmp(n->s, "all") != 0 &&
+		   syms_near(rc->k, rc->c, rc->b->proto, n->s, &near)) {
+		check_error(rc->k, n, "%s: %s: \"%s\" is neither a node nor a name%s%s%s", rc->who,
+		    key->name, n->s, near ? ", did you mean \"" : "", near ? near : "",
+		    near ? "\"?" : "");
+	}
+}
+
 static void
 check_patterns(struct rule_check *rc, const struct dis_key *key, const struct ynode *n,
     uint8_t access)
@@ -229,6 +320,8 @@ check_patterns(struct rule_check *rc, const struct dis_key *key, const struct yn
 	struct globs g = {0};
 
 	check_globs(rc->k, rc->who, key, n, true, &g);
+	for (uint32_t i = 0; rc->k->rs->syms.n != 0 && i < list_n(n); i++)
+		pattern_named(rc, key, list_at(n, i), &g);
 	for (uint32_t i = 0; i < g.n; i++) {
 		if (access & ACC_READ)
 			vec_push(rc->k->keep, &rc->r->names[slot_of(key->space, ACC_READ)], g.v[i]);
@@ -436,7 +529,7 @@ check_rule(struct check *k, const struct ynode *n, struct conduit *c, struct blo
 {
 	struct field fields[FIELDS_MAX];
 	const struct ynode *v[FIELDS_MAX], *name = NULL;
-	struct rule_check rc = {.k = k, .b = b, .sc = b->dis->schema};
+	struct rule_check rc = {.k = k, .c = c, .b = b, .sc = b->dis->schema};
 	struct rule_list *list = deny ? &b->deny : &b->allow;
 	struct what what = {""};
 	unsigned nf = rule_fields(rc.sc, fields);

@@ -203,6 +203,17 @@ check_type(struct value_check *vc, const struct ynode *n, struct value_type *t)
 	return true;
 }
 
+const char *
+value_type_known(const char *word, uint64_t *bits)
+{
+	for (size_t i = 0; i < N_TYPES; i++)
+		if (strcmp(types[i].name, word) == 0) {
+			*bits = types[i].bits;
+			return types[i].name;
+		}
+	return NULL;
+}
+
 /* What the addresses hold: a type, or unsigned in the width they are written in. */
 static bool
 check_shape(struct value_check *vc, const struct ynode *at, const struct ynode *const *v)
@@ -213,6 +224,7 @@ check_shape(struct value_check *vc, const struct ynode *at, const struct ynode *
 	uint32_t width = (vc->l->at.width ? vc->l->at.width : 1) * sp->value_bits;
 	struct value_type t = {"", (uint8_t)width, VALUE_UNSIGNED};
 	uint64_t n = (uint64_t)vc->l->at.last - vc->l->at.first + 1;
+	const struct sym *sym = vc->rc->sym;
 	struct check *k = vc->rc->k;
 	unsigned w;
 
@@ -222,9 +234,13 @@ check_shape(struct value_check *vc, const struct ynode *at, const struct ynode *
 	}
 	if (v[V_TYPE] && !check_type(vc, v[V_TYPE], &t))
 		return false;
+	for (w = 0; !v[V_TYPE] && sym && sym->type && w < N_TYPES; w++)
+		if (strcmp(types[w].name, sym->type) == 0)
+			t = types[w];
 	if (t.bits < width || t.bits % sp->value_bits != 0) {
-		check_error(k, v[V_TYPE], "%s: %s: type %s has %u bits, the addresses are written in %u",
-		    vc->rc->who, vc->key, t.name, t.bits, width);
+		check_error(k, v[V_TYPE] ? v[V_TYPE] : at,
+		    "%s: %s: type %s has %u bits, the addresses are written in %u", vc->rc->who,
+		    vc->key, t.name, t.bits, width);
 		return false;
 	}
 	*sh = (struct value_shape){.first = vc->l->at.first, .cell = t.bits / sp->value_bits,
@@ -239,6 +255,7 @@ check_shape(struct value_check *vc, const struct ynode *at, const struct ynode *
 		    sh->bits);
 		return false;
 	}
+	sh->low_word_first = sym && sym->low_word_first && sh->bits >= 32;
 	if (v[V_ORDER]) {
 		if (sh->bits < 32) {
 			check_error(k, v[V_ORDER], "%s: %s: a value of %u bits has no order of words",
@@ -446,6 +463,7 @@ check_values(struct rule_check *rc, const struct dis_key *key, const struct ynod
 		const struct ynode *at = n->kids[2 * (size_t)i];
 		struct limit l = {.step = 1};
 
+		rc->sym = NULL;
 		if (strcmp(at->s, "all") == 0 && key->space != DIS_SPACE_ANY)
 			l.at = (struct dis_range){.sub_last = rc->sc->spaces[key->space].max_sub,
 			    .last = rc->sc->spaces[key->space].max, .space = key->space};

@@ -281,7 +281,9 @@ complaints_print(const struct complaints *c, FILE *to)
 			continue;
 		fprintf(to, "%s:", complaint_file(c, v));
 		if (v->line != 0)
-			fprintf(to, "%u:%u:", v->line, v->col);
+			fprintf(to, "%u:", v->line);
+		if (v->col != 0)
+			fprintf(to, "%u:", v->col);
 		if (v->level == COMPLAINT_ERROR)
 			fprintf(to, " %s\n", v->text);
 		else

@@ -15,7 +15,6 @@
 
 #include "base/crypto.h"
 #include "base/err.h"
-#include "policy/yaml.h"
 
 int
 policy_dir_open(const char *path)
@@ -61,14 +60,18 @@ int
 policy_dir_read(void *ctx, const char *rel, char **text, size_t *len, char *why, size_t size)
 {
 	int fd = policy_dir_file(*(const int *)ctx, rel, why, size);
-	size_t n = 0;
+	size_t n = 0, most;
+	struct stat st;
 	ssize_t got = 1;
 	char *buf;
 
 	if (fd < 0)
 		return fd;
-	buf = malloc(YAML_SIZE_MAX + 1);
-	while (buf && n <= YAML_SIZE_MAX && (got = read(fd, buf + n, YAML_SIZE_MAX + 1 - n)) > 0)
+	/* One that grows meanwhile is read as far as it went before. */
+	most = fstat(fd, &st) == 0 && st.st_size <= POLICY_FILE_BYTES ? (size_t)st.st_size
+								      : POLICY_FILE_BYTES + 1;
+	buf = malloc(most + 1);
+	while (buf && n < most && (got = read(fd, buf + n, most - n)) > 0)
 		n += (size_t)got;
 	close(fd);
 	if (!buf || got < 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * files.h - the files that a policy is made of: the main one, and what it includes.
+ * files.h - the files that a policy is made of: the main one, what it includes, and what `names:` reads.
  *
  * Included files are named relative to the file that names them and lie in or below the
  * directory of the main one.  Who reads them is a callback, since a guard's builder may open
@@ -8,7 +8,7 @@
  *
  * policy_hash() of a policy of one file is the SHA-256 of its text.  Of several it is the SHA-256 of
  * what `sha256sum MAIN A B` prints in that directory, files in the order they are read (each one,
- * then what it includes): lines of 64 hex digits, two blanks, the name.  So one signature of the
+ * then what it includes; then those of `names:`, device by device, then of the policy; each once): lines of 64 hex digits, two blanks, the name.  So one signature of the
  * main file covers all of them when its trusted comment has this hash: `policy sign` writes
  * "policy:HEX" there, policy_files_signed() looks for it.
  */
@@ -24,13 +24,15 @@
 #define POLICY_FILES	  64u /* of one policy, the main one included */
 #define POLICY_FILE_DEPTH 8u  /* files that include each other */
 #define POLICY_FILE_NAME  200u
+#define POLICY_FILE_BYTES (16u << 20) /* of one that is no policy; of a policy YAML_SIZE_MAX */
+#define POLICY_TEXT_BYTES (64u << 20) /* of all of them that are none */
 
 struct policy_source {
 	const char
 	    *name; /* of the main file, for complaints; its directory is put before the others */
 	const char *text; /* of the main file */
 	size_t len;
-	/* The text of an included file, malloc'd: the caller's.  rel is clean: no "..", no "//".
+	/* The text of a file, POLICY_FILE_BYTES or one more of it, malloc'd: the caller's.  rel is clean: no "..", no "//".
 	 * 0, or ERR_* and why.  NULL: nothing can be included. */
 	int (*read)(void *ctx, const char *rel, char **text, size_t *len, char *why, size_t size);
 	void *ctx;

@@ -16,7 +16,9 @@ struct included {
 	const char *rel;    /* below the main file's directory */
 	struct place place; /* where it is named */
 	uint8_t hash[CRYPTO_SHA256_LEN];
-	bool open; /* it is being read */
+	bool open;	  /* it is being read */
+	const char *text; /* of one that is no policy */
+	size_t len;
 };
 
 struct inclusion {
@@ -25,7 +27,11 @@ struct inclusion {
 	struct ynode *root;
 	struct included files[POLICY_FILES];
 	uint32_t n;
-	size_t bytes; /* of all texts */
+	uint32_t n_policies; /* of them, the first ones: in complaints they have the same number */
+	uint32_t asked;	     /* files of the source, also those that could not be had */
+	size_t bytes;	     /* of all policies */
+	size_t text_bytes;   /* of all others */
+	bool lacks;	     /* something could not be read */
 };
 
 /* --- names ---------------------------------------------------------------------------------- */
@@ -60,7 +66,7 @@ path_join(const char *rel, const char *s, char out[POLICY_FILE_NAME + 1])
 }
 
 static bool
-name_ok(struct check *k, const struct ynode *at, const char *s)
+name_ok(struct check *k, const struct ynode *at, const char *what, const char *s)
 {
 	const char *bad = NULL;
 
@@ -74,7 +80,7 @@ name_ok(struct check *k, const struct ynode *at, const char *s)
 		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f || s[i] == '\\')
 			bad = "a name holds no backslash and no control characters";
 	if (bad)
-		check_error(k, at, "include: %s", bad);
+		check_error(k, at, "%s: %s", what, bad);
 	return !bad;
 }
 
@@ -123,10 +129,10 @@ static void include_list(
 static void
 merge_file(struct inclusion *x, const struct ynode *frag, uint32_t file, unsigned depth)
 {
-	enum { VERSION, INCLUDE, N_OWN, N = 7 };
+	enum { VERSION, INCLUDE, N_OWN, N = 8 };
 	static const struct field fields[N] = {{"interlock", FIELD_MUST}, {"include", FIELD_MAY},
 	    {"sets", FIELD_MAY}, {"groups", FIELD_MAY}, {"zones", FIELD_MAY},
-	    {"devices", FIELD_MAY}, {"conduits", FIELD_MAY}};
+	    {"devices", FIELD_MAY}, {"names", FIELD_MAY}, {"conduits", FIELD_MAY}};
 	const struct ynode *v[N];
 	uint32_t version;
 
@@ -154,47 +160,77 @@ file_number(struct inclusion *x, const char *rel)
 	return complain_file_add(x->k->c, name);
 }
 
+/* The name of a file that node `at` names in file `from`, as seen from the main file's directory. */
+static bool
+resolve(struct check *k, const struct ynode *at, const char *what, const char *from,
+    char rel[POLICY_FILE_NAME + 1])
+{
+	const char *s;
+
+	if (!check_text(k, at, what, &s) || !name_ok(k, at, what, s))
+		return false;
+	if (!k->files->src->read)
+		check_error(k, at, "%s: this text is no file, so it has none beside it", what);
+	else if (!path_join(from, s, rel))
+		check_error(k, at, "%s: %s is not below the directory of the policy", what, s);
+	else
+		return true;
+	return false;
+}
+
+/* Its text, malloc'd; NULL after a complaint. */
+static char *
+fetch(struct inclusion *x, const struct ynode *at, const char *what, const char *rel, size_t *len)
+{
+	char why[160] = "", *text = NULL;
+
+	x->lacks = true;
+	if (x->asked == POLICY_FILES - 1)
+		check_error(x->k, at, "%s: more than %u files", what, POLICY_FILES);
+	else if (x->asked++, x->src->read(x->src->ctx, rel, &text, len, why, sizeof(why)) < 0)
+		check_error(x->k, at, "%s: %s: %s", what, rel, why);
+	else
+		x->lacks = false;
+	return text;
+}
+
+static struct included *
+file_of(struct inclusion *x, const char *rel)
+{
+	for (uint32_t i = 0; i < x->n; i++)
+		if (strcmp(x->files[i].rel, rel) == 0)
+			return &x->files[i];
+	return NULL;
+}
+
 static void
 include_file(struct inclusion *x, const struct ynode *at, const char *from, unsigned depth)
 {
 	struct check *k = x->k;
 	uint16_t outer = k->c->reading;
-	char rel[POLICY_FILE_NAME + 1], why[160] = "", *text = NULL, *copy;
+	char rel[POLICY_FILE_NAME + 1], *text, *copy;
 	const struct ynode *frag;
 	struct included *f;
-	const char *s;
 	struct where w;
 	size_t len;
 
-	if (!check_text(k, at, "include", &s) || !name_ok(k, at, s))
+	if (!resolve(k, at, "include", from, rel))
 		return;
-	if (!x->src->read) {
-		check_error(k, at, "include: this text is no file, so it has none beside it");
-		return;
-	}
-	if (!path_join(from, s, rel)) {
-		check_error(k, at, "include: %s is not below the directory of the policy", s);
-		return;
-	}
-	for (uint32_t i = 0; i < x->n; i++)
-		if (strcmp(x->files[i].rel, rel) == 0) {
-			if (x->files[i].open)
-				check_error(k, at, "include: %s includes itself", rel);
-			else
-				check_error(k, at, "include: %s was included before (%s)", rel,
-				    where_is(k->c, &x->files[i].place, &w));
-			return;
-		}
-	if (x->n == POLICY_FILES || depth > POLICY_FILE_DEPTH) {
-		check_error(k, at, "include: more than %u files%s",
-		    x->n == POLICY_FILES ? POLICY_FILES : POLICY_FILE_DEPTH,
-		    x->n == POLICY_FILES ? "" : " that include each other");
+	if ((f = file_of(x, rel))) {
+		if (f->open)
+			check_error(k, at, "include: %s includes itself", rel);
+		else
+			check_error(k, at, "include: %s was included before (%s)", rel,
+			    where_is(k->c, &f->place, &w));
 		return;
 	}
-	if (x->src->read(x->src->ctx, rel, &text, &len, why, sizeof(why)) < 0) {
-		check_error(k, at, "include: %s: %s", rel, why);
+	if (depth > POLICY_FILE_DEPTH) {
+		check_error(k, at, "include: more than %u files that include each other",
+		    POLICY_FILE_DEPTH);
 		return;
 	}
+	if (!(text = fetch(x, at, "include", rel, &len)))
+		return;
 	x->bytes += len;
 	if (x->bytes > YAML_SIZE_MAX) {
 		check_error(k, at, "include: %s: more than %u bytes in all files together", rel,
@@ -260,6 +296,9 @@ include_all(struct check *k, struct ynode *root, struct policy_source *src)
 	const char *slash = src->name ? strrchr(src->name, '/') : NULL;
 
 	*x = (struct inclusion){.k = k, .src = src, .root = root, .n = 1, .bytes = src->len};
+	k->files = x;
+	src->n_files = 2; /* until it is known */
+	memset(src->hash, 0, sizeof(src->hash));
 	x->files[0].rel = slash ? slash + 1 : src->name ? src->name : "policy";
 	x->files[0].open = true;
 	crypto_sha256(src->text, src->len, x->files[0].hash);
@@ -268,8 +307,8 @@ include_all(struct check *k, struct ynode *root, struct policy_source *src)
 			list = root->kids[2 * (size_t)i + 1];
 	if (list)
 		include_list(x, list, x->files[0].rel, 1);
-	src->n_files = list && x->n == 1 ? 2 : x->n; /* what could not be read counts, too */
-	hash_all(x);
+	x->lacks |= list && x->n == 1;
+	x->n_policies = x->n;
 	k->rs->n_files = x->n;
 	k->rs->files = arena_array(k->keep, x->n, sizeof(*k->rs->files));
 	for (uint32_t i = 0; i < x->n; i++) {
@@ -278,4 +317,72 @@ include_all(struct check *k, struct ynode *root, struct policy_source *src)
 
 		k->rs->files[i] = arena_strn(k->keep, name, strlen(name));
 	}
+}
+
+/* --- files that are no policy ---------------------------------------------------------------- */
+
+/* Its text in scratch, as one more file; NULL after a complaint. */
+static struct included *
+text_add(struct inclusion *x, const struct ynode *at, const char *what, const char *rel)
+{
+	struct check *k = x->k;
+	struct included *f;
+	size_t len = 0;
+	char *text = fetch(x, at, what, rel, &len);
+
+	if (!text)
+		return NULL;
+	if (len > POLICY_FILE_BYTES || x->text_bytes + len > POLICY_TEXT_BYTES) {
+		check_error(k, at, "%s: %s: %s", what, rel,
+		    len > POLICY_FILE_BYTES ? "longer than 16 MiB"
+					    : "more than 64 MiB in all such files together");
+		x->lacks = true;
+		free(text);
+		return NULL;
+	}
+	x->text_bytes += len;
+	f = &x->files[x->n++];
+	*f = (struct included){.rel = rel, .place = place_of(at), .len = len};
+	crypto_sha256(text, len, f->hash);
+	f->text = arena_strn(k->scratch, text, len);
+	free(text);
+	return f;
+}
+
+const char *
+include_text(
+    struct check *k, const struct ynode *at, const char *what, size_t *len, const char **rel)
+{
+	struct inclusion *x = k->files;
+	uint32_t from = at->file < x->n_policies ? at->file : 0;
+	char name[POLICY_FILE_NAME + 1];
+	struct included *f;
+
+	if (!resolve(k, at, what, x->files[from].rel, name))
+		return NULL;
+	f = file_of(x, name);
+	if (f && !f->text) {
+		check_error(k, at, "%s: %s is a part of the policy", what, name);
+		return NULL;
+	}
+	if (!f && !(f = text_add(x, at, what, arena_strn(k->keep, name, strlen(name)))))
+		return NULL;
+	*len = f->len;
+	*rel = f->rel;
+	return f->text;
+}
+
+uint16_t
+include_number(struct check *k, const char *rel)
+{
+	return file_number(k->files, rel);
+}
+
+void
+include_end(struct check *k)
+{
+	struct inclusion *x = k->files;
+
+	x->src->n_files = x->lacks && x->n == 1 ? 2 : x->n; /* what could not be read counts, too */
+	hash_all(x);
 }

@@ -426,6 +426,12 @@ policy_hash(const struct policy *p)
 	return p->hash;
 }
 
+bool
+policy_has_names(const struct policy *p)
+{
+	return p->rs->syms.n != 0;
+}
+
 size_t
 policy_bytes(const struct policy *p)
 {

@@ -275,6 +275,12 @@ uint32_t policy_flow_slots(const struct policy *pol, uint32_t conduit);
 uint32_t policy_generation(const struct policy *pol);
 /* 32 bytes: SHA-256 of the text; of a policy of several files see files.h. */
 const uint8_t *policy_hash(const struct policy *pol);
+/* What an item of this device and protocol is called in the files of `names:`; "Boiler1.Setpoint, ..." when it
+ * is several.  False: it has no name.  size >= 64. */
+bool policy_object_name(const struct policy *pol, const struct net_addr *server, uint8_t proto,
+    const struct fact_item *it, char *buf, size_t size);
+/* Is there any name at all? */
+bool policy_has_names(const struct policy *pol);
 size_t policy_bytes(const struct policy *pol);	      /* memory it holds */
 
 const char *verdict_action_name(uint8_t action); /* "allow", ... */

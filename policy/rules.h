@@ -280,6 +280,23 @@ struct device_groups {
 	uint32_t n, cap;
 };
 
+/* A name out of a file of `names:`. */
+struct sym {
+	const char *name;
+	const char *node; /* pattern, "nsu=URI;s=..." or "i=85"; NULL: at */
+	const char *type; /* as check_value.c calls it, or NULL */
+	const char *file;
+	struct dis_range at;
+	unsigned line;
+	uint32_t device;
+	uint8_t proto;
+	bool low_word_first;
+};
+struct syms {
+	struct sym *v; /* by name, then device */
+	uint32_t n, cap;
+};
+
 enum arp_choice { ARP_BOUND = 0, ARP_ANY, ARP_DROP };
 
 struct l2_rules {
@@ -318,6 +335,8 @@ struct ruleset {
 	const struct conduit **rule_conduit;
 	const struct block **rule_block;
 	uint32_t n_rules;
+	struct syms syms;
+	const struct sym **sym_at; /* by device, protocol and what they stand for */
 };
 
 /*

@@ -55,7 +55,12 @@ static const char l2[] =
     "\"properties\":{\"zone\":{\"$ref\":\"#/$defs/"
     "scalar\"},\"ip\":{\"type\":\"string\"},\"mac\":{\"type\":"
     "\"string\",\"pattern\":\"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$\"},\"role\":{\"$ref\":"
-    "\"#/$defs/scalar\"},\"location\":{\"$ref\":\"#/$defs/scalar\"}}},";
+    "\"#/$defs/scalar\"},\"location\":{\"$ref\":\"#/$defs/scalar\"},"
+    "\"names\":{\"$ref\":\"#/$defs/files\"}}},"
+    "\"files\":{\"description\":\"files with names of registers, symbols or nodes, below the "
+    "directory of the "
+    "policy\",\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
+    "]},";
 
 static const char windows[] =
     "\"span\":{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]*(s|m|min|h|d)$\"},"
@@ -116,7 +121,10 @@ static const char top[] =
     "\"permits\":{\"$ref\":\"#/$defs/permits\"},"
     "\"include\":{\"$ref\":\"#/$defs/scalars\",\"description\":\"files with more sets, groups, "
     "zones, "
-    "devices and conduits\"},"
+    "devices, names and conduits\"},"
+    "\"names\":{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/$defs/"
+    "files\"},\"description\":\"by device: files with "
+    "names of its registers, symbols or nodes\"},"
     "\"conduits\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/conduit\"}}";
 
 static void

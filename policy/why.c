@@ -22,6 +22,7 @@ struct why {
 	const struct policy_state *st; /* NULL: nothing is known of values */
 	const struct policy_clock *clock; /* or NULL: every window is closed */
 	bool permitted;			  /* a permit let the request pass */
+	const struct net_addr *server;
 	FILE *to;
 };
 
@@ -310,7 +311,7 @@ items(const struct why *w)
 {
 	struct fact_iter iter = {0};
 	struct fact_item it;
-	char text[128];
+	char text[128], name[128];
 	uint32_t n = 0;
 
 	while (fact_next(w->f, &iter, &it)) {
@@ -323,15 +324,18 @@ items(const struct why *w)
 		if (++n > WHY_ITEMS)
 			continue;
 		if (schema_has(w->sc, KEY_PATTERN, it.space) && !it.name)
-			fprintf(w->to, "   item %u: %s %s whose name is not known\n", n,
+			fprintf(w->to, "   item %u: %s %s whose name is not known", n,
 			    fact_access_name(it.access), w->sc->spaces[it.space].name);
 		else if (it.name)
-			fprintf(w->to, "   item %u: %s %s \"%.*s\"\n", n, fact_access_name(it.access),
+			fprintf(w->to, "   item %u: %s %s \"%.*s\"", n, fact_access_name(it.access),
 			    w->sc->spaces[it.space].name,
 			    (int)(it.name_len < 120 ? it.name_len : 120), it.name);
 		else
-			fprintf(w->to, "   item %u: %s %s\n", n, fact_access_name(it.access),
+			fprintf(w->to, "   item %u: %s %s", n, fact_access_name(it.access),
 			    dissector_show_item(w->sc, &it, text, sizeof(text)));
+		if (policy_object_name(w->p, w->server, w->f->proto, &it, name, sizeof(name)))
+			fprintf(w->to, " (%s)", name);
+		fputc('\n', w->to);
 		each_rule(w, &it);
 	}
 	if (n == 0) {
@@ -421,7 +425,7 @@ policy_why_in(const struct policy *p, const struct net_tuple *t, const struct fa
     const struct policy_clock *clock, const struct policy_state *st, FILE *to)
 {
 	struct net_tuple open = f->dir == DIR_TO_CLIENT ? net_tuple_reverse(t) : *t;
-	struct why w = {.p = p, .f = f, .st = st, .clock = clock, .to = to};
+	struct why w = {.p = p, .f = f, .st = st, .clock = clock, .server = &open.dst, .to = to};
 	struct policy_bind bind;
 	struct verdict v = policy_bind_in(p, &open, clock, &bind);
 

@@ -125,6 +125,105 @@ sign(const struct key *k, const char *text, size_t len, uint64_t when)
 	assert_int_equal(fclose(f), 0);
 }
 
+/* Files that the policy names are opened by the parent, below its folder only, and count into the signature. */
+static void
+test_names(void **st)
+{
+	static const char text[] =
+	    "interlock: 1\nsite: test\nmode: enforce\n"
+	    "zones:\n  z: {nets: [10.9.0.0/24]}\n"
+	    "devices:\n  a: {zone: z, ip: 10.9.0.1}\n  b: {zone: z, ip: 10.9.0.2, names: %s}\n"
+	    "conduits:\n  - name: c\n    from: [a]\n    to: [b]\n"
+	    "    modbus: {addressing: zero-based, allow: [{name: poll, units: [1], "
+	    "functions: read, holding: [Boiler1.Setpoint]}]}\n";
+	static const char csv[] = "name,space,address\nBoiler1.Setpoint,holding,100\n";
+	struct fact_item it = {.first = 100, .count = 1};
+	char file[64], name[64], policy[1024], err[256] = "", what[64], comment[128], hex[65];
+	char buf[MINISIGN_MAX];
+	uint8_t proto, hash[32];
+	const struct policy *pol;
+	static struct key key;
+	static struct key_set one;
+	struct net_addr plc;
+	char lines[400];
+	size_t len, n;
+	FILE *f;
+
+	(void)st;
+	snprintf(file, sizeof(file), "%s.csv", path);
+	snprintf(policy, sizeof(policy), text, strrchr(file, '/') + 1);
+	len = strlen(policy);
+	write_policy(policy, len);
+	unlink(file);
+	build(NULL);
+	refused("No such file");
+	assert_non_null(f = fopen(file, "we"));
+	fputs(csv, f);
+	assert_int_equal(fclose(f), 0);
+	build(NULL);
+	if (b.image_fd < 0)
+		fail_msg("%s", b.said);
+	assert_non_null(pol = policy_image_map(b.image_fd, err, sizeof(err)));
+	assert_non_null(dissector_lookup("modbus", &proto));
+	while (strcmp(dissectors[proto]->schema->spaces[it.space].name, "holding") != 0)
+		it.space++;
+	assert_int_equal(net_addr_parse("10.9.0.2", &plc), 0);
+	assert_true(policy_object_name(pol, &plc, proto, &it, what, sizeof(what)));
+	assert_string_equal(what, "Boiler1.Setpoint");
+	policy_image_unmap(pol);
+	builder_end(&b);
+	/* not below its folder, whatever the builder asks for */
+	snprintf(policy, sizeof(policy), text, "/etc/passwd");
+	write_policy(policy, strlen(policy));
+	build(NULL);
+	refused("a name is relative to the file that it stands in");
+	/* signed without them; with them; with what they were before */
+	snprintf(policy, sizeof(policy), text, strrchr(file, '/') + 1);
+	write_policy(policy, len);
+	key_from_seed(&key, (const uint8_t[CRYPTO_SEED_LEN]){7});
+	assert_int_equal(key_set_add(&one, &key), 0);
+	keys = &one;
+	sign(&key, policy, len, 1000);
+	build(NULL);
+	refused("its signature does not cover the files");
+	crypto_sha256(policy, len, hash);
+	n = (size_t)snprintf(
+	    lines, sizeof(lines), "%s  %s\n", crypto_hex(hash, 32, hex), strrchr(path, '/') + 1);
+	crypto_sha256(csv, sizeof(csv) - 1, hash);
+	n += (size_t)snprintf(lines + n, sizeof(lines) - n, "%s  %s\n", crypto_hex(hash, 32, hex),
+	    strrchr(file, '/') + 1);
+	crypto_sha256(lines, n, hash);
+	snprintf(comment, sizeof(comment), "file:x\thashed\tpolicy:%s", crypto_hex(hash, 32, hex));
+	snprintf(name, sizeof(name), "%s.minisig", path);
+	assert_non_null(f = fopen(name, "we"));
+	fputs(minisign_sign(&key, policy, len, 1000, comment, buf), f);
+	assert_int_equal(fclose(f), 0);
+	build(NULL);
+	if (b.image_fd < 0)
+		fail_msg("%s", b.said);
+	builder_end(&b);
+	assert_non_null(f = fopen(file, "ae"));
+	fputs("Other,holding,101\n", f);
+	assert_int_equal(fclose(f), 0);
+	build(NULL);
+	refused("its signature does not cover the files");
+	keys = NULL;
+	/* expat needs nothing that the sandbox forbids */
+	assert_non_null(f = fopen(file, "we"));
+	fputs("<?xml version=\"1.0\"?><UANodeSet><UAVariable NodeId=\"ns=9;i=1\" "
+	      "BrowseName=\"x\"/></UANodeSet>",
+	    f);
+	assert_int_equal(fclose(f), 0);
+	build(NULL);
+#ifdef HAVE_EXPAT
+	refused("a name space that NamespaceUris does not list");
+#else
+	refused("no expat");
+#endif
+	unlink(file);
+	unlink(name);
+}
+
 static void
 test_signed(void **st)
 {
@@ -441,6 +540,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_good),
+	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_signed),
 	    cmocka_unit_test(test_includes),
 	    cmocka_unit_test(test_complaints),

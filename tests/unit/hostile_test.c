@@ -3,7 +3,7 @@
  * hostile_test.c - policies that nobody means well with: each gives a policy or a clear error, in bounded
  * memory and time.
  *
- * 120 000 mutations of policies/ (HOSTILE_N changes the number, HOSTILE_SEED the seed; a sanitized
+ * 120 000 mutations of policies/ and of files with names (HOSTILE_N changes the number, HOSTILE_SEED the seed; a sanitized
  * build does fewer), in children with a limit on their address space and on the processor time of each
  * document.  What failed is written to hostile-SEED-NUMBER.yaml in TMPDIR.
  */
@@ -195,6 +195,7 @@ static const struct {
     T("::/0"),
     T("0.0.0.0/0"),
     T("255.255.255.255/33"),
+    T("names: [x.csv, y.xml]\n"),
     T("null"),
     T("~"),
     T("true"),
@@ -287,7 +288,7 @@ mutate(struct doc *d)
 
 /* --- what has to hold ----------------------------------------------------------------------------- */
 
-/* What a policy includes is hostile as well. */
+/* The files that a policy names are hostile as well. */
 static struct doc served;
 
 static int
@@ -393,7 +394,7 @@ child(uint64_t start, uint64_t from, uint64_t to)
 	limits();
 	for (uint64_t i = from; i < to; i++) {
 		make_doc(&d, start, i);
-		/* what include: would read: another mutation */
+		/* what include: and names: would read: another mutation, of whatever kind of file */
 		make_doc(&served, start ^ 0x5eed, i);
 		shared->at = i;
 		shared->n = d.n;
@@ -598,10 +599,14 @@ seeds_of_two_files(void)
 static int
 setup(void **state)
 {
+	static const char *const endings[] = {".csv", ".tsv", ".sdf", ".xml", ".yaml"};
+
 	(void)state;
 	seeds_of_two_files();
 	seeds_from("policies", ".yaml");
 	seeds_from("policies/tests", ".yaml");
+	for (unsigned i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		seeds_from("tests/names", endings[i]);
 	shared =
 	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	return n_seeds >= 6 && shared != MAP_FAILED ? 0 : -1;
