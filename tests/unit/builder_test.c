@@ -484,16 +484,22 @@ test_ended(void **st)
 }
 
 static void
+stop(void *ctx)
+{
+	(void)ctx;
+	(void)raise(SIGSTOP);
+}
+
+static void
 test_patience(void **st)
 {
 	const struct builder_conf c = {
-	    .path = path, .slot = 0, .generation = 1, .uid = 65534, .gid = 65534};
+	    .path = path, .slot = 0, .generation = 1, .uid = 65534, .gid = 65534, .child = stop};
 	char err[256] = "";
 
 	(void)st;
 	write_policy(good, sizeof(good) - 1);
 	assert_int_equal(builder_start(&b, &c, err, sizeof(err)), 0);
-	assert_int_equal(kill(b.pid, SIGSTOP), 0);
 	assert_false(builder_step(&b, clock_mono_ns()));
 	assert_true(builder_step(&b, clock_mono_ns() + BUILDER_WAIT_NS));
 	refused("not compiled within");
