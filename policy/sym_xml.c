@@ -233,7 +233,7 @@ node_find(const struct reading *r, const char *id)
 static size_t
 path_of(const struct reading *r, const struct node *node, char *buf, size_t size)
 {
-	const struct node *up[PATH_DEPTH_MAX];
+	const struct node *up[PATH_DEPTH_MAX] = {NULL};
 	unsigned n = 0;
 	size_t len = 0;
 

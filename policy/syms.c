@@ -176,8 +176,9 @@ void
 check_names_of(struct check *k, const struct ynode *n, uint32_t device)
 {
 	struct what what;
+	const char *who = what_name(&what, "device", k->rs->devices[device].name);
 
-	read_all_names(k, n, what_name(&what, "device", k->rs->devices[device].name), device);
+	read_all_names(k, n, who, device);
 }
 
 void
