@@ -3,8 +3,9 @@
  * builder.h - a policy's text becomes an image, in a process that can do nothing else.
  *
  * The parent takes a sealed copy of the file (text.h) and never looks into it; the builder is forked,
- * gives up everything, reads the copy, verifies its signature when keys are given (before anything
- * else looks at the text), compiles, and hands back a sealed memfd, or complaints.  It has
+ * reads the time zones that the text names (tz_preload(): no file can be opened later), gives up
+ * everything, reads the copy, verifies its signature when keys are given (before the text is
+ * parsed), compiles, and hands back a sealed memfd, or complaints.  It has
  * BUILDER_CPU_S of processor time, BUILDER_WAIT_NS by the clock, BUILDER_DATA bytes of memory; a text
  * that makes it need more, or makes it fall over, is a refused policy like any other.
  *
