@@ -154,7 +154,8 @@ prepare(struct guard *g, char *err, size_t size)
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	if (policy_slots_reserve() < 0 || !(g->shared = shared_memory(sizeof(*g->shared))))
 		return err_say(err, size, ERR_NOMEM, "no memory to share");
-	g->permits = (struct permits){.sh = &g->shared->permits, .tell = tell_permit, .ctx = g};
+	g->permits = (struct permits){
+	    .sh = &g->shared->permits, .tell = tell_permit, .ctx = g, .used = {.keep = &g->keep}};
 	if (open_signals(g) < 0)
 		return err_say(err, size, err_from_errno(errno), "signals: %s", strerror(errno));
 	sandbox_user(WORKER_USER, "nobody", &g->worker_uid, &g->worker_gid);

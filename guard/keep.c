@@ -59,21 +59,38 @@ sync_dir(const char *path)
 	return ok;
 }
 
+static bool
+write_all(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		text += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+	return true;
+}
+
 int
 keep_write(const char *path, const char *text, size_t len, char *err, size_t size)
 {
 	char tmp[KEEP_PATH + 8];
 	bool ok;
-	int fd;
+	int fd, r;
 
 	(void)snprintf(tmp, sizeof(tmp), "%s.new", path);
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	ok = fd >= 0 && write(fd, text, len) == (ssize_t)len && fsync(fd) == 0;
+	ok = fd >= 0 && write_all(fd, text, len) && fsync(fd) == 0;
 	if (fd >= 0 && close(fd) < 0)
 		ok = false;
 	if (ok && rename(tmp, path) == 0 && sync_dir(path))
 		return 0;
-	return err_say(err, size, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	r = err_say(err, size, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		(void)unlink(tmp); /* half of it takes room */
+	return r;
 }
 
 int

@@ -4,6 +4,7 @@
  *
  *   accepted-PORT.json   the newest signed policy that was in force (--require-signed), so that
  *                        an older one is not put in force by starting the guard again
+ *   used-PORT.json       permits that were given to it (used.h)
  *
  * PORT is the outside interface: two guards of one machine do not share files.  Who can
  * write there is who can replace the guard: the directory is root's, and no process but the parent

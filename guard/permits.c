@@ -135,26 +135,6 @@ say(const struct permits *p, enum guard_event ev, const struct permit *m, const 
 	p->tell(p->ctx, ev, m ? note : why);
 }
 
-/* Remember an id; ERR_EXISTS: it was used before, ERR_FULL: too many are good at once. */
-static int
-remember(struct permits *p, const struct permit *m, uint64_t now_s)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < p->n_seen; i++) {
-		if (strcmp(p->seen[i].id, m->id) == 0)
-			return ERR_EXISTS;
-		if (p->seen[i].until_s > now_s)
-			p->seen[n++] = p->seen[i];
-	}
-	p->n_seen = n;
-	if (n == PERMITS_SEEN)
-		return ERR_FULL;
-	memcpy(p->seen[n].id, m->id, PERMIT_TEXT);
-	p->seen[p->n_seen++].until_s = m->until_s;
-	return 0;
-}
-
 static int
 check(struct permits *p, const struct policy *pol, const struct permit *m,
     struct policy_permit *fit, uint64_t now_s, char *err, size_t size)
@@ -186,20 +166,17 @@ permits_open(struct permits *p, const struct policy *pol, const char *jws, size_
 	int r;
 
 	permit_keys(pol, &keys);
-	r = permit_open(jws, n, &keys, &m, err, size);
+	if ((r = permit_open(jws, n, &keys, &m, err, size)) < 0)
+		memcpy(m.id, "-", 2), memcpy(m.by, "-", 2); /* nobody has signed it */
 	if (r == 0)
 		r = check(p, pol, &m, &fit, now_s, err, size);
 	while (r == 0 && i < PERMITS_MAX && p->sh->slot[i].state != PERMIT_NONE)
 		i++;
 	if (r == 0 && i == PERMITS_MAX)
 		r = err_say(err, size, ERR_FULL, "%u permits are open", PERMITS_MAX);
-	if (r == 0 && (r = remember(p, &m, now_s)) == ERR_EXISTS)
-		(void)err_say(err, size, r, "it was used before");
-	else if (r == ERR_FULL && err[0] == '\0')
-		(void)err_say(err, size, r, "too many permits are remembered");
+	if (r == 0)
+		r = used_take(&p->used, m.id, m.until_s, now_s, err, size);
 	if (r < 0) {
-		if (r == ERR_SIGNATURE || r == ERR_FORMAT || r == ERR_UNSUPPORTED)
-			memcpy(m.id, "-", 2), memcpy(m.by, "-", 2); /* nobody has signed it */
 		say(p, GUARD_PERMIT_REFUSED, &m, err);
 		return r;
 	}

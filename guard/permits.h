@@ -5,7 +5,7 @@
  *
  * The parent writes a slot, then seq (odd while it writes); the worker takes what has changed
  * between two bursts.  The worker says what it thinks of the clock.  Tokens are not kept over a
- * restart of the guard: nothing is open then.
+ * restart of the guard, nothing is open then; that they were used is (used.h).
  */
 #ifndef GUARD_PERMITS_H
 #define GUARD_PERMITS_H
@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guard/used.h"
 #include "policy/window.h"
 
-#define PERMITS_SEEN  512u		   /* ids that are remembered while their tokens are good */
 #define CLOCK_SET_S   UINT64_C(1767225600) /* 2026-01-01: before it no clock has been set */
 #define CLOCK_JUMP_NS INT64_C(5000000000)
 
@@ -81,11 +81,7 @@ struct permits {
 	struct guard_permits *sh;
 	uint32_t generation; /* of the policy that they were last held against */
 	uint32_t clock_state;
-	uint32_t n_seen;
-	struct {
-		char id[PERMIT_TEXT];
-		uint64_t until_s;
-	} seen[PERMITS_SEEN];
+	struct used used;
 	/* An alert about a permit or the clock; note may be NULL. */
 	void (*tell)(void *ctx, unsigned event, const char *note);
 	void *ctx;

@@ -76,6 +76,8 @@ t "no new connection" wait_for 5 eval '! client w6:100:7'
 t "closed and its grace over are told" eval 'event permit.closed 1 && event permit.over 1'
 t "the session of its time is at its end" wait_for 15 eval '! kill -0 $SESSION 2>/dev/null'
 t "a revoked permit is not given again" eval '! ctl permit "$TMP/p1.jws" 2>/dev/null'
+t "the guard is started again" eval 'dut_stop; dut guard -p "$POL"'
+t "does not make it new" eval '! ctl permit "$TMP/p1.jws" 2>"$TMP/err" && grep -q "used before" "$TMP/err"'
 permit p2 --max 3s
 t "one of three seconds" eval 'ctl permit "$TMP/p2.jws" >/dev/null && wait_for 2 client w6:100:7'
 t "closes by itself" eval 'event permit.closed 2 && wait_for 5 eval "! client w6:100:7"'

@@ -6,8 +6,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -24,6 +28,8 @@
 static struct key key, other;
 static struct key_set keys;
 static struct policy *pol;
+static char dir[] = "/tmp/il-permit-XXXXXX";
+static struct keep keep;
 
 static int
 setup(void **state)
@@ -49,6 +55,8 @@ setup(void **state)
 	if (!pol)
 		complaints_print(&c, stderr);
 	complaints_fini(&c);
+	if (!mkdtemp(dir) || keep_init(&keep, dir, "eth1", x, sizeof(x)) < 0)
+		return -1;
 	return pol ? 0 : -1;
 }
 
@@ -57,7 +65,7 @@ teardown(void **state)
 {
 	(void)state;
 	policy_free(pol);
-	return 0;
+	return rmdir(dir);
 }
 
 static struct permit
@@ -272,7 +280,7 @@ parent(void **state)
 	int n = permit_sign(&m, &key, jws);
 
 	(void)state;
-	p = (struct permits){.sh = &sh, .tell = tell};
+	p = (struct permits){.sh = &sh, .tell = tell, .used = {.keep = &keep}};
 	permits_step(&p, pol, now);
 	assert_int_equal(
 	    permits_open(&p, pol, jws, (size_t)n, (NOON - 1) * NS_PER_S, id, err, sizeof(err)),
@@ -335,6 +343,81 @@ parent(void **state)
 	assert_int_equal(told[GUARD_CLOCK_GOOD], 1);
 }
 
+/* A restart of the guard: nothing is open, and p1, p3 of parent() were used. */
+static void
+restart(void **state)
+{
+	static struct guard_permits sh;
+	static struct permits p;
+	char jws[PERMIT_JWS_MAX], err[256] = "", id[PERMIT_TEXT], path[KEEP_PATH];
+	uint64_t now = (NOON + 60) * NS_PER_S;
+	struct permit m = a_permit("p1");
+	int n = permit_sign(&m, &key, jws);
+	FILE *f;
+
+	(void)state;
+	p = (struct permits){.sh = &sh, .tell = tell, .used = {.keep = &keep}};
+	assert_int_equal(
+	    permits_open(&p, pol, jws, (size_t)n, now, id, err, sizeof(err)), ERR_EXISTS);
+	assert_string_equal(err, "it was used before");
+	assert_int_equal(sh.slot[0].state, PERMIT_NONE);
+	/* What cannot be read opens nothing, until it is gone. */
+	keep_path(&keep, "used", "json", path);
+	assert_non_null(f = fopen(path, "we"));
+	fputs("{\"v\":1,\"used\":[{\"id\":\"p1\"", f);
+	fclose(f);
+	m = a_permit("p4");
+	n = permit_sign(&m, &key, jws);
+	p.used = (struct used){.keep = &keep};
+	assert_int_equal(
+	    permits_open(&p, pol, jws, (size_t)n, now, id, err, sizeof(err)), ERR_FORMAT);
+	assert_non_null(strstr(err, "remove it to begin anew"));
+	assert_non_null(strstr(last_note, "p4, by J. Doe"));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(permits_open(&p, pol, jws, (size_t)n, now, id, err, sizeof(err)), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+used_ids(void **state)
+{
+	static struct used u;
+	const struct rlimit small = {200, RLIM_INFINITY}, large = {RLIM_INFINITY, RLIM_INFINITY};
+	char id[PERMIT_TEXT], path[KEEP_PATH], err[256] = "";
+
+	(void)state;
+	u = (struct used){.keep = &keep};
+	/* As long as they come, each of a byte that is escaped; half of them expire earlier. */
+	for (unsigned i = 0; i < USED_MAX; i++) {
+		memset(id, '"', PERMIT_TEXT - 1);
+		id[PERMIT_TEXT - 1] = '\0';
+		id[snprintf(id, sizeof(id), "%u", i)] = '"';
+		assert_int_equal(
+		    used_take(&u, id, NOON + 100 * (i % 2), NOON - 1, err, sizeof(err)), 0);
+	}
+	u = (struct used){.keep = &keep};
+	assert_int_equal(used_take(&u, id, NOON, NOON, err, sizeof(err)), ERR_EXISTS);
+	assert_int_equal(u.n, USED_MAX);
+	/* full; then the expired make room, and what is good still is not forgotten */
+	assert_int_equal(used_take(&u, "a", NOON + 100, NOON - 1, err, sizeof(err)), ERR_FULL);
+	assert_string_equal(err, "512 used permits that are good still are remembered");
+	assert_int_equal(used_take(&u, "a", NOON + 100, NOON, err, sizeof(err)), 0);
+	assert_int_equal(u.n, USED_MAX / 2 + 1);
+	assert_int_equal(used_take(&u, id, NOON + 100, NOON, err, sizeof(err)), ERR_EXISTS);
+	/* a disk that is full: the new one is not used, and what was there still is */
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_true(used_take(&u, "b", NOON + 100, NOON, err, sizeof(err)) < 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &large), 0);
+	keep_path(&keep, "used", "json", path);
+	assert_non_null(strstr(err, path));
+	assert_non_null(strstr(err, "File too large"));
+	u = (struct used){.keep = &keep};
+	assert_int_equal(used_take(&u, "a", NOON + 100, NOON, err, sizeof(err)), ERR_EXISTS);
+	assert_int_equal(used_take(&u, "b", NOON + 100, NOON, err, sizeof(err)), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void
 clocks(void **state)
 {
@@ -371,6 +454,8 @@ main(void)
 	    cmocka_unit_test(hostile),
 	    cmocka_unit_test(mutations),
 	    cmocka_unit_test(parent),
+	    cmocka_unit_test(restart),
+	    cmocka_unit_test(used_ids),
 	    cmocka_unit_test(clocks),
 	};
 
