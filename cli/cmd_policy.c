@@ -12,6 +12,7 @@ static const struct {
     {"check", "read, check and compile a policy; every complaint at once", policy_check},
     {"diff", "what a change does to recorded traffic", policy_diff},
     {"explain", "the policy in plain sentences", policy_explain_verb},
+    {"need", "what a newcomer needs before it is let in: go or no-go", policy_need},
     {"sign", "a detached signature", policy_sign},
     {"test", "expectations on recorded traffic", policy_test},
     {"verify", "is it what was signed?", policy_verify},

@@ -37,7 +37,8 @@ static void __attribute__((format(printf, 2, 3))) fail(struct run_result *r, con
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	cli_say("%s", text);
+	if (!r->quiet)
+		cli_say("%s", text);
 	r->status = EXIT_UNABLE;
 	if (r->error[0] == '\0')
 		memcpy(r->error, text, sizeof(r->error));
@@ -193,7 +194,7 @@ run_capture(const char *path, const struct run_conf *conf, struct run_result *ou
 	struct io *io = NULL;
 	int rc;
 
-	*out = (struct run_result){.status = EXIT_OK, .balanced = true};
+	*out = (struct run_result){.status = EXIT_OK, .balanced = true, .quiet = conf->quiet};
 	(void)sigaction(SIGINT, &sa, NULL);
 	(void)sigaction(SIGTERM, &sa, NULL);
 	if ((rc = io_open(&io, path, conf->write_to, err, sizeof(err))) < 0) {

@@ -22,6 +22,7 @@ struct run_conf {
 	size_t memory_bytes; /* 0 = the engine's default */
 	bool inline_mode;
 	bool progress;	      /* on standard error, if that is a terminal */
+	bool quiet;	      /* errors are kept in the result, and said by who knows them */
 	const char *write_to; /* forwarded frames, or NULL */
 	const struct permit *permits; /* open from the moment they are good on */
 	unsigned n_permits;	      /* each fits the policy */
@@ -49,9 +50,10 @@ struct run_result {
 	uint32_t n_rules, max_flows;
 	uint64_t missed; /* of an interface: frames that were not taken in time */
 	bool balanced;
+	bool quiet; /* of the conf */
 };
 
-/* Errors are said on standard error and kept in out->error. */
+/* Errors are said on standard error (unless quiet) and kept in out->error. */
 void run_capture(const char *path, const struct run_conf *conf, struct run_result *out);
 void run_result_fini(struct run_result *r);
 
