@@ -30,6 +30,7 @@ int cmd_guard(int argc, char **argv);	/* inline, between two ports */
 int cmd_learn(int argc, char **argv);	/* a policy out of captures */
 int cmd_ctl(int argc, char **argv);	/* ask a running guard, or tell it */
 int cmd_policy(int argc, char **argv);	/* its verbs: */
+int policy_approve(int argc, char **argv); /* rules that wait, in the text itself */
 int policy_check(int argc, char **argv); /* complaints about a policy (policy_check.c) */
 int policy_sign(int argc, char **argv); /* a detached signature (policy_sign.c) */
 int policy_verify(int argc, char **argv);
@@ -70,7 +71,12 @@ char *cli_read(const char *path, size_t max, size_t *len);
 
 /* Read and compile a policy; complaints go to standard error. NULL: said why. */
 struct policy *cli_policy(const char *path);
-/* The same, of bytes that one of the keys in the file `keys` has signed (PATH.minisig). */
+/* Of this text, which PATH ("-": standard input) has or is to have, with the files beside it; all complaints in c. */
+struct policy_source;
+struct complaints;
+struct policy *policy_of_files(const char *path, const char *text, size_t len,
+    struct policy_source *src, struct complaints *c);
+/* As cli_policy(), of bytes that one of the keys in the file `keys` has signed (PATH.minisig). */
 struct policy *policy_signed(const char *path, const char *keys);
 
 /* A permit in a file, signed by a key of the policy, and fitting it.  False: said why. */

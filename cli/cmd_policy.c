@@ -9,6 +9,7 @@ static const struct {
 	const char *name, *about;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
+    {"approve", "rules that wait for it, in the file itself", policy_approve},
     {"check", "read, check and compile a policy; every complaint at once", policy_check},
     {"diff", "what a change does to recorded traffic", policy_diff},
     {"explain", "the policy in plain sentences", policy_explain_verb},

@@ -95,9 +95,8 @@ signature_path(const struct opts *o, char path[PATH_MAX])
 
 static const char not_covered[] = "its signature does not cover the files that it includes";
 
-/* The policy of this text, with the files beside it. */
-static struct policy *
-build_files(
+struct policy *
+policy_of_files(
     const char *path, const char *text, size_t len, struct policy_source *src, struct complaints *c)
 {
 	bool std = strcmp(path, "-") == 0;
@@ -137,7 +136,7 @@ policy_sign(int argc, char **argv)
 	if (!signature_path(&o, path) || !(text = cli_read(o.policy, POLICY_BYTES, &len)))
 		return EXIT_UNABLE;
 	complaints.file = strcmp(o.policy, "-") == 0 ? "standard input" : o.policy;
-	pol = build_files(o.policy, text, len, &src, &complaints);
+	pol = policy_of_files(o.policy, text, len, &src, &complaints);
 	complaints_print(&complaints, stderr);
 	complaints_fini(&complaints);
 	ok = pol != NULL;
@@ -182,7 +181,7 @@ covers(const struct opts *o, const char *text, size_t len, const struct minisign
 	struct complaints c = {0};
 	struct policy_source src;
 
-	policy_free(build_files(o->policy, text, len, &src, &c));
+	policy_free(policy_of_files(o->policy, text, len, &src, &c));
 	if (src.n_files > 1 && c.errors != 0)
 		complaints_print(&c, stderr);
 	complaints_fini(&c);
@@ -259,7 +258,7 @@ policy_signed(const char *path, const char *key_file)
 		cli_say("%s: is not signed", path);
 	else if (minisign_verify(&keys, text, len, sig, sig_len, &m, err, sizeof(err)) < 0)
 		cli_say("%s: %s: %s", path, sig_path, err);
-	else if (!(pol = build_files(path, text, len, &src, &c)))
+	else if (!(pol = policy_of_files(path, text, len, &src, &c)))
 		cli_say("%s: not a usable policy", path);
 	else if (!policy_files_signed(&src, m.comment)) {
 		cli_say("%s: %s", path, not_covered);

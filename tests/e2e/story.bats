@@ -40,7 +40,8 @@ said() { [[ $output == *"$1"* ]] || { echo "\"$1\" is not in: $output"; return 1
 }
 
 @test "Tuesday: she reads it, approves it, and gives the registers their names" {
-	sed -i '/^ *enabled: false$/d; s/^mode: alert/mode: enforce/; s/^interlock: 1/&\nsite: bottling-line-2/' plant.yaml
+	run -0 "$INTERLOCK" policy approve --by "her, after reading it" plant.yaml poll write
+	sed -i 's/^mode: alert/mode: enforce/; s/^interlock: 1/&\nsite: bottling-line-2/' plant.yaml
 	sed -i 's/role: plc}/role: plc, names: filler.csv}/; s/plc1/filler/g; s/hmi1/panel/g' plant.yaml
 	sed -i 's/holding: \[100..104\]/holding: [Boiler1.Setpoint, Recipe.Sugar, Recipe.Water]/' plant.yaml
 	sed -i 's/values: {100: 127..1443, 101..102:/values: {Boiler1.Setpoint: 0..1500, Recipe.Sugar:/; s/103..104: {min/Recipe.Water: {min/' plant.yaml
