@@ -42,6 +42,8 @@ payload_write(const struct permit *m, char *buf, size_t size)
 	names_write(&w, "from", m->from, m->n_from);
 	names_write(&w, "to", m->to, m->n_to);
 	names_write(&w, "functions", m->functions, m->n_functions);
+	names_write(&w, "rules", m->rules, m->n_rules);
+	names_write(&w, "blocks", m->blocks, m->n_blocks);
 	jw_u(&w, "iat", m->iat_s);
 	jw_u(&w, "nbf", m->from_s);
 	jw_u(&w, "exp", m->until_s);
@@ -158,7 +160,7 @@ payload_read(const json_t *o, struct permit *m, char *err, size_t size)
 	json_object_foreach((json_t *)(uintptr_t)o, name, v)
 	{
 		static const char *const known[] = {"v", "jti", "sub", "site", "window", "conduit",
-		    "from", "to", "functions", "iat", "nbf", "exp", "max"};
+		    "from", "to", "functions", "rules", "blocks", "iat", "nbf", "exp", "max"};
 		bool ok = false;
 
 		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -183,8 +185,11 @@ payload_read(const json_t *o, struct permit *m, char *err, size_t size)
 		    err, size, ERR_FORMAT, "it names no window and no conduit, or a bad one");
 	if (!names_of(o, "from", true, m->from, PERMIT_ENDS, &m->n_from) ||
 	    !names_of(o, "to", true, m->to, PERMIT_ENDS, &m->n_to) ||
-	    !names_of(o, "functions", false, m->functions, PERMIT_WORDS, &m->n_functions))
-		return err_say(err, size, ERR_FORMAT, "from, to or functions is no good");
+	    !names_of(o, "functions", false, m->functions, PERMIT_WORDS, &m->n_functions) ||
+	    !names_of(o, "rules", false, m->rules, PERMIT_WORDS, &m->n_rules) ||
+	    !names_of(o, "blocks", false, m->blocks, PERMIT_WORDS, &m->n_blocks))
+		return err_say(
+		    err, size, ERR_FORMAT, "from, to, functions, rules or blocks is no good");
 	if (!seconds(o, "iat", YEAR_9999_S, true, &m->iat_s) ||
 	    !seconds(o, "nbf", YEAR_9999_S, true, &m->from_s) ||
 	    !seconds(o, "exp", YEAR_9999_S, true, &m->until_s) ||

@@ -79,10 +79,6 @@ struct policy *policy_of_files(const char *path, const char *text, size_t len,
 /* As cli_policy(), of bytes that one of the keys in the file `keys` has signed (PATH.minisig). */
 struct policy *policy_signed(const char *path, const char *keys);
 
-/* A permit in a file, signed by a key of the policy, and fitting it.  False: said why. */
-struct permit;
-bool cli_permit(const struct policy *pol, const char *path, struct permit *out);
-
 /* --- outputs: opened before the work, so that a wrong path costs no time ----- */
 
 struct out {

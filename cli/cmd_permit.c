@@ -9,10 +9,12 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "cli/cli.h"
+#include "cli/permits.h"
 
 static const char help[] =
     "usage: interlock permit new --key KEY --by WHO --site SITE --from DEVICE... --to DEVICE...\n"
     "                            [--window NAME] [--conduit NAME] [--functions LIST]\n"
+    "                            [--rules LIST] [--blocks LIST]\n"
     "                            [--start IN] --until IN [--max SPAN] [-o FILE]\n"
     "       interlock permit show FILE\n"
     "       interlock permit verify --key KEY.pub | -p POLICY FILE\n\n"
@@ -23,6 +25,8 @@ static const char help[] =
     "  --from, --to       devices, with commas\n"
     "  --window, --conduit   what it opens; one of them at least\n"
     "  --functions LIST   functions and sets, with commas (download, write); none: all\n"
+    "  --rules LIST       rules of the policy that it opens (NAME, CONDUIT/NAME); none: all\n"
+    "  --blocks LIST      blocks that may be loaded, read out, deleted (FC1..99, DB*); none: all\n"
     "  --start, --until   from now: 30m, 2h, 1d, or @SECONDS since 1970; it is good between\n"
     "  --max SPAN         once given to the guard it is open for so long at most\n"
     "  -o FILE            where it goes (standard output)\n"
@@ -99,41 +103,14 @@ put(const struct permit *m)
 	put_names("to", m->to, m->n_to);
 	if (m->n_functions)
 		put_names("functions", m->functions, m->n_functions);
+	if (m->n_rules)
+		put_names("rules", m->rules, m->n_rules);
+	if (m->n_blocks)
+		put_names("blocks", m->blocks, m->n_blocks);
 	printf("good      %s to %s\n", clock_str(m->from_s * NS_PER_S, from),
 	    clock_str(m->until_s * NS_PER_S, until));
 	if (m->max_s)
 		printf("max       %us\n", m->max_s);
-}
-
-/* Against a policy: false, said, when it would open nothing there. */
-static bool
-fits(const struct permit *m, const struct policy *pol, const char *path)
-{
-	static struct policy_permit fit;
-	char err[256];
-
-	if (policy_permit_fit(pol, m, &fit, err, sizeof(err)) == 0)
-		return true;
-	cli_say("%s: the permit does not fit: %s", path, err);
-	return false;
-}
-
-bool
-cli_permit(const struct policy *pol, const char *path, struct permit *out)
-{
-	static struct key_set keys;
-	char err[512], *text;
-	size_t n;
-	int r;
-
-	if (!(text = cli_read(path, PERMIT_JWS_MAX, &n)))
-		return false;
-	permit_keys(pol, &keys);
-	r = permit_open(text, n, &keys, out, err, sizeof(err));
-	free(text);
-	if (r < 0)
-		cli_say("%s: %s", path, err);
-	return r == 0 && fits(out, pol, path);
 }
 
 static int
@@ -176,7 +153,7 @@ permit_new(struct args *a)
 		policy_free(pol);
 		return EXIT_UNABLE;
 	}
-	r = pol && !fits(&a->m, pol, a->policy) ? EXIT_FOUND : EXIT_OK;
+	r = pol && !cli_permit_fits(&a->m, pol, a->policy) ? EXIT_FOUND : EXIT_OK;
 	policy_free(pol);
 	if (r != EXIT_OK || !out_open(&o, a->out ? a->out : "-"))
 		return r != EXIT_OK ? r : EXIT_UNABLE;
@@ -219,7 +196,7 @@ permit_read(const struct args *a, const char *file, bool verify)
 		return verify && r == ERR_SIGNATURE ? EXIT_FOUND : EXIT_UNABLE;
 	}
 	put(&m);
-	r = pol && !fits(&m, pol, a->policy) ? EXIT_FOUND : EXIT_OK;
+	r = pol && !cli_permit_fits(&m, pol, a->policy) ? EXIT_FOUND : EXIT_OK;
 	policy_free(pol);
 	if (!verify)
 		return r;
@@ -234,13 +211,28 @@ permit_read(const struct args *a, const char *file, bool verify)
 int
 cmd_permit(int argc, char **argv)
 {
-	enum { KEY = 256, BY, SITE, FROM, TO, WINDOW, CONDUIT, FUNCTIONS, START, UNTIL, MAX };
+	enum {
+		KEY = 256,
+		BY,
+		SITE,
+		FROM,
+		TO,
+		WINDOW,
+		CONDUIT,
+		FUNCTIONS,
+		RULES,
+		BLOCKS,
+		START,
+		UNTIL,
+		MAX
+	};
 	static const struct option options[] = {{"key", required_argument, NULL, KEY},
 	    {"by", required_argument, NULL, BY}, {"site", required_argument, NULL, SITE},
 	    {"from", required_argument, NULL, FROM}, {"to", required_argument, NULL, TO},
 	    {"window", required_argument, NULL, WINDOW},
 	    {"conduit", required_argument, NULL, CONDUIT},
 	    {"functions", required_argument, NULL, FUNCTIONS},
+	    {"rules", required_argument, NULL, RULES}, {"blocks", required_argument, NULL, BLOCKS},
 	    {"start", required_argument, NULL, START}, {"until", required_argument, NULL, UNTIL},
 	    {"max", required_argument, NULL, MAX}, {"policy", required_argument, NULL, 'p'},
 	    {"output", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
@@ -285,6 +277,12 @@ cmd_permit(int argc, char **argv)
 			break;
 		case FUNCTIONS:
 			ok = names(optarg, a.m.functions, PERMIT_WORDS, &a.m.n_functions);
+			break;
+		case RULES:
+			ok = names(optarg, a.m.rules, PERMIT_WORDS, &a.m.n_rules);
+			break;
+		case BLOCKS:
+			ok = names(optarg, a.m.blocks, PERMIT_WORDS, &a.m.n_blocks);
 			break;
 		case START:
 			ok = moment(optarg, a.now_s, &a.start_s);

@@ -13,17 +13,15 @@
 #include "alerts/alert.h"
 #include "base/err.h"
 #include "cli/facts.h"
+#include "cli/permits.h"
 #include "cli/report.h"
-#include "policy/window.h"
 
 static const char usage_text[] =
     "usage: interlock replay [OPTION]... CAPTURE...\n"
     "Judge captures (pcap, pcapng; - is standard input) as a sensor would have.\n\n"
     "  -p, --policy FILE    the policy; without one everything is allowed\n"
-    "      --require-signed KEY  judge by a policy only that this public key has signed\n"
-    "      --permit FILE    as if this permit had been given to the guard when it was good;\n"
-    "                       several times for several (see interlock permit)\n"
-    "      --inline         judge as a guard between two ports does\n"
+    "      --require-signed KEY  judge by a policy only that this public key has "
+    "signed\n" PERMIT_HELP "      --inline         judge as a guard between two ports does\n"
     "      --write PCAP     write the frames that a guard would forward (implies --inline)\n"
     "      --facts FILE     one JSON object per PDU\n"
     "      --eve FILE       alerts as Suricata EVE JSON lines\n"
@@ -41,8 +39,7 @@ static const char usage_text[] =
 
 struct options {
 	const char *policy, *signers, *facts, *eve, *journal, *key, *write, *junit, *sarif;
-	const char *permits[PERMITS_MAX];
-	unsigned n_permits;
+	struct cli_permits permits;
 	bool inline_mode, no_fold, json, quiet;
 	size_t memory;
 	char **captures;
@@ -62,14 +59,13 @@ enum {
 	OPT_JSON,
 	OPT_MEMORY,
 	OPT_SIGNED,
-	OPT_PERMIT,
 	OPT_HELP
 };
 
 static const struct option long_options[] = {
     {"policy", required_argument, NULL, 'p'},
     {"inline", no_argument, NULL, OPT_INLINE},
-    {"permit", required_argument, NULL, OPT_PERMIT},
+    {"permit", required_argument, NULL, PERMIT_OPTION},
     {"write", required_argument, NULL, OPT_WRITE},
     {"facts", required_argument, NULL, OPT_FACTS},
     {"eve", required_argument, NULL, OPT_EVE},
@@ -114,7 +110,7 @@ check_options(const struct options *o)
 		return cli_usage("replay", "--write takes one capture");
 	if (o->signers && !o->policy)
 		return cli_usage("replay", "--require-signed needs a policy");
-	if (o->n_permits && !o->policy)
+	if (o->permits.n && !o->policy)
 		return cli_usage("replay", "--permit needs a policy that it fits");
 	if (o->sarif && !o->policy)
 		return cli_usage("replay", "--sarif needs a policy to point to");
@@ -134,10 +130,9 @@ parse(int argc, char **argv, struct options *o)
 		case 'p':
 			o->policy = optarg;
 			break;
-		case OPT_PERMIT:
-			if (o->n_permits == PERMITS_MAX)
-				return cli_usage("replay", "at most %u permits", PERMITS_MAX);
-			o->permits[o->n_permits++] = optarg;
+		case PERMIT_OPTION:
+			if (!cli_permits_add(&o->permits, "replay", optarg))
+				return EXIT_UNABLE;
 			break;
 		case OPT_INLINE:
 			o->inline_mode = true;
@@ -245,7 +240,6 @@ on_burst(void *ctx, const struct pkt *burst, unsigned n)
 struct replay {
 	struct options o;
 	struct policy *policy;
-	struct permit permit[PERMITS_MAX];
 	struct alerts *alerts;
 	struct facts *facts;
 	struct out junit, sarif, summary;
@@ -281,14 +275,13 @@ open_alerts(struct replay *rp)
 static int
 open_all(struct replay *rp)
 {
-	const struct options *o = &rp->o;
+	struct options *o = &rp->o;
 
 	if (o->policy && !(rp->policy = o->signers ? policy_signed(o->policy, o->signers)
 						   : cli_policy(o->policy)))
 		return EXIT_UNABLE;
-	for (unsigned i = 0; i < o->n_permits; i++)
-		if (!cli_permit(rp->policy, o->permits[i], &rp->permit[i]))
-			return EXIT_UNABLE;
+	if (!cli_permits_load(&o->permits, rp->policy))
+		return EXIT_UNABLE;
 	if (o->facts && !(rp->facts = facts_open(o->facts, rp->policy)))
 		return EXIT_UNABLE;
 	if (!out_open(&rp->junit, o->junit) || !out_open(&rp->sarif, o->sarif))
@@ -307,8 +300,8 @@ judge(struct replay *rp, struct capture *c)
 	    .inline_mode = rp->o.inline_mode,
 	    .progress = !rp->o.quiet,
 	    .write_to = rp->o.write,
-	    .permits = rp->permit,
-	    .n_permits = rp->o.n_permits,
+	    .permits = rp->o.permits.permit,
+	    .n_permits = rp->o.permits.n,
 	    .on_fact = on_fact,
 	    .on_event = on_event,
 	    .on_start = on_start,

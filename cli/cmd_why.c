@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/permits.h"
 #include "cli/run.h"
 #include "cli/tally.h"
 #include "dataplane/decode.h"
@@ -22,15 +23,16 @@
 #define FACT_TEXT (64u << 10)
 
 static const char usage_text[] =
-    "usage: interlock why -p POLICY --frame N [--inline] CAPTURE\n"
+    "usage: interlock why -p POLICY --frame N [--inline] [--permit FILE] CAPTURE\n"
     "Show the path of frame N through the layers and the rules of a policy.\n\n"
     "  -p, --policy FILE   the policy\n"
     "  -n, --frame N       number of the frame, 1 is the first\n"
-    "      --inline        judge as a guard between two ports does\n\n"
+    "      --inline        judge as a guard between two ports does\n" PERMIT_HELP "\n"
     "exit status: 0 allowed, 1 something in it is not, 2 no such frame, or could not work\n";
 
 struct why {
 	const struct policy *policy;
+	const struct engine *judge;
 	uint64_t frame;
 	bool found, denied;
 	unsigned pdus;
@@ -123,9 +125,9 @@ put_conduit(struct why *y, const struct net_tuple *t)
 
 	put_end(y, "from", &t->src, t->sport);
 	put_end(y, "to", &t->dst, t->dport);
-	v = policy_bind(y->policy, t, &bind);
+	v = policy_bind_in(y->policy, t, engine_clock(y->judge), &bind);
 	if (bind.conduit == RULE_NONE)
-		v = policy_bind(y->policy, &back, &bind);
+		v = policy_bind_in(y->policy, &back, engine_clock(y->judge), &bind);
 	y->denied |= tally_denies(&v);
 	if (policy_conduit_place(y->policy, bind.conduit, &line, &col) == 0)
 		fprintf(y->to, "conduit: %s, line %u of %s\n",
@@ -204,6 +206,15 @@ on_packet(void *ctx, const struct engine_packet *pkt)
 }
 
 static bool
+on_start(void *ctx, struct engine *e)
+{
+	struct why *y = ctx;
+
+	y->judge = e;
+	return true;
+}
+
+static bool
 on_burst(void *ctx, const struct pkt *burst, unsigned n)
 {
 	struct why *y = ctx;
@@ -219,12 +230,15 @@ on_burst(void *ctx, const struct pkt *burst, unsigned n)
 /* --- the verb --------------------------------------------------------------------------------- */
 
 static int
-explain(struct why *y, const char *capture, bool inline_mode)
+explain(struct why *y, const char *capture, bool inline_mode, const struct cli_permits *permits)
 {
 	const struct run_conf conf = {
 	    .policy = y->policy,
 	    .inline_mode = inline_mode,
 	    .progress = true,
+	    .permits = permits->permit,
+	    .n_permits = permits->n,
+	    .on_start = on_start,
 	    .on_fact = on_fact,
 	    .on_packet = on_packet,
 	    .on_event = on_event,
@@ -264,10 +278,12 @@ cmd_why(int argc, char **argv)
 	    {"policy", required_argument, NULL, 'p'},
 	    {"frame", required_argument, NULL, 'n'},
 	    {"inline", no_argument, NULL, 'i'},
+	    {"permit", required_argument, NULL, PERMIT_OPTION},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
 	static struct why y; /* its buffer is large */
+	static struct cli_permits permits;
 	const char *path = NULL;
 	bool inline_mode = false;
 	struct policy *pol;
@@ -287,6 +303,10 @@ cmd_why(int argc, char **argv)
 		case 'i':
 			inline_mode = true;
 			break;
+		case PERMIT_OPTION:
+			if (!cli_permits_add(&permits, "why", optarg))
+				return EXIT_UNABLE;
+			break;
 		case 'h':
 			fputs(usage_text, stdout);
 			return EXIT_OK;
@@ -301,7 +321,8 @@ cmd_why(int argc, char **argv)
 	if (!(pol = cli_policy(path)))
 		return EXIT_UNABLE;
 	y.policy = pol;
-	status = explain(&y, argv[optind], inline_mode);
+	status = cli_permits_load(&permits, pol) ? explain(&y, argv[optind], inline_mode, &permits)
+						 : EXIT_UNABLE;
 	policy_free(pol);
 	return status;
 }

@@ -565,6 +565,7 @@ put_list(FILE *to, const json_t *list)
 int
 show_permits(const json_t *r, FILE *to)
 {
+	static const char *const narrow[] = {"functions", "rules", "blocks"};
 	const json_t *list = json_object_get(r, "permits"), *v;
 	size_t i;
 
@@ -579,6 +580,12 @@ show_permits(const json_t *r, FILE *to)
 		fprintf(to, " to ");
 		put_list(to, json_object_get(v, "to"));
 		fprintf(to, "  %s\n", text(v, "by", "?"));
+		for (size_t k = 0; k < sizeof(narrow) / sizeof(narrow[0]); k++)
+			if (json_object_get(v, narrow[k])) {
+				fprintf(to, "    %s ", narrow[k]);
+				put_list(to, json_object_get(v, narrow[k]));
+				fputc('\n', to);
+			}
 	}
 	return EXIT_OK;
 }

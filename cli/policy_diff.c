@@ -14,6 +14,7 @@
 
 #include "base/hash.h"
 #include "base/jw.h"
+#include "cli/permits.h"
 #include "cli/report.h"
 
 #define DIFF_MAX  4096u /* differences told apart; the rest is counted */
@@ -21,10 +22,14 @@
 #define SAMPLES	  3u
 
 static const char help[] =
-    "usage: interlock policy diff [--json] OLD NEW CAPTURE...\n"
+    "usage: interlock policy diff [--json] [--permit FILE] OLD NEW CAPTURE...\n"
     "Judge recorded traffic by two policies; every request, connection and frame on which they\n"
     "differ, grouped by conversation and by the rules that decide.\n\n"
-    "  --json   for machines, complete\n\n"
+    "      --json           for machines, complete\n"
+    "      --permit FILE    as if NEW's guard had been given this permit when it was good, and "
+    "OLD's\n"
+    "                       had not; several times for several.  With OLD as NEW too: what it "
+    "opens\n\n"
     "exit status: 0 no verdict differs, 1 some do, 2 could not work\n";
 
 /* What one policy says of one thing. */
@@ -524,11 +529,13 @@ put_json(struct jw *w, const void *ctx)
 /* --- the verb ---------------------------------------------------------------------------------- */
 
 static int
-judge(struct differ *df, const char *path)
+judge(struct differ *df, const char *path, const struct cli_permits *permits)
 {
 	const struct run_conf conf = {
 	    .policy = df->pol[1],
 	    .progress = true,
+	    .permits = permits->permit,
+	    .n_permits = permits->n,
 	    .on_fact = new_fact,
 	    .on_event = new_event,
 	    .on_start = on_start,
@@ -557,9 +564,11 @@ policy_diff(int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"json", no_argument, NULL, 'j'},
+	    {"permit", required_argument, NULL, PERMIT_OPTION},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
+	static struct cli_permits permits;
 	struct differ df = {0};
 	struct out out = {stdout, "-"};
 	bool json = false;
@@ -571,6 +580,10 @@ policy_diff(int argc, char **argv)
 		switch (opt) {
 		case 'j':
 			json = true;
+			break;
+		case PERMIT_OPTION:
+			if (!cli_permits_add(&permits, "policy", optarg))
+				return EXIT_UNABLE;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -585,6 +598,8 @@ policy_diff(int argc, char **argv)
 		if (!(df.pol[i] = cli_policy(df.path[i])))
 			status = EXIT_UNABLE;
 	}
+	if (status == EXIT_OK && !cli_permits_load(&permits, df.pol[1]))
+		status = EXIT_UNABLE;
 	if (status == EXIT_OK && !(df.index = calloc(DIFF_HASH, sizeof(*df.index)))) {
 		cli_say("out of memory");
 		status = EXIT_UNABLE;
@@ -594,7 +609,7 @@ policy_diff(int argc, char **argv)
 		size_t n = (size_t)(argc - optind - 2);
 
 		for (df.capture = 0; df.capture < n; df.capture++)
-			status = exit_worse(status, judge(&df, captures[df.capture]));
+			status = exit_worse(status, judge(&df, captures[df.capture], &permits));
 		if (df.n != 0)
 			qsort(df.d, df.n, sizeof(*df.d), difference_cmp);
 		if (total(&df) != 0)

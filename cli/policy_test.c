@@ -10,14 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/permits.h"
 #include "cli/report.h"
 
 #define TEST_BYTES (4u << 20)
 
 static const char help[] =
-    "usage: interlock policy test [-p POLICY] [--junit FILE] TEST...\n"
+    "usage: interlock policy test [-p POLICY] [--permit FILE] [--junit FILE] TEST...\n"
     "Judge captures by a policy and compare with what the files expect; TAP on standard output.\n\n"
-    "  -p, --policy FILE   this policy instead of the one a test file names\n"
+    "  -p, --policy FILE   this policy instead of the one a test file names\n" PERMIT_HELP
     "      --junit FILE    the results as JUnit XML too\n\n"
     "exit status: 0 all is as expected, 1 something is not, 2 could not work\n";
 
@@ -167,12 +168,14 @@ on_event(void *ctx, const struct event *ev)
 /* --- captures ------------------------------------------------------------------------------------ */
 
 static void
-judge(struct test_file *t, uint32_t first)
+judge(struct test_file *t, uint32_t first, const struct cli_permits *permits)
 {
 	struct run_ctx r = {t, t->v[first].capture, t->v[first].inline_mode};
 	const struct run_conf conf = {
 	    .policy = t->policy,
 	    .inline_mode = r.inline_mode,
+	    .permits = permits->permit,
+	    .n_permits = permits->n,
 	    .on_fact = on_fact,
 	    .on_event = on_event,
 	    .ctx = &r,
@@ -325,18 +328,19 @@ read_it(struct test_file *t, struct arena *a)
 }
 
 static int
-run_file(const char *path, const char *policy, FILE *junit, struct tap *tap)
+run_file(
+    const char *path, const char *policy, struct cli_permits *permits, FILE *junit, struct tap *tap)
 {
 	struct test_file t = {.path = path, .policy_path = policy};
 	struct arena a = {0};
 	int status = EXIT_OK;
 
-	if (!read_it(&t, &a)) {
+	if (!read_it(&t, &a) || !cli_permits_load(permits, t.policy)) {
 		status = EXIT_UNABLE;
 	} else {
 		for (uint32_t i = 0; i < t.n; i++)
 			if (first_of_its_run(&t, i))
-				judge(&t, i);
+				judge(&t, i, permits);
 		for (uint32_t i = 0; i < t.n; i++) {
 			bool ok = passed(&t.v[i]);
 
@@ -363,9 +367,11 @@ policy_test(int argc, char **argv)
 	static const struct option options[] = {
 	    {"policy", required_argument, NULL, 'p'},
 	    {"junit", required_argument, NULL, 'j'},
+	    {"permit", required_argument, NULL, PERMIT_OPTION},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
+	static struct cli_permits permits;
 	const char *policy = NULL, *junit_path = NULL;
 	struct out junit, out = {stdout, "-"};
 	struct tap tap = {0};
@@ -381,6 +387,10 @@ policy_test(int argc, char **argv)
 		case 'j':
 			junit_path = optarg;
 			break;
+		case PERMIT_OPTION:
+			if (!cli_permits_add(&permits, "policy", optarg))
+				return EXIT_UNABLE;
+			break;
 		case 'h':
 			fputs(help, stdout);
 			return EXIT_OK;
@@ -394,7 +404,7 @@ policy_test(int argc, char **argv)
 	if (junit.fp)
 		fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", junit.fp);
 	for (int i = optind; i < argc; i++)
-		status = exit_worse(status, run_file(argv[i], policy, junit.fp, &tap));
+		status = exit_worse(status, run_file(argv[i], policy, &permits, junit.fp, &tap));
 	printf("1..%u\n", tap.n);
 	if (junit.fp)
 		fputs("</testsuites>\n", junit.fp);

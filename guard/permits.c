@@ -256,6 +256,15 @@ permits_step(struct permits *p, const struct policy *pol, uint64_t wall_ns)
 	p->clock_state = clock;
 }
 
+static void
+write_names(struct jw *w, const char *key, const char (*v)[PERMIT_NAME], uint8_t n)
+{
+	jw_arr(w, key);
+	for (uint8_t i = 0; i < n; i++)
+		jw_str(w, NULL, v[i]);
+	jw_close(w, ']');
+}
+
 void
 permits_write(const struct permits *p, struct jw *w)
 {
@@ -277,14 +286,14 @@ permits_write(const struct permits *p, struct jw *w)
 			jw_str(w, "window", s->m.window);
 		if (s->m.conduit[0])
 			jw_str(w, "conduit", s->m.conduit);
-		jw_arr(w, "from");
-		for (uint8_t k = 0; k < s->m.n_from; k++)
-			jw_str(w, NULL, s->m.from[k]);
-		jw_close(w, ']');
-		jw_arr(w, "to");
-		for (uint8_t k = 0; k < s->m.n_to; k++)
-			jw_str(w, NULL, s->m.to[k]);
-		jw_close(w, ']');
+		write_names(w, "from", s->m.from, s->m.n_from);
+		write_names(w, "to", s->m.to, s->m.n_to);
+		if (s->m.n_functions)
+			write_names(w, "functions", s->m.functions, s->m.n_functions);
+		if (s->m.n_rules)
+			write_names(w, "rules", s->m.rules, s->m.n_rules);
+		if (s->m.n_blocks)
+			write_names(w, "blocks", s->m.blocks, s->m.n_blocks);
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');

@@ -316,10 +316,11 @@ permit_between(const struct policy_permit *m, const struct net_tuple *t)
 	return among(m->from, m->n_from, &t->src) && among(m->to, m->n_to, &t->dst);
 }
 
-/* Is one of these windows open for these ends?  grace: or may what runs come to its end? */
+/* Is one of these windows open for these ends?  rule: for what it allows, or RULE_NONE.  grace: or may
+ * what runs come to its end? */
 static bool
-open_for(uint64_t only_in, uint32_t conduit, const struct policy_clock *c,
-    const struct net_tuple *t, bool grace)
+open_for(const struct policy *p, uint64_t only_in, uint32_t conduit, uint32_t rule,
+    const struct policy_clock *c, const struct net_tuple *t, bool grace)
 {
 	uint32_t may = c ? c->permits | (grace ? c->ending : 0u) : 0u;
 
@@ -329,7 +330,7 @@ open_for(uint64_t only_in, uint32_t conduit, const struct policy_clock *c,
 		const struct policy_permit *m = &c->permit[__builtin_ctz(may)];
 
 		if (m->windows & only_in && (m->conduit == RULE_NONE || m->conduit == conduit) &&
-		    permit_between(m, t))
+		    permit_between(m, t) && (rule == RULE_NONE || permit_rule(p, m, c->open, rule)))
 			return true;
 	}
 	return false;
@@ -340,15 +341,15 @@ policy_conduit_open(const struct policy *p, uint32_t conduit, const struct polic
     const struct net_tuple *t, bool grace)
 {
 	return conduit >= p->n_conduits ||
-	       open_for(p->conduits[conduit].only_in, conduit, c, t, grace);
+	       open_for(p, p->conduits[conduit].only_in, conduit, RULE_NONE, c, t, grace);
 }
 
 bool
 policy_rule_open(
     const struct policy *p, uint32_t rule, const struct policy_clock *c, const struct net_tuple *t)
 {
-	return rule >= p->rs->n_rules ||
-	       open_for(p->rs->rules[rule]->only_in, p->rs->rule_conduit[rule]->index, c, t, true);
+	return rule >= p->rs->n_rules || open_for(p, p->rs->rules[rule]->only_in,
+					     p->rs->rule_conduit[rule]->index, rule, c, t, true);
 }
 
 struct verdict
@@ -360,7 +361,8 @@ bind_window(const struct policy *p, const struct net_tuple *t, const struct poli
 	if (v.would >= VERDICT_DROP || v.conduit == RULE_NONE || v.reason == REASON_PORT)
 		return v;
 	c = &p->conduits[v.conduit];
-	if (policy_conduit_open(p, v.conduit, clock, t, false))
+	if (open_for(p, c->only_in, v.conduit, v.reason == REASON_RULE ? v.rule : RULE_NONE, clock,
+		t, false))
 		return v;
 	v = bind_verdict(p, c->mode, c->otherwise == VERDICT_REJECT ? VERDICT_DROP : c->otherwise,
 	    REASON_WINDOW, v.conduit);

@@ -757,14 +757,24 @@ policy_eval_state(const struct policy *p, const struct policy_bind *b, const str
 
 /* --- windows and permits -------------------------------------------------------------------------------- */
 
-/* Does permit i hold for this request? */
-static bool
-permit_has(const struct policy_permit *m, uint32_t conduit, const struct fact *f)
+/* Each item of a request is decided by a rule of its own; a permit may be for some rules only. */
+static COLD bool
+permit_rules(const struct policy *p, const struct policy_bind *b, const struct fact *f,
+    const struct policy_permit *m, const struct policy_state *st, uint64_t open, struct verdict w)
 {
-	if (m->conduit != RULE_NONE && m->conduit != conduit)
-		return false;
-	return m->all || (f->proto < PERMIT_PROTOS && f->opx < PERMIT_OPX &&
-			     m->ops[f->proto][f->opx / 64] >> (f->opx % 64) & 1);
+	struct fact_iter at = {0};
+	struct fact one = *f;
+
+	if (m->n_rules == 0 || w.would >= VERDICT_REJECT)
+		return true;
+	one.n_items = 1;
+	one.next = NULL;
+	while (f->n_items > 1 && fact_next(f, &at, &one.item)) {
+		w = eval_at(p, b, &one, st, open | m->windows);
+		if (w.reason != REASON_RULE || !permit_rule(p, m, open, w.rule))
+			return false;
+	}
+	return w.reason == REASON_RULE && permit_rule(p, m, open, w.rule);
 }
 
 /*
@@ -782,10 +792,11 @@ eval_permits(const struct policy *p, const struct policy_bind *b, const struct f
 		unsigned i = (unsigned)__builtin_ctz(may);
 		struct verdict w;
 
-		if (!permit_has(&c->permit[i], b->conduit, f) || !permit_between(&c->permit[i], t))
+		if (permit_lacks(&c->permit[i], b->conduit, f) || !permit_between(&c->permit[i], t))
 			continue;
 		w = eval_at(p, b, f, st, open | c->permit[i].windows);
-		if (w.reason == REASON_WINDOW || w.would >= v.would)
+		if (w.reason == REASON_WINDOW || w.would >= v.would ||
+		    !permit_rules(p, b, f, &c->permit[i], st, open, w))
 			continue;
 		w.permit = i + 1;
 		v = w;

@@ -383,6 +383,14 @@ struct verdict bind_window(const struct policy *p, const struct net_tuple *t,
 /* Is the permit for connections between these ends? */
 struct policy_permit;
 bool permit_between(const struct policy_permit *m, const struct net_tuple *t);
+/* What it is for, when that is not this request: NULL, or "other functions"; conduit, function and blocks. */
+const char *permit_lacks(const struct policy_permit *m, uint32_t conduit, const struct fact *f);
+/* May it be this rule that lets something pass: one that the permit opens, or open without it
+ * (open: such windows)?  RULE_NONE: when the permit names no rules. */
+bool permit_rule(
+    const struct policy *p, const struct policy_permit *m, uint64_t open, uint32_t rule);
+/* Windows that need a permit, as bits. */
+uint64_t window_permits(const struct ruleset *rs);
 /* Does what came in by this port (struct net_tuple) come from where the zone is?  zs, zd:
  * zones of sender and receiver, or UINT32_MAX. */
 bool bind_port_fits(const struct policy *p, uint32_t zone, uint8_t port);

@@ -191,6 +191,27 @@ windows_line(const struct why *w, uint64_t only_in, const char *label)
 	}
 }
 
+/* Permits that are open, and what they are for when it is not this. */
+static void
+permit_lines(const struct why *w, const struct net_tuple *open, const struct verdict *v)
+{
+	uint32_t may = w->clock && v->reason == REASON_WINDOW ? w->clock->permits : 0u;
+
+	if (w->permitted)
+		fprintf(w->to, "   a permit for these ends and this function is open\n");
+	for (; may != 0; may &= may - 1) {
+		unsigned i = (unsigned)__builtin_ctz(may);
+		const struct policy_permit *m = &w->clock->permit[i];
+		const char *lacks =
+		    permit_between(m, open) ? permit_lacks(m, w->c->index, w->f) : "other ends";
+
+		fprintf(w->to, "   permit %u is open for %s\n", i + 1,
+		    lacks	 ? lacks
+		    : m->n_rules ? "other rules"
+				 : "another window");
+	}
+}
+
 /* Of a rule, or of its conduit: that nothing of it is open without a permit. */
 static bool
 rule_closed(const struct why *w, const struct rule *r)
@@ -449,8 +470,7 @@ policy_why_in(const struct policy *p, const struct net_tuple *t, const struct fa
 	w.b = block_of(w.c, f->proto);
 	v = policy_eval_in(p, &bind, f, clock, &open, st);
 	w.permitted = v.permit != 0;
-	if (w.permitted)
-		fprintf(to, "   a permit for these ends and this function is open\n");
+	permit_lines(&w, &open, &v);
 	if (!w.b || v.reason == REASON_PORT) {
 		fprintf(to, "   %s port %u is not served by it for this protocol\n",
 		    open.proto == NET_PROTO_UDP ? "UDP" : "TCP", open.dport);

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * window.c - when windows are open, and what a permit is in the numbers of a policy.  Cold: once a
- * second, or when a permit comes.
- */
+/* window.c - when windows are open.  Cold: once a second. */
 #include "policy/window.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/err.h"
 #include "policy/table.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -95,200 +90,6 @@ policy_clock_synchronised(const struct policy *p)
 	return p->rs->clock_sync;
 }
 
-/* Windows that need a permit. */
-static uint64_t
-permit_windows(const struct ruleset *rs)
-{
-	uint64_t bits = 0;
-
-	for (uint32_t i = 0; i < rs->n_windows; i++)
-		bits |= (uint64_t)rs->windows[i].needs_permit << i;
-	return bits;
-}
-
-/* --- a permit in the numbers of a policy -------------------------------------------------- */
-
-static int __attribute__((format(printf, 4, 5)))
-unfit(char *err, size_t size, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(err, size, fmt, ap);
-	va_end(ap);
-	return code;
-}
-
-static int
-fit_ends(const struct ruleset *rs, const char (*names)[PERMIT_NAME], uint8_t n, const char *side,
-    struct net_addr *out, char *err, size_t size)
-{
-	if (n == 0 || n > PERMIT_ENDS)
-		return unfit(err, size, ERR_RANGE, "%s: 1 to %u devices", side, PERMIT_ENDS);
-	for (uint8_t i = 0; i < n; i++) {
-		uint32_t d = 0;
-
-		while (d < rs->n_devices && strcmp(rs->devices[d].name, names[i]) != 0)
-			d++;
-		if (d == rs->n_devices)
-			return unfit(err, size, ERR_NOTFOUND,
-			    "%s: the policy has no device \"%.64s\"", side, names[i]);
-		out[i] = rs->devices[d].ip;
-	}
-	return 0;
-}
-
-static bool
-same_word(const char *a, const char *b)
-{
-	for (; *a && *b; a++, b++)
-		if (*a != *b && !((*a == '-' || *a == '_') && (*b == '-' || *b == '_')))
-			return false;
-	return *a == *b;
-}
-
-/* The functions of a protocol that a word stands for. */
-static bool
-word_ops(const struct dis_schema *sc, const char *word, uint64_t *ops)
-{
-	bool all = strcmp(word, "all") == 0, hit = false;
-	int set = -1;
-
-	for (int i = 0; sc->sets && sc->sets[i]; i++)
-		if (same_word(sc->sets[i], word))
-			set = i;
-	for (unsigned i = 0; i < sc->n_ops; i++) {
-		const struct dis_op *op = &sc->ops[i];
-
-		if (all	       ? !op->known
-		    : set >= 0 ? !(op->sets >> set & 1)
-			       : !same_word(op->name, word))
-			continue;
-		ops[op->opx / 64] |= UINT64_C(1) << (op->opx % 64);
-		hit = true;
-	}
-	return hit;
-}
-
-static int
-fit_functions(const struct ruleset *rs, const struct permit *m, struct policy_permit *out,
-    char *err, size_t size)
-{
-	out->all = m->n_functions == 0;
-	if (m->n_functions > PERMIT_WORDS)
-		return unfit(err, size, ERR_RANGE, "functions: at most %u", PERMIT_WORDS);
-	for (uint8_t i = 0; i < m->n_functions; i++) {
-		bool hit = false;
-
-		for (uint32_t c = 0; c < rs->n_conduits; c++) {
-			if (out->conduit != RULE_NONE ? c != out->conduit
-						      : !(rules_windows(rs, c) & out->windows))
-				continue;
-			for (uint32_t b = 0; b < rs->conduits[c].n_blocks; b++) {
-				const struct block *bl = &rs->conduits[c].blocks[b];
-
-				if (bl->proto >= PERMIT_PROTOS ||
-				    bl->dis->schema->n_opx > PERMIT_OPX)
-					return unfit(err, size, ERR_RANGE, "functions: not for %s",
-					    bl->dis->name);
-				hit |=
-				    word_ops(bl->dis->schema, m->functions[i], out->ops[bl->proto]);
-			}
-		}
-		if (!hit)
-			return unfit(err, size, ERR_NOTFOUND,
-			    "functions: no protocol of these conduits has \"%.64s\"",
-			    m->functions[i]);
-	}
-	return 0;
-}
-
-static int
-fit_places(const struct ruleset *rs, const struct permit *m, struct policy_permit *out, char *err,
-    size_t size)
-{
-	uint64_t may = permit_windows(rs), spoken = 0;
-	uint32_t i;
-
-	out->conduit = RULE_NONE;
-	if (m->window[0] == '\0' && m->conduit[0] == '\0')
-		return unfit(err, size, ERR_RANGE, "it names neither window nor conduit");
-	if (m->window[0]) {
-		for (i = 0; i < rs->n_windows && strcmp(rs->windows[i].name, m->window) != 0; i++)
-			;
-		if (i == rs->n_windows)
-			return unfit(err, size, ERR_NOTFOUND, "the policy has no window \"%.64s\"",
-			    m->window);
-		if (!rs->windows[i].needs_permit)
-			return unfit(
-			    err, size, ERR_RANGE, "window \"%.64s\" needs no permit", m->window);
-		may = UINT64_C(1) << i;
-	}
-	if (m->conduit[0]) {
-		for (i = 0; i < rs->n_conduits && strcmp(rs->conduits[i].name, m->conduit) != 0;
-		     i++)
-			;
-		if (i == rs->n_conduits)
-			return unfit(err, size, ERR_NOTFOUND, "the policy has no conduit \"%.64s\"",
-			    m->conduit);
-		out->conduit = i;
-		spoken = rules_windows(rs, i);
-	} else {
-		for (i = 0; i < rs->n_conduits; i++)
-			spoken |= rules_windows(rs, i);
-	}
-	out->windows = may & spoken;
-	if (out->windows == 0)
-		return unfit(err, size, ERR_RANGE,
-		    "nothing in %s%.64s is only-in a window that needs a permit",
-		    m->conduit[0] ? "conduit " : "the policy", m->conduit);
-	return 0;
-}
-
-int
-policy_permit_fit(const struct policy *p, const struct permit *m, struct policy_permit *out,
-    char *err, size_t size)
-{
-	const struct ruleset *rs = p->rs;
-	uint32_t k = 0;
-	int r;
-
-	memset(out, 0, sizeof(*out));
-	while (k < rs->n_permit_keys && memcmp(rs->permit_key[k], m->key, 32) != 0)
-		k++;
-	if (k == rs->n_permit_keys)
-		return unfit(
-		    err, size, ERR_NOTFOUND, "signed by a key that is not among permits: keys");
-	if (strcmp(m->site, rs->site) != 0)
-		return unfit(err, size, ERR_RANGE, "it is for site \"%.96s\", this is \"%.96s\"",
-		    m->site, rs->site);
-	if ((r = fit_places(rs, m, out, err, size)) < 0 ||
-	    (r = fit_ends(rs, m->from, m->n_from, "from", out->from, err, size)) < 0 ||
-	    (r = fit_ends(rs, m->to, m->n_to, "to", out->to, err, size)) < 0)
-		return r;
-	out->n_from = m->n_from;
-	out->n_to = m->n_to;
-	return fit_functions(rs, m, out, err, size);
-}
-
-uint64_t
-policy_permit_until(
-    const struct policy *p, const struct permit *m, const struct policy_permit *fit, uint64_t now_s)
-{
-	const struct ruleset *rs = p->rs;
-	uint64_t until = m->until_s;
-
-	if (m->max_s && now_s + m->max_s < until)
-		until = now_s + m->max_s;
-	if (rs->permit_max_s && now_s + rs->permit_max_s < until)
-		until = now_s + rs->permit_max_s;
-	for (uint32_t i = 0; i < rs->n_windows; i++)
-		if (fit->windows >> i & 1 && rs->windows[i].max_s &&
-		    now_s + rs->windows[i].max_s < until)
-			until = now_s + rs->windows[i].max_s;
-	return until;
-}
-
 /* --- the clock itself ---------------------------------------------------------------------- */
 
 void
@@ -357,7 +158,7 @@ windows_step(
 	bool over = false;
 
 	c->hours = trusted ? policy_hours(p, unix_s) : 0;
-	c->open = c->hours & ~permit_windows(p->rs);
+	c->open = c->hours & ~window_permits(p->rs);
 	c->grace &= ~c->open;
 	for (uint64_t m = was & ~c->open; m != 0; m &= m - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(m);

@@ -23,7 +23,7 @@
 #define WINDOWS_MAX   64u  /* of a policy: bits */
 #define PERMITS_MAX   16u  /* open at once */
 #define PERMIT_ENDS   8u   /* devices on either side of one */
-#define PERMIT_WORDS  16u  /* functions and sets in one */
+#define PERMIT_WORDS  16u  /* functions and sets in one; rules; blocks */
 #define PERMIT_TEXT   97u  /* bytes of id, by, site, kid, with the NUL */
 #define PERMIT_SAID   128u /* "ID, by WHO", cut */
 #define PERMIT_NAME   65u  /* of a window, conduit, device, function */
@@ -34,19 +34,29 @@
 struct permit {
 	char id[PERMIT_TEXT], by[PERMIT_TEXT], site[PERMIT_TEXT];
 	char window[PERMIT_NAME], conduit[PERMIT_NAME]; /* one of them at least; "" = none */
-	uint8_t n_from, n_to, n_functions;
+	uint8_t n_from, n_to, n_functions, n_rules, n_blocks;
 	char from[PERMIT_ENDS][PERMIT_NAME], to[PERMIT_ENDS][PERMIT_NAME];
 	char functions[PERMIT_WORDS][PERMIT_NAME]; /* none: all that the rules allow */
+	char rules[PERMIT_WORDS][PERMIT_NAME];	   /* "NAME" or "CONDUIT/NAME"; none: all */
+	char blocks[PERMIT_WORDS][PERMIT_NAME];	   /* "DB10..20", as the policy has it; none: all */
 	uint64_t iat_s, from_s, until_s; /* Unix time; until_s is the first second after */
 	uint32_t max_s;			 /* open for so long at most; 0: nothing said */
 	uint8_t key[32];		 /* Ed25519 key that signed it */
+};
+
+/* Blocks that may be loaded, of one protocol (dis_range). */
+struct policy_permit_block {
+	uint8_t proto, space;
+	uint32_t sub, sub_last, first, last;
 };
 
 /* The same in the numbers of one policy. */
 struct policy_permit {
 	uint64_t windows; /* that it opens */
 	uint32_t conduit; /* RULE_NONE: any */
-	uint8_t n_from, n_to;
+	uint8_t n_from, n_to, n_rules, n_blocks;
+	uint32_t rule[PERMIT_WORDS];
+	struct policy_permit_block block[PERMIT_WORDS];
 	bool all; /* functions */
 	struct net_addr from[PERMIT_ENDS], to[PERMIT_ENDS];
 	uint64_t ops[PERMIT_PROTOS][PERMIT_OPX / 64]; /* [protocol]: bits of fact.opx */
@@ -104,7 +114,7 @@ bool policy_clock_synchronised(const struct policy *pol);
 
 /*
  * A permit in the numbers of a policy: 0, or ERR_NOTFOUND / ERR_RANGE with a line why it does not
- * fit (site, window, conduit, devices, functions, key).  Times are not looked at.
+ * fit (site, window, conduit, devices, rules, blocks, functions, key).  Times are not looked at.
  */
 int policy_permit_fit(const struct policy *pol, const struct permit *m, struct policy_permit *out,
     char *err, size_t err_size);

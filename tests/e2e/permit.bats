@@ -151,3 +151,45 @@ for f in map(json.loads, open("facts")):
 	run ops
 	[[ $output == *"download_block allow"* && $output != *"download_ended"* && $output != *"insert_block"* ]]
 }
+
+@test "why, diff and test show what a permit would change; rules and blocks narrow it" {
+	sed -i 's/allow: .*/allow: [{name: look, functions: [setup, read], read: all}, {name: load, functions: all, blocks: all}]}/' plant.yaml
+	frame=$("$IL" replay -q --facts - "$CAP" | python3 -c '
+import json, sys
+print(next(f["frame"] for f in map(json.loads, sys.stdin) if f["op"] == "request_download"))')
+	span=(--start @1795881600 --until @1795896000)
+	new "${span[@]}" --rules engineering/load,look --blocks 'DB*' -o p.jws
+	run -0 "$IL" permit show p.jws
+	[[ $output == *"rules     engineering/load, look"* && $output == *"blocks    DB*"* ]]
+	run -1 "$IL" why -p plant.yaml --frame "$frame" "$CAP"
+	run -0 "$IL" why -p plant.yaml --frame "$frame" --permit p.jws "$CAP"
+	[[ $output == *"a permit for these ends and this function is open"* ]]
+	new "${span[@]}" --blocks OB1 -o blocks.jws
+	run -1 "$IL" why -p plant.yaml --frame "$frame" --permit blocks.jws "$CAP"
+	[[ $output == *"permit 1 is open for other blocks"* ]]
+	new "${span[@]}" --rules look -o rules.jws
+	run -1 "$IL" why -p plant.yaml --frame "$frame" --permit blocks.jws --permit rules.jws "$CAP"
+	[[ $output == *"permit 2 is open for other rules"* ]]
+	# the connection's first frame, too
+	run -1 "$IL" why -p plant.yaml --frame 3 "$CAP"
+	run -0 "$IL" why -p plant.yaml --frame 3 --permit p.jws "$CAP"
+
+	run -0 "$IL" policy diff plant.yaml plant.yaml "$CAP"
+	run -1 "$IL" policy diff --permit p.jws plant.yaml plant.yaml "$CAP"
+	[[ $output == *"request_download: drop -> alert"* && $output == *" 0 would be stopped, "* ]]
+	run -1 "$IL" policy diff --permit rules.jws plant.yaml plant.yaml "$CAP"
+	[[ $output != *"request_download"* && $output == *"setup"* ]]
+	sed 's/keys: \[[^]]*/keys: [11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo/' plant.yaml >other.yaml
+	run -2 "$IL" policy diff --permit p.jws plant.yaml other.yaml "$CAP"
+	[[ $output == *"signed by a key that may not sign permits here"* ]]
+
+	cat >t.yaml <<-END
+		interlock-test: 1
+		policy: plant.yaml
+		capture: $CAP
+		cases: [{name: loaded, expect: [{op: request_download, kind: request, verdict: alert, rule: load}]}]
+	END
+	run -1 "$IL" policy test t.yaml
+	run -0 "$IL" policy test --permit p.jws t.yaml
+	run -1 "$IL" policy test --permit blocks.jws t.yaml
+}

@@ -99,6 +99,9 @@ there_and_back(void **state)
 
 	(void)state;
 	m.max_s = 600;
+	m.n_rules = m.n_blocks = 1;
+	SET(m.rules[0], "service/any");
+	SET(m.blocks[0], "DB1..9");
 	n = permit_sign(&m, &key, jws);
 	assert_true(n > 0);
 	assert_int_equal(permit_open(jws, (size_t)n, &keys, &got, err, sizeof(err)), 0);
@@ -159,6 +162,9 @@ hostile(void **state)
 	    {HEAD, BODY(",\"max\":-1"), ERR_FORMAT},
 	    {HEAD, BODY(",\"functions\":[]"), ERR_FORMAT},
 	    {HEAD, BODY(",\"functions\":\"read\""), ERR_FORMAT},
+	    {HEAD, BODY(",\"rules\":[]"), ERR_FORMAT}, /* "none" is no way to say "all" */
+	    {HEAD, BODY(",\"blocks\":[\"DB1\",7]"), ERR_FORMAT},
+	    {HEAD, BODY(",\"rules\":[\"x\"],\"blocks\":[\"DB1\"]"), 0},
 	    {HEAD, BODY(",\"jti\":\"twice\""), ERR_FORMAT},
 	    {HEAD, "{\"v\":2,\"jti\":\"a\"}", ERR_UNSUPPORTED},
 	    {HEAD,
@@ -381,7 +387,7 @@ restart(void **state)
 static void
 used_ids(void **state)
 {
-	static struct used u;
+	static struct used u, again;
 	const struct rlimit small = {200, RLIM_INFINITY}, large = {RLIM_INFINITY, RLIM_INFINITY};
 	char id[PERMIT_TEXT], path[KEEP_PATH], err[256] = "";
 
@@ -412,8 +418,8 @@ used_ids(void **state)
 	keep_path(&keep, "used", "json", path);
 	assert_non_null(strstr(err, path));
 	assert_non_null(strstr(err, "File too large"));
-	u = (struct used){.keep = &keep};
-	assert_int_equal(used_take(&u, "a", NOON + 100, NOON, err, sizeof(err)), ERR_EXISTS);
+	again = (struct used){.keep = &keep};
+	assert_int_equal(used_take(&again, "a", NOON + 100, NOON, err, sizeof(err)), ERR_EXISTS);
 	assert_int_equal(used_take(&u, "b", NOON + 100, NOON, err, sizeof(err)), 0);
 	assert_int_equal(unlink(path), 0);
 }

@@ -456,6 +456,217 @@ permit_opens(void **state)
 	policy_free(p);
 }
 
+#define NARROW                                                                                     \
+	"interlock: 1\nmode: enforce\nsite: plant-7\n"                                             \
+	"permits: {keys: [11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo]}\n"                         \
+	"windows: {service: {when: \"daily 00:00-24:00\", tz: UTC, needs: permit}}\n"              \
+	"zones: {a: {nets: [10.0.1.0/24]}, b: {nets: [10.0.2.0/24]}}\n"                            \
+	"devices: {eng: {zone: a, ip: 10.0.1.2}, plc: {zone: b, ip: 10.0.2.1}}\n"                  \
+	"conduits:\n"                                                                              \
+	"  - name: c\n    from: [eng]\n    to: [plc]\n"                                            \
+	"    l4: [{name: web, ports: [443]}]\n"                                                    \
+	"    modbus:\n      addressing: zero-based\n      allow:\n"                                \
+	"        - {name: poll, units: 1, functions: 16, holding: 0..9}\n"                         \
+	"        - {name: set, units: 1, functions: 16, holding: 10..19, only-in: service}\n"      \
+	"        - {name: tune, units: 1, functions: 16, holding: 20..29, only-in: service}\n"     \
+	"    s7: {allow: [{name: load, functions: all, blocks: [DB1..9, FC*], only-in: "           \
+	"service},\n"                                                                              \
+	"      {name: look, functions: [read], read: [M0.0..9.7], only-in: service}]}\n"           \
+	"  - name: d\n    from: [plc]\n    to: [eng]\n    only-in: service\n"                      \
+	"    l4: [{name: web, ports: [443]}, {name: mail, ports: [25]}]\n"                         \
+	"    modbus: {addressing: zero-based, allow: [\n"                                          \
+	"      {name: poll, units: 1, functions: 3, holding: all}]}\n"
+
+static struct fact_item items[3];
+
+static bool
+next_item(const struct fact *f, struct fact_iter *it, struct fact_item *out)
+{
+	(void)f;
+	*out = items[it->i];
+	return true;
+}
+
+/* A request that touches several places of a space, one address each. */
+static struct fact
+touches(const char *proto, const char *op, const char *space, uint32_t sub, unsigned n,
+    const uint32_t *at, uint8_t access)
+{
+	static const uint8_t zero[2];
+	struct fact f = request(proto, op);
+	const struct dis_schema *sc = dissectors[f.proto]->schema;
+	uint8_t s = 0;
+
+	while (strcmp(sc->spaces[s].name, space) != 0)
+		s++;
+	for (unsigned i = 0; i < n; i++)
+		items[i] = (struct fact_item){.access = access,
+		    .space = s,
+		    .sub = sub,
+		    .first = at[i],
+		    .count = 1,
+		    .vals = sc->spaces[s].value_bits == 16 ? zero : NULL,
+		    .enc = sc->spaces[s].value_bits == 16 ? ENC_U16_BE : ENC_NONE};
+	f.n_items = (uint16_t)n;
+	f.item = items[0];
+	f.next = n > 1 ? next_item : NULL;
+	return f;
+}
+
+/* Is the request let pass by a permit with these rules and blocks?  "a,b"; "": it has none. */
+static bool
+passes(const struct policy *p, const char *rules, const char *blocks, const struct fact *f)
+{
+	struct net_tuple t = tuple("10.0.1.2", "10.0.2.1", f->proto ? 102 : 502);
+	static struct policy_permit fit;
+	static struct windows w;
+	struct permit m = a_permit();
+	struct policy_bind b;
+	struct verdict v;
+	char err[256] = "";
+	uint8_t proto;
+
+	assert_non_null(dissector_lookup("modbus", &proto));
+	t.dport = f->proto == proto ? 502 : 102;
+	for (const char *at = rules; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ','))
+		snprintf(m.rules[m.n_rules++], PERMIT_NAME, "%.*s", (int)strcspn(at, ","), at);
+	for (const char *at = blocks; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ','))
+		snprintf(m.blocks[m.n_blocks++], PERMIT_NAME, "%.*s", (int)strcspn(at, ","), at);
+	memset(&w, 0, sizeof(w));
+	if (policy_permit_fit(p, &m, &fit, err, sizeof(err)) < 0)
+		fail_msg("%s", err);
+	windows_permit(&w, 2, &fit, &m, m.until_s);
+	(void)windows_step(&w, p, (int64_t)NOON + 60, S, true);
+	(void)policy_bind_in(p, &t, &w.clock, &b);
+	v = policy_eval_in(p, &b, f, &w.clock, &t, NULL);
+	assert_true(
+	    v.would < VERDICT_REJECT || v.reason == REASON_WINDOW || v.reason == REASON_OTHERWISE);
+	return v.would < VERDICT_REJECT;
+}
+
+static void
+permit_of_some_rules(void **state)
+{
+	static const uint32_t set[] = {10, 19}, tune[] = {20}, open_set[] = {5, 15, 16},
+			      set_tune[] = {15, 25}, m0[] = {0};
+	static const char write[] = "write_multiple_registers";
+	struct policy *p = build(NARROW);
+	struct fact f;
+
+	(void)state;
+	f = touches("modbus", write, "holding", 0, 2, set, ACC_WRITE);
+	assert_true(passes(p, "", "", &f));
+	assert_true(passes(p, "set", "", &f));
+	assert_true(passes(p, "look,c/set", "", &f));
+	assert_false(passes(p, "tune", "", &f));
+	f = touches("modbus", write, "holding", 0, 1, tune, ACC_WRITE);
+	assert_true(passes(p, "tune", "", &f));
+	assert_false(passes(p, "set", "", &f));
+	/* each item by a rule of its own: open at any time, of the permit, of none */
+	f = touches("modbus", write, "holding", 0, 3, open_set, ACC_WRITE);
+	assert_true(passes(p, "set", "", &f));
+	assert_false(passes(p, "tune", "", &f));
+	f = touches("modbus", write, "holding", 0, 2, set_tune, ACC_WRITE);
+	assert_true(passes(p, "", "", &f));
+	assert_true(passes(p, "set,tune", "", &f));
+	assert_false(passes(p, "set", "", &f));
+	assert_false(passes(p, "tune", "", &f));
+	f = touches("s7", "read", "M", 0, 1, m0, ACC_READ);
+	assert_true(passes(p, "look", "DB1", &f)); /* blocks are not about memory */
+	assert_false(passes(p, "load", "", &f));
+	policy_free(p);
+}
+
+static void
+permit_of_some_blocks(void **state)
+{
+	enum { DB = 10, FC = 12 };
+	static const uint32_t one[] = {1}, both[] = {1, 5}, nine[] = {9};
+	struct policy *p = build(NARROW);
+	struct fact f = touches("s7", "request_download", "block", DB, 1, one, ACC_WRITE);
+
+	(void)state;
+	assert_true(passes(p, "", "", &f));
+	assert_true(passes(p, "load", "DB1", &f));
+	assert_true(passes(p, "", "FC*,DB1..3", &f));
+	assert_false(passes(p, "", "FC*", &f));
+	assert_false(passes(p, "", "DB2..9", &f));
+	f = touches("s7", "insert_block", "block", DB, 2, both, ACC_WRITE);
+	assert_true(passes(p, "", "DB1..5", &f));
+	assert_false(passes(p, "", "DB1..4", &f)); /* one of them is not among them */
+	f = touches("s7", "insert_block", "block", FC, 1, nine, ACC_WRITE);
+	assert_true(passes(p, "", "FC9", &f));
+	assert_false(passes(p, "", "DB9", &f));
+	f = request("s7", "compress"); /* of no block */
+	assert_true(passes(p, "", "FC9", &f));
+	policy_free(p);
+}
+
+/* Of connections that are passed and not read a rule decides as well. */
+static void
+permit_of_connections(void **state)
+{
+	struct policy *p = build(NARROW);
+	struct net_tuple web = tuple("10.0.2.1", "10.0.1.2", 443),
+			 mail = tuple("10.0.2.1", "10.0.1.2", 25);
+	struct policy_permit fit;
+	struct windows w = {0};
+	struct permit m = a_permit();
+	struct policy_bind b;
+	char err[256];
+
+	(void)state;
+	SET(m.from[0], "plc");
+	SET(m.to[0], "eng");
+	for (unsigned n = 0; n < 2; n++) {
+		m.n_rules = (uint8_t)n;
+		SET(m.rules[0], "d/web");
+		assert_int_equal(policy_permit_fit(p, &m, &fit, err, sizeof(err)), 0);
+		windows_permit(&w, 0, &fit, &m, m.until_s);
+		(void)windows_step(&w, p, (int64_t)NOON + 60, S, true);
+		assert_int_equal(policy_bind_in(p, &web, &w.clock, &b).would, VERDICT_ALLOW);
+		assert_int_equal(policy_bind_in(p, &mail, &w.clock, &b).would,
+		    n == 0 ? VERDICT_ALLOW : VERDICT_DROP);
+	}
+	policy_free(p);
+}
+
+static void
+narrow_fits(void **state)
+{
+	static const struct {
+		const char *rule, *block, *why;
+	} v[] = {
+	    {"sett", NULL, "rules: no allow rule of these conduits is \"sett\""},
+	    {"d/set", NULL, "rules: no allow rule of these conduits is \"d/set\""},
+	    {"c/poll", NULL, "rule \"c/poll\" is not only-in a window that it opens"},
+	    {"poll", NULL, NULL}, /* the other one is: d/poll */
+	    {NULL, "DB", "blocks: \"DB\" needs a number, or * for all of them"},
+	    {NULL, "XY1", "blocks: \"XY1\" is not a block such as OB1, FB* or DB10..20"},
+	    {NULL, "OB1", NULL},
+	};
+	struct policy *p = build(NARROW);
+	struct policy_permit fit;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		struct permit m = a_permit();
+		char err[256] = "";
+		int r;
+
+		m.n_rules = v[i].rule != NULL;
+		m.n_blocks = v[i].block != NULL;
+		SET(m.rules[0], v[i].rule ? v[i].rule : "");
+		SET(m.blocks[0], v[i].block ? v[i].block : "");
+		r = policy_permit_fit(p, &m, &fit, err, sizeof(err));
+		if ((r == 0) != !v[i].why || (v[i].why && strcmp(err, v[i].why) != 0))
+			fail_msg("%zu: %d %s", i, r, err);
+		if (r == 0 && m.n_rules)
+			assert_int_equal(fit.n_rules, 1);
+	}
+	policy_free(p);
+}
+
 int
 main(void)
 {
@@ -466,6 +677,10 @@ main(void)
 	    cmocka_unit_test(fits),
 	    cmocka_unit_test(rule_outside),
 	    cmocka_unit_test(permit_opens),
+	    cmocka_unit_test(permit_of_some_rules),
+	    cmocka_unit_test(permit_of_some_blocks),
+	    cmocka_unit_test(permit_of_connections),
+	    cmocka_unit_test(narrow_fits),
 	};
 
 	return cmocka_run_group_tests_name("window", tests, NULL, NULL);
