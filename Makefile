@@ -71,12 +71,12 @@ $B/gen/%.o: $B/gen/%.c
 # Programs for the kernel, and the headers by which ours load them.
 BPF := $(wildcard ebpf/*.bpf.c)
 SKEL := $(BPF:%.bpf.c=$B/gen/%.skel.h)
-$B/gen/ebpf/%.skel.h: ebpf/%.bpf.c $(wildcard ebpf/*.h ebpf/*.def)
+$B/gen/%.skel.h: %.bpf.c $(wildcard ebpf/*.h ebpf/*.def) ebpf/gate.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)clang -std=gnu11 -O2 -g -fdebug-compilation-dir=. -Wall -Wextra -Werror -target bpf -mcpu=v3 -I. \
 	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -c -o $(@:.skel.h=.bpf.o) $<
 	@llvm-strip -g $(@:.skel.h=.bpf.o) # DWARF names folders; BTF stays
-	@PATH=$$PATH:/usr/sbin bpftool gen skeleton $(@:.skel.h=.bpf.o) name $*_bpf > $@.new && mv $@.new $@
+	@PATH=$$PATH:/usr/sbin bpftool gen skeleton $(@:.skel.h=.bpf.o) name $(notdir $*)_bpf > $@.new && mv $@.new $@
 $(patsubst %.c,$B/%.o,$(filter ebpf/%,$(SRC))): $(SKEL)
 
 # The registry is the list of folders; rewritten only when the list changes.
@@ -108,7 +108,7 @@ MODELOBJ := $(patsubst %.c,$B/%.o,$(filter-out %_model.c,$(wildcard tests/model/
 # Tests of the filter need what it is built with; kit.c is their tool box.
 EBPFTEST := $(if $(filter xdp,$(FEATURES_HAVE)),$(patsubst tests/ebpf/%_test.c,%,$(wildcard tests/ebpf/*_test.c)))
 EBPFBIN := $(EBPFTEST:%=$B/tests/ebpf/%_test)
-BENCH := $(filter-out $(if $(filter xdp,$(FEATURES_HAVE)),,bench_gate),$(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c)))
+BENCH := $(filter-out $(if $(filter xdp,$(FEATURES_HAVE)),,bench_gate bench_xdp),$(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c)))
 UNITBIN := $(UNIT:%=$B/tests/unit/%_test)
 MODELBIN := $(MODEL:%=$B/tests/model/%)
 BENCHBIN := $(BENCH:%=$B/bench/%)
@@ -126,7 +126,8 @@ $B/tests/model/%_model: tests/model/%_model.c $(MODELOBJ) $B/libinterlock.a
 $B/tests/ebpf/%_test: tests/ebpf/%_test.c $B/tests/ebpf/kit.o $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK) -lcmocka
-$B/bench/bench_gate: $B/tests/ebpf/kit.o
+$B/bench/bench_gate $B/bench/bench_xdp: $B/tests/ebpf/kit.o
+$B/bench/bench_xdp: $B/gen/tests/bench/xdp.skel.h tests/bench/xdp_abi.h
 $B/bench/%: tests/bench/%.c $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK)
@@ -182,6 +183,8 @@ model-xdp: $B/tests/ebpf/fast_diff_test	## the kernel's verdicts on PDUs against
 	$B/tests/ebpf/fast_diff_test 4711 5000000
 bench-gate: $B/bench/bench_gate		## what the filter in the kernel costs per frame (root)
 	$<
+bench-xdp: $B/bench/bench_xdp		## what a PDU that is judged in the kernel costs, beside a bare program (root)
+	$<
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 	@B=$B CC=$(CC) bash mk/lint.sh
 minimal:				## build without any optional library
@@ -227,6 +230,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan model mutate work work-program corpus bench bench-gate model-xdp bench-guard evasion lint minimal \
+.PHONY: all deps demo test test-programs unit asan model mutate work work-program corpus bench bench-gate bench-xdp model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:
