@@ -26,9 +26,19 @@ const volatile __u64 hash_key[KFLOW_HASH_WORDS] = {0}; /* random, of every loadi
 const volatile __u32 fast_on = 0;
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, KFLOW_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct kflow_bucket);
+} kflow_index SEC(".maps");
+
+/* Nobody can map it, for the lock; but so it begins with a page, and entries with a line. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, KFLOW_MAX);
-	__type(key, struct kflow_key);
+	__type(key, __u32);
 	__type(value, struct kflow);
 } kflows SEC(".maps");
 
@@ -88,18 +98,22 @@ enum fast_kind { FAST_NOTHING = 0, FAST_ASKS, FAST_TELLS };
 
 struct fast_seg {
 	__u32 seq, ack, len, ts;
-	__u64 hash;
 	__u32 rule;
 	__u16 win;
-	__u8 has_ts, kind;
+	__u8 has_ts, kind, error;
 };
 
-/* The segment at hand; not on the stack, which is 512 bytes for all functions together. */
+#define FAST_HEAD (KFLOW_ADU / 8) /* words of a payload that are looked at */
+
+struct fast_payload {
+	__u64 head[FAST_HEAD];
+	__u64 sum, hash;
+};
+
+/* The segment at hand.  Not on the stack, which is 512 bytes for all functions together; and of what
+ * comes out of a map the verifier knows nothing, so that it need not look at each way it came there. */
 struct fast_hand {
-	union {
-		__u8 b[KFLOW_PAYLOAD + 8];
-		__u64 w[KFLOW_HASH_WORDS + 1];
-	};
+	struct fast_payload p;
 	struct fast_seg s;
 };
 struct {
@@ -128,7 +142,7 @@ typedef __u32 fast_set;
 #define FAST_WORD(t, at) table_word(t, at)
 #include "ebpf/fast_eval.h"
 
-/* The rule that allows it outright, or -1. */
+/* The rule that allows it outright, or -1.  A function of its own: the verifier looks at it once. */
 __noinline int
 fast_rule(const struct fast_ask *a, __u32 set, __u32 block)
 {
@@ -163,42 +177,92 @@ sum_right(__u64 sum)
 	return sum == 0xffff;
 }
 
-/* Copies the payload where it can be read at fixed places, sums and hashes it. */
-static __always_inline __u64
-take_payload(struct xdp_md *ctx, __u32 at, struct fast_hand *b, struct fast_seg *s)
+/* The last, up to seven bytes, as a word. */
+static __always_inline bool
+take_rest(const __u8 *p, const __u8 *end, __u32 n, __u64 *word)
 {
-	__u32 n = s->len;
+	__u64 w = 0;
+	__u32 shift = 0;
+
+	if (n & 4) {
+		if (p + 4 > end)
+			return false;
+		w = *(const __u32 *)p;
+		p += 4;
+		shift = 32;
+	}
+	if (n & 2) {
+		if (p + 2 > end)
+			return false;
+		w |= (__u64) * (const __u16 *)p << shift;
+		p += 2;
+		shift += 16;
+	}
+	if (n & 1) {
+		if (p + 1 > end)
+			return false;
+		w |= (__u64)*p << shift;
+	}
+	*word = w;
+	return true;
+}
+
+/* Sums and hashes the n bytes at `at`, and copies the head of them to where it can be read at fixed
+ * places.  0 when they are not there.  A function of its own: the verifier looks at it once. */
+__noinline int
+take_payload(struct xdp_md *ctx, __u32 at, __u32 n, struct fast_payload *to)
+{
+	const __u8 *p = (const __u8 *)(long)ctx->data + (at & OFFSET_MASK);
+	const __u8 *end = (const __u8 *)(long)ctx->data_end;
+	__u32 whole = n / 8, i;
 	__u64 sum = 0, hash = 0, w;
 
-	if (n == 0 || n > KFLOW_PAYLOAD || bpf_xdp_load_bytes(ctx, at, b->b, n) < 0)
+	if (!to || n > KFLOW_PAYLOAD)
 		return 0;
-	__builtin_memset(b->b + n, 0, 8);
-	for (__u32 i = 0; i < KFLOW_HASH_WORDS; i++) {
-		if (i * 8 >= n)
+	for (i = 0; i < KFLOW_HASH_WORDS; i++) {
+		if (i >= whole)
 			break;
-		w = b->w[i];
+		if (p + 8 > end)
+			return 0;
+		w = *(const __u64 *)p;
+		p += 8;
+		if (i < FAST_HEAD)
+			to->head[i] = w;
 		sum += (w & 0xffffffff) + (w >> 32);
 		hash += kflow_hash_word(w, hash_key[i]);
 	}
-	s->hash = hash;
-	return sum;
+	if (n & 7) {
+		if (!take_rest(p, end, n, &w))
+			return 0;
+		if (whole < FAST_HEAD) {
+			i = whole;
+			asm volatile(""
+				     : "+r"(i)); /* or the mask that the verifier needs is gone */
+			to->head[i & (FAST_HEAD - 1)] = w;
+		}
+		sum += (w & 0xffffffff) + (w >> 32);
+		hash += kflow_hash_word(w, hash_key[whole & (KFLOW_HASH_WORDS - 1)]);
+	}
+	to->sum = sum;
+	to->hash = hash;
+	return 1;
 }
 
 /* Headers and checksums; FAST_FORWARDED when there is nothing to object to. */
-__noinline int
-fast_segment(struct xdp_md *ctx, const struct frame *f)
+static __always_inline int
+fast_segment(
+    struct xdp_md *ctx, const struct frame *f, struct fast_seg *s, struct fast_payload *payload)
 {
 	struct cursor c = {
 	    .data = (const __u8 *)(long)ctx->data, .end = (const __u8 *)(long)ctx->data_end};
 	const __u8 *p;
-	__u32 zero = 0, head, tcp_len;
-	struct fast_hand *b = bpf_map_lookup_elem(&fast_scratch, &zero);
-	struct fast_seg *s;
+	__u32 head, tcp_len;
 	__u64 sum;
 
-	if (!f || !b || !f->plain)
+	*s = (struct fast_seg){0};
+	payload->sum = 0;
+	if (!f->plain)
 		return FAST_HEADER;
-	s = &b->s;
 	if (!f->v6) {
 		c.at = f->l3_off;
 		p = parse_take(&c, 20);
@@ -218,8 +282,6 @@ fast_segment(struct xdp_md *ctx, const struct frame *f)
 	s->ack = __builtin_bswap32(*(const __u32 *)(p + 8));
 	s->win = load_be16(p + 14);
 	sum = sum_words(p, 5);
-	s->has_ts = 0;
-	s->ts = 0;
 	if (head == 8) { /* RFC 7323 appendix A */
 		p = parse_take(&c, 12);
 		if (!p || *(const __u32 *)p != (__u32)__builtin_bswap32(0x0101080a))
@@ -233,10 +295,11 @@ fast_segment(struct xdp_md *ctx, const struct frame *f)
 	if (c.at > f->ip_end)
 		return FAST_HEADER;
 	s->len = f->ip_end - c.at;
-	s->hash = 0;
 	if (s->len > KFLOW_PAYLOAD)
 		return FAST_LONG;
-	sum += take_payload(ctx, c.at, b, s);
+	if (s->len != 0 && !take_payload(ctx, c.at, s->len, payload))
+		return FAST_HEADER;
+	sum += payload->sum;
 	tcp_len = f->ip_end - f->l4_off;
 	sum += __builtin_bswap16((__u16)tcp_len) + (__u64)__builtin_bswap16(PROTO_TCP);
 	sum += f->src.w_be[3];
@@ -256,7 +319,6 @@ judge_payload(struct fast_seg *s, const __u8 *p, __u32 proto, __u32 dir, __u32 s
 	struct fast_ask ask = {0};
 	int rule;
 
-	s->kind = FAST_NOTHING;
 	if (s->len == 0)
 		return FAST_FORWARDED;
 	if (dir != 0) {
@@ -283,43 +345,35 @@ before(__u32 a, __u32 b)
 	return (__s32)(a - b) < 0;
 }
 
+/* The peer has everything up to acked. */
 static __always_inline void
-copy_adu(struct kflow_adu *to, const __u8 *from)
+forget_sent(struct kflow_way *w, const struct kflow_sent *sent, __u8 *sent_at)
 {
-	__u64 *d = (__u64 *)to->bytes;
-	const __u64 *s = (const __u64 *)from;
+	__u32 n = w->n_sent, at = *sent_at;
 
-	for (int i = 0; i < (int)(KFLOW_ADU / 8); i++)
-		d[i] = s[i];
-}
+	for (__u32 i = 0; i < KFLOW_SENT && n > 0; i++) {
+		const struct kflow_sent *t = &sent[at & (KFLOW_SENT - 1)];
 
-/* The peer has everything up to w->acked. */
-static __always_inline void
-forget_sent(struct kflow_way *w)
-{
-	__u32 n = w->n_sent, gone = 0;
-
-	for (__u32 i = 0; i < KFLOW_SENT; i++)
-		if (i < n && !before(w->acked, w->sent[i].seq + w->sent[i].len))
-			gone = i + 1;
-	if (gone == 0)
-		return;
-	if (gone < n)
-		for (__u32 i = 0; i + 1 < KFLOW_SENT; i++)
-			for (__u32 k = 1; k < KFLOW_SENT; k++)
-				if (k == gone && i + k < KFLOW_SENT)
-					w->sent[i] = w->sent[i + k];
-	w->n_sent = (__u8)(n - gone);
+		if (before(w->acked, t->seq + t->len))
+			break;
+		at++;
+		n--;
+	}
+	w->n_sent = (__u8)n;
+	*sent_at = (__u8)(at & (KFLOW_SENT - 1));
 }
 
 static __always_inline bool
-sent_before(const struct kflow_way *w, const struct fast_seg *s)
+sent_before(const struct kflow_way *w, const struct kflow_sent *sent, __u8 sent_at,
+    const struct fast_seg *s, __u64 hash)
 {
 	bool same = false;
 
-	for (__u32 i = 0; i < KFLOW_SENT; i++)
-		same |= i < w->n_sent && w->sent[i].seq == s->seq && w->sent[i].len == s->len &&
-			w->sent[i].hash == s->hash;
+	for (__u32 i = 0; i < KFLOW_SENT; i++) {
+		const struct kflow_sent *t = &sent[(sent_at + i) & (KFLOW_SENT - 1)];
+
+		same |= i < w->n_sent && t->seq == s->seq && t->len == s->len && t->hash == hash;
+	}
 	return same;
 }
 
@@ -329,21 +383,25 @@ ask_fits(const struct kflow *e, const __u8 *p)
 {
 	bool near = e->n_open >= KFLOW_OPEN;
 
-	for (__u32 i = 0; i < KFLOW_OPEN; i++)
-		near |=
-		    i < e->n_open && (e->proto == KFLOW_MODBUS ? modbus_near(e->open[i].bytes, p)
-							       : s7_near(e->open[i].bytes, p));
+	for (__u32 i = 0; i < KFLOW_OPEN; i++) {
+		const __u8 *q = e->open[(e->open_at + i) & (KFLOW_OPEN - 1)];
+
+		if (i >= e->n_open)
+			break;
+		near |= e->proto == KFLOW_MODBUS ? modbus_near(q, p) : s7_near(q, p);
+	}
 	return near ? FAST_OPEN_FULL : FAST_FORWARDED;
 }
 
 static __always_inline enum fast_reason
-tell_fits(const struct kflow *e, const __u8 *p, __u32 n)
+tell_fits(const struct kflow *e, const __u8 *p, struct fast_seg *s)
 {
-	const __u8 *q = e->open[0].bytes;
+	const __u8 *q = e->open[e->open_at & (KFLOW_OPEN - 1)];
 
 	if (e->n_open == 0)
 		return FAST_UNPAIRED;
-	return (e->proto == KFLOW_MODBUS ? modbus_answers(q, p, n) : s7_answers(q, p, n))
+	s->error = e->proto == KFLOW_MODBUS && p[7] & 0x80;
+	return (e->proto == KFLOW_MODBUS ? modbus_answers(q, p, s->len) : s7_answers(q, p, s->len))
 		   ? FAST_FORWARDED
 		   : FAST_UNPAIRED;
 }
@@ -351,7 +409,7 @@ tell_fits(const struct kflow *e, const __u8 *p, __u32 n)
 /* Does the segment go on where the connection is?  *again: it did before. */
 static __always_inline enum fast_reason
 numbers_fit(const struct kflow *e, const struct kflow_way *w, const struct kflow_way *o,
-    const struct fast_seg *s, __u32 dir, const __u8 *p, bool *again)
+    struct fast_seg *s, __u32 dir, const struct fast_payload *p, bool *again)
 {
 	if (s->has_ts != (e->has_ts >> dir & 1))
 		return FAST_TIMESTAMP;
@@ -363,61 +421,66 @@ numbers_fit(const struct kflow *e, const struct kflow_way *w, const struct kflow
 	if (s->len == 0) /* or a keep-alive, RFC 9293 3.8.4 */
 		return s->seq == w->next || s->seq + 1 == w->next ? FAST_FORWARDED : FAST_SEQUENCE;
 	if (s->seq != w->next) {
-		*again = sent_before(w, s);
+		*again = dir ? sent_before(w, e->sent[1], e->sent_at[1], s, p->hash)
+			     : sent_before(w, e->sent[0], e->sent_at[0], s, p->hash);
 		return *again ? FAST_FORWARDED : FAST_SEQUENCE;
 	}
 	if (before(w->edge, s->seq + s->len))
 		return FAST_WINDOW;
 	if (w->n_sent >= KFLOW_SENT)
 		return FAST_SENT_FULL;
-	return s->kind == FAST_ASKS ? ask_fits(e, p) : tell_fits(e, p, s->len);
+	return s->kind == FAST_ASKS ? ask_fits(e, (const __u8 *)p->head)
+				    : tell_fits(e, (const __u8 *)p->head, s);
 }
 
 static __always_inline void
-commit_payload(struct kflow *e, struct kflow_way *w, const struct fast_seg *s, const __u8 *p)
+commit_payload(struct kflow *e, struct kflow_way *w, struct kflow_sent *sent, __u8 sent_at,
+    const struct fast_seg *s, const struct fast_payload *p)
 {
-	for (__u32 i = 0; i < KFLOW_SENT; i++)
-		if (i == w->n_sent) {
-			w->sent[i].seq = s->seq;
-			w->sent[i].len = s->len;
-			w->sent[i].hash = s->hash;
-		}
+	struct kflow_sent *t = &sent[(sent_at + w->n_sent) & (KFLOW_SENT - 1)];
+	__u32 at = (e->open_at + e->n_open) & (KFLOW_OPEN - 1);
+	__u64 *q;
+
+	t->seq = s->seq;
+	t->len = s->len;
+	t->hash = p->hash;
 	w->n_sent++;
 	w->next = s->seq + s->len;
 	e->pdus++;
-	if (s->kind == FAST_ASKS) {
-		for (__u32 i = 0; i < KFLOW_OPEN; i++)
-			if (i == e->n_open) {
-				copy_adu(&e->open[i], p);
-				e->open[i].len = (__u8)s->len;
-			}
-		e->n_open++;
+	e->errors += s->error;
+	if (s->kind != FAST_ASKS) {
+		e->n_open--;
+		e->open_at = (__u8)((e->open_at + 1) & (KFLOW_OPEN - 1));
 		return;
 	}
-	e->n_open--;
-	for (__u32 i = 0; i + 1 < KFLOW_OPEN; i++)
-		if (i < e->n_open) {
-			copy_adu(&e->open[i], e->open[i + 1].bytes);
-			e->open[i].len = e->open[i + 1].len;
-		}
+	e->open_len[at] = (__u8)s->len;
+	e->n_open++;
+	q = (__u64 *)e->open[at];
+	for (int i = 0; i < (int)FAST_HEAD; i++)
+		q[i] = p->head[i];
 }
 
 static __always_inline void
 commit(struct kflow *e, struct kflow_way *w, struct kflow_way *o, const struct fast_seg *s,
-    const __u8 *p, bool again, __u64 now, __u32 bytes)
+    __u32 dir, const struct fast_payload *p, bool again, __u64 now, __u32 bytes)
 {
 	__u32 edge = s->ack + ((__u32)s->win << (w->wscale & 15));
 
 	if (o->acked != s->ack) {
 		o->acked = s->ack;
-		forget_sent(o);
+		if (dir)
+			forget_sent(o, e->sent[0], &e->sent_at[0]);
+		else
+			forget_sent(o, e->sent[1], &e->sent_at[1]);
 	}
 	if (before(o->edge, edge))
 		o->edge = edge;
 	w->win = s->win;
 	w->ts = s->ts;
-	if (s->len != 0 && !again)
-		commit_payload(e, w, s, p);
+	if (s->len != 0 && !again && dir)
+		commit_payload(e, w, e->sent[1], e->sent_at[1], s, p);
+	else if (s->len != 0 && !again)
+		commit_payload(e, w, e->sent[0], e->sent_at[0], s, p);
 	e->packets++;
 	e->bytes += bytes;
 	e->last_ns = now;
@@ -535,61 +598,118 @@ make_key(struct kflow_key *k, const struct frame *f)
 	return lo;
 }
 
+/*
+ * Where the index has the connection, or NULL.  By arithmetic: of branches the verifier would follow
+ * each one to the end of the program.
+ */
+static __always_inline const struct kflow_place *
+find_in(__u32 bucket, __u32 tag)
+{
+	const struct kflow_bucket *b = bpf_map_lookup_elem(&kflow_index, &bucket);
+	__u64 at = 0, found = 0, differs, here;
+
+	if (!b)
+		return NULL;
+	for (__u64 i = 0; i < KFLOW_PLACES; i++) {
+		differs = b->place[i].tag ^ tag;
+		asm volatile("" : "+r"(differs)); /* or the compiler makes branches of it */
+		here = (differs - 1) >> 63;
+		at |= here * i;
+		found |= here;
+	}
+	return found ? &b->place[at & (KFLOW_PLACES - 1)] : NULL;
+}
+
+static __always_inline const struct kflow_place *
+find(const struct kflow_key *key)
+{
+	__u32 tag, first = kflow_first((const __u64 *)key, hash_key, &tag);
+	const struct kflow_place *p = find_in(first, tag);
+
+	return p ? p : find_in(kflow_second(first, tag), tag);
+}
+
+static __always_inline __u32
+slot_in(const struct kflow_place *p)
+{
+	return *(const volatile __u32 *)&p->slot;
+}
+
+static __always_inline bool
+same_key(const struct kflow_key *a, const struct kflow_key *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3] && x[4] == y[4];
+}
+
 /* enum fast_answer */
 enum fast_answer { FAST_GO_ON = 0, FAST_PASS, FAST_TO_ENGINE, FAST_DROP };
 
 /*
  * when: 0 early, 1 late.  FAST_GO_ON: no entry, or (early) nothing that passes at once.
+ *
+ * An entry may become another connection's at any time, so what was read of it before counts only if
+ * key and `what` are the same under its lock.
  */
 __noinline int
 fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when)
 {
 	const struct gate_conf *conf = bpf_map_lookup_elem(&gate_confs, &set);
+	const volatile struct kflow_pulse *pulse;
+	__u32 zero = 0;
 	const struct gate_conduit_row *row;
+	const struct kflow_place *place;
 	const struct kflow_offer *offer;
-	struct fast_hand *b;
+	struct fast_hand *hand = bpf_map_lookup_elem(&fast_scratch, &zero);
+	__u64 now, what;
 	struct kflow_key key;
 	struct kflow *e;
 	struct kflow_way *w, *o;
 	struct fast_seg *s;
-	__u32 zero = 0, dir, slot, at, generation, bytes, conduit;
-	bool again = false, away, open, lo;
+	__u32 dir, slot, at, generation, bytes, conduit, block;
+	bool again = false, away, open, lo, there;
+	__u8 proto;
 	int why;
-	__u64 now;
 
-	if (!f || !conf)
+	if (!f || !conf || !hand)
 		return FAST_GO_ON;
 	port &= 1;
+	s = &hand->s;
 	lo = make_key(&key, f);
-	e = bpf_map_lookup_elem(&kflows, &key);
-	if (!e || (when == 0 && e->owner != KFLOW_KERNEL))
+	place = find(&key);
+	if (!place)
 		return FAST_GO_ON;
-	b = bpf_map_lookup_elem(&fast_scratch, &zero);
-	slot = e->slot;
+	slot = (slot_in(place) & ~KFLOW_OFFERED) - 1; /* of a free place: none */
+	e = bpf_map_lookup_elem(&kflows, &slot);
+	if (!e || (when == 0 && e->owner != KFLOW_KERNEL) || !same_key(&e->key, &key))
+		return FAST_GO_ON;
+	what = *(const volatile __u64 *)&e->what;
+	conduit = (__u32)what;
+	proto = what >> 32 & 1;
 	offer = bpf_map_lookup_elem(&kflow_offers, &slot);
-	conduit = e->conduit;
 	at = set * GATE_CONDUITS + conduit;
 	row = bpf_map_lookup_elem(&gate_conduits, &at);
-	if (!b || !offer || !row || conduit >= GATE_CONDUITS)
+	pulse = bpf_map_lookup_elem(&kflow_pulse, &zero);
+	if (!offer || !row || !pulse || conduit >= GATE_CONDUITS)
 		return FAST_GO_ON;
-	s = &b->s;
-	s->kind = FAST_NOTHING;
-	bytes = (__u32)bpf_xdp_get_buff_len(ctx);
-	now = bpf_ktime_get_coarse_ns();
-	dir = (e->client_lo != 0) == lo ? 0 : 1;
+	bytes = f->bytes;
+	now = pulse->alive_ns;
+	dir = ((what >> 40 & 0xff) != 0) == lo ? 0 : 1;
 	generation = conf->generation;
+	block = row->block[proto];
 	open = row->fail_open != 0;
 
-	if (e->owner != KFLOW_KERNEL && !*(const volatile __u32 *)&offer->valid)
+	if (e->owner != KFLOW_KERNEL && !(slot_in(place) & KFLOW_OFFERED))
 		why = FAST_ENGINES;
-	else if (((__u32)e->client_port ^ dir) != port)
+	else if (((__u32)(what >> 48 & 0xff) ^ dir) != port)
 		why = FAST_PLACE;
-	else if (!conf->fast || row->block[e->proto & 1] == 0)
+	else if (!conf->fast || block == 0)
 		why = FAST_NO_BLOCK;
 	else
-		why = fast_segment(ctx, f);
+		why = fast_segment(ctx, f, s, &hand->p);
 	if (why == FAST_FORWARDED)
-		why = judge_payload(s, b->b, e->proto, dir, set, row->block[e->proto & 1]);
+		why = judge_payload(s, (const __u8 *)hand->p.head, proto, dir, set, block);
 	if (why == FAST_FORWARDED && bpf_redirect_map(&fast_ports, port ^ 1, 0) != XDP_REDIRECT)
 		why = FAST_NO_PORT;
 	if (why != FAST_FORWARDED && when == 0)
@@ -601,10 +721,13 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 	w = dir ? &e->way[1] : &e->way[0];
 	o = dir ? &e->way[0] : &e->way[1];
 	bpf_spin_lock(&e->lock);
-	if (why == FAST_FORWARDED && e->owner == KFLOW_KERNEL) {
+	there = same_key(&e->key, &key) && e->what == what;
+	if (!there)
+		why = FAST_ENGINES; /* it was taken out meanwhile */
+	else if (why == FAST_FORWARDED && e->owner == KFLOW_KERNEL) {
 		if (e->generation != generation)
 			why = FAST_GENERATION;
-		else if (!*(const volatile __u32 *)&offer->valid)
+		else if (slot_in(place) != (slot + 1 | KFLOW_OFFERED))
 			why = FAST_ENGINES; /* withdrawn: wanted back */
 		else if (!same_mac(w->smac, f->smac) || !same_mac(w->dmac, f->dmac))
 			why = FAST_PLACE;
@@ -612,7 +735,7 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 		why = FAST_ENGINES;
 	}
 	if (why == FAST_FORWARDED)
-		why = numbers_fit(e, w, o, s, dir, b->b, &again);
+		why = numbers_fit(e, w, o, s, dir, &hand->p, &again);
 	if (why == FAST_FORWARDED) {
 		if (e->owner != KFLOW_KERNEL) {
 			e->owner = KFLOW_KERNEL;
@@ -620,8 +743,8 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 			put_macs(w, f->smac, f->dmac);
 			put_macs(o, f->dmac, f->smac);
 		}
-		commit(e, w, o, s, b->b, again, now, bytes);
-	} else if (when != 0 && (!away || open)) {
+		commit(e, w, o, s, dir, &hand->p, again, now, bytes);
+	} else if (there && when != 0 && (!away || open)) {
 		if (e->owner == KFLOW_KERNEL) {
 			e->owner = KFLOW_ENGINE;
 			e->epoch++;
@@ -637,7 +760,7 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 		count_forwarded(set, conduit, s, bytes, again);
 		return FAST_PASS;
 	}
-	if (when == 0)
+	if (when == 0 || !there)
 		return FAST_GO_ON;
 	if (away)
 		why = open ? FAST_AWAY_OPEN : FAST_AWAY_CLOSED;

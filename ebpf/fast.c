@@ -19,14 +19,19 @@ struct fast {
 	unsigned n_cpus;
 	void *per_cpu; /* a value of n_cpus counters */
 	struct kflow_offer *offers;
+	struct kflow_bucket *index;
+	struct kflow_place **places; /* of each slot: where the index has it, or NULL */
 	struct kflow_pulse *pulse;
-	size_t offer_bytes, pulse_bytes;
+	size_t offer_bytes, pulse_bytes, index_bytes;
 	uint64_t key[KFLOW_HASH_WORDS];
 };
 
-_Static_assert(sizeof(struct kflow_key) == 40 && sizeof(struct kflow_way) == 96 &&
-		   sizeof(struct kflow_offer) == 56 && sizeof(struct kflow) % 8 == 0,
+_Static_assert(sizeof(struct kflow_key) == 40 && sizeof(struct kflow_way) == 32 &&
+		   sizeof(struct kflow_offer) == 56 && sizeof(struct kflow_bucket) == 64,
     "as the programs have them");
+_Static_assert(offsetof(struct kflow, way) == 64 && offsetof(struct kflow, up) == 128 &&
+		   offsetof(struct kflow, sent) == 192 && sizeof(struct kflow) % 64 == 0,
+    "by lines of the cache");
 
 static const char *const reasons[] = {
 #define FAST_REASON(id, name) name,
@@ -52,6 +57,25 @@ map_in(int fd, size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+static struct kflow_place *
+place_at(struct fast *f, uint32_t at)
+{
+	return &f->index[at / KFLOW_PLACES].place[at % KFLOW_PLACES];
+}
+
+/* Those that a predecessor has left. */
+static void
+find_places(struct fast *f)
+{
+	memset(f->places, 0, KFLOW_MAX * sizeof(struct kflow_place *));
+	for (uint32_t i = 0; i < KFLOW_BUCKETS * KFLOW_PLACES; i++) {
+		uint32_t slot = place_at(f, i)->slot & ~KFLOW_OFFERED;
+
+		if (slot != 0 && slot <= KFLOW_MAX)
+			f->places[slot - 1] = place_at(f, i);
+	}
+}
+
 struct fast *
 fast_open(const struct gate *g, char *err, size_t err_size)
 {
@@ -73,11 +97,16 @@ fast_open(const struct gate *g, char *err, size_t err_size)
 	f->n_cpus = fd.n_cpus;
 	f->per_cpu = calloc(f->n_cpus, sizeof(struct fast_counter));
 	f->offers = map_in(fd.offers, f->offer_bytes);
+	f->index_bytes = whole_pages(KFLOW_BUCKETS * sizeof(struct kflow_bucket));
+	f->index = map_in(fd.index, f->index_bytes);
+	f->places = calloc(KFLOW_MAX, sizeof(struct kflow_place *));
 	f->pulse = map_in(fd.pulse, f->pulse_bytes);
 	memcpy(f->key, gate_fast_key(g), sizeof(f->key));
 	if (f->flows >= 0 && f->counts >= 0 && f->hits >= 0 && f->shares >= 0 && f->cell >= 0 &&
-	    f->per_cpu && f->offers && f->pulse)
+	    f->per_cpu && f->offers && f->pulse && f->index && f->places) {
+		find_places(f);
 		return f;
+	}
 	(void)err_say(
 	    err, err_size, 0, "the filter's connections cannot be reached: %s", strerror(errno));
 	fast_close(f);
@@ -96,6 +125,9 @@ fast_close(struct fast *f)
 			(void)close(fd);
 	}
 	free(f->per_cpu);
+	free(f->places);
+	if (f->index)
+		(void)munmap(f->index, f->index_bytes);
 	if (f->offers)
 		(void)munmap(f->offers, f->offer_bytes);
 	if (f->pulse)
@@ -105,43 +137,125 @@ fast_close(struct fast *f)
 
 /* --- entries ------------------------------------------------------------------------------- */
 
+static struct kflow_place *
+place_in(struct fast *f, uint32_t bucket, uint32_t tag)
+{
+	for (uint32_t i = 0; i < KFLOW_PLACES; i++)
+		if (f->index[bucket].place[i].tag == tag && f->index[bucket].place[i].slot != 0)
+			return &f->index[bucket].place[i];
+	return NULL;
+}
+
+static struct kflow_place *
+place_free(struct fast *f, uint32_t bucket)
+{
+	for (uint32_t i = 0; i < KFLOW_PLACES; i++)
+		if (f->index[bucket].place[i].slot == 0)
+			return &f->index[bucket].place[i];
+	return NULL;
+}
+
+/* The buckets of a key, and its tag. */
+static void
+buckets_of(const struct fast *f, const struct kflow_key *k, uint32_t bucket[2], uint32_t *tag)
+{
+	uint64_t words[sizeof(*k) / 8];
+
+	memcpy(words, k, sizeof(words));
+	bucket[0] = kflow_first((const __u64 *)words, (const __u64 *)f->key, tag);
+	bucket[1] = kflow_second(bucket[0], *tag);
+}
+
+static struct kflow_place *
+place_of(const struct fast *f, const struct kflow_key *k)
+{
+	struct fast *g = (struct fast *)(uintptr_t)f;
+	struct kflow_place *p;
+	uint32_t bucket[2], tag;
+
+	buckets_of(f, k, bucket, &tag);
+	p = place_in(g, bucket[0], tag);
+	return p ? p : place_in(g, bucket[1], tag);
+}
+
+static int
+read_slot(const struct fast *f, uint32_t slot, struct kflow *out)
+{
+	return bpf_map_lookup_elem_flags(f->flows, &slot, out, BPF_F_LOCK) < 0 ? ERR_NOTFOUND : 0;
+}
+
+static int
+write_slot(const struct fast *f, uint32_t slot, const struct kflow *v)
+{
+	return bpf_map_update_elem(f->flows, &slot, v, BPF_F_LOCK) < 0 ? -errno : 0;
+}
+
 int
 fast_put(struct fast *f, const struct kflow_key *k, const struct fast_new *new)
 {
-	const struct kflow v = {.slot = new->slot,
+	const struct kflow v = {.key = *k,
+	    .slot = new->slot,
 	    .conduit = new->conduit,
 	    .proto = new->proto,
 	    .client_lo = new->client_lo,
-	    .client_port = new->client_port};
+	    .client_port = new->client_port,
+	    .used = 1};
+	struct kflow_place *p;
+	uint32_t bucket[2], tag;
+	int r;
 
 	if (new->slot >= KFLOW_MAX || new->proto >= KFLOW__PROTOS || new->client_port > 1)
 		return ERR_RANGE;
+	buckets_of(f, k, bucket, &tag);
+	if (place_in(f, bucket[0], tag) || place_in(f, bucket[1], tag))
+		return ERR_EXISTS;
+	if (f->places[new->slot] ||
+	    !((p = place_free(f, bucket[0])) || (p = place_free(f, bucket[1]))))
+		return ERR_FULL;
 	fast_withdraw(f, new->slot);
-	if (bpf_map_update_elem(f->flows, k, &v, BPF_NOEXIST) == 0)
-		return 0;
-	return errno == E2BIG ? ERR_FULL : err_from_errno(errno);
+	if ((r = write_slot(f, new->slot, &v)) < 0)
+		return err_from_errno(-r);
+	p->tag = tag;
+	f->places[new->slot] = p;
+	__atomic_store_n(&p->slot, new->slot + 1, __ATOMIC_RELEASE);
+	return 0;
 }
 
 int
 fast_read(const struct fast *f, const struct kflow_key *k, struct kflow *out)
 {
-	return bpf_map_lookup_elem_flags(f->flows, k, out, BPF_F_LOCK) < 0 ? ERR_NOTFOUND : 0;
+	const struct kflow_place *p = place_of(f, k);
+
+	if (!p || read_slot(f, (p->slot & ~KFLOW_OFFERED) - 1, out) < 0)
+		return ERR_NOTFOUND;
+	return memcmp(&out->key, k, sizeof(*k)) == 0 ? 0 : ERR_NOTFOUND;
 }
 
 unsigned
-fast_keys(const struct fast *f, struct kflow_key *out, unsigned max)
+fast_keys(struct fast *f, struct kflow_key *out, unsigned max)
 {
+	struct kflow v;
 	unsigned n = 0;
 
-	while (n < max && bpf_map_get_next_key(f->flows, n ? &out[n - 1] : NULL, &out[n]) == 0)
-		n++;
+	find_places(f); /* another process has written since */
+	for (uint32_t i = 0; i < KFLOW_MAX && n < max; i++)
+		if (f->places[i] && read_slot(f, i, &v) == 0 && v.used)
+			out[n++] = v.key;
 	return n;
 }
 
 int
 fast_drop(struct fast *f, const struct kflow_key *k)
 {
-	return bpf_map_delete_elem(f->flows, k) < 0 ? ERR_NOTFOUND : 0;
+	struct kflow_place *p = place_of(f, k);
+	uint32_t slot = p ? (p->slot & ~KFLOW_OFFERED) - 1 : 0;
+
+	if (!p)
+		return ERR_NOTFOUND;
+	__atomic_store_n(&p->slot, 0, __ATOMIC_SEQ_CST);
+	p->tag = 0;
+	f->places[slot] = NULL;
+	return write_slot(f, slot, &(const struct kflow){0}) < 0 ? ERR_NOTFOUND : 0;
 }
 
 /* --- memory -------------------------------------------------------------------------------- */
@@ -166,17 +280,23 @@ fast_offer(struct fast *f, uint32_t slot, const struct kflow_offer *o)
 	struct kflow_offer v = *o;
 
 	v.valid = 1;
-	if (slot < KFLOW_MAX)
-		offer_write(&f->offers[slot], &v);
+	if (slot >= KFLOW_MAX)
+		return;
+	if (f->places[slot])
+		__atomic_fetch_or(&f->places[slot]->slot, KFLOW_OFFERED, __ATOMIC_SEQ_CST);
+	offer_write(&f->offers[slot], &v);
 }
 
 void
 fast_withdraw(struct fast *f, uint32_t slot)
 {
-	if (slot < KFLOW_MAX && f->offers[slot].valid) {
+	if (slot >= KFLOW_MAX)
+		return;
+	if (f->offers[slot].valid)
 		offer_write(&f->offers[slot], &(const struct kflow_offer){0});
-		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* before the entry is read */
-	}
+	if (f->places[slot])
+		__atomic_fetch_and(&f->places[slot]->slot, ~KFLOW_OFFERED, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* before the entry is read */
 }
 
 void

@@ -8,7 +8,7 @@
  * after gate_leave().  One thread at a time.
  *
  *   system calls under a seccomp filter: bpf(2) with BPF_MAP_LOOKUP_ELEM (fast_read, counters),
- *   BPF_MAP_UPDATE_ELEM (fast_put), BPF_MAP_DELETE_ELEM (fast_drop).  No right is needed, the
+ *   BPF_MAP_UPDATE_ELEM (fast_put, fast_drop).  No right is needed, the
  *   descriptors are.  fast_offer(), fast_withdraw(), fast_alive() and fast_hash() only touch memory.
  *
  * Order of things, from the engine's side:
@@ -39,12 +39,14 @@ struct fast_new {
 	bool client_lo;
 	uint8_t client_port; /* 0 outside, 1 inside */
 };
-/* 0; ERR_EXISTS, ERR_FULL, ERR_RANGE.  The slot's offer is withdrawn. */
+/* 0; ERR_EXISTS, ERR_RANGE, ERR_FULL: the slot is taken, or the index has no place.  The slot's offer is
+ * withdrawn. */
 int fast_put(struct fast *f, const struct kflow_key *k, const struct fast_new *new);
 /* The entry as it is at one moment: 0 or ERR_NOTFOUND. */
 int fast_read(const struct fast *f, const struct kflow_key *k, struct kflow *out);
-/* Keys of the entries there are, at most max; how many.  BPF_MAP_GET_NEXT_KEY. */
-unsigned fast_keys(const struct fast *f, struct kflow_key *out, unsigned max);
+/* Keys of the entries there are, at most max; how many.  Before anything else when another process has
+ * put them in. */
+unsigned fast_keys(struct fast *f, struct kflow_key *out, unsigned max);
 /* 0 or ERR_NOTFOUND.  From then on its frames go to the engine uncounted. */
 int fast_drop(struct fast *f, const struct kflow_key *k);
 

@@ -3,7 +3,9 @@
  * flow_abi.h - connections whose PDUs the kernel judges: what the programs and the engine
  * know of each other.  docs/PROTOCOL.kernel.md says how ownership goes to and fro; this is its memory.
  *
- *   kflows        key -> struct kflow, the connection as the kernel sees it.  The engine puts
+ *   kflow_index   where the entry of a connection is: buckets by a keyed hash of its endpoints.  Mapped
+ *                 memory that the engine writes; the programs only read it
+ *   kflows        [slot] -> struct kflow, the connection as the kernel sees it.  The engine puts
  *                 it in, takes it out, reads it (BPF_F_LOCK); it never updates one that is there
  *   kflow_offers  [slot] -> struct kflow_offer, where the engine says: from these numbers on it
  *                 is yours.  Mapped memory; the programs only read it
@@ -18,7 +20,7 @@
 
 #include <linux/types.h>
 
-#define KFLOW_MAX     65536u /* connections */
+#define KFLOW_MAX     102400u /* connections */
 #define KFLOW_OPEN    4u     /* requests of one that wait for their answers */
 #define KFLOW_SENT    4u     /* segments of a direction that are not acknowledged */
 #define KFLOW_ADU     64u    /* bytes of a request; a longer one is the engine's */
@@ -41,6 +43,23 @@ struct kflow_key {
 	__u8 pad;
 };
 
+/*
+ * The index.  A connection is in its first bucket, or in the second when that was full: one line of the
+ * cache each.  No two places of a bucket have one tag.
+ */
+#define KFLOW_BUCKETS 32768u
+#define KFLOW_PLACES  8u
+#define KFLOW_OFFERED                                                                              \
+	0x80000000u /* in kflow_place.slot: offered or the kernel's; else wanted back */
+
+struct kflow_place {
+	__u32 tag;  /* 0: a free place */
+	__u32 slot; /* one more than it is; 0: nobody's */
+};
+struct kflow_bucket {
+	struct kflow_place place[KFLOW_PLACES];
+};
+
 /* A segment that went on its way and is not acknowledged: what comes again has to be the same. */
 struct kflow_sent {
 	__u32 seq, len;
@@ -55,15 +74,7 @@ struct kflow_way {
 	__u16 win;   /* last window that it advertised, unscaled */
 	__u8 wscale; /* how much that is shifted */
 	__u8 n_sent;
-	__u16 smac[3], dmac[3];		    /* as in the frames, since the kernel took it */
-	struct kflow_sent sent[KFLOW_SENT]; /* the oldest first */
-};
-
-/* An open request, as it was sent. */
-struct kflow_adu {
-	__u8 bytes[KFLOW_ADU];
-	__u8 len;
-	__u8 pad[7];
+	__u16 smac[3], dmac[3]; /* as in the frames, since the kernel took it */
 };
 
 struct kflow_lock { /* a struct bpf_spin_lock, which is one word */
@@ -77,27 +88,45 @@ struct kflow_lock { /* a struct bpf_spin_lock, which is one word */
 #define KFLOW_LOCK struct kflow_lock
 #endif
 
+/* By lines of the cache: the fewer of them a frame needs, the better. */
 struct kflow {
 	KFLOW_LOCK lock;
-	/* Written by the engine when it puts the entry in, and never again. */
-	__u32 slot;	  /* of its offer */
-	__u32 conduit;	  /* index in the policy */
-	__u8 proto;	  /* enum kflow_proto */
-	__u8 client_lo;	  /* the client is lo */
-	__u8 client_port; /* 0: it is behind the outside port, 1: behind the inside port */
-	/* Written by the programs, under the lock; all zero at first. */
-	__u8 owner;  /* enum kflow_owner */
-	__u8 n_open; /* requests in open[], the oldest first */
-	__u8 has_ts; /* bit dir: way[dir].ts is one, and every segment carries one */
-	__u8 pad[2];
-	__u32 epoch;	  /* how often the kernel has given it back */
-	__u32 up;	  /* frames of it that went to the engine since the entry is there */
 	__u32 generation; /* of the policy when it was taken */
-	__u32 lost;    /* frames passed unjudged meanwhile (fail open): the numbers are of no use */
-	__u64 last_ns; /* CLOCK_MONOTONIC, coarse: of the last frame that the kernel passed */
-	__u64 packets, bytes, pdus; /* that it passed */
+	/* Written by the engine when it puts the entry in, all zero when it is taken out. */
+	struct kflow_key key;
+	union {
+		struct {
+			__u32 conduit;	/* index in the policy */
+			__u8 proto;	/* enum kflow_proto */
+			__u8 client_lo; /* the client is lo */
+			__u8
+			    client_port; /* 0: it is behind the outside port, 1: behind the inside port */
+			__u8 used;	 /* 1 */
+		};
+		__u64 what; /* the five of them */
+	};
+	/* Written by the programs, under the lock; all zero at first. */
+	__u8 owner;   /* enum kflow_owner */
+	__u8 n_open;  /* requests in open[] */
+	__u8 open_at; /* the oldest of them; a ring */
+	__u8 has_ts;  /* bit dir: way[dir].ts is one, and every segment carries one */
+	__u32 epoch;  /* how often the kernel has given it back */
+
 	struct kflow_way way[2];
-	struct kflow_adu open[KFLOW_OPEN];
+
+	__u32 up;      /* frames of it that went to the engine since the entry is there */
+	__u32 lost;    /* frames passed unjudged meanwhile (fail open): the numbers are of no use */
+	__u64 last_ns; /* kflow_pulse.alive_ns at the last frame that the kernel passed */
+	__u64 packets, bytes, pdus; /* that it passed */
+	__u8 open_len[KFLOW_OPEN];
+	__u8 sent_at[2]; /* the oldest in sent[]; rings */
+	__u8 pad[2];
+	__u32 slot;   /* the engine's to write, as above */
+	__u32 errors; /* of pdus: exceptions and errors */
+	__u32 pad2[2];
+
+	struct kflow_sent sent[2][KFLOW_SENT];
+	__u8 open[KFLOW_OPEN][KFLOW_ADU]; /* requests without an answer, as they were sent */
 };
 
 /*
@@ -159,6 +188,25 @@ kflow_hash_word(__u64 word, __u64 key)
 {
 	return (__u64)((__u32)word + (__u32)key) *
 	       (__u32)((__u32)(word >> 32) + (__u32)(key >> 32));
+}
+
+/* Where to look for a connection: *tag in the bucket that is returned, then in kflow_second(). */
+static inline __attribute__((always_inline)) __u32
+kflow_first(const __u64 *key, const volatile __u64 *hash_key, __u32 *tag)
+{
+	__u64 h = 0;
+
+	for (int i = 0; i < (int)(sizeof(struct kflow_key) / 8); i++)
+		h += kflow_hash_word(key[i], hash_key[i]);
+	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ull;
+	*tag = (__u32)h | 1; /* 0 is a free place */
+	return (__u32)(h >> 49);
+}
+
+static inline __attribute__((always_inline)) __u32
+kflow_second(__u32 first, __u32 tag)
+{
+	return (first ^ (tag >> 8 | 1)) & (KFLOW_BUCKETS - 1);
 }
 
 #endif /* EBPF_FLOW_ABI_H */

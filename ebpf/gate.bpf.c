@@ -272,6 +272,7 @@ gate(struct xdp_md *ctx, __u32 port, void *xsks)
 	struct gate_counter *c;
 	long action = XDP_DROP;
 
+	f.bytes = bytes;
 	reason = judge(ctx, port, bytes, &f);
 	if (fast_on && reason == GATE_TO_ENGINE && engine_is_away(ctx, port)) {
 		reason = f.open && bpf_redirect_map(&fast_ports, port ^ 1, 0) == XDP_REDIRECT

@@ -91,8 +91,8 @@ take_maps(struct gate *g)
 static int
 without_flows(struct gate_bpf *b)
 {
-	struct bpf_map *const maps[] = {b->maps.kflows, b->maps.kflow_offers, b->maps.fast_tables,
-	    b->maps.fast_hits, b->maps.fast_shares, b->maps.fast_counts};
+	struct bpf_map *const maps[] = {b->maps.kflow_index, b->maps.kflows, b->maps.kflow_offers,
+	    b->maps.fast_tables, b->maps.fast_hits, b->maps.fast_shares, b->maps.fast_counts};
 	int r = 0;
 
 	for (unsigned i = 0; i < sizeof(maps) / sizeof(maps[0]) && r == 0; i++)
@@ -238,6 +238,7 @@ gate_fast_fds(const struct gate *g, struct gate_fast_fds *out)
 		return ERR_USAGE;
 	*out = (struct gate_fast_fds){
 	    .flows = bpf_map__fd(g->bpf->maps.kflows),
+	    .index = bpf_map__fd(g->bpf->maps.kflow_index),
 	    .offers = bpf_map__fd(g->bpf->maps.kflow_offers),
 	    .pulse = bpf_map__fd(g->bpf->maps.kflow_pulse),
 	    .counts = bpf_map__fd(g->bpf->maps.fast_counts),

@@ -30,7 +30,7 @@ struct gate {
 };
 
 struct gate_fast_fds { /* borrowed */
-	int flows, offers, pulse, counts, hits, shares, cell;
+	int flows, index, offers, pulse, counts, hits, shares, cell;
 	unsigned n_cpus;
 };
 /* 0, or ERR_USAGE: opened without, or left. */

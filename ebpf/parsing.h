@@ -117,7 +117,8 @@ struct frame {
 	__u8 whole; /* parse_whole() */
 	__u8 plain; /* IPv4 without options, IPv6 without extension headers; whole, no fragment */
 	__u16 l3_off, l4_off, ip_end;
-	__u8 open; /* passes when the engine is away */
+	__u32 bytes; /* of the frame */
+	__u8 open;   /* passes when the engine is away */
 	__u8 pad2;
 	struct addr target; /* of NS and NA */
 };

@@ -129,7 +129,7 @@ convert(const struct kflow *k, struct fast_flow *out)
 	    .n_open = k->n_open,
 	    .epoch = k->epoch,
 	    .up = k->up,
-	    .idle_ns = now > k->last_ns ? now - k->last_ns : 0,
+	    .idle_ns = k->last_ns != 0 && now > k->last_ns ? now - k->last_ns : 0,
 	    .packets = k->packets,
 	    .bytes = k->bytes,
 	    .pdus = k->pdus};
@@ -143,13 +143,17 @@ convert(const struct kflow *k, struct fast_flow *out)
 		to->win = d->win;
 		to->wscale = d->wscale;
 		to->n_sent = d->n_sent;
-		for (unsigned j = 0; j < FAST_SENT; j++)
-			to->sent[j] =
-			    (struct fast_record){d->sent[j].seq, d->sent[j].len, d->sent[j].hash};
+		for (unsigned j = 0; j < FAST_SENT; j++) { /* a ring: the oldest first */
+			const struct kflow_sent *t = &k->sent[i][(k->sent_at[i] + j) % FAST_SENT];
+
+			to->sent[j] = (struct fast_record){t->seq, t->len, t->hash};
+		}
 	}
 	for (unsigned i = 0; i < FAST_OPEN; i++) {
-		out->open[i].len = k->open[i].len;
-		memcpy(out->open[i].bytes, k->open[i].bytes, FAST_ADU);
+		unsigned at = (k->open_at + i) % FAST_OPEN;
+
+		out->open[i].len = k->open_len[at];
+		memcpy(out->open[i].bytes, k->open[at], FAST_ADU);
 	}
 }
 

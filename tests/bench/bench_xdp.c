@@ -244,7 +244,6 @@ lap(enum kind kind, uint32_t n, uint32_t at, uint32_t runs, uint32_t seq, uint32
 	b->stride = n > 700 ? 617 : n > 1 ? 7 : 1;
 	b->seq = seq;
 	b->ack = ack;
-	b->key = keys[0];
 	b->next[port] = seq;
 	b->next[port ^ 1] = ack;
 	b->acked = START;

@@ -16,11 +16,13 @@ struct xdp_bench bench; /* written between runs */
 static __always_inline void
 put_back(void)
 {
-	struct kflow *e = bpf_map_lookup_elem(&kflows, &bench.key);
+	__u32 slot = 0;
+	struct kflow *e = bpf_map_lookup_elem(&kflows, &slot);
 
 	if (!e)
 		return;
 	e->n_open = (__u8)bench.n_open;
+	e->open_at = 0;
 	e->way[0].n_sent = e->way[1].n_sent = 0;
 	e->way[0].next = bench.next[0];
 	e->way[1].next = bench.next[1];

@@ -16,7 +16,6 @@ struct xdp_bench {
 	__u32 ip_sum, tcp_sum; /* of what the prologue does not write; 16-bit words as they lie */
 	/* n 1: the entry before each run */
 	__u32 next[2], acked, n_open;
-	struct kflow_key key;
 };
 
 #endif /* TESTS_BENCH_XDP_ABI_H */
