@@ -12,6 +12,7 @@
 static const char usage_text[] =
     "usage: interlock guard --outside xdp:IF --inside xdp:IF -p POLICY [OPTION]...\n"
     "       interlock guard --restore\n"
+    "       interlock guard --detach [--pin DIR | --outside xdp:IF --inside xdp:IF]\n"
     "Stand between two ports and let through what the policy allows. Started by root.\n\n"
     "      --outside PORT   the port towards IT: xdp: and the name of an interface\n"
     "      --inside PORT    the port towards the devices\n"
@@ -31,11 +32,17 @@ static const char usage_text[] =
     "      --allow-addresses  guard an interface that has an IP address\n"
     "      --link-follow    a port without link takes the other one down\n"
     "      --fast-path      the kernel alone judges plain Modbus and S7 polling (off by default)\n"
+    "      --pin DIR        with --fast-path: keep links and tables of the kernel here, in a bpf "
+    "file\n"
+    "                       system, so that known polls outlive the guard (default\n"
+    "                       /sys/fs/bpf/interlock/OUTSIDE-INSIDE)\n"
+    "      --no-pin         keep nothing: with the guard's parent the filter ends too\n"
     "      --take-over      go on with the ports and connections of a running guard\n"
     "      --state-dir DIR  where the ports' settings are kept (default /run/interlock)\n"
     "      --keep-dir DIR   what has to outlast a restart (default /var/lib/interlock-guard)\n"
     "      --foreground     stay in the foreground; it always does\n"
-    "      --restore        put back what a killed guard left of its ports, and end\n\n"
+    "      --restore        put back what a killed guard left of its ports, and end\n"
+    "      --detach         take away what a killed guard left pinned, then the same\n\n"
     "signals: TERM, INT stop; HUP reads the policy again\n"
     "exit status: 0 stopped as it was told, 2 could not work\n";
 
@@ -59,6 +66,9 @@ enum {
 	OPT_KEEP,
 	OPT_SIGNED,
 	OPT_FAST_PATH,
+	OPT_PIN,
+	OPT_NO_PIN,
+	OPT_DETACH,
 	OPT_FOREGROUND,
 	OPT_RESTORE,
 	OPT_HELP
@@ -81,6 +91,9 @@ static const struct option long_options[] = {
     {"allow-addresses", no_argument, NULL, OPT_ALLOW_ADDRESSES},
     {"link-follow", no_argument, NULL, OPT_LINK_FOLLOW},
     {"fast-path", no_argument, NULL, OPT_FAST_PATH},
+    {"pin", required_argument, NULL, OPT_PIN},
+    {"no-pin", no_argument, NULL, OPT_NO_PIN},
+    {"detach", no_argument, NULL, OPT_DETACH},
     {"take-over", no_argument, NULL, OPT_TAKE_OVER},
     {"state-dir", required_argument, NULL, OPT_STATE},
     {"keep-dir", required_argument, NULL, OPT_KEEP},
@@ -118,11 +131,19 @@ mode_of(const char *arg, enum gate_mode *mode)
 	return false;
 }
 
+enum verb { GUARD_RUN = 0, GUARD_RESTORE, GUARD_DETACH };
+
 static int
-check(const struct guard_conf *c, bool restore)
+check(const struct guard_conf *c, enum verb verb)
 {
-	if (restore)
+	if (verb == GUARD_DETACH && !c->port[0] != !c->port[1])
+		return cli_usage("guard", "--detach: both ports, or none");
+	if (verb != GUARD_RUN)
 		return EXIT_OK;
+	if (!c->fast_path && (c->pin_dir || c->no_pin))
+		return cli_usage("guard", "--pin and --no-pin need --fast-path");
+	if (c->pin_dir && c->no_pin)
+		return cli_usage("guard", "--pin or --no-pin");
 	if (!c->port[0] || !c->port[1])
 		return cli_usage("guard", "two ports are needed: --outside and --inside");
 	if (!c->policy_path)
@@ -141,7 +162,7 @@ check(const struct guard_conf *c, bool restore)
 
 /* EXIT_OK, EXIT_UNABLE (said why), or -1: help was given. */
 static int
-parse(int argc, char **argv, struct guard_conf *c, bool *restore)
+parse(int argc, char **argv, struct guard_conf *c, enum verb *verb)
 {
 	int o;
 
@@ -217,7 +238,16 @@ parse(int argc, char **argv, struct guard_conf *c, bool *restore)
 		case OPT_FOREGROUND:
 			break;
 		case OPT_RESTORE:
-			*restore = true;
+			*verb = GUARD_RESTORE;
+			break;
+		case OPT_DETACH:
+			*verb = GUARD_DETACH;
+			break;
+		case OPT_PIN:
+			c->pin_dir = optarg;
+			break;
+		case OPT_NO_PIN:
+			c->no_pin = true;
 			break;
 		case 'h':
 		case OPT_HELP:
@@ -229,19 +259,21 @@ parse(int argc, char **argv, struct guard_conf *c, bool *restore)
 	}
 	if (optind < argc)
 		return cli_usage("guard", "%s: not an option", argv[optind]);
-	return check(c, *restore);
+	return check(c, *verb);
 }
 
 int
 cmd_guard(int argc, char **argv)
 {
 	struct guard_conf c = {.argv = argv};
-	bool restore = false;
-	int status = parse(argc, argv, &c, &restore);
+	enum verb verb = GUARD_RUN;
+	int status = parse(argc, argv, &c, &verb);
 
 	if (status != EXIT_OK)
 		return status < 0 ? EXIT_OK : status;
-	return restore ? guard_restore(c.state_dir) : guard_run(&c);
+	return verb == GUARD_RESTORE  ? guard_restore(c.state_dir)
+	       : verb == GUARD_DETACH ? guard_detach(&c)
+				      : guard_run(&c);
 }
 
 #else /* a build without the libraries of the guard (make minimal) */

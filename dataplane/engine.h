@@ -132,6 +132,9 @@ void engine_sample(struct engine *e, const struct pkt *p, const char *reason, ui
 
 /* Every receive ring was just found empty: with a fast path, what is on its way up is known then. */
 void engine_quiet(struct engine *e);
+/* With a fast path: they took the engine for away, and may have passed frames of conduits that fail
+ * open.  Connections of these are forgotten, and found again in the middle. */
+void engine_was_away(struct engine *e);
 /* Connections that a predecessor which died has left with the fast path; how many.  Before the
  * first burst. */
 uint32_t engine_take_over_fast(struct engine *e);

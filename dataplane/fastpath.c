@@ -585,6 +585,22 @@ path_tick(struct engine *e)
 	}
 }
 
+void
+engine_was_away(struct engine *e)
+{
+	for (uint32_t i = 0; i < e->flows.max; i++) {
+		struct flow *f = &e->flows.flows[i];
+		uint32_t slot = f->guard.fast;
+
+		if (f->wheel_slot == UINT16_MAX || f->bind.conduit == RULE_NONE || !e->policy ||
+		    !policy_fail_open(e->policy, f->bind.conduit))
+			continue;
+		if (slot != 0 && e->path && e->path->slots[slot - 1].state == FAST_OFFERED)
+			continue; /* the entry says whether something was lost */
+		flow_remove(&e->flows, f);
+	}
+}
+
 /* --- after a crash -------------------------------------------------------------------------- */
 
 /* A connection that a predecessor had offered, and that is theirs. */

@@ -122,6 +122,10 @@ struct gate_tokens { /* what a CPU has taken and not yet spent */
 struct gate_counter { /* per CPU, row port * GATE_COUNTS + reason */
 	__u64 packets, bytes;
 };
+/* Frames that came while the engine was away: per CPU, row of gate_conduits. */
+struct gate_away {
+	__u64 dropped, unjudged;
+};
 struct gate_pace {    /* of the samples of a row */
 	__u64 earned; /* as gate_bucket */
 	__u64 told;   /* packets, of all CPUs, when the last was made */

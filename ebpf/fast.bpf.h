@@ -547,6 +547,16 @@ engine_is_away(struct xdp_md *ctx, __u32 port)
 	return alive != 0 && now > alive && now - alive > KFLOW_PULSE_NS;
 }
 
+/* What fails open does so now. */
+static __always_inline bool
+opens(const struct frame *f)
+{
+	__u32 zero = 0;
+	const volatile struct kflow_pulse *p = bpf_map_lookup_elem(&kflow_pulse, &zero);
+
+	return f->open && p && bpf_ktime_get_coarse_ns() >= p->hold_ns;
+}
+
 static __always_inline void
 fast_count(__u32 port, __u32 why, __u32 bytes, bool pdu)
 {
@@ -644,7 +654,7 @@ same_key(const struct kflow_key *a, const struct kflow_key *b)
 }
 
 /* enum fast_answer */
-enum fast_answer { FAST_GO_ON = 0, FAST_PASS, FAST_TO_ENGINE, FAST_DROP };
+enum fast_answer { FAST_GO_ON = 0, FAST_PASS, FAST_TO_ENGINE, FAST_DROP, FAST_UNJUDGED };
 
 /*
  * when: 0 early, 1 late.  FAST_GO_ON: no entry, or (early) nothing that passes at once.
@@ -698,7 +708,6 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 	dir = ((what >> 40 & 0xff) != 0) == lo ? 0 : 1;
 	generation = conf->generation;
 	block = row->block[proto];
-	open = row->fail_open != 0;
 
 	if (e->owner != KFLOW_KERNEL && !(slot_in(place) & KFLOW_OFFERED))
 		why = FAST_ENGINES;
@@ -715,6 +724,8 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 	if (why != FAST_FORWARDED && when == 0)
 		return FAST_GO_ON;
 	away = when != 0 && engine_is_away(ctx, port);
+	/* By its conduit's row of today: the entry may be of another policy. */
+	open = away && opens(f);
 	if (away && open && bpf_redirect_map(&fast_ports, port ^ 1, 0) != XDP_REDIRECT)
 		open = false;
 
@@ -765,7 +776,7 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 	if (away)
 		why = open ? FAST_AWAY_OPEN : FAST_AWAY_CLOSED;
 	fast_count(port, (__u32)why, bytes, false);
-	return !away ? FAST_TO_ENGINE : open ? FAST_PASS : FAST_DROP;
+	return !away ? FAST_TO_ENGINE : open ? FAST_UNJUDGED : FAST_DROP;
 }
 
 #endif /* EBPF_FAST_BPF_H */

@@ -305,6 +305,18 @@ fast_alive(struct fast *f, uint64_t now_ns)
 	__atomic_store_n(&f->pulse->alive_ns, now_ns, __ATOMIC_RELAXED);
 }
 
+void
+fast_hold(struct fast *f, uint64_t until_ns)
+{
+	__atomic_store_n(&f->pulse->hold_ns, until_ns, __ATOMIC_SEQ_CST);
+}
+
+uint64_t
+fast_alive_ns(const struct fast *f)
+{
+	return __atomic_load_n(&f->pulse->alive_ns, __ATOMIC_RELAXED);
+}
+
 uint64_t
 fast_hash(const struct fast *f, const uint8_t *p, size_t n)
 {

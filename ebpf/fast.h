@@ -58,6 +58,10 @@ void fast_offer(struct fast *f, uint32_t slot, const struct kflow_offer *o);
 void fast_withdraw(struct fast *f, uint32_t slot);
 /* now_ns: CLOCK_MONOTONIC. */
 void fast_alive(struct fast *f, uint64_t now_ns);
+/* Until then (CLOCK_MONOTONIC) nothing passes unjudged; 0: what fails open does so again. */
+void fast_hold(struct fast *f, uint64_t until_ns);
+/* When fast_alive() was last said; 0: never. */
+uint64_t fast_alive_ns(const struct fast *f);
 /* What kflow_sent.hash is of these bytes; n at most KFLOW_PAYLOAD. */
 uint64_t fast_hash(const struct fast *f, const uint8_t *p, size_t n);
 

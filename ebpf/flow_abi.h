@@ -32,7 +32,7 @@
 #define KFLOW_ADU     64u    /* bytes of a request; a longer one is the engine's */
 #define KFLOW_PAYLOAD 512u   /* of a segment; the same */
 
-#define KFLOW_PULSE_NS 100000000ull /* an engine that was silent for so long is away */
+#define KFLOW_PULSE_NS 250000000ull /* an engine that was silent for so long is away */
 
 enum kflow_owner { KFLOW_ENGINE = 0, KFLOW_KERNEL };
 enum kflow_proto { KFLOW_MODBUS = 0, KFLOW_S7, KFLOW__PROTOS };
@@ -180,6 +180,9 @@ struct
 
 struct kflow_pulse {
 	__u64 alive_ns; /* CLOCK_MONOTONIC; 0: nobody writes it, the engine counts as alive */
+	/* Until then nothing passes unjudged, whatever fails open: one engine hands its connections
+	 * to another, and has to have seen all of them. */
+	__u64 hold_ns;
 };
 
 /*

@@ -66,6 +66,7 @@ judge_pair(struct frame *f, __u32 set, __u32 port, const struct who *src, const 
 	enum gate_reason place, there = GATE_NO_CONDUIT, back;
 	const struct gate_conduit_row *c;
 	bool macs_fit, reply;
+	__u32 conduit;
 
 	if (!f || !src || !dst || !conf)
 		return GATE_NO_POLICY;
@@ -73,15 +74,19 @@ judge_pair(struct frame *f, __u32 set, __u32 port, const struct who *src, const 
 	macs_fit = mac_fits(src, f->smac) && mac_fits(dst, f->dmac);
 	reply = is_icmp(f) && f->icmp_type == (f->v6 ? ICMP6_REPLY : ICMP4_REPLY);
 	if (!reply) {
-		c = conduit_row(set, (__u32)conduit_of(set, src, dst));
+		conduit = (__u32)conduit_of(set, src, dst);
+		c = conduit_row(set, conduit);
 		there = judge_way(conf, c, f, f->dport, place, macs_fit);
 		f->open = c && c->fail_open;
+		f->row = c ? set * GATE_CONDUITS + conduit + 1 : 0;
 		if (there == GATE_TO_ENGINE || is_icmp(f))
 			return there;
 	}
-	c = conduit_row(set, (__u32)conduit_of(set, dst, src));
+	conduit = (__u32)conduit_of(set, dst, src);
+	c = conduit_row(set, conduit);
 	back = judge_way(conf, c, f, f->sport, place, macs_fit);
 	f->open = c && c->fail_open;
+	f->row = c ? set * GATE_CONDUITS + conduit + 1 : 0;
 	return back == GATE_TO_ENGINE || there == GATE_NO_CONDUIT ? back : there;
 }
 
@@ -137,6 +142,18 @@ parse_net(struct xdp_md *ctx, struct frame *f, __u32 at, __u32 bytes)
 	return (int)r;
 }
 
+static __always_inline void
+count_away(const struct frame *f, bool passed)
+{
+	__u32 row = f->row - 1;
+	struct gate_away *a = bpf_map_lookup_elem(&fast_away, &row);
+
+	if (!a)
+		return;
+	a->unjudged += passed;
+	a->dropped += !passed;
+}
+
 /* A TCP segment: early is what the kernel owns, late what the gate would give to the engine. */
 static __always_inline enum gate_reason
 judge_segment(
@@ -151,9 +168,11 @@ judge_segment(
 	if (r != GATE_TO_ENGINE)
 		return r;
 	fast = fast_flow(ctx, f, set, port, 1);
-	return fast == FAST_PASS   ? (enum gate_reason)GATE_PASSED
-	       : fast == FAST_DROP ? GATE_ENGINE_AWAY
-				   : r;
+	if (fast == FAST_DROP || fast == FAST_UNJUDGED)
+		count_away(f, fast == FAST_UNJUDGED);
+	return fast == FAST_PASS || fast == FAST_UNJUDGED ? (enum gate_reason)GATE_PASSED
+	       : fast == FAST_DROP			  ? GATE_ENGINE_AWAY
+							  : r;
 }
 
 static __always_inline enum gate_reason
@@ -275,9 +294,10 @@ gate(struct xdp_md *ctx, __u32 port, void *xsks)
 	f.bytes = bytes;
 	reason = judge(ctx, port, bytes, &f);
 	if (fast_on && reason == GATE_TO_ENGINE && engine_is_away(ctx, port)) {
-		reason = f.open && bpf_redirect_map(&fast_ports, port ^ 1, 0) == XDP_REDIRECT
+		reason = opens(&f) && bpf_redirect_map(&fast_ports, port ^ 1, 0) == XDP_REDIRECT
 			     ? GATE_PASSED
 			     : GATE_ENGINE_AWAY;
+		count_away(&f, reason == GATE_PASSED);
 	}
 	if (reason == GATE_PASSED)
 		action = XDP_REDIRECT; /* it has been said where to */

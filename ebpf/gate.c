@@ -23,6 +23,7 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "ebpf/gate_int.h"
+#include "ebpf/gate_pin.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -79,6 +80,7 @@ take_maps(struct gate *g)
 	    .tables = bpf_map__fd(b->maps.fast_tables),
 	    .hits = bpf_map__fd(b->maps.fast_hits),
 	    .shares = bpf_map__fd(b->maps.fast_shares),
+	    .away = bpf_map__fd(b->maps.fast_away),
 	};
 	g->sample_fd = fcntl(bpf_map__fd(b->maps.gate_samples), F_DUPFD_CLOEXEC, 0);
 	if (g->sample_fd < 0)
@@ -92,7 +94,8 @@ static int
 without_flows(struct gate_bpf *b)
 {
 	struct bpf_map *const maps[] = {b->maps.kflow_index, b->maps.kflows, b->maps.kflow_offers,
-	    b->maps.fast_tables, b->maps.fast_hits, b->maps.fast_shares, b->maps.fast_counts};
+	    b->maps.fast_tables, b->maps.fast_hits, b->maps.fast_shares, b->maps.fast_counts,
+	    b->maps.fast_away};
 	int r = 0;
 
 	for (unsigned i = 0; i < sizeof(maps) / sizeof(maps[0]) && r == 0; i++)
@@ -100,8 +103,29 @@ without_flows(struct gate_bpf *b)
 	return r;
 }
 
+/* Constants of the programs, and what is pinned.  0; -errno; or -ESTALE, said: that does not fit. */
+static int
+set_up(struct gate *g, bool fast, const struct gate_pins *pins, char *err, size_t err_size)
+{
+	uint64_t key[KFLOW_HASH_WORDS];
+	int r = fast ? 0 : without_flows(g->bpf);
+
+	if (r < 0)
+		return r;
+	g->fast = fast;
+	g->bpf->rodata->n_cpus = g->n_cpus;
+	g->bpf->rodata->fast_on = fast;
+	if (!fast)
+		return 0;
+	crypto_random(key, sizeof(key));
+	if (pins && gate_pin_take(g, pins, g->bpf->obj, key, err, err_size) < 0)
+		return -ESTALE;
+	memcpy(g->bpf->rodata->hash_key, key, sizeof(key));
+	return 0;
+}
+
 static struct gate *
-open_gate(bool fast, char *err, size_t err_size)
+open_gate(bool fast, const struct gate_pins *pins, char *err, size_t err_size)
 {
 	struct gate *g = calloc(1, sizeof(*g));
 	libbpf_print_fn_t print;
@@ -109,6 +133,7 @@ open_gate(bool fast, char *err, size_t err_size)
 
 	if (g) {
 		g->link[0] = g->link[1] = g->sample_fd = -1;
+		g->record = g->pinned[0] = g->pinned[1] = -1;
 		g->n_cpus = n > 0 ? (unsigned)n : 1;
 		g->per_cpu = calloc(g->n_cpus, sizeof(struct gate_counter));
 	}
@@ -119,17 +144,10 @@ open_gate(bool fast, char *err, size_t err_size)
 		r = g->bpf ? 0 : -errno;
 		if (r == 0 && g->n_cpus > GATE_CPUS)
 			r = -E2BIG;
-		if (r == 0 && !fast)
-			r = without_flows(g->bpf);
-		if (r == 0) {
-			g->fast = fast;
-			g->bpf->rodata->n_cpus = g->n_cpus;
-			g->bpf->rodata->fast_on = fast;
-			if (fast)
-				crypto_random(
-				    g->bpf->rodata->hash_key, sizeof(g->bpf->rodata->hash_key));
+		if (r == 0)
+			r = set_up(g, fast, pins, err, err_size);
+		if (r == 0)
 			r = gate_bpf__load(g->bpf);
-		}
 		if (r == 0)
 			r = take_maps(g);
 	}
@@ -137,6 +155,8 @@ open_gate(bool fast, char *err, size_t err_size)
 	if (r == 0)
 		return g;
 	gate_close(g);
+	if (r == -ESTALE)
+		return NULL;
 	if (r == -EPERM || r == -EACCES)
 		(void)err_say(err, err_size, 0,
 		    "the filter cannot be loaded: CAP_BPF and CAP_NET_ADMIN are needed (%s)",
@@ -150,13 +170,25 @@ open_gate(bool fast, char *err, size_t err_size)
 struct gate *
 gate_open(char *err, size_t err_size)
 {
-	return open_gate(false, err, err_size);
+	return open_gate(false, NULL, err, err_size);
 }
 
 struct gate *
 gate_open_fast(char *err, size_t err_size)
 {
-	return open_gate(true, err, err_size);
+	return open_gate(true, NULL, err, err_size);
+}
+
+struct gate *
+gate_open_pinned(const struct gate_pins *p, char *err, size_t err_size)
+{
+	return open_gate(true, p, err, err_size);
+}
+
+struct bpf_object *
+gate_object(const struct gate *g)
+{
+	return g->bpf->obj;
 }
 
 static void
@@ -172,6 +204,9 @@ gate_leave(struct gate *g, bool keep_samples)
 {
 	close_fd(&g->link[0]);
 	close_fd(&g->link[1]);
+	close_fd(&g->pinned[0]);
+	close_fd(&g->pinned[1]);
+	close_fd(&g->record);
 	gate_bpf__destroy(g->bpf);
 	g->bpf = NULL;
 	if (keep_samples)
@@ -209,12 +244,18 @@ int
 gate_set_policy(
     struct gate *g, const struct gate_spec *spec, uint32_t generation, char *err, size_t err_size)
 {
-	const uint32_t zero = 0, cell = g->set == 1 ? 2 : 1;
+	const uint32_t zero = 0;
+	uint32_t cell = 0;
 	char why[sizeof(g->not_fast)] = "";
 	int r;
 
 	if (!g->bpf)
 		return err_say(err, err_size, ERR_USAGE, "this process has left the filter");
+	/* Pinned tables may be in force, or another guard's who did not get far. */
+	if (bpf_map_lookup_elem(g->fd.cell, &zero, &cell) < 0)
+		return err_say(err, err_size, err_from_errno(errno),
+		    "the filter's tables cannot be read: %s", strerror(errno));
+	cell = cell == 1 ? 2 : 1;
 	if ((r = gate_check(spec, err, err_size)) < 0)
 		return r;
 	r = gate_fill(g, cell - 1, spec, generation, why, sizeof(why));
@@ -223,7 +264,6 @@ gate_set_policy(
 	if (r < 0)
 		return err_say(err, err_size, err_from_errno(-r),
 		    "the filter's tables cannot be filled: %s", strerror(-r));
-	g->set = cell;
 	memcpy(g->not_fast, why, sizeof(why));
 	if ((r = wait_for_programs(g, cell - 1)) < 0)
 		return err_say(err, err_size, err_from_errno(-r),
@@ -244,6 +284,7 @@ gate_fast_fds(const struct gate *g, struct gate_fast_fds *out)
 	    .counts = bpf_map__fd(g->bpf->maps.fast_counts),
 	    .hits = g->fd.hits,
 	    .shares = g->fd.shares,
+	    .away = g->fd.away,
 	    .cell = g->fd.cell,
 	    .n_cpus = g->n_cpus,
 	};
@@ -413,6 +454,48 @@ port_put(const struct gate *g, unsigned port, int ifindex)
 		   : 0;
 }
 
+/* The program of this port in the place of the pinned link's: 0 or -errno. */
+static int
+take_pinned(struct gate *g, unsigned port, int ifindex, int prog, uint32_t *flags)
+{
+	struct attached a = {0};
+	int r = look(ifindex, &a);
+
+	if (r < 0)
+		return r;
+	if (a.id == 0 || !a.ours)
+		return -ENOENT;
+	if (bpf_link_update(g->pinned[port], prog, NULL) < 0)
+		return -errno;
+	g->link[port] = g->pinned[port];
+	g->pinned[port] = -1;
+	*flags = a.flags;
+	return 0;
+}
+
+/* Done: the mode that it got. */
+static int
+attached_as(struct gate *g, unsigned port, int ifindex, uint32_t flags, int why_not_native,
+    char *err, size_t err_size)
+{
+	char ifname[IF_NAMESIZE] = "?";
+	int r;
+
+	(void)if_indextoname((unsigned)ifindex, ifname);
+	if (g->fast && (r = port_put(g, port, ifindex)) < 0)
+		return err_say(err, err_size, err_from_errno(-r),
+		    "%s: the kernel cannot send frames to it itself: %s", ifname, strerror(-r));
+	if (flags == XDP_FLAGS_DRV_MODE)
+		return g->mode[port] = GATE_NATIVE;
+	if (err && err_size)
+		err[0] = '\0';
+	if (why_not_native < 0)
+		(void)err_say(err, err_size, 0,
+		    "%s: no native XDP (%s), the filter runs in generic mode", ifname,
+		    strerror(-why_not_native));
+	return g->mode[port] = GATE_GENERIC;
+}
+
 int
 gate_attach(struct gate *g, unsigned port, int ifindex, enum gate_mode mode, bool replace,
     char *err, size_t err_size)
@@ -426,6 +509,13 @@ gate_attach(struct gate *g, unsigned port, int ifindex, enum gate_mode mode, boo
 		return err_say(err, err_size, ERR_USAGE,
 		    "interface %d: there is none, or the port has one", ifindex);
 	prog = bpf_program__fd(port == 0 ? g->bpf->progs.il_gate_out : g->bpf->progs.il_gate_in);
+	if (g->pinned[port] >= 0) {
+		r = take_pinned(g, port, ifindex, prog, &flags);
+		return r == 0 ? attached_as(g, port, ifindex, flags, 0, err, err_size)
+			      : err_say(err, err_size, err_from_errno(-r),
+				    "%s: its pinned link cannot be taken over: %s", ifname,
+				    strerror(-r));
+	}
 	for (unsigned i = 0;
 	     i < BUSY_TRIES && (link == -EBUSY || link == -EEXIST || link == -EAGAIN); i++) {
 		if (i != 0)
@@ -453,18 +543,7 @@ gate_attach(struct gate *g, unsigned port, int ifindex, enum gate_mode mode, boo
 		return err_say(err, err_size, err_from_errno(-link),
 		    "%s: the filter cannot be attached: %s", ifname, strerror(-link));
 	g->link[port] = link;
-	if (g->fast && (r = port_put(g, port, ifindex)) < 0)
-		return err_say(err, err_size, err_from_errno(-r),
-		    "%s: the kernel cannot send frames to it itself: %s", ifname, strerror(-r));
-	if (flags == XDP_FLAGS_DRV_MODE)
-		return GATE_NATIVE;
-	if (err && err_size)
-		err[0] = '\0';
-	if (native < 0)
-		(void)err_say(err, err_size, 0,
-		    "%s: no native XDP (%s), the filter runs in generic mode", ifname,
-		    strerror(-native));
-	return GATE_GENERIC;
+	return attached_as(g, port, ifindex, flags, native, err, err_size);
 }
 
 bool

@@ -19,8 +19,8 @@
  *   under a seccomp filter           bpf(2) may be forbidden.  gate_counts then finds nothing
  *   other children                   gate_leave(g, false) first thing
  *
- * The link of a port ends with its last descriptor: a child that has not left keeps the
- * filter on the port after its parent has died.
+ * The link of a port ends with its last descriptor, unless it is pinned (gate_pin.h): a child that
+ * has not left keeps the filter on the port after its parent has died.
  */
 #ifndef EBPF_GATE_H
 #define EBPF_GATE_H

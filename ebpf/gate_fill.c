@@ -326,6 +326,9 @@ fill_tables(const struct gate *g, unsigned set, const struct gate_spec *s)
 	if (r == 0)
 		r = zero_rows(g->fd.shares, set * GATE_CONDUITS, s->n_conduits,
 		    g->n_cpus * sizeof(struct fast_counter));
+	if (r == 0)
+		r = zero_rows(g->fd.away, set * GATE_CONDUITS, s->n_conduits,
+		    g->n_cpus * sizeof(struct gate_away));
 	for (uint32_t at = 0; at < s->n_words && r == 0; at += FAST_CHUNK_WORDS) {
 		uint32_t n = s->n_words - at, row = set * FAST_CHUNKS + at / FAST_CHUNK_WORDS;
 

@@ -103,6 +103,14 @@ struct {
 	__type(value, struct gate_counter);
 } gate_counters SEC(".maps");
 
+/* Of what was the engine's to judge, since the tables of the row are filled. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GATE_CONDUIT_ROWS);
+	__type(key, __u32);
+	__type(value, struct gate_away);
+} fast_away SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, GATE_COUNTS_ROWS);

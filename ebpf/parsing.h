@@ -120,6 +120,7 @@ struct frame {
 	__u32 bytes; /* of the frame */
 	__u8 open;   /* passes when the engine is away */
 	__u8 pad2;
+	__u32 row;	    /* of that conduit in gate_conduits, from 1; 0 = of none */
 	struct addr target; /* of NS and NA */
 };
 

@@ -10,6 +10,7 @@
 #include "ebpf/fast.h"
 #include "guard/shared.h"
 
+#define MARGIN_NS UINT64_C(10000000) /* the programs' clock is coarse: a tick of the kernel */
 #define SETTLE_MS 2	 /* longer than a program runs */
 #define READS	  64u	 /* rules whose hits are read in one call */
 #define WINDOW	  65535u /* what the engine takes a window for, at least (in_window()) */
@@ -244,6 +245,35 @@ guard_fast_rule_hits(uint64_t *hits, uint32_t n)
 	}
 	for (uint32_t i = 0; i < n; i++)
 		hits[i] += the.hits[i];
+}
+
+bool
+guard_fast_alive(void)
+{
+	uint64_t now, last;
+
+	if (!the.fast)
+		return true;
+	now = clock_mono_ns();
+	last = fast_alive_ns(the.fast);
+	if (now - last > KFLOW_PULSE_NS - MARGIN_NS)
+		return false;
+	fast_alive(the.fast, now);
+	return true;
+}
+
+void
+guard_fast_back(void)
+{
+	if (the.fast)
+		fast_alive(the.fast, clock_mono_ns());
+}
+
+void
+guard_fast_hold(bool on)
+{
+	if (the.fast)
+		fast_hold(the.fast, on ? clock_mono_ns() + GUARD_HOLD_NS : 0);
 }
 
 void

@@ -6,10 +6,13 @@
 #ifndef GUARD_FAST_H
 #define GUARD_FAST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "dataplane/fastpath.h"
 #include "policy/policy.h"
+
+#define GUARD_HOLD_NS UINT64_C(20000000000) /* a successor takes no longer */
 
 struct gate;
 
@@ -21,6 +24,12 @@ const struct fast_path *guard_fast_open(
 /* Hits per rule that the kernel counted are added to the n numbers.  Some are read anew each time
  * (a system call each), so they may be a few calls old. */
 void guard_fast_rule_hits(uint64_t *hits, uint32_t n);
+/* The engine lives: to be said more often than every KFLOW_PULSE_NS.  False: it was not, and the
+ * kernel takes it for away since; it stays away until guard_fast_back(). */
+bool guard_fast_alive(void);
+void guard_fast_back(void);
+/* Its connections are being handed to another engine, or not: what fails open waits meanwhile. */
+void guard_fast_hold(bool on);
 /* Another policy: they begin at 0. */
 void guard_fast_new_rules(void);
 

@@ -21,6 +21,7 @@
 #include "policy/image.h"
 
 #define SIGN_WAIT_NS UINT64_C(10000000000) /* a disk may be slow */
+#define METRICS_WAIT_NS UINT64_C(1000000000)
 #define UNABLE	     2			   /* exit status: could not work */
 #define WORKER_USER  "interlock-worker"	   /* builder and metrics too; nobody when there is none */
 #define SIGNER_USER  "interlock"	   /* root without any right when there is none */
@@ -160,7 +161,8 @@ prepare(struct guard *g, char *err, size_t size)
 		return err_say(err, size, err_from_errno(errno), "signals: %s", strerror(errno));
 	sandbox_user(WORKER_USER, "nobody", &g->worker_uid, &g->worker_gid);
 	sandbox_user(SIGNER_USER, "root", &g->signer_uid, &g->signer_gid);
-	if (g->conf->metrics && (g->metrics_fd = metrics_listen(g->conf->metrics, err, size)) < 0)
+	if (g->conf->metrics && !g->conf->take_over &&
+	    (g->metrics_fd = metrics_listen(g->conf->metrics, err, size)) < 0)
 		return ERR_USAGE;
 	return g->conf->journal_dir || g->conf->eve_path ? service_prepare(g, err, size) : 0;
 }
@@ -168,12 +170,14 @@ prepare(struct guard *g, char *err, size_t size)
 static int
 open_filter(struct guard *g, char *err, size_t size)
 {
-	g->gate = g->conf->fast_path ? gate_open_fast(err, size) : gate_open(err, size);
-	if (!g->gate)
-		return ERR_UNSUPPORTED;
+	int r = pins_open(g, err, size);
+
+	if (r < 0)
+		return r;
 	if (g->conf->fast_path && !(g->fast = fast_open(g->gate, err, size)))
 		return ERR_UNSUPPORTED;
-	return gate_set_policy(g->gate, policy_gate(g->policy), g->generation, err, size);
+	/* Else the predecessor's is in force until there is a worker (pins_settle()). */
+	return g->pins.found ? 0 : panic_filter(g, g->policy, g->generation, err, size);
 }
 
 static int
@@ -198,7 +202,7 @@ open_ports(struct guard *g, char *err, size_t size)
 		g->gate_mode[i] = r;
 		g->link[i].up = port_carrier(&g->ports, i);
 	}
-	return 0;
+	return pins_write(g, err, size);
 }
 
 /* The worker receives, or said why it cannot. */
@@ -254,11 +258,11 @@ start_services(struct guard *g, char *err, size_t size)
 	char why[sizeof(g->signer_shared->error)];
 	int r;
 
-	if (g->metrics_fd >= 0) {
-		if ((r = metrics_start(g, err, size)) < 0)
-			return r;
-		g->metrics.wanted = true;
-	}
+	if (g->metrics_fd >= 0 && (r = metrics_start(g, err, size)) < 0)
+		return r;
+	/* The address of one that is taken over from is in use for a moment. */
+	g->metrics.wanted = g->conf->metrics != NULL;
+	g->metrics.again_ns = g->now_ns + METRICS_WAIT_NS;
 	if (!g->alerts_shared)
 		return 0;
 	if ((r = signer_start(g, err, size)) < 0)
@@ -279,7 +283,7 @@ start(struct guard *g, char *err, size_t size)
 {
 	int r = prepare(g, err, size);
 
-	if (r < 0 || (r = policy_first(g)) < 0)
+	if (r < 0 || (r = pins_begin(g, err, size)) < 0 || (r = policy_first(g)) < 0)
 		return r;
 	if ((r = open_filter(g, err, size)) < 0)
 		return r;
@@ -290,6 +294,8 @@ start(struct guard *g, char *err, size_t size)
 		g->inherited_fd = r;
 		if (r < 0)
 			log_info("guard: there is no guard to take over from: a clean start");
+		else
+			pins_taken_over(g);
 	}
 	if ((r = open_ports(g, err, size)) < 0)
 		return r;
@@ -297,6 +303,8 @@ start(struct guard *g, char *err, size_t size)
 	if ((r = worker_start(g, err, size)) < 0 || (r = await_worker(g, err, size)) < 0)
 		return r;
 	g->worker.wanted = true;
+	if ((r = pins_settle(g, err, size)) < 0)
+		return r;
 	/* The socket is ours before the predecessor hears of it: it removes what is still its own. */
 	if ((r = act_open(g, err, size)) < 0)
 		return r;
@@ -317,7 +325,11 @@ static void
 stop(struct guard *g, bool was_in_force)
 {
 	char err[256] = "";
+	bool put_back;
 
+	/* One that is told to end takes its connections from the kernel. */
+	if (g->worker.pid != 0 && pins_stay(g, was_in_force))
+		(void)kill(g->worker.pid, SIGKILL);
 	if (g->worker.pid != 0) {
 		(void)msg_say(&g->worker.peer, MSG_STOP, 0);
 		child_end(g, &g->worker, STOP_WAIT_NS);
@@ -325,12 +337,13 @@ stop(struct guard *g, bool was_in_force)
 	builder_end(&g->reload.builder);
 	builder_end(&g->shadow.builder);
 	link_end(g);
+	put_back = pins_end(g, was_in_force);
 	fast_close(g->fast);
 	g->fast = NULL;
 	if (g->gate)
 		gate_close(g->gate);
 	g->gate = NULL;
-	if (g->ports_set && ports_restore(&g->ports, err, sizeof(err)) < 0)
+	if (put_back && g->ports_set && ports_restore(&g->ports, err, sizeof(err)) < 0)
 		log_error("%s", err);
 	g->ports_set = false;
 	if (was_in_force)
@@ -419,4 +432,12 @@ guard_restore(const char *state_dir)
 	log_set_level(LOG_L_INFO);
 	r = ports_recover(state_dir, said);
 	return r < 0 ? UNABLE : 0;
+}
+
+int
+guard_detach(const struct guard_conf *conf)
+{
+	int r = pins_detach(conf->pin_dir, conf->port);
+
+	return r != 0 ? r : guard_restore(conf->state_dir);
 }

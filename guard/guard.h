@@ -36,6 +36,9 @@ struct guard_conf {
 	enum gate_mode mode;
 	bool zerocopy, allow_addresses, take_over;
 	bool fast_path;	   /* the kernel judges polling alone (ebpf/fast.h) */
+	bool no_pin;	   /* ... and ends with us */
+	const char
+	    *pin_dir;	   /* else: where it is pinned; NULL = after the ports (ebpf/gate_pin.h) */
 	bool link_follow;  /* a port without link takes the other one down */
 	char *const *argv; /* as the program was started, for an upgrade; or NULL */
 };
@@ -43,7 +46,9 @@ struct guard_conf {
 /* Runs until it is told to stop; 0, or 2 when it could not work (said on standard error). */
 int guard_run(const struct guard_conf *conf);
 
-/* Puts back what dead guards left of ports and filters.  0, or 2. */
+/* Puts back what dead guards left of ports and filters, pinned ones left out.  0, or 2. */
 int guard_restore(const char *state_dir);
+/* Takes away what is pinned (pins_detach()), then the same.  0, or 2. */
+int guard_detach(const struct guard_conf *conf);
 
 #endif /* GUARD_GUARD_H */

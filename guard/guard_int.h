@@ -12,6 +12,7 @@
 #include "guard/keep.h"
 #include "guard/msg.h"
 #include "guard/notify.h"
+#include "guard/pins.h"
 #include "guard/ports.h"
 #include "guard/shared.h"
 #include "guard/signer.h"
@@ -118,6 +119,7 @@ struct guard {
 	struct gate *gate;
 	struct fast *fast; /* its counters; NULL = no fast path */
 	int gate_mode[2];
+	struct pinning pins; /* what outlives us */
 	struct ports ports;
 	bool ports_set;
 	struct link link[2];

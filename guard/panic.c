@@ -45,6 +45,8 @@ panic_filter(struct guard *g, const struct policy *pol, uint32_t generation, cha
 	default:
 		break;
 	}
+	if (gate_pin_policy(g->gate, generation, policy_hash(pol)) < 0)
+		return err_say(err, size, ERR_IO, "the record of the pins cannot be written");
 	return gate_set_policy(g->gate, &spec, generation, err, size);
 }
 

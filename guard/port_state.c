@@ -51,8 +51,8 @@ read_line(const char *path, char *buf, size_t size)
 }
 
 /* Field 22 of /proc/PID/stat (proc(5)); 0 when there is no such process. */
-static uint64_t
-start_of(pid_t pid)
+uint64_t
+process_started(pid_t pid)
 {
 	char path[48], text[1024];
 	const char *p;
@@ -73,7 +73,7 @@ port_state_init(struct port_state *s, const char *ifname, int ifindex)
 
 	*s = (struct port_state){.ifindex = ifindex, .pid = getpid()};
 	(void)snprintf(s->ifname, sizeof(s->ifname), "%s", ifname);
-	s->started = start_of(s->pid);
+	s->started = process_started(s->pid);
 	if (stat("/proc/self/ns/net", &st) < 0 ||
 	    !read_line("/proc/sys/kernel/random/boot_id", s->boot, sizeof(s->boot)))
 		return ERR_IO;
@@ -92,7 +92,7 @@ bool
 port_state_owned(const struct port_state *s)
 {
 	char boot[sizeof(s->boot)];
-	uint64_t started = start_of(s->pid);
+	uint64_t started = process_started(s->pid);
 
 	return started != 0 && started == s->started &&
 	       read_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) &&

@@ -50,6 +50,8 @@ int port_state_remove(int dirfd, const char *ifname); /* 0 or ERR_* */
 
 /* Do the values of `old` hold for the interface that `now` is of? */
 bool port_state_applies(const struct port_state *old, const struct port_state *now);
+/* Start of a process, in ticks since boot: with it a pid is one process.  0: there is none. */
+uint64_t process_started(pid_t pid);
 /* Is the process that wrote it still there? */
 bool port_state_owned(const struct port_state *s);
 /* The setting, or NULL. */

@@ -27,6 +27,7 @@
 
 #include "base/err.h"
 #include "ebpf/gate.h"
+#include "guard/pins.h"
 
 #ifdef __clang__ /* the kernel's structs end in arrays without a size, and stand before those here */
 #pragma clang diagnostic ignored "-Wgnu-variable-sized-type-not-at-end"
@@ -498,6 +499,7 @@ static int
 recover(int dirfd, int sock, const char *ifname, char *line, size_t size)
 {
 	struct port_state s, now;
+	char pins[GATE_PIN_PATH];
 	int r = port_state_load(&s, dirfd, ifname, line, size);
 
 	if (r < 0)
@@ -512,6 +514,12 @@ recover(int dirfd, int sock, const char *ifname, char *line, size_t size)
 		(void)err_say(
 		    line, size, 0, "%s: nothing to put back: it is another interface now", ifname);
 		return port_state_remove(dirfd, ifname);
+	}
+	if (pins_of_port(s.ifindex, pins)) {
+		(void)err_say(line, size, 0,
+		    "%s: left alone: its filter is pinned in %s and goes on (guard --detach)",
+		    ifname, pins);
+		return 0;
 	}
 	(void)gate_clean(s.ifindex);
 	if ((r = put_back(sock, &s, line, size)) < 0)

@@ -184,6 +184,8 @@ metrics_start(struct guard *g, char *err, size_t size)
 	int pair[2], r;
 	pid_t pid;
 
+	if (g->metrics_fd < 0 && (g->metrics_fd = metrics_listen(g->conf->metrics, err, size)) < 0)
+		return ERR_AGAIN;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return err_say(err, size, err_from_errno(errno), "metrics: %s", strerror(errno));
 	if ((r = ctl_adopt(g->ctl, pair[0], false)) < 0) {

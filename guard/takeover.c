@@ -72,6 +72,7 @@ resume(struct guard *g, const char *why)
 	*h = (struct handing){.step = HAND_NONE};
 	if (g->worker.pid != 0)
 		(void)kill(g->worker.pid, SIGKILL);
+	pins_resume(g);
 	g->worker.wanted = true;
 	g->worker.again_ns = g->now_ns;
 	g->signer.wanted = g->alerts_shared != NULL;
@@ -130,6 +131,8 @@ takeover_step(struct guard *g)
 		if (n == 1) {
 			log_info("guard: its ports and connections are another's now");
 			g->handed = g->stop = true;
+			close(h->word_fd);
+			h->step = HAND_NONE; /* the pipe's end, which comes next, means nothing */
 			return;
 		}
 		if (n == 0) {

@@ -63,6 +63,8 @@ struct worker {
 	uint32_t imported; /* connections of a predecessor */
 	struct permits_view permits;
 	bool stop, deaf;   /* told to end; told to receive no more */
+	bool orphan;	   /* the parent is gone */
+	bool away;	   /* so the kernel thinks: what fails open passes it by */
 	uint64_t looked_ns, published_ns;
 	/* the burst that done() has sent, until the next reading of the clock */
 	uint64_t sent_rx_ns;
@@ -320,11 +322,14 @@ on_export(void *ctx, const struct msg *m, int fd)
 	x.n = 0;
 	x.bytes = 0;
 	w->deaf = true;
+	guard_fast_hold(true);
 	r = engine_export(w->engine, export_put, &x);
 	if (r == 0)
 		r = export_flush(&x);
 	close(fd);
 	w->deaf = r == 0; /* else this one goes on */
+	if (r < 0)
+		guard_fast_hold(false);
 	return answer(w, r, x.bytes, r == 0 ? "" : "its flows could not be written");
 }
 
@@ -386,13 +391,15 @@ static void
 look(struct worker *w)
 {
 	w->looked_ns = w->io->now_ns;
+	if (!w->away)
+		w->away = !guard_fast_alive();
 	if (w->conf->gate)
 		(void)gate_samples(w->conf->gate, on_sample, w);
 	if (w->policy)
 		permits_take(
 		    &w->permits, &w->sh->permits, w->engine, w->policy, w->io->now_ns, false);
 	if (msg_run(&w->parent) < 0)
-		w->stop = true; /* nobody is there who could stop it later */
+		w->stop = w->orphan = true; /* nobody is there who could stop it later */
 	if (w->alerts)
 		(void)alerts_pump(w->alerts, w->io->now_ns);
 	if (w->io->now_ns - w->published_ns >= PUBLISH_NS)
@@ -400,6 +407,16 @@ look(struct worker *w)
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
+
+/* The rings are empty, and nothing comes into them while the kernel thinks that nobody is here: what
+ * comes next belongs to connections of which an unknown part went by. */
+static void
+come_back(struct worker *w)
+{
+	engine_was_away(w->engine);
+	guard_fast_back();
+	w->away = false;
+}
 
 static void
 loop(struct worker *w)
@@ -419,6 +436,8 @@ loop(struct worker *w)
 			remember_sent(w, burst, (unsigned)n);
 		} else if (n == 0 && !w->deaf) {
 			engine_quiet(w->engine);
+			if (w->away)
+				come_back(w);
 		}
 		if ((n <= 0 && slept) || w->io->now_ns - w->looked_ns >= LOOK_NS) {
 			engine_tick(w->engine, w->io->now_ns);
@@ -611,9 +630,13 @@ worker_run(const struct worker_conf *conf)
 	publish(&w);
 	if (w.policy)
 		permits_take(&w.permits, &w.sh->permits, w.engine, w.policy, w.io->now_ns, false);
+	guard_fast_back();
+	guard_fast_hold(false);
 	say_ready(&w);
 	loop(&w);
-	engine_finish(w.engine);
+	/* What the kernel has of an orphan's connections stays with the kernel. */
+	if (!w.orphan)
+		engine_finish(w.engine);
 	if (w.alerts) /* storms that are open are told */
 		(void)alerts_finish(w.alerts, w.io->now_ns);
 	publish(&w);

@@ -86,6 +86,7 @@ lib_wipe() { # what runs in our namespaces, then they: no one else uses names wi
 		[ -z "$pids" ] || kill -9 $pids 2>/dev/null
 		ip netns del "$ns" 2>/dev/null
 	done
+	rm -rf "/sys/fs/bpf/$P"
 }
 
 lib_start() {
@@ -263,7 +264,7 @@ guard_start() {
 	touch "$GUARD_DIR/log"
 	lines=$(wc -l <"$GUARD_DIR/log")
 	(in_ns g "$INTERLOCK" guard --outside xdp:outside --inside xdp:inside --ctl "$GUARD_CTL" --state "$GUARD_DIR/state" \
-		--keep-dir "$GUARD_DIR/keep" --eve "$GUARD_DIR/eve.json" --journal "$GUARD_DIR/journal" --key "$GUARD_DIR/key" ${FAST:+--fast-path} "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
+		--keep-dir "$GUARD_DIR/keep" --eve "$GUARD_DIR/eve.json" --journal "$GUARD_DIR/journal" --key "$GUARD_DIR/key" ${FAST:+--fast-path --pin "/sys/fs/bpf/$P"} "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
 	DUT_PID=$!
 	wait_for 20 guard_ready $((lines + 1)) && return
 	echo "the guard does not get ready:" >&2

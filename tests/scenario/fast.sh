@@ -41,54 +41,7 @@ cat >"$POL" <<-EOT
 	        - {name: all, services: [session]}
 EOT
 
-# A server that keeps what was written, and one session that does what it reads from a pipe.
-cat >"$TMP/mb.py" <<-'EOT'
-	import socket, struct, sys, threading, time
-	def rx(s, n):
-	    b = b''
-	    while len(b) < n:
-	        c = s.recv(n - len(b))
-	        if not c: raise EOFError
-	        b += c
-	    return b
-	regs = [0] * 300
-	def serve(c):
-	    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-	    try:
-	        while True:
-	            t, p, n, u = struct.unpack('>HHHB', rx(c, 7)); d = rx(c, n - 1)
-	            a, v = struct.unpack('>HH', d[1:5])
-	            if d[0] == 6:
-	                regs[a] = v; r = d
-	            else: r = struct.pack('>BB%dH' % v, 3, 2 * v, *regs[a:a + v])
-	            c.sendall(struct.pack('>HHHB', t, 0, len(r) + 1, u) + r)
-	    except (EOFError, OSError): pass
-	def ask(s, t, pdu):
-	    s.sendall(struct.pack('>HHHB', t & 65535, 0, len(pdu) + 1, 1) + pdu)
-	    got, p, n, u = struct.unpack('>HHHB', rx(s, 7)); d = rx(s, n - 1)
-	    assert got == t & 65535 and u == 1, (got, t)
-	    return d
-	if sys.argv[1] == 'server':
-	    l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(('0.0.0.0', 502)); l.listen(64)
-	    while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).start()
-	s = socket.create_connection((sys.argv[1], 502), timeout=40)
-	s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-	t = 0
-	for line in sys.stdin:
-	    what, n = line.split()[0], int(line.split()[1])
-	    for i in range(n):
-	        t += 1
-	        if what == 'poll':
-	            d = ask(s, t, struct.pack('>BHH', 3, 0, 10)); ok = d[0] == 3 and len(d) == 22
-	        elif what == 'set': # and what is read is that
-	            ok = ask(s, t, struct.pack('>BHH', 6, 5, i)) == struct.pack('>BHH', 6, 5, i)
-	            t += 1
-	            ok = ok and ask(s, t, struct.pack('>BHH', 3, 5, 1)) == struct.pack('>BBH', 3, 2, i)
-	        else: ok = ask(s, t, struct.pack('>BHH', 6, 250, 7)) == b'\x86\x02' # forbid
-	        if not ok: print('failed', what, i, flush=True); sys.exit(1)
-	        time.sleep(0.003)
-	    print('done', what, n, flush=True)
-EOT
+MB="python3 $ROOT/tests/scenario/peers/mb_poll.py"
 
 ctl() { "$INTERLOCK" ctl --socket "$GUARD_CTL" "$@"; }
 status() { ctl status --json | jq .result; }
@@ -98,7 +51,7 @@ fast() { status | jq -r ".fast_path | $1"; }
 session() { # one that lives from case to case: do WHAT N
 	mkfifo "$TMP/in"
 	: >"$TMP/out"
-	(LIMIT=200 on hmi python3 "$TMP/mb.py" "${IP[plc1]}") <"$TMP/in" >"$TMP/out" 2>&1 &
+	(LIMIT=200 on hmi $MB "${IP[plc1]}") <"$TMP/in" >"$TMP/out" 2>&1 &
 	exec 7>"$TMP/in"
 	LINES_SEEN=0
 }
@@ -113,7 +66,7 @@ ends() { # what was begun is done, without a failure
 }
 does() { begin "$1" "$2" && ends; }
 
-serve plc1 t 502 "$TMP/server" python3 "$TMP/mb.py" server || exit 1
+serve plc1 t 502 "$TMP/server" $MB server || exit 1
 t "starts" dut guard -p "$POL"
 served() {
 	[ "$(fast '[.conduits[] | .served] | @csv')" = 'true,false' ] && [ "$(fast .off)" = null ] && return
@@ -158,7 +111,7 @@ t "there is another one" wait_for 20 back
 t "... and polls and writes of the same session go on" eval 'does poll 300 && does set 20'
 t "what is forbidden is refused in the same session, and polls go on" eval 'does forbid 1 && does poll 50'
 exec 7>&-
-wait_for 10 eval '! pgrep -f "mb.py ${IP[plc1]}" >/dev/null'
+wait_for 10 eval '! pgrep -f "mb_poll.py ${IP[plc1]}" >/dev/null'
 rm -f "$TMP/in"
 session
 t "another session" does poll 300
@@ -170,4 +123,6 @@ reloads() {
 	ends
 }
 t "ten policies under polling: none fails" reloads
+stops() { dut_stop && [ ! -e "/sys/fs/bpf/$P" ] && ! ip -n "$P-g" link show outside | grep -q prog/xdp; }
+t "a stop leaves nothing pinned" stops
 t_end

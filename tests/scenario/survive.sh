@@ -1,0 +1,273 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Every process of a guard is killed in turn, under polls that the kernel judges: none fails, nothing that is
+# forbidden passes, and the next guard goes on.  Then policies and successors.
+# SWAPS, TAKEOVERS, CRASHES: how many (5, 1 and 1; the full run is 100, 20 and 10).
+# shellcheck source=tests/scenario/_lib.sh
+. "$(dirname "$0")/_lib.sh"
+
+need_root
+need_guard
+need python3 jq bpftool
+topo_up || exit 1
+POL=$TMP/policy.yaml
+PINS=/sys/fs/bpf/$P
+MB="python3 $ROOT/tests/scenario/peers/mb_poll.py"
+SWAPS=${SWAPS:-5} TAKEOVERS=${TAKEOVERS:-1} CRASHES=${CRASHES:-1}
+export FAST=1
+
+policy() { # SITE
+	cat >"$TMP/new.yaml" <<-EOT
+		interlock: 1
+		site: $1
+		mode: enforce
+		l2: {arp: any}
+		zones:
+		  scada: {level: 2, port: outside, nets: [10.1.2.0/25]}
+		  cell: {level: 1, port: inside, nets: [10.1.2.128/25]}
+		devices:
+		  hmi: {zone: scada, ip: ${IP[hmi]}}
+		  mes: {zone: scada, ip: ${IP[mes]}}
+		  plc1: {zone: cell, ip: ${IP[plc1]}}
+		  plc2: {zone: cell, ip: ${IP[plc2]}}
+		conduits:
+		  - name: polls
+		    from: [hmi]
+		    to: [plc1]
+		    otherwise: reject
+		    modbus:
+		      addressing: zero-based
+		      allow:
+		        - {name: poll, units: [1], functions: [3, 6], holding: [0..199]}
+		  - name: history
+		    from: [mes]
+		    to: [plc2]
+		    fail: open
+		    modbus:
+		      addressing: zero-based
+		      limits: {pending: 16}
+		      allow:
+		        - {name: all, units: [1], functions: [3], holding: [0..199]}
+	EOT
+	mv "$TMP/new.yaml" "$POL"
+}
+
+ctl() { "$INTERLOCK" ctl --socket "$GUARD_CTL" "$@"; }
+status() { ctl status --json | jq .result; }
+fast() { status | jq -r ".fast_path | $1"; }
+log_has() { grep -q -- "$1" "$GUARD_DIR/log"; }
+
+# --- sessions: NAME NODE ADDRESS ------------------------------------------------------------------
+
+declare -A FD SEEN
+session() {
+	mkfifo "$TMP/$1.in"
+	: >"$TMP/$1.out"
+	(LIMIT=400 on "$2" $MB "$3") <"$TMP/$1.in" >"$TMP/$1.out" 2>&1 &
+	exec {FD[$1]}>"$TMP/$1.in"
+	SEEN[$1]=0
+}
+begin() { echo "$2 $3" >&"${FD[$1]}"; }
+answered() { [ "$(grep -c . "$TMP/$1.out")" -gt "${SEEN[$1]}" ]; }
+ends() {
+	wait_for 50 answered "$1"
+	SEEN[$1]=$((SEEN[$1] + 1))
+	sed -n "${SEEN[$1]}p" "$TMP/$1.out" >"$TMP/said"
+	grep -q '^done' "$TMP/said" && return
+	cat "$TMP/$1.out"
+	return 1
+}
+does() { begin "$1" "$2" "$3" && ends "$1"; }
+
+polling() { # polls all the time, until it has polled: in both conduits
+	rm -f "$TMP/hmi.stop"* "$TMP/mes.stop"*
+	begin hmi loop "$TMP/hmi.stop"
+	begin mes loop "$TMP/mes.stop"
+}
+polled() { # NAME: how many
+	cat "$TMP/$1.stop.n" 2>/dev/null || echo 0
+}
+more() { [ "$(polled "$1")" -ge "$2" ]; }
+go_on() { # polls of both go on from here
+	local name
+	for name in hmi mes; do
+		wait_for 20 more $name $(($(polled $name) + 40)) && continue
+		echo "# no polls of $name: $(polled $name)"
+		tail -n 3 "$TMP/$name.out"
+		return 1
+	done
+}
+above() { fast '.conduits[] | select(.conduit == "polls") | .engine'; }
+owned() { # the kernel has the session again: polls go on, the engine sees none of them
+	local i n
+	for ((i = 0; i < 40; i++)); do
+		n=$(above)
+		go_on || return 1
+		[ -n "$n" ] && [ "$(above)" = "$n" ] && return
+	done
+	status | jq .fast_path
+	return 1
+}
+polled_all() {
+	touch "$TMP/hmi.stop" "$TMP/mes.stop"
+	ends hmi && sed 's/^/# hmi: /' "$TMP/said" && ends mes && sed 's/^/# mes: /' "$TMP/said"
+}
+unwritten() { # nothing that is forbidden has arrived
+	! grep -H written "$TMP"/server*
+}
+
+# --- processes -----------------------------------------------------------------------------------------
+
+child() { pgrep -P "$DUT_PID" "guard-$1"; }
+restarted() { # NAME N: it is up, and was started again N times
+	[ "$(status | jq -r --arg n "$1" '.processes[] | select(.name == $n) | "\(.up) \(.restarts)"')" = "true $2" ]
+}
+kill_child() { # NAME
+	kill -9 "$(child "$1")" && go_on && wait_for 20 restarted "$1" 1 && owned
+}
+nobody() { ! ip netns pids "$P-g" | grep -q .; }
+die() {
+	{ kill -9 "$DUT_PID" && wait "$DUT_PID"; } 2>/dev/null
+	DUT_PID=''
+	wait_for 10 nobody
+}
+again() { dut guard -p "$POL" --metrics 127.0.0.1:9621 "$@"; }
+
+policy survive
+serve plc1 t 502 "$TMP/server1" $MB server || exit 1
+serve plc2 t 502 "$TMP/server2" $MB server || exit 1
+t "starts" again
+session hmi hmi "${IP[plc1]}"
+session mes mes "${IP[plc2]}"
+session bad hmi "${IP[plc1]}"
+mostly() { [ "$(fast '.conduits[] | select(.conduit == "polls") | .per_mille')" -ge 800 ]; }
+kernel_has() { # and that of the HMI that will do what it must not is the kernel's too
+	does hmi poll 300 && does bad poll 100 && does mes poll 20 && wait_for 10 mostly
+}
+t "the kernel has the connections that it may have" kernel_has
+polling
+t "worker: killed, polls go on, there is another one" kill_child worker
+t "signer: the same" kill_child signer
+t "metrics: the same" kill_child metrics
+builder() { # while it compiles, or before: the policy in force stays
+	local was now pid i
+	for ((i = 0; i < 50; i++)); do
+		read -r was <"/proc/$DUT_PID/task/$DUT_PID/children"
+		ctl reload >"$TMP/reload" 2>&1 &
+		now=$was
+		while [ "$now" = "$was" ] && kill -0 $! 2>/dev/null; do read -r now <"/proc/$DUT_PID/task/$DUT_PID/children"; done
+		for pid in $now; do
+			case " $was " in *" $pid "*) ;; *) kill -9 "$pid" ;; esac
+		done 2>/dev/null
+		wait $! || break
+	done
+	sed 's/^/# /' "$TMP/reload"
+	[ $i -lt 50 ] && go_on && ctl reload >/dev/null && owned
+}
+t "builder: the policy stays, the next reload works" builder
+
+both() { # everybody is dead: polls go on, what is forbidden does not arrive even in a known session
+	die || return 1
+	begin bad mute 1 && ends bad && go_on
+}
+t "parent: all of it is dead, polls go on" both
+t "... and of what is forbidden nothing passes" unwritten
+pinned() { ip -n "$P-g" link show outside | grep -q 'prog/xdp' && [ -e "$PINS/record" ]; }
+t "... links and tables are pinned" pinned
+refuses() { # WHY ARGS: a start that does not fit changes nothing
+	local why=$1
+	shift
+	(in_ns g "$INTERLOCK" guard --ctl "$GUARD_CTL" --state "$GUARD_DIR/state" --keep-dir "$GUARD_DIR/keep" -p "$POL" \
+		--fast-path --pin "$PINS" "$@") >"$TMP/refused" 2>&1
+	[ $? = 2 ] && grep -q "does not fit: $why" "$TMP/refused" && grep -q -- '--detach' "$TMP/refused" && pinned && return
+	cat "$TMP/refused"
+	return 1
+}
+misfits() {
+	refuses 'its outside port is outside, not inside' --outside xdp:inside --inside xdp:outside &&
+		refuses 'its outside port is in native mode' --outside xdp:outside --inside xdp:inside --xdp generic
+}
+t "a guard with other ports or another mode is refused" misfits
+record() { # WORD VALUE: of the record (ebpf/gate_pin.h)
+	bpftool -j map dump pinned "$PINS/record" | python3 -c "
+import json, sys
+v = [int(b, 0) for b in json.load(sys.stdin)[0]['value']]
+at = 4 * int(sys.argv[1])
+v[at:at + 4] = int(sys.argv[2]).to_bytes(4, sys.byteorder)
+print(*v)" "$1" "$2" >"$TMP/value" &&
+		# shellcheck disable=SC2046 # bytes
+		bpftool map update pinned "$PINS/record" key 0 0 0 0 value $(cat "$TMP/value")
+}
+others() {
+	local abi
+	abi=$(awk '$2 == "KFLOW_ABI" { print $3 + 0 }' "$ROOT/ebpf/flow_abi.h")
+	record 1 99 && refuses 'its memory is of version 99' --outside xdp:outside --inside xdp:inside &&
+		record 1 "$abi" && record 2 0 && refuses 'it is half written' --outside xdp:outside --inside xdp:inside &&
+		record 2 1 && mv "$PINS/kflows" "$PINS/away" &&
+		refuses 'its map kflows is missing' --outside xdp:outside --inside xdp:inside && mv "$PINS/away" "$PINS/kflows"
+}
+t "... and pins of another version, half written, or with a map missing" others
+t "polls go on all the while" go_on
+resumes() { again && log_has 'goes on with the filter that is pinned' && owned; }
+t "the next guard takes over what is pinned" resumes
+t "... and answers what was asked of the known session while it was away: no" does bad answers 1
+refused_while() {
+	"$INTERLOCK" guard --detach --pin "$PINS" >"$TMP/detach" 2>&1
+	[ $? = 2 ] && grep -q "process $DUT_PID guards with it" "$TMP/detach" && pinned
+}
+t "guard --detach is refused while a guard runs" refused_while
+crashes() { # again and again
+	local i
+	for ((i = 0; i < CRASHES; i++)); do
+		die && go_on && again && owned || return 1
+	done
+}
+t "and again" crashes
+t "no poll of any of these failed" polled_all
+
+# --- policies, successors ----------------------------------------------------------------------------
+
+swaps() {
+	local i
+	for ((i = 0; i < SWAPS; i++)); do
+		policy "swap$((i % 2))"
+		ctl reload >/dev/null || return 1
+	done
+	go_on
+}
+polling
+t "$SWAPS policies under polling" swaps
+takes() {
+	local i old
+	for ((i = 0; i < TAKEOVERS; i++)); do
+		old=$DUT_PID
+		again --take-over || return 1
+		wait "$old" || return 1
+		go_on || return 1
+	done
+}
+t "$TAKEOVERS successors under polling" takes
+t "no poll of any of these failed" polled_all
+once() { # judged by one policy each: no more hits than polls since the last start
+	ctl counters --json | jq -e '.result.packets | .received + .injected == .forwarded + .dropped + .consumed + .held'
+}
+t "the packets balance" wait_for 20 once
+t "nothing that is forbidden has passed" unwritten
+
+# --- the end ---------------------------------------------------------------------------------------------
+
+gone() { ! ip -n "$P-g" link show outside | grep -q 'prog/xdp' && [ ! -e "$PINS" ]; }
+detaches() {
+	die || return 1
+	(in_ns g "$INTERLOCK" guard --detach --pin "$PINS" --state "$GUARD_DIR/state") >"$TMP/detach" 2>&1 &&
+		grep -q "$PINS/link_out: removed" "$TMP/detach" && grep -q "outside: as it was before" "$TMP/detach" && gone && return
+	cat "$TMP/detach"
+	return 1
+}
+t "guard --detach takes it all away" detaches
+journal() { # epochs follow each other; every number is there, or a signed marker says it is not
+	"$INTERLOCK" journal verify --key "$GUARD_DIR/key.pub" "$GUARD_DIR/journal" || return 1
+	jq -r '.alert.metadata.il_seq[0]' "$GUARD_DIR/eve.json" | awk 'NR > 1 && $1 != last + 1 && $1 != 1 { print "# " last " then " $1; bad = 1 } { last = $1 } END { exit bad }'
+}
+t "the journal verifies, and no number of an alert is missing" journal
+t_end
