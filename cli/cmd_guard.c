@@ -30,6 +30,7 @@ static const char usage_text[] =
     "      --xdp MODE       native, generic or auto (default): what auto got is said at the start\n"
     "      --zerocopy       ask the drivers for AF_XDP without copies\n"
     "      --allow-addresses  guard an interface that has an IP address\n"
+    "      --bypass BY      a hardware bypass: exec:PROGRAM, or file:PATH for a rehearsal\n"
     "      --link-follow    a port without link takes the other one down\n"
     "      --fast-path      the kernel alone judges plain Modbus and S7 polling (off by default)\n"
     "      --pin DIR        with --fast-path: keep links and tables of the kernel here, in a bpf "
@@ -67,6 +68,7 @@ enum {
 	OPT_SIGNED,
 	OPT_FAST_PATH,
 	OPT_PIN,
+	OPT_BYPASS,
 	OPT_NO_PIN,
 	OPT_DETACH,
 	OPT_FOREGROUND,
@@ -91,6 +93,7 @@ static const struct option long_options[] = {
     {"allow-addresses", no_argument, NULL, OPT_ALLOW_ADDRESSES},
     {"link-follow", no_argument, NULL, OPT_LINK_FOLLOW},
     {"fast-path", no_argument, NULL, OPT_FAST_PATH},
+    {"bypass", required_argument, NULL, OPT_BYPASS},
     {"pin", required_argument, NULL, OPT_PIN},
     {"no-pin", no_argument, NULL, OPT_NO_PIN},
     {"detach", no_argument, NULL, OPT_DETACH},
@@ -242,6 +245,9 @@ parse(int argc, char **argv, struct guard_conf *c, enum verb *verb)
 			break;
 		case OPT_DETACH:
 			*verb = GUARD_DETACH;
+			break;
+		case OPT_BYPASS:
+			c->bypass = optarg;
 			break;
 		case OPT_PIN:
 			c->pin_dir = optarg;

@@ -166,6 +166,13 @@ attention(struct page *p, const json_t *r)
 	for (size_t i = 0; (v = json_array_get(get(r, "ports"), i)) != NULL; i++)
 		if (!json_is_true(get(v, "link")))
 			wrong(p, "%s (%s): no link", text(v, "side", "?"), text(v, "name", "?"));
+	if (strcmp(text(get(r, "bypass"), "state", "disarmed"), "disarmed") != 0)
+		wrong(p, "THE BYPASS IS %s (%s): nothing is seen while it joins the cables",
+		    text(get(r, "bypass"), "state", "?"), text(get(r, "bypass"), "by", "?"));
+	if (json_is_true(get(get(get(r, "fast_path"), "away"), "now")))
+		wrong(p,
+		    "THE ENGINE IS AWAY for %s ms: the kernel goes on with the connections it has",
+		    big(num(get(get(r, "fast_path"), "away"), "since_ms")));
 	if (get(pol, "refused"))
 		wrong(p, "reload refused at %s: %s", when(pol, "refused_at"),
 		    text(pol, "refused", ""));
@@ -235,6 +242,38 @@ processes(struct page *p, const json_t *r)
 	for (i = 0; (v = json_array_get(get(r, "processes"), i)) != NULL; i++)
 		fprintf(p->to, "%-9s %9" PRIu64 "  %-25s %8s\n", text(v, "name", "?"),
 		    num(v, "pid"), when(v, "started"), big(num(v, "restarts")));
+}
+
+/* What the kernel judges alone. */
+static void
+kernel(const struct page *p, const json_t *f)
+{
+	const json_t *a = get(f, "away"), *v;
+
+	if (!f)
+		return;
+	fprintf(p->to,
+	    "\nkernel    alone %s packets, %" PRIu64 ".%" PRIu64
+	    " %% of all; %s connections; %s%s\n",
+	    big(num(f, "kernel")), num(f, "per_mille") / 10, num(f, "per_mille") % 10,
+	    big(num(f, "connections")), get(f, "pinned") ? "pinned in " : "ends with the guard",
+	    text(f, "pinned", ""));
+	if (get(f, "off"))
+		fprintf(p->to, "          serves no conduit: %s\n", text(f, "off", ""));
+	if (num(a, "times") > 0)
+		fprintf(p->to, "          the engine was away %s times, the last for %s ms\n",
+		    big(num(a, "times")), big(num(a, "last_ms")));
+	for (size_t i = 0; (v = json_array_get(get(f, "conduits"), i)) != NULL; i++) {
+		if (!json_is_true(get(v, "served")) &&
+		    num(v, "away_dropped") + num(v, "away_unjudged") == 0)
+			continue;
+		fprintf(p->to, "          %-20s %5" PRIu64 ".%" PRIu64 " %%",
+		    text(v, "conduit", "?"), num(v, "per_mille") / 10, num(v, "per_mille") % 10);
+		if (num(v, "away_dropped") + num(v, "away_unjudged") > 0)
+			fprintf(p->to, "; while the engine was away %s dropped, %s passed unjudged",
+			    big(num(v, "away_dropped")), big(num(v, "away_unjudged")));
+		fputc('\n', p->to);
+	}
 }
 
 static void
@@ -344,6 +383,7 @@ show_status(const json_t *r, FILE *to)
 	}
 	ports(&p, r);
 	processes(&p, r);
+	kernel(&p, get(r, "fast_path"));
 	packets(&p, r);
 	latency(&p, r);
 	alerts(&p, r);

@@ -15,7 +15,7 @@
 #include "ebpf/gate_int.h"
 
 struct fast {
-	int flows, counts, hits, shares, cell;
+	int flows, counts, hits, shares, away, cell;
 	unsigned n_cpus;
 	void *per_cpu; /* a value of n_cpus counters */
 	struct kflow_offer *offers;
@@ -93,6 +93,7 @@ fast_open(const struct gate *g, char *err, size_t err_size)
 	f->counts = fcntl(fd.counts, F_DUPFD_CLOEXEC, 0);
 	f->hits = fcntl(fd.hits, F_DUPFD_CLOEXEC, 0);
 	f->shares = fcntl(fd.shares, F_DUPFD_CLOEXEC, 0);
+	f->away = fcntl(fd.away, F_DUPFD_CLOEXEC, 0);
 	f->cell = fcntl(fd.cell, F_DUPFD_CLOEXEC, 0);
 	f->n_cpus = fd.n_cpus;
 	f->per_cpu = calloc(f->n_cpus, sizeof(struct fast_counter));
@@ -102,8 +103,8 @@ fast_open(const struct gate *g, char *err, size_t err_size)
 	f->places = calloc(KFLOW_MAX, sizeof(struct kflow_place *));
 	f->pulse = map_in(fd.pulse, f->pulse_bytes);
 	memcpy(f->key, gate_fast_key(g), sizeof(f->key));
-	if (f->flows >= 0 && f->counts >= 0 && f->hits >= 0 && f->shares >= 0 && f->cell >= 0 &&
-	    f->per_cpu && f->offers && f->pulse && f->index && f->places) {
+	if (f->flows >= 0 && f->counts >= 0 && f->hits >= 0 && f->shares >= 0 && f->away >= 0 &&
+	    f->cell >= 0 && f->per_cpu && f->offers && f->pulse && f->index && f->places) {
 		find_places(f);
 		return f;
 	}
@@ -118,8 +119,9 @@ fast_close(struct fast *f)
 {
 	if (!f)
 		return;
-	for (unsigned i = 0; i < 5; i++) {
-		int fd = ((const int[]){f->flows, f->counts, f->hits, f->shares, f->cell})[i];
+	for (unsigned i = 0; i < 6; i++) {
+		int fd =
+		    ((const int[]){f->flows, f->counts, f->hits, f->shares, f->away, f->cell})[i];
 
 		if (fd >= 0)
 			(void)close(fd);
@@ -403,5 +405,28 @@ fast_share(struct fast *f, uint32_t conduit, struct fast_counter *out)
 	if (set < 0 || conduit >= GATE_CONDUITS)
 		return set < 0 ? set : ERR_RANGE;
 	*out = sum_counters(f, f->shares, (uint32_t)set * GATE_CONDUITS + conduit);
+	return 0;
+}
+
+int
+fast_away_take(struct fast *f, uint32_t conduit, struct gate_away *out)
+{
+	struct gate_away *c = f->per_cpu;
+	int set = set_in_force(f);
+	uint32_t row;
+
+	*out = (struct gate_away){0};
+	if (set < 0 || conduit >= GATE_CONDUITS)
+		return set < 0 ? set : ERR_RANGE;
+	row = (uint32_t)set * GATE_CONDUITS + conduit;
+	if (bpf_map_lookup_elem(f->away, &row, c) < 0)
+		return ERR_NOTFOUND;
+	for (unsigned i = 0; i < f->n_cpus; i++) {
+		out->dropped += c[i].dropped;
+		out->unjudged += c[i].unjudged;
+		c[i] = (struct gate_away){0};
+	}
+	if (out->dropped + out->unjudged != 0)
+		(void)bpf_map_update_elem(f->away, &row, c, BPF_ANY);
 	return 0;
 }

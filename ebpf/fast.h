@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ebpf/abi.h"
 #include "ebpf/flow_abi.h"
 #include "ebpf/gate.h"
 
@@ -79,5 +80,8 @@ unsigned fast_counts(struct fast *f, struct fast_count *out, unsigned max);
  * passed on.  ERR_NOTFOUND when no policy is in force. */
 int fast_rule_hits(struct fast *f, uint32_t rule, uint64_t *hits);
 int fast_share(struct fast *f, uint32_t conduit, struct fast_counter *out);
+/* Frames of a conduit that came while the engine was away, and are counted anew from here on (what comes at
+ * this moment may be lost to the count).  BPF_MAP_UPDATE_ELEM when there are some. */
+int fast_away_take(struct fast *f, uint32_t conduit, struct gate_away *out);
 
 #endif /* EBPF_FAST_H */

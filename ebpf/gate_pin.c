@@ -359,7 +359,7 @@ gate_pin(struct gate *g, const struct gate_pins *p, char *err, size_t size)
 	if (r == 0)
 		return 0;
 	if (fresh)
-		(void)gate_unpin(p->dir, NULL, NULL, 0);
+		(void)gate_unpin(p->dir, false, NULL, NULL, 0);
 	return err_say(
 	    err, size, err_from_errno(-r), "%s: cannot be pinned: %s", p->dir, strerror(-r));
 }
@@ -436,10 +436,27 @@ remove_pins(const char *dir, void (*said)(const char *line))
 	return first;
 }
 
-int
-gate_unpin(const char *dir, void (*said)(const char *line), char *err, size_t size)
+static void
+detach_links(const char *dir)
 {
-	int r = remove_pins(dir, said);
+	for (unsigned i = 0; i < 2; i++) {
+		int fd = get(dir, link_names[i]);
+
+		if (fd < 0)
+			continue;
+		(void)bpf_link_detach(fd); /* it may hold nothing any more */
+		(void)close(fd);
+	}
+}
+
+int
+gate_unpin(const char *dir, bool detach, void (*said)(const char *line), char *err, size_t size)
+{
+	int r;
+
+	if (detach)
+		detach_links(dir);
+	r = remove_pins(dir, said);
 
 	if (r == 0)
 		r = remove_pin(dir, RECORD, said);

@@ -38,6 +38,11 @@ look_fast(struct guard *g, struct look *l)
 	struct view_fast *f = &l->fast;
 
 	f->off = gate_not_fast(g->gate);
+	f->pinned = g->pins.written ? g->pins.dir : NULL;
+	f->away_ns = g->away.since_ns != 0 ? clock_mono_ns() - g->away.since_ns : 0;
+	f->away_last_ns = g->away.last_ns;
+	f->away_total_ns = g->away.total_ns;
+	f->away_times = g->away.times;
 	f->counts = l->fast_counts;
 	f->n_counts = fast_counts(g->fast, l->fast_counts, FAST_COUNT_MAX);
 	f->n_conduits = s->n_conduits < GUARD_CONDUITS ? s->n_conduits : GUARD_CONDUITS;
@@ -47,6 +52,8 @@ look_fast(struct guard *g, struct look *l)
 		f->conduit[i].served = false;
 		for (unsigned k = 0; k < GATE__PROTOS; k++)
 			f->conduit[i].served |= !f->off && s->conduits[i].block[k] != 0;
+		f->conduit[i].dropped = g->away.conduit[i].dropped;
+		f->conduit[i].unjudged = g->away.conduit[i].unjudged;
 		f->conduit[i].packets = fast_share(g->fast, i, &c) == 0 ? c.packets : 0;
 	}
 	l->v.fast = f;
@@ -81,6 +88,9 @@ look(struct guard *g, struct look *l)
 	    .panic_by = g->panic.who,
 	    .panic_ns = g->panic.since_ns,
 	    .panic_until_ns = g->panic.until_ns,
+	    .bypass = g->conf->bypass,
+	    .bypass_state = bypass_state_name(g->line.state),
+	    .bypass_watchdog_ms = g->line.bypass.watchdog_ms,
 	    .shadow_file = g->shadow.file,
 	    .shadow_ns = g->shadow.since_ns,
 	    .gate = &l->totals,

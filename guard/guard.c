@@ -113,6 +113,8 @@ guard_turn(struct guard *g, int timeout_ms)
 	takeover_step(g);
 	link_step(g);
 	act_count(g);
+	away_step(g);
+	line_step(g);
 	if (g->ctl)
 		ctl_run(g->ctl, g->now_ns);
 	if (g->worker.ready || !g->worker.wanted)
@@ -176,6 +178,7 @@ open_filter(struct guard *g, char *err, size_t size)
 		return r;
 	if (g->conf->fast_path && !(g->fast = fast_open(g->gate, err, size)))
 		return ERR_UNSUPPORTED;
+	away_begin(g);
 	/* Else the predecessor's is in force until there is a worker (pins_settle()). */
 	return g->pins.found ? 0 : panic_filter(g, g->policy, g->generation, err, size);
 }
@@ -285,7 +288,7 @@ start(struct guard *g, char *err, size_t size)
 
 	if (r < 0 || (r = pins_begin(g, err, size)) < 0 || (r = policy_first(g)) < 0)
 		return r;
-	if ((r = open_filter(g, err, size)) < 0)
+	if ((r = line_begin(g, err, size)) < 0 || (r = open_filter(g, err, size)) < 0)
 		return r;
 	if (g->conf->take_over) {
 		/* From here on there is a gap: everything slow has been done. */
@@ -303,6 +306,7 @@ start(struct guard *g, char *err, size_t size)
 	if ((r = worker_start(g, err, size)) < 0 || (r = await_worker(g, err, size)) < 0)
 		return r;
 	g->worker.wanted = true;
+	away_resumed(g);
 	if ((r = pins_settle(g, err, size)) < 0)
 		return r;
 	/* The socket is ours before the predecessor hears of it: it removes what is still its own. */
@@ -312,6 +316,8 @@ start(struct guard *g, char *err, size_t size)
 	if ((r = start_services(g, err, size)) < 0)
 		return r;
 	guard_tell(g, GUARD_STARTED, NULL);
+	away_tell_first(g);
+	line_ready(g);
 	if (g->kept)
 		guard_tell(g, GUARD_POLICY_BACK,
 		    "the guard was started with the policy that was confirmed or promoted last, "
@@ -327,6 +333,8 @@ stop(struct guard *g, bool was_in_force)
 	char err[256] = "";
 	bool put_back;
 
+	if (was_in_force)
+		line_end(g);
 	/* One that is told to end takes its connections from the kernel. */
 	if (g->worker.pid != 0 && pins_stay(g, was_in_force))
 		(void)kill(g->worker.pid, SIGKILL);

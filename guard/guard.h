@@ -39,6 +39,7 @@ struct guard_conf {
 	bool no_pin;	   /* ... and ends with us */
 	const char
 	    *pin_dir;	   /* else: where it is pinned; NULL = after the ports (ebpf/gate_pin.h) */
+	const char *bypass; /* file:PATH or exec:PROGRAM (bypass.h); NULL = none */
 	bool link_follow;  /* a port without link takes the other one down */
 	char *const *argv; /* as the program was started, for an upgrade; or NULL */
 };

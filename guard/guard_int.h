@@ -7,6 +7,7 @@
 
 #include "alerts/alert.h"
 #include "guard/builder.h"
+#include "guard/bypass.h"
 #include "guard/ctl.h"
 #include "guard/guard.h"
 #include "guard/keep.h"
@@ -112,6 +113,26 @@ struct link {
 	uint32_t changes;
 };
 
+/* The hardware bypass (line.c); times are CLOCK_MONOTONIC. */
+struct line {
+	struct bypass bypass;
+	enum bypass_state state; /* as it was set, or found */
+	uint64_t steady_ns;	 /* there was a worker */
+	uint64_t kicked_ns, looked_ns, again_ns;
+};
+
+/* No engine is there (away.c). */
+struct away {
+	uint64_t since_ns; /* CLOCK_MONOTONIC; 0: it is there */
+	uint64_t last_ns, total_ns, looked_ns;
+	uint32_t times;
+	struct gate_away conduit[GUARD_CONDUITS]; /* frames, since the policy is in force */
+	/* What a predecessor's pins say, until it can be told. */
+	uint64_t first_ns, first_frames;
+	bool first_known; /* of this policy */
+	struct gate_away first[GUARD_CONDUITS];
+};
+
 struct guard {
 	const struct guard_conf *conf;
 	struct guard_shared *shared;
@@ -120,6 +141,8 @@ struct guard {
 	struct fast *fast; /* its counters; NULL = no fast path */
 	int gate_mode[2];
 	struct pinning pins; /* what outlives us */
+	struct away away;
+	struct line line;
 	struct ports ports;
 	bool ports_set;
 	struct link link[2];
@@ -302,6 +325,26 @@ void panic_worker_gone(struct guard *g);
 /* The guard ends. */
 void panic_ends(struct guard *g, const char *why);
 const char *panic_name(const struct guard *g);
+
+/* --- away.c ---------------------------------------------------------------------------------- */
+
+/* A start over pins: since when nobody is there; what was counted, before other tables are in force; the alert. */
+void away_begin(struct guard *g);
+void away_resumed(struct guard *g);
+void away_tell_first(struct guard *g);
+/* Is it there? */
+void away_step(struct guard *g);
+/* Conduits have other numbers. */
+void away_new_policy(struct guard *g);
+
+/* --- line.c ---------------------------------------------------------------------------------- */
+
+/* With a policy.  0 or ERR_*, said. */
+int line_begin(struct guard *g, char *err, size_t size);
+void line_ready(struct guard *g);
+void line_step(struct guard *g);
+/* Before the filter is taken off. */
+void line_end(struct guard *g);
 
 /* --- link.c ---------------------------------------------------------------------------------- */
 

@@ -85,6 +85,7 @@ pins_begin(struct guard *g, char *err, size_t size)
 		return err_say(
 		    err, size, ERR_EXISTS, "%s: process %d guards with it", p->dir, (int)r.pid);
 	p->found = true;
+	memcpy(p->policy, r.policy, sizeof(p->policy));
 	g->last_generation =
 	    r.generation; /* ours are greater: no entry of the kernel is taken for new */
 	return 0;
@@ -115,6 +116,7 @@ pins_write(struct guard *g, char *err, size_t size)
 	if (p->dir[0] == '\0')
 		return 0;
 	p->p.r.generation = g->generation;
+	memcpy(p->p.r.policy, policy_hash(g->policy), sizeof(p->p.r.policy));
 	if ((r = gate_pin(g->gate, &p->p, err, size)) < 0)
 		return r;
 	p->written = true;
@@ -180,7 +182,7 @@ pins_end(struct guard *g, bool was_in_force)
 	if (gate_pin_read(p->dir, &r, err, sizeof(err)) == 0 &&
 	    (r.pid != p->p.r.pid || r.started != p->p.r.started))
 		return true; /* a successor's */
-	if (gate_unpin(p->dir, NULL, err, sizeof(err)) < 0)
+	if (gate_unpin(p->dir, false, NULL, err, sizeof(err)) < 0)
 		log_error("%s", err);
 	return true;
 }
@@ -263,7 +265,7 @@ detach(void *ctx, const char *dir)
 		log_error("%s: left alone: process %d guards with it; interlock ctl stop ends it",
 		    dir, (int)r.pid);
 		d->status = 2;
-	} else if (gate_unpin(dir, said, err, sizeof(err)) < 0) {
+	} else if (gate_unpin(dir, true, said, err, sizeof(err)) < 0) {
 		log_error("%s", err);
 		d->status = 2;
 	}

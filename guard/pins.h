@@ -25,6 +25,7 @@ struct pinning {
 	struct gate_pins p;
 	bool found;   /* a predecessor left them */
 	bool written; /* they are ours */
+	uint8_t policy[32]; /* SHA-256 of the predecessor's */
 };
 
 /* All: 0 or ERR_*, said. */

@@ -298,6 +298,7 @@ swap(struct guard *g)
 	g->policy_fd = rl->next_fd;
 	g->text = rl->next_text;
 	g->generation = policy_generation(g->policy);
+	away_new_policy(g);
 	if (g->generation > g->last_generation)
 		g->last_generation = g->generation;
 	g->policy_ns = clock_wall_ns();

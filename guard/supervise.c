@@ -115,7 +115,8 @@ supervise_reap(struct guard *g)
 		if (c)
 			ended(g, c, status);
 		else
-			(void)(builder_reaped(&g->reload.builder, pid, status) ||
+			(void)(bypass_reaped(&g->line.bypass, pid) ||
+			       builder_reaped(&g->reload.builder, pid, status) ||
 			       builder_reaped(&g->shadow.builder, pid, status));
 		if (c == &g->worker) {
 			reload_worker_gone(g);

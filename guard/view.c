@@ -307,6 +307,13 @@ view_status(struct jw *w, const struct guard_view *v)
 	policy_json(w, v);
 	view_shadow_short(w, v);
 	ports_json(w, v);
+	if (v->bypass) {
+		jw_obj(w, "bypass");
+		jw_str(w, "by", v->bypass);
+		jw_str(w, "state", v->bypass_state);
+		jw_u(w, "watchdog_ms", v->bypass_watchdog_ms);
+		jw_close(w, '}');
+	}
 	view_fast_json(w, v);
 	processes_json(w, v);
 	packets_json(w, &n);

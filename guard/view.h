@@ -45,10 +45,15 @@ struct view_fast {
 	const char *off; /* why the kernel judges nothing under this policy; NULL: it may */
 	const struct fast_count *counts; /* by what became of a frame */
 	unsigned n_counts;
+	const char *pinned; /* where; NULL = nowhere */
+	uint64_t away_ns, away_last_ns,
+	    away_total_ns; /* it is away for so long, 0 = it is there; was */
+	uint32_t away_times;
 	uint32_t n_conduits;
 	struct {
 		bool served;
 		uint64_t packets; /* since the policy is in force */
+		uint64_t dropped, unjudged; /* of these while the engine was away */
 	} conduit[GUARD_CONDUITS];
 };
 
@@ -74,6 +79,9 @@ struct guard_view {
 	const struct gate_totals *gate;	 /* the kernel's filter; NULL = none */
 	const struct gate_count *counts; /* n_counts of them */
 	unsigned n_counts;
+	const char *bypass;		    /* what it is; NULL = there is none */
+	const char *bypass_state;	    /* "armed", "disarmed", "unknown" */
+	uint32_t bypass_watchdog_ms;	    /* 0 = it stands still */
 	const struct view_fast *fast;	    /* NULL = not asked for */
 	struct view_port port[2];	    /* outside, inside */
 	const struct signer_shared *signer; /* NULL = no alerts are written */

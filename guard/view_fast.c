@@ -16,11 +16,11 @@ static void
 conduits(struct jw *w, const struct guard_view *v)
 {
 	const struct view_fast *f = v->fast;
-	uint32_t n = view_fits(v) ? policy_conduit_count(v->policy) : 0;
+	uint32_t n = v->policy ? policy_conduit_count(v->policy) : 0;
 
 	jw_arr(w, "conduits");
 	for (uint32_t i = 0; i < n && i < f->n_conduits; i++) {
-		uint64_t above = v->shared->latency[i].n;
+		uint64_t above = view_fits(v) ? v->shared->latency[i].n : 0;
 
 		jw_obj(w, NULL);
 		jw_str(w, "conduit", policy_conduit_name(v->policy, i));
@@ -28,6 +28,8 @@ conduits(struct jw *w, const struct guard_view *v)
 		jw_u(w, "kernel", f->conduit[i].packets);
 		jw_u(w, "engine", above);
 		jw_u(w, "per_mille", per_mille(f->conduit[i].packets, above));
+		jw_u(w, "away_dropped", f->conduit[i].dropped);
+		jw_u(w, "away_unjudged", f->conduit[i].unjudged);
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
@@ -48,6 +50,15 @@ view_fast_json(struct jw *w, const struct guard_view *v)
 	jw_obj(w, "fast_path");
 	if (f->off)
 		jw_str(w, "off", f->off);
+	if (f->pinned)
+		jw_str(w, "pinned", f->pinned);
+	jw_obj(w, "away");
+	jw_bool(w, "now", f->away_ns != 0);
+	jw_u(w, "since_ms", f->away_ns / 1000000);
+	jw_u(w, "times", f->away_times);
+	jw_u(w, "last_ms", f->away_last_ns / 1000000);
+	jw_u(w, "total_ms", f->away_total_ns / 1000000);
+	jw_close(w, '}');
 	jw_u(w, "kernel", below);
 	jw_u(w, "engine", above);
 	jw_u(w, "per_mille", per_mille(below, above));

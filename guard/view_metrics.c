@@ -203,6 +203,11 @@ about(struct jw *w, const struct guard_view *v)
 	head(w, "interlock_panic", "gauge", "1: stronger than the policy, by ctl panic.");
 	one(w, "interlock_panic", "mode", "open", v->panic && strcmp(v->panic, "open") == 0);
 	one(w, "interlock_panic", "mode", "island", v->panic && strcmp(v->panic, "island") == 0);
+	if (v->bypass) {
+		head(w, "interlock_bypass_armed", "gauge",
+		    "1: the hardware bypass joins the cables, nothing is seen.");
+		put(w, "interlock_bypass_armed %d\n", strcmp(v->bypass_state, "armed") == 0);
+	}
 	head(w, "interlock_policy_on_trial", "gauge",
 	    "1: the policy in force waits to be confirmed (ctl reload --confirm).");
 	put(w, "interlock_policy_on_trial %d\n", v->confirm_until_ns != 0);
@@ -210,6 +215,33 @@ about(struct jw *w, const struct guard_view *v)
 	    "1: in force is the last confirmed policy, not the one on disk.");
 	put(w, "interlock_policy_file_differs %d\n", v->kept);
 	shadow(w, v);
+}
+
+static void
+fast_metrics(struct jw *w, const struct guard_view *v, const struct view_fast *f)
+{
+	uint32_t n = v->policy ? policy_conduit_count(v->policy) : 0;
+
+	n = n < f->n_conduits ? n : f->n_conduits;
+	head(w, "interlock_fast_path_conduit_packets_total", "counter",
+	    "Packets that the kernel passed by itself, since the policy is in force.");
+	for (uint32_t i = 0; i < n; i++)
+		if (f->conduit[i].served)
+			one(w, "interlock_fast_path_conduit_packets_total", "conduit",
+			    policy_conduit_name(v->policy, i), f->conduit[i].packets);
+	head(w, "interlock_engine_away", "gauge", "1: nobody judges, the kernel is alone.");
+	put(w, "interlock_engine_away %d\n", f->away_ns != 0);
+	head(w, "interlock_engine_away_total", "counter", "How often that was so.");
+	put(w, "interlock_engine_away_total %u\n", f->away_times);
+	head(w, "interlock_engine_away_frames_total", "counter",
+	    "Frames that the kernel dropped or passed unjudged meanwhile, since the policy is in "
+	    "force.");
+	for (uint32_t i = 0; i < n; i++) {
+		two(w, "interlock_engine_away_frames_total", "conduit",
+		    policy_conduit_name(v->policy, i), "fate", "dropped", f->conduit[i].dropped);
+		two(w, "interlock_engine_away_frames_total", "conduit",
+		    policy_conduit_name(v->policy, i), "fate", "unjudged", f->conduit[i].unjudged);
+	}
 }
 
 static void
@@ -237,6 +269,7 @@ ports(struct jw *w, const struct guard_view *v)
 				two(w, "interlock_fast_path_packets_total", "port", sides[i],
 				    "result", v->fast->counts[k].reason,
 				    v->fast->counts[k].packets[i]);
+		fast_metrics(w, v, v->fast);
 	}
 	head(w, "interlock_filter_packets_total", "counter", "What the kernel's filter did.");
 	for (unsigned i = 0; i < 2; i++) {

@@ -16,11 +16,12 @@ MB="python3 $ROOT/tests/scenario/peers/mb_poll.py"
 SWAPS=${SWAPS:-5} TAKEOVERS=${TAKEOVERS:-1} CRASHES=${CRASHES:-1}
 export FAST=1
 
-policy() { # SITE
+policy() { # SITE [LINE]
 	cat >"$TMP/new.yaml" <<-EOT
 		interlock: 1
 		site: $1
 		mode: enforce
+		${2:-}
 		l2: {arp: any}
 		zones:
 		  scada: {level: 2, port: outside, nets: [10.1.2.0/25]}
@@ -64,7 +65,9 @@ session() {
 	mkfifo "$TMP/$1.in"
 	: >"$TMP/$1.out"
 	(LIMIT=400 on "$2" $MB "$3") <"$TMP/$1.in" >"$TMP/$1.out" 2>&1 &
-	exec {FD[$1]}>"$TMP/$1.in"
+	local fd
+	exec {fd}>"$TMP/$1.in"
+	FD[$1]=$fd
 	SEEN[$1]=0
 }
 begin() { echo "$2 $3" >&"${FD[$1]}"; }
@@ -97,7 +100,7 @@ go_on() { # polls of both go on from here
 		return 1
 	done
 }
-above() { fast '.conduits[] | select(.conduit == "polls") | .engine'; }
+above() { fast 'select(.connections != null) | .conduits[] | select(.conduit == "polls") | .engine'; }
 owned() { # the kernel has the session again: polls go on, the engine sees none of them
 	local i n
 	for ((i = 0; i < 40; i++)); do
@@ -131,7 +134,15 @@ die() {
 	DUT_PID=''
 	wait_for 10 nobody
 }
-again() { dut guard -p "$POL" --metrics 127.0.0.1:9621 "$@"; }
+again() { dut guard -p "$POL" --metrics 127.0.0.1:9621 --bypass "file:$TMP/bypass" "$@"; }
+told() { # EVENT TEXT: an alert
+	jq -e -s --arg e "$1" --arg t "$2" 'any(.[]; .alert.metadata | .il_event[0] == $e and (.il_note[0] // "" | contains($t)))' "$GUARD_DIR/eve.json"
+}
+page() { # of ctl status, which ends with 1 when something wants attention
+	ctl status >"$TMP/page"
+	grep -q "$1" "$TMP/page"
+}
+bypass() { grep -q "$1" "$TMP/bypass"; } # closed: the policy never arms it, and no watchdog runs
 
 policy survive
 serve plc1 t 502 "$TMP/server1" $MB server || exit 1
@@ -147,6 +158,12 @@ kernel_has() { # and that of the HMI that will do what it must not is the kernel
 t "the kernel has the connections that it may have" kernel_has
 polling
 t "worker: killed, polls go on, there is another one" kill_child worker
+shown() { # away, and back: an alert each, and on the page
+	wait_for 10 told engine.away '' && wait_for 10 told engine.back 'was away for' &&
+		[ "$(fast '.away | "\(.now) \(.times)"')" = 'false 1' ] && page 'engine was away 1 times' &&
+		[ "$(fast .pinned)" = "$PINS" ]
+}
+t "... it is said that no engine was there, and for how long" shown
 t "signer: the same" kill_child signer
 t "metrics: the same" kill_child metrics
 builder() { # while it compiles, or before: the policy in force stays
@@ -194,9 +211,9 @@ import json, sys
 v = [int(b, 0) for b in json.load(sys.stdin)[0]['value']]
 at = 4 * int(sys.argv[1])
 v[at:at + 4] = int(sys.argv[2]).to_bytes(4, sys.byteorder)
-print(*v)" "$1" "$2" >"$TMP/value" &&
-		# shellcheck disable=SC2046 # bytes
-		bpftool map update pinned "$PINS/record" key 0 0 0 0 value $(cat "$TMP/value")
+print(*v)" "$1" "$2" >"$TMP/value" || return 1
+	# shellcheck disable=SC2046 # bytes
+	bpftool map update pinned "$PINS/record" key 0 0 0 0 value $(cat "$TMP/value")
 }
 others() {
 	local abi
@@ -210,6 +227,14 @@ t "... and pins of another version, half written, or with a map missing" others
 t "polls go on all the while" go_on
 resumes() { again && log_has 'goes on with the filter that is pinned' && owned; }
 t "the next guard takes over what is pinned" resumes
+counted() { # of the time when nobody was there
+	wait_for 10 told engine.back 'history: 0 frames were dropped' &&
+		fast '.conduits[] | select(.conduit == "history") | .away_unjudged > 0' | grep -q true &&
+		page 'history .* passed unjudged' &&
+		ctl metrics | grep -q 'interlock_engine_away_frames_total{conduit="history",fate="unjudged"} [1-9]'
+}
+t "... and says what passed unjudged meanwhile" counted
+t "... the bypass was never armed, since the policy fails closed" bypass '^disarmed 0$'
 t "... and answers what was asked of the known session while it was away: no" does bad answers 1
 refused_while() {
 	"$INTERLOCK" guard --detach --pin "$PINS" >"$TMP/detach" 2>&1
@@ -257,8 +282,15 @@ t "nothing that is forbidden has passed" unwritten
 # --- the end ---------------------------------------------------------------------------------------------
 
 gone() { ! ip -n "$P-g" link show outside | grep -q 'prog/xdp' && [ ! -e "$PINS" ]; }
+kicked() { # the policy fails open now: a watchdog runs, and is kicked
+	policy last 'fail: open' && ctl reload >/dev/null && wait_for 10 bypass '^disarmed [1-9]' || return 1
+	cp "$TMP/bypass" "$TMP/first"
+	wait_for 10 eval '! cmp -s "$TMP/first" "$TMP/bypass"' && status | jq -e '.bypass.state == "disarmed" and .bypass.watchdog_ms > 0'
+}
+t "with fail: open the watchdog of the bypass is kicked" kicked
+bitten() { awk '{ at = $2 } END { getline up < "/proc/uptime"; split(up, u, " "); exit !(at < u[1] * 1000) }' "$TMP/bypass"; }
 detaches() {
-	die || return 1
+	die && wait_for 10 bitten || return 1
 	(in_ns g "$INTERLOCK" guard --detach --pin "$PINS" --state "$GUARD_DIR/state") >"$TMP/detach" 2>&1 &&
 		grep -q "$PINS/link_out: removed" "$TMP/detach" && grep -q "outside: as it was before" "$TMP/detach" && gone && return
 	cat "$TMP/detach"
