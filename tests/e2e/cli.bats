@@ -268,6 +268,14 @@ json() { python3 -c "import json,sys; d=json.load(open(sys.argv[2])); assert eva
 	pid=$!
 	exec 9>fifo
 	cat bad.pcap >&9
+	python3 - <<-'EOF' # until it has read all of it; then what it has read is judged
+		import fcntl, os, struct, termios, time
+		fd = os.open("fifo", os.O_RDONLY | os.O_NONBLOCK)
+		for _ in range(400):
+		    if struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))[0] == 0:
+		        break
+		    time.sleep(0.05)
+	EOF
 	sleep 0.5
 	kill -TERM "$pid"
 	wait "$pid" && status=0 || status=$?
