@@ -46,10 +46,15 @@ struct bypass_ops {
 	int (*state)(struct bypass *b, enum bypass_state *out, char *err, size_t size);
 };
 
+/* spec: a backend's.  Nothing of the relay changes. */
 int bypass_open(struct bypass *b, const char *spec, char *err, size_t size);
+/* The cables are joined, and stay so. */
 int bypass_arm(struct bypass *b, char *err, size_t size);
+/* The guard is in line; watchdog_ms: armed again after so long without a kick, 0 = never. */
 int bypass_disarm(struct bypass *b, uint32_t watchdog_ms, char *err, size_t size);
+/* Every BYPASS_KICK_MS; nothing to do when the watchdog stands still. */
 int bypass_kick(struct bypass *b, char *err, size_t size);
+/* As the relay says. */
 int bypass_state(struct bypass *b, enum bypass_state *out, char *err, size_t size);
 /* A child has ended; true: it was ours. */
 bool bypass_reaped(struct bypass *b, pid_t pid);

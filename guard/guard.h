@@ -38,7 +38,7 @@ struct guard_conf {
 	bool fast_path;	   /* the kernel judges polling alone (ebpf/fast.h) */
 	bool no_pin;	   /* ... and ends with us */
 	const char
-	    *pin_dir;	   /* else: where it is pinned; NULL = after the ports (ebpf/gate_pin.h) */
+	    *pin_dir;	    /* else: where it is pinned; NULL = after the ports (ebpf/gate_pin.h) */
 	const char *bypass; /* file:PATH or exec:PROGRAM (bypass.h); NULL = none */
 	bool link_follow;  /* a port without link takes the other one down */
 	char *const *argv; /* as the program was started, for an upgrade; or NULL */
