@@ -260,6 +260,23 @@ fast_drop(struct fast *f, const struct kflow_key *k)
 	return write_slot(f, slot, &(const struct kflow){0}) < 0 ? ERR_NOTFOUND : 0;
 }
 
+unsigned
+fast_forget(struct fast *f)
+{
+	struct kflow v;
+	unsigned n = 0;
+
+	find_places(f);
+	for (uint32_t i = 0; i < KFLOW_MAX; i++) {
+		if (!f->places[i])
+			continue;
+		fast_withdraw(f, i);
+		if (read_slot(f, i, &v) == 0 && v.used && fast_drop(f, &v.key) == 0)
+			n++;
+	}
+	return n;
+}
+
 /* --- memory -------------------------------------------------------------------------------- */
 
 static void

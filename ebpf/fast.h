@@ -51,6 +51,9 @@ unsigned fast_keys(struct fast *f, struct kflow_key *out, unsigned max);
 /* 0 or ERR_NOTFOUND.  From then on its frames go to the engine uncounted. */
 int fast_drop(struct fast *f, const struct kflow_key *k);
 
+/* All entries: their frames go to the engine.  When no engine runs; how many there were. */
+unsigned fast_forget(struct fast *f);
+
 /* .version and .valid are set here. */
 void fast_offer(struct fast *f, uint32_t slot, const struct kflow_offer *o);
 /* What the kernel has comes back with its next frame.

@@ -379,19 +379,6 @@ gate_pin_policy(struct gate *g, uint32_t generation, const uint8_t hash[32])
 	return (r = record_write(g->record, &rec)) < 0 ? err_from_errno(-r) : 0;
 }
 
-void
-gate_pin_forget(struct gate *g)
-{
-	struct gate_fast_fds fd;
-	struct kflow_key k;
-
-	if (gate_fast_fds(g, &fd) < 0)
-		return;
-	while (
-	    bpf_map_get_next_key(fd.flows, NULL, &k) == 0 && bpf_map_delete_elem(fd.flows, &k) == 0)
-		;
-}
-
 /* --- taking it away ------------------------------------------------------------------------ */
 
 static int

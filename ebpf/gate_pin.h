@@ -72,8 +72,6 @@ struct gate *gate_open_pinned(const struct gate_pins *p, char *err, size_t size)
 int gate_pin(struct gate *g, const struct gate_pins *p, char *err, size_t size);
 /* Before a policy is in force: its generation and hash into the record, when there is one. */
 int gate_pin_policy(struct gate *g, uint32_t generation, const uint8_t hash[32]);
-/* A predecessor's connections that the kernel knows are forgotten: their frames go to the engine. */
-void gate_pin_forget(struct gate *g);
 /* Takes it all away, links first; said() hears a line for each, and may be NULL.  detach: the programs come off
  * at once, also when somebody else holds the links; else with the last who does.  0 or the first ERR_*, said in err. */
 int gate_unpin(

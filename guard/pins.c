@@ -135,7 +135,7 @@ pins_taken_over(struct guard *g)
 	if (g->fast)
 		fast_hold(g->fast, clock_mono_ns() + GUARD_HOLD_NS);
 	if (g->pins.found)
-		gate_pin_forget(g->gate);
+		(void)fast_forget(g->fast);
 }
 
 void
