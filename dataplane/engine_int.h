@@ -331,6 +331,10 @@ void path_forget(struct engine *e, struct flow *f);
 void path_recall(struct engine *e);
 /* All connections are ours from now on; those that cannot be are removed. */
 void path_take_all(struct engine *e);
+/* The same, but what is theirs stays theirs: path_left() says so of a flow, and the next engine inherits
+ * it from them. */
+void path_leave_all(struct engine *e);
+bool path_left(const struct engine *e, const struct flow *f);
 /* Where a direction stands, whoever judges it. */
 void path_numbers(struct engine *e, struct flow *f, unsigned dir, uint32_t *acked, uint32_t *nxt);
 /* How many of the len bytes at seq, all in front of nxt, are as they were judged by them, or are

@@ -39,6 +39,7 @@ struct fast_slot {
 	uint16_t bound; /* f->bind.generation when the entry was made */
 	uint8_t state;	/* enum fast_state */
 	bool withdrawn;
+	bool left;    /* path_leave_all() */
 	uint8_t open; /* requests, and the next three, when the entry was read last */
 	uint64_t packets, bytes, pdus;
 };
@@ -562,6 +563,46 @@ path_take_all(struct engine *e)
 		else
 			ours(e, s, k.epoch + k.theirs);
 	}
+}
+
+void
+path_leave_all(struct engine *e)
+{
+	struct path *x = e->path;
+
+	for (uint32_t i = 0; i < x->top; i++) {
+		struct fast_slot *s = &x->slots[i];
+		struct fast_flow k;
+
+		s->left = s->state == FAST_OFFERED && look(e, &e->flows.flows[s->flow], &k) &&
+			  k.theirs && !k.lost;
+		if (s->state == FAST_OFFERED && !s->left)
+			x->path->ops->withdraw(x->path->ctx, i);
+	}
+	x->path->ops->settle(x->path->ctx);
+	for (uint32_t i = 0; i < x->top; i++) {
+		struct fast_slot *s = &x->slots[i];
+		struct flow *f = &e->flows.flows[s->flow];
+		struct fast_flow k;
+		struct net_tuple t;
+
+		if (s->state != FAST_OFFERED || s->left)
+			continue;
+		/* Taken at the last moment: not inherited as well. */
+		flow_tuple(&e->flows, f, true, &t);
+		if (!look(e, f, &k) || ((k.theirs || k.epoch != s->epoch) && !take(e, f, &k))) {
+			flow_remove(&e->flows, f);
+			continue;
+		}
+		ours(e, s, k.epoch + k.theirs);
+		x->path->ops->drop(x->path->ctx, i, &t);
+	}
+}
+
+bool
+path_left(const struct engine *e, const struct flow *f)
+{
+	return e->path && f->guard.fast != 0 && e->path->slots[f->guard.fast - 1].left;
 }
 
 void

@@ -281,20 +281,23 @@ write_repair(const struct engine *e, const struct flow *f, struct to *to)
 }
 
 int
-engine_export(struct engine *e, int (*put)(void *ctx, const void *p, size_t n), void *ctx)
+engine_export(
+    struct engine *e, bool leave, int (*put)(void *ctx, const void *p, size_t n), void *ctx)
 {
 	struct to to = {.put = put, .ctx = ctx};
 	struct body o = {.n = 0};
 	uint32_t n = 0;
 
-	if (e->path)
+	if (e->path && leave)
+		path_leave_all(e);
+	else if (e->path)
 		path_take_all(e);
 	write_head(e, &to);
 	for (uint32_t i = 0; i < e->flows.max && to.err == 0; i++) {
 		struct flow *f = &e->flows.flows[i];
 
 		/* Bytes that only a key of this kernel's knows cannot be compared over there. */
-		if (f->wheel_slot == UINT16_MAX || f->guard.unseen != CELL_NONE)
+		if (f->wheel_slot == UINT16_MAX || f->guard.unseen != CELL_NONE || path_left(e, f))
 			continue;
 		n++;
 		write_flow(e, f, &to);

@@ -22,6 +22,7 @@
 #define DATAPLANE_HANDOVER_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct engine;
@@ -35,8 +36,11 @@ struct handover {
 	uint32_t written;   /* as the old engine counted them */
 };
 
-/* put: 0, or ERR_*, which ends it.  ERR_NOMEM never; the first error of put. */
-int engine_export(struct engine *e, int (*put)(void *ctx, const void *p, size_t n), void *ctx);
+/* put: 0, or ERR_*, which ends it.  ERR_NOMEM never; the first error of put.  leave: connections that are judged
+ * below (fastpath.h) are not written and stay there; the next engine inherits them from there, and this one ends
+ * without engine_finish(). */
+int engine_export(
+    struct engine *e, bool leave, int (*put)(void *ctx, const void *p, size_t n), void *ctx);
 
 /* 0; ERR_FORMAT, ERR_VERSION: not ours, broken off, or of another format: nothing was made. */
 int engine_import(struct engine *e, const void *bytes, size_t n, struct handover *out);

@@ -105,6 +105,7 @@ struct handing {
 	int flows_fd;	    /* the successor's memory file */
 	int word_fd;	    /* a byte comes when it has taken over; the end when it is gone */
 	uint64_t ctl_token; /* of its request */
+	bool leave;	    /* what the kernel has stays there: the successor has the same pins */
 	uint64_t bytes, deadline_ns;
 };
 

@@ -134,7 +134,7 @@ pins_taken_over(struct guard *g)
 {
 	if (g->fast)
 		fast_hold(g->fast, clock_mono_ns() + GUARD_HOLD_NS);
-	if (g->pins.found)
+	if (g->pins.found && !g->pins.left)
 		(void)fast_forget(g->fast);
 }
 

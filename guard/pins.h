@@ -23,8 +23,9 @@ struct guard;
 struct pinning {
 	char dir[GATE_PIN_PATH]; /* "" = nothing is pinned */
 	struct gate_pins p;
-	bool found;	    /* a predecessor left them */
-	bool written;	    /* they are ours */
+	bool found;   /* a predecessor left them */
+	bool left;    /* connections of a living predecessor are in them, not in the handover */
+	bool written; /* they are ours */
 	uint8_t policy[32]; /* SHA-256 of the predecessor's */
 };
 

@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,8 @@
 int
 takeover_asked(struct guard *g, struct ctl_request *rq, char *err, size_t size)
 {
-	const struct msg m = {.type = MSG_EXPORT};
+	const struct msg m = {.type = MSG_EXPORT,
+	    .a = g->pins.written && json_is_true(json_object_get(rq->args, "pins"))};
 	struct handing *h = &g->handing;
 	int r;
 
@@ -53,6 +55,7 @@ takeover_asked(struct guard *g, struct ctl_request *rq, char *err, size_t size)
 	*h = (struct handing){.step = HAND_EXPORT,
 	    .word_fd = rq->fd[1],
 	    .ctl_token = rq->token,
+	    .leave = m.a != 0,
 	    .deadline_ns = g->now_ns + EXPORT_WAIT_NS};
 	rq->fd[1] = -1;
 	log_info("guard: process %d takes over", (int)rq->pid);
@@ -107,8 +110,9 @@ static void
 answer(struct guard *g)
 {
 	char text[96];
-	int n = snprintf(text, sizeof(text), "\"generation\":%u,\"bytes\":%llu", g->generation,
-	    (unsigned long long)g->handing.bytes);
+	int n = snprintf(text, sizeof(text), "\"generation\":%u,\"bytes\":%llu,\"pins\":%s",
+	    g->generation, (unsigned long long)g->handing.bytes,
+	    g->handing.leave ? "true" : "false");
 
 	ctl_answer(g->ctl, g->handing.ctl_token, 0, NULL, text, (size_t)n);
 	g->handing.step = HAND_WAIT;
@@ -167,14 +171,16 @@ connect_old(const char *path)
 }
 
 static int
-send_request(int fd, const int pass[2])
+send_request(int fd, bool pins, const int pass[2])
 {
-	static const char line[] = "{\"v\":1,\"verb\":\"takeover\"}\n";
+	const char *line = pins ? "{\"v\":1,\"verb\":\"takeover\",\"pins\":true}\n"
+				: "{\"v\":1,\"verb\":\"takeover\"}\n";
+	const size_t len = strlen(line);
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(2 * sizeof(int))];
 	} control = {.buf = {0}};
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)line, .iov_len = sizeof(line) - 1};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)line, .iov_len = len};
 	struct msghdr mh = {.msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = control.buf,
@@ -185,7 +191,7 @@ send_request(int fd, const int pass[2])
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(2 * sizeof(int));
 	memcpy(CMSG_DATA(c), pass, 2 * sizeof(int));
-	return sendmsg(fd, &mh, MSG_NOSIGNAL) == (ssize_t)(sizeof(line) - 1) ? 0 : -1;
+	return sendmsg(fd, &mh, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -1;
 }
 
 /* One line, without its end. */
@@ -224,13 +230,15 @@ takeover_ask(struct guard *g, char *err, size_t size)
 	}
 	pass[0] = memfd_create("interlock-handover", MFD_CLOEXEC);
 	pass[1] = word[0];
-	if (pass[0] < 0 || send_request(fd, pass) < 0 || receive_line(fd, reply, sizeof(reply)) < 0)
+	if (pass[0] < 0 || send_request(fd, g->pins.found, pass) < 0 ||
+	    receive_line(fd, reply, sizeof(reply)) < 0)
 		r = err_say(err, size, ERR_IO, "%s: the guard there does not answer", path);
 	else if (!strstr(reply, "\"ok\":true"))
 		r = err_say(
 		    err, size, ERR_IO, "%s: the guard there does not let go: %s", path, reply);
 	else
 		r = pass[0];
+	g->pins.left = r >= 0 && strstr(reply, "\"pins\":true") != NULL;
 	close(fd);
 	close(word[0]);
 	if (r < 0) {

@@ -64,6 +64,7 @@ struct worker {
 	struct permits_view permits;
 	bool stop, deaf;   /* told to end; told to receive no more */
 	bool orphan;	   /* the parent is gone */
+	bool leave;	   /* a successor inherits from the kernel what that has */
 	bool away;	   /* so the kernel thinks: what fails open passes it by */
 	uint64_t looked_ns, published_ns;
 	/* the burst that done() has sent, until the next reading of the clock */
@@ -317,13 +318,13 @@ on_export(void *ctx, const struct msg *m, int fd)
 	struct worker *w = ctx;
 	int r;
 
-	(void)m;
 	x.fd = fd;
 	x.n = 0;
 	x.bytes = 0;
 	w->deaf = true;
 	guard_fast_hold(true);
-	r = engine_export(w->engine, export_put, &x);
+	w->leave = m->a != 0;
+	r = engine_export(w->engine, w->leave, export_put, &x);
 	if (r == 0)
 		r = export_flush(&x);
 	close(fd);
@@ -635,7 +636,7 @@ worker_run(const struct worker_conf *conf)
 	say_ready(&w);
 	loop(&w);
 	/* What the kernel has of an orphan's connections stays with the kernel. */
-	if (!w.orphan)
+	if (!w.orphan && !w.leave)
 		engine_finish(w.engine);
 	if (w.alerts) /* storms that are open are told */
 		(void)alerts_finish(w.alerts, w.io->now_ns);

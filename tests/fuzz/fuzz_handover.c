@@ -90,7 +90,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= 2 + p.caplen;
 	}
 	assert(engine_balanced(engine_stats(e)));
-	r = engine_export(e, put, &o);
+	r = engine_export(e, false, put, &o);
 	assert(r == 0);
 	r = engine_import(next, o.b, o.n, &again);
 	assert(r == 0 && again.written == engine_stats(e)->flows_active);

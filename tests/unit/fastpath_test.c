@@ -489,7 +489,7 @@ handed_over(void **state)
 		struct engine *old = w->e;
 		struct handover h;
 
-		assert_int_equal(engine_export(old, blob_put, b), 0);
+		assert_int_equal(engine_export(old, false, blob_put, b), 0);
 		with += ends_flow(w)->guard.unseen == CELL_NONE;
 		engine_finish(old);
 		WANT(w, engine_balanced(engine_stats(old)));
@@ -507,6 +507,50 @@ handed_over(void **state)
 		finish(c, u);
 	}
 	assert_true(with > 10);
+	memset(&sum, 0, sizeof(sum));
+}
+
+/* A successor with the same kernel: polls go on all the while, and the connection is in one of the two
+ * places, never in both. */
+static void
+left_below(void **state)
+{
+	unsigned below = 0;
+
+	(void)state;
+	(void)signal(SIGABRT, on_abort);
+	for (unsigned i = 0; i < 100; i++) {
+		struct under *u = calloc(1, sizeof(*u));
+		struct conversation *c = polls(i, i & 1 ? SPEAK_S7 : SPEAK_MODBUS, u);
+		struct ends *w = c->w;
+		struct blob *b = calloc(1, sizeof(*b));
+		struct engine *old = w->e;
+		struct handover h;
+		bool theirs;
+
+		assert_int_equal(engine_export(old, true, blob_put, b), 0);
+		engine_free(old); /* without engine_finish() */
+		theirs = u->twin.e[0].f.theirs;
+		w->e = another(w, u);
+		u->n[0] = u->n[1] = 0;
+		for (unsigned k = 0; k < 60 && theirs; k++) { /* nobody is there */
+			ends_tick(w);
+			WANT(w, u->n[0] + u->n[1] == 0);
+			talk_client(c);
+			talk_server(c);
+		}
+		assert_int_equal(engine_take_over_fast(w->e), theirs);
+		assert_int_equal(engine_import(w->e, b->b, b->n, &h), 0);
+		WANT(w, h.flows + theirs <= 1);
+		below += theirs;
+		free(b);
+		while (!talk_over(c) && w->now < 600000)
+			step(c);
+		if (!talk_over(c))
+			stuck(c);
+		finish(c, u);
+	}
+	assert_true(below > 50);
 	memset(&sum, 0, sizeof(sum));
 }
 
@@ -577,7 +621,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {cmocka_unit_test(numbers),
 	    cmocka_unit_test(beside), cmocka_unit_test(modbus), cmocka_unit_test(s7),
-	    cmocka_unit_test(killed), cmocka_unit_test(handed_over)};
+	    cmocka_unit_test(killed), cmocka_unit_test(left_below), cmocka_unit_test(handed_over)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

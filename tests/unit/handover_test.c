@@ -68,7 +68,7 @@ take_over(struct plant *x, bool other_build)
 	struct handover h;
 
 	blob.n = 0;
-	assert_int_equal(engine_export(old, blob_put, NULL), 0);
+	assert_int_equal(engine_export(old, false, blob_put, NULL), 0);
 	if (other_build)
 		blob.b[BUILD_AT] ^= 1;
 	engine_finish(old);
@@ -405,7 +405,7 @@ hostile_bytes(void **state)
 	plant_say(x, &w, CLIENT, write, 5);
 	v = plant_wire(x, HMI + 1, 40001, PLC, 4840);
 	blob.n = 0;
-	assert_int_equal(engine_export(x->e, blob_put, NULL), 0);
+	assert_int_equal(engine_export(x->e, false, blob_put, NULL), 0);
 	n = blob.n;
 	good = malloc(n);
 	memcpy(good, blob.b, n);
@@ -445,7 +445,7 @@ hostile_bytes(void **state)
 	/* and a writer that fails is asked no further */
 	for (blob.fail_at = 1; blob.fail_at < n; blob.fail_at += 37) {
 		blob.n = 0;
-		assert_int_equal(engine_export(x->e, blob_put, NULL), ERR_NOSPC);
+		assert_int_equal(engine_export(x->e, false, blob_put, NULL), ERR_NOSPC);
 	}
 	blob.fail_at = 0;
 	free(good);
