@@ -165,7 +165,8 @@ say(struct world *x, unsigned who, uint8_t flags, const void *p, size_t n)
 static void
 world(struct world *x)
 {
-	struct engine_conf conf = {.memory_bytes = 2u << 20, .seed = 3, .on_fact = on_fact, .ctx = x};
+	struct engine_conf conf = {
+	    .memory_bytes = 1u << 20, .max_flows = 64, .seed = 3, .on_fact = on_fact, .ctx = x};
 
 	memset(x, 0, sizeof(*x));
 	pdus[0] = pdus[1] = asked = foreign = 0;

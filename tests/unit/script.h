@@ -322,7 +322,7 @@ run(const struct script *s, const struct policy *pol, bool inline_mode, enum way
     struct listener *ls, struct fake_io *out)
 {
 	struct engine_conf conf = {
-	    .memory_bytes = 4u << 20,
+	    .memory_bytes = 2u << 20,
 	    .seed = 7,
 	    .inline_mode = inline_mode,
 	    .policy = pol,
