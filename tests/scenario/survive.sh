@@ -194,7 +194,7 @@ t "... links and tables are pinned" pinned
 refuses() { # WHY ARGS: a start that does not fit changes nothing
 	local why=$1
 	shift
-	(in_ns g "$INTERLOCK" guard --ctl "$GUARD_CTL" --state "$GUARD_DIR/state" --keep-dir "$GUARD_DIR/keep" -p "$POL" \
+	(in_ns g timeout -k 5 20 "$INTERLOCK" guard --ctl "$GUARD_CTL" --state "$GUARD_DIR/state" --keep-dir "$GUARD_DIR/keep" -p "$POL" \
 		--fast-path --pin "$PINS" "$@") >"$TMP/refused" 2>&1
 	[ $? = 2 ] && grep -q "does not fit: $why" "$TMP/refused" && grep -q -- '--detach' "$TMP/refused" && pinned && return
 	cat "$TMP/refused"
