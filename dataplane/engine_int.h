@@ -151,6 +151,7 @@ struct shadow *shadow_new(size_t memory_bytes, uint64_t seed);
 void shadow_free(struct shadow *s);
 size_t shadow_bytes(const struct shadow *s);
 void shadow_windows(struct engine *e, int64_t unix_s, uint64_t steady_ns, bool trusted);
+void shadow_begin(struct engine *e, const struct flow *f); /* a new one */
 void shadow_fact(struct engine *e, const struct fact *f, struct verdict live);
 void shadow_condition(
     struct engine *e, enum policy_cond c, const struct fact *f, struct verdict live);

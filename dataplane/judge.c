@@ -214,11 +214,11 @@ dis_emit(struct dis_sink *s, struct fact *f)
 			v = policy_eval(e->policy, &s->fl->bind, f);
 		else
 			v = judge_window(s, f);
-		if (__builtin_expect(e->shadow != NULL, 0))
-			shadow_fact(e, f, v);
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0))
 			v = policy_eval_rate(
 			    e->policy, &s->fl->bind, f, v, &s->fl->guard.meter, s->ts_ns);
+		if (__builtin_expect(e->shadow != NULL, 0))
+			shadow_fact(e, f, v);
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0) &&
 		    (f->kind == FACT_RESPONSE || f->kind == FACT_EXCEPTION))
 			v = judge_answer(s, f, v);

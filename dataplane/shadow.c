@@ -23,12 +23,13 @@ struct shadow_bind {
 	uint8_t
 	    client; /* flow.flags that say who opened it: a tuple may be used the other way round */
 	struct policy_bind bind;
+	uint64_t meter; /* of its requests per second; as policy_eval_rate() has it */
 };
 
 struct shadow {
 	uint32_t turn;		      /* counts shadows */
 	struct policy_memory *memory; /* of what this one watches */
-	struct windows windows;	      /* and when it is open; no permit is for it */
+	struct windows windows;	      /* and when it is open, and for whom */
 	struct shadow_report report;
 	struct shadow_bind bind[BINDS];
 };
@@ -85,6 +86,12 @@ engine_shadow(const struct engine *e)
 	return &e->shadow_state->report;
 }
 
+struct windows *
+engine_shadow_permits(struct engine *e)
+{
+	return e->shadow ? &e->shadow_state->windows : NULL;
+}
+
 void
 shadow_windows(struct engine *e, int64_t unix_s, uint64_t steady_ns, bool trusted)
 {
@@ -102,8 +109,15 @@ bind_tuple(const struct engine *e, const struct net_tuple *t, struct policy_bind
 	return policy_bind_in(e->shadow, &as, &e->shadow_state->windows.clock, out);
 }
 
+/* The same ends may have had another flow, in the same place. */
+void
+shadow_begin(struct engine *e, const struct flow *f)
+{
+	e->shadow_state->bind[flow_index(&e->flows, f) % BINDS].known = 0;
+}
+
 /* What the shadow found for the flow at hand. */
-static const struct policy_bind *
+static struct shadow_bind *
 bind_of(struct engine *e)
 {
 	struct dis_sink *s = &e->sink;
@@ -111,19 +125,22 @@ bind_of(struct engine *e)
 	struct shadow_bind *b = &e->shadow_state->bind[index % BINDS];
 	uint8_t client = s->fl->flags & (FLOW_CLIENT_LO | FLOW_CLIENT_PORT1);
 	struct net_tuple t;
+	bool same =
+	    b->known == e->shadow_state->turn && b->index == index && b->hash == s->fl->hash;
 
-	if (b->client == client && b->known == e->shadow_state->turn && b->index == index &&
-	    b->hash == s->fl->hash)
-		return &b->bind;
+	if (same && b->client == client)
+		return b;
 	t = *judge_tuple(s);
 	if (s->dir == DIR_TO_CLIENT)
 		t = net_tuple_reverse(&t);
 	(void)bind_tuple(e, &t, &b->bind);
+	if (!same) /* one that was turned round goes on */
+		b->meter = 0;
 	b->hash = s->fl->hash;
 	b->index = index;
 	b->client = client;
 	b->known = e->shadow_state->turn;
-	return &b->bind;
+	return b;
 }
 
 /* --- what differs ----------------------------------------------------------------------------- */
@@ -234,7 +251,8 @@ count(struct engine *e, enum shadow_what what)
 void
 shadow_fact(struct engine *e, const struct fact *f, struct verdict live)
 {
-	const struct policy_bind *b = bind_of(e);
+	struct shadow_bind *at = bind_of(e);
+	const struct policy_bind *b = &at->bind;
 	struct shadow *s = e->shadow_state;
 	bool remembers = (b->flags & BIND_STATE) != 0;
 	struct policy_state past;
@@ -249,12 +267,14 @@ shadow_fact(struct engine *e, const struct fact *f, struct verdict live)
 			judge_past(&e->sink, s->memory, &past);
 		v = policy_eval_in(
 		    e->shadow, b, f, &s->windows.clock, &t, remembers ? &past : NULL);
-		if (remembers)
-			policy_memory_note(
-			    e->shadow, &past, s->memory, f, &v, !stops(&live) || !e->inline_mode);
 	} else {
 		v = policy_eval(e->shadow, b, f);
 	}
+	if (b->flags & BIND_RATE)
+		v = policy_eval_rate(e->shadow, b, f, v, &at->meter, e->sink.ts_ns);
+	if (remembers)
+		policy_memory_note(
+		    e->shadow, &past, s->memory, f, &v, !stops(&live) || !e->inline_mode);
 	count(e, SHADOW_PDU);
 	if (stops(&live) != stops(&v))
 		differ(e, SHADOW_PDU, &live, &v, judge_tuple(&e->sink), f);
@@ -263,7 +283,7 @@ shadow_fact(struct engine *e, const struct fact *f, struct verdict live)
 void
 shadow_condition(struct engine *e, enum policy_cond c, const struct fact *f, struct verdict live)
 {
-	struct verdict v = policy_condition(e->shadow, bind_of(e), c);
+	struct verdict v = policy_condition(e->shadow, &bind_of(e)->bind, c);
 
 	count(e, SHADOW_CONDITION);
 	if (stops(&live) != stops(&v))

@@ -5,12 +5,14 @@
  *
  * Judged are facts (each PDU, by policy_eval()), conditions and the opening of connections; compared is
  * what would be done after each policy's own mode: to stop (reject, drop, reset) or not.
- * What rules ask about the past (policy/memory.h) is remembered for the shadow apart.
- * Not judged: what adds up over time (limits per second: both are compared without), frames that are not
- * TCP or UDP, and what the kernel's filter or the policy in force has stopped before it was read.
+ * What rules ask about the past (policy/memory.h) is remembered for the shadow apart, and so is what
+ * adds up (requests per second of each connection); windows and permits are its own as well.
+ * Not judged: how long answers take, frames that are not TCP or UDP, and what the kernel's filter or the policy in
+ * force has stopped before it was read.
  *
  * All memory is taken with the engine.  Without a shadow a fact costs one test.  With one it costs
- * another policy_eval(), and a policy_bind() when its flow was not judged lately.
+ * another policy_eval(), and a policy_bind() when its flow was not judged lately: two flows that share a place in
+ * the table (4096 of them) take turns there, and a rate begins anew with each turn.
  */
 #ifndef DATAPLANE_SHADOW_H
 #define DATAPLANE_SHADOW_H
@@ -66,5 +68,9 @@ struct engine;
 void engine_set_shadow(struct engine *e, const struct policy *pol);
 /* Valid as long as the engine. */
 const struct shadow_report *engine_shadow(const struct engine *e);
+
+/* As engine_permits(), of the shadow; NULL without one. */
+struct windows;
+struct windows *engine_shadow_permits(struct engine *e);
 
 #endif /* DATAPLANE_SHADOW_H */

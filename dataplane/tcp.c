@@ -95,6 +95,8 @@ engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const s
 	e->st.flows++;
 	e->st.flows_active++;
 	f->bind = bind;
+	if (e->shadow)
+		shadow_begin(e, f);
 	if (e->inline_mode)
 		quota_add(e, f);
 	orient(f, k, client, p->port);
@@ -125,6 +127,8 @@ restart(struct engine *e, struct flow *f)
 	memset(f->dir, 0, sizeof(f->dir));
 	memset(&f->guard, 0, sizeof(f->guard));
 	memset(f->dstate, 0, sizeof(f->dstate));
+	if (e->shadow)
+		shadow_begin(e, f);
 	f->dis = FLOW_DIS_ASKING;
 	f->variant = 0;
 	f->state = FLOW_OPENING;

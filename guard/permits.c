@@ -13,6 +13,7 @@
 #include "base/jw.h"
 #include "base/log.h"
 #include "dataplane/engine.h"
+#include "dataplane/shadow.h"
 
 /* --- the clock ------------------------------------------------------------------------------- */
 
@@ -52,7 +53,7 @@ clock_accept(struct clock_watch *c)
 
 /* What a slot says, in the numbers of the policy in force. */
 static void
-take_slot(struct permits_view *v, struct windows *w, const struct policy *pol, unsigned i,
+take_slot(struct permits_taken *v, struct windows *w, const struct policy *pol, unsigned i,
     const struct permit_slot *s)
 {
 	static struct policy_permit fit;
@@ -72,9 +73,24 @@ take_slot(struct permits_view *v, struct windows *w, const struct policy *pol, u
 	v->state[i] = s->state;
 }
 
+/* What of v is about another policy than before. */
+static bool
+anew(struct permits_view *v, const struct policy *shadow, bool again)
+{
+	uint32_t generation = shadow ? policy_generation(shadow) : 0;
+	bool other = generation != v->shadow_generation;
+
+	if (again)
+		memset(&v->live, 0, sizeof(v->live));
+	if (other)
+		memset(&v->shadow, 0, sizeof(v->shadow));
+	v->shadow_generation = generation;
+	return again || other || !v->begun;
+}
+
 void
 permits_take(struct permits_view *v, struct guard_permits *sh, struct engine *e,
-    const struct policy *pol, uint64_t wall_ns, bool again)
+    const struct policy *pol, const struct policy *shadow, uint64_t wall_ns, bool again)
 {
 	static struct permit_slot slot[PERMITS_MAX];
 	uint32_t seq = atomic_load_explicit(&sh->seq, memory_order_acquire);
@@ -82,21 +98,23 @@ permits_take(struct permits_view *v, struct guard_permits *sh, struct engine *e,
 	uint64_t steady = clock_boot_ns();
 	enum clock_state state;
 	bool in_step = !policy_clock_synchronised(pol) || atomic_load(&sh->in_step) != 0;
-	bool changed = again || !v->begun;
+	bool changed = anew(v, shadow, again);
 
 	if (v->begun && accepted != v->accepted)
 		clock_accept(&sh->clock);
 	v->accepted = accepted;
 	state = clock_watch(&sh->clock, wall_ns, steady, in_step);
 	changed |= atomic_exchange(&sh->clock_state, state) != (uint32_t)state;
-	if (again)
-		memset(v->state, 0, sizeof(v->state));
 	if ((seq != v->seq || changed) && !(seq & 1)) {
 		memcpy(slot, sh->slot, sizeof(slot));
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&sh->seq, memory_order_relaxed) == seq) {
-			for (unsigned i = 0; i < PERMITS_MAX; i++)
-				take_slot(v, engine_permits(e), pol, i, &slot[i]);
+			for (unsigned i = 0; i < PERMITS_MAX; i++) {
+				take_slot(&v->live, engine_permits(e), pol, i, &slot[i]);
+				if (shadow)
+					take_slot(&v->shadow, engine_shadow_permits(e), shadow, i,
+					    &slot[i]);
+			}
 			v->seq = seq;
 			changed = true;
 		}

@@ -59,20 +59,24 @@ struct guard_permits {
 	_Atomic uint32_t clock_state; /* enum clock_state, as of its last look */
 };
 
-/* The worker's copy. */
-struct permits_view {
-	uint32_t seq, accepted;
+/* The worker's copy; for each policy, since one may have a place for a permit that the other has not. */
+struct permits_taken {
 	uint8_t state[PERMITS_MAX];
 	char id[PERMITS_MAX][PERMIT_TEXT];
+};
+struct permits_view {
+	uint32_t seq, accepted;
+	struct permits_taken live, shadow;
+	uint32_t shadow_generation; /* whose .shadow is; 0 = none */
 	uint64_t stepped_s;
 	bool begun;
 };
 
 struct engine;
 /* The worker, between two bursts: clock, windows and what has changed of the permits.  pol: in force;
- * again: it is another one. */
+ * shadow: judged beside it, or NULL; again: pol is another one. */
 void permits_take(struct permits_view *v, struct guard_permits *sh, struct engine *e,
-    const struct policy *pol, uint64_t wall_ns, bool again);
+    const struct policy *pol, const struct policy *shadow, uint64_t wall_ns, bool again);
 
 /* --- the parent's ------------------------------------------------------------------------------ */
 

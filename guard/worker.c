@@ -181,6 +181,13 @@ end_shadow(struct worker *w)
 	w->shadow = NULL;
 }
 
+static void
+take_permits(struct worker *w, bool again)
+{
+	permits_take(
+	    &w->permits, &w->sh->permits, w->engine, w->policy, w->shadow, w->io->now_ns, again);
+}
+
 /* The last of the old generation is published; what is counted per policy begins anew. */
 static void
 put_in_force(struct worker *w, const struct policy *pol)
@@ -192,7 +199,7 @@ put_in_force(struct worker *w, const struct policy *pol)
 	guard_fast_new_rules();
 	w->policy = pol;
 	policy_image_unmap(old);
-	permits_take(&w->permits, &w->sh->permits, w->engine, pol, w->io->now_ns, true);
+	take_permits(w, true);
 	set_budgets(w);
 	memset(w->sh->latency, 0, sizeof(w->sh->latency));
 	publish(w);
@@ -228,6 +235,7 @@ on_shadow(void *ctx, const struct msg *m, int fd)
 	if (!w->shadow)
 		return answer(w, ERR_FORMAT, 0, err);
 	engine_set_shadow(w->engine, w->shadow);
+	take_permits(w, false);
 	publish(w);
 	return answer(w, 0, 0, "");
 }
@@ -397,8 +405,7 @@ look(struct worker *w)
 	if (w->conf->gate)
 		(void)gate_samples(w->conf->gate, on_sample, w);
 	if (w->policy)
-		permits_take(
-		    &w->permits, &w->sh->permits, w->engine, w->policy, w->io->now_ns, false);
+		take_permits(w, false);
 	if (msg_run(&w->parent) < 0)
 		w->stop = w->orphan = true; /* nobody is there who could stop it later */
 	if (w->alerts)
@@ -630,7 +637,7 @@ worker_run(const struct worker_conf *conf)
 	w.sh->started_ns = w.io->now_ns;
 	publish(&w);
 	if (w.policy)
-		permits_take(&w.permits, &w.sh->permits, w.engine, w.policy, w.io->now_ns, false);
+		take_permits(&w, false);
 	guard_fast_back();
 	guard_fast_hold(false);
 	say_ready(&w);

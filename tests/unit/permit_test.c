@@ -20,6 +20,8 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/err.h"
+#include "dataplane/engine.h"
+#include "dataplane/shadow.h"
 #include "guard/permits.h"
 
 #define SET(to, text) snprintf(to, sizeof(to), "%s", text)
@@ -424,6 +426,43 @@ used_ids(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* The worker: what is open is so for the policy in force, and for the one that is judged beside it. */
+static void
+taken(void **state)
+{
+	static struct guard_permits sh;
+	static struct permits_view v;
+	const struct engine_conf conf = {
+	    .memory_bytes = 4u << 20, .policy = pol, .own_clock = true};
+	struct engine *e = engine_new(&conf);
+	uint64_t now = (NOON + 60) * NS_PER_S;
+
+	(void)state;
+	assert_non_null(e);
+	assert_null(engine_shadow_permits(e));
+	sh.slot[2] =
+	    (struct permit_slot){.state = PERMIT_OPEN, .until_s = NOON + 600, .m = a_permit("p1")};
+	memcpy(sh.slot[2].m.key, key.pk, sizeof(key.pk));
+	permits_take(&v, &sh, e, pol, NULL, now, false);
+	assert_int_equal(engine_permits(e)->permit[2].state, PERMIT_OPEN);
+	assert_int_equal(engine_permits(e)->clock.permits, 1u << 2);
+	/* a shadow that comes later has it at once, as it has its windows */
+	engine_set_shadow(e, pol);
+	permits_take(&v, &sh, e, pol, pol, now, false);
+	assert_int_equal(engine_shadow_permits(e)->permit[2].state, PERMIT_OPEN);
+	assert_int_equal(engine_shadow_permits(e)->clock.permits, 1u << 2);
+	sh.slot[2].state = PERMIT_ENDING;
+	sh.slot[2].over_ns = UINT64_MAX;
+	sh.seq += 2;
+	permits_take(&v, &sh, e, pol, pol, now, false);
+	assert_int_equal(engine_permits(e)->clock.permits, 0);
+	assert_int_equal(engine_shadow_permits(e)->clock.permits, 0);
+	assert_int_equal(engine_shadow_permits(e)->clock.ending, 1u << 2);
+	engine_set_shadow(e, NULL);
+	permits_take(&v, &sh, e, pol, NULL, now, false);
+	engine_free(e);
+}
+
 static void
 clocks(void **state)
 {
@@ -462,6 +501,7 @@ main(void)
 	    cmocka_unit_test(parent),
 	    cmocka_unit_test(restart),
 	    cmocka_unit_test(used_ids),
+	    cmocka_unit_test(taken),
 	    cmocka_unit_test(clocks),
 	};
 

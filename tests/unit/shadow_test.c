@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
+#include "base/crypto.h"
 #include "dataplane/shadow.h"
+#include "policy/window.h"
 #include "tests/unit/plant.h"
 
 #define HMI 0x0a010205
@@ -48,6 +50,8 @@ one_of(const char *a, const char *b, const char *c)
 	return v[rnd(3)];
 }
 
+#define KEY "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+
 static struct policy *
 random_policy(void)
 {
@@ -68,15 +72,24 @@ random_policy(void)
 	    "  plc: {zone: ot, ip: 10.1.2.130}\nwindows:\n"
 	    "  now: {when: \"Tue 22:00-22:%u\", tz: UTC}\n  never: {when: \"Mon 01:00-02:00\", tz: "
 	    "UTC}\n"
+	    "  service: {when: \"Tue 22:00-22:%u\", tz: UTC, needs: permit}\n"
+	    "permits: {keys: [%s]}\n"
 	    "conduits:\n",
-	    14 + rnd(3));
+	    14 + rnd(3), 14 + rnd(3), rnd(5) ? KEY : "AAAAAKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo0");
 	for (unsigned i = 0, n = 0; i < 4 || n == 0; i++) {
 		if (rnd(4) == 0 && (i < 3 || n > 0))
 			continue;
 		n++;
 		add(text, "  - name: c%u\n    from: [h%u]\n    to: [plc]\n    otherwise: %s\n%s", i,
-		    i % 4, one_of("drop", "reject", "alert"), one_of("", "", "    only-in: now\n"));
-		add(text, "    modbus:\n      addressing: zero-based\n      allow:\n");
+		    i % 4, one_of("drop", "reject", "alert"),
+		    one_of("", one_of("", "", "    only-in: service\n"), "    only-in: now\n"));
+		add(text, "    modbus:\n      addressing: zero-based\n%s",
+		    one_of("", "      ports: [tcp/502, udp/502]\n",
+			"      ports: [tcp/502, udp/502]\n"));
+		if (rnd(2))
+			add(text, "      limits: {rate: %u/s, over: %s}\n", 1 + rnd(6),
+			    one_of("drop", "alert", "reset"));
+		add(text, "      allow:\n");
 		add(text, "        - {name: r, units: [1], functions: [3], holding: [%u..%u]}\n",
 		    rnd(30), 30 + rnd(30));
 		if (rnd(2))
@@ -85,7 +98,8 @@ random_policy(void)
 			    "[%u..%u]%s}\n",
 			    rnd(30), 30 + rnd(30),
 			    one_of("", ", verdict: alert",
-				rnd(2) ? ", only-in: never" : ", only-in: now"));
+				one_of(
+				    ", only-in: never", ", only-in: now", ", only-in: service")));
 		if (rnd(2)) /* asks what was read before */
 			add(text,
 			    "        - {name: i, units: [1], functions: [6], holding: [0..63], "
@@ -184,6 +198,46 @@ all_see(struct watch *both, struct watch *live, struct watch *next, struct pkt p
 	assert_int_equal(r->differ[SHADOW_PASS], want[SHADOW_PASS]);
 }
 
+/* A request over UDP, or its answer. */
+static struct pkt
+datagram(struct wire *w, unsigned from, const void *data, size_t n)
+{
+	struct pkt p = wire_tcp_at(w, from, 0, 0, NULL, 0);
+	uint8_t *ip = w->buf + 14, *udp = ip + 20;
+
+	wire_put16(ip + 2, (unsigned)(28 + n));
+	ip[9] = 17;
+	wire_put16(ip + 10, 0);
+	wire_put16(ip + 10, ~wire_sum(ip, 20, 0) & 0xffff);
+	wire_put16(udp + 4, (unsigned)(8 + n));
+	wire_put16(udp + 6, 0); /* no checksum */
+	memcpy(udp + 8, data, n);
+	p.caplen = p.wirelen = (uint32_t)(42 + n);
+	return p;
+}
+
+/* A permit, given to an engine whose policy has a place for it. */
+static void
+give(struct windows *w, const struct policy *pol)
+{
+	static struct policy_permit fit;
+	struct permit m = {.id = "p",
+	    .by = "x",
+	    .site = "t",
+	    .window = "service",
+	    .n_from = 3,
+	    .n_to = 1,
+	    .from = {"h0", "h1", "h3"},
+	    .to = {"plc"},
+	    .until_s = UINT64_MAX / 2};
+	char err[128];
+	size_t n;
+
+	assert_int_equal(crypto_b64url_decode(KEY, strlen(KEY), m.key, 32, &n), 0);
+	if (policy_permit_fit(pol, &m, &fit, err, sizeof(err)) == 0)
+		windows_permit(w, 1, &fit, &m, m.until_s);
+}
+
 static struct pkt
 random_packet(struct wire *w, uint8_t last[2])
 {
@@ -203,7 +257,13 @@ random_packet(struct wire *w, uint8_t last[2])
 		say[1] = last[1];
 	}
 
-	switch (rnd(12)) {
+	switch (rnd(15)) {
+	case 12:
+		return datagram(w, SERVER, say, sizeof(say));
+	case 13:
+	case 14:
+		memcpy(last, ask, 2);
+		return datagram(w, CLIENT, ask, sizeof(ask));
 	case 0: /* somebody connects, perhaps on what is open already, perhaps the other way round */
 		return wire_tcp(w, rnd(8) ? CLIENT : SERVER, SYN, NULL, 0);
 	case 1:
@@ -233,6 +293,7 @@ static void
 what_it_counts_is_the_difference(void **state)
 {
 	uint64_t total[2] = {0, 0}, facts = 0;
+	unsigned rates = 0, datagrams = 0, permits = 0; /* kinds of differences that were met */
 
 	(void)state;
 	rng = 20261128;
@@ -249,6 +310,10 @@ what_it_counts_is_the_difference(void **state)
 		watch_new(&live, a);
 		watch_new(&next, b);
 		engine_set_shadow(both.e, b);
+		give(engine_permits(both.e), a);
+		give(engine_permits(live.e), a);
+		give(engine_permits(next.e), b);
+		give(engine_shadow_permits(both.e), b);
 		r = engine_shadow(both.e);
 		assert_int_equal(r->generation, policy_generation(b));
 		for (unsigned i = 0; i < 5; i++) /* the last is nobody's device */
@@ -278,6 +343,11 @@ what_it_counts_is_the_difference(void **state)
 			total[way] += want[way];
 		}
 		facts += r->judged[SHADOW_PDU];
+		for (uint32_t i = 0; i < r->n; i++) {
+			rates += r->kind[i].shadow.reason == REASON_LIMIT;
+			datagrams += r->kind[i].example[0].tuple.proto == NET_PROTO_UDP;
+			permits += r->kind[i].shadow.permit != 0;
+		}
 		for (struct watch *x = &both;;) {
 			engine_finish(x->e);
 			engine_free(x->e);
@@ -290,7 +360,9 @@ what_it_counts_is_the_difference(void **state)
 	}
 	print_message("%llu facts, %llu stopped, %llu let through\n", (unsigned long long)facts,
 	    (unsigned long long)total[0], (unsigned long long)total[1]);
+	print_message("%u for a rate, %u of UDP, %u for a permit\n", rates, datagrams, permits);
 	assert_true(facts > 20000 && total[0] > 1000 && total[1] > 1000);
+	assert_true(rates > 100 && datagrams > 100 && permits > 20);
 }
 
 /* --- a guard ---------------------------------------------------------------------------------- */
