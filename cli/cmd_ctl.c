@@ -17,9 +17,12 @@
 #include <unistd.h>
 
 #include "alerts/permit.h"
+#include "base/err.h"
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/ctl_show.h"
+#include "guard/bundle.h"
+#include "policy/files.h"
 
 #define SOCKET	  "/run/interlock/ctl.sock"
 #define REPLY_MAX (8u << 20)
@@ -61,7 +64,10 @@ struct question {
 	const char *file;
 	const char *revoke; /* id */
 	char *token;
-	int fd[2]; /* of it, and of its signature; -1 = none */
+	int fd
+	    [3]; /* of it, of its signature when there is one, of what it includes (guard/bundle.h) */
+	unsigned n_fds;
+	bool files; /* the last one is that */
 };
 
 static const struct ctl_verb {
@@ -233,6 +239,8 @@ request(const struct ctl_verb *verb, const struct question *q, char *buf, size_t
 		jw_bool(&w, "stop", true);
 	if (q->given & TAKES_FILE)
 		jw_str(&w, "file", q->file);
+	if (q->files)
+		jw_bool(&w, "files", true);
 	if (q->given & TAKES_MODE)
 		jw_str(&w, "mode", q->mode);
 	if (q->given & TAKES_FOR)
@@ -248,11 +256,11 @@ say(int sock, const struct question *q, const char *buf, size_t n)
 {
 	union {
 		struct cmsghdr align;
-		char buf[CMSG_SPACE(2 * sizeof(int))];
+		char buf[CMSG_SPACE(3 * sizeof(int))];
 	} control = {0};
 	struct iovec iov = {(void *)(uintptr_t)buf, n};
 	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
-	size_t fds = q->fd[1] >= 0 ? 2 : 1;
+	size_t fds = q->n_fds;
 
 	if (q->given & TAKES_FILE) {
 		struct cmsghdr *h;
@@ -298,21 +306,75 @@ verb_of(const char *name)
 	return NULL;
 }
 
-/* The file and FILE.minisig, when there is one.  False: said why. */
+struct including {
+	int dir, bundle;
+	bool bad;
+};
+
+/* .read of a policy_source: what is read goes into the bundle. */
+static int
+read_included(void *ctx, const char *rel, char **text, size_t *len, char *why, size_t size)
+{
+	struct including *x = ctx;
+	int fd = policy_dir_file(x->dir, rel, why, size), r;
+
+	if (fd < 0)
+		return fd;
+	r = bundle_add(&x->bundle, rel, fd, why, size);
+	x->bad |= r < 0;
+	close(fd);
+	return r < 0 ? r : policy_dir_read(&x->dir, rel, text, len, why, size);
+}
+
+/* What the policy includes, opened with the rights of who asks.  Whether it is a good one, the guard says. */
+static bool
+open_included(struct question *q, const char *file)
+{
+	struct including x = {.dir = policy_dir_open(file), .bundle = -1};
+	struct policy_source src = {.name = file, .read = read_included, .ctx = &x};
+	struct complaints c = {.file = file};
+	char *text = cli_read(file, POLICY_FILE_BYTES, &src.len);
+
+	if (!text || x.dir < 0) {
+		if (text)
+			cli_say("%s: %s", file, err_str(x.dir));
+		free(text);
+		if (x.dir >= 0)
+			close(x.dir);
+		return false;
+	}
+	src.text = text;
+	policy_free(policy_build_source(&src, &c));
+	complaints_fini(&c);
+	free(text);
+	close(x.dir);
+	if (x.bundle >= 0) {
+		q->files = true;
+		q->fd[q->n_fds++] = x.bundle;
+	}
+	if (x.bad)
+		cli_say("%s: too much is included to be sent", file);
+	return !x.bad;
+}
+
+/* The file, FILE.minisig when there is one, and what it includes.  False: said why. */
 static bool
 open_file(struct question *q, const char *file)
 {
 	char sig[PATH_MAX];
+	int fd;
 
 	q->given |= TAKES_FILE;
 	q->file = file;
-	if ((q->fd[0] = open(file, O_RDONLY | O_CLOEXEC)) < 0) {
+	if ((fd = open(file, O_RDONLY | O_CLOEXEC)) < 0) {
 		cli_say("%s: %s", file, strerror(errno));
 		return false;
 	}
-	if (snprintf(sig, sizeof(sig), "%s.minisig", file) < (int)sizeof(sig))
-		q->fd[1] = open(sig, O_RDONLY | O_CLOEXEC);
-	return true;
+	q->fd[q->n_fds++] = fd;
+	if (snprintf(sig, sizeof(sig), "%s.minisig", file) < (int)sizeof(sig) &&
+	    (fd = open(sig, O_RDONLY | O_CLOEXEC)) >= 0)
+		q->fd[q->n_fds++] = fd;
+	return open_included(q, file);
 }
 
 int
@@ -332,7 +394,7 @@ cmd_ctl(int argc, char **argv)
 	};
 	const struct ctl_verb *verb;
 	const char *path = SOCKET;
-	struct question q = {.fd = {-1, -1}};
+	struct question q = {0};
 	bool json = false;
 	size_t len;
 	int c;

@@ -247,6 +247,19 @@ hits_of_counters(const struct check *c, uint64_t *hits, bool *known)
 	return ok;
 }
 
+/* As a rule's file is called in complaints. */
+static uint16_t
+file_number(const struct complaints *c, const char *name)
+{
+	for (uint32_t i = 1; i <= c->n_included; i++) {
+		const struct complaint one = {.file = (uint16_t)i};
+
+		if (strcmp(complaint_file(c, &one), name) == 0)
+			return (uint16_t)i;
+	}
+	return 0;
+}
+
 static void
 tell_unused(struct check *c, const uint64_t *hits, const bool *known)
 {
@@ -256,18 +269,31 @@ tell_unused(struct check *c, const uint64_t *hits, const bool *known)
 		if (hits[i] != 0 || !policy_rule_enabled(c->policy, i) ||
 		    (c->counters && !known[i]) || policy_rule_info(c->policy, i, &info) < 0)
 			continue;
-		complain_at(c->complaints, COMPLAINT_WARNING, info.line, info.col,
+		complain_place(c->complaints, COMPLAINT_WARNING,
+		    &(struct place){info.line, info.col, file_number(c->complaints, info.file)},
 		    "rule \"%s\": never used in what was recorded", info.name);
 		complain_tag(c->complaints, "policy.never-hit", NULL);
+	}
+}
+
+/* Each file may accept what is said of it. */
+static void
+accept_anew(struct complaints *c, const char *path)
+{
+	for (uint32_t i = strcmp(path, "-") == 0; i <= c->n_included; i++) {
+		const struct complaint one = {.file = (uint16_t)i};
+		size_t len;
+		char *text = cli_read(complaint_file(c, &one), COUNTERS_BYTES, &len);
+
+		if (text)
+			complaints_accept(c, (uint16_t)i, text, len);
+		free(text);
 	}
 }
 
 static int
 unused(struct check *c)
 {
-	size_t len = 0;
-	char *text = NULL;
-
 	uint32_t n = policy_rule_count(c->policy) + 1u;
 	uint64_t *hits = calloc(n, sizeof(*hits));
 	bool *known = calloc(n, sizeof(*known));
@@ -280,11 +306,9 @@ unused(struct check *c)
 			known[i] = true;
 		status = hits_of_captures(c, hits);
 		tell_unused(c, hits, known);
-		if (strcmp(c->path, "-") != 0 && (text = cli_read(c->path, COUNTERS_BYTES, &len)))
-			complaints_accept(c->complaints, 0, text, len);
+		accept_anew(c->complaints, c->path);
 		complaints_sort(c->complaints);
 	}
-	free(text);
 	free(hits);
 	free(known);
 	return status;

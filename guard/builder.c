@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/minisign.h"
+#include "guard/bundle.h"
 #include "policy/files.h"
 #include "policy/image.h"
 #include "policy/tz.h"
@@ -86,18 +88,7 @@ signature_holds(const struct builder_conf *conf, const struct text *t, const cha
 	return r == 0;
 }
 
-/* The time zones that a text names: files cannot be opened later. */
-static void
-read_zones(int text_fd)
-{
-	static char text[4u << 20]; /* YAML_SIZE_MAX: a longer one is refused */
-	ssize_t n = pread(text_fd, text, sizeof(text), 0);
-
-	if (n > 0)
-		tz_preload(text, (size_t)n);
-}
-
-/* --- included files: asked for, since nothing can be opened here --- */
+/* --- files and time zones: asked for, since nothing can be opened here --- */
 
 struct asked {
 	struct msg_peer *peer;
@@ -138,32 +129,55 @@ static const struct msg_rule answers[] = {
     {MSG_NONE, 0, NULL},
 };
 
-/* .read of struct policy_source: the parent opens it, or says why not. */
+/* The parent opens it and this is its descriptor, or says why not. */
+static int
+ask(struct msg_peer *peer, uint16_t type, const char *name, char *why, size_t size)
+{
+	struct asked a = {.peer = peer, .fd = -1, .why = why, .why_size = size};
+	struct msg m = {.type = type};
+	int r = 0;
+
+	(void)snprintf(m.text, sizeof(m.text), "%s", name);
+	/* cppcheck-suppress autoVariables ; taken back below */
+	peer->ctx = &a;
+	r = msg_send(peer, &m, -1);
+	while (!a.answered && r == 0) {
+		struct pollfd p = {.fd = peer->fd, .events = POLLIN};
+
+		(void)poll(&p, 1, -1);
+		r = msg_run(peer);
+	}
+	peer->ctx = NULL;
+	if (!a.answered)
+		return err_say(why, size, r, "%s", err_str(r));
+	return a.result < 0 ? a.result : a.fd;
+}
+
+/* .read of struct policy_source */
 static int
 read_included(void *ctx, const char *rel, char **text, size_t *len, char *why, size_t size)
 {
-	struct asked a = {.peer = ctx, .fd = -1, .why = why, .why_size = size};
-	struct msg m = {.type = MSG_WANT};
+	int fd = ask(ctx, MSG_WANT, rel, why, size);
 	const char *failed = NULL;
-	int r = 0;
 
-	(void)snprintf(m.text, sizeof(m.text), "%s", rel);
-	a.peer->ctx = &a;
-	if ((r = msg_send(a.peer, &m, -1)) < 0)
-		return err_say(why, size, r, "%s", err_str(r));
-	while (!a.answered && r == 0) {
-		struct pollfd p = {.fd = a.peer->fd, .events = POLLIN};
-
-		(void)poll(&p, 1, -1);
-		r = msg_run(a.peer);
-	}
-	if (!a.answered)
-		return err_say(why, size, r, "%s", err_str(r));
-	if (a.result < 0)
-		return a.result;
-	*text = read_all(a.fd, len, &failed);
-	close(a.fd);
+	if (fd < 0)
+		return fd;
+	*text = read_all(fd, len, &failed);
+	close(fd);
 	return failed ? err_say(why, size, ERR_IO, "%s", failed) : 0;
+}
+
+/* tz_ask() */
+static bool
+read_zone(void *ctx, const char *name, struct tz *out)
+{
+	char why[MSG_TEXT];
+	int fd = ask(ctx, MSG_ZONE, name, why, sizeof(why));
+	bool ok = fd >= 0 && pread(fd, out, sizeof(*out), 0) == (ssize_t)sizeof(*out);
+
+	if (fd >= 0)
+		close(fd);
+	return ok && out->n >= 1 && out->n <= TZ_TURNS_MAX;
 }
 
 static _Noreturn void
@@ -194,7 +208,7 @@ child(const struct builder_conf *conf, const struct text *from, int sock)
 	if (conf->child)
 		conf->child(conf->ctx);
 	msg_init(&peer, sock, answers, NULL);
-	read_zones(from->fd);
+	tz_ask(read_zone, &peer);
 	if (sandbox_limit(&limits) < 0 || sandbox_enter(&sb, err, sizeof(err)) < 0) {
 		send_failed(&peer, &c, *err ? err : "limits");
 		_exit(1);
@@ -271,32 +285,72 @@ on_complaint(void *ctx, const struct msg *m, int fd)
 	return 0;
 }
 
-/* It may have any file below the policy's directory, POLICY_FILES of them, as they are now. */
+/* It gets a descriptor (closed here), or the reason why not. */
 static int
-on_want(void *ctx, const struct msg *m, int fd)
+answer(struct builder *b, int fd, const char *why)
 {
-	struct builder *b = ctx;
-	struct msg no = {.type = MSG_NO_FILE}, yes = {.type = MSG_FILE};
-	char why[MSG_TEXT] = "";
-	int dir;
+	struct msg no = {.type = MSG_NO_FILE, .result = fd}, yes = {.type = MSG_FILE};
 
-	(void)fd;
-	if (++b->wanted >= POLICY_FILES)
-		return ERR_FORMAT;
-	dir = b->from ? policy_dir_open(b->from) : ERR_UNSUPPORTED;
-	fd = dir < 0 ? err_say(why, sizeof(why), dir, "%s", err_str(dir))
-		     : text_copy(dir, m->text, why, sizeof(why));
-	if (dir >= 0)
-		close(dir);
 	if (fd >= 0) {
 		(void)msg_send(&b->peer, &yes, fd);
 		close(fd);
 		return 0;
 	}
-	no.result = fd;
 	(void)snprintf(no.text, sizeof(no.text), "%s", why);
 	(void)msg_send(&b->peer, &no, -1);
 	return 0;
+}
+
+/* A file as it is now, below the policy's directory; kept with the text. */
+static int
+from_disk(struct builder *b, const char *rel, char *why, size_t size)
+{
+	int dir = b->from ? policy_dir_open(b->from) : ERR_UNSUPPORTED, fd, r;
+
+	if (dir < 0)
+		return err_say(why, size, dir, "%s", err_str(dir));
+	fd = text_copy(dir, rel, why, size);
+	close(dir);
+	if (fd >= 0 && (r = bundle_add(&b->text.files, rel, fd, why, size)) < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/* It may have any file below the policy's directory, POLICY_FILES of them. */
+static int
+on_want(void *ctx, const struct msg *m, int fd)
+{
+	struct builder *b = ctx;
+	char why[MSG_TEXT] = "";
+
+	(void)fd;
+	if (++b->wanted >= POLICY_FILES)
+		return ERR_FORMAT;
+	fd = b->given ? bundle_get(b->text.files, m->text, why, sizeof(why))
+		      : from_disk(b, m->text, why, sizeof(why));
+	return answer(b, fd, why);
+}
+
+/* And the table of any zone: a name leads nowhere else (tz.h). */
+static int
+on_zone(void *ctx, const struct msg *m, int fd)
+{
+	struct builder *b = ctx;
+	const struct tz *z;
+
+	(void)fd;
+	if (++b->zones > TZ_ZONES_MAX)
+		return ERR_FORMAT;
+	if (!(z = tz_lookup(m->text)))
+		return answer(b, ERR_NOTFOUND, "there is no such zone");
+	fd = memfd_create("interlock-zone", MFD_CLOEXEC);
+	if (fd >= 0 && pwrite(fd, z, sizeof(*z), 0) == (ssize_t)sizeof(*z))
+		return answer(b, fd, "");
+	if (fd >= 0)
+		close(fd);
+	return answer(b, ERR_NOMEM, err_str(ERR_NOMEM));
 }
 
 static int
@@ -329,6 +383,7 @@ on_failed(void *ctx, const struct msg *m, int fd)
 static const struct msg_rule rules[] = {
     {MSG_COMPLAINT, 0, on_complaint},
     {MSG_WANT, 0, on_want},
+    {MSG_ZONE, 0, on_zone},
     {MSG_BUILT, MSG_F_FD, on_built},
     {MSG_FAILED, 0, on_failed},
     {MSG_NONE, 0, NULL},
@@ -339,13 +394,15 @@ builder_start(struct builder *b, const struct builder_conf *conf, char *err, siz
 {
 	int pair[2], r;
 
-	*b = (struct builder){.image_fd = -1, .peer = {.fd = -1}, .text = {.fd = -1}};
+	*b = (struct builder){.image_fd = -1, .peer = {.fd = -1}, .text = TEXT_NONE};
 	if (conf->text) {
 		b->text = *conf->text;
-		*conf->text = (struct text){.fd = -1};
-	} else if ((r = text_take(&b->text, conf->path, err, size)) < 0) {
+		*conf->text = (struct text)TEXT_NONE;
+	} else if ((r = conf->kept ? text_take_kept(&b->text, conf->path, err, size)
+				   : text_take(&b->text, conf->path, err, size)) < 0) {
 		return r;
 	}
+	b->given = b->text.files >= 0;
 	(void)snprintf(b->path, sizeof(b->path), "%s", conf->name ? conf->name : conf->path);
 	b->from = conf->beside || conf->text ? conf->beside : conf->path;
 	if ((r = msg_pair(pair)) < 0) {

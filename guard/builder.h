@@ -2,10 +2,10 @@
 /*
  * builder.h - a policy's text becomes an image, in a process that can do nothing else.
  *
- * The parent takes a sealed copy of the file (text.h) and never looks into it; the builder is forked,
- * reads the time zones that the text names (tz_preload(): no file can be opened later), gives up
+ * The parent takes a sealed copy of the file (text.h) and never looks into it; the builder is forked, gives up
  * everything, reads the copy, verifies its signature when keys are given (before the text is
- * parsed), compiles, and hands back a sealed memfd, or complaints.  It has
+ * parsed), compiles, and hands back a sealed memfd, or complaints.  It can open nothing: files that the
+ * policy includes, and tables of the time zones it names, it asks for.  It has
  * BUILDER_CPU_S of processor time, BUILDER_WAIT_NS by the clock, BUILDER_DATA bytes of memory; a text
  * that makes it need more, or makes it fall over, is a refused policy like any other.
  *
@@ -37,6 +37,7 @@ struct builder_conf {
 	 * since whose name that is could be anybody's. */
 	const char *beside;
 	struct text *text;	    /* instead of the file: taken from here; NULL = read path */
+	bool kept; /* path is what text_save() has written: what it includes lies there as well */
 	const struct key_set *keys; /* one of them has signed it; NULL = nobody has to */
 	unsigned slot;
 	uint32_t generation;
@@ -55,9 +56,11 @@ struct builder {
 	char path[256];
 	const char *from; /* conf.beside */
 	uint32_t wanted;  /* files it has asked for */
+	uint32_t zones;	  /* and time zones */
+	bool given;	  /* text came with its files: from there, and not as they are now */
 	bool ended;   /* it has said its last word, or will not */
 	int image_fd; /* -1 = none */
-	struct text text;  /* what it was made of; text_drop() or take it, as image_fd */
+	struct text text;  /* what it was made of, all files; text_drop() or take it, as image_fd */
 	uint64_t signed_s; /* with keys: when, seconds since 1970 (0: it does not say) ... */
 	char kid[KEY_ID_CHARS + 1]; /* ... and by whom */
 	size_t errors, warnings;

@@ -395,14 +395,14 @@ guard_run(const struct guard_conf *conf)
 	    .worker = {.name = "worker", .start = worker_start, .peer = {.fd = -1}},
 	    .signer = {.name = "signer", .start = signer_start, .peer = {.fd = -1}},
 	    .metrics = {.name = "metrics", .start = metrics_start, .peer = {.fd = -1}},
-	    .text = {.fd = -1},
-	    .confirm = {.fd = -1, .text = {.fd = -1}},
+	    .text = TEXT_NONE,
+	    .confirm = {.fd = -1, .text = TEXT_NONE},
 	    .shadow = {.fd = -1,
-		.text = {.fd = -1},
-		.builder = {.image_fd = -1, .peer = {.fd = -1}, .text = {.fd = -1}}},
+		.text = TEXT_NONE,
+		.builder = {.image_fd = -1, .peer = {.fd = -1}, .text = TEXT_NONE}},
 	    .reload = {.next_fd = -1,
-		.next_text = {.fd = -1},
-		.builder = {.image_fd = -1, .peer = {.fd = -1}, .text = {.fd = -1}}},
+		.next_text = TEXT_NONE,
+		.builder = {.image_fd = -1, .peer = {.fd = -1}, .text = TEXT_NONE}},
 	    .handing = {.flows_fd = -1, .word_fd = -1}};
 	log_init();
 	log_set_level(LOG_L_INFO);

@@ -43,6 +43,7 @@ enum msg_type {
 	MSG_PROMOTE,	/* that one is the policy from now on */
 	MSG_PANIC,	/* a = enum panic_mode */
 	MSG_WANT,    /* builder: an included file, text = its name below the policy's directory */
+	MSG_ZONE,    /* builder: the table of a time zone (policy/tz.h), text = its name */
 	MSG_FILE,    /* builder: a copy of it */
 	MSG_NO_FILE, /* builder: there is none; result, text = why */
 	MSG__MAX,

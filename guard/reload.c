@@ -56,6 +56,7 @@ builder_for(
 	    .path = path,
 	    .name = text ? path : g->conf->policy_path,
 	    .beside = text ? NULL : g->conf->policy_path,
+	    .kept = !text && path != g->conf->policy_path,
 	    .text = text,
 	    .keys = g->signers,
 	    .slot = free_slot(g),
@@ -138,7 +139,7 @@ text_move(struct text *to, struct text *from)
 {
 	text_drop(to);
 	*to = *from;
-	*from = (struct text){.fd = -1};
+	*from = (struct text)TEXT_NONE;
 }
 
 int
@@ -304,7 +305,7 @@ swap(struct guard *g)
 	g->policy_ns = clock_wall_ns();
 	rl->next = NULL;
 	rl->next_fd = -1;
-	rl->next_text = (struct text){.fd = -1};
+	rl->next_text = (struct text)TEXT_NONE;
 	g->from_file = rl->kind == RELOAD_BACK ? g->confirm.from_file : rl->kind == RELOAD_FILE;
 	finish(g, NULL);
 	shadow_end(
@@ -444,20 +445,19 @@ int
 reload_back(struct guard *g, uint64_t ctl_token, char *err, size_t size)
 {
 	struct reload *rl = &g->reload;
-	int fd, text_fd, r;
+	struct text text;
+	int r;
 
 	if (rl->running || g->shadow.step == SHADOW_BUILDING)
 		return err_say(err, size, ERR_AGAIN, "a policy is on its way already; try again");
-	if ((r = worker_hears(g, err, size)) < 0)
+	if ((r = worker_hears(g, err, size)) < 0 ||
+	    (r = text_dup(&text, &g->confirm.text, err, size)) < 0)
 		return r;
-	fd = fcntl(g->confirm.fd, F_DUPFD_CLOEXEC, 3);
-	text_fd = fcntl(g->confirm.text.fd, F_DUPFD_CLOEXEC, 3);
 	begin(g, RELOAD_BACK, 0);
-	rl->next_fd = fd;
-	rl->next_text = g->confirm.text;
-	rl->next_text.fd = text_fd;
+	rl->next_fd = fcntl(g->confirm.fd, F_DUPFD_CLOEXEC, 3);
+	rl->next_text = text;
 	rl->last_signed = g->accepted;
-	if (!(rl->next = policy_image_map(fd, err, size))) {
+	if (!(rl->next = policy_image_map(rl->next_fd, err, size))) {
 		finish(g, err);
 		return ERR_FORMAT;
 	}

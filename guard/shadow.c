@@ -40,8 +40,8 @@ forget(struct guard *g)
 		close(s->fd);
 	text_drop(&s->text);
 	*s = (struct shadowing){.fd = -1,
-	    .text = {.fd = -1},
-	    .builder = {.image_fd = -1, .peer = {.fd = -1}, .text = {.fd = -1}}};
+	    .text = TEXT_NONE,
+	    .builder = {.image_fd = -1, .peer = {.fd = -1}, .text = TEXT_NONE}};
 }
 
 static void
@@ -96,6 +96,7 @@ begun(struct guard *g)
 static int
 start(struct guard *g, struct ctl_request *rq, const char *file, char *err, size_t size)
 {
+	unsigned files = json_is_true(json_object_get(rq->args, "files")) ? 1 : 0;
 	struct shadowing *s = &g->shadow;
 	struct text text;
 	int r;
@@ -105,11 +106,16 @@ start(struct guard *g, struct ctl_request *rq, const char *file, char *err, size
 		    err, size, ERR_USAGE, "%s is judged already: stop it first", s->file);
 	if (g->reload.running)
 		return err_say(err, size, ERR_AGAIN, "a reload is under way");
-	if (rq->n_fds < 1 || rq->n_fds > 2)
+	if (rq->n_fds < 1 + files || rq->n_fds > 2 + files)
 		return err_say(err, size, ERR_USAGE,
 		    "shadow: the descriptor of the file comes with it, and of its signature");
-	if ((r = text_take_fd(&text, rq->fd[0], rq->n_fds == 2 ? rq->fd[1] : -1, err, size)) < 0)
+	r = text_take_fd(&text, rq->fd[0], rq->n_fds == 2 + files ? rq->fd[1] : -1, err, size);
+	if (r == 0 && files)
+		r = text_take_files(&text, rq->fd[rq->n_fds - 1], err, size);
+	if (r < 0) {
+		text_drop(&text);
 		return r;
+	}
 	(void)snprintf(s->file, sizeof(s->file), "%s", file);
 	if ((r = builder_for(g, &s->builder, s->file, &text, err, size)) < 0) {
 		text_drop(&text);
@@ -174,7 +180,7 @@ built(struct guard *g)
 	s->fd = s->builder.image_fd;
 	s->builder.image_fd = -1;
 	s->text = s->builder.text;
-	s->builder.text = (struct text){.fd = -1};
+	s->builder.text = (struct text)TEXT_NONE;
 	s->policy = policy_usable(g, &s->builder, s->file, s->fd, &s->signed_by, err, sizeof(err));
 	builder_end(&s->builder);
 	if (!s->policy) {

@@ -392,7 +392,7 @@ check_top(struct check *k, const struct ynode *root)
 
 static struct ruleset *
 check_policy(struct arena *keep, struct arena *scratch, struct complaints *c, struct ynode *root,
-    struct policy_source *src)
+    struct policy_source *src, struct inclusion **files)
 {
 	struct check k = {.keep = keep, .scratch = scratch, .c = c};
 	size_t errors = c->errors;
@@ -404,6 +404,7 @@ check_policy(struct arena *keep, struct arena *scratch, struct complaints *c, st
 	include_all(&k, root, src);
 	check_top(&k, root);
 	include_end(&k);
+	*files = k.files;
 	if (c->errors == errors) {
 		check_overlaps(&k);
 		check_groups_used(&k);
@@ -419,15 +420,16 @@ rules_read_source(
 {
 	size_t before = c->n;
 	struct ynode *root = yaml_read(scratch, c, src->text, src->len);
+	struct inclusion *files = NULL;
 	struct ruleset *rs;
 
 	for (size_t i = before; i < c->n; i++)
 		c->v[i].id = "policy.yaml";
-	rs = root ? check_policy(keep, scratch, c, root, src) : NULL;
+	rs = root ? check_policy(keep, scratch, c, root, src, &files) : NULL;
 	if (rs) {
 		rs->file = rs->files[0];
 		lint_policy(rs, scratch, c);
-		complaints_accept(c, 0, src->text, src->len);
+		include_accept(files, c);
 	}
 	complaints_sort(c);
 	return rs;

@@ -252,6 +252,21 @@ check_window(struct check *k, const struct ynode *key, const struct ynode *n, st
 		    "%s: max: is how long a permit opens it: it goes with needs: permit", who);
 }
 
+/* Of one file the reader has said it. */
+static bool
+window_new_name(struct check *k, const struct ynode *key, const char *name)
+{
+	struct where at;
+
+	for (uint32_t i = 0; i < k->rs->n_windows; i++)
+		if (strcmp(k->rs->windows[i].name, name) == 0) {
+			check_error(k, key, "window \"%s\": %s already has a window of that name",
+			    name, where_is(k->c, &k->rs->windows[i].place, &at));
+			return false;
+		}
+	return true;
+}
+
 void
 check_windows(struct check *k, const struct ynode *n)
 {
@@ -270,7 +285,7 @@ check_windows(struct check *k, const struct ynode *n)
 		const struct ynode *key = n->kids[2 * (size_t)i];
 		struct window *w = &rs->windows[rs->n_windows];
 
-		if (!check_name(k, key, "window", &w->name))
+		if (!check_name(k, key, "window", &w->name) || !window_new_name(k, key, w->name))
 			continue;
 		check_window(k, key, n->kids[2 * (size_t)i + 1], w);
 		rs->n_windows++;

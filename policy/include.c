@@ -18,6 +18,7 @@ struct included {
 	uint8_t hash[CRYPTO_SHA256_LEN];
 	bool open;	  /* it is being read */
 	const char *text; /* of one that is no policy */
+	const char *policy; /* of one that is included */
 	size_t len;
 };
 
@@ -129,10 +130,11 @@ static void include_list(
 static void
 merge_file(struct inclusion *x, const struct ynode *frag, uint32_t file, unsigned depth)
 {
-	enum { VERSION, INCLUDE, N_OWN, N = 8 };
+	enum { VERSION, INCLUDE, N_OWN, N = 9 };
 	static const struct field fields[N] = {{"interlock", FIELD_MUST}, {"include", FIELD_MAY},
-	    {"sets", FIELD_MAY}, {"groups", FIELD_MAY}, {"zones", FIELD_MAY},
-	    {"devices", FIELD_MAY}, {"names", FIELD_MAY}, {"conduits", FIELD_MAY}};
+	    {"sets", FIELD_MAY}, {"groups", FIELD_MAY}, {"windows", FIELD_MAY},
+	    {"zones", FIELD_MAY}, {"devices", FIELD_MAY}, {"names", FIELD_MAY},
+	    {"conduits", FIELD_MAY}};
 	const struct ynode *v[N];
 	uint32_t version;
 
@@ -239,11 +241,14 @@ include_file(struct inclusion *x, const struct ynode *at, const char *from, unsi
 		return;
 	}
 	f = &x->files[x->n++];
-	*f = (struct included){
-	    .rel = arena_strn(k->scratch, rel, strlen(rel)), .place = place_of(at), .open = true};
+	*f = (struct included){.rel = arena_strn(k->scratch, rel, strlen(rel)),
+	    .place = place_of(at),
+	    .open = true,
+	    .len = len};
 	crypto_sha256(text, len, f->hash);
 	copy = arena_strn(k->scratch, text, len); /* goes with the arena, whatever happens */
 	free(text);
+	f->policy = copy;
 	k->c->reading = file_number(x, rel);
 	if (k->c->reading == 0)
 		longjmp(*k->scratch->oom, 1);
@@ -385,4 +390,12 @@ include_end(struct check *k)
 
 	x->src->n_files = x->lacks && x->n == 1 ? 2 : x->n; /* what could not be read counts, too */
 	hash_all(x);
+}
+
+void
+include_accept(const struct inclusion *x, struct complaints *c)
+{
+	complaints_accept(c, 0, x->src->text, x->src->len);
+	for (uint32_t i = 1; i < x->n_policies; i++)
+		complaints_accept(c, (uint16_t)i, x->files[i].policy, x->files[i].len);
 }

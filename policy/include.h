@@ -17,6 +17,9 @@ const char *include_text(
     struct check *k, const struct ynode *at, const char *what, size_t *len, const char **rel);
 /* The number of such a file in complaints; 0 without memory. */
 uint16_t include_number(struct check *k, const char *rel);
+/* What their texts accept on purpose (complaints_accept()); scratch is still there. */
+struct inclusion;
+void include_accept(const struct inclusion *x, struct complaints *c);
 /* All files were read: what they are goes to src. */
 void include_end(struct check *k);
 

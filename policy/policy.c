@@ -97,7 +97,6 @@ build(struct build *b, struct policy *p, struct policy_source *src, struct compl
 {
 	const struct ruleset *rs;
 
-	tz_preload(src->text, src->len);
 	rs = rules_read_source(&p->keep, &b->scratch, c, src);
 	if (!rs)
 		return false;

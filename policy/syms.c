@@ -175,7 +175,7 @@ read_all_names(struct check *k, const struct ynode *n, const char *who, uint32_t
 void
 check_names_of(struct check *k, const struct ynode *n, uint32_t device)
 {
-	struct what what;
+	struct what what = {""};
 	const char *who = what_name(&what, "device", k->rs->devices[device].name);
 
 	read_all_names(k, n, who, device);

@@ -15,11 +15,12 @@
 
 #define PROBE_S	 21600 /* a change and the one back are further apart (Morocco: weeks) */
 #define ZONE_DIR "/usr/share/zoneinfo"
-#define TZ_TRIES (32u * TZ_ZONES_MAX) /* names that tz_preload() asks for, at most */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tz *zones[TZ_ZONES_MAX];
 static unsigned n_zones;
+static bool (*asked)(void *ctx, const char *name, struct tz *out);
+static void *asked_ctx;
 
 /* Letters of names in the data base: no path leads out of it. */
 static size_t
@@ -136,6 +137,17 @@ zone_new(const char *name)
 	return z;
 }
 
+static struct tz *
+zone_asked(const char *name)
+{
+	struct tz *z = calloc(1, sizeof(*z));
+
+	if (z && asked(asked_ctx, name, z) && strcmp(z->name, name) == 0)
+		return z;
+	free(z);
+	return NULL;
+}
+
 const struct tz *
 tz_lookup(const char *name)
 {
@@ -148,33 +160,17 @@ tz_lookup(const char *name)
 	for (unsigned i = 0; i < n_zones && !z; i++)
 		if (strcmp(zones[i]->name, name) == 0)
 			z = zones[i];
-	if (!z && n_zones < TZ_ZONES_MAX && (z = zone_new(name)))
+	if (!z && n_zones < TZ_ZONES_MAX && (z = asked ? zone_asked(name) : zone_new(name)))
 		zones[n_zones++] = z;
 	pthread_mutex_unlock(&lock);
 	return z;
 }
 
 void
-tz_preload(const char *text, size_t len)
+tz_ask(bool (*ask)(void *ctx, const char *name, struct tz *out), void *ctx)
 {
-	const char *end = text + len, *p = text;
-	unsigned tries = 0;
-
-	while (tries < TZ_TRIES && (p = memmem(p, (size_t)(end - p), "tz", 2))) {
-		bool key = p == text || !name_len(p - 1, 1); /* not the end of another word */
-		char name[TZ_NAME_MAX];
-		size_t n;
-
-		for (p += 2; p < end && strchr(" \t\r\n\"':", *p) && *p != '\0'; p++)
-			;
-		n = name_len(p, (size_t)(end - p));
-		if (!key || n == 0 || n >= sizeof(name))
-			continue;
-		tries++;
-		memcpy(name, p, n);
-		name[n] = '\0';
-		(void)tz_lookup(name);
-	}
+	asked = ask;
+	asked_ctx = ctx;
 }
 
 int32_t

@@ -3,8 +3,7 @@
  * tz.h - how far a place's clock is from UTC, and since when: the C library's time zone data
  * (tzdata) as a table, so that nobody asks it, or a file, once a policy is in force.
  *
- * A process that may open no file (guard/builder.c) asks before it gives that up: tz_preload()
- * finds the names in a policy's text and keeps their tables.
+ * A process that may open no file (guard/builder.c) asks another one: tz_ask().
  */
 #ifndef POLICY_TZ_H
 #define POLICY_TZ_H
@@ -33,8 +32,8 @@ struct tz {
 /* The table of a zone ("Europe/Berlin", "UTC"); NULL: there is none of that name, or it cannot
  * be read.  It stays for the life of the process. */
 const struct tz *tz_lookup(const char *name);
-/* Whatever follows the word "tz" in a text, as far as it names a zone. */
-void tz_preload(const char *text, size_t len);
+/* From now on tables come from here; false: there is none of that name. */
+void tz_ask(bool (*ask)(void *ctx, const char *name, struct tz *out), void *ctx);
 /* Seconds that the clock there is ahead of UTC. */
 int32_t tz_offset(const struct tz_turn *turn, uint32_t n, int64_t unix_s);
 

@@ -184,7 +184,7 @@ windows_line(const struct why *w, uint64_t only_in, const char *label)
 		const struct window *x = &w->p->rs->windows[i];
 
 		fprintf(w->to, "   %sonly-in \"%s\" (%s:%u:%u): %s\n", label, x->name,
-		    w->p->rs->file, x->place.line, x->place.col,
+		    rules_file(w->p->rs, &x->place), x->place.line, x->place.col,
 		    open >> i & 1    ? "open"
 		    : hours >> i & 1 ? "its hours hold, and it needs a permit"
 				     : "closed");

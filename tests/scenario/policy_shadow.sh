@@ -101,13 +101,16 @@ viewer() { # may look, no more
 t "others may not" viewer
 
 # --- promoted -----------------------------------------------------------------------------------------
-policy 0..99 101..101 >"$NEXT"
+policy 0..99 101..101 >"$TMP/all"
+sed '/^conduits/,$d' "$TMP/all" >"$NEXT"
+echo 'include: next-rules.yaml' >>"$NEXT"
+{ echo 'interlock: 1' && sed -n '/^conduits/,$p' "$TMP/all"; } >"$TMP/next-rules.yaml"
 promote() {
-	ctl shadow "$NEXT" >/dev/null && policy 0..0 0..0 >"$NEXT" && [[ $(ctl shadow --promote) == "the policy is in force, generation "* ]] &&
+	ctl shadow "$NEXT" >/dev/null && policy 0..0 0..0 >"$NEXT" && rm "$TMP/next-rules.yaml" && [[ $(ctl shadow --promote) == "the policy is in force, generation "* ]] &&
 		none && client r3:99:1 r3:101:1=exception && client w6:100:7=exception
 }
-t "what ran is promoted, whatever the file says since" promote
-kept() { [ "$(st policy.file_differs)" = true ] && grep -q '101..101' "$D/keep/kept-outside.yaml"; }
+t "what ran is promoted, whatever its files say since" promote
+kept() { [ "$(st policy.file_differs)" = true ] && grep -q '101..101' "$D/keep"/kept-outside.yaml*; }
 t "and kept, since the guard's file is another" kept
 wait "$SESSION"
 t "the session lived through it" grep -q '^polled' "$TMP/poll"

@@ -13,7 +13,7 @@ topo_up && serve plc1 t 502 "$TMP/server" "$TMP/mb_server" 502 "$TMP/mb.log" || 
 D=$TMP/guard
 POL=$TMP/policy.yaml
 
-policy() { # RANGE: what may be written
+policy() { # RANGE: what may be written; in a file that the policy includes
 	cat >"$POL" <<-EOF
 		interlock: 1
 		site: trial
@@ -22,6 +22,10 @@ policy() { # RANGE: what may be written
 		zones:
 		  scada: {port: outside, nets: [10.1.2.0/25]}
 		  cell: {port: inside, nets: [10.1.2.128/25]}
+		include: rules.yaml
+	EOF
+	cat >"$TMP/rules.yaml" <<-EOF
+		interlock: 1
 		conduits:
 		  - name: c
 		    from: [scada/*]
@@ -49,7 +53,7 @@ may() {
 		esac || { echo "# register $r"; return 1; }
 	done
 }
-kept() { [ -e "$D/keep/instead-of-outside.sha256" ] && [ -e "$D/keep/kept-outside.yaml" ]; }
+kept() { [ -e "$D/keep/instead-of-outside.sha256" ] && [ -e "$D/keep/kept-outside.yaml" ] && grep -q '^[0-9]* rules.yaml$' "$D/keep/kept-outside.yaml.files"; }
 not_kept() { [ -z "$(find "$D/keep" -type f 2>/dev/null)" ]; }
 
 policy 100..100
@@ -135,7 +139,7 @@ dut_stop
 # --- signed ------------------------------------------------------------------------------------------
 rm -rf "$D/keep"
 minisign -G -W -p "$TMP/p.pub" -s "$TMP/p.key" >/dev/null
-sign() { minisign -S -W -s "$TMP/p.key" -m "$POL" -t "timestamp:$1" >/dev/null; }
+sign() { minisign -S -W -s "$TMP/p.key" -m "$POL" -t "timestamp:$1	policy:$(cd "$TMP" && sha256sum policy.yaml rules.yaml | sha256sum | cut -d ' ' -f 1)" >/dev/null; }
 policy 100..100
 sign 1000
 signed() { dut guard -p "$POL" --require-signed "$TMP/p.pub" && may 100; }
@@ -152,7 +156,9 @@ signed_start() { dut guard -p "$POL" --require-signed "$TMP/p.pub"; }
 t "what is kept is kept with its signature" restarted
 changed() { # who changes what is kept gets no start
 	dut_stop
-	sed -i 's/102\.\.102/0..65535/' "$D/keep/kept-outside.yaml"
+	sed -i 's/102\.\.102/0..65535/' "$D/keep/kept-outside.yaml.files"
+	! signed_start 2>/dev/null && grep -q 'does not cover the files' "$D/log" || return 1
+	sed -i 's/mode: enforce/mode:  learn /' "$D/keep/kept-outside.yaml"
 	! signed_start 2>/dev/null && grep -q 'was changed' "$D/log"
 }
 t "and verified" changed

@@ -21,6 +21,7 @@
 #include "base/minisign.h"
 #include "guard/builder.h"
 #include "policy/image.h"
+#include "policy/window.h"
 
 static char path[] = "/tmp/il-builder-XXXXXX";
 static struct builder b;
@@ -315,16 +316,42 @@ test_includes(void **st)
 	    strrchr(name, '/') ? strrchr(name, '/') + 1 : name);
 	write_policy(text, strlen(text));
 	assert_non_null(f = fopen(name, "we"));
+	fputs("interlock: 1\nzones: {za: {nets: [10.0.0.0/8]}}\n"
+	      "windows: {w: {when: daily 10:00-11:00, tz: Asia/Kolkata}, u: {when: daily "
+	      "10:00-11:00, tz: UTC}}\n",
+	    f);
+	assert_int_equal(fclose(f), 0);
+	for (unsigned again = 0; again < 2; again++) {
+		struct text t = TEXT_NONE;
+		struct builder_conf c = {.path = path,
+		    .text = &t,
+		    .slot = 1,
+		    .generation = 5,
+		    .uid = 65534,
+		    .gid = 65534};
+
+		if (again) { /* of what came with it, whatever is there by now */
+			assert_int_equal(text_dup(&t, &b.text, err, sizeof(err)), 0);
+			builder_end(&b);
+			assert_int_equal(unlink(name), 0);
+			assert_int_equal(builder_start(&b, &c, err, sizeof(err)), 0);
+			finish();
+		} else {
+			build(NULL);
+		}
+		if (b.image_fd < 0)
+			fail_msg("%s", b.said);
+		pol = policy_image_map(b.image_fd, err, sizeof(err));
+		assert_non_null(pol);
+		assert_int_equal(policy_zone_count(pol), 1);
+		assert_int_equal(
+		    policy_hours(pol, 1800090000 - 4 * 3600), 1); /* 5:00 UTC, 10:30 there */
+		policy_image_unmap(pol);
+	}
+	builder_end(&b);
+	assert_non_null(f = fopen(name, "we"));
 	fputs("interlock: 1\nzones: {za: {nets: [10.0.0.0/8]}}\n", f);
 	assert_int_equal(fclose(f), 0);
-	build(NULL);
-	if (b.image_fd < 0)
-		fail_msg("%s", b.said);
-	pol = policy_image_map(b.image_fd, err, sizeof(err));
-	assert_non_null(pol);
-	assert_int_equal(policy_zone_count(pol), 1);
-	policy_image_unmap(pol);
-	builder_end(&b);
 	/* a signature of the main file alone covers one file */
 	key_from_seed(&ours, seed);
 	assert_int_equal(key_set_add(&set, &ours), 0);
@@ -333,6 +360,13 @@ test_includes(void **st)
 	build(NULL);
 	refused("does not cover the files that it includes");
 	keys = NULL;
+	assert_non_null(f = fopen(name, "we"));
+	fputs("interlock: 1\nzones: {za: {nets: [10.0.0.0/8]}}\n"
+	      "windows: {w: {when: daily 10:00-11:00, tz: Asia/Kalkutta}}\n",
+	    f);
+	assert_int_equal(fclose(f), 0);
+	build(NULL);
+	refused(".inc:3:44: window \"w\": tz: there is no time zone \"Asia/Kalkutta\"");
 	assert_non_null(f = fopen(name, "we"));
 	fputs("interlock: 1\nzones: {za: {nets: [10.0.0.0/88]}}\n", f);
 	assert_int_equal(fclose(f), 0);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "guard/bundle.h"
 #include "guard/keep.h"
 #include "guard/text.h"
 
@@ -152,6 +153,77 @@ test_text(void **st)
 }
 
 static int
+file_with(const char *name, const char *text)
+{
+	FILE *f = fopen(name, "w+e");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fflush(f), 0);
+	return fileno(f);
+}
+
+/* What a policy includes is kept with it. */
+static void
+test_bundle(void **st)
+{
+	char a[64], b[64], files[80], err[256] = "", buf[64] = "";
+	struct text t, u, v;
+	struct bundle_file f;
+	off_t next = 0;
+	int fd;
+
+	(void)st;
+	snprintf(a, sizeof(a), "%s/a", dir);
+	snprintf(b, sizeof(b), "%s/b", dir);
+	snprintf(files, sizeof(files), "%s.files", b);
+	fd = file_with(a, "a policy\n");
+	assert_int_equal(text_take(&t, a, err, sizeof(err)), 0);
+	assert_int_equal(t.files, -1);
+	assert_int_equal(bundle_add(&t.files, "cells/one two.yaml", fd, err, sizeof(err)), 0);
+	fd = file_with(a, "");
+	assert_int_equal(bundle_add(&t.files, "empty", fd, err, sizeof(err)), 0);
+	fd = file_with(a, "9 x\nnot a header");
+	assert_int_equal(bundle_add(&t.files, "last", fd, err, sizeof(err)), 0);
+	assert_int_equal(text_save(&t, b, err, sizeof(err)), 0);
+	assert_int_equal(text_take_kept(&u, b, err, sizeof(err)), 0);
+	assert_int_equal(text_dup(&v, &u, err, sizeof(err)), 0);
+	text_drop(&u);
+	assert_int_equal(bundle_next(v.files, &next, &f), 1);
+	assert_string_equal(f.name, "cells/one two.yaml");
+	assert_int_equal(f.len, 9);
+	fd = bundle_get(v.files, "last", err, sizeof(err));
+	assert_int_equal(pread(fd, buf, sizeof(buf), 0), 16);
+	assert_memory_equal(buf, "9 x\nnot a header", 16);
+	assert_int_equal(ftruncate(fd, 3), -1);
+	close(fd);
+	fd = bundle_get(v.files, "empty", err, sizeof(err));
+	assert_int_equal(pread(fd, buf, sizeof(buf), 0), 0);
+	close(fd);
+	assert_int_equal(bundle_get(v.files, "cells/one", err, sizeof(err)), ERR_NOTFOUND);
+	text_drop(&v);
+	/* without them the old ones do not stay; and what was cut is no bundle */
+	close(t.files);
+	t.files = -1;
+	assert_int_equal(text_save(&t, b, err, sizeof(err)), 0);
+	assert_int_equal(access(files, F_OK), -1);
+	for (size_t n = 1; n < 9; n++) {
+		snprintf(buf, sizeof(buf), "%.*s", (int)n, "9 x\n1234");
+		fd = file_with(files, buf);
+		assert_int_equal(text_take_kept(&u, b, err, sizeof(err)), 0);
+		next = 0;
+		assert_int_equal(bundle_next(u.files, &next, &f), ERR_FORMAT);
+		assert_true(bundle_get(u.files, "x", err, sizeof(err)) < 0);
+		text_drop(&u);
+	}
+	text_drop(&t);
+	text_forget(b);
+	assert_int_equal(access(b, F_OK), -1);
+	assert_int_equal(access(files, F_OK), -1);
+	assert_int_equal(unlink(a), 0);
+}
+
+static int
 setup(void **st)
 {
 	char err[64];
@@ -174,6 +246,7 @@ main(void)
 	    cmocka_unit_test(test_order),
 	    cmocka_unit_test(test_file),
 	    cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_bundle),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

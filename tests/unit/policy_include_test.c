@@ -81,6 +81,43 @@ says(const char *main_text, const char *want)
 	"conduits:\n  - {name: " name ", from: [a], to: [b], toy: {addressing: zero-based, "       \
 	"allow: [{name: r, units: 1, functions: 3, reg: $regs}]}}\n"
 
+/* What a file accepts is said of itself: a mark in another one, on the same line, is none. */
+static void
+test_accept(void **state)
+{
+	static const char mark[] = "# interlock: accept policy.idle-group\n";
+	char text[512];
+
+	(void)state;
+	put("sub/rules.yaml", "interlock: 1\n" RULES("c"));
+	(void)snprintf(text, sizeof(text), "%s%sgroups: {h: [b]}\n", NAMES, mark);
+	put("names.yaml", text);
+	says(HEAD "include: [names.yaml, sub/rules.yaml]\n", "");
+	put("names.yaml", NAMES "\ngroups: {h: [b]}\n");
+	says(HEAD "include: [names.yaml, sub/rules.yaml]\n"
+		  "# interlock: accept policy.idle-group\n\n\n",
+	    "names.yaml:6:10: warning: group \"h\": nothing names it [policy.idle-group]\n");
+}
+
+/* A window may stand where what it is for stands. */
+static void
+test_windows(void **state)
+{
+	(void)state;
+	put("names.yaml", NAMES "windows: {w: {when: daily 10:00-11:00, tz: UTC}}\n");
+	put("sub/rules.yaml",
+	    "interlock: 1\nwindows: {v: {when: daily 10:00-11:00, tz: Asia/Tokyo}}\nconduits:\n"
+	    "  - {name: c, from: [a], to: [b], only-in: [v, w], toy: {addressing: zero-based, "
+	    "allow: "
+	    "[{name: r, units: 1, functions: 3, reg: $regs}]}}\n");
+	says(HEAD "include: [names.yaml, sub/rules.yaml]\n", "");
+	put("names.yaml", NAMES "windows: {v: {when: daily 10:00-11:00, tz: UTC}, w: {when: daily "
+				"10:00-11:00, tz: UTC}}\n");
+	says(HEAD "include: [names.yaml, sub/rules.yaml]\n",
+	    "sub/rules.yaml:2:11: window \"v\": line 5 of names.yaml already has a window of that "
+	    "name\n");
+}
+
 static void
 test_whole(void **state)
 {
@@ -231,6 +268,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_whole),
+	    cmocka_unit_test(test_accept),
+	    cmocka_unit_test(test_windows),
 	    cmocka_unit_test(test_places),
 	    cmocka_unit_test(test_hostile),
 	};
