@@ -22,7 +22,8 @@ OPT   ?= -O2 -g -fno-tree-slp-vectorize
 ifeq ($(SAN),)
 HARD  += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 else
-OPT   := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
+OPT   := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all $(if \
+         $(filter thread,$(SAN)),-Wno-tsan)
 LDSAN := -fsanitize=$(SAN)
 endif
 CPPFLAGS += -D_GNU_SOURCE -I. -I$B/gen
@@ -158,6 +159,9 @@ unit-%: $B/tests/unit/%_test		## run one of them
 	$<
 asan:					## unit tests under ASan and UBSan
 	$(MAKE) B=$B-asan SAN=address,undefined unit
+tsan:					## a thousand reloads under load, with the thread sanitizer
+	$(MAKE) B=$B-tsan CC=gcc SAN=thread WITHOUT="ndpi dpdk xdp" $B-tsan/tests/unit/swap_test
+	setarch -R $B-tsan/tests/unit/swap_test # its shadow memory has fixed places
 model: $(MODELBIN)			## compiled tables against the naive twins, 10 million steps of conversations
 	@for t in $^; do echo "== $$t"; $$t 1000000 $${SEED:-$$(date +%s)} 10000000 || exit 1; done
 mutate: $(MODELBIN)			## small mistakes in compiler and evaluator: does the model notice?
@@ -230,6 +234,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan model mutate work work-program corpus bench bench-gate bench-xdp model-xdp bench-guard evasion lint minimal \
+.PHONY: all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-gate bench-xdp model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

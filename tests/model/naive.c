@@ -721,6 +721,34 @@ naive_above(const struct ruleset *rs, const struct net_tuple *t, const struct fa
 	return worst_get(&w);
 }
 
+/* --- how long it takes to answer --- */
+
+uint64_t
+naive_patience(const struct ruleset *rs, const struct net_tuple *t, const struct fact *f)
+{
+	const struct conduit *c = most_specific(rs, t);
+	const struct block *b = c ? block_for(c, t, f->proto) : NULL;
+
+	return b ? b->timeout_ns : 0;
+}
+
+/* It was told when its time was up; what is left is what `over:` does about it. */
+struct verdict
+naive_late(const struct ruleset *rs, const struct net_tuple *t, const struct fact *f,
+    struct verdict v, uint32_t key)
+{
+	const struct conduit *c = most_specific(rs, t);
+	const struct block *b = block_for(c, t, f->proto);
+	uint8_t over = b->over == VERDICT_REJECT ? VERDICT_RESET : b->over;
+	struct worst w = {0};
+
+	if (over < VERDICT_REJECT)
+		return v;
+	worst_add(&w, verdict_in(c->mode, over, REASON_LIMIT, b->proto * 65536u + key, c->index));
+	worst_add(&w, v);
+	return worst_get(&w);
+}
+
 /* --- opening, and what is below ------------------------------------------------------------------ */
 
 /* Is the address on this side (0 outside, 1 inside), as far as anybody said or can see? */

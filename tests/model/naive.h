@@ -27,6 +27,12 @@ bool naive_over_rate(const struct ruleset *rs, const struct net_tuple *t, const 
 struct verdict naive_above(const struct ruleset *rs, const struct net_tuple *t,
     const struct fact *f, struct verdict v, uint32_t key);
 
+/* How long a request may wait, in ns (0: nobody said), and the verdict on an answer that came
+ * after that and would otherwise be v. */
+uint64_t naive_patience(const struct ruleset *rs, const struct net_tuple *t, const struct fact *f);
+struct verdict naive_late(const struct ruleset *rs, const struct net_tuple *t, const struct fact *f,
+    struct verdict v, uint32_t key);
+
 /* How often it was asked for a last value, and what came of it. */
 extern struct naive_seen {
 	uint64_t known, unknown, met,

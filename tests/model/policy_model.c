@@ -19,14 +19,19 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/crypto.h"
 #include "policy/rules.h"
 #include "tests/model/naive.h"
+#include "tests/model/naive_permit.h"
 #include "tests/model/toy.h"
 
 #define FACTS_PER_POLICY 250u
 #define SEQUENCES	 4u /* of each policy */
 #define TEXT_MAX	 65536u
 #define POOL_MAX	 256u
+
+#define PERMITS_TRIED 4u
+#define PERMIT_KEY    "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 
 static uint64_t rng_state;
 static char text[TEXT_MAX];
@@ -38,6 +43,8 @@ static bool speaks[8][3]; /* [conduit][protocol] */
 #define N_WINDOWS 4u
 static bool windows_written;	     /* w0 .. of the policy at hand */
 static struct policy_clock now_open; /* they open and close at random between two facts */
+static struct naive_permits permits; /* the same, as the naive evaluator has it */
+static unsigned n_permits;
 static unsigned n_conduits;
 
 static uint32_t
@@ -578,6 +585,9 @@ some_limits(void)
 
 	if (one_in(4))
 		out("      limits: {rate: %u/s%s}\n", 1 + rnd(one_in(2) ? 4 : 1000), over[rnd(4)]);
+	else if (one_in(4))
+		out("      limits: {timeout: %ums%s}\n", 1 + rnd(one_in(2) ? 200 : 12000),
+		    over[rnd(4)]);
 }
 
 static void
@@ -733,8 +743,10 @@ random_policy(void)
 	random_l2();
 	windows_written = one_in(2);
 	for (unsigned i = 0; windows_written && i < N_WINDOWS; i++)
-		out("%s  w%u: {when: \"Mon 0%u:00-05:00\", tz: UTC}\n", i ? "" : "windows:\n", i,
-		    i);
+		out("%s  w%u: {when: \"Mon 0%u:00-05:00\", tz: UTC%s}\n", i ? "" : "windows:\n", i,
+		    i, one_in(2) ? ", needs: permit" : "");
+	if (windows_written)
+		out("site: model\npermits: {keys: [" PERMIT_KEY "]}\n");
 	out("zones:\n");
 	out("  za: {nets: [10.0.1.0/24]%s%s}\n", one_in(4) ? ", vlan: 7" : "", sides[rnd(4)]);
 	out("  zb: {nets: [10.0.0.0/16]%s%s}\n", one_in(4) ? ", vlan: 8" : "", sides[rnd(4)]);
@@ -902,6 +914,7 @@ random_fact(struct fact *f, unsigned proto)
 	f->access = op->access;
 	f->op = op->name;
 	f->unit = one_in(2) && pool_n ? pool[rnd(pool_n)] : near_number(proto != PROTO_NODES ? 255 : 100001);
+	f->goes_on = one_in(12);
 	f->n_items = (uint16_t)(one_in(6) ? 0 : one_in(4) ? 1 + rnd(ITEMS_MAX) : 1);
 	for (unsigned i = 0; i < f->n_items; i++)
 		random_item(&items[i], bytes[i], proto, op->access & (ACC_READ | ACC_WRITE) ?
@@ -980,13 +993,96 @@ by_tables(const struct policy *p, const struct net_tuple *t, const struct fact *
 	return v;
 }
 
-static uint64_t tally_lower[16];
+static uint64_t tally_lower[16], tally_permits, tally_permit_opens;
+
+/* --- permits --------------------------------------------------------------------------------- */
+
+static void
+random_permit(struct permit *m)
+{
+	static const char *const words[] = {"all", "read", "write", "programming", "reads", "Read",
+	    "control", "session", "Write", "write-regs"};
+	size_t n;
+
+	memset(m, 0, sizeof(*m));
+	(void)snprintf(m->site, sizeof(m->site), "model");
+	if (crypto_b64url_decode(PERMIT_KEY, strlen(PERMIT_KEY), m->key, sizeof(m->key), &n) < 0)
+		abort();
+	if (one_in(2))
+		(void)snprintf(m->window, sizeof(m->window), "w%u", rnd(N_WINDOWS));
+	if (one_in(2) || !m->window[0])
+		(void)snprintf(m->conduit, sizeof(m->conduit), "conduit%u", rnd(n_conduits));
+	m->n_from = (uint8_t)(3 + rnd(4));
+	m->n_to = (uint8_t)(3 + rnd(4));
+	for (unsigned i = 0; i < 6; i++) {
+		(void)snprintf(m->from[i], PERMIT_NAME, "%s", device_names[rnd(6)]);
+		(void)snprintf(m->to[i], PERMIT_NAME, "%s", device_names[rnd(6)]);
+	}
+	m->n_functions = (uint8_t)(one_in(3) ? 1 + rnd(2) : 0);
+	for (unsigned i = 0; i < m->n_functions; i++)
+		(void)snprintf(m->functions[i], PERMIT_NAME, "%s", words[rnd(10)]);
+	m->n_rules = (uint8_t)(one_in(3) ? 1 + rnd(3) : 0);
+	for (unsigned i = 0; i < m->n_rules; i++)
+		if (one_in(3))
+			(void)snprintf(
+			    m->rules[i], PERMIT_NAME, "conduit%u/r%u", rnd(n_conduits), rnd(8));
+		else
+			(void)snprintf(
+			    m->rules[i], PERMIT_NAME, "%s%u", one_in(6) ? "web" : "r", rnd(8));
+}
+
+static void
+set_permit(unsigned i, unsigned state)
+{
+	uint16_t bit = (uint16_t)(1u << i);
+
+	permits.v[i].on = state == 1;
+	permits.v[i].ending = state == 2;
+	now_open.permits = (uint16_t)((now_open.permits & ~bit) | (state == 1 ? bit : 0));
+	now_open.ending = (uint16_t)((now_open.ending & ~bit) | (state == 2 ? bit : 0));
+}
+
+/* Some for the policy at hand; those that do not fit it are none. */
+static void
+random_permits(const struct policy *p)
+{
+	char err[256];
+
+	n_permits = 0;
+	now_open.permits = now_open.ending = 0;
+	memset(&permits, 0, sizeof(permits));
+	permits.open = now_open.open;
+	permits.grace = now_open.grace;
+	for (unsigned tries = 0; windows_written && tries < 12 && n_permits < PERMITS_TRIED;
+	     tries++) {
+		struct permit *m = &permits.v[n_permits].m;
+
+		random_permit(m);
+		if (policy_permit_fit(p, m, &now_open.permit[n_permits], err, sizeof(err)) < 0)
+			continue;
+		set_permit(n_permits++, 1);
+	}
+}
+
+/* Windows and permits open and close. */
+static void
+time_passes(void)
+{
+	now_open.open ^= UINT64_C(1) << rnd(N_WINDOWS);
+	if (one_in(2))
+		now_open.grace ^= UINT64_C(1) << rnd(N_WINDOWS);
+	permits.open = now_open.open;
+	permits.grace = now_open.grace;
+	if (n_permits != 0 && one_in(2))
+		set_permit(rnd(n_permits), one_in(3) ? rnd(3) : 1);
+}
 
 static bool
 same(const struct verdict *a, const struct verdict *b)
 {
-	return a->action == b->action && a->would == b->would && a->reason == b->reason &&
-	    a->mode == b->mode && a->rule == b->rule && a->conduit == b->conduit;
+	return a->permit == b->permit && a->action == b->action && a->would == b->would &&
+	       a->reason == b->reason && a->mode == b->mode && a->rule == b->rule &&
+	       a->conduit == b->conduit;
 }
 
 static void
@@ -1009,10 +1105,12 @@ lower_agrees(const struct policy *p, const struct ruleset *rs, const struct net_
 	struct verdict v[3], n[3];
 
 	v[0] = policy_bind_in(p, t, &now_open, &b);
-	n[0] = naive_open(rs, t, false, now_open.open);
+	n[0] = naive_permitted_open(rs, t, false, &permits);
+	tally_permit_opens += n[0].reason != REASON_WINDOW &&
+			      naive_open(rs, t, false, now_open.open).reason == REASON_WINDOW;
 	at.proto = NET_PROTO_ICMP;
 	v[1] = policy_eval_icmp_in(p, &icmp, &now_open);
-	n[1] = naive_open(rs, &at, true, now_open.open);
+	n[1] = naive_permitted_open(rs, &at, true, &permits);
 	if (one_in(8))
 		at.src = one_in(2) ? none4 : none6;
 	if (one_in(8))
@@ -1118,6 +1216,7 @@ one_policy(struct tally *n, uint64_t wanted, uint64_t wanted_steps)
 	}
 	rs = read_rules(&keep, &scratch, &c2);
 	n->policies++;
+	random_permits(p);
 	for (unsigned i = 0; rs && ok && i < FACTS_PER_POLICY && n->pairs < wanted; i++) {
 		struct net_tuple t;
 		struct verdict a, b;
@@ -1129,10 +1228,11 @@ one_policy(struct tally *n, uint64_t wanted, uint64_t wanted_steps)
 			proto = rnd(3);
 		random_fact(&f, proto);
 		if (one_in(3))
-			now_open.open ^= UINT64_C(1) << rnd(N_WINDOWS);
+			time_passes();
 		random_tuple(&t, at, proto);
 		a = by_tables(p, &t, &f);
-		b = naive_judge(rs, &t, &f, NULL, now_open.open);
+		b = naive_permitted(rs, &t, &f, NULL, &permits);
+		tally_permits += a.permit != 0;
 		ok = same(&a, &b) && lower_agrees(p, rs, &t) &&
 		     (n->pairs % 512 != 0 || why_agrees(p, &t, &f, &a));
 		n->pairs++;
@@ -1187,7 +1287,9 @@ main(int argc, char **argv)
 	for (uint8_t i = 0; i < 16; i++)
 		if (tally_lower[i])
 			printf(" %s %" PRIu64, policy_reason_name(i), tally_lower[i]);
-	printf("\n");
+	printf("; under a permit %" PRIu64 ", opened by one %" PRIu64 "; late answers %" PRIu64
+	       "\n",
+	    tally_permits, tally_permit_opens, seq_late);
 	policy_memory_free(seq_memory);
 	printf("policy model: %" PRIu64 " steps of conversations agree (%" PRIu64
 	       " cut off); asked for the "
@@ -1198,17 +1300,19 @@ main(int argc, char **argv)
 	if (wanted_steps >= 100000 &&
 	    (naive_seen.known < wanted_steps / 10 || naive_seen.unknown < wanted_steps / 20 ||
 		naive_seen.met < wanted_steps / 50 || naive_seen.changes < wanted_steps / 1000 ||
-		seq_abandoned > wanted_steps / 1000))
+		seq_late < wanted_steps / 500 || seq_abandoned > wanted_steps / 1000))
 		return 1;
 	/* A model that never sees a case proves nothing about it. */
-	return wanted >= 100000 && (n.action[VERDICT_ALLOW] == 0 || n.action[VERDICT_DROP] == 0 ||
-				       n.reason[REASON_RULE] < wanted / 20 ||
-				       n.reason[REASON_SECURITY] < wanted / 1000 ||
-				       n.reason[REASON_LIMIT] < wanted / 1000 ||
-				       n.reason[REASON_WINDOW] < wanted / 500 ||
-				       tally_lower[REASON_WINDOW] < wanted / 500 ||
-				       tally_lower[REASON_L2] < wanted / 50 ||
-				       tally_lower[REASON_PLACE] < wanted / 50)
+	return wanted >= 100000 &&
+		       (n.action[VERDICT_ALLOW] == 0 || n.action[VERDICT_DROP] == 0 ||
+			   n.reason[REASON_RULE] < wanted / 20 ||
+			   n.reason[REASON_SECURITY] < wanted / 1000 ||
+			   n.reason[REASON_LIMIT] < wanted / 1000 ||
+			   n.reason[REASON_WINDOW] < wanted / 500 ||
+			   tally_lower[REASON_WINDOW] < wanted / 500 ||
+			   tally_permits < wanted / 2000 || tally_permit_opens < wanted / 500 ||
+			   tally_lower[REASON_L2] < wanted / 50 ||
+			   tally_lower[REASON_PLACE] < wanted / 50)
 		   ? 1
 		   : 0;
 }

@@ -9,7 +9,8 @@
 
 #include "policy/memory.h"
 
-#define KEY_RATE   0xffffu /* of a verdict's .rule: no key of a schema */
+#define KEY_RATE    0xffffu /* of a verdict's .rule: no key of a schema */
+#define KEY_TIMEOUT 0xfffeu
 #define TALKS	   3u
 #define OPEN_MOST  12u
 #define SEQ_STEPS  60u
@@ -28,6 +29,7 @@ struct asked_once { /* a request that waits for its answer */
 	struct fact f;
 	struct fact_item items[ITEMS_MAX];
 	unsigned talk, first; /* first: of its items in past */
+	uint64_t asked_ns;
 	bool used, known;     /* known: it is in past */
 };
 
@@ -35,7 +37,7 @@ static struct policy_memory *seq_memory;
 static struct past past;
 static struct talk talks[TALKS];
 static struct asked_once waits[OPEN_MOST];
-static uint64_t seq_abandoned;
+static uint64_t seq_abandoned, seq_late;
 
 /* A connection of the policy, mostly to the device of the first. */
 static bool
@@ -148,7 +150,7 @@ seq_tables(const struct policy *p, struct talk *k, const struct fact *f)
 static struct verdict
 seq_naive(const struct ruleset *rs, struct talk *k, const struct fact *f)
 {
-	struct verdict v = naive_judge(rs, &k->t, f, &past, now_open.open);
+	struct verdict v = naive_permitted(rs, &k->t, f, &past, &permits);
 
 	if (naive_over_rate(rs, &k->t, f, &k->bucket, past.now_ns))
 		v = naive_above(rs, &k->t, f, v, KEY_RATE);
@@ -194,7 +196,12 @@ seq_request(const struct policy *p, const struct ruleset *rs, bool watching, boo
 	while (slot < OPEN_MOST && waits[slot].used)
 		slot++;
 	w = &waits[slot < OPEN_MOST ? slot : rnd(OPEN_MOST)]; /* one more that nobody answers */
-	*w = (struct asked_once){.f = f, .talk = at, .first = past.n, .used = true, .known = true};
+	*w = (struct asked_once){.f = f,
+	    .talk = at,
+	    .first = past.n,
+	    .used = true,
+	    .known = true,
+	    .asked_ns = past.now_ns};
 	memcpy(w->items, items, sizeof(items));
 	for (unsigned i = 0; i < f.n_items; i++)
 		if (!past_ask(&past, f.txn, &k->t.dst, &f, &items[i], b.would < VERDICT_REJECT))
@@ -210,6 +217,29 @@ answer_values(unsigned i)
 	if (one_in(4))
 		for (unsigned b = 0; b < 32; b++)
 			bytes[i][b] = (uint8_t)rnd(256);
+}
+
+/* An answer that came too late, by each one's own reckoning. */
+static void
+seq_patience(const struct policy *p, const struct ruleset *rs, const struct talk *k,
+    const struct asked_once *w, const struct fact *f, struct verdict *a, struct verdict *b)
+{
+	uint64_t waited = past.now_ns - w->asked_ns, patience = naive_patience(rs, &k->t, f), ns;
+	struct verdict told = {0};
+
+	if (f->anomalies & FACT_A_UNSOLICITED)
+		return;
+	ns = k->bind.flags & BIND_RATE ? policy_timeout(p, &k->bind, (uint8_t)k->proto, &told) : 0;
+	if (ns != 0 && w->asked_ns + ns <= past.now_ns) {
+		*a = policy_eval_late(p, &k->bind, f, *a);
+		a->generation = 0;
+	}
+	if (patience != 0 && waited >= patience) {
+		*b = naive_late(rs, &k->t, f, *b, KEY_TIMEOUT);
+		seq_late++;
+	}
+	if (ns != patience) /* to the microsecond, as it is kept */
+		b->reason = 0xff;
 }
 
 static bool
@@ -261,6 +291,7 @@ seq_answer(const struct policy *p, const struct ruleset *rs, bool watching)
 	}
 	a = seq_tables(p, k, &f);
 	b = seq_naive(rs, k, &f);
+	seq_patience(p, rs, k, w, &f, &a, &b);
 	if (!seq_compare(p, k, &f, &a, &b))
 		return false;
 	carried = a.action < VERDICT_REJECT || watching;
@@ -339,7 +370,7 @@ one_sequence(const struct policy *p, const struct ruleset *rs, uint64_t *steps)
 		past.events++;
 		past.now_ns++;
 		if (one_in(20))
-			now_open.open ^= UINT64_C(1) << rnd(N_WINDOWS);
+			time_passes();
 		if (r < 9)
 			seq_time();
 		else if (r < 13 && one_in(2))

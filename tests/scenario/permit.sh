@@ -74,6 +74,8 @@ t "so does the end of a worker" worker_dies
 t "revoked" ctl permit --revoke "$(id p1)"
 t "no new connection" wait_for 5 eval '! client w6:100:7'
 t "closed and its grace over are told" eval 'event permit.closed 1 && event permit.over 1'
+ended() { grep '"il_reason":\["window"\]' "$D/eve.json" | grep '"il_verdict":\["reset"\]' | grep -q '"il_window":\["service"\]'; }
+t "what is open in its conduit is ended then" wait_for 15 ended
 t "the session of its time is at its end" wait_for 15 eval '! kill -0 $SESSION 2>/dev/null'
 t "a revoked permit is not given again" eval '! ctl permit "$TMP/p1.jws" 2>/dev/null'
 t "the guard is started again" eval 'dut_stop; dut guard -p "$POL"'

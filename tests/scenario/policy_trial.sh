@@ -118,8 +118,10 @@ t "one session lived through it" eval 'grep -q "^polled" "$TMP/poll" || { cat "$
 # --- the guard starts again in a trial -----------------------------------------------------------------
 export GOOD
 GOOD=$(st sha256)
-policy 102..102
+policy 100..102
 ctl reload --confirm 1h >/dev/null
+policy 102..102 # a trial in a trial: what is kept is not the first one
+ctl reload --confirm 1h --force >/dev/null
 killed() { stop "$DUT_PID" KILL; sleep 1; dut guard -p "$POL"; }
 t "killed in a trial, and started again" killed
 t "the last confirmed policy is in force" eval '[ "$(st sha256)" = "$GOOD" ] && may 100 101'
