@@ -301,7 +301,8 @@ test_l4(void **state)
 	struct fact f = {.proto = PROTO_TOY, .kind = FACT_REQUEST, .op = "read"};
 	char *got = said(L4("      - {name: web, ports: [443, 8000..8010]}\n"
 			    "      - {name: clock, ports: udp/123, verdict: alert}\n"
-			    "      - {name: later, ports: [22], enabled: false}\n"),
+			    "      - {name: later, ports: [22], enabled: false}\n"
+			    "      - {name: tls, ports: tcp/853}\n"),
 	    &p);
 
 	(void)state;
@@ -324,10 +325,40 @@ test_l4(void **state)
 	assert_string_equal(info.name, "clock");
 	assert_int_equal(opened(p, NET_PROTO_UDP, 443, &b).reason, REASON_PORT);
 	assert_int_equal(opened(p, NET_PROTO_TCP, 123, &b).reason, REASON_PORT);
+	assert_int_equal(opened(p, NET_PROTO_TCP, 853, &b).action, VERDICT_ALLOW);
+	assert_int_equal(opened(p, NET_PROTO_UDP, 853, &b).reason, REASON_PORT);
 	assert_int_equal(opened(p, NET_PROTO_TCP, 22, &b).action, VERDICT_DROP); /* not enabled */
 	v = opened(p, NET_PROTO_TCP, 502, &b);
 	assert_int_equal(v.rule, RULE_NONE);
 	assert_int_equal(b.flags & (BIND_L4 | BIND_PORT_OK), BIND_PORT_OK);
+	policy_free(p);
+	free(got);
+}
+
+/* A port lets nobody pass who is not who he says he is. */
+static void
+test_l4_and_mac(void **state)
+{
+	static const char text[] = HEAD
+	    "l2: {mac: drop}\nzones: {za: {nets: [10.0.1.0/24]}, zb: {nets: [10.0.2.0/24]}}\n"
+	    "devices: {a1: {zone: za, ip: 10.0.1.1, mac: \"02:00:00:00:00:01\"}, b1: {zone: zb, "
+	    "ip: 10.0.2.1}}\nconduits:\n  - {name: c, from: [a1], to: [b1], l4: [{name: web, "
+	    "ports: [443]}]}\n";
+	struct net_tuple t = {.proto = NET_PROTO_TCP, .dport = 443, .smac = {2, 0, 0, 0, 0, 1}};
+	struct policy_bind b;
+	struct policy *p;
+	char *got = said(text, &p);
+	struct verdict v;
+
+	(void)state;
+	assert_string_equal(got, "");
+	assert_int_equal(net_addr_parse("10.0.1.1", &t.src), 0);
+	assert_int_equal(net_addr_parse("10.0.2.1", &t.dst), 0);
+	assert_int_equal(policy_bind(p, &t, &b).action, VERDICT_ALLOW);
+	t.smac[5] = 9;
+	v = policy_bind(p, &t, &b);
+	assert_int_equal(v.action, VERDICT_DROP);
+	assert_int_equal(v.reason, REASON_L2);
 	policy_free(p);
 	free(got);
 }
@@ -361,6 +392,7 @@ main(void)
 	    cmocka_unit_test(test_group_errors),
 	    cmocka_unit_test(test_group_overlap),
 	    cmocka_unit_test(test_l4),
+	    cmocka_unit_test(test_l4_and_mac),
 	    cmocka_unit_test(test_l4_errors),
 	    cmocka_unit_test(test_sets),
 	    cmocka_unit_test(test_set_errors),
