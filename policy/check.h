@@ -20,6 +20,7 @@ struct check {
 	struct inclusion *files; /* include.c */
 	bool names_bad;	 /* a file of them could not be read: what follows from that is not told */
 	uint32_t n_near; /* unknown names of registers, symbols, nodes so far (syms.c) */
+	uint32_t n_res;	 /* expressions of names so far (re.h) */
 };
 
 /* How a map may be filled. */

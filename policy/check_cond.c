@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check_cond.c - numbers, words, sizes and patterns, and the keys made of them. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "policy/check.h"
+#include "policy/re.h"
 
 static void
 word_wrong(struct check *k, const char *who, const struct dis_key *key, const struct ynode *n)
@@ -69,6 +71,30 @@ check_numbers(struct check *k, const char *who, const struct dis_key *key,
 	ivals_normalise(out);
 }
 
+/* Kept; of an expression with its table behind it (glob_re()).  NULL: *bad says why. */
+static const char *
+keep_pattern(struct check *k, const struct ynode *e, const char *s, bool uris, const char **bad)
+{
+	const char *re = uris ? glob_parse(s).text : s;
+	struct re_table *t;
+	size_t at;
+	char *out;
+
+	if (strncmp(re, "re:", 3) != 0)
+		return arena_strn(k->keep, s, e->n);
+	*bad = re[3] ? "a policy has at most 1024 expressions" : "an expression is empty";
+	if (!re[3] || k->n_res++ == RE_MAX)
+		return NULL;
+	if (!(t = re_make(re + 3, bad)))
+		return NULL;
+	at = (strlen(s) + 4) & ~(size_t)3;
+	out = arena_get(k->keep, at + t->words * 4u);
+	memcpy(out, s, strlen(s));
+	memcpy(out + at, t, t->words * 4u);
+	free(t);
+	return out;
+}
+
 bool
 check_globs(struct check *k, const char *who, const struct dis_key *key, const struct ynode *n,
     bool uris, struct globs *out)
@@ -84,9 +110,7 @@ check_globs(struct check *k, const char *who, const struct dis_key *key, const s
 			ok = false;
 			continue;
 		}
-		if (strncmp(s, "re:", 3) == 0)
-			bad = "regular expressions are not supported by this version";
-		else if (e->n > GLOB_LEN_MAX)
+		if (e->n > GLOB_LEN_MAX)
 			bad = "a pattern has at most 512 bytes";
 		else if (strncmp(s, "nsu=", 4) == 0 && uris && !glob_parse(s).uri)
 			bad = "after \"nsu=URI\" stands a semicolon, then the identifier";
@@ -98,7 +122,13 @@ check_globs(struct check *k, const char *who, const struct dis_key *key, const s
 			ok = false;
 			continue;
 		}
-		s = strcmp(s, "all") == 0 ? "*" : arena_strn(k->keep, s, e->n);
+		if (strcmp(s, "all") == 0)
+			s = "*";
+		else if (!(s = keep_pattern(k, e, s, uris, &bad))) {
+			check_error(k, e, "%s: %s: re: %s", who, key->name, bad);
+			ok = false;
+			continue;
+		}
 		vec_push(k->keep, out, s);
 	}
 	return ok;

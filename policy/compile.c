@@ -422,6 +422,7 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 		for (uint32_t b = 0; b < cd->n_blocks && !k.too_big; b++)
 			block_of[i * p->n_protos + cd->blocks[b].proto] = compile_block(&k, cd, b);
 		arena_reset(k.a);
+		k.res = NULL;
 		if (k.too_big && k.fault) {
 			complain_place(c, COMPLAINT_ERROR, &cd->place, "conduit \"%s\": %s",
 			    cd->name, k.fault);

@@ -4,6 +4,7 @@
 #define POLICY_COMPILE_H
 
 #include "policy/complain.h"
+#include "policy/re.h"
 #include "policy/table.h"
 
 struct image { /* the words, each distinct run once */
@@ -30,7 +31,13 @@ struct sets {
 	uint32_t *slot, mask; /* by content: index + 1 */
 };
 
+#define RES_SEEN (2 * RE_MAX)
+
 struct compiler {
+	struct {
+		const struct re_table *table;
+		uint32_t put; /* where it is in the image */
+	} * res;	      /* by its address, of the block at hand; NULL: none so far */
 	struct image im;
 	struct arena *a; /* of the block at hand */
 	struct arena *t; /* of the set at hand */

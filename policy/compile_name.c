@@ -22,6 +22,7 @@ struct entry {
 	uint32_t len;
 	uint32_t i;	  /* rule: its place in the set */
 	const char *tail; /* NULL: the name ends here; "": any rest */
+	const struct re_table *re; /* instead of what tail says; NULL: a glob */
 };
 struct entries {
 	struct entry *v;
@@ -41,12 +42,36 @@ struct live {
 	uint32_t n;
 };
 
+/* Of an expression: its table, once, however many nodes need it. */
+static uint32_t
+put_table(struct compiler *k, const struct entry *e)
+{
+	uint32_t at = (uint32_t)((uintptr_t)e->re >> 2) % RES_SEEN, words = e->re->words;
+	struct tb_tail *t;
+
+	if (!k->res)
+		k->res = arena_array(k->a, RES_SEEN, sizeof(*k->res));
+	for (; k->res[at].table; at = (at + 1) % RES_SEEN)
+		if (k->res[at].table == e->re)
+			return k->res[at].put;
+	if (!work_add(k, words))
+		return 0;
+	t = arena_get(k->u, sizeof(*t) + words * 4u);
+	t->skip = e->len | TB_TAIL_RE;
+	memcpy(t->glob, e->re, words * 4u);
+	k->res[at].table = e->re;
+	return k->res[at].put = image_put(&k->im, (const uint32_t *)t, 1 + words);
+}
+
 static uint32_t
 put_tail(struct compiler *k, const struct entry *e)
 {
-	size_t len = strlen(e->tail) + 1;
-	struct tb_tail *t = arena_get(k->u, sizeof(*t) + len + 3);
+	size_t len = e->re ? e->re->words * 4u : strlen(e->tail) + 1;
+	struct tb_tail *t;
 
+	if (e->re)
+		return put_table(k, e);
+	t = arena_get(k->u, sizeof(*t) + len + 3);
 	t->skip = e->len;
 	memcpy(t->glob, e->tail, len);
 	return image_put(&k->im, (const uint32_t *)t, 1 + words_of((uint32_t)len));
@@ -85,7 +110,8 @@ live_seg(struct builder *b, const struct live *l)
 	for (uint32_t i = 0; i < l->n; i++)
 		tails += is_tail(l->v[i]);
 	if (tails > GLOBS_LINEAR) {
-		k->fault = "more than 64 patterns that begin alike have * or ? before their end";
+		k->fault = "more than 64 patterns that begin alike have * or ? before their end, "
+			   "or are re:";
 		k->too_big = true;
 		return (struct tb_seg){0};
 	}
@@ -205,9 +231,19 @@ build_trie(struct compiler *k, struct entries *es, bool text, bool whole)
 static void
 entry_add(struct compiler *k, struct entries *es, const char *glob, uint32_t i)
 {
+	const struct re_table *re = glob_re(glob);
 	struct entry e = {.lit = glob, .len = (uint32_t)strcspn(glob, "*?"), .i = i};
 
-	if (glob[e.len] != '\0')
+	if (re) {
+		e.tail = glob + 3 + re->from;
+		e.lit = re_lit(re);
+		e.len = re->lit;
+		e.re = re;
+		if (*e.tail == '\0' || strcmp(e.tail, ".*") == 0) { /* a name, or any rest */
+			e.tail = *e.tail ? "" : NULL;
+			e.re = NULL;
+		}
+	} else if (glob[e.len] != '\0')
 		e.tail = strcmp(glob + e.len, "*") == 0 ? "" : glob + e.len;
 	vec_push(k->u, es, e);
 }

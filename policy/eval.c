@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "policy/memory.h"
+#include "policy/re.h"
 #include "policy/table.h"
 #include "policy/window.h"
 
@@ -251,7 +252,11 @@ tail_matches(const struct policy *p, const struct tb_cand *c, const char *text, 
 {
 	const struct tb_tail *t = (const struct tb_tail *)(p->w + c->limit);
 
-	return glob_match(t->glob, text + t->skip, len - t->skip);
+	uint32_t skip = t->skip & ~TB_TAIL_RE;
+
+	if (t->skip & TB_TAIL_RE)
+		return re_fits((const struct re_table *)t->glob, text + skip, len - skip);
+	return glob_match(t->glob, text + skip, len - skip);
 }
 
 static bool

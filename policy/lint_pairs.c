@@ -197,6 +197,8 @@ glob_within(const char *in, const char *of)
 
 	if (strcmp(in, of) == 0)
 		return true;
+	if (glob_re(glob_parse(of).text)) /* what another expression takes is not worked out */
+		return false;
 	if (n == 0 || of[n - 1] != '*' || strcspn(of, "*?") != n - 1)
 		return false;
 	return strncmp(in, of, n - 1) == 0;

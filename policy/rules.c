@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/re.h"
+
 bool
 ivals_has(const struct ivals *s, uint32_t v)
 {
@@ -69,7 +71,7 @@ cond_holds(const struct cond *c, const struct fact_props *props, bool deny, bool
 	if (k->kind != KEY_TEXT)
 		return ivals_has(&c->set, props->num[k->prop]);
 	for (uint32_t i = 0; i < c->globs.n; i++)
-		if (glob_match(c->globs.v[i], props->text[k->prop].p, props->text[k->prop].n))
+		if (pattern_match(c->globs.v[i], props->text[k->prop].p, props->text[k->prop].n))
 			return true;
 	return false;
 }
@@ -99,6 +101,27 @@ glob_match(const char *glob, const char *text, size_t len)
 	while (*glob == '*')
 		glob++;
 	return *glob == '\0';
+}
+
+const struct re_table *
+glob_re(const char *text)
+{
+	uintptr_t at;
+
+	if (strncmp(text, "re:", 3) != 0)
+		return NULL;
+	at = (uintptr_t)text + strlen(text) + 1;
+	return (const struct re_table *)((at + 3) & ~(uintptr_t)3);
+}
+
+bool
+pattern_match(const char *pattern, const char *text, size_t len)
+{
+	const struct re_table *t = glob_re(pattern);
+	if (!t)
+		return glob_match(pattern, text, len);
+	return len >= t->lit && memcmp(text, re_lit(t), t->lit) == 0 &&
+	       re_fits(t, text + t->lit, len - t->lit);
 }
 
 struct glob
@@ -155,10 +178,10 @@ names_hit(const struct rule *r, unsigned slot, const struct fact_item *it)
 			if (strcmp(g->v[i], "*") == 0)
 				return true;
 		} else if (!p.uri) {
-			if (glob_match(p.text, it->name, it->name_len))
+			if (pattern_match(p.text, it->name, it->name_len))
 				return true;
 		} else if (uri ? uri_len == p.uri_len && memcmp(uri, p.uri, uri_len) == 0 : r->deny) {
-			if (glob_match(p.text, it->name + ns, it->name_len - ns))
+			if (pattern_match(p.text, it->name + ns, it->name_len - ns))
 				return true;
 		}
 	}

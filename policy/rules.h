@@ -87,6 +87,7 @@ struct limits {
 	uint32_t n, cap;
 };
 
+/* A pattern that is an expression ("re:...", behind "nsu=URI;" too) has its table behind its text: glob_re(). */
 struct globs {
 	const char **v;
 	uint32_t n, cap;
@@ -413,6 +414,11 @@ void ivals_normalise(struct ivals *s);
 bool limit_holds(const struct limit *l, uint64_t key);
 /* The whole text against '*' and '?'. */
 bool glob_match(const char *glob, const char *text, size_t len);
+/* Of the text of a pattern (behind "nsu=URI;"): the table of an expression, NULL: it is a glob. */
+struct re_table;
+const struct re_table *glob_re(const char *text);
+/* The whole text against either. */
+bool pattern_match(const char *pattern, const char *text, size_t len);
 /* Windows that a conduit speaks of, in itself and in its rules. */
 uint64_t rules_windows(const struct ruleset *rs, uint32_t conduit);
 /* Index of the zone that holds an address (longest prefix), or UINT32_MAX. */

@@ -272,6 +272,8 @@ pattern_of(struct reading *r, const struct node *node)
 	} else if (strlen(node->id) < 3 || node->id[1] != '=') {
 		why = "is not a NodeId";
 	}
+	if (!why && semi && (strlen(semi) < 3 || semi[2] != '='))
+		why = "is not a NodeId";
 	if (!why && strpbrk(node->id, "*?"))
 		why = "holds * or ?, which policies read as wildcards";
 	if (!why && ns > r->n_uris)

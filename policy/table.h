@@ -163,6 +163,7 @@ struct tb_watch {
 	uint32_t reach; /* highest .last of those of the space so far */
 };
 
+#define TB_TAIL_RE 0x80000000u /* of skip: a struct re_table follows instead of a glob */
 struct tb_tail {
 	uint32_t skip; /* bytes of the name that are known to fit */
 	char glob[];

@@ -33,6 +33,9 @@ policy/compile_space.c|t->changes = l->changes;|t->changes = 0;
 policy/compile_gate.c|if (!c \|\| deny)|if (!c)
 policy/compile_gate.c|vec_push(k->a, &at, c->set.v[j].hi + 1);|vec_push(k->a, &at, c->set.v[j].hi);
 policy/compile_name.c|if (!p.uri && !uri)|if (!uri)
+policy/compile_name.c|t->skip = e->len \| (e->re ? TB_TAIL_RE : 0);|t->skip = (e->re ? TB_TAIL_RE : 0);
+policy/re.c|set[i] = ~set[i];|(void)0;
+policy/re.c|if (re[end] && strchr("*+?{", re[end]))|if (false)
 policy/compile_watch.c|.any_unit = !c->unit_said|.any_unit = 0
 policy/compile_watch.c|if (alike(&w->v[n], &w->v[i]) &&|if (
 policy/eval.c|if (known ? !limit_ok(l, key) : !deny)|if (known ? !limit_ok(l, key) : true)

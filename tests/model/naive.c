@@ -2,6 +2,10 @@
 /* naive.c - see naive.h; the meaning is docs/POLICY.md. */
 #include "tests/model/naive.h"
 
+#include <assert.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- who talks to whom ------------------------------------------------------------------- */
@@ -125,6 +129,58 @@ naive_glob(const char *g, const char *s, size_t n)
 	return n > 0 && (*g == '?' || *g == *s) && naive_glob(g + 1, s + 1, n - 1);
 }
 
+static size_t
+re_put(char *to, const char *s)
+{
+	memcpy(to, s, strlen(s) + 1);
+	return strlen(s);
+}
+
+/* "re:...", by the C library. */
+static bool
+naive_re(const char *re, const char *s, size_t n)
+{
+	static struct {
+		char text[GLOB_LEN_MAX + 1];
+		regex_t re;
+		bool used;
+	} kept[32];
+	static unsigned at;
+	regmatch_t where = {0, (regoff_t)n};
+	char ere[8 * GLOB_LEN_MAX], *out = ere;
+	unsigned i = 0;
+
+	while (i < 32 && (!kept[i].used || strcmp(kept[i].text, re) != 0))
+		i++;
+	if (i == 32) {
+		i = at++ % 32;
+		if (kept[i].used)
+			regfree(&kept[i].re);
+		out += re_put(out, "^(");
+		for (const char *p = re + 3; *p; p++) {
+			if (p[0] == '(' && p[1] == '?' && p[2] == ':')
+				out += re_put(out, "("), p += 2;
+			else if (p[0] == '\\' && p[1] == 'd')
+				out += re_put(out, "[0-9]"), p++;
+			else if (p[0] == '\\' && p[1] == 'W')
+				out += re_put(out, "[^0-9A-Za-z_]"), p++;
+			else
+				*out++ = *p;
+		}
+		re_put(out, ")$");
+		assert(regcomp(&kept[i].re, ere, REG_EXTENDED | REG_NOSUB) == 0);
+		snprintf(kept[i].text, sizeof(kept[i].text), "%s", re);
+		kept[i].used = true;
+	}
+	return regexec(&kept[i].re, s, 1, &where, REG_STARTEND) == 0;
+}
+
+static bool
+naive_pattern(const char *g, const char *s, size_t n)
+{
+	return strncmp(g, "re:", 3) == 0 ? naive_re(g, s, n) : naive_glob(g, s, n);
+}
+
 static bool
 rect_holds(const struct dis_range *r, uint32_t sub, uint64_t addr)
 {
@@ -142,7 +198,7 @@ pattern_fits(const char *g, const struct fact_item *it, bool deny)
 	if (!it->name)
 		return deny || strcmp(g, "*") == 0;
 	if (strncmp(g, "nsu=", 4) != 0)
-		return naive_glob(g, it->name, n);
+		return naive_pattern(g, it->name, n);
 	semi = strchr(g, ';');
 	while (n > 3 + digits && memcmp(rest, "ns=", 3) == 0 && rest[3 + digits] >= '0' &&
 	    rest[3 + digits] <= '9')
@@ -154,7 +210,7 @@ pattern_fits(const char *g, const struct fact_item *it, bool deny)
 		uri = zero;
 		uri_len = strlen(zero);
 	}
-	if (!naive_glob(semi + 1, rest, n))
+	if (!naive_pattern(semi + 1, rest, n))
 		return false;
 	if (!uri)
 		return deny;
@@ -411,7 +467,7 @@ property_fits(const struct cond *c, const struct fact_props *x, bool deny, bool 
 	if (!x || !(x->known & bit))
 		return in_doubt;
 	for (uint32_t i = 0; i < c->globs.n; i++)
-		if (naive_glob(c->globs.v[i], x->text[c->key->prop].p, x->text[c->key->prop].n))
+		if (naive_pattern(c->globs.v[i], x->text[c->key->prop].p, x->text[c->key->prop].n))
 			fits = true;
 	for (uint32_t i = 0; i < c->set.n; i++)
 		if (c->set.v[i].lo <= x->num[c->key->prop] && x->num[c->key->prop] <= c->set.v[i].hi)

@@ -399,12 +399,17 @@ static void
 node_keys_out(void)
 {
 	static const char *const attributes[] = {"Value", "NodeId", "Range", "all", "1..4", "20", "0"};
-	static const char *const apps[] = {"\"urn:hmi*\"", "\"urn:?es\"", "\"urn:mes\"", "\"*:hmi:2\""};
+	static const char *const apps[] = {
+	    "\"urn:hmi*\"", "\"urn:?es\"", "\"urn:mes\"", "\"*:hmi:2\"", "'re:urn:(hmi|mes)(:.)*'"};
 	static const char *const ops[] = {"session", "Read", "Write", "all", "encrypted"};
 	static const char *const globs[] = {"\"ns=2;*\"", "\"ns=2;s=Pump.*\"", "\"*.Set?\"", "all",
 	    "\"ns=2;s=Pump.Set1\"", "\"*a*b*\"", "\"nsu=urn:a;s=Pump.*\"", "\"nsu=urn:b;*\"",
 	    "\"nsu=urn:a;s=Pump.Set1\"", "\"nsu=urn:a;*.S*1\"", "\"ns=2;s=Pump.S?t1\"", "\"i=*\"",
-	    "\"nsu=http://opcfoundation.org/UA/;i=8?\"", "\"ns=2;s=Pump.Set\"", "\"ns=2;s=P*Set1\""};
+	    "\"nsu=http://opcfoundation.org/UA/;i=8?\"", "\"ns=2;s=Pump.Set\"", "\"ns=2;s=P*Set1\"",
+	    "'re:ns=2;s=Pump\\.Set1?2?'", "'re:(ns=2;)?(i|s)=.*\\W\\w*\\d'", "'re:.*[^1]'",
+	    "'nsu=urn:a;re:s=(Pump|Fan)\\.[A-T]\\w{2,3}1?'",
+	    "'re:ns=2;s=(?:P.m|.)+p[.](Set1|Run)+'", "'re:i=8[0-9]{1,2}'",
+	    "'re:ns=2;s=Pump\\.Set1'", "'re:ns=2;.*'"};
 	const uint32_t n_globs = sizeof(globs) / sizeof(globs[0]);
 
 	out(", services: ");
@@ -422,7 +427,7 @@ node_keys_out(void)
 		pick(globs, n_globs);
 	}
 	maybe(3, "attributes", attributes, 7);
-	maybe(6, "apps-like", apps, 4);
+	maybe(6, "apps-like", apps, 5);
 	if (one_in(6)) {
 		out(", phase: ");
 		span_list(1000);

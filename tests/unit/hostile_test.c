@@ -187,6 +187,8 @@ static const struct {
     T("all"),
     T("zone/*"),
     T("re:(a+)+$"),
+    T("'re:(a|b)*a(a|b){7}c'"),
+    T("'nsu=urn:a;re:s=[a-z]+((x{9}){9}){9}'"),
     T("nsu=;"),
     T("nsu=a*;x"),
     T("*"),

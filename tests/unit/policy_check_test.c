@@ -155,7 +155,7 @@ test_errors(void **state)
 	    {RULE("name: r, enabled: no, units: 1, functions: 3"), 7, 29, "rule \"r\": \"no\" is none of false, true"},
 	    {RULE("name: r, units: 1, functions: 3, reg: 1}, {name: r, units: 2, functions: 3, reg: 1"), 7, 53, "rule \"r\": line 7 of conduit \"c\" already has a rule of that name"},
 	    {RULE("name: , units: 1, functions: 3"), 7, 17, "rule: a value is missing"},
-	    {CONDUIT("name: c, from: [a1], to: [b1], nodes: {allow: [{name: n, services: Read, nodes: \"re:x\"}]}"), 6, 85, "rule \"n\": nodes: regular expressions are not supported by this version"},
+	    {CONDUIT("name: c, from: [a1], to: [b1], nodes: {allow: [{name: n, services: Read, nodes: \"re:(x\"}]}"), 6, 85, "rule \"n\": nodes: re: ( without )"},
 	    /* places whose notation says the space */
 	    {PLC("name: r, functions: read, read: G7"), 7, 43, "rule \"r\": read: \"G7\" is not a place"},
 	    {PLC("name: r, functions: read, read: F9..2"), 7, 43, "rule \"r\": read: F9..2 is outside the space"},

@@ -90,13 +90,17 @@ policy_of(const struct dissector *d)
 	    "      allow:\n",
 	    d->name, strcmp(d->name, "modbus") == 0 ? "      addressing: zero-based\n" : "");
 	for (unsigned i = 0; i < RULES; i++) {
-		const char *one = strcmp(d->name, "modbus") == 0 ?
-		    "        - {name: r%u, units: all, functions: all, holding: [%u..%u], values: {%u: 0..9}}\n" :
-		    strcmp(d->name, "s7") == 0 ?
-		    "        - {name: r%u, functions: all, write: [DB1.DBB%u..%u], values: {DB1.DBW%u: 0..9}}\n" :
-		    strcmp(d->name, "opcua") == 0 ?
-		    "        - {name: r%u, services: all, nodes: [\"ns=2;s=a%u*b%u*c%u\"]}\n" :
-		    "        - {name: r%u, functions: all}\n";
+		const char *one =
+		    strcmp(d->name, "modbus") == 0 ? "        - {name: r%u, units: all, functions: "
+						     "all, holding: [%u..%u], values: {%u: 0..9}}\n"
+		    : strcmp(d->name, "s7") == 0   ? "        - {name: r%u, functions: all, write: "
+						     "[DB1.DBB%u..%u], values: {DB1.DBW%u: 0..9}}\n"
+		    : strcmp(d->name, "opcua") == 0 && i % 2
+			? "        - {name: r%u, services: all, nodes: "
+			  "['re:ns=2;s=a%u[^x]*b%u.{2,4}c%u']}\n"
+		    : strcmp(d->name, "opcua") == 0
+			? "        - {name: r%u, services: all, nodes: [\"ns=2;s=a%u*b%u*c%u\"]}\n"
+			: "        - {name: r%u, functions: all}\n";
 
 		n += (size_t)snprintf(text + n, cap - n, one, i, 4 * i, 4 * i + 3, 4 * i);
 	}
