@@ -157,6 +157,8 @@ read_names(struct check *k, const struct ynode *at, const char *who, uint32_t de
 	to_utf8(&in);
 	if (ends_in(in.file, ".sdf"))
 		sym_sdf(&in);
+	else if (ends_in(in.file, ".db") || ends_in(in.file, ".awl"))
+		sym_db(&in);
 	else
 		sym_table(&in);
 }
@@ -287,8 +289,8 @@ syms_sort(struct check *k)
 	qsort(at, rs->syms.n, sizeof(*at), index_cmp);
 }
 
-static bool
-leads_to(const struct ruleset *rs, const struct conduit *c, uint32_t device)
+bool
+syms_leads_to(const struct ruleset *rs, const struct conduit *c, uint32_t device)
 {
 	for (uint32_t i = 0; i < c->to.n; i++)
 		if (c->to.v[i].kind == END_DEVICE ? c->to.v[i].index == device
@@ -334,7 +336,7 @@ syms_find(const struct ruleset *rs, const struct conduit *c, uint8_t proto, cons
 
 		if (strcmp(s->name, name) != 0)
 			break;
-		if (s->proto != proto || !leads_to(rs, c, s->device))
+		if (s->proto != proto || !syms_leads_to(rs, c, s->device))
 			continue;
 		if (n == SYM_NONE) {
 			found[0] = s;
@@ -362,7 +364,7 @@ syms_near(
 		return true;
 	list = arena_array(k->scratch, rs->syms.n + 1, sizeof(*list));
 	for (uint32_t i = 0; i < rs->syms.n; i++)
-		if (rs->syms.v[i].proto == proto && leads_to(rs, c, rs->syms.v[i].device))
+		if (rs->syms.v[i].proto == proto && syms_leads_to(rs, c, rs->syms.v[i].device))
 			list[n++] = rs->syms.v[i].name;
 	*near = complain_nearest(word, list);
 	return n != 0;

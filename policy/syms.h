@@ -8,6 +8,7 @@
  *
  *   Modbus register map   a table with a header; sym_table.c
  *   TIA tags              the same; the symbol list of STEP 7 (.sdf)
+ *   DATA_BLOCK            source of STEP 7 (.awl) and TIA (.db); sym_db.c
  *   NodeSet2              XML of OPC UA; sym_xml.c, where the build has expat
  *
  * What is in a file is data of strangers: sizes are bounded, and what does not fit is a complaint
@@ -44,6 +45,7 @@ bool sym_proto(struct sym_in *in, const char *proto);
 
 void sym_table(struct sym_in *in); /* tables with a header */
 void sym_sdf(struct sym_in *in);
+void sym_db(struct sym_in *in); /* sources of data blocks */
 void sym_xml(struct sym_in *in);
 
 /* names: of one device; of the policy. */
@@ -56,6 +58,8 @@ void syms_sort(struct check *k);
 enum sym_found { SYM_NONE = 0, SYM_ONE, SYM_TWO };
 enum sym_found syms_find(const struct ruleset *rs, const struct conduit *c, uint8_t proto,
     const char *name, const struct sym *found[2]);
+/* Is the device one that the conduit leads to? */
+bool syms_leads_to(const struct ruleset *rs, const struct conduit *c, uint32_t device);
 /* Has any device that the conduit leads to names of this protocol?  *near: the nearest, or NULL. */
 bool syms_near(
     struct check *k, const struct conduit *c, uint8_t proto, const char *word, const char **near);
