@@ -88,19 +88,22 @@ take_rule(struct edit *e, const char *conduit, const struct ynode *rule)
 	vec_push(e->a, &e->all, c);
 }
 
-/* Blocks are maps with lists `allow` and `deny`. */
+/* Blocks are maps with lists `allow` and `deny`; l4 is a list of rules itself. */
 static void
 take_conduit(struct edit *e, const struct ynode *conduit)
 {
 	static const char *const lists[] = {"deny", "allow"};
-	const struct ynode *name = get(conduit, "name");
+	const struct ynode *name = get(conduit, "name"), *list;
 
 	if (!name || name->kind != Y_SCALAR)
 		return;
+	list = get(conduit, "l4");
+	for (uint32_t r = 0; list && list->kind == Y_LIST && r < list->n; r++)
+		if (list->kids[r]->kind == Y_MAP)
+			take_rule(e, name->s, list->kids[r]);
 	for (uint32_t i = 0; i < conduit->n; i++)
 		for (unsigned k = 0; k < 2; k++) {
-			const struct ynode *list = get(conduit->kids[2 * i + 1], lists[k]);
-
+			list = get(conduit->kids[2 * i + 1], lists[k]);
 			for (uint32_t r = 0; list && list->kind == Y_LIST && r < list->n; r++)
 				if (list->kids[r]->kind == Y_MAP)
 					take_rule(e, name->s, list->kids[r]);

@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "base/build_id.h"
+#include "base/clock.h"
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/run.h"
 #include "cli/sarif.h"
-#include "policy/complain.h"
+#include "policy/lint.h"
+#include "policy/table.h"
 
 #define HITS_MAX       16u
 #define COUNTERS_BYTES (16u << 20)
@@ -351,6 +353,11 @@ check(struct check *c, bool strict, bool json, struct out *sarif)
 	c->said = (struct complaints){0};
 	c->complaints = &c->said;
 	c->policy = pol = policy_build(c->path, &c->said);
+	if (pol) {
+		lint_dates(pol->rs, clock_wall_ns() / NS_PER_S, &c->said);
+		accept_anew(&c->said, c->path);
+		complaints_sort(&c->said);
+	}
 	if (pol && (c->n_hits != 0 || c->counters))
 		worked = unused(c);
 	c->status = !pol ? EXIT_UNABLE : strict && c->said.warnings != 0 ? EXIT_FOUND : EXIT_OK;

@@ -6,8 +6,10 @@
 
 #include "policy/explain_int.h"
 #include "policy/kernel.h"
+#include "policy/syms.h"
 
 #define NAMES_LISTED 12u
+#define SYMS_LISTED  6u
 #define NAME_BYTES   (NAME_LEN_MAX + 40u)
 
 /* --- who -------------------------------------------------------------------------------- */
@@ -78,7 +80,61 @@ put_ports(const struct port_spans *v, FILE *to)
 }
 
 static void
-put_rule(const struct explain *x, const struct rule *r, const char *lead, FILE *to)
+put_mode(const struct rule *r, FILE *to)
+{
+	if (r->mode != MODE_UNSET)
+		fprintf(to, "; mode %s",
+		    r->mode == MODE_ENFORCE ? "enforce"
+		    : r->mode == MODE_ALERT ? "alert"
+					    : "learn");
+}
+
+/* Is what the name stands for touched by the rule, all of it? */
+static bool
+rule_names(const struct rule *r, const struct sym *s)
+{
+	for (unsigned write = 0; write < 2; write++) {
+		const struct rects *v = &r->reach[2 * s->at.space + write];
+		const struct globs *g = &r->names[2 * s->at.space + write];
+
+		for (uint32_t i = 0; s->node && i < g->n; i++)
+			if (strcmp(g->v[i], s->node) == 0)
+				return true;
+		for (uint32_t i = 0; !s->node && i < v->n; i++)
+			if (v->v[i].sub <= s->at.sub && s->at.sub <= v->v[i].sub_last &&
+			    v->v[i].first <= s->at.first && s->at.last <= v->v[i].last)
+				return true;
+	}
+	return false;
+}
+
+/* What the files of names: call it, where that is few enough to be read. */
+static void
+put_names(
+    const struct explain *x, const struct conduit *c, const struct rule *r, uint8_t proto, FILE *to)
+{
+	const struct syms *syms = &x->policy->rs->syms;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < syms->n && !r->everything; i++) {
+		const struct sym *s = &syms->v[i];
+
+		if (s->proto != proto || !syms_leads_to(x->policy->rs, c, s->device) ||
+		    !rule_names(r, s))
+			continue;
+		if (n < SYMS_LISTED)
+			fprintf(to, "%s%s", n ? ", " : "        that is ", s->name);
+		n++;
+	}
+	if (n > SYMS_LISTED)
+		fprintf(to, " and %u more", n - SYMS_LISTED);
+	if (n != 0)
+		fprintf(to, "\n");
+}
+
+static void
+put_rule(const struct explain *x, const struct conduit *c, const struct block *b,
+    const struct rule *r, const char *lead, FILE *to)
 {
 	const struct policy *p = x->policy;
 	enum kernel_why why = policy_kernel_rule(p, r->index);
@@ -88,20 +144,60 @@ put_rule(const struct explain *x, const struct rule *r, const char *lead, FILE *
 	fprintf(to, "  [%s", r->name);
 	if (!r->deny && r->verdict == VERDICT_ALERT)
 		fprintf(to, "; told each time");
-	if (r->mode != MODE_UNSET)
-		fprintf(to, "; mode %s",
-		    r->mode == MODE_ENFORCE ? "enforce"
-		    : r->mode == MODE_ALERT ? "alert"
-					    : "learn");
+	put_mode(r, to);
 	if (!r->deny && why == KERNEL_YES)
 		fprintf(to, "; kernel");
 	if (x->hits)
 		fprintf(to, "; %" PRIu64 " hits", x->hits[r->index]);
 	fprintf(to, "]\n");
+	put_names(x, c, r, b->proto, to);
+}
+
+/* "2s", "500ms" */
+static void
+put_time(uint64_t ns, FILE *to)
+{
+	if (ns % 1000000000u == 0)
+		fprintf(to, "%" PRIu64 " s", ns / 1000000000u);
+	else
+		fprintf(to, "%" PRIu64 " ms", ns / 1000000u);
 }
 
 static void
-put_block(const struct explain *x, const struct block *b, FILE *to)
+put_asleep(uint32_t asleep, FILE *to)
+{
+	if (asleep)
+		fprintf(to, "      (%u rule%s not approved: enabled: false)\n", asleep,
+		    asleep == 1 ? " is" : "s are");
+}
+
+/* l4: by ports alone. */
+static void
+put_l4(const struct explain *x, const struct block *b, FILE *to)
+{
+	uint32_t asleep = 0;
+
+	for (uint32_t i = 0; i < b->allow.n; i++) {
+		const struct rule *r = b->allow.v[i];
+
+		if (!r->enabled) {
+			asleep++;
+			continue;
+		}
+		fprintf(to, "    open connections to ");
+		put_ports(&r->ports, to);
+		fprintf(to, ", whatever is said there  [%s%s", r->name,
+		    r->verdict == VERDICT_ALERT ? "; told each time" : "");
+		put_mode(r, to);
+		if (x->hits)
+			fprintf(to, "; %" PRIu64 " hits", x->hits[r->index]);
+		fprintf(to, "]\n");
+	}
+	put_asleep(asleep, to);
+}
+
+static void
+put_block(const struct explain *x, const struct conduit *conduit, const struct block *b, FILE *to)
 {
 	uint32_t asleep = 0;
 
@@ -111,6 +207,10 @@ put_block(const struct explain *x, const struct block *b, FILE *to)
 		fprintf(to, ", at most %u requests a second", b->rate);
 	for (uint32_t i = 0; i < b->limits.n; i++)
 		fprintf(to, ", %s at most %u", b->limits.v[i].key->name, b->limits.v[i].max);
+	if (b->timeout_ns) {
+		fprintf(to, ", told when an answer takes longer than ");
+		put_time(b->timeout_ns, to);
+	}
 	fprintf(to, ", and there\n");
 	for (uint32_t i = 0; i < b->floor.n; i++) {
 		const struct cond *c = &b->floor.v[i];
@@ -128,28 +228,28 @@ put_block(const struct explain *x, const struct block *b, FILE *to)
 	}
 	for (uint32_t i = 0; i < b->allow.n; i++)
 		if (b->allow.v[i]->enabled)
-			put_rule(x, b->allow.v[i], "may", to);
+			put_rule(x, conduit, b, b->allow.v[i], "may", to);
 		else
 			asleep++;
 	for (uint32_t i = 0; i < b->deny.n; i++)
 		if (b->deny.v[i]->enabled)
-			put_rule(x, b->deny.v[i],
+			put_rule(x, conduit, b, b->deny.v[i],
 			    b->deny.v[i]->mode == MODE_ALERT || b->deny.v[i]->mode == MODE_LEARN
 				? "is told when it tries to"
 				: "must not",
 			    to);
 		else
 			asleep++;
-	if (asleep)
-		fprintf(to, "      (%u rule%s not approved: enabled: false)\n", asleep,
-		    asleep == 1 ? " is" : "s are");
+	put_asleep(asleep, to);
 }
 
 static void
 put_conduit(const struct explain *x, const struct conduit *c, FILE *to)
 {
 	for (uint32_t i = 0; i < c->n_blocks; i++)
-		put_block(x, &c->blocks[i], to);
+		put_block(x, c, &c->blocks[i], to);
+	if (c->l4)
+		put_l4(x, c->l4, to);
 	if (c->echo)
 		fprintf(to, "    ping it\n");
 	for (uint32_t i = 0; i < c->apps.n; i++)

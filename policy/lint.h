@@ -44,5 +44,7 @@ bool lint_rule_limits(const struct lint *l, const struct rule *r);
 void lint_pairs(struct lint *l, struct arena *scratch);
 /* Conduits that never govern or that a guard never sees, devices and zones. */
 void lint_plant(const struct ruleset *rs, struct arena *scratch, struct complaints *c);
+/* Windows with no more than dates that are past; now_s: since 1970, UTC.  Not part of a build, which looks at no clock. */
+void lint_dates(const struct ruleset *rs, uint64_t now_s, struct complaints *c);
 
 #endif /* POLICY_LINT_H */

@@ -276,3 +276,22 @@ lint_plant(const struct ruleset *rs, struct arena *scratch, struct complaints *c
 	lint_macs(&p, scratch);
 	lint_zones(&p, scratch);
 }
+
+/* A day later than its last second, it is past in every time zone. */
+void
+lint_dates(const struct ruleset *rs, uint64_t now_s, struct complaints *c)
+{
+	for (uint32_t i = 0; i < rs->n_windows; i++) {
+		const struct window *w = &rs->windows[i];
+		uint64_t last = 0;
+
+		for (uint32_t k = 0; k < w->dates.n; k++)
+			if (w->dates.v[k].hi > last)
+				last = w->dates.v[k].hi;
+		if (w->dates.n == 0 || w->week.n != 0 || last + 86400 >= now_s)
+			continue;
+		complain_place(c, COMPLAINT_WARNING, &w->place,
+		    "window \"%s\": all its dates are past: it does not open again", w->name);
+		complain_tag(c, "policy.past-window", NULL);
+	}
+}

@@ -73,6 +73,21 @@ warning policy.same-side 38 0" ] || { jq -r '.complaints[] | "\(.level) \(.id) \
 	[[ $output == *'0 errors, 6 warnings, 3 notes'* ]]
 }
 
+@test "a window whose dates are past does not open again, and can be accepted" {
+	{
+		printf 'windows:\n  old: {when: "2024-12-24 06:00..2025-01-04 06:00", tz: Europe/Berlin}\n'
+		printf '  coming: {when: ["2024-12-24 06:00..2025-01-04 06:00", "2099-12-24 06:00..2100-01-04 06:00"], tz: Europe/Berlin}\n'
+		printf '  weekly: {when: ["2024-12-24 06:00..2025-01-04 06:00", "Sun 22:00-02:00"], tz: Europe/Berlin}\n'
+		bad | sed 's/name: two/&, only-in: [old, coming, weekly]/; s/^  - name: two.*/  - name: two\n    only-in: [old, coming, weekly]/'
+	} >w.yaml
+	run "$INTERLOCK" policy check w.yaml
+	[[ $output == *'w.yaml:2:3: warning: window "old": all its dates are past: it does not open again [policy.past-window]'* ]] || { echo "$output"; return 1; }
+	[ "$(grep -c past-window <<<"$output")" = 1 ]
+	sed -i 's/^  old: .*/& # interlock: accept policy.past-window/' w.yaml
+	run "$INTERLOCK" policy check w.yaml
+	[[ $output != *past-window* ]]
+}
+
 @test "SARIF: conforms, with rules, places, related places and suppressions" {
 	bad | sed 's/holding: \[10..20\]}/&  # interlock: accept policy.redundant-rule/' >bad.yaml
 	run "$INTERLOCK" policy check --sarif x.sarif bad.yaml

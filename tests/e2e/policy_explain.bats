@@ -24,6 +24,24 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 	[ "$total" -gt 1000 ] && [ "$yes" -gt 300 ] && [ "$yes" -lt "$total" ] && [ "$more" -gt 100 ]
 }
 
+@test "the text: ports of l4, time limits, and what the files of names call it" {
+	cp "$ROOT"/tests/names/* .
+	sed -i 's/^    modbus:$/    l4:\n      - {name: web, ports: [443, udp\/123], verdict: alert}\n      - {name: shell, ports: [22], enabled: false}\n&\n      limits: {timeout: 2s}/' plant.yaml
+	run "$INTERLOCK" policy explain --device hmi1 plant.yaml
+	[ "$status" -eq 0 ]
+	[[ $output == *'    open connections to tcp/443, udp/123, whatever is said there  [web; told each time]
+      (1 rule is not approved: enabled: false)
+'* ]] || { echo "$output"; return 1; }
+	[[ $output == *'open modbus on port 502, told when an answer takes longer than 2 s, and there'* ]]
+	[[ $output == *'[poll'*']
+        that is Boiler1.Level, Boiler1.Setpoint, Boiler1.Temperature, Pump1.Run
+'* ]]
+	# l4 waits for approval like any other.
+	run "$INTERLOCK" policy approve plant.yaml shell
+	[ "$status" -eq 0 ]
+	grep -q 'name: shell, ports: .22., enabled: true' plant.yaml
+}
+
 @test "the text: each device, what it may and must not, who may ask it" {
 	run "$INTERLOCK" policy explain "$CELL"
 	[ "$status" -eq 0 ]
