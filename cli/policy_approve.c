@@ -455,34 +455,42 @@ is_name(const char *s)
 }
 
 static int
+guarded(struct arena *a, struct edit *e, char **rules, size_t n, bool all)
+{
+	jmp_buf oom;
+	volatile int status = EXIT_UNABLE;
+
+	/* cppcheck-suppress autoVariables ; taken back below */
+	a->oom = &oom;
+	if (setjmp(oom) == 0)
+		status = approve(e, e->old, rules, n, all);
+	else
+		cli_say("out of memory");
+	a->oom = NULL;
+	return status;
+}
+
+static int
 work(const char *path, const char *by, char **rules, size_t n, bool all)
 {
 	struct complaints c = {.file = path};
-	struct edit e = {.path = path, .by = by};
-	struct policy_source src;
-	struct policy *old = NULL;
 	struct arena a = {0};
-	jmp_buf oom;
-	volatile int status = EXIT_UNABLE;
+	struct edit e = {.a = &a, .path = path, .by = by};
+	struct policy_source src;
+	struct policy *old;
+	int status = EXIT_UNABLE;
 	char *text = cli_read(path, YAML_SIZE_MAX, &e.len);
 
 	if (!text)
 		return EXIT_UNABLE;
-	if (!(old = policy_of_files(path, text, e.len, &src, &c))) {
+	e.text = text;
+	if ((e.old = old = policy_of_files(path, text, e.len, &src, &c))) {
+		status = guarded(&a, &e, rules, n, all);
+	} else {
 		complaints_print(&c, stderr);
 		cli_say("%s: has errors: nothing was changed", path);
 	}
 	complaints_fini(&c);
-	a.oom = &oom;
-	if (old && setjmp(oom) == 0) {
-		e.a = &a;
-		e.text = text;
-		e.old = old;
-		status = approve(&e, old, rules, n, all);
-	} else if (old) {
-		cli_say("out of memory");
-	}
-	a.oom = NULL;
 	arena_fini(&a);
 	policy_free(old);
 	free(text);
