@@ -167,10 +167,10 @@ static struct piece
 read_class(struct reading *r)
 {
 	uint64_t set[4] = {0};
-	bool not = r->re[r->at] == '^';
+	bool other = r->re[r->at] == '^';
 	unsigned char lo, hi;
 
-	r->at += not ;
+	r->at += other;
 	if (r->re[r->at] == ']')
 		refuse(r, "an empty []; a bracket in it is \\]");
 	while (!r->why && r->re[r->at] != ']') {
@@ -191,7 +191,7 @@ read_class(struct reading *r)
 			set_add(set, lo, hi);
 	}
 	r->at += r->re[r->at] == ']';
-	for (unsigned i = 0; i < 4 && not ; i++)
+	for (unsigned i = 0; i < 4 && other; i++)
 		set[i] = ~set[i];
 	return of_set(r, set);
 }
