@@ -71,6 +71,9 @@ worker_dies() {
 	wait_for 10 client w6:102:7
 }
 t "so does the end of a worker" worker_dies
+# one that says nothing, so that it is there still when the grace is over
+bg hmi "$TMP/idle" bash -c "exec 3<>/dev/tcp/${IP[plc1]}/502 && echo open; sleep 60"
+t "a session that says nothing" wait_for 10 grep -qx open "$TMP/idle"
 t "revoked" ctl permit --revoke "$(id p1)"
 t "no new connection" wait_for 5 eval '! client w6:100:7'
 t "closed and its grace over are told" eval 'event permit.closed 1 && event permit.over 1'
