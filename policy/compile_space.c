@@ -249,15 +249,20 @@ subs_put(struct compiler *k, const struct words *pairs)
 	vec_push(k->t, &d, pairs->v[pairs->n - 1]);
 	vec_push(k->t, &d, 0);
 	for (uint32_t i = 0; i < n_pages; i++) {
-		bool same = true;
+		uint32_t at = i * TB_PAGE;
 
+		while (s + 1 < n && pairs->v[2 * (size_t)s + 2] <= at)
+			s++;
+		if (s + 1 == n || pairs->v[2 * (size_t)s + 2] > at + TB_PAGE - 1) {
+			vec_push(k->t, &d, pairs->v[2 * (size_t)s + 1] | TB_UNIFORM);
+			continue;
+		}
 		for (uint32_t j = 0; j < TB_PAGE; j++) {
-			while (s + 1 < n && pairs->v[2 * (size_t)s + 2] <= i * TB_PAGE + j)
+			while (s + 1 < n && pairs->v[2 * (size_t)s + 2] <= at + j)
 				s++;
 			page[j] = pairs->v[2 * (size_t)s + 1];
-			same = same && page[j] == page[0];
 		}
-		vec_push(k->t, &d, same ? page[0] | TB_UNIFORM : image_put(&k->im, page, TB_PAGE));
+		vec_push(k->t, &d, image_put(&k->im, page, TB_PAGE));
 	}
 	work_add(k, n_pages);
 	return image_put(&k->im, d.v, d.n);
