@@ -26,7 +26,7 @@
 #include "tests/model/toy.h"
 
 #define FACTS_PER_POLICY 250u
-#define SEQUENCES	 4u /* of each policy */
+#define SEQUENCES	 16u /* of each policy, at most */
 #define TEXT_MAX	 65536u
 #define POOL_MAX	 256u
 
@@ -1202,7 +1202,7 @@ read_rules(struct arena *keep, struct arena *scratch, struct complaints *c)
 }
 
 static bool
-one_policy(struct tally *n, uint64_t wanted, uint64_t wanted_steps)
+one_policy(struct tally *n, uint64_t wanted, uint64_t wanted_steps, unsigned sequences)
 {
 	struct complaints c = {0}, c2 = {.file = "model"};
 	struct arena keep = {0}, scratch = {0};
@@ -1251,7 +1251,7 @@ one_policy(struct tally *n, uint64_t wanted, uint64_t wanted_steps)
 			policy_why_in(p, &t, &f, &now_open, NULL, stderr);
 		}
 	}
-	for (unsigned i = 0; rs && ok && i < SEQUENCES && n->steps < wanted_steps; i++)
+	for (unsigned i = 0; rs && ok && i < sequences && n->steps < wanted_steps; i++)
 		ok = one_sequence(p, rs, &n->steps);
 	policy_free(p);
 	arena_fini(&keep);
@@ -1267,13 +1267,16 @@ main(int argc, char **argv)
 	uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 0) : 1000000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
 	uint64_t wanted_steps = argc > 3 ? strtoull(argv[3], NULL, 0) : wanted / 5;
+	/* Pairs and steps shall end with about the same number of policies. */
+	uint64_t sequences = wanted ? 4 * wanted_steps / wanted : SEQUENCES;
 	struct tally n = {0};
 
+	sequences = sequences < 4 ? 4 : sequences > SEQUENCES ? SEQUENCES : sequences;
 	rng_state = seed;
 	printf("policy model: seed %" PRIu64 "\n", seed);
 	fflush(stdout);
 	while (n.pairs < wanted || n.steps < wanted_steps)
-		if (!one_policy(&n, wanted, wanted_steps)) {
+		if (!one_policy(&n, wanted, wanted_steps, (unsigned)sequences)) {
 			fprintf(stderr,
 			    "policy model: tables and naive evaluator differ, seed %" PRIu64
 			    ", pair %" PRIu64 ", step %" PRIu64 "\n",
