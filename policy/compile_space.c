@@ -75,8 +75,8 @@ dir_put(struct compiler *k, const struct segs *segs, bool many)
 			vec_push(k->u, &d, s | TB_UNIFORM);
 		} else {
 			for (uint64_t j = 0; j < TB_PAGE; j++) {
-				while (segs->v[s].last < at + (j << shift))
-					s++;
+				while (s + 1 < segs->n && segs->v[s].last < at + (j << shift))
+					s++; /* a coarse page may go past the last address */
 				page[j] = s;
 			}
 			vec_push(k->u, &d, image_put(&k->im, page, TB_PAGE));

@@ -381,7 +381,10 @@ toy_keys_out(void)
 	}
 	if (one_in(4)) {
 		out(", big: ");
-		span_list(UINT32_MAX);
+		if (one_in(8)) /* so coarse that a page goes past the last address */
+			out("[0..%u]", (1 + rnd(31)) * (1u << 27) - 1);
+		else
+			span_list(UINT32_MAX);
 	}
 }
 
