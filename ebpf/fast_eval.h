@@ -40,17 +40,33 @@ enum fast_seg_words { FAST_S_LAST = 0, FAST_S_LIST, FAST_S_RULE, FAST_S_BITS, FA
 #define FAST_UNIFORM	 0x80000000u
 #define FAST_PLAIN_ALLOW 0u /* action, would, reason: allow, allow, by a rule */
 
-/* Entry `at` of a paged dir. */
+/* The dir of a subdivision. */
 static inline __attribute__((always_inline)) __u32
-fast_paged(FAST_TABLES t, __u32 dir, __u32 at)
+fast_sub(FAST_TABLES t, __u32 dir, __u32 sub)
 {
-	__u32 page = at >> FAST_PAGE_SHIFT, e;
+	__u32 page = sub >> FAST_PAGE_SHIFT, e;
 
 	if (page >= FAST_WORD(t, dir + FAST_D_PAGES))
 		return FAST_WORD(t, dir + FAST_D_LAST);
 	e = FAST_WORD(t, dir + FAST_D_ENTRY + page);
 	return e & FAST_UNIFORM ? e & ~FAST_UNIFORM
-				: FAST_WORD(t, e + (at & ((1u << FAST_PAGE_SHIFT) - 1)));
+				: FAST_WORD(t, e + (sub & ((1u << FAST_PAGE_SHIFT) - 1)));
+}
+
+/* The number of the seg of an address: see tb_paged(). */
+static inline __attribute__((always_inline)) __u32
+fast_paged(FAST_TABLES t, __u32 dir, __u32 at)
+{
+	__u32 page = at >> FAST_PAGE_SHIFT, off, s;
+
+	if (page >= FAST_WORD(t, dir + FAST_D_PAGES))
+		return FAST_WORD(t, dir + FAST_D_LAST);
+	off = FAST_WORD(t, dir + FAST_D_ENTRY + 2 * page);
+	s = FAST_WORD(t, dir + FAST_D_ENTRY + 2 * page + 1);
+	if (off == 0)
+		return s;
+	return s + (FAST_WORD(t, off + (at & ((1u << FAST_PAGE_SHIFT) - 1)) / 4) >> (at & 3) * 8 &
+		       0xff);
 }
 
 /* Is the request allowed outright, and by which rule? */
@@ -65,7 +81,7 @@ fast_eval(FAST_TABLES t, __u32 block, const struct fast_ask *a, __u32 *rule)
 	slots = FAST_WORD(t, block + FAST_B_ROW + class * n_opx + a->opx);
 	dir = FAST_WORD(t, slots + 1 + a->space * 2 + a->write);
 	if (FAST_WORD(t, dir + FAST_D_TYPE) == FAST_SUBS)
-		dir = fast_paged(t, dir, a->sub);
+		dir = fast_sub(t, dir, a->sub);
 	if (slots == 0 || dir == 0 || FAST_WORD(t, dir + FAST_D_TYPE) != FAST_PAGED)
 		return false;
 	seg =

@@ -50,7 +50,8 @@ seg_add(struct compiler *k, struct segs *out, struct tb_seg s)
 static uint32_t
 dir_put(struct compiler *k, const struct segs *segs, bool many)
 {
-	uint32_t page[TB_PAGE], n_pages = 0, s = 0, bounds = 0, shift = 0, most;
+	uint32_t n_pages = 0, s = 0, bounds = 0, shift = 0, most;
+	_Alignas(uint32_t) uint8_t page[TB_PAGE];
 	struct words d = {0};
 
 	for (uint32_t i = 0; i + 1 < segs->n; i++)
@@ -70,17 +71,19 @@ dir_put(struct compiler *k, const struct segs *segs, bool many)
 	vec_push(k->u, &d, shift);
 	for (uint32_t i = 0; d.v[0] == TB_PAGED && i < n_pages; i++) {
 		uint64_t at = (uint64_t)i << TB_PAGE_SHIFT << shift, size = (uint64_t)TB_PAGE << shift;
+		uint32_t first = s;
 
 		if (segs->v[s].last >= at + size - 1) {
-			vec_push(k->u, &d, s | TB_UNIFORM);
+			vec_push(k->u, &d, 0);
 		} else {
 			for (uint64_t j = 0; j < TB_PAGE; j++) {
 				while (s + 1 < segs->n && segs->v[s].last < at + (j << shift))
 					s++; /* a coarse page may go past the last address */
-				page[j] = s;
+				page[j] = (uint8_t)(s - first);
 			}
-			vec_push(k->u, &d, image_put(&k->im, page, TB_PAGE));
+			vec_push(k->u, &d, image_put(&k->im, (const uint32_t *)page, TB_PAGE / 4));
 		}
+		vec_push(k->u, &d, first);
 		while (s + 1 < segs->n && segs->v[s].last < at + size)
 			s++;
 	}

@@ -42,13 +42,7 @@ verdict_make(const struct policy *p, uint32_t conduit, uint32_t rule, uint32_t b
 static inline const struct tb_seg *
 seg_paged(const struct policy *p, const struct tb_dir *d, uint32_t addr)
 {
-	uint32_t at = addr >> d->shift, page = at >> TB_PAGE_SHIFT, s = d->last;
-
-	if (page < d->n_pages) {
-		s = d->entry[page];
-		s = s & TB_UNIFORM ? s & ~TB_UNIFORM : p->w[s + (at & (TB_PAGE - 1))];
-	}
-	return seg_at(p, d->segs) + s;
+	return seg_at(p, d->segs) + tb_paged(p->w, d, addr >> d->shift);
 }
 
 static const struct tb_seg *

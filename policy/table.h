@@ -8,7 +8,8 @@
  *   block  unit -> class; class x what a property is -> class, per step;
  *          class x opx -> slots
  *   slots  [0] seg for a fact without items; [1 + space * 2 + write] -> dir
- *   dir    paged: address >> shift >> 6 -> one seg for all 64, or a page of 64 segs
+ *   dir    paged: address >> shift >> 6 -> one seg for all 64, or that and a page, which
+ *          says how many segs further on each of the 64 is
  *          search: segs by bisection (huge sparse spaces)
  *          subs: subdivision -> dir, paged the same way; far: by bisection
  *          names: tries over names
@@ -36,7 +37,7 @@
 #define TB_PAGES_MAX  16384u	   /* a space used beyond 2^20 is searched */
 #define TB_PAGES_FEW  1024u	   /* pages of a space, however few segs there are */
 #define TB_PAGES_SOME 32u	   /* the same of each of many subdivisions */
-#define TB_UNIFORM    0x80000000u  /* dir entry: a seg number, not a page */
+#define TB_UNIFORM    0x80000000u  /* entry of subdivisions: a dir, not a page */
 #define TB_WORDS_MAX  (64u << 20)  /* 256 MiB of tables */
 #define TB_WORK_MAX   (UINT64_C(1) << 31) /* steps of compiling */
 #define TB_UNITS      256u	   /* units below have their class in a byte */
@@ -105,9 +106,29 @@ struct tb_dir {
 	uint32_t n_pages; /* far: pairs */
 	uint32_t last;	  /* number of the last seg; it ends at UINT32_MAX; subs: last dir */
 	uint32_t shift;	  /* addresses are looked up in steps of 1 << shift */
-	uint32_t entry[]; /* [page]: seg number | TB_UNIFORM, or -> page of seg numbers;
-			   * subs: dir | TB_UNIFORM, or -> page of dirs */
+	uint32_t entry[]; /* paged: [2 * page]: -> page, 0: none; [2 * page + 1]: seg number;
+			   * subs: [page]: dir | TB_UNIFORM, or -> page of dirs */
 };
+
+/*
+ * Seg number for address at << shift.  A page is 64 bytes, counted from its first seg: pages that are
+ * cut in the same way are stored once, and the segs of one page are few cache lines, which can be
+ * asked for before the page is read.
+ */
+static inline uint32_t
+tb_paged(const uint32_t *w, const struct tb_dir *d, uint32_t at)
+{
+	uint32_t page = at >> TB_PAGE_SHIFT, off, s = d->last;
+
+	if (page < d->n_pages) {
+		off = d->entry[2 * (size_t)page];
+		s = d->entry[2 * (size_t)page + 1];
+		__builtin_prefetch(w + d->segs + 4 * (size_t)s);
+		if (off != 0)
+			s += ((const uint8_t *)(w + off))[at & (TB_PAGE - 1)];
+	}
+	return s;
+}
 
 /* Verdict bits: the first four bytes of struct verdict. */
 static inline uint32_t
