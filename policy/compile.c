@@ -390,6 +390,7 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 {
 	struct compiler k = {.im = {.a = &scratch[0]}, .a = &scratch[1], .t = &scratch[2],
 	    .u = &scratch[3]};
+	const uint8_t *states = compile_states(p, rs, &scratch[0]);
 	struct tb_conduit *conduits;
 	uint32_t *block_of, *w;
 
@@ -406,6 +407,7 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 		memcpy(conduits[i].cond, cd->cond, sizeof(conduits[i].cond));
 		conduits[i].flags = cd->strict ? BIND_STRICT : 0;
 		conduits[i].only_in = cd->only_in;
+		conduits[i].states = states[i];
 		if (rules_windows(rs, i))
 			conduits[i].flags |= BIND_WINDOW;
 		for (uint32_t b = 0; b < cd->n_blocks; b++) {
@@ -415,9 +417,6 @@ compile_tables(struct policy *p, const struct ruleset *rs, struct arena scratch[
 				conduits[i].rates |= (uint8_t)(1u << b);
 			if (cd->blocks[b].timeout_ns)
 				conduits[i].timeouts |= (uint8_t)(1u << b);
-			if (p->watch_at[cd->blocks[b].proto] !=
-			    p->watch_at[cd->blocks[b].proto + 1])
-				conduits[i].states |= (uint8_t)(1u << b);
 		}
 		for (uint32_t b = 0; b < cd->n_blocks && !k.too_big; b++)
 			block_of[i * p->n_protos + cd->blocks[b].proto] = compile_block(&k, cd, b);

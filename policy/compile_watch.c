@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * compile_watch.c - what rules ask of the values devices have last had: the conditions
- * themselves, and the list of all places that have to be remembered for them.
+ * themselves, the list of all places that have to be remembered for them, and the conduits whose
+ * requests have to be looked at for it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -162,4 +163,116 @@ compile_watch(struct policy *p, const struct ruleset *rs, struct arena *scratch)
 		    (p->watch_hash ^ ((const uint32_t *)to)[i]) * UINT64_C(0x100000001b3);
 	p->watch = to;
 	p->watch_at = at;
+}
+
+/* --- of which devices ---------------------------------------------------------------------- */
+
+/* Servers of whom rules ask, by the ends of their conduits: a device; of a zone, some device or any
+ * address. */
+struct servers {
+	bool *device, *zone_some, *zone_all;
+};
+
+static void
+hash_add(uint64_t *h, const void *data, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		*h = (*h ^ ((const uint8_t *)data)[i]) * UINT64_C(0x100000001b3);
+}
+
+/* Another address behind the same name is another server. */
+static void
+hash_end(uint64_t *h, const struct ruleset *rs, const struct endpoint *e)
+{
+	hash_add(h, &e->kind, sizeof(e->kind));
+	for (uint32_t d = 0; d < rs->n_devices; d++)
+		if (e->kind == END_DEVICE ? d == e->index : rs->devices[d].zone == e->index)
+			hash_add(h, rs->devices[d].ip.b, 16);
+	for (uint32_t i = 0; e->kind == END_ANY && i < rs->zones[e->index].n_nets; i++) {
+		hash_add(h, rs->zones[e->index].nets[i].addr.b, 16);
+		hash_add(
+		    h, &rs->zones[e->index].nets[i].len, sizeof(rs->zones[e->index].nets[i].len));
+	}
+}
+
+static bool
+rule_asks(const struct rule *r, unsigned n_spaces)
+{
+	bool asks = r->whens.n != 0;
+
+	for (unsigned s = 0; s < n_spaces; s++)
+		for (uint32_t i = 0; i < r->limits[s].n; i++)
+			asks = asks || r->limits[s].v[i].changes;
+	return r->enabled && asks;
+}
+
+static bool
+block_asks(const struct block *b)
+{
+	bool asks = false;
+
+	for (uint32_t i = 0; i < b->deny.n; i++)
+		asks = asks || rule_asks(b->deny.v[i], b->dis->schema->n_spaces);
+	for (uint32_t i = 0; i < b->allow.n; i++)
+		asks = asks || rule_asks(b->allow.v[i], b->dis->schema->n_spaces);
+	return asks;
+}
+
+static void
+servers_add(
+    struct policy *p, const struct ruleset *rs, const struct endpoints *to, const struct servers *v)
+{
+	for (uint32_t i = 0; i < to->n; i++) {
+		const struct endpoint *e = &to->v[i];
+
+		hash_end(&p->watch_hash, rs, e);
+		if (e->kind == END_DEVICE) {
+			v->device[e->index] = true;
+			v->zone_some[rs->devices[e->index].zone] = true;
+		} else {
+			v->zone_some[e->index] = v->zone_all[e->index] = true;
+		}
+	}
+}
+
+static bool
+servers_meet(const struct ruleset *rs, const struct endpoints *to, const struct servers *v)
+{
+	for (uint32_t i = 0; i < to->n; i++) {
+		const struct endpoint *e = &to->v[i];
+
+		if (e->kind == END_DEVICE
+			? v->device[e->index] || v->zone_all[rs->devices[e->index].zone]
+			: v->zone_some[e->index])
+			return true;
+	}
+	return false;
+}
+
+uint8_t *
+compile_states(struct policy *p, const struct ruleset *rs, struct arena *a)
+{
+	uint8_t *states = arena_array(a, rs->n_conduits + 1u, sizeof(*states));
+
+	for (unsigned proto = 0; proto < n_dissectors; proto++) {
+		struct servers v;
+
+		if (p->watch_at[proto] == p->watch_at[proto + 1])
+			continue;
+		v.device = arena_array(a, rs->n_devices + 1u, sizeof(bool));
+		v.zone_some = arena_array(a, rs->n_zones + 1u, sizeof(bool));
+		v.zone_all = arena_array(a, rs->n_zones + 1u, sizeof(bool));
+		hash_add(&p->watch_hash, &proto, sizeof(proto));
+		for (uint32_t c = 0; c < rs->n_conduits; c++)
+			for (uint32_t b = 0; b < rs->conduits[c].n_blocks; b++)
+				if (rs->conduits[c].blocks[b].proto == proto &&
+				    block_asks(&rs->conduits[c].blocks[b]))
+					servers_add(p, rs, &rs->conduits[c].to, &v);
+		for (uint32_t c = 0; c < rs->n_conduits; c++)
+			for (uint32_t b = 0; b < rs->conduits[c].n_blocks; b++)
+				if (rs->conduits[c].blocks[b].proto == proto &&
+				    servers_meet(rs, &rs->conduits[c].to, &v))
+					states[c] |= (uint8_t)(1u << b);
+	}
+	return states;
 }

@@ -645,6 +645,23 @@ eval_rules(const struct policy *p, const struct policy_bind *b, const struct tb_
 	return eval_slow(p, b, blk, slots, f, st);
 }
 
+const struct tb_seg *
+tables_seg(const struct policy *p, uint32_t block, const struct fact *f)
+{
+	const struct tb_block *b = (const struct tb_block *)(p->w + block);
+	const struct fact_item *it = &f->item;
+	const struct tb_dir *d;
+
+	if (f->opx >= b->n_opx || f->unit >= TB_UNITS || f->n_items != 1 ||
+	    it->space >= b->n_spaces)
+		return NULL;
+	d = dir_at(p, p->w[b->row[b->unit_class[f->unit] * b->n_opx + f->opx] + 1 +
+			   slot_of(it->space, it->access)]);
+	if (d->type == TB_SUBS)
+		d = sub_dir(p, d, it->sub);
+	return d->type == TB_PAGED ? seg_paged(p, d, it->first) : NULL;
+}
+
 /* The first of the closed windows that would have had to be open, where w is the verdict with all
  * of them open: the conduit's, the deciding rule's, or any rule's. */
 static uint32_t

@@ -5,6 +5,7 @@
  */
 #include "policy/gate.h"
 
+#include "policy/kernel.h"
 #include "policy/table.h"
 
 _Static_assert(GATE_ARP_BOUND == (int)ARP_BOUND && GATE_ARP_ANY == (int)ARP_ANY &&
@@ -79,17 +80,17 @@ span_add(struct span_list *s, struct gate_span one)
 		s->v[s->n++] = one;
 }
 
+/* The blocks that a filter may judge by; it has one place for each protocol. */
 static void
-gate_blocks(const struct policy *p, const struct ruleset *rs, struct gate_conduit *v)
+gate_blocks(
+    const struct policy *p, const struct ruleset *rs, uint32_t conduit, struct gate_conduit *v)
 {
-	static const char *const protos[GATE__PROTOS] = {
-	    [GATE_MODBUS] = "modbus", [GATE_S7] = "s7"};
+	const struct conduit *c = &rs->conduits[conduit];
 
-	uint32_t n = gate_fast_rules(rs) ? rs->n_conduits : 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		for (unsigned k = 0; k < GATE__PROTOS; k++)
-			v[i].block[k] = gate_fast_block(p, rs, i, protos[k]);
+	for (uint32_t i = 0; i < c->n_blocks; i++)
+		if (gate_fast_why(p, rs, conduit, i) == KERNEL_YES)
+			v->block[gate_fast_proto(c->blocks[i].dis->name)] =
+			    p->block_of[conduit * p->n_protos + c->blocks[i].proto];
 }
 
 static void
@@ -127,9 +128,10 @@ gate_conduits(struct policy *p, const struct ruleset *rs)
 {
 	struct gate_conduit *v = arena_array(&p->keep, rs->n_conduits + 1u, sizeof(*v));
 
-	for (uint32_t i = 0; i < rs->n_conduits; i++)
+	for (uint32_t i = 0; i < rs->n_conduits; i++) {
 		gate_conduit(rs, &rs->conduits[i], &v[i]);
-	gate_blocks(p, rs, v);
+		gate_blocks(p, rs, i, &v[i]);
+	}
 	return v;
 }
 

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "policy/kernel.h"
 #include "policy/table.h"
 
 #define KEEP(to, from, member) memcpy(&(to)->member, &(from)->member, sizeof((to)->member))
@@ -108,38 +109,59 @@ conduit_known(const struct conduit *c)
 	KEEP(&k, c, flows);
 	KEEP(&k, c, blocks);
 	KEEP(&k, c, n_blocks);
+	KEEP(&k, c, l4); /* other ports */
 	return memcmp(&k, c, sizeof(k)) == 0;
 }
 
-/* A rule may ask what another connection has last read: one that is not known stops all of them. */
-bool
-gate_fast_rules(const struct ruleset *rs)
+static bool
+rules_known(const struct rule_list *l, const struct dis_schema *sc)
 {
-	for (uint32_t i = 0; i < rs->n_rules; i++)
-		if (!rule_known(rs->rules[i], rs->rule_block[i]->dis->schema))
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->v[i]->enabled && !rule_known(l->v[i], sc))
 			return false;
 	return true;
 }
 
-uint32_t
-gate_fast_block(
-    const struct policy *p, const struct ruleset *rs, uint32_t conduit, const char *proto)
+static bool
+rules_window(const struct rule_list *l)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->v[i]->enabled && l->v[i]->only_in != 0)
+			return true;
+	return false;
+}
+
+unsigned
+gate_fast_proto(const char *name)
+{
+	static const char *const protos[GATE__PROTOS] = {
+	    [GATE_MODBUS] = "modbus", [GATE_S7] = "s7"};
+	unsigned k = 0;
+
+	while (k < GATE__PROTOS && strcmp(protos[k], name) != 0)
+		k++;
+	return k;
+}
+
+unsigned
+gate_fast_why(const struct policy *p, const struct ruleset *rs, uint32_t conduit, uint32_t i)
 {
 	const struct conduit *c = &rs->conduits[conduit];
-	const struct tb_block *t;
-	uint32_t off;
+	const struct block *b = &c->blocks[i];
+	uint32_t off = p->block_of[conduit * p->n_protos + b->proto];
+	const struct tb_block *t = (const struct tb_block *)(p->w + off);
 
-	if (!conduit_known(c))
-		return 0;
-	for (uint32_t i = 0; i < c->n_blocks; i++) {
-		if (strcmp(c->blocks[i].dis->name, proto) != 0)
-			continue;
-		off = p->block_of[conduit * p->n_protos + c->blocks[i].proto];
-		t = (const struct tb_block *)(p->w + off);
-		return off != 0 && block_known(&c->blocks[i]) && t->gate == 0 && t->rate == 0 &&
-			       t->timeout_us == 0
-			   ? off
-			   : 0;
-	}
-	return 0;
+	if (off == 0 || gate_fast_proto(b->dis->name) == GATE__PROTOS)
+		return KERNEL_PROTOCOL;
+	if (t->gate & GATE_LIMITS || t->rate != 0 || t->timeout_us != 0)
+		return KERNEL_LIMITS;
+	if (c->only_in != 0 || rules_window(&b->deny) || rules_window(&b->allow))
+		return KERNEL_WINDOW;
+	/* What one connection reads, a rule of another may ask for. */
+	if (p->conduits[conduit].states >> i & 1)
+		return KERNEL_PAST;
+	if (t->gate != 0 || !conduit_known(c) || !block_known(b) ||
+	    !rules_known(&b->deny, b->dis->schema) || !rules_known(&b->allow, b->dis->schema))
+		return KERNEL_CONDITION;
+	return KERNEL_YES;
 }

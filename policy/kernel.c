@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "policy/gate.h"
 #include "policy/table.h"
 
 static const struct {
@@ -26,6 +27,7 @@ static const struct {
     [KERNEL_VALUES] = {"values", "a rule limits what is written there"},
     [KERNEL_WINDOW] = {"window", "it is only-in a window"},
     [KERNEL_PAST] = {"past", "it asks for values read before, or makes them known"},
+    [KERNEL_RANGE] = {"range", "its addresses are not all within one run of the rules"},
     [KERNEL_UNPAIRED] = {"unpaired", "it answers a request that was the engine's"},
 };
 
@@ -45,27 +47,41 @@ kernel_why_text(enum kernel_why w)
 
 #define KERNEL_ACTS (ACC_CONTROL | ACC_PROGRAM)
 
-static bool
-reads_protocol(const char *name)
-{
-	return strcmp(name, "modbus") == 0 || strcmp(name, "s7") == 0 || strcmp(name, "opcua") == 0;
-}
-
-/* Parts, masks, two ranges, queues, object lists: [APP] 6.14 to 6.18, 6.20, 6.21. */
-static bool
-several_parts(const char *proto, uint16_t code)
-{
-	return strcmp(proto, "modbus") == 0 && ((code >= 20 && code <= 24) || code == 43);
-}
+/* The functions that it reads (ebpf/fast_pdu.h), by protocol. */
+static const struct {
+	uint8_t n, code[8];
+} reads[GATE__PROTOS] = {
+    [GATE_MODBUS] = {8, {1, 2, 3, 4, 5, 6, 15, 16}}, /* [APP] 6.1 to 6.6, 6.11, 6.12 */
+    [GATE_S7] = {2, {4, 5}},			     /* read, write */
+};
 
 static enum kernel_why
 function_why(const char *proto, uint16_t code, uint8_t access)
 {
+	unsigned k = gate_fast_proto(proto);
+
 	if (access & KERNEL_ACTS)
 		return KERNEL_FUNCTION;
 	if (access & ACC_SESSION)
 		return KERNEL_SESSION;
-	return several_parts(proto, code) ? KERNEL_FUNCTION : KERNEL_YES;
+	for (unsigned i = 0; k < GATE__PROTOS && i < reads[k].n; i++)
+		if (reads[k].code[i] == code)
+			return KERNEL_YES;
+	return KERNEL_FUNCTION;
+}
+
+/* The memory it reads: all four of Modbus, and I, Q, M and DB of S7. */
+static bool
+reads_space(const char *proto, const struct dis_schema *sc, uint8_t space)
+{
+	static const char *const s7[] = {"I", "Q", "M", "DB"};
+
+	if (space >= sc->n_spaces)
+		return false;
+	for (unsigned i = 0; i < 4; i++)
+		if (strcmp(sc->spaces[space].name, s7[i]) == 0)
+			return true;
+	return gate_fast_proto(proto) != GATE_S7;
 }
 
 /* --- rules ------------------------------------------------------------------------------ */
@@ -128,37 +144,23 @@ block_for(const struct policy *p, uint32_t conduit, uint8_t proto)
 	return NULL;
 }
 
-/* A size is seen in the one PDU itself; what waits and for how long is the engine's to count. */
+/* Do the tables of the block allow it at once: one run of addresses, of which nothing else is asked? */
 static bool
-block_counts(const struct block *b)
+at_once(const struct policy *p, uint32_t conduit, const struct fact *f)
 {
-	for (uint32_t i = 0; i < b->limits.n; i++)
-		if (strcmp(b->limits.v[i].key->name, "pending") == 0)
-			return true;
-	return b->rate != 0 || b->timeout_ns != 0;
-}
+	uint32_t block = p->block_of[conduit * p->n_protos + f->proto];
+	const struct tb_seg *s = tables_seg(p, block, f);
 
-/* Is some address of the item one whose last value rules ask for? */
-static bool
-watched(const struct policy *p, uint8_t proto, const struct fact_item *it)
-{
-	uint64_t last = (uint64_t)it->first + it->count - 1;
-
-	for (uint32_t i = p->watch_at[proto]; i < p->watch_at[proto + 1]; i++) {
-		const struct tb_watch *w = &p->watch[i];
-
-		if (w->space == it->space && w->sub <= it->sub && it->sub <= w->sub_last &&
-		    w->first <= last && it->first <= w->last)
-			return true;
-	}
-	return false;
+	return s && s->list == 0 && f->item.count != 0 && f->item.first <= s->last &&
+	       f->item.count - 1 <= s->last - f->item.first;
 }
 
 static enum kernel_why
-request_why(const struct policy *p, const struct conduit *c, const struct block *b,
-    const struct fact *f, const struct verdict *v)
+request_why(const struct policy *p, uint32_t conduit, const struct block *b, const struct fact *f,
+    const struct verdict *v)
 {
 	const struct dis_schema *sc = b->dis->schema;
+	uint32_t i = (uint32_t)(b - p->rs->conduits[conduit].blocks);
 	enum kernel_why w;
 
 	if (v->action != VERDICT_ALLOW || v->would != VERDICT_ALLOW)
@@ -169,17 +171,16 @@ request_why(const struct policy *p, const struct conduit *c, const struct block 
 		return KERNEL_ITEMS;
 	if (f->n_items == 1 && (f->item.name || schema_has(sc, KEY_PATTERN, f->item.space)))
 		return KERNEL_NAMES;
-	if (block_counts(b))
-		return KERNEL_LIMITS;
-	if (c->only_in != 0)
-		return KERNEL_WINDOW;
-	if (f->n_items == 1 && f->item.masked)
+	if (f->n_items == 0 || f->item.masked || !reads_space(b->dis->name, sc, f->item.space))
 		return KERNEL_FUNCTION;
-	if (f->n_items == 1 && watched(p, f->proto, &f->item))
-		return KERNEL_PAST;
-	if ((w = list_asks(sc, &b->deny, f)) != KERNEL_YES)
+	if ((w = (enum kernel_why)gate_fast_why(p, p->rs, conduit, i)) != KERNEL_YES)
 		return w;
-	return list_asks(sc, &b->allow, f);
+	if (at_once(p, conduit, f))
+		return KERNEL_YES;
+	if ((w = list_asks(sc, &b->deny, f)) != KERNEL_YES ||
+	    (w = list_asks(sc, &b->allow, f)) != KERNEL_YES)
+		return w;
+	return KERNEL_RANGE;
 }
 
 enum kernel_why
@@ -191,7 +192,8 @@ policy_kernel_eligible(const struct policy *p, const struct policy_bind *bind, c
 
 	if (!s->tcp)
 		return KERNEL_UDP;
-	if (f->proto >= n_dissectors || !reads_protocol(dissectors[f->proto]->name) || !s->plain)
+	if (f->proto >= n_dissectors ||
+	    gate_fast_proto(dissectors[f->proto]->name) == GATE__PROTOS || !s->plain)
 		return KERNEL_PROTOCOL;
 	if (!s->whole)
 		return KERNEL_SEGMENT;
@@ -204,7 +206,7 @@ policy_kernel_eligible(const struct policy *p, const struct policy_bind *bind, c
 	if (!b || !(bind->flags & BIND_PORT_OK))
 		return KERNEL_VERDICT;
 	if (!answer)
-		return request_why(p, &p->rs->conduits[bind->conduit], b, f, v);
+		return request_why(p, bind->conduit, b, f, v);
 	if (v->action != VERDICT_ALLOW || v->would != VERDICT_ALLOW)
 		return KERNEL_VERDICT;
 	return s->paired ? KERNEL_YES : KERNEL_UNPAIRED;
@@ -238,10 +240,11 @@ policy_kernel_rule(const struct policy *p, uint32_t rule)
 	const struct block *b = p->rs->rule_block[rule];
 	const struct rule *r = p->rs->rules[rule];
 	const struct dis_schema *sc = b->dis->schema;
+	const struct conduit *c = p->rs->rule_conduit[rule];
 	bool writes_only, limited = false, open = false;
 	enum kernel_why w;
 
-	if (!reads_protocol(b->dis->name))
+	if (gate_fast_proto(b->dis->name) == GATE__PROTOS)
 		return KERNEL_PROTOCOL;
 	if (r->deny || !r->enabled || r->verdict != VERDICT_ALLOW)
 		return KERNEL_VERDICT;
@@ -254,8 +257,9 @@ policy_kernel_rule(const struct policy *p, uint32_t rule)
 		return KERNEL_CONDITION;
 	if (r->whens.n != 0)
 		return KERNEL_PAST;
-	if (block_counts(b))
-		return KERNEL_LIMITS;
+	w = (enum kernel_why)gate_fast_why(p, p->rs, c->index, (uint32_t)(b - c->blocks));
+	if (w != KERNEL_YES)
+		return w;
 	for (unsigned s = 0; s < sc->n_spaces; s++) {
 		limited = limited || r->limits[s].n != 0;
 		open = open || (r->reach[2 * s + 1].n != 0 && r->limits[s].n == 0);

@@ -16,14 +16,14 @@
 enum kernel_why {
 	KERNEL_YES = 0,
 	KERNEL_UDP,	  /* a datagram: no order, nothing is acknowledged */
-	KERNEL_PROTOCOL,  /* no Modbus, S7 or OPC UA, or another framing of it */
+	KERNEL_PROTOCOL,  /* neither Modbus nor S7, or another framing of it */
 	KERNEL_SEGMENT,	  /* a part of a PDU, several PDUs, or out of order */
 	KERNEL_ANOMALY,	  /* there is something to tell about it */
 	KERNEL_KIND,	  /* neither request nor answer */
 	KERNEL_ENCRYPTED, /* it cannot be read */
 	KERNEL_VERDICT,	  /* told, refused or denied: alerts have one author */
 	KERNEL_SESSION,	  /* it opens, changes or closes a session */
-	KERNEL_FUNCTION,  /* control, programming; Modbus 20 to 24 and 43 */
+	KERNEL_FUNCTION,  /* another than Modbus 1 to 6, 15, 16 and S7 read, write; other memory */
 	KERNEL_ITEMS,	  /* more than one item */
 	KERNEL_NAMES,	  /* names (NodeIds) decide */
 	KERNEL_CONDITION, /* a rule asks for a property of session or message */
@@ -31,6 +31,7 @@ enum kernel_why {
 	KERNEL_VALUES,	  /* a rule limits what is written there */
 	KERNEL_WINDOW,	  /* only-in: what is open now decides */
 	KERNEL_PAST,	  /* it asks for what was read before, or makes it known */
+	KERNEL_RANGE,	  /* its addresses are not all within one run of the rules */
 	KERNEL_UNPAIRED,  /* an answer to a request that was the engine's */
 	KERNEL__MAX
 };

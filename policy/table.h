@@ -285,7 +285,7 @@ struct tb_conduit {
 	uint8_t rejects;	 /* bit i: some verdict of the i-th block may be reject */
 	uint8_t rates;		 /* bit i: the i-th block has limits: {rate:} */
 	uint8_t timeouts;	 /* bit i: the i-th block has limits: {timeout:} */
-	uint8_t states;		 /* bit i: some rule asks what values the protocol has last had */
+	uint8_t states; /* bit i: some rule asks what values of its servers have last been */
 	uint64_t only_in;	 /* windows of the conduit itself; 0: always */
 	uint8_t cond[COND__MAX];
 };
@@ -304,7 +304,7 @@ struct policy {
 	uint32_t no_conduit; /* verdict bits of the default deny */
 	const struct tb_watch *watch; /* of all protocols, in their order */
 	const uint32_t *watch_at;     /* [proto]: its first; [n_protos]: how many */
-	uint64_t watch_hash;	      /* of them all: the same, the same are watched */
+	uint64_t watch_hash; /* of them all, and whose they are: the same, the same are watched */
 	const struct tb_conduit *conduits;
 
 	/* binding: cold */
@@ -378,12 +378,19 @@ bool compile_tables(struct policy *p, const struct ruleset *rs, struct arena scr
 void compile_bind(struct policy *p, const struct ruleset *rs);
 /* Before compile_tables(). */
 void compile_watch(struct policy *p, const struct ruleset *rs, struct arena *scratch);
+/* [conduit]: struct tb_conduit .states; in a. */
+uint8_t *compile_states(struct policy *p, const struct ruleset *rs, struct arena *a);
 void compile_gate_spec(struct policy *p, const struct ruleset *rs);
-/* Are all rules of a form that a filter may know of? */
-bool gate_fast_rules(const struct ruleset *rs);
-/* Of a conduit's block of a protocol that a filter may judge: where it is in w[]; else 0. */
-uint32_t gate_fast_block(
-    const struct policy *p, const struct ruleset *rs, uint32_t conduit, const char *proto);
+/* Where the first address of a fact's only item lies, by the tables of a block (its place in w[]); NULL
+ * when these have to be searched. */
+const struct tb_seg *tables_seg(const struct policy *p, uint32_t block, const struct fact *f);
+/* Which of the protocols that a filter may judge (enum gate_proto, gate.h) has this name; or
+ * GATE__PROTOS. */
+unsigned gate_fast_proto(const char *name);
+/* May a filter judge requests by the tables of the i-th block of a conduit?  enum kernel_why
+ * (kernel.h): KERNEL_YES, or why not. */
+unsigned gate_fast_why(
+    const struct policy *p, const struct ruleset *rs, uint32_t conduit, uint32_t i);
 
 /* Up to three ends of an address, narrowest first; how many. */
 unsigned bind_ends(const struct policy *p, const struct net_addr *a, uint32_t end[3]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fast_eval_test.c - requests by the tables as the kernel walks them (ebpf/fast_eval.h) and by
- * policy_eval(): where the first says yes, so does the second, by the same rule.  And which blocks
- * the kernel may judge at all.
+ * policy_eval(): where the first says yes, so does the second, by the same rule.  Which blocks
+ * the kernel may judge at all; and that what reports say of it (policy/kernel.h) is just that.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "policy/gate.h"
+#include "policy/kernel.h"
 #include "policy/table.h"
 
 typedef const struct gate_spec *test_tables;
@@ -25,8 +26,13 @@ typedef const struct gate_spec *test_tables;
 	"interlock: 1\nsite: t\nmode: enforce\nzones:\n"                                           \
 	"  a: {nets: [10.0.0.0/24]}\n  b: {nets: [10.0.1.0/24]}\n"                                 \
 	"devices:\n  h: {zone: a, ip: 10.0.0.1}\n  p: {zone: b, ip: 10.0.1.1}\n"                   \
-	"  q: {zone: b, ip: 10.0.1.2}\nconduits:\n"
+	"  q: {zone: b, ip: 10.0.1.2}\n  r: {zone: a, ip: 10.0.0.2}\n"                             \
+	"windows: {w: {when: \"Mon 01:00-05:00\", tz: UTC}}\nconduits:\n"
 #define MODBUS " - {name: m, from: [h], to: [p], modbus: {addressing: zero-based, "
+#define POLL   "allow: [{name: r9, units: [1], functions: read, holding: all}]"
+#define PAST                                                                                       \
+	"allow: [{name: r0, units: [1], functions: read, coils: all}, {name: r1, units: [1], "     \
+	"functions: [6], holding: [0..9], when: {coils: 3, is: 1}}]"
 #define S7     " - {name: s, from: [h], to: [q], s7: {"
 
 static struct policy *
@@ -66,6 +72,26 @@ static const struct {
     {MODBUS "allow: [{name: r, units: [1], functions: read, holding: all}]}}\n" S7
 	    "allow: [{name: r2, functions: [read], read: [DB1]}]}}\n",
 	true, true},
+    /* what is only-in, or asks for the past, in one conduit is not in another */
+    {MODBUS "allow: [{name: r, units: [1], functions: read, holding: all, only-in: w}]}}\n" S7
+	    "allow: [{name: r2, functions: [read], read: [DB1]}]}}\n",
+	false, true},
+    {MODBUS PAST "}}\n - {name: n, from: [h], to: [q], modbus: {addressing: zero-based, " POLL
+		 "}}\n",
+	true, false},
+    {MODBUS PAST "}}\n - {name: n, from: [r], to: [p], modbus: {addressing: zero-based, " POLL
+		 "}}\n",
+	false, false}, /* the same device, which the engine has to see */
+    {MODBUS PAST "}}\n - {name: n, from: [r], to: [b], modbus: {addressing: zero-based, " POLL
+		 "}}\n",
+	false, false},
+    {" - {name: m, from: [h], to: [\"b/*\"], modbus: {addressing: zero-based, " PAST
+     "}}\n - {name: n, from: [r], to: [q], modbus: {addressing: zero-based, " POLL "}}\n",
+	false, false},
+    {MODBUS PAST "}}\n" S7 "allow: [{name: r2, functions: [read], read: [DB1]}]}}\n", false, true},
+    {" - {name: m, from: [h], to: [p], l4: [{name: web, ports: [80]}], modbus: {addressing: "
+     "zero-based, " POLL "}}\n",
+	true, false},
 };
 
 static bool
@@ -137,12 +163,52 @@ rule_text(char *to, size_t room, unsigned i, bool s7, bool deny)
 	    !deny && rnd(8) == 0 ? ", mode: alert" : "");
 }
 
+/* What makes some blocks the engine's: of the block, of the last rule, of another conduit. */
+enum extra { EX_RATE, EX_PENDING, EX_TIMEOUT, EX_WHEN, EX_ONLY_IN, EX_CONDUIT, EX_OTHER, EX__MAX };
+
+static const char *
+block_extra(unsigned extra)
+{
+	return extra == EX_RATE	     ? "limits: {rate: 5/s}, "
+	       : extra == EX_PENDING ? "limits: {pending: 3}, "
+	       : extra == EX_TIMEOUT ? "limits: {timeout: 500ms}, "
+				     : "";
+}
+
+static const char *
+rule_extra(unsigned extra, bool s7)
+{
+	return extra == EX_ONLY_IN ? ", only-in: w"
+	       : extra != EX_WHEN  ? ""
+	       : s7		   ? ", when: {at: M3.0, is: 1}"
+				   : ", when: {coils: 3, is: 1}";
+}
+
+/* A conduit beside it that asks for the past of the same device, or of another. */
+static const char *
+other_conduit(bool s7, bool same)
+{
+	if (s7)
+		return same ? " - {name: d, from: [r], to: [b], s7: {allow: [{name: z, functions: "
+			      "[read], "
+			      "read: [M0..9], when: {at: M3.0, is: 1}}]}}\n"
+			    : " - {name: d, from: [r], to: [q], s7: {allow: [{name: z, functions: "
+			      "[read], "
+			      "read: [M0..9], when: {at: M3.0, is: 1}}]}}\n";
+	return same ? " - {name: d, from: [r], to: [b], modbus: {addressing: zero-based, " PAST
+		      "}}\n"
+		    : " - {name: d, from: [r], to: [q], modbus: {addressing: zero-based, " PAST
+		      "}}\n";
+}
+
 static struct policy *
-random_policy(bool s7)
+random_policy(bool s7, unsigned extra)
 {
 	char text[8192];
-	size_t n = (size_t)snprintf(text, sizeof(text), HEAD " - {name: c, from: [h], to: [p], %s",
-	    s7 ? "s7: {" : "modbus: {addressing: zero-based, ");
+	size_t n =
+	    (size_t)snprintf(text, sizeof(text), HEAD " - {name: c, from: [h], to: [p], %s%s%s",
+		extra == EX_CONDUIT ? "only-in: w, " : "",
+		s7 ? "s7: {" : "modbus: {addressing: zero-based, ", block_extra(extra));
 	struct complaints c = {0};
 	struct policy *p;
 
@@ -163,23 +229,36 @@ random_policy(bool s7)
 		one[i ? 10 : 8] = (char)('A' + i); /* rule names are one name space */
 		memcpy(text + n, one, m);
 		n += m;
+		if (i + 1 == k) /* in front of its end */
+			n += (size_t)snprintf(
+				 text + n - 1, sizeof(text) - n, "%s}", rule_extra(extra, s7)) -
+			     1;
 	}
-	(void)snprintf(text + n, sizeof(text) - n, "]}}\n");
+	(void)snprintf(text + n, sizeof(text) - n, "]}}\n%s",
+	    extra >= EX_OTHER && extra <= EX__MAX ? other_conduit(s7, extra == EX_OTHER) : "");
 	p = policy_build_text("t.yaml", text, strlen(text), &c); /* some contradict themselves */
 	complaints_fini(&c);
 	return p;
 }
 
+/* Memory that the kernel reads: what PDUs say of others it never asks the tables. */
+static bool
+memory_of(bool s7, uint32_t space)
+{
+	return !s7 || space <= FAST_S7_M || space == FAST_S7_DB;
+}
+
 static void
 requests(void **state)
 {
-	unsigned policies = 0, yes = 0, no_but_allowed = 0, n = 0;
+	unsigned policies = 0, yes = 0, no_but_allowed = 0, n = 0, whys[KERNEL__MAX] = {0};
 
 	(void)state;
 	for (unsigned round = 0; round < 600; round++) {
 		bool s7 = round % 2;
 		uint8_t proto = proto_of(s7 ? "s7" : "modbus");
-		struct policy *p = random_policy(s7);
+		unsigned extra = rnd(3 * EX__MAX);
+		struct policy *p = random_policy(s7, extra);
 		const struct gate_spec *g;
 		uint32_t block;
 
@@ -188,7 +267,8 @@ requests(void **state)
 		policies++;
 		g = policy_gate(p);
 		block = g->conduits[0].block[s7 ? GATE_S7 : GATE_MODBUS];
-		assert_int_not_equal(block, 0);
+		if ((block != 0) != (extra >= EX__MAX))
+			fail_msg("round %u: extra %u, block %u", round, extra, block);
 		for (unsigned i = 0; i < 2000; i++, n++) {
 			static const uint8_t fcs[] = {1, 2, 3, 4, 5, 6, 15, 16};
 			struct fast_ask a = {.opx = s7 ? 4 + rnd(2) : fcs[rnd(8)],
@@ -199,6 +279,9 @@ requests(void **state)
 			struct policy_bind b = {.conduit = 0, .flags = BIND_PORT_OK, .blocks = 1};
 			struct fact f = {.kind = FACT_REQUEST, .proto = proto, .sub = FACT_NO_SUB};
 			uint32_t rule = RULE_NONE;
+			const struct kernel_segment plain = {
+			    .tcp = true, .plain = true, .whole = true};
+			enum kernel_why why;
 			struct verdict v;
 			bool allow;
 
@@ -221,8 +304,16 @@ requests(void **state)
 			f.item.sub = a.sub;
 			f.item.first = a.first;
 			f.item.count = a.count;
+			f.access = f.item.access;
 			v = policy_eval(p, &b, &f);
-			allow = fast_eval(g, block, &a, &rule);
+			allow = block != 0 && fast_eval(g, block, &a, &rule);
+			why = policy_kernel_eligible(p, &b, &f, &v, &plain);
+			if (allow != (why == KERNEL_YES) && memory_of(s7, a.space))
+				fail_msg("round %u: opx %u unit %u space %u.%u %u+%u: kernel %s, "
+					 "said to %s",
+				    round, a.opx, a.unit, a.space, a.sub, a.first, a.count,
+				    allow ? "allows" : "asks", kernel_why_name(why));
+			whys[why]++;
 			if (allow && (v.action != VERDICT_ALLOW || v.would != VERDICT_ALLOW ||
 					 v.reason != REASON_RULE || v.rule != rule))
 				fail_msg(
@@ -239,8 +330,11 @@ requests(void **state)
 	print_message("# %u policies, %u requests: %u allowed here, %u only by the engine\n",
 	    policies, n, yes, no_but_allowed);
 	assert_true(policies > 400);
-	assert_true(yes > n / 100);
-	assert_true(no_but_allowed < yes / 4); /* over the edge between two rules */
+	assert_true(yes > n / 200);
+	assert_true(whys[KERNEL_RANGE] < yes / 4); /* over the edge between two rules */
+	assert_int_equal(whys[KERNEL_YES], yes);
+	assert_true(
+	    whys[KERNEL_LIMITS] && whys[KERNEL_WINDOW] && whys[KERNEL_PAST] && whys[KERNEL_RANGE]);
 }
 
 int
