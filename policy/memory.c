@@ -541,10 +541,13 @@ note_answer(const struct policy *p, const struct policy_state *st, struct policy
 	if (!best)
 		return;
 	m->seq++;
-	for (unsigned i = 0; i < best->n; i++) {
-		bool good = answer_item(best, &best->item[i], f, &it) && clear;
+	/* Of two items that write the same to one place, one that was done is enough. */
+	for (unsigned i = 0; i < 2u * best->n; i++) {
+		const struct asked_item *ai = &best->item[i % best->n];
+		bool good = answer_item(best, ai, f, &it) && clear;
 
-		learn_item(p, st, m, best, &it, good, m->seq);
+		if (good == (i < best->n))
+			learn_item(p, st, m, best, &it, good, m->seq);
 	}
 	best->n = 0;
 }

@@ -124,6 +124,13 @@ focused_fact(struct fact *f, unsigned proto)
 				bytes[i][b] =
 				    (uint8_t)(proto == PROTO_TOY && b % 2 == 0 ? 0 : rnd(24));
 	}
+	if (f->n_items == 2 && items[0].access == items[1].access && one_in(4)) {
+		items[1] = items[0]; /* the same place twice, mostly the same value */
+		memcpy(bytes[1], bytes[0], sizeof(bytes[1]));
+		items[1].vals = items[0].vals ? bytes[1] : NULL;
+		if (one_in(3))
+			bytes[1][rnd(4)] ^= 1;
+	}
 	f->item = items[0];
 	f->next = f->n_items > 1 ? items_next : NULL;
 }
