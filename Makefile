@@ -179,7 +179,7 @@ bench: $(BENCHBIN)			## build and run the benchmarks
 	@sed -n 's/^model name.*: //p' /proc/cpuinfo | uniq -c; uname -sr; $(CC) --version | head -n 1
 	@echo "$(OPT) $(HARD)"
 	@bad=0; for t in $^; do echo "== $$t"; $$t || bad=1; done; exit $$bad
-bench-guard: $B/interlock $B/tests/tools/rtt	## round trips through the guard beside a bridge (root)
+bench-guard: $B/interlock $B/tests/tools/rtt $B/gen/tests/bench/redirect.skel.h	## round trips through the guard beside a bridge (root)
 	@B=$B bash tests/bench/guard.sh
 evasion: $B/interlock $B/tests/evasion/evade $B/tests/evasion/engine	## attack DUT=guard|engine|nft|bridge|none or IFACES=, print a scoreboard
 	@B=$B bash tests/evasion/run.sh

@@ -9,13 +9,24 @@
 #define XDP_CLIENT  0x0a010000u /* the first: 10.1.0.0 */
 #define XDP_PORT    20000u
 
-struct xdp_bench {
-	__u32 n, at, stride;   /* connections, the next, and how far to the one after it */
-	__u32 dir;	       /* 1: from the server */
-	__u32 seq, ack;	       /* of connection 0; one more each */
+#define XDP_FRAME 128u
+
+enum xdp_turn { XDP_ASKS = 0, XDP_TELLS, XDP_ACKS, XDP_TURNS };
+
+struct xdp_frame {
+	__u32 len, dir;	       /* dir 1: from the server */
 	__u32 ip_sum, tcp_sum; /* of what the prologue does not write; 16-bit words as they lie */
-	/* n 1: the entry before each run */
-	__u32 next[2], acked, n_open;
+	__u8 bytes[XDP_FRAME];
+};
+
+struct xdp_bench {
+	__u32 n, at, stride; /* connections, the next, and how far to the one after it */
+	__u32 turns;	     /* 1: one frame for all; XDP_TURNS: all of them take turns */
+	__u32 turn;
+	__u32 next[2]; /* of connection 0; one more each: to be sent by client, by server */
+	__u32 put_back, n_open, start; /* n is 1: the entry before each run */
+	__u64 since, ns[4], passes[4];
+	struct xdp_frame frame[4]; /* of XDP_TURNS: a power of two for the verifier */
 };
 
 #endif /* TESTS_BENCH_XDP_ABI_H */
