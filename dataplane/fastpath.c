@@ -42,6 +42,7 @@ struct fast_slot {
 	bool left;    /* path_leave_all() */
 	uint8_t open; /* requests, and the next three, when the entry was read last */
 	uint64_t packets, bytes, pdus;
+	uint32_t errors;
 };
 
 struct path {
@@ -106,6 +107,7 @@ count(struct engine *e, struct fast_slot *s, const struct fast_flow *k)
 	uint64_t packets = k->packets - s->packets, bytes = k->bytes - s->bytes;
 	uint64_t pdus = k->pdus - s->pdus; /* each a request or the answer to one */
 	uint64_t requests = (pdus + k->n_open - s->open) / 2;
+	uint32_t errors = k->errors - s->errors;
 
 	x->st.packets += packets;
 	x->st.bytes += bytes;
@@ -113,11 +115,13 @@ count(struct engine *e, struct fast_slot *s, const struct fast_flow *k)
 	e->st.forwarded += packets;
 	e->st.bytes += bytes;
 	e->kinds[FACT_REQUEST] += requests;
-	e->kinds[FACT_RESPONSE] += pdus - requests;
+	e->kinds[FACT_RESPONSE] += pdus - requests - errors;
+	e->kinds[FACT_EXCEPTION] += errors;
 	e->allowed += pdus;
 	s->packets = k->packets;
 	s->bytes = k->bytes;
 	s->pdus = k->pdus;
+	s->errors = k->errors;
 	s->open = k->n_open;
 }
 
@@ -701,6 +705,7 @@ inherit(struct engine *e, uint32_t slot, const struct net_tuple *t, const char *
 	s->packets = k->packets;
 	s->bytes = k->bytes;
 	s->pdus = k->pdus;
+	s->errors = k->errors;
 	s->open = k->n_open;
 	f->guard.fast = slot + 1;
 	e->path->st.offered++;

@@ -55,6 +55,7 @@ struct fast_flow {
 	uint64_t idle_ns; /* since the last frame that they judged */
 	/* since create(), of what they judged */
 	uint64_t packets, bytes, pdus;
+	uint32_t errors; /* of pdus: exceptions; goes round */
 	struct fast_way way[2];
 	struct {
 		uint8_t len, bytes[FAST_ADU];

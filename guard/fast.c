@@ -133,7 +133,8 @@ convert(const struct kflow *k, struct fast_flow *out)
 	    .idle_ns = k->last_ns != 0 && now > k->last_ns ? now - k->last_ns : 0,
 	    .packets = k->packets,
 	    .bytes = k->bytes,
-	    .pdus = k->pdus};
+	    .pdus = k->pdus,
+	    .errors = k->errors};
 	for (unsigned i = 0; i < 2; i++) {
 		const struct kflow_way *d = &k->way[i];
 		struct fast_way *to = &out->way[i];

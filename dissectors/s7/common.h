@@ -17,6 +17,7 @@
 #define S7_TSDU_MAX 8192 /* bytes of a message in several DTs; real PDUs have 240..960 */
 #define PDU_MIN	    112	 /* the smallest PDU size any CPU or CP negotiates */
 #define PDU_USUAL   960	 /* the largest that is usual, believed until setup was seen */
+#define PDU_BELOW   240 /* who judges below the engine takes it for that: ebpf/fast_pdu.h, S7_PDU */
 #define AREA_BITS   (65536u * 8)
 
 enum rosctr { JOB = 1, ACK = 2, ACK_DATA = 3, USERDATA = 7 };

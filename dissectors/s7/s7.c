@@ -585,11 +585,13 @@ s7_gap(struct dis_call *call, uint32_t lost)
 	pair_gap(call->state, call->dir == DIR_TO_CLIENT);
 }
 
+/* Who goes on below the engine knows one size of PDUs only. */
 static bool
 s7_at_rest(const void *state, uint8_t variant)
 {
 	const struct s7_state *st = state;
-	bool rest = variant == 0 && st->open == 0 && st->szl_seq == 0 && !(st->flags & ST_LOST);
+	bool rest = variant == 0 && st->open == 0 && st->szl_seq == 0 && !(st->flags & ST_LOST) &&
+		    (st->pdu_size == 0 || st->pdu_size >= PDU_BELOW);
 
 	for (unsigned i = 0; i < TRANSFERS; i++)
 		rest &= st->transfer[i].state == TR_FREE;

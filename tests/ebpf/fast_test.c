@@ -357,6 +357,30 @@ polling(void **state)
 	assert_int_equal(more - hits, 20);
 }
 
+/* An exception is an answer, and counted as what it is. */
+static void
+exceptions(void **state)
+{
+	uint8_t q[300], p[9];
+
+	(void)state;
+	begin_offered(CLOSED);
+	polled(1, 3, 0, 1);
+	assert_int_equal(entry().errors, 0);
+	asked(q, 2, 3, 0, 1);
+	memcpy(p, q, 8);
+	talk_be(p + 4, 3, 2);
+	p[7] |= 0x80;
+	p[8] = 2;
+	ALLOWED(sent(from_server(p, 9)));
+	ALLOWED(sent(from_server(p, 9))); /* again: the same one */
+	srv += 9;
+	assert_int_equal(entry().errors, 1);
+	assert_int_equal(entry().pdus, 4);
+	polled(3, 3, 0, 1);
+	assert_int_equal(entry().errors, 1);
+}
+
 static void
 s7_polling(void **state)
 {
@@ -911,6 +935,7 @@ main(void)
 	    cmocka_unit_test(reused),
 	    cmocka_unit_test(verifier),
 	    cmocka_unit_test(polling),
+	    cmocka_unit_test(exceptions),
 	    cmocka_unit_test(s7_polling),
 	    cmocka_unit_test(open_requests),
 	    cmocka_unit_test(repeated),

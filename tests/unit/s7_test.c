@@ -227,6 +227,7 @@ tsdu(const uint8_t *msg, size_t n, size_t cut, uint8_t *out)
 }
 
 static struct guard page;
+static bool rests; /* after the last conversation: nothing waits, somebody else could go on */
 
 /* Plays a conversation; s has the last fact. */
 static void
@@ -266,6 +267,7 @@ play(const char *steps, unsigned flags, size_t cut, struct dis_sink *s)
 		assert_int_equal(r, n);
 		D->pdu(&call, cur_make(p, n));
 	}
+	rests = D->at_rest(state, call.variant);
 }
 
 struct line {
@@ -1530,22 +1532,37 @@ test_policy(void **state)
 	assert_int_equal(failed, 0);
 }
 
+/* Who goes on below the engine knows the usual PDU size only. */
+static void
+test_rest(void **state)
+{
+	static const struct {
+		const char *steps;
+		bool rests;
+	} cases[] = {{SETUP, true}, {">J 1 04 01 " DB1_0, false},
+	    {">J 1 f0 00 0001 0001 00f0 <A 1 f0 00 0001 0001 00ef", false},
+	    {">J 1 f0 00 0001 0001 00f0 <A 1 f0 00 0001 0001 0070", false},
+	    {">J 1 f0 00 0001 0001 0070 <A 1 f0 00 0001 0001 0070 " SETUP, true}};
+	static struct dis_sink s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		play(cases[i].steps, 0, 0, &s);
+		if (rests != cases[i].rests)
+			fail_msg("case %zu: %s", i, cases[i].steps);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_variables),
-	    cmocka_unit_test(test_jobs),
-	    cmocka_unit_test(test_userdata),
-	    cmocka_unit_test(test_transport),
-	    cmocka_unit_test(test_fragments),
-	    cmocka_unit_test(test_bounds),
-	    cmocka_unit_test(test_frame),
-	    cmocka_unit_test(test_probe),
-	    cmocka_unit_test(test_json),
-	    cmocka_unit_test(test_refuse),
-	    cmocka_unit_test(test_ranges),
-	    cmocka_unit_test(test_policy),
+	    cmocka_unit_test(test_variables), cmocka_unit_test(test_jobs),
+	    cmocka_unit_test(test_userdata), cmocka_unit_test(test_transport),
+	    cmocka_unit_test(test_fragments), cmocka_unit_test(test_bounds),
+	    cmocka_unit_test(test_frame), cmocka_unit_test(test_probe), cmocka_unit_test(test_json),
+	    cmocka_unit_test(test_refuse), cmocka_unit_test(test_ranges),
+	    cmocka_unit_test(test_rest), cmocka_unit_test(test_policy),
 	    cmocka_unit_test(test_complete), /* last: it counts what the others saw */
 	};
 
