@@ -53,7 +53,7 @@ struct kflow_key {
  * The index.  A connection is in its first bucket, or in the second when that was full: one line of the
  * cache each.  No two places of a bucket have one tag.
  */
-#define KFLOW_BUCKETS 32768u
+#define KFLOW_BUCKETS 65536u
 #define KFLOW_PLACES  8u
 #define KFLOW_OFFERED                                                                              \
 	0x80000000u /* in kflow_place.slot: offered or the kernel's; else wanted back */
@@ -209,7 +209,7 @@ kflow_first(const __u64 *key, const volatile __u64 *hash_key, __u32 *tag)
 		h += kflow_hash_word(key[i], hash_key[i]);
 	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ull;
 	*tag = (__u32)h | 1; /* 0 is a free place */
-	return (__u32)(h >> 49);
+	return (__u32)(h >> 48);
 }
 
 static inline __attribute__((always_inline)) __u32
