@@ -100,7 +100,7 @@ struct fast_seg {
 	__u32 seq, ack, len, ts;
 	__u32 rule;
 	__u16 win;
-	__u8 has_ts, kind, error;
+	__u8 has_ts, kind, error, known;
 };
 
 #define FAST_HEAD (KFLOW_ADU / 8) /* words of a payload that are looked at */
@@ -115,6 +115,7 @@ struct fast_payload {
 struct fast_hand {
 	struct fast_payload p;
 	struct fast_seg s;
+	__u32 forgotten;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -312,10 +313,45 @@ fast_segment(
 	return sum_right(sum) ? FAST_FORWARDED : FAST_CHECKSUM;
 }
 
+/* Where the next request goes in open[]. */
+static __always_inline __u32
+open_end(const struct kflow *e)
+{
+	return ((__u32)e->open_at + e->n_open) & (KFLOW_OPEN - 1);
+}
+
+/*
+ * Is it the request that stood there last, with another number?  Polls are; then what was said of
+ * that one holds, for it was said since the kernel took the connection, by the tables of its
+ * generation.  A look at the first KNOWN_WORDS words; a longer one is not known.
+ */
+#define KNOWN_WORDS 4
+static __always_inline bool
+known_request(const struct kflow *e, const struct fast_hand *h, __u32 proto)
+{
+	__u32 at = open_end(e);
+	const __u64 *q = (const __u64 *)e->open[at];
+	__u64 differs = e->open_len[at] ^ h->s.len, d, within;
+
+	for (__u64 i = 0; i < KNOWN_WORDS; i++) {
+		d = q[i] ^ h->p.head[i];
+		if (i == 0 && proto == KFLOW_MODBUS)
+			d &= ~0xffffull; /* the transaction: bytes 0, 1 */
+		if (i == 1 && proto == KFLOW_S7)
+			d &= ~0xffff000000ull; /* the reference: bytes 11, 12 */
+		within = (__u64)((__s64)(i * 8 - h->s.len) >> 63);
+		differs |= d & within;
+	}
+	return differs == 0 && h->s.len <= KNOWN_WORDS * 8;
+}
+
 /* What the payload is to be: a request, allowed by s->rule; or perhaps an answer. */
 static __always_inline enum fast_reason
-judge_payload(struct fast_seg *s, const __u8 *p, __u32 proto, __u32 dir, __u32 set, __u32 block)
+judge_payload(const struct kflow *e, struct fast_hand *h, __u32 proto, __u32 dir, __u32 set,
+    __u32 block, __u32 generation)
 {
+	const __u8 *p = (const __u8 *)h->p.head;
+	struct fast_seg *s = &h->s;
 	struct fast_ask ask = {0};
 	int rule;
 
@@ -327,13 +363,18 @@ judge_payload(struct fast_seg *s, const __u8 *p, __u32 proto, __u32 dir, __u32 s
 	}
 	if (s->len > KFLOW_ADU)
 		return FAST_LONG;
+	s->kind = FAST_ASKS;
+	if (e->owner == KFLOW_KERNEL && e->generation == generation && known_request(e, h, proto)) {
+		s->rule = e->open_rule[open_end(e)];
+		s->known = 1; /* if that is still so under the lock */
+		return FAST_FORWARDED;
+	}
 	if (!(proto == KFLOW_MODBUS ? modbus_ask(p, s->len, &ask) : s7_ask(p, s->len, &ask)))
 		return FAST_PDU;
 	rule = fast_rule(&ask, set, block);
 	if (rule < 0)
 		return FAST_VERDICT;
 	s->rule = (__u32)rule;
-	s->kind = FAST_ASKS;
 	return FAST_FORWARDED;
 }
 
@@ -438,7 +479,7 @@ commit_payload(struct kflow *e, struct kflow_way *w, struct kflow_sent *sent, __
     const struct fast_seg *s, const struct fast_payload *p)
 {
 	struct kflow_sent *t = &sent[(sent_at + w->n_sent) & (KFLOW_SENT - 1)];
-	__u32 at = (e->open_at + e->n_open) & (KFLOW_OPEN - 1);
+	__u32 at = open_end(e);
 	__u64 *q;
 
 	t->seq = s->seq;
@@ -454,6 +495,7 @@ commit_payload(struct kflow *e, struct kflow_way *w, struct kflow_sent *sent, __
 		return;
 	}
 	e->open_len[at] = (__u8)s->len;
+	e->open_rule[at] = (__u16)s->rule;
 	e->n_open++;
 	q = (__u64 *)e->open[at];
 	for (int i = 0; i < (int)FAST_HEAD; i++)
@@ -513,6 +555,8 @@ take_numbers(struct kflow *e, const volatile struct kflow_offer *o, __u32 genera
 	take_way(&e->way[1], o, 1);
 	e->has_ts = o->has_ts;
 	e->n_open = 0;
+	for (int i = 0; i < (int)KFLOW_OPEN; i++)
+		e->open_len[i] = 0; /* nothing is known */
 	return o->version == version;
 }
 
@@ -639,6 +683,14 @@ find(const struct kflow_key *key)
 	return p ? p : find_in(kflow_second(first, tag), tag);
 }
 
+/* The same number, of which the verifier knows nothing any more. */
+static __always_inline __u32
+forget(struct fast_hand *h, __u32 n)
+{
+	*(volatile __u32 *)&h->forgotten = n;
+	return *(volatile __u32 *)&h->forgotten;
+}
+
 static __always_inline __u32
 slot_in(const struct kflow_place *p)
 {
@@ -705,7 +757,7 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 		return FAST_GO_ON;
 	bytes = f->bytes;
 	now = pulse->alive_ns;
-	dir = ((what >> 40 & 0xff) != 0) == lo ? 0 : 1;
+	dir = forget(hand, ((what >> 40 & 0xff) != 0) == lo ? 0 : 1) & 1;
 	generation = conf->generation;
 	block = row->block[proto];
 
@@ -718,9 +770,10 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 	else
 		why = fast_segment(ctx, f, s, &hand->p);
 	if (why == FAST_FORWARDED)
-		why = judge_payload(s, (const __u8 *)hand->p.head, proto, dir, set, block);
+		why = judge_payload(e, hand, proto, dir, set, block, generation);
 	if (why == FAST_FORWARDED && bpf_redirect_map(&fast_ports, port ^ 1, 0) != XDP_REDIRECT)
 		why = FAST_NO_PORT;
+	why = (int)forget(hand, (__u32)why);
 	if (why != FAST_FORWARDED && when == 0)
 		return FAST_GO_ON;
 	away = when != 0 && engine_is_away(ctx, port);
@@ -742,7 +795,10 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 			why = FAST_ENGINES; /* withdrawn: wanted back */
 		else if (!same_mac(w->smac, f->smac) || !same_mac(w->dmac, f->dmac))
 			why = FAST_PLACE;
-	} else if (why == FAST_FORWARDED && !take_numbers(e, offer, generation)) {
+		else if (s->known &&
+			 (s->rule != e->open_rule[open_end(e)] || !known_request(e, hand, proto)))
+			why = FAST_VERDICT; /* another was quicker */
+	} else if (why == FAST_FORWARDED && (s->known || !take_numbers(e, offer, generation))) {
 		why = FAST_ENGINES;
 	}
 	if (why == FAST_FORWARDED)

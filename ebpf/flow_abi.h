@@ -129,7 +129,7 @@ struct kflow {
 	__u8 pad[2];
 	__u32 slot;   /* the engine's to write, as above */
 	__u32 errors; /* of pdus: exceptions and errors */
-	__u32 pad2[2];
+	__u16 open_rule[KFLOW_OPEN]; /* that allowed it */
 
 	struct kflow_sent sent[2][KFLOW_SENT];
 	__u8 open[KFLOW_OPEN][KFLOW_ADU]; /* requests without an answer, as they were sent */
