@@ -357,6 +357,34 @@ polling(void **state)
 	assert_int_equal(more - hits, 20);
 }
 
+/* A poll that was there before is known by all of its bytes but the number. */
+static void
+known(void **state)
+{
+	static const struct {
+		uint8_t unit, fc;
+		uint16_t addr, n;
+		const char *said;
+	} cases[] = {{1, 3, 7, 2, "forwarded"}, {1, 3, 8, 2, "forwarded"}, {2, 3, 7, 2, "verdict"},
+	    {1, 3, 199, 2, "verdict"}, {1, 3, 7, 500, "pdu"}, {1, 6, 200, 2, "verdict"}};
+	uint64_t hits, more;
+	uint8_t q[64];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin_offered(CLOSED);
+		assert_int_equal(fast_rule_hits(fast, 0, &hits), 0);
+		for (uint16_t k = 0; k < 8; k++)
+			polled(k, 3, 7, 2);
+		assert_int_equal(fast_rule_hits(fast, 0, &more), 0);
+		assert_int_equal(more - hits, 8);
+		assert_string_equal(
+		    sent(from_client(q,
+			talk_modbus(q, 9, cases[i].unit, cases[i].fc, cases[i].addr, cases[i].n))),
+		    cases[i].said);
+	}
+}
+
 /* An exception is an answer, and counted as what it is. */
 static void
 exceptions(void **state)
@@ -935,6 +963,7 @@ main(void)
 	    cmocka_unit_test(reused),
 	    cmocka_unit_test(verifier),
 	    cmocka_unit_test(polling),
+	    cmocka_unit_test(known),
 	    cmocka_unit_test(exceptions),
 	    cmocka_unit_test(s7_polling),
 	    cmocka_unit_test(open_requests),
