@@ -21,7 +21,7 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/ctl_show.h"
-#include "guard/bundle.h"
+#include "policy/bundle.h"
 #include "policy/files.h"
 
 #define SOCKET	  "/run/interlock/ctl.sock"
@@ -65,7 +65,7 @@ struct question {
 	const char *revoke; /* id */
 	char *token;
 	int fd
-	    [3]; /* of it, of its signature when there is one, of what it includes (guard/bundle.h) */
+	    [3]; /* of it, of its signature when there is one, of what it includes (policy/bundle.h) */
 	unsigned n_fds;
 	bool files; /* the last one is that */
 };

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/minisign.h"
-#include "guard/bundle.h"
+#include "policy/bundle.h"
 #include "policy/files.h"
 #include "policy/image.h"
 #include "policy/tz.h"

@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "guard/bundle.h"
+#include "policy/bundle.h"
 #include "guard/guard_int.h"
 #include "policy/files.h"
 #include "policy/image.h"

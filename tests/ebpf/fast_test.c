@@ -2,6 +2,7 @@
 /*
  * fast_test.c - connections whose PDUs the kernel judges: what the engine does with their
  * entries and offers, and frame by frame what the kernel makes of them (BPF_PROG_TEST_RUN).
+ * More than 1000 lines, because every reason has a frame of its own in the same world.
  */
 #include <setjmp.h>
 #include <stdarg.h>

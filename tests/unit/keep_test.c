@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "guard/bundle.h"
+#include "policy/bundle.h"
 #include "guard/keep.h"
 #include "guard/text.h"
 

@@ -6,8 +6,8 @@
  * The builder's parent puts together what it hands out, so that a policy which is kept, or comes from
  * somebody else, has them with it.  Nobody looks into the texts.
  */
-#ifndef GUARD_BUNDLE_H
-#define GUARD_BUNDLE_H
+#ifndef POLICY_BUNDLE_H
+#define POLICY_BUNDLE_H
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -32,4 +32,4 @@ int bundle_get(int fd, const char *name, char *err, size_t size);
 /* SHA-256 of len bytes from `at` on (UINT64_MAX: to the end).  0 or ERR_IO. */
 int bundle_hash(int fd, off_t at, uint64_t len, uint8_t sha256[CRYPTO_SHA256_LEN]);
 
-#endif /* GUARD_BUNDLE_H */
+#endif /* POLICY_BUNDLE_H */

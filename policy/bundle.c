@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bundle.c - see bundle.h. */
-#include "guard/bundle.h"
+#include "policy/bundle.h"
 
 #include <errno.h>
 #include <fcntl.h>
