@@ -542,6 +542,35 @@ s7_interlock(void **state)
 	end();
 }
 
+/* M0.0 twice in one request, the same value: it has it as soon as one of the two was done. */
+static void
+s7_twice(void **state)
+{
+	static const uint8_t codes[][2] = {{0xff, 0xff}, {0x0a, 0xff}, {0xff, 0x0a}, {0x0a, 0x0a}};
+	struct dis_sink hmi;
+
+	(void)state;
+	begin("  - {name: c, from: [hmi], to: [b/*], s7: {allow: [\n"
+	      "      {name: bit, functions: [write], write: [M0.0]},\n"
+	      "      {name: set, functions: [write], write: [DB1.DBW0], when: [{at: M0.0, is: 1}]}]}}\n");
+	connect_to(&hmi, "s7", "10.0.0.5", "10.0.1.1", 50000);
+	for (uint8_t i = 0; i < 4; i++) {
+		const uint8_t ask[] = {0x32, 1, 0, 0, 0, (uint8_t)(4 * i + 1), 0, 26, 0, 11, 5, 2,
+		    0x12, 10, 0x10, 1, 0, 1, 0, 0, 0x83, 0, 0, 0, 0x12, 10, 0x10, 1, 0, 1, 0, 0, 0x83,
+		    0, 0, 0, 0, 3, 0, 1, 1, 0, 0, 3, 0, 1, 1};
+		const uint8_t told[] = {0x32, 3, 0, 0, 0, (uint8_t)(4 * i + 1), 0, 2, 0, 2, 0, 0, 5,
+		    2, codes[i][0], codes[i][1]};
+
+		assert_true(goes(s7_bit(&hmi, (uint8_t)(4 * i), 0)));
+		s7_done(&hmi, (uint8_t)(4 * i), 0xff);
+		assert_true(goes(s7(&hmi, DIR_TO_SERVER, ask, sizeof(ask))));
+		(void)s7(&hmi, DIR_TO_CLIENT, told, sizeof(told));
+		assert_int_equal(goes(s7_set(&hmi, (uint8_t)(4 * i + 2), 5)), i < 3);
+		s7_done(&hmi, (uint8_t)(4 * i + 2), 0xff);
+	}
+	end();
+}
+
 /* How many wait: what the server asks does not count, nor do answers. */
 static void
 s7_pending(void **state)
@@ -732,6 +761,7 @@ main(void)
 	    cmocka_unit_test(rate_of_change),
 	    cmocka_unit_test(typed_change),
 	    cmocka_unit_test(s7_interlock),
+	    cmocka_unit_test(s7_twice),
 	    cmocka_unit_test(s7_pending),
 	    cmocka_unit_test(too_many_values),
 	    cmocka_unit_test(forgotten_write),
