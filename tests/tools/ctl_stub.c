@@ -51,6 +51,7 @@ static struct parent {
 	pid_t signer_pid, metrics_pid;
 	char error[256];
 	struct permits permits;
+	struct keep keep;
 	bool stop;
 } P;
 
@@ -327,22 +328,25 @@ int
 main(int argc, char **argv)
 {
 	struct ctl_conf conf = {.viewer_gid = 65534, .admin_gid = CTL_NO_GROUP, .act = act};
-	char err[256] = "";
+	char err[256] = "", keep[256];
 
 	if (argc < 3)
 		return 2;
 	log_set_level(LOG_L_INFO);
 	(void)signal(SIGPIPE, SIG_IGN);
 	conf.path = argv[1];
+	(void)snprintf(keep, sizeof(keep), "%s.keep", argv[1]);
 	P.policy_path = argv[2];
 	P.shared = map(sizeof(*P.shared));
 	P.past = view_past_new();
 	if (policy_slots_reserve() < 0 || !load(err, sizeof(err)) || !P.shared || !P.past ||
+	    keep_init(&P.keep, keep, "outside", err, sizeof(err)) < 0 ||
 	    !(P.ctl = ctl_open(&conf, err, sizeof(err)))) {
 		log_error("%s", err);
 		return 2;
 	}
-	P.permits = (struct permits){.sh = &P.shared->permits, .tell = tell_permit};
+	P.permits = (struct permits){
+	    .sh = &P.shared->permits, .tell = tell_permit, .used = {.keep = &P.keep}};
 	make_up();
 	process("worker", 4711);
 	P.v = (struct guard_view){.started_ns = clock_wall_ns(),

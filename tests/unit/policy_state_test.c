@@ -552,12 +552,13 @@ s7_twice(void **state)
 	(void)state;
 	begin("  - {name: c, from: [hmi], to: [b/*], s7: {allow: [\n"
 	      "      {name: bit, functions: [write], write: [M0.0]},\n"
-	      "      {name: set, functions: [write], write: [DB1.DBW0], when: [{at: M0.0, is: 1}]}]}}\n");
+	      "      {name: set, functions: [write], write: [DB1.DBW0], when: [{at: M0.0, is: "
+	      "1}]}]}}\n");
 	connect_to(&hmi, "s7", "10.0.0.5", "10.0.1.1", 50000);
 	for (uint8_t i = 0; i < 4; i++) {
 		const uint8_t ask[] = {0x32, 1, 0, 0, 0, (uint8_t)(4 * i + 1), 0, 26, 0, 11, 5, 2,
-		    0x12, 10, 0x10, 1, 0, 1, 0, 0, 0x83, 0, 0, 0, 0x12, 10, 0x10, 1, 0, 1, 0, 0, 0x83,
-		    0, 0, 0, 0, 3, 0, 1, 1, 0, 0, 3, 0, 1, 1};
+		    0x12, 10, 0x10, 1, 0, 1, 0, 0, 0x83, 0, 0, 0, 0x12, 10, 0x10, 1, 0, 1, 0, 0,
+		    0x83, 0, 0, 0, 0, 3, 0, 1, 1, 0, 0, 3, 0, 1, 1};
 		const uint8_t told[] = {0x32, 3, 0, 0, 0, (uint8_t)(4 * i + 1), 0, 2, 0, 2, 0, 0, 5,
 		    2, codes[i][0], codes[i][1]};
 
