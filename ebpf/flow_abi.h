@@ -127,8 +127,8 @@ struct kflow {
 	__u8 open_len[KFLOW_OPEN];
 	__u8 sent_at[2]; /* the oldest in sent[]; rings */
 	__u8 pad[2];
-	__u32 slot;   /* the engine's to write, as above */
-	__u32 errors; /* of pdus: exceptions and errors */
+	__u32 slot;		     /* the engine's to write, as above */
+	__u32 errors;		     /* of pdus: exceptions and errors */
 	__u16 open_rule[KFLOW_OPEN]; /* that allowed it */
 
 	struct kflow_sent sent[2][KFLOW_SENT];

@@ -265,7 +265,7 @@ sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 	run -2 ctl permit --revoke x p.jws
 	for _ in $(seq 100); do grep -q permit.over eve.json && break; sleep 0.1; done
 	for e in permit.opened permit.refused permit.closed permit.over; do
-		grep "\"il_event\":\[\"$e\"\]" eve.json | grep -q "$id, by J. Doe"
+		grep "\"il_event\":\[\"$e\"\]" eve.json | grep -qe "$id, by J. Doe"
 	done
 	run -0 ctl permits
 	[[ $output == *"no permit is open"* ]]
