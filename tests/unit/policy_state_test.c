@@ -649,6 +649,26 @@ forgotten_write(void **state)
 	end();
 }
 
+/* A read that was asked before the write was given up, and answered after it, may be older than that. */
+static void
+given_up_meanwhile(void **state)
+{
+	struct dis_sink hmi;
+
+	(void)state;
+	begin(interlock);
+	connect_to(&hmi, "modbus", "10.0.0.5", "10.0.1.1", 50000);
+	(void)ask(&hmi, 1, 5, 3, 0xff00);
+	now += 9 * SEC;
+	(void)ask(&hmi, 2, 1, 0, 8);
+	now += 2 * SEC;
+	coil_is(&hmi, 2, 0xe7);
+	assert_false(goes(ask(&hmi, 3, 6, 100, 7)));
+	poll_coil(&hmi, 4, false);
+	assert_true(goes(ask(&hmi, 5, 6, 100, 7)));
+	end();
+}
+
 static void
 another_policy(void **state)
 {
@@ -766,6 +786,7 @@ main(void)
 	    cmocka_unit_test(s7_pending),
 	    cmocka_unit_test(too_many_values),
 	    cmocka_unit_test(forgotten_write),
+	    cmocka_unit_test(given_up_meanwhile),
 	    cmocka_unit_test(another_policy),
 	    cmocka_unit_test(refused),
 	};
