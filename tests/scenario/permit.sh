@@ -67,7 +67,7 @@ worker_dies() {
 	local was
 	was=$(pgrep -P "$DUT_PID" guard-worker)
 	kill -9 "$was"
-	wait_for 10 eval '[ "$(ctl --json status | jq -r ".result.processes[] | select(.name == \"worker\") | .up")" = true ]'
+	wait_for 40 eval '[ "$(ctl --json status | jq -r ".result.processes[] | select(.name == \"worker\") | .up")" = true ]'
 	wait_for 10 client w6:102:7
 }
 t "so does the end of a worker" worker_dies

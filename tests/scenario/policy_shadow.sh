@@ -80,7 +80,7 @@ second() { ! ctl shadow "$POL" 2>/dev/null; }
 t "one at a time" second
 worker_dies() { # it goes on, and counts anew
 	pkill -9 -P "$DUT_PID" guard-worker
-	wait_for 10 eval '[ "$(st "processes[] | select(.name == \"worker\") | .up")" = true ] && [ "$(rep judged)" -gt 0 ]' && wait_for 10 client r3:110:1 &&
+	wait_for 40 eval '[ "$(st "processes[] | select(.name == \"worker\") | .up")" = true ] && [ "$(rep judged)" -gt 0 ]' && wait_for 10 client r3:110:1 &&
 		wait_for 5 eval '[ "$(rep would_stop)" -gt 0 ]'
 }
 t "the worker dies: the next one goes on with it" worker_dies

@@ -90,7 +90,7 @@ worker_dies() { # meanwhile: the trial goes on, and ends as it should
 	ctl reload --confirm 12s >/dev/null || return 1
 	was=$(pgrep -P "$DUT_PID" guard-worker)
 	kill -9 "$was"
-	wait_for 5 eval '! kill -0 $was 2>/dev/null' && wait_for 10 eval '[ "$(ctl --json status | jq -r ".result.processes[] | select(.name == \"worker\") | .up")" = true ]'
+	wait_for 5 eval '! kill -0 $was 2>/dev/null' && wait_for 40 eval '[ "$(ctl --json status | jq -r ".result.processes[] | select(.name == \"worker\") | .up")" = true ]'
 	wait_for 10 may 102 && wait_for 20 eval '[ "$(st generation)" = 2 ]' && may 101
 }
 t "the worker dies in a trial" worker_dies
