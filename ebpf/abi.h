@@ -99,14 +99,16 @@ struct gate_conduit_row {
 	__u32 n_ranges;
 	__u32 range[GATE_RANGES]; /* lo << 16 | hi: ports of the server, inclusive */
 	__u32 block[2];		  /* by enum kflow_proto: in the tables, or 0 */
-	__u8 fail_open, pad[3];
+	__u8 fail_open;
+	__u8 counted; /* each packet costs its sender's zone a token: judged late, never early */
+	__u8 pad[2];
 };
 
 struct gate_conf { /* what is asked of every frame */
 	__u32 generation;
 	__u8 default_pass; /* what has no conduit goes to the engine: the mode enforces nothing */
 	__u8 arp_bound, arp_drop, mac_drop, place_drop, other_drop, ra_drop, mld_drop, stp, dcp;
-	__u8 fast;	       /* the tables are there, and no zone has a limit */
+	__u8 fast;	       /* the tables are there */
 	__u8 fail_open;	       /* of what no conduit governs */
 	__u8 types[65536 / 8]; /* bit of an ethertype: allowed */
 };

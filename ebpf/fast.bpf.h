@@ -755,6 +755,8 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 	pulse = bpf_map_lookup_elem(&kflow_pulse, &zero);
 	if (!offer || !row || !pulse || conduit >= GATE_CONDUITS)
 		return FAST_GO_ON;
+	if (when == 0 && row->counted)
+		return FAST_GO_ON; /* its zone's tokens first */
 	bytes = f->bytes;
 	now = pulse->alive_ns;
 	dir = forget(hand, ((what >> 40 & 0xff) != 0) == lo ? 0 : 1) & 1;

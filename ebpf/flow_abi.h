@@ -24,7 +24,7 @@
  * Of all memory that outlives its guard (gate.h, pins): one more whenever the layout or the meaning of a
  * map's keys or values changes in a way that their sizes do not show.
  */
-#define KFLOW_ABI 2u
+#define KFLOW_ABI 3u
 
 #define KFLOW_MAX     102400u /* connections */
 #define KFLOW_OPEN    4u     /* requests of one that wait for their answers */

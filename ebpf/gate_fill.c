@@ -208,7 +208,8 @@ fill_conduits(const struct gate *g, unsigned set, const struct gate_spec *s)
 		    .mac_drop = c->mac >= VERDICT_REJECT,
 		    .n_ranges = c->n_spans,
 		    .block = {c->block[GATE_MODBUS], c->block[GATE_S7]},
-		    .fail_open = c->fail_open};
+		    .fail_open = c->fail_open,
+		    .counted = c->counted};
 		uint32_t row = set * GATE_CONDUITS + i;
 
 		for (unsigned k = 0; k < c->n_spans; k++) {
@@ -278,7 +279,7 @@ _Static_assert(offsetof(struct tb_seg, last) == 4 * FAST_S_LAST &&
     "segs as fast_eval.h reads them");
 _Static_assert(FAST_CHUNK_ROWS == GATE_SETS * FAST_CHUNKS &&
 		   FAST_RULE_ROWS == GATE_SETS * FAST_RULES &&
-		   (int)KFLOW_MODBUS == (int)GATE_MODBUS && (int)KFLOW_S7 == (int)GATE_S7,
+		   KFLOW_OPEN <= GATE_OPEN && (int)KFLOW_MODBUS == (int)GATE_MODBUS && (int)KFLOW_S7 == (int)GATE_S7,
     "a row for everything");
 
 /* Why the kernel judges no PDU of a policy: a line, or an empty one. */
@@ -288,11 +289,6 @@ fast_fits(const struct gate *g, const struct gate_spec *s, char *why, size_t siz
 	why[0] = '\0';
 	if (!g->fast)
 		return false;
-	for (uint32_t i = 0; i < s->n_zones; i++)
-		if (s->zones[i].packets_per_s | s->zones[i].flows_per_s) {
-			(void)snprintf(why, size, "a zone has limits");
-			return false;
-		}
 	if (s->n_words == 0) /* also while there is panic */
 		(void)snprintf(why, size, "no protocol's tables are in the filter");
 	else if (s->n_words > FAST_CHUNKS * FAST_CHUNK_WORDS)

@@ -59,6 +59,24 @@ gate_pairs(struct policy *p, uint32_t *n)
 	return v;
 }
 
+static uint32_t
+zone_of(const struct ruleset *rs, uint32_t end)
+{
+	uint32_t index = end & ((1u << 30) - 1);
+
+	return end >> 30 == END_DEVICE ? rs->devices[index].zone : index;
+}
+
+/* A filter that passes a PDU by itself has to count it, when the zone of either end is counted. */
+static void
+mark_counted(
+    const struct ruleset *rs, const struct gate_pair *pairs, uint32_t n, struct gate_conduit *v)
+{
+	for (uint32_t i = 0; i < n; i++)
+		v[pairs[i].conduit].counted |= (rs->zones[zone_of(rs, pairs[i].from)].packets_per_s |
+						   rs->zones[zone_of(rs, pairs[i].to)].packets_per_s) != 0;
+}
+
 /* --- ports ------------------------------------------------------------------------------ */
 
 struct span_list {
@@ -123,7 +141,7 @@ gate_conduit(const struct ruleset *rs, const struct conduit *c, struct gate_cond
 	out->n_spans = (uint8_t)s.n;
 }
 
-static const struct gate_conduit *
+static struct gate_conduit *
 gate_conduits(struct policy *p, const struct ruleset *rs)
 {
 	struct gate_conduit *v = arena_array(&p->keep, rs->n_conduits + 1u, sizeof(*v));
@@ -144,6 +162,7 @@ compile_gate_spec(struct policy *p, const struct ruleset *rs)
 	struct gate_spec *g = arena_get(a, sizeof(*g));
 	uint8_t arp = rs->l2.arp;
 	struct gate_net *nets = arena_array(a, p->n_nets + 1u, sizeof(*nets));
+	struct gate_conduit *conduits = gate_conduits(p, rs);
 
 	for (uint32_t i = 0; i < p->n_nets; i++)
 		nets[i] = (struct gate_net){p->nets[i].p, p->nets[i].zone};
@@ -156,11 +175,12 @@ compile_gate_spec(struct policy *p, const struct ruleset *rs)
 	    .zones = gate_zones(a, rs),
 	    .nets = nets,
 	    .devices = gate_devices(a, rs),
-	    .conduits = gate_conduits(p, rs),
+	    .conduits = conduits,
 	    .words = p->w,
 	    .n_words = p->n_w,
 	    .n_rules = rs->n_rules};
 	g->pairs = gate_pairs(p, &g->n_pairs);
+	mark_counted(rs, g->pairs, g->n_pairs, conduits);
 	if (arp == GATE_ARP_DROP && rs->mode != MODE_ENFORCE)
 		arp = GATE_ARP_ANY;
 	g->l2 = (struct gate_l2){.arp = arp,

@@ -21,7 +21,9 @@
  *   - A device with has_mac at either end must have that MAC, else .mac of the conduit.
  *   - TCP and UDP: the server's port is in a span, or any_port.  ICMP echo: .echo.
  *     (ICMP errors: by the packet they quote; the engine knows the flow.)
- *   - Zone limits: what is above is dropped and counted, whatever the mode.
+ *   - Zone limits: what is above is dropped and counted, whatever the mode.  A conduit that is
+ *     .counted has such a zone at one of its ends: each packet costs a token, also what a filter
+ *     passes by its blocks.
  */
 #ifndef POLICY_GATE_H
 #define POLICY_GATE_H
@@ -30,6 +32,7 @@
 
 #define GATE_SPANS 16u /* port ranges of a conduit; one with more says any_port */
 #define GATE_NONE  UINT32_MAX
+#define GATE_OPEN  4u /* requests of a connection that wait at most while a filter judges it */
 
 struct gate_zone {
 	uint16_t vlan; /* 0 when vlan_any: not said */
@@ -63,6 +66,7 @@ struct gate_conduit {
 	bool any_port;	/* apps:, otherwise: alert, mode: the engine must see it all */
 	bool echo;	/* icmp: [echo]; otherwise: alert, mode: as well */
 	bool fail_open;
+	bool counted;	/* one of its ends may lie in a zone with packets_per_s */
 	uint8_t place, mac; /* enum verdict_action of what does not fit, after the mode */
 	uint8_t n_spans;
 	struct gate_span span[GATE_SPANS];

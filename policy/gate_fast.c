@@ -143,6 +143,36 @@ gate_fast_proto(const char *name)
 	return k;
 }
 
+/* The most that a PDU which the filter passes can have of what a block's limits: may count. */
+static const struct {
+	uint8_t proto; /* enum gate_proto */
+	const char *key;
+	uint32_t most;
+} counts[] = {
+    {GATE_MODBUS, "pending", GATE_OPEN},
+    {GATE_S7, "pending", GATE_OPEN},
+    {GATE_S7, "items", 1},
+};
+
+/* Is no limit of the block below that? */
+static bool
+limits_idle(const struct block *b)
+{
+	unsigned proto = gate_fast_proto(b->dis->name);
+
+	for (uint32_t i = 0; i < b->limits.n; i++) {
+		const struct maximum *m = &b->limits.v[i];
+		bool idle = false;
+
+		for (unsigned k = 0; k < sizeof(counts) / sizeof(counts[0]); k++)
+			idle |= counts[k].proto == proto &&
+				strcmp(counts[k].key, m->key->name) == 0 && counts[k].most <= m->max;
+		if (!idle)
+			return false;
+	}
+	return true;
+}
+
 unsigned
 gate_fast_why(const struct policy *p, const struct ruleset *rs, uint32_t conduit, uint32_t i)
 {
@@ -153,14 +183,14 @@ gate_fast_why(const struct policy *p, const struct ruleset *rs, uint32_t conduit
 
 	if (off == 0 || gate_fast_proto(b->dis->name) == GATE__PROTOS)
 		return KERNEL_PROTOCOL;
-	if (t->gate & GATE_LIMITS || t->rate != 0 || t->timeout_us != 0)
+	if (!limits_idle(b) || t->rate != 0 || t->timeout_us != 0)
 		return KERNEL_LIMITS;
 	if (c->only_in != 0 || rules_window(&b->deny) || rules_window(&b->allow))
 		return KERNEL_WINDOW;
 	/* What one connection reads, a rule of another may ask for. */
 	if (p->conduits[conduit].states >> i & 1)
 		return KERNEL_PAST;
-	if (t->gate != 0 || !conduit_known(c) || !block_known(b) ||
+	if ((t->gate & ~(uint32_t)GATE_LIMITS) != 0 || !conduit_known(c) || !block_known(b) ||
 	    !rules_known(&b->deny, b->dis->schema) || !rules_known(&b->allow, b->dis->schema))
 		return KERNEL_CONDITION;
 	return KERNEL_YES;

@@ -23,7 +23,7 @@ static const struct {
     [KERNEL_ITEMS] = {"items", "it has more than one item"},
     [KERNEL_NAMES] = {"names", "names decide"},
     [KERNEL_CONDITION] = {"condition", "a rule asks for a property of the session or message"},
-    [KERNEL_LIMITS] = {"limits", "the block counts waiting requests or their rate"},
+    [KERNEL_LIMITS] = {"limits", "the block limits a rate, sizes, or waiting requests to fewer than four"},
     [KERNEL_VALUES] = {"values", "a rule limits what is written there"},
     [KERNEL_WINDOW] = {"window", "it is only-in a window"},
     [KERNEL_PAST] = {"past", "it asks for values read before, or makes them known"},

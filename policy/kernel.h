@@ -27,7 +27,7 @@ enum kernel_why {
 	KERNEL_ITEMS,	  /* more than one item */
 	KERNEL_NAMES,	  /* names (NodeIds) decide */
 	KERNEL_CONDITION, /* a rule asks for a property of session or message */
-	KERNEL_LIMITS,	  /* the block counts waiting requests or the rate */
+	KERNEL_LIMITS,	  /* the block counts a rate, fewer waiting requests than GATE_OPEN, or sizes */
 	KERNEL_VALUES,	  /* a rule limits what is written there */
 	KERNEL_WINDOW,	  /* only-in: what is open now decides */
 	KERNEL_PAST,	  /* it asks for what was read before, or makes it known */

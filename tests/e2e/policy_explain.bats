@@ -125,8 +125,10 @@ wide() {
 	n=$(jq '.[0]' <<<"$output")
 	[ "$n" -gt 100 ]
 	[ "$(jq -c '.[1:]' <<<"$output")" = "[$n,{}]" ]
-	wide 'limits: {pending: 16}' >pending.yaml
+	wide 'limits: {pending: 3}' >pending.yaml
 	[ "$(kernel pending.yaml modbus/polling)" = "[$n,0,{\"limits\":$n}]" ]
+	wide 'limits: {pending: 16}' >pending.yaml # more than the kernel lets wait
+	[ "$(kernel pending.yaml modbus/polling)" = "[$n,$n,{}]" ]
 	wide 'limits: {rate: 60000/s}' >rate.yaml
 	[ "$(kernel rate.yaml modbus/polling)" = "[$n,0,{\"limits\":$n}]" ]
 	# limits of values: exactly the writes of holding registers

@@ -83,9 +83,11 @@ random_policy(void)
 	(void)rules_text(s7, sizeof(s7), true);
 	(void)snprintf(text, sizeof(text),
 	    "%s - {name: c0, from: [hmi], to: [plc], otherwise: %s, modbus: {addressing: "
-	    "zero-based, "
-	    "allow: [%s]}}\n - {name: c1, from: [hmi], to: [cpu], s7: {allow: [%s]}}\n",
-	    head, rnd(2) ? "drop" : "reject", modbus, s7);
+	    "zero-based, %s"
+	    "allow: [%s]}}\n - {name: c1, from: [hmi], to: [cpu], s7: {%sallow: [%s]}}\n",
+	    head, rnd(2) ? "drop" : "reject",
+	    rnd(3) ? "" : "limits: {pending: 4, over: drop}, ", modbus,
+	    rnd(3) ? "" : "limits: {pending: 4, items: 1, over: drop}, ", s7);
 	p = policy_build_text("t.yaml", text, strlen(text), &c);
 	complaints_fini(&c);
 	return p;

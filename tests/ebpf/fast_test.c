@@ -784,13 +784,36 @@ generations(void **state)
 	assert_null(put_policy(ZONES("")));
 	assert_string_equal(sent(from_client(NULL, 0)), "generation");
 	assert_int_equal(entry().epoch, 1);
-	begin_offered(CLOSED);
-	polled(1, 3, 0, 1);
-	assert_string_equal(put_policy(ZONES(", limits: {packets: 1000/s}")), "a zone has limits");
-	assert_string_equal(sent(from_client(NULL, 0)), "no_block");
-	assert_null(put_policy(ZONES("")));
 	begin_offered(RATED);
 	assert_string_equal(sent(from_client(NULL, 0)), "no_block");
+}
+
+/* A zone's limit counts what the kernel passes as well; the other zone's answers are its own. */
+static void
+zone_limits(void **state)
+{
+	const char *said = "forwarded";
+	unsigned n = 0;
+
+	(void)state;
+	assert_null(put_policy(ZONES(", limits: {packets: 30/s}")));
+	assert_true(policy_gate(policy)->conduits[CLOSED].counted);
+	begin_offered(CLOSED);
+	polled(1, 3, 0, 1);
+	for (; n < 2000 && strcmp(said, "forwarded") == 0; n++)
+		said = sent(from_client(NULL, 0));
+	assert_string_equal(said, "gate: dropped");
+	assert_true(n >= 28); /* a second's worth at least; 2000 frames take less than two */
+	assert_int_equal(entry().owner, KFLOW_KERNEL);
+	for (unsigned i = 0; i < 50; i++)
+		ALLOWED(sent(from_server(NULL, 0)));
+	/* what counts connections is not about these */
+	assert_null(put_policy(ZONES(", limits: {flows: 1/s}")));
+	assert_false(policy_gate(policy)->conduits[CLOSED].counted);
+	begin_offered(CLOSED);
+	for (uint16_t i = 0; i < 100; i++)
+		polled(i, 3, 0, 1);
+	assert_null(put_policy(ZONES("")));
 }
 
 static void
@@ -975,7 +998,7 @@ main(void)
 	    cmocka_unit_test(offers),
 	    cmocka_unit_test(places),
 	    cmocka_unit_test(generations),
-	    cmocka_unit_test(too_large),
+	    cmocka_unit_test(zone_limits), cmocka_unit_test(too_large),
 	    cmocka_unit_test(away),
 	};
 	const char *why = kit_why_not(), *const ports[2] = {"il0", "il1"};

@@ -46,7 +46,7 @@ policy() { # SITE [LINE]
 		    fail: open
 		    modbus:
 		      addressing: zero-based
-		      limits: {pending: 16}
+		      limits: {rate: 60000/s}
 		      allow:
 		        - {name: all, units: [1], functions: [3], holding: [0..199]}
 	EOT

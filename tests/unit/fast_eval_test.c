@@ -63,6 +63,18 @@ static const struct {
     {MODBUS
 	"limits: {pending: 3}, allow: [{name: r, units: [1], functions: read, holding: all}]}}\n",
 	false, false},
+    {MODBUS
+	"limits: {pending: 4}, allow: [{name: r, units: [1], functions: read, holding: all}]}}\n",
+	true, false}, /* the kernel never lets more wait */
+    {MODBUS "limits: {pending: 16, rate: 5/s}, allow: [{name: r, units: [1], functions: read, "
+	    "holding: all}]}}\n",
+	false, false},
+    {S7 "limits: {pending: 4, items: 1}, allow: [{name: r, functions: [read], read: [DB1]}]}}\n",
+	false, true},
+    {S7 "limits: {pending: 3, items: 1}, allow: [{name: r, functions: [read], read: [DB1]}]}}\n",
+	false, false},
+    {S7 "limits: {pdu-size: 480}, allow: [{name: r, functions: [read], read: [DB1]}]}}\n", false,
+	false}, /* a session that was told of is told of at each PDU */
     {S7 "allow: [{name: r, functions: [read], read: [DB1]}]}}\n", false, true},
     {S7 "limits: {rate: 9/s}, allow: [{name: r, functions: [read], read: [DB1]}]}}\n", false,
 	false},
