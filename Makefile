@@ -189,6 +189,8 @@ bench-gate: $B/bench/bench_gate		## what the filter in the kernel costs per fram
 	$<
 bench-xdp: $B/bench/bench_xdp		## what a PDU that is judged in the kernel costs, beside a bare program (root)
 	$<
+bench-replay: $B/interlock $B/tests/tools/traffic $B/tests/tools/readloop	## a packet of a capture: replay beside ndpiReader, tshark and a bare loop
+	@B=$B python3 tests/bench/replay.py
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 	@B=$B CC=$(CC) bash mk/lint.sh
 minimal:				## build without any optional library
@@ -234,6 +236,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-gate bench-xdp model-xdp bench-guard evasion lint minimal \
+.PHONY: all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-gate bench-xdp bench-replay model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

@@ -27,6 +27,21 @@ utf8_len(const uint8_t *s, size_t n)
 static const bool plain[256] = {
     [0x20 ... 0x21] = true, [0x23 ... 0x5b] = true, [0x5d ... 0x7e] = true};
 
+/* Are these eight bytes all plain?  Each comparison leaves its answer in the high bit of its byte; no carry or
+ * borrow leaves a byte that is below 0x80, and one that is not has said no already. */
+static inline bool
+plain8(const char *s)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t v, quote, slash;
+
+	memcpy(&v, s, sizeof(v));
+	quote = v ^ ones * '"';
+	slash = v ^ ones * '\\';
+	/* a control character; one of the two; DEL */
+	return ((v | (v - ones * 0x20) | (quote - ones) | (slash - ones) | (v + ones)) & high) == 0;
+}
+
 void
 jw_quote(struct jw *w, const char *text, size_t n)
 {
@@ -36,6 +51,8 @@ jw_quote(struct jw *w, const char *text, size_t n)
 	for (size_t i = 0; i < n;) {
 		size_t start = i, u;
 
+		while (n - i >= 8 && plain8(text + i))
+			i += 8;
 		for (; i < n; i += u) {
 			u = plain[s[i]] ? 1 : s[i] < 0x80 ? 0 : utf8_len(s + i, n - i);
 			if (u == 0)
@@ -58,6 +75,19 @@ jw_quote(struct jw *w, const char *text, size_t n)
 	jw_ch(w, '"');
 }
 
+/* 00 to 99: two digits for one division. */
+static const char pairs[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+static inline void
+put_pair(char *b, uint32_t v)
+{
+	b[0] = pairs[2 * v];
+	b[1] = pairs[2 * v + 1];
+}
+
 void
 jw_dec(struct jw *w, uint64_t v)
 {
@@ -65,14 +95,27 @@ jw_dec(struct jw *w, uint64_t v)
 	size_t i = sizeof(b);
 	uint32_t low;
 
-	for (; v > UINT32_MAX; v /= 10)
-		b[--i] = (char)('0' + v % 10);
-	low = (uint32_t)v; /* divides twice as fast */
-	do {
-		b[--i] = (char)('0' + low % 10);
-		low /= 10;
-	} while (low != 0);
+	for (; v > UINT32_MAX; v /= 100)
+		put_pair(b + (i -= 2), (uint32_t)(v % 100));
+	for (low = (uint32_t)v; low >= 100; low /= 100) /* divides twice as fast */
+		put_pair(b + (i -= 2), low % 100);
+	if (low >= 10)
+		put_pair(b + (i -= 2), low);
+	else
+		b[--i] = (char)('0' + low);
 	jw_raw(w, b + i, sizeof(b) - i);
+}
+
+void
+jw_nano(struct jw *w, uint32_t v)
+{
+	char b[10];
+
+	b[0] = '.';
+	for (unsigned i = 8; i > 0; i -= 2, v /= 100)
+		put_pair(b + i, v % 100);
+	b[1] = (char)('0' + v % 10);
+	jw_raw(w, b, sizeof(b));
 }
 
 void

@@ -62,6 +62,7 @@ jw_ch(struct jw *w, char c)
 
 void jw_quote(struct jw *w, const char *s, size_t n); /* "s", escaped, no comma logic */
 void jw_dec(struct jw *w, uint64_t v);		       /* bare decimal digits */
+void jw_nano(struct jw *w, uint32_t v);		       /* bare .012345678 of v < 10^9 */
 void jw_time(struct jw *w, uint64_t ns); /* bare 2026-11-23T10:00:00.123456+0000 */
 
 /* Begins a value: comma if needed, then "key": when key is not NULL.

@@ -17,6 +17,7 @@
 #define LINE_ROOM (128u << 10) /* flushed when less is left; a longer line is an error */
 #define TUPLES	  1024u	       /* cached texts; powers of two */
 #define VERDICTS  64u
+#define HEADS	  64u
 
 struct facts {
 	int fd;
@@ -41,6 +42,13 @@ struct facts {
 		uint16_t len;
 		char text[320];
 	} verdicts[VERDICTS];
+	struct head_text {
+		const char
+		    *op; /* names are static: the same pointer is the same name; NULL: free */
+		uint16_t code;
+		uint8_t kind, access, len;
+		char text[200]; /* 70 and the name */
+	} heads[HEADS];
 	char buf[BUF_SIZE];
 };
 
@@ -168,13 +176,31 @@ verdict_text(struct facts *fx, const struct verdict *v)
 	return c;
 }
 
+/* ,"kind":..,"code":..,"op":..,"access":.. */
+static const struct head_text *
+head_text(struct facts *fx, const struct fact *f)
+{
+	struct head_text *c = &fx->heads[(f->code * 2u + f->kind) % HEADS];
+	struct jw w;
+
+	if (c->op == f->op && c->code == f->code && c->kind == f->kind && c->access == f->access)
+		return c;
+	w = jw_make(c->text, sizeof(c->text));
+	w.comma = true;
+	fact_json_head(&w, f);
+	c->op = f->op;
+	c->code = f->code;
+	c->kind = f->kind;
+	c->access = f->access;
+	c->len = (uint8_t)jw_len(&w);
+	return c;
+}
+
 /* Decimal seconds, nine digits behind the point. */
 static void
 put_ts(struct facts *fx, uint64_t ns)
 {
 	uint64_t sec = ns / NS_PER_S;
-	uint32_t rest = (uint32_t)(ns % NS_PER_S);
-	char b[10];
 
 	if (sec != fx->ts_sec) {
 		struct jw w = jw_make(fx->sec, sizeof(fx->sec));
@@ -185,16 +211,14 @@ put_ts(struct facts *fx, uint64_t ns)
 	}
 	jw_key(&fx->w, "ts");
 	jw_raw(&fx->w, fx->sec, fx->sec_len);
-	for (unsigned i = 9; i > 0; i--, rest /= 10)
-		b[i] = (char)('0' + rest % 10);
-	b[0] = '.';
-	jw_raw(&fx->w, b, sizeof(b));
+	jw_nano(&fx->w, (uint32_t)(ns % NS_PER_S));
 }
 
 void
 facts_put(struct facts *fx, const struct engine_pdu *pdu)
 {
 	const struct tuple_text *t;
+	const struct head_text *h;
 	char *line;
 
 	if (fx->err != 0)
@@ -210,7 +234,9 @@ facts_put(struct facts *fx, const struct engine_pdu *pdu)
 	t = tuple_text(fx, pdu);
 	jw_ch(&fx->w, ',');
 	jw_raw(&fx->w, t->text, t->len);
-	fact_json(&fx->w, pdu->fact);
+	h = head_text(fx, pdu->fact);
+	jw_raw(&fx->w, h->text, h->len);
+	fact_json_body(&fx->w, pdu->fact);
 	if (fx->policy && pdu->verdict->reason != REASON_NO_POLICY) { /* else only said, not judged */
 		const struct verdict_text *v = verdict_text(fx, pdu->verdict);
 

@@ -97,6 +97,10 @@ static void
 anomalies_json(struct jw *w, const struct fact *f, const struct dis_schema *sc)
 {
 	jw_arr(w, "anomalies");
+	if (f->anomalies == 0) { /* nearly always */
+		jw_close(w, ']');
+		return;
+	}
 	for (unsigned i = 0; sc && i < FACT_A_ENGINE && sc->anomalies && sc->anomalies[i]; i++)
 		if (f->anomalies >> i & 1)
 			jw_str(w, NULL, sc->anomalies[i]);
@@ -131,12 +135,24 @@ fact_json_proto(struct jw *w, const struct fact *f)
 }
 
 void
-fact_json(struct jw *w, const struct fact *f)
+fact_json_head(struct jw *w, const struct fact *f)
 {
 	jw_str(w, "kind", fact_kind_name(f->kind));
 	jw_u(w, "code", f->code);
 	jw_str(w, "op", f->op);
 	jw_str(w, "access", fact_access_name(f->access));
+}
+
+void
+fact_json_body(struct jw *w, const struct fact *f)
+{
 	anomalies_json(w, f, f->proto < n_dissectors ? dissectors[f->proto]->schema : NULL);
 	fact_json_proto(w, f);
+}
+
+void
+fact_json(struct jw *w, const struct fact *f)
+{
+	fact_json_head(w, f);
+	fact_json_body(w, f);
 }

@@ -194,6 +194,9 @@ struct jw;
 /* The members of DESIGN "facts" that follow the tuple: kind, code, op, access,
  * anomalies, then the protocol's own table.  Writes into an open object. */
 void fact_json(struct jw *w, const struct fact *f);
+/* Its two halves: what kind, code, op and access say, and nothing else; then the rest. */
+void fact_json_head(struct jw *w, const struct fact *f);
+void fact_json_body(struct jw *w, const struct fact *f);
 /* Only the last part: what the protocol's own table says. */
 void fact_json_proto(struct jw *w, const struct fact *f);
 

@@ -3,7 +3,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <jansson.h>
 #include <cmocka.h>
@@ -171,6 +173,60 @@ write_some(struct jw *w)
 	return jw_end(w);
 }
 
+/* Numbers near every power of two and of ten, and nanoseconds, as printf has them. */
+static void
+test_numbers_as_printf(void **state)
+{
+	char buf[64], want[64];
+	uint64_t ten = 1;
+
+	(void)state;
+	for (unsigned k = 0; k < 64 + 20; k++) {
+		uint64_t mid = k < 64 ? UINT64_C(1) << k : ten;
+
+		for (uint64_t v = mid - 3; v != mid + 4; v++) {
+			struct jw w = jw_make(buf, sizeof(buf));
+
+			jw_dec(&w, v);
+			assert_true(jw_end(&w));
+			(void)snprintf(want, sizeof(want), "%" PRIu64, v);
+			assert_string_equal(buf, want);
+			w = jw_make(buf, sizeof(buf));
+			jw_nano(&w, (uint32_t)(v % 1000000000u));
+			assert_true(jw_end(&w));
+			(void)snprintf(want, sizeof(want), ".%09u", (unsigned)(v % 1000000000u));
+			assert_string_equal(buf, want);
+		}
+		ten *= k < 64 ? 1 : 10;
+	}
+}
+
+/* Every byte at every place of a string: escaped there and nowhere else. */
+static void
+test_every_byte_everywhere(void **state)
+{
+	char text[24], buf[64], want[64];
+
+	(void)state;
+	for (unsigned b = 1; b < 256; b++)
+		for (unsigned at = 0; at < sizeof(text); at++) {
+			struct jw w = jw_make(buf, sizeof(buf));
+			bool plain = b >= 0x20 && b < 0x7f && b != '"' && b != '\\';
+
+			memset(text, 'a', sizeof(text));
+			text[at] = (char)b;
+			jw_quote(&w, text, sizeof(text));
+			assert_true(jw_end(&w));
+			(void)snprintf(want, sizeof(want),
+			    plain		    ? "\"%.*s%c%s\""
+			    : b == '"' || b == '\\' ? "\"%.*s\\%c%s\""
+						    : "\"%.*s\\u00%02x%s\"",
+			    (int)at, "aaaaaaaaaaaaaaaaaaaaaaaa", b,
+			    "aaaaaaaaaaaaaaaaaaaaaaaa" + at + 1);
+			assert_string_equal(buf, want);
+		}
+}
+
 /* Whatever the room, nothing is written past it, and a cut text is never taken for whole. */
 static void
 test_full(void **state)
@@ -222,6 +278,8 @@ main(void)
 	    cmocka_unit_test(test_numbers_and_time),
 	    cmocka_unit_test(test_escapes),
 	    cmocka_unit_test(test_any_bytes),
+	    cmocka_unit_test(test_numbers_as_printf),
+	    cmocka_unit_test(test_every_byte_everywhere),
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_full_is_sticky),
 	};
