@@ -122,7 +122,7 @@ main(int argc, char **argv)
 		m.order[f] = f;
 	}
 	for (uint32_t round = 1; m.written < m.wanted; round++)
-		one_round(&m, flows, round, argc > 5 ? (unsigned)atoi(argv[5]) : 0);
+		one_round(&m, flows, round, argc > 5 ? (unsigned)strtoul(argv[5], NULL, 10) : 0);
 	free(m.talk);
 	free(m.order);
 	return fflush(stdout) == 0 ? 0 : 2;
