@@ -498,7 +498,7 @@ put_guard_sentence(struct jw *w, const struct words *k, const struct record *r)
 {
 	char buf[8];
 
-	put(w, "guard: ");
+	put(w, strncmp(class_guard(r->cond)->name, "watch.", 6) == 0 ? "watch: " : "guard: ");
 	put(w, class_guard(r->cond)->text);
 	if (k->conduit) {
 		put(w, ": conduit ");

@@ -26,6 +26,7 @@ enum exit_status {
 
 int cmd_replay(int argc, char **argv);	/* captures in; facts, alerts, reports out */
 int cmd_why(int argc, char **argv);	/* the path of one frame */
+int cmd_watch(int argc, char **argv);	/* passive, on an interface */
 int cmd_guard(int argc, char **argv);	/* inline, between two ports */
 int cmd_learn(int argc, char **argv);	/* a policy out of captures */
 int cmd_ctl(int argc, char **argv);	/* ask a running guard, or tell it */

@@ -43,25 +43,9 @@ struct options {
 	char **captures;
 	size_t n;
 	const char *live; /* an interface instead of captures */
-	uint64_t for_ns, packets;
+	uint64_t for_s, packets;
 	bool own;
 };
-
-/* "30s", "10m", "24h", "7d". */
-static bool
-parse_time(const char *s, uint64_t *ns)
-{
-	static const char units[] = "smhd";
-	static const uint64_t seconds[] = {1, 60, 3600, 86400};
-	char *end;
-	unsigned long v = strtoul(s, &end, 10);
-	const char *u = *end ? strchr(units, *end) : NULL;
-
-	if (s[0] < '0' || s[0] > '9' || !u || end[1] != '\0' || v == 0 || v > 100000)
-		return false;
-	*ns = v * seconds[u - units] * NS_PER_S;
-	return true;
-}
 
 /* What gather() knows beside what was learned. */
 struct watching {
@@ -110,7 +94,7 @@ gather_live(struct learn *l, const struct options *o)
 	    .on_burst = on_burst,
 	    .on_start = on_listening,
 	    .ctx = &w,
-	    .until_ns = o->for_ns ? clock_wall_ns() + o->for_ns : 0,
+	    .until_ns = o->for_s ? clock_wall_ns() + o->for_s * NS_PER_S : 0,
 	};
 	struct run_result r;
 	char spec[128];
@@ -345,7 +329,7 @@ cmd_learn(int argc, char **argv)
 			o.live = optarg;
 			break;
 		case 'f':
-			if (!parse_time(optarg, &o.for_ns))
+			if (!cli_parse_duration(optarg, &o.for_s))
 				return cli_usage(
 				    "learn", "--for %s: not a time such as 10m or 24h", optarg);
 			break;
@@ -369,7 +353,7 @@ cmd_learn(int argc, char **argv)
 	o.n = (size_t)(argc - optind);
 	if (o.live && o.n != 0)
 		return cli_usage("learn", "--live or captures, not both");
-	if (!o.live && (o.for_ns || o.packets || o.own))
+	if (!o.live && (o.for_s || o.packets || o.own))
 		return cli_usage("learn", "--for, --packets and --own go with --live");
 	if (o.n == 0 && !o.live)
 		return cli_usage("learn", "which captures?");

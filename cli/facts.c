@@ -251,6 +251,13 @@ facts_put(struct facts *fx, const struct engine_pdu *pdu)
 	}
 }
 
+void
+facts_flush(struct facts *fx)
+{
+	if (jw_len(&fx->w) > 0)
+		flush(fx);
+}
+
 bool
 facts_usable(const struct facts *fx)
 {

@@ -16,6 +16,7 @@ static const struct verb {
 } verbs[] = {
     {"replay", cmd_replay, "judge captures: facts, verdicts, signed alerts, CI reports"},
     {"why", cmd_why, "the path of one frame through the rules"},
+    {"watch", cmd_watch, "listen on an interface: judge, tell, stop nothing"},
     {"guard", cmd_guard, "stand between two ports and enforce a policy"},
     {"ctl", cmd_ctl, "ask a running guard, or tell it"},
     {"learn", cmd_learn, "propose a policy from captures, disabled until approved"},

@@ -136,10 +136,15 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 	progress_init(&progress, path, conf->progress);
 	while (more && !interrupted && (n = io->be->rx(io, burst, PKT_BURST)) >= 0) {
 		more = conf->until_ns == 0 || io->now_ns < conf->until_ns;
-		if (n == 0 && io->be->wait && more)
-			io->be->wait(io, -1, WAIT_US);
-		if (n == 0)
+		if (io->be->wait && conf->on_turn)
+			more &= conf->on_turn(conf->ctx, io, e);
+		if (n == 0) { /* an interface: time goes on all the same */
+			engine_tick(e, io->now_ns);
+			pump(conf, r, io->now_ns);
+			if (io->be->wait && more)
+				io->be->wait(io, -1, WAIT_US);
 			continue;
+		}
 		if (r->first_ns == 0)
 			r->first_ns = r->last_ns = burst[0].ts_ns;
 		if (burst[n - 1].ts_ns > r->last_ns)
@@ -177,7 +182,7 @@ run_capture(const char *path, const struct run_conf *conf, struct run_result *ou
 {
 	struct engine_conf ec = {
 	    .memory_bytes = conf->memory_bytes,
-	    .seed = RUN_SEED,
+	    .seed = conf->seed ? conf->seed : RUN_SEED,
 	    .inline_mode = conf->inline_mode,
 	    .policy = conf->policy,
 	    .alerts = conf->alerts,

@@ -34,9 +34,12 @@ struct run_conf {
 	bool (*on_start)(void *ctx, struct engine *e);
 	/* Before a burst is judged; false ends the run in good order. */
 	bool (*on_burst)(void *ctx, const struct pkt *burst, unsigned n);
+	/* Of an interface, after every turn, also one without packets; false ends the run in good order. */
+	bool (*on_turn)(void *ctx, const struct io *io, struct engine *e);
 	/* No more packets come; the engine has not closed its flows yet. */
 	void (*on_end)(void *ctx);
 	void *ctx;
+	uint64_t seed; /* for hashes; 0: RUN_SEED */
 	uint64_t
 	    until_ns; /* of an interface: wall time at which it is enough; 0 = a signal says so */
 };

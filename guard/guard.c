@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/user.h"
 #include "guard/guard_int.h"
 #include "guard/metrics.h"
 #include "guard/sandbox.h"
@@ -161,8 +162,8 @@ prepare(struct guard *g, char *err, size_t size)
 	    .sh = &g->shared->permits, .tell = tell_permit, .ctx = g, .used = {.keep = &g->keep}};
 	if (open_signals(g) < 0)
 		return err_say(err, size, err_from_errno(errno), "signals: %s", strerror(errno));
-	sandbox_user(WORKER_USER, "nobody", &g->worker_uid, &g->worker_gid);
-	sandbox_user(SIGNER_USER, "root", &g->signer_uid, &g->signer_gid);
+	user_find(WORKER_USER, "nobody", &g->worker_uid, &g->worker_gid);
+	user_find(SIGNER_USER, "root", &g->signer_uid, &g->signer_gid);
 	if (g->conf->metrics && !g->conf->take_over &&
 	    (g->metrics_fd = metrics_listen(g->conf->metrics, err, size)) < 0)
 		return ERR_USAGE;

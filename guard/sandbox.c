@@ -10,10 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <malloc.h>
-#include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -33,8 +31,8 @@
 #include <linux/bpf.h>
 
 #include "base/err.h"
+#include "base/user.h"
 
-#define NOBODY	   65534u
 #define HEAP_SPARE (2u << 20) /* of a worker: what names flows (nDPI) allocates as it goes */
 
 /* --- system calls ---------------------------------------------------------------------------- */
@@ -427,16 +425,6 @@ sandbox_close_others(const int *keep, size_t n)
 	(void)close_range((unsigned)low, ~0u, 0);
 }
 
-static int
-become(uid_t uid, gid_t gid)
-{
-	if (geteuid() != 0)
-		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-		return -errno;
-	return 0;
-}
-
 const char *
 sandbox_lacking(void)
 {
@@ -454,7 +442,7 @@ sandbox_enter(const struct sandbox *s, char *err, size_t size)
 	if (root && !s->dirs && (r = enter_empty_root(err, size)) < 0)
 		return r;
 	drop_bounding(false);
-	if ((r = become(s->uid, s->gid)) < 0)
+	if ((r = user_become(s->uid, s->gid)) < 0)
 		return err_say(
 		    err, size, err_from_errno(-r), "user %u: %s", (unsigned)s->uid, strerror(-r));
 	if ((r = set_caps(false)) < 0)
@@ -483,17 +471,6 @@ sandbox_parent(char *err, size_t size)
 	if (r < 0)
 		return err_say(err, size, err_from_errno(-r), "capabilities: %s", strerror(-r));
 	return 0;
-}
-
-void
-sandbox_user(const char *name, const char *otherwise, uid_t *uid, gid_t *gid)
-{
-	const struct passwd *pw = getpwnam(name);
-
-	if (!pw)
-		pw = getpwnam(otherwise);
-	*uid = pw ? pw->pw_uid : NOBODY;
-	*gid = pw ? pw->pw_gid : NOBODY;
 }
 
 int

@@ -50,9 +50,6 @@ int sandbox_parent(char *err, size_t size);
 /* Does this process have the rights to start a guard?  Said in err when not. */
 bool sandbox_can_guard(char *err, size_t size);
 
-/* User and group `name`, or else `otherwise`. */
-void sandbox_user(const char *name, const char *otherwise, uid_t *uid, gid_t *gid);
-
 /* Limits of a builder: seconds of CPU, bytes of memory and of the image. */
 struct sandbox_limits {
 	uint64_t cpu_s, data_bytes, file_bytes;

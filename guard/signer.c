@@ -2,7 +2,6 @@
 /* signer.c - see signer.h: first what runs in the process, then the parent's end. */
 #include "guard/signer.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "alerts/adopt.h"
 #include "alerts/alert.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -28,62 +28,6 @@ struct signer {
 	const struct policy *policy[POLICY_SLOTS];
 	bool stop;
 };
-
-/* --- who owns the files -------------------------------------------------------------------------- */
-
-/* A file that root made for us is ours from now on.  Nothing is followed, and a file with
- * another name somewhere is not touched. */
-static void
-adopt_file(const struct signer_conf *c, int dirfd, const char *name)
-{
-	struct stat st;
-	int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 && st.st_nlink == 1 &&
-	    fchown(fd, c->uid, c->gid) != 0)
-		log_warn("%s: owner: %s", name, strerror(errno));
-	(void)close(fd);
-}
-
-/* What is in the journal's directory, when the directory is root's or ours. */
-static void
-adopt_journal(const struct signer_conf *c)
-{
-	int fd;
-	struct dirent *de;
-	struct stat st;
-	DIR *dir;
-
-	if (!c->journal_dir)
-		return;
-	fd = open(c->journal_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) != 0 || (st.st_uid != 0 && st.st_uid != c->uid) ||
-	    !(dir = fdopendir(fd))) {
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
-	if (st.st_uid == 0 && fchown(fd, c->uid, c->gid) != 0)
-		log_warn("journal %s: owner: %s", c->journal_dir, strerror(errno));
-	while ((de = readdir(dir)) != NULL)
-		if (de->d_name[0] != '.')
-			adopt_file(c, dirfd(dir), de->d_name);
-	(void)closedir(dir);
-}
-
-static void
-adopt(const struct signer_conf *c)
-{
-	const char *eve = c->eve_path;
-
-	if (geteuid() != 0 || c->uid == 0)
-		return;
-	adopt_journal(c);
-	if (eve && strcmp(eve, "-") != 0)
-		adopt_file(c, AT_FDCWD, strncmp(eve, "file:", 5) == 0 ? eve + 5 : eve);
-}
 
 /* --- messages ------------------------------------------------------------------------------------ */
 
@@ -277,14 +221,15 @@ signer_run(const struct signer_conf *conf)
 	(void)signal(SIGXFSZ, SIG_IGN);
 	SHOW(s.sh->ready, 0);
 	SHOW(s.sh->pid, getpid());
-	adopt(conf);
+	alerts_adopt(conf->uid, conf->gid, conf->journal_dir, conf->eve_path);
 	s.alerts = open_alerts(conf, err, sizeof(err));
 	if (!s.alerts) {
 		log_error("%s", err);
 		note_error(&s, err);
 		return 1;
 	}
-	adopt(conf); /* what was made just now */
+	/* and what was made just now */
+	alerts_adopt(conf->uid, conf->gid, conf->journal_dir, conf->eve_path);
 	if (conf->confine && conf->confine(conf->ctx, err, sizeof(err)) < 0) {
 		log_error("signer: %s", err);
 		note_error(&s, err);

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_watch.c - interlock watch: a sensor on a mirror port.  The engine judges as in replay, stops nothing, and goes
+ * on until it is told to end; what it has seen by then is the summary.
+ *
+ * Root opens the interface and the outputs, and then is somebody else.  Frames that the kernel could not hand over are
+ * looked at every few seconds: an alert says how many, since what was in them nobody knows.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "alerts/adopt.h"
+#include "alerts/alert.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/err.h"
+#include "base/user.h"
+#include "cli/facts.h"
+#include "cli/report.h"
+
+#define USER	      "interlock"
+#define FACTS_EVERY   (NS_PER_S / 2)
+#define MISSED_EVERY  (5 * NS_PER_S)
+#define EVERY_DEFAULT 60u
+#define FOR_MAX	      (3650u * 86400u) /* seconds */
+
+static const char help[] =
+    "usage: interlock watch -i IFACE [OPTION]...\n"
+    "Listen on an interface (a mirror port, a tap): judge and tell as a guard would, stop nothing, "
+    "send\n"
+    "nothing. Ends with SIGINT or SIGTERM, --for or --packets, and then says what it has seen.\n\n"
+    "  -i, --interface IFACE  where; promiscuous as long as it is listened to\n"
+    "      --own            not promiscuous: only frames that the interface takes anyway\n"
+    "  -p, --policy FILE    the policy; without one everything is allowed and told\n"
+    "      --require-signed KEY  judge by a policy only that this public key has signed\n"
+    "      --facts FILE     one JSON object per PDU\n"
+    "      --eve FILE       alerts as Suricata EVE JSON lines\n"
+    "      --journal DIR    sign the alerts into a journal\n"
+    "      --key KEY        with this secret key (see interlock key)\n"
+    "      --for TIME       30s, 10m, 24h, 7d\n"
+    "      --packets N      so many frames\n"
+    "      --every TIME     a line about what goes by, on standard error (default 60s)\n"
+    "      --user NAME      who it is once all is open (default interlock, else nobody)\n"
+    "      --json           the summary as JSON\n"
+    "      --memory SIZE    memory for flows and streams, e.g. 256M (default 64M)\n"
+    "  -q, --quiet          no summary, and no lines\n\n"
+    "FILE - is standard output; the summary then goes to standard error.\n"
+    "exit status: 0 all is allowed, 1 some PDU, connection or frame is not, 2 could not work, or "
+    "not to\n"
+    "the end: the interface is gone, a full disk\n";
+
+struct options {
+	const char *iface, *policy, *signers, *facts, *eve, *journal, *key, *user;
+	uint64_t for_s, packets, every_s;
+	size_t memory;
+	bool own, json, quiet;
+};
+
+struct watch {
+	struct options o;
+	struct policy *policy;
+	struct alerts *alerts;
+	struct facts *facts;
+	struct capture cap; /* one: the interface */
+	uint64_t packets;   /* still to come; 0 = any number */
+	/* the line of every so often, and what was so when it was said last */
+	uint64_t line_ns, look_ns, facts_ns, said_ns, said_frames, said_pdus, missed;
+};
+
+/* --- options ------------------------------------------------------------------------------ */
+
+static bool
+on_stdout(const char *path)
+{
+	return path && strcmp(path, "-") == 0;
+}
+
+static int
+check_options(const struct options *o)
+{
+	if (!o->iface)
+		return cli_usage("watch", "which interface? -i IFACE");
+	if (on_stdout(o->facts) + on_stdout(o->eve) + o->json > 1)
+		return cli_usage("watch", "only one output can be standard output");
+	if (o->key && !o->journal)
+		return cli_usage("watch", "--key needs --journal");
+	if (o->signers && !o->policy)
+		return cli_usage("watch", "--require-signed needs a policy");
+	return EXIT_OK;
+}
+
+static bool
+parse_time(const char *text, uint64_t *s)
+{
+	return cli_parse_duration(text, s) && *s <= FOR_MAX;
+}
+
+/* EXIT_OK, EXIT_UNABLE (said why), or -1: help was given. */
+static int
+parse(int argc, char **argv, struct options *o)
+{
+	static const struct option options[] = {
+	    {"interface", required_argument, NULL, 'i'},
+	    {"own", no_argument, NULL, 'w'},
+	    {"policy", required_argument, NULL, 'p'},
+	    {"require-signed", required_argument, NULL, 's'},
+	    {"facts", required_argument, NULL, 'f'},
+	    {"eve", required_argument, NULL, 'e'},
+	    {"journal", required_argument, NULL, 'j'},
+	    {"key", required_argument, NULL, 'k'},
+	    {"for", required_argument, NULL, 't'},
+	    {"packets", required_argument, NULL, 'n'},
+	    {"every", required_argument, NULL, 'l'},
+	    {"user", required_argument, NULL, 'u'},
+	    {"json", no_argument, NULL, 'J'},
+	    {"memory", required_argument, NULL, 'm'},
+	    {"quiet", no_argument, NULL, 'q'},
+	    {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
+	};
+	int c;
+
+	*o = (struct options){.every_s = EVERY_DEFAULT};
+	optind = 1;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":i:p:qh", options, NULL)) != -1)
+		switch (c) {
+		case 'i':
+			o->iface = optarg;
+			break;
+		case 'w':
+			o->own = true;
+			break;
+		case 'p':
+			o->policy = optarg;
+			break;
+		case 's':
+			o->signers = optarg;
+			break;
+		case 'f':
+			o->facts = optarg;
+			break;
+		case 'e':
+			o->eve = optarg;
+			break;
+		case 'j':
+			o->journal = optarg;
+			break;
+		case 'k':
+			o->key = optarg;
+			break;
+		case 't':
+			if (!parse_time(optarg, &o->for_s))
+				return cli_usage(
+				    "watch", "--for %s: not a time such as 10m or 24h", optarg);
+			break;
+		case 'n':
+			if (!cli_parse_u64(optarg, &o->packets) || o->packets == 0)
+				return cli_usage(
+				    "watch", "--packets %s: not a number of frames", optarg);
+			break;
+		case 'l':
+			if (!parse_time(optarg, &o->every_s))
+				return cli_usage(
+				    "watch", "--every %s: not a time such as 10s", optarg);
+			break;
+		case 'u':
+			o->user = optarg;
+			break;
+		case 'J':
+			o->json = true;
+			break;
+		case 'm':
+			if (!cli_parse_size(optarg, &o->memory))
+				return cli_usage(
+				    "watch", "--memory %s: not a size such as 256M", optarg);
+			break;
+		case 'q':
+			o->quiet = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return -1;
+		default:
+			return cli_bad_option("watch", argv, c);
+		}
+	if (optind < argc)
+		return cli_usage(
+		    "watch", "%s: captures are judged by interlock replay", argv[optind]);
+	return check_options(o);
+}
+
+/* --- while it runs -------------------------------------------------------------------------- */
+
+static void
+tell(struct watch *w, enum guard_event what, uint64_t now_ns, uint64_t count, const char *note)
+{
+	const struct event ev = {.kind = EVENT_GUARD,
+	    .cond = (uint8_t)what,
+	    .ts_ns = now_ns,
+	    .verdict = {.rule = RULE_NONE, .conduit = RULE_NONE},
+	    .note = note,
+	    .count = count};
+
+	if (w->alerts)
+		alerts_put(w->alerts, &ev);
+}
+
+static void
+on_fact(void *ctx, const struct engine_pdu *pdu)
+{
+	struct watch *w = ctx;
+
+	tally_fact(&w->cap.tally, pdu);
+	if (w->facts)
+		facts_put(w->facts, pdu);
+}
+
+static void
+on_event(void *ctx, const struct event *ev)
+{
+	tally_event(&((struct watch *)ctx)->cap.tally, ev);
+}
+
+/* All is open: from here on it is somebody who can do nothing else. */
+static bool
+on_start(void *ctx, struct engine *e)
+{
+	struct watch *w = ctx;
+	bool root = geteuid() == 0;
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	if (!tally_slots(&w->cap.tally, engine_max_flows(e))) {
+		cli_say("no memory for the summary");
+		return false;
+	}
+	user_find(w->o.user ? w->o.user : USER, w->o.user ? w->o.user : "nobody", &uid, &gid);
+	alerts_adopt(uid, gid, w->o.journal, w->o.eve);
+	r = user_become(uid, gid);
+	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = -errno;
+	if (r < 0) {
+		cli_say("cannot become another user: %s", strerror(-r));
+		return false;
+	}
+	if (w->o.journal && access(w->o.journal, W_OK | X_OK) < 0) {
+		cli_say("%s: user %u, who writes it from now on, may not", w->o.journal,
+		    (unsigned)geteuid());
+		return false;
+	}
+	w->look_ns = clock_wall_ns();
+	w->said_ns = w->line_ns = w->facts_ns = w->look_ns;
+	if (!w->o.quiet)
+		cli_say("%s: listening%s%s; nothing is sent", w->o.iface,
+		    w->o.own ? "" : ", promiscuous", root ? ", and no longer root" : "");
+	tell(w, GUARD_WATCH_STARTED, w->look_ns, 0, w->o.iface);
+	return true;
+}
+
+static bool
+on_burst(void *ctx, const struct pkt *burst, unsigned n)
+{
+	struct watch *w = ctx;
+	bool last = w->packets != 0 && n >= w->packets;
+
+	(void)burst;
+	w->packets -= w->packets != 0 && !last ? n : 0;
+	return !last && (!on_stdout(w->o.facts) || facts_usable(w->facts));
+}
+
+static void
+say_line(struct watch *w, struct engine *e, uint64_t now_ns)
+{
+	const struct engine_stats *st = engine_stats(e);
+	double s = (double)(now_ns - w->said_ns) / 1e9;
+
+	cli_say("%s: %" PRIu64 " frames (%.0f a second), %" PRIu64 " PDUs (%.0f a second), %" PRIu64
+		" connections, %" PRIu64 " not allowed, %" PRIu64 " frames missed",
+	    w->o.iface, st->received, (double)(st->received - w->said_frames) / s, st->pdus,
+	    (double)(st->pdus - w->said_pdus) / s, st->flows_active, w->cap.tally.denied,
+	    w->missed);
+	w->said_ns = now_ns;
+	w->said_frames = st->received;
+	w->said_pdus = st->pdus;
+}
+
+static bool
+on_turn(void *ctx, const struct io *io, struct engine *e)
+{
+	struct watch *w = ctx;
+	uint64_t now = io->now_ns;
+	struct io_stats st;
+
+	/* a clock that was put back: begin to count again */
+	if (now < w->look_ns || now < w->said_ns)
+		w->look_ns = w->line_ns = w->said_ns = w->facts_ns = now;
+	if (w->facts && now - w->facts_ns >= FACTS_EVERY) {
+		w->facts_ns = now;
+		facts_flush(w->facts);
+	}
+	if (now - w->look_ns >= MISSED_EVERY) {
+		w->look_ns = now;
+		io->be->stats(io, &st);
+		if (st.rx_dropped > w->missed)
+			tell(w, GUARD_WATCH_MISSED, now, st.rx_dropped - w->missed, w->o.iface);
+		w->missed = st.rx_dropped;
+	}
+	if (!w->o.quiet && now - w->line_ns >= w->o.every_s * NS_PER_S) {
+		w->line_ns = now;
+		say_line(w, e, now);
+	}
+	return true;
+}
+
+static void
+on_end(void *ctx)
+{
+	struct watch *w = ctx;
+
+	tell(w, GUARD_WATCH_STOPPED, clock_wall_ns(), 0, w->o.iface);
+}
+
+/* --- the verb -------------------------------------------------------------------------------- */
+
+static int
+open_all(struct watch *w)
+{
+	const struct options *o = &w->o;
+	const struct alerts_conf ac = {
+	    .eve_path = o->eve,
+	    .journal_dir = o->journal,
+	    .key_path = o->key,
+	    .in_iface = o->iface,
+	    .fold_window_ns = ALERT_FOLD_WINDOW_NS,
+	};
+	struct alerts_conf with = ac;
+	char err[512] = "";
+
+	if (o->policy && !(w->policy = o->signers ? policy_signed(o->policy, o->signers)
+						  : cli_policy(o->policy)))
+		return EXIT_UNABLE;
+	with.policy = w->policy;
+	if (o->facts && !(w->facts = facts_open(o->facts, w->policy)))
+		return EXIT_UNABLE;
+	if ((o->eve || o->journal) && !(w->alerts = alerts_new(&with, err, sizeof(err)))) {
+		cli_say("%s", *err ? err : "alerts cannot be written");
+		return EXIT_UNABLE;
+	}
+	if (!tally_init(&w->cap.tally, w->policy)) {
+		cli_say("no memory for the summary");
+		return EXIT_UNABLE;
+	}
+	return EXIT_OK;
+}
+
+static int
+listen_on(struct watch *w)
+{
+	struct run_conf conf = {
+	    .policy = w->policy,
+	    .alerts = w->alerts,
+	    .memory_bytes = w->o.memory,
+	    .on_fact = on_fact,
+	    .on_event = on_event,
+	    .on_start = on_start,
+	    .on_burst = on_burst,
+	    .on_turn = on_turn,
+	    .on_end = on_end,
+	    .ctx = w,
+	    .until_ns = w->o.for_s ? clock_wall_ns() + w->o.for_s * NS_PER_S : 0,
+	};
+	char spec[128];
+
+	crypto_random(&conf.seed, sizeof(conf.seed));
+	if (snprintf(spec, sizeof(spec), "%s%s%s",
+		strncmp(w->o.iface, "dpdk:", 5) == 0 ? "" : "pcap:", w->o.iface,
+		w->o.own ? ",own" : "") >= (int)sizeof(spec))
+		return cli_usage("watch", "-i %s: too long for an interface", w->o.iface);
+	w->cap.path = w->o.iface;
+	w->packets = w->o.packets;
+	run_capture(spec, &conf, &w->cap.run);
+	tally_slots_fini(&w->cap.tally);
+	if (w->cap.run.missed != 0)
+		cli_say("%s: %" PRIu64
+			" frames came faster than they were taken, and are not in it",
+		    w->o.iface, w->cap.run.missed);
+	return exit_worse(w->cap.run.status, w->cap.tally.denied != 0 ? EXIT_FOUND : EXIT_OK);
+}
+
+static int
+finish(struct watch *w, int status)
+{
+	struct report report = {.policy = w->policy,
+	    .policy_path = w->o.policy,
+	    .journal_dir = w->o.journal,
+	    .caps = &w->cap,
+	    .n_caps = 1,
+	    .status = status};
+	bool busy = on_stdout(w->o.facts) || on_stdout(w->o.eve);
+	struct out out = {busy ? stderr : stdout, "-"};
+
+	if (w->alerts) {
+		int r = alerts_finish(w->alerts, clock_wall_ns());
+
+		report.alerts = alerts_stats(w->alerts);
+		if (r < 0 || report.alerts->lost != 0) {
+			cli_say("%s", r < 0 && *alerts_error(w->alerts) ? alerts_error(w->alerts)
+									: "some alerts were lost");
+			status = EXIT_UNABLE;
+		}
+	}
+	if (!facts_close(w->facts))
+		status = EXIT_UNABLE;
+	w->facts = NULL;
+	report.status = status;
+	if (w->o.json) {
+		if (!out_json(&out, report_json, &report))
+			status = EXIT_UNABLE;
+	} else if (!w->o.quiet) {
+		report_text(&report, out.fp, cli_colour(out.fp));
+	}
+	return busy || out_close(&out) ? status : EXIT_UNABLE;
+}
+
+int
+cmd_watch(int argc, char **argv)
+{
+	struct watch w = {0};
+	int status = parse(argc, argv, &w.o);
+
+	if (status != EXIT_OK)
+		return status < 0 ? EXIT_OK : status;
+	status = open_all(&w);
+	if (status == EXIT_OK) {
+		status = listen_on(&w);
+		if (w.cap.run.max_flows != 0)
+			status = finish(&w, status);
+	}
+	(void)facts_close(w.facts);
+	alerts_free(w.alerts);
+	tally_fini(&w.cap.tally);
+	run_result_fini(&w.cap.run);
+	policy_free(w.policy);
+	return status;
+}

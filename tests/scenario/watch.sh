@@ -1,0 +1,134 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# watch on a mirror port: between an HMI and a PLC of libmodbus on a hub, told and not stopped.
+. "$(dirname "$0")/_lib.sh"
+. "$(dirname "$0")/_mirror.sh"
+
+cat >"$TMP/p.yaml" <<'END'
+interlock: 1
+site: watched
+mode: enforce
+zones:
+  scada: {level: 2, port: outside, nets: [10.1.2.0/25]}
+  cell: {level: 1, port: inside, nets: [10.1.2.128/25]}
+devices:
+  hmi1: {zone: scada, ip: 10.1.2.5}
+  plc1: {zone: cell, ip: 10.1.2.130}
+conduits:
+  - name: poll
+    from: [hmi1]
+    to: [plc1]
+    otherwise: drop
+    modbus:
+      addressing: zero-based
+      allow:
+        - {name: poll, units: [1], functions: read, holding: [0..199], coils: [0..63]}
+        - {name: set, units: [1], functions: [16], holding: [110..112]}
+END
+
+watch() { # ARGS: in the background, and wait until it listens
+	rm -f "$TMP/err" "$TMP/eve" "$TMP/facts" "$TMP/out"
+	ip netns exec "$P-sw" timeout "$LIMIT" "$INTERLOCK" watch -i side --eve "$TMP/eve" --facts "$TMP/facts" "$@" 2>"$TMP/err" >"$TMP/out" &
+	LISTEN=$!
+	heard
+}
+ended() { # STATUS: with SIGTERM
+	kill -TERM "$LISTEN"
+	wait "$LISTEN"
+	local got=$?
+	[ $got = "$1" ] || { echo "status $got"; cat "$TMP/err"; return 1; }
+}
+events() { jq -r '.alert.metadata.il_event[0] // .alert.metadata.il_rule[0] // .alert.metadata.il_reason[0]' "$TMP/eve"; }
+
+# The write of register 100 is not allowed: it is told, and the PLC got it (mb_client reads it again).
+case_told() {
+	watch -p "$TMP/p.yaml" && promiscuous 1 && talk || return 1
+	sleep 2
+	[ -s "$TMP/facts" ] && [ -s "$TMP/eve" ] || return 1 # not only at the end
+	ended 1 && promiscuous 0 || return 1
+	jq -e -s 'map(select(.alert.metadata.il_op == ["write_single_register"])) | length == 1 and .[0].alert.action == "allowed"' "$TMP/eve" >/dev/null &&
+		[ "$(events | sed -n '1p;$p' | paste -sd' ')" = "watch.started watch.stopped" ] && grep -q 'hmi1' "$TMP/out"
+}
+# Whatever goes by has a fact, as many as tshark finds PDUs in what tcpdump saw at the same port.
+case_facts() {
+	need tshark
+	ip netns exec "$P-sw" timeout "$LIMIT" tcpdump -Z root -p -U -i side -w "$TMP/side.pcap" 2>"$TMP/td" &
+	local dump=$! theirs
+	for _ in {1..100}; do grep -qs listening "$TMP/td" && break; sleep 0.1; done
+	watch --json && talk || return 1
+	sleep 2
+	ended 0 || return 1
+	kill -TERM "$dump"
+	wait "$dump"
+	theirs=$(tshark -r "$TMP/side.pcap" -d tcp.port==502,mbtcp -Y mbtcp -T fields -e mbtcp.trans_id 2>/dev/null | tr ',' '\n' | wc -l)
+	[ "$theirs" -gt 80 ] && [ "$(wc -l <"$TMP/facts")" = "$theirs" ] &&
+		[ "$(jq .captures[0].pdus.all "$TMP/out")" = "$theirs" ]
+}
+# All is open, so it need be root no more: no capability, nobody's ids, and none can come back.
+case_rights() {
+	local pid
+	chmod 711 "$TMP" # whoever it is then has to get there
+	watch --journal "$TMP/journal" || return 1
+	pid=$(pgrep -P "$LISTEN" | head -1)
+	grep -E '^(Uid|Cap(Prm|Eff|Inh)|NoNewPrivs)' "/proc/$pid/status" >"$TMP/rights"
+	talk
+	sleep 7 # a heartbeat is signed while nothing else is
+	ended 0 || return 1
+	! grep -qE '^Uid:.*\<0\>' "$TMP/rights" && [ "$(grep -c 'Cap.*0000000000000000' "$TMP/rights")" = 3 ] &&
+		grep -q 'NoNewPrivs:.1' "$TMP/rights" && "$INTERLOCK" journal verify "$TMP/journal" | tee "$TMP/v" &&
+		grep -q 'complete: signed end' "$TMP/v" && grep -qE 'in ([3-9]|[1-9][0-9]) batches' "$TMP/v"
+}
+# More than the ring of the kernel holds while it is stopped: counted, told, and said.
+case_missed() {
+	local pid
+	watch --every 1s || return 1
+	pid=$(pgrep -P "$LISTEN" | head -1)
+	kill -STOP "$pid"
+	in_ns hmi timeout "$LIMIT" /usr/bin/python3 - <<'END'
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+frame = b"\xff" * 6 + b"\x02\0\0\0\0\1" + b"\x88\xb5" + bytes(1400)
+for _ in range(30000):
+    s.send(frame)
+END
+	kill -CONT "$pid"
+	sleep 6
+	ended 0 || return 1
+	jq -e -s 'map(select(.alert.metadata.il_event == ["watch.missed"])) | length >= 1 and (.[0].alert.metadata.il_count[0] | tonumber > 100)' "$TMP/eve" >/dev/null &&
+		grep -q 'frames came faster' "$TMP/err" && grep -qE '[1-9][0-9]* frames missed' "$TMP/err"
+}
+case_gone() {
+	watch || return 1
+	in_ns sw ip link del side
+	wait "$LISTEN"
+	local got=$?
+	in_ns sw ip link add span type veth peer name side
+	in_ns sw ip link set span master br0 up
+	in_ns sw ip link set side up
+	[ $got = 2 ] && grep -q 'side' "$TMP/err" && events | grep -q watch.stopped
+}
+case_time() {
+	watch --for 2s && talk || return 1
+	wait "$LISTEN" && [ -s "$TMP/facts" ] && watch --packets 20 && talk || return 1
+	wait "$LISTEN" && [ -s "$TMP/facts" ]
+}
+case_wrong() {
+	in_ns sw "$INTERLOCK" watch -i nix0 2>"$TMP/err"
+	[ $? = 2 ] && grep -q nix0 "$TMP/err" || return 1
+	local bad
+	for bad in "" "-i side x.pcap" "-i side --for 5x" "-i side --key k" "-i side --packets 0" "-i side --facts - --json"; do
+		# shellcheck disable=SC2086 # words
+		"$INTERLOCK" watch $bad >/dev/null 2>&1
+		[ $? = 2 ] || { echo "$bad"; return 1; }
+	done
+}
+
+t "what is not allowed is told, and arrives" case_told
+t "a fact per PDU, as tshark counts them" case_facts
+t "no longer root, and the journal is whole" case_rights
+t "what the kernel could not hand over is counted and told" case_missed
+t "the interface goes away" case_gone
+t "so long, so many frames" case_time
+t "what it cannot do is said" case_wrong
+t_end
