@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 struct jw;
 struct policy;
@@ -63,6 +64,11 @@ bool cli_parse_size(const char *text, size_t *out);
 bool cli_parse_u64(const char *text, uint64_t *out);
 /* "90s", "10m", "2h", "1d": seconds, not 0. */
 bool cli_parse_duration(const char *text, uint64_t *seconds);
+
+/* Who a process is once it has opened what only root can: user `name`, or when NULL interlock, else nobody. */
+void cli_user(const char *name, uid_t *uid, gid_t *gid);
+/* Root becomes that user for good; whoever it is gets no new rights.  False: said why, and do not go on. */
+bool cli_become(uid_t uid, gid_t gid);
 
 /* May colours be used on this stream? A terminal, and NO_COLOR is unset. */
 bool cli_colour(FILE *fp);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/build_id.h"
 #include "base/clock.h"
@@ -78,9 +79,16 @@ static bool
 on_listening(void *ctx, struct engine *e)
 {
 	const struct options *o = ((const struct watching *)ctx)->o;
+	bool root = geteuid() == 0;
+	uid_t uid;
+	gid_t gid;
 
 	(void)e;
-	cli_say("%s: listening%s; nothing is sent", o->live, o->own ? "" : ", promiscuous");
+	cli_user(NULL, &uid, &gid);
+	if (!cli_become(uid, gid))
+		return false;
+	cli_say("%s: listening%s%s; nothing is sent", o->live, o->own ? "" : ", promiscuous",
+	    root ? ", and no longer root" : "");
 	return true;
 }
 

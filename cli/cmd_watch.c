@@ -6,12 +6,10 @@
  * Root opens the interface and the outputs, and then is somebody else.  Frames that the kernel could not hand over are
  * looked at every few seconds: an alert says how many, since what was in them nobody knows.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "alerts/adopt.h"
@@ -19,11 +17,9 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/err.h"
-#include "base/user.h"
 #include "cli/facts.h"
 #include "cli/report.h"
 
-#define USER	      "interlock"
 #define FACTS_EVERY   (NS_PER_S / 2)
 #define MISSED_EVERY  (5 * NS_PER_S)
 #define EVERY_DEFAULT 60u
@@ -235,21 +231,15 @@ on_start(void *ctx, struct engine *e)
 	bool root = geteuid() == 0;
 	uid_t uid;
 	gid_t gid;
-	int r;
 
 	if (!tally_slots(&w->cap.tally, engine_max_flows(e))) {
 		cli_say("no memory for the summary");
 		return false;
 	}
-	user_find(w->o.user ? w->o.user : USER, w->o.user ? w->o.user : "nobody", &uid, &gid);
+	cli_user(w->o.user, &uid, &gid);
 	alerts_adopt(uid, gid, w->o.journal, w->o.eve);
-	r = user_become(uid, gid);
-	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		r = -errno;
-	if (r < 0) {
-		cli_say("cannot become another user: %s", strerror(-r));
+	if (!cli_become(uid, gid))
 		return false;
-	}
 	if (w->o.journal && access(w->o.journal, W_OK | X_OK) < 0) {
 		cli_say("%s: user %u, who writes it from now on, may not", w->o.journal,
 		    (unsigned)geteuid());

@@ -5,9 +5,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/jw.h"
+#include "base/user.h"
 #include "cli/cli.h"
 #include "policy/policy.h"
 
@@ -95,6 +97,24 @@ cli_parse_size(const char *text, size_t *out)
 		return v != 0 && *out >> units[i].shift == v;
 	}
 	return false;
+}
+
+void
+cli_user(const char *name, uid_t *uid, gid_t *gid)
+{
+	user_find(name ? name : "interlock", name ? name : "nobody", uid, gid);
+}
+
+bool
+cli_become(uid_t uid, gid_t gid)
+{
+	int r = user_become(uid, gid);
+
+	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = -errno;
+	if (r < 0)
+		cli_say("cannot become user %u: %s", (unsigned)uid, strerror(-r));
+	return r == 0;
 }
 
 bool

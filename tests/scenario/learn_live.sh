@@ -34,8 +34,9 @@ case_time() {
 case_own() { # a veth has no filter of its own, so only the flag tells
 	learn --own --for 2s || return 1
 	promiscuous 0 || return 1
+	grep -q 'CapEff:.0000000000000000' "/proc/$(pgrep -P "$LISTEN" | head -1)/status" || return 1
 	talk
-	wait "$LISTEN" && grep -q 'listening; nothing is sent' "$TMP/err"
+	wait "$LISTEN" && grep -q 'listening, and no longer root; nothing is sent' "$TMP/err"
 }
 # Nothing is sent: what the side port counts as sent does not grow.
 case_silent() {
