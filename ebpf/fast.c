@@ -15,7 +15,7 @@
 #include "ebpf/gate_int.h"
 
 struct fast {
-	int flows, counts, hits, shares, away, cell;
+	int flows, counts, hits, shares, away, cell, confs;
 	unsigned n_cpus;
 	void *per_cpu; /* a value of n_cpus counters */
 	struct kflow_offer *offers;
@@ -95,6 +95,7 @@ fast_open(const struct gate *g, char *err, size_t err_size)
 	f->shares = fcntl(fd.shares, F_DUPFD_CLOEXEC, 0);
 	f->away = fcntl(fd.away, F_DUPFD_CLOEXEC, 0);
 	f->cell = fcntl(fd.cell, F_DUPFD_CLOEXEC, 0);
+	f->confs = fcntl(fd.confs, F_DUPFD_CLOEXEC, 0);
 	f->n_cpus = fd.n_cpus;
 	f->per_cpu = calloc(f->n_cpus, sizeof(struct fast_counter));
 	f->offers = map_in(fd.offers, f->offer_bytes);
@@ -104,7 +105,8 @@ fast_open(const struct gate *g, char *err, size_t err_size)
 	f->pulse = map_in(fd.pulse, f->pulse_bytes);
 	memcpy(f->key, gate_fast_key(g), sizeof(f->key));
 	if (f->flows >= 0 && f->counts >= 0 && f->hits >= 0 && f->shares >= 0 && f->away >= 0 &&
-	    f->cell >= 0 && f->per_cpu && f->offers && f->pulse && f->index && f->places) {
+	    f->cell >= 0 && f->confs >= 0 && f->per_cpu && f->offers && f->pulse && f->index &&
+	    f->places) {
 		find_places(f);
 		return f;
 	}
@@ -119,9 +121,9 @@ fast_close(struct fast *f)
 {
 	if (!f)
 		return;
-	for (unsigned i = 0; i < 6; i++) {
-		int fd =
-		    ((const int[]){f->flows, f->counts, f->hits, f->shares, f->away, f->cell})[i];
+	for (unsigned i = 0; i < 7; i++) {
+		int fd = ((const int[]){
+		    f->flows, f->counts, f->hits, f->shares, f->away, f->cell, f->confs})[i];
 
 		if (fd >= 0)
 			(void)close(fd);
@@ -397,15 +399,29 @@ set_in_force(const struct fast *f)
 }
 
 int
-fast_rule_hits(struct fast *f, uint32_t rule, uint64_t *hits)
+fast_set(const struct fast *f, uint32_t generation)
+{
+	struct gate_conf c;
+	int set = set_in_force(f);
+
+	for (unsigned i = 0; i < GATE_SETS && set >= 0; i++) {
+		uint32_t row = ((uint32_t)set + i) % GATE_SETS;
+
+		if (bpf_map_lookup_elem(f->confs, &row, &c) == 0 && c.generation == generation)
+			return (int)row;
+	}
+	return ERR_NOTFOUND;
+}
+
+int
+fast_rule_hits(struct fast *f, int set, uint32_t rule, uint64_t *hits)
 {
 	const uint64_t *v = f->per_cpu;
-	int set = set_in_force(f);
 	uint32_t row;
 
 	*hits = 0;
-	if (set < 0 || rule >= FAST_RULES)
-		return set < 0 ? set : ERR_RANGE;
+	if (set < 0 || set >= (int)GATE_SETS || rule >= FAST_RULES)
+		return ERR_RANGE;
 	row = (uint32_t)set * FAST_RULES + rule;
 	if (bpf_map_lookup_elem(f->hits, &row, f->per_cpu) < 0)
 		return ERR_NOTFOUND;

@@ -79,9 +79,13 @@ struct fast_count {
 #define FAST_COUNT_MAX 32u
 /* n of them written: every reason, zeros included. */
 unsigned fast_counts(struct fast *f, struct fast_count *out, unsigned max);
-/* Of the tables in force (since they are): requests that a rule allowed, and what of a conduit was
- * passed on.  ERR_NOTFOUND when no policy is in force. */
-int fast_rule_hits(struct fast *f, uint32_t rule, uint64_t *hits);
+/* Which of the two sets of tables has the policy of this generation: it is in force, or was the last
+ * before.  ERR_NOTFOUND: neither, or no policy is in force. */
+int fast_set(const struct fast *f, uint32_t generation);
+/* Requests that a rule of a set has allowed since the set was filled. */
+int fast_rule_hits(struct fast *f, int set, uint32_t rule, uint64_t *hits);
+/* Of the tables in force (since they are): what of a conduit was passed on.  ERR_NOTFOUND when no
+ * policy is in force. */
 int fast_share(struct fast *f, uint32_t conduit, struct fast_counter *out);
 /* Frames of a conduit that came while the engine was away, and are counted anew from here on (what comes at
  * this moment may be lost to the count).  BPF_MAP_UPDATE_ELEM when there are some. */

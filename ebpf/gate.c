@@ -286,6 +286,7 @@ gate_fast_fds(const struct gate *g, struct gate_fast_fds *out)
 	    .shares = g->fd.shares,
 	    .away = g->fd.away,
 	    .cell = g->fd.cell,
+	    .confs = g->fd.confs,
 	    .n_cpus = g->n_cpus,
 	};
 	return 0;

@@ -33,7 +33,7 @@ struct gate {
 };
 
 struct gate_fast_fds { /* borrowed */
-	int flows, index, offers, pulse, counts, hits, shares, away, cell;
+	int flows, index, offers, pulse, counts, hits, shares, away, cell, confs;
 	unsigned n_cpus;
 };
 /* 0, or ERR_USAGE: opened without, or left. */

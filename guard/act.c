@@ -140,6 +140,13 @@ late(void *ctx, const struct view_late *l)
 }
 
 void
+act_count_now(struct guard *g)
+{
+	if (g->past && g->worker.ready)
+		view_tick(g->past, g->shared, g->policy, clock_wall_ns());
+}
+
+void
 act_count(struct guard *g)
 {
 	uint64_t now = clock_wall_ns();

@@ -232,20 +232,21 @@ static const struct fast_ops ops = {.serves = serves,
     .left = left};
 
 void
-guard_fast_rule_hits(uint64_t *hits, uint32_t n)
+guard_fast_rule_hits(uint32_t generation, uint64_t *hits, uint32_t n, bool all)
 {
 	static uint32_t hand;
+	/* By generation: the kernel may have the next policy already. */
+	int set = fast_set(the.fast, generation);
 
 	if (n > GUARD_RULES)
 		n = GUARD_RULES;
-	for (uint32_t i = 0; i < n && i < READS; i++) {
+	for (uint32_t i = 0; set >= 0 && i < n && (all || i < READS); i++) {
 		if (hand >= n)
 			hand = 0;
-		(void)fast_rule_hits(the.fast, hand, &the.hits[hand]);
+		(void)fast_rule_hits(the.fast, set, hand, &the.hits[hand]);
 		hand++;
 	}
-	for (uint32_t i = 0; i < n; i++)
-		hits[i] += the.hits[i];
+	memcpy(hits, the.hits, n * sizeof(hits[0]));
 }
 
 bool

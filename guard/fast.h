@@ -21,9 +21,9 @@ struct gate;
 const struct fast_path *guard_fast_open(
     const struct gate *g, const struct policy *const *policy, char *err, size_t size);
 
-/* Hits per rule that the kernel counted are added to the n numbers.  Some are read anew each time
- * (a system call each), so they may be a few calls old. */
-void guard_fast_rule_hits(uint64_t *hits, uint32_t n);
+/* Hits of the n rules of a policy that the kernel counted since it has its tables.  Some are read anew each
+ * time (a system call each), so they may be a few calls old; all: every one, of a policy that ends. */
+void guard_fast_rule_hits(uint32_t generation, uint64_t *hits, uint32_t n, bool all);
 /* The engine lives: to be said more often than every KFLOW_PULSE_NS.  False: it was not, and the
  * kernel takes it for away since; it stays away until guard_fast_back(). */
 bool guard_fast_alive(void);

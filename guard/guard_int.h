@@ -232,6 +232,7 @@ int act_open(struct guard *g, char *err, size_t size);
 void act_flows_done(struct guard *g, int result, uint64_t bytes);
 /* Once a second: what adds up, and what was late. */
 void act_count(struct guard *g);
+void act_count_now(struct guard *g); /* not only once in a while */
 
 /* --- takeover.c ------------------------------------------------------------------------------ */
 

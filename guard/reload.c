@@ -292,10 +292,13 @@ swap(struct guard *g)
 
 	rl->old_generation = g->generation;
 	rl->old_slot = policy_image_slot(g->policy);
+	act_count_now(g); /* the worker has left the last numbers of the old policy */
 	if (!keep && g->signer.pid != 0)
 		(void)signer_send_drop(g->signer.peer.fd, g->generation);
 	policy_image_unmap(g->policy);
 	g->policy = rl->next;
+	if (g->past)
+		view_policy(g->past, g->policy);
 	g->policy_fd = rl->next_fd;
 	g->text = rl->next_text;
 	g->generation = policy_generation(g->policy);

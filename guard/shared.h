@@ -49,6 +49,8 @@ struct guard_shared {
 	/* [GUARD_CONDUITS]: of no conduit.  A worker begins with zeros, and under another policy. */
 	struct latency latency[GUARD_CONDUITS + 1];
 	uint64_t rule_hits[GUARD_RULES]; /* engine_rule_hits() of this generation */
+	/* Of this generation, by the kernel, since it has its tables: they outlive a worker. */
+	uint64_t kernel_hits[GUARD_RULES];
 	struct shadow_report shadow;	 /* readers trust no number and no text of it */
 	struct guard_permits permits;	 /* the parent writes, but what it says is the worker's */
 };

@@ -348,7 +348,9 @@ rules_json(struct jw *w, const struct guard_view *v)
 		jw_str(w, "rule", info.name);
 		jw_u(w, "id", info.id);
 		jw_bool(w, "deny", info.deny);
-		jw_u(w, "hits", v->past ? v->past->rule[i].hits : v->shared->rule_hits[i]);
+		jw_u(w, "hits",
+		    v->past ? v->past->rule[i].hits
+			    : v->shared->rule_hits[i] + v->shared->kernel_hits[i]);
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');

@@ -99,6 +99,9 @@ void view_past_free(struct view_past *p);
 void view_tick(struct view_past *p, const struct guard_shared *s, const struct policy *policy,
     uint64_t now_ns);
 
+/* Another policy is in force: what its rules and conduits are called. */
+void view_policy(struct view_past *p, const struct policy *policy);
+
 /* Each writes members into the object that w is in (docs/PROTOCOL.ctl.md). */
 void view_status(struct jw *w, const struct guard_view *v);
 void view_counters(struct jw *w, const struct guard_view *v);

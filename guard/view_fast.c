@@ -20,7 +20,7 @@ conduits(struct jw *w, const struct guard_view *v)
 
 	jw_arr(w, "conduits");
 	for (uint32_t i = 0; i < n && i < f->n_conduits; i++) {
-		uint64_t above = view_fits(v) ? v->shared->latency[i].n : 0;
+		uint64_t above = view_fits_shared(v) ? v->shared->latency[i].n : 0;
 
 		jw_obj(w, NULL);
 		jw_str(w, "conduit", policy_conduit_name(v->policy, i));

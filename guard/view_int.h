@@ -20,7 +20,7 @@ struct past_latency {
 
 struct past_rule {
 	uint32_t id; /* EVE signature_id */
-	uint64_t hits, last;
+	uint64_t hits, last, kernel_last;
 };
 
 struct view_past {
@@ -69,9 +69,17 @@ uint64_t view_percentile(
 
 /* Is the policy the one the shared numbers are of? */
 static inline bool
-view_fits(const struct guard_view *v)
+view_fits_shared(const struct guard_view *v)
 {
 	return v->shared && v->policy && v->shared->generation == policy_generation(v->policy);
+}
+
+/* Those, or the ones of the past. */
+static inline bool
+view_fits(const struct guard_view *v)
+{
+	return view_fits_shared(v) ||
+	       (v->past && v->policy && v->past->generation == policy_generation(v->policy));
 }
 
 /* view_fast.c: a member `fast_path`, where there is one. */

@@ -168,6 +168,16 @@ new_window(struct view_past *p, uint64_t now_ns)
 }
 
 void
+view_policy(struct view_past *p, const struct policy *policy)
+{
+	if (p->generation == policy_generation(policy))
+		return;
+	rename_conduits(p, policy);
+	rename_rules(p, policy);
+	p->generation = policy_generation(policy);
+}
+
+void
 view_tick(
     struct view_past *p, const struct guard_shared *s, const struct policy *policy, uint64_t now_ns)
 {
@@ -189,16 +199,16 @@ view_tick(
 	p->engine.memory_bytes = engine.memory_bytes;
 	if (!policy || s->generation != policy_generation(policy))
 		return; /* they are about to agree */
-	if (p->generation != s->generation) {
-		rename_conduits(p, policy);
-		rename_rules(p, policy);
-		p->generation = s->generation;
-	}
+	view_policy(p, policy);
 	for (uint32_t i = 0; i < p->n_conduits; i++)
 		add_latency(&p->conduit[i], &s->latency[i]);
 	add_latency(&p->conduit[GUARD_CONDUITS], &s->latency[GUARD_CONDUITS]);
-	for (uint32_t i = 0; i < p->n_rules; i++)
-		add_words(&p->rule[i].hits, &p->rule[i].last, &s->rule_hits[i], 1);
+	for (uint32_t i = 0; i < p->n_rules; i++) {
+		struct past_rule *r = &p->rule[i];
+
+		add_words(&r->hits, &r->last, &s->rule_hits[i], 1);
+		add_words(&r->hits, &r->kernel_last, &s->kernel_hits[i], 1);
+	}
 	new_window(p, now_ns);
 }
 

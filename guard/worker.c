@@ -103,8 +103,9 @@ remember_sent(struct worker *w, const struct pkt *burst, unsigned n)
 			w->sent[w->n_sent++] = place_of(burst[i].conduit);
 }
 
+/* all: every number, however many there are. */
 static void
-publish(struct worker *w)
+publish(struct worker *w, bool all)
 {
 	struct guard_shared *s = w->sh;
 	uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed) | 1;
@@ -125,7 +126,8 @@ publish(struct worker *w)
 		s->shadow.generation = 0;
 	if ((fast = engine_fast(w->engine)) != NULL) {
 		s->fast = *fast;
-		guard_fast_rule_hits(s->rule_hits, s->n_rules);
+		guard_fast_rule_hits(
+		    s->generation, s->kernel_hits, s->n_rules, all || w->published_ns == 0);
 	}
 	s->now_ns = w->io->now_ns;
 	atomic_store_explicit(&s->seq, seq + 1, memory_order_release);
@@ -188,13 +190,14 @@ take_permits(struct worker *w, bool again)
 	    &w->permits, &w->sh->permits, w->engine, w->policy, w->shadow, w->io->now_ns, again);
 }
 
-/* The last of the old generation is published; what is counted per policy begins anew. */
+/* The last of the old generation is published, and stands until the parent has been answered and read
+ * it: the next publication is PUBLISH_NS away.  What is counted per policy begins anew. */
 static void
 put_in_force(struct worker *w, const struct policy *pol)
 {
 	const struct policy *old = w->policy;
 
-	publish(w);
+	publish(w, true);
 	engine_set_policy(w->engine, pol);
 	guard_fast_new_rules();
 	w->policy = pol;
@@ -202,7 +205,6 @@ put_in_force(struct worker *w, const struct policy *pol)
 	take_permits(w, true);
 	set_budgets(w);
 	memset(w->sh->latency, 0, sizeof(w->sh->latency));
-	publish(w);
 }
 
 /* Between two bursts; the old image is unmapped, so that the parent may use its slot again. */
@@ -236,7 +238,7 @@ on_shadow(void *ctx, const struct msg *m, int fd)
 		return answer(w, ERR_FORMAT, 0, err);
 	engine_set_shadow(w->engine, w->shadow);
 	take_permits(w, false);
-	publish(w);
+	publish(w, false);
 	return answer(w, 0, 0, "");
 }
 
@@ -248,7 +250,7 @@ on_shadow_end(void *ctx, const struct msg *m, int fd)
 	(void)m;
 	(void)fd;
 	end_shadow(w);
-	publish(w);
+	publish(w, false);
 	return answer(w, 0, 0, "");
 }
 
@@ -411,7 +413,7 @@ look(struct worker *w)
 	if (w->alerts)
 		(void)alerts_pump(w->alerts, w->io->now_ns);
 	if (w->io->now_ns - w->published_ns >= PUBLISH_NS)
-		publish(w);
+		publish(w, false);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -635,7 +637,7 @@ worker_run(const struct worker_conf *conf)
 	w.sh->pid = (int32_t)getpid();
 	memset(w.sh->latency, 0, sizeof(w.sh->latency)); /* a predecessor's are added up (view.h) */
 	w.sh->started_ns = w.io->now_ns;
-	publish(&w);
+	publish(&w, false);
 	if (w.policy)
 		take_permits(&w, false);
 	guard_fast_back();
@@ -647,7 +649,7 @@ worker_run(const struct worker_conf *conf)
 		engine_finish(w.engine);
 	if (w.alerts) /* storms that are open are told */
 		(void)alerts_finish(w.alerts, w.io->now_ns);
-	publish(&w);
+	publish(&w, false);
 	(void)msg_say(&w.parent, MSG_STOPPED, 0);
 	_exit(0);
 }

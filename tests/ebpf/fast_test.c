@@ -335,7 +335,7 @@ polling(void **state)
 	(void)state;
 	begin_offered(CLOSED);
 	assert_int_equal(fast_share(fast, CLOSED, &before), 0);
-	assert_int_equal(fast_rule_hits(fast, 0, &hits), 0);
+	assert_int_equal(fast_rule_hits(fast, fast_set(fast, generation), 0, &hits), 0);
 	for (uint16_t i = 0; i < 20; i++) {
 		static const uint8_t fcs[] = {1, 2, 3, 4, 5, 6, 15, 16};
 		uint8_t fc = fcs[i % 8];
@@ -354,7 +354,7 @@ polling(void **state)
 	assert_int_equal(fast_share(fast, CLOSED, &after), 0);
 	assert_int_equal(after.packets - before.packets, 60);
 	assert_int_equal(after.pdus - before.pdus, 40);
-	assert_int_equal(fast_rule_hits(fast, 0, &more), 0);
+	assert_int_equal(fast_rule_hits(fast, fast_set(fast, generation), 0, &more), 0);
 	assert_int_equal(more - hits, 20);
 }
 
@@ -374,10 +374,10 @@ known(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		begin_offered(CLOSED);
-		assert_int_equal(fast_rule_hits(fast, 0, &hits), 0);
+		assert_int_equal(fast_rule_hits(fast, fast_set(fast, generation), 0, &hits), 0);
 		for (uint16_t k = 0; k < 8; k++)
 			polled(k, 3, 7, 2);
-		assert_int_equal(fast_rule_hits(fast, 0, &more), 0);
+		assert_int_equal(fast_rule_hits(fast, fast_set(fast, generation), 0, &more), 0);
 		assert_int_equal(more - hits, 8);
 		assert_string_equal(
 		    sent(from_client(q,
@@ -778,10 +778,21 @@ places(void **state)
 static void
 generations(void **state)
 {
+	uint64_t before, hits;
+	uint32_t old;
+
 	(void)state;
 	begin_offered(CLOSED);
+	assert_int_equal(fast_rule_hits(fast, fast_set(fast, generation), 0, &before), 0);
 	polled(1, 3, 0, 1);
+	old = generation;
 	assert_null(put_policy(ZONES("")));
+	/* what was counted stays with its generation, until the set is filled anew */
+	assert_int_equal(fast_rule_hits(fast, fast_set(fast, old), 0, &hits), 0);
+	assert_int_equal(hits, before + 1);
+	assert_int_equal(fast_rule_hits(fast, fast_set(fast, generation), 0, &hits), 0);
+	assert_int_equal(hits, 0);
+	assert_int_equal(fast_set(fast, old - 1), ERR_NOTFOUND);
 	assert_string_equal(sent(from_client(NULL, 0)), "generation");
 	assert_int_equal(entry().epoch, 1);
 	begin_offered(RATED);
@@ -998,7 +1009,8 @@ main(void)
 	    cmocka_unit_test(offers),
 	    cmocka_unit_test(places),
 	    cmocka_unit_test(generations),
-	    cmocka_unit_test(zone_limits), cmocka_unit_test(too_large),
+	    cmocka_unit_test(zone_limits),
+	    cmocka_unit_test(too_large),
 	    cmocka_unit_test(away),
 	};
 	const char *why = kit_why_not(), *const ports[2] = {"il0", "il1"};

@@ -16,6 +16,11 @@ MB="python3 $ROOT/tests/scenario/peers/mb_poll.py"
 SWAPS=${SWAPS:-5} TAKEOVERS=${TAKEOVERS:-1} CRASHES=${CRASHES:-1}
 export FAST=1
 
+idle() { # allows the same as polls, to others: first or last, so that conduits and rules change their numbers
+	cat <<-EOT
+		  - {name: idle, from: [mes], to: [plc1], modbus: {addressing: zero-based, allow: [{name: idle, units: [1], functions: [3, 6], holding: [0..199]}]}}
+	EOT
+}
 policy() { # SITE [LINE]
 	cat >"$TMP/new.yaml" <<-EOT
 		interlock: 1
@@ -32,6 +37,7 @@ policy() { # SITE [LINE]
 		  plc1: {zone: cell, ip: ${IP[plc1]}}
 		  plc2: {zone: cell, ip: ${IP[plc2]}}
 		conduits:
+		$([ "$1" != swap1 ] || idle)
 		  - name: polls
 		    from: [hmi]
 		    to: [plc1]
@@ -49,6 +55,7 @@ policy() { # SITE [LINE]
 		      limits: {rate: 60000/s}
 		      allow:
 		        - {name: all, units: [1], functions: [3], holding: [0..199]}
+		$([ "$1" = swap1 ] || idle)
 	EOT
 	mv "$TMP/new.yaml" "$POL"
 }
@@ -252,16 +259,33 @@ t "no poll of any of these failed" polled_all
 
 # --- policies, successors ----------------------------------------------------------------------------
 
+hits() { # RULE
+	ctl counters --json | jq --arg r "$1" '.result.rules[] | select(.rule == $r) | .hits'
+}
+still() { # nobody counts any more
+	HITS=$(hits poll)
+	sleep 1.5
+	[ "$(hits poll)" = "$HITS" ]
+}
 swaps() {
 	local i
+	wait_for 20 still || return 1
+	polling
 	for ((i = 0; i < SWAPS; i++)); do
 		policy "swap$((i % 2))"
 		ctl reload >/dev/null || return 1
 	done
-	go_on
+	go_on && polled_all
 }
-polling
-t "$SWAPS policies under polling" swaps
+t "$SWAPS policies under polling: no poll failed" swaps
+once() { # each poll is one hit, whoever judged it and by which policy
+	[ "$(hits poll)" = $((HITS + $(polled hmi))) ]
+}
+t "... each was judged once" wait_for 5 once
+unmixed() { # what was found out under one policy and judged by the tables of another would be idle's
+	[ "$(hits idle)" = 0 ] && [ "$(fast '[.conduits[] | select(.conduit == "idle") | .kernel + .engine] == [0]')" = true ]
+}
+t "... by one policy" unmixed
 takes() {
 	local i old
 	for ((i = 0; i < TAKEOVERS; i++)); do
@@ -271,12 +295,13 @@ takes() {
 		go_on || return 1
 	done
 }
+polling
 t "$TAKEOVERS successors under polling" takes
 t "no poll of any of these failed" polled_all
-once() { # judged by one policy each: no more hits than polls since the last start
+balance() {
 	ctl counters --json | jq -e '.result.packets | .received + .injected == .forwarded + .dropped + .consumed + .held'
 }
-t "the packets balance" wait_for 20 once
+t "the packets balance" wait_for 20 balance
 t "nothing that is forbidden has passed" unwritten
 
 # --- the end ---------------------------------------------------------------------------------------------

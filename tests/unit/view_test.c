@@ -206,6 +206,48 @@ workers_come_and_go(void **state)
 	end();
 }
 
+static json_int_t
+hits(const struct policy *pol, const char *conduit)
+{
+	json_t *o = status(pol, view_counters);
+	json_int_t n =
+	    json_integer_value(json_object_get(named(o, "rules", "conduit", conduit), "hits"));
+
+	json_decref(o);
+	return n;
+}
+
+/* What the kernel counts goes on when a worker dies, and ends with the policy. */
+static void
+hits_of_the_kernel(void **state)
+{
+	(void)state;
+	begin();
+	worker(1, one);
+	pass(0, 10, 40000, 0);
+	sh->kernel_hits[0] = 100;
+	view_tick(past, sh, one, now);
+	assert_int_equal(hits(one, "x"), 110);
+	worker(2, one);
+	pass(0, 1, 40000, 0);
+	sh->kernel_hits[0] = 130;
+	view_tick(past, sh, one, now);
+	assert_int_equal(hits(one, "x"), 141);
+	sh->kernel_hits[0] = 150; /* the last of this policy */
+	view_tick(past, sh, one, now);
+	view_policy(past, two);
+	assert_int_equal(hits(two, "x"), 161);
+	assert_int_equal(hits(two, "new"), 0);
+	view_tick(past, sh, two, now); /* it is not published yet */
+	assert_int_equal(hits(two, "x"), 161);
+	worker(2, two);
+	sh->kernel_hits[2] = 5;
+	view_tick(past, sh, two, now);
+	assert_int_equal(hits(two, "x"), 166);
+	assert_int_equal(hits(two, "new"), 0);
+	end();
+}
+
 /* Conduits and rules are known by name: another policy has them in other places. */
 static void
 policies_come_and_go(void **state)
@@ -439,6 +481,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(workers_come_and_go),
+	    cmocka_unit_test(hits_of_the_kernel),
 	    cmocka_unit_test(policies_come_and_go),
 	    cmocka_unit_test(buckets_wrap),
 	    cmocka_unit_test(recent),
