@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "base/err.h"
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/opts.h"
 #include "cli/ctl_show.h"
 #include "policy/bundle.h"
 #include "policy/files.h"
@@ -380,88 +380,54 @@ open_file(struct question *q, const char *file)
 int
 cmd_ctl(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"help", no_argument, NULL, 'h'},
-	    {"json", no_argument, NULL, 'j'},
-	    {"socket", required_argument, NULL, 's'},
-	    {"confirm", required_argument, NULL, 'c'},
-	    {"force", no_argument, NULL, 'f'},
-	    {"for", required_argument, NULL, 'F'},
-	    {"revoke", required_argument, NULL, 'r'},
-	    {"promote", no_argument, NULL, 'p'},
-	    {"stop", no_argument, NULL, 'S'},
-	    {0},
-	};
-	const struct ctl_verb *verb;
 	const char *path = SOCKET;
 	struct question q = {0};
 	bool json = false;
+	const struct cli_opt table[] = {
+	    {"json", .flag = &json},
+	    {"socket", .text = &path},
+	    {"confirm", .seconds = &q.confirm_s, .given = &q.given, .bit = TAKES_CONFIRM},
+	    {"force", .given = &q.given, .bit = TAKES_FORCE},
+	    {"for", .seconds = &q.for_s, .bad = "not a time such as 30m", .given = &q.given,
+		.bit = TAKES_FOR},
+	    {"revoke", .text = &q.revoke, .given = &q.given, .bit = TAKES_REVOKE},
+	    {"promote", .given = &q.given, .bit = TAKES_PROMOTE},
+	    {"stop", .given = &q.given, .bit = TAKES_STOP},
+	    {0},
+	};
+	const struct ctl_verb *verb;
 	size_t len;
-	int c;
+	int status;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1)
-		switch (c) {
-		case 'h':
+	if (!cli_options("ctl", NULL, table, &argc, &argv, &status)) {
+		if (status == CLI_HELP)
 			help(stdout);
-			return EXIT_OK;
-		case 'j':
-			json = true;
-			break;
-		case 's':
-			path = optarg;
-			break;
-		case 'c':
-			if (!cli_parse_duration(optarg, &q.confirm_s))
-				return cli_usage(
-				    "ctl", "--confirm %s: not a time such as 10m", optarg);
-			q.given |= TAKES_CONFIRM;
-			break;
-		case 'r':
-			q.revoke = optarg;
-			q.given |= TAKES_REVOKE;
-			break;
-		case 'f':
-			q.given |= TAKES_FORCE;
-			break;
-		case 'F':
-			if (!cli_parse_duration(optarg, &q.for_s))
-				return cli_usage("ctl", "--for %s: not a time such as 30m", optarg);
-			q.given |= TAKES_FOR;
-			break;
-		case 'p':
-			q.given |= TAKES_PROMOTE;
-			break;
-		case 'S':
-			q.given |= TAKES_STOP;
-			break;
-		default:
-			return cli_bad_option("ctl", argv, c);
-		}
-	if (argc - optind < 1)
+		return status == CLI_HELP ? EXIT_OK : status;
+	}
+	if (argc < 1)
 		return cli_usage("ctl", "one verb");
-	if (!(verb = verb_of(argv[optind])))
-		return cli_usage("ctl", "%s: no such verb", argv[optind]);
+	if (!(verb = verb_of(argv[0])))
+		return cli_usage("ctl", "%s: no such verb", argv[0]);
 	if (q.given & ~verb->takes)
 		return cli_usage("ctl", "%s: does not take that option", verb->name);
 	if (verb->takes & TAKES_MODE) {
-		if (argc - optind != 2)
+		if (argc != 2)
 			return cli_usage("ctl", "%s open, island or off", verb->name);
 		q.given |= TAKES_MODE;
-		q.mode = argv[optind + 1];
+		q.mode = argv[1];
 		return ask(verb, &q, path, json);
 	}
-	if (argc - optind > (verb->takes & (TAKES_FILE | TAKES_TOKEN) ? 2 : 1))
+	if (argc > (verb->takes & (TAKES_FILE | TAKES_TOKEN) ? 2 : 1))
 		return cli_usage("ctl", "%s: that is too much", argv[argc - 1]);
 	if (verb->takes & TAKES_TOKEN) {
-		if ((argc - optind == 2) == (q.revoke != NULL))
+		if ((argc == 2) == (q.revoke != NULL))
 			return cli_usage("ctl", "permit takes a file, or --revoke and an id");
-		if (!q.revoke && !(q.token = cli_read(argv[optind + 1], PERMIT_JWS_MAX, &len)))
+		if (!q.revoke && !(q.token = cli_read(argv[1], PERMIT_JWS_MAX, &len)))
 			return EXIT_UNABLE;
-	} else if (argc - optind == 2 && !open_file(&q, argv[optind + 1])) {
+	} else if (argc == 2 && !open_file(&q, argv[1])) {
 		return EXIT_UNABLE;
 	}
-	c = ask(verb, &q, path, json);
+	status = ask(verb, &q, path, json);
 	free(q.token);
-	return c;
+	return status;
 }

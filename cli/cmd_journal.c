@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_journal.c - interlock journal: verify, show, prove. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
@@ -13,6 +12,7 @@
 #include "base/err.h"
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/opts.h"
 
 static const char help[] =
     "usage: interlock journal verify [--key FILE.pub] [--json] DIR\n"
@@ -385,40 +385,19 @@ run(const char *what, struct opts *o, int argc, char **argv)
 int
 cmd_journal(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"help", no_argument, NULL, 'h'},
-	    {"key", required_argument, NULL, 'k'},
-	    {"check", required_argument, NULL, 'c'},
-	    {"epoch", required_argument, NULL, 'e'},
-	    {"json", no_argument, NULL, 'j'},
+	struct opts o = {0};
+	const struct cli_opt table[] = {
+	    {"key", .text = &o.key},
+	    {"check", .text = &o.check},
+	    {"epoch", .count = &o.epoch},
+	    {"json", .flag = &o.json},
 	    {0},
 	};
-	struct opts o = {0};
-	int c;
+	int status;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1)
-		switch (c) {
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		case 'k':
-			o.key = optarg;
-			break;
-		case 'c':
-			o.check = optarg;
-			break;
-		case 'e':
-			if (!cli_parse_u64(optarg, &o.epoch) || o.epoch == 0)
-				return cli_usage("journal", "--epoch %s: not a number", optarg);
-			break;
-		case 'j':
-			o.json = true;
-			break;
-		default:
-			return cli_bad_option("journal", argv, c);
-		}
-	if (optind == argc)
+	if (!cli_options("journal", help, table, &argc, &argv, &status))
+		return status;
+	if (argc == 0)
 		return cli_usage("journal", "verify, show or prove");
-	return run(argv[optind], &o, argc - optind - 1, argv + optind + 1);
+	return run(argv[0], &o, argc - 1, argv + 1);
 }

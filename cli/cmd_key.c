@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_key.c - interlock key: make and show signing keys. */
-#include <getopt.h>
 #include <string.h>
 
 #include "base/minisign.h"
 #include "cli/cli.h"
+#include "cli/opts.h"
 
 static const char help[] =
     "usage: interlock key new FILE\n"
@@ -35,7 +35,7 @@ key_new(const char *path)
 	return r < 0 ? EXIT_UNABLE : EXIT_OK;
 }
 
-enum form { FORM_PLAIN = 0, FORM_JWK, FORM_PEM, FORM_MINISIGN };
+enum form { FORM_PLAIN = 0, FORM_JWK = 1, FORM_PEM = 2, FORM_MINISIGN = 4 }; /* one at a time */
 
 static int
 key_show(const char *path, enum form form)
@@ -63,42 +63,27 @@ key_show(const char *path, enum form form)
 int
 cmd_key(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"help", no_argument, NULL, 'h'},
-	    {"jwk", no_argument, NULL, 'j'},
-	    {"pem", no_argument, NULL, 'p'},
-	    {"minisign", no_argument, NULL, 'm'},
+	unsigned form = FORM_PLAIN;
+	const struct cli_opt table[] = {
+	    {"jwk", .given = &form, .bit = FORM_JWK},
+	    {"pem", .given = &form, .bit = FORM_PEM},
+	    {"minisign", .given = &form, .bit = FORM_MINISIGN},
 	    {0},
 	};
-	enum form form = FORM_PLAIN;
-	int c;
+	int status;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1)
-		switch (c) {
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		case 'j':
-			form = FORM_JWK;
-			break;
-		case 'p':
-			form = FORM_PEM;
-			break;
-		case 'm':
-			form = FORM_MINISIGN;
-			break;
-		default:
-			return cli_bad_option("key", argv, c);
-		}
-	if (argc - optind != 2)
+	if (!cli_options("key", help, table, &argc, &argv, &status))
+		return status;
+	if (argc != 2)
 		return cli_usage("key", "new or show, and one file");
-	if (strcmp(argv[optind], "new") == 0) {
+	if ((form & (form - 1)) != 0)
+		return cli_usage("key", "one of --jwk, --pem and --minisign");
+	if (strcmp(argv[0], "new") == 0) {
 		if (form != FORM_PLAIN)
 			return cli_usage("key", "--jwk, --pem and --minisign are for show");
-		return key_new(argv[optind + 1]);
+		return key_new(argv[1]);
 	}
-	if (strcmp(argv[optind], "show") == 0)
-		return key_show(argv[optind + 1], form);
-	return cli_usage("key", "%s: new or show", argv[optind]);
+	if (strcmp(argv[0], "show") == 0)
+		return key_show(argv[1], (enum form)form);
+	return cli_usage("key", "%s: new or show", argv[0]);
 }

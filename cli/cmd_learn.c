@@ -3,7 +3,6 @@
  * cmd_learn.c - interlock learn: a policy proposed from recorded traffic, and held against that
  * same traffic before it is written.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/build_id.h"
 #include "base/clock.h"
 #include "cli/learn.h"
+#include "cli/opts.h"
 #include "cli/report.h"
 
 #define UNCOVERED_MAX 12u
@@ -308,57 +308,24 @@ learn(struct arena *a, const struct policy *base, const struct options *o)
 int
 cmd_learn(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"output", required_argument, NULL, 'o'},
-	    {"policy", required_argument, NULL, 'p'},
-	    {"live", required_argument, NULL, 'l'},
-	    {"for", required_argument, NULL, 'f'},
-	    {"packets", required_argument, NULL, 'n'},
-	    {"own", no_argument, NULL, 'w'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
 	struct options o = {0};
+	const struct cli_opt table[] = {
+	    {"output", 'o', .text = &o.output},
+	    {"policy", 'p', .text = &o.policy},
+	    {"live", .text = &o.live},
+	    {"for", .seconds = &o.for_s, .bad = "not a time such as 10m or 24h"},
+	    {"packets", .count = &o.packets, .bad = "not a number of frames"},
+	    {"own", .flag = &o.own},
+	    {0},
+	};
 	struct policy *base = NULL;
 	struct arena a = {0};
-	int opt, status;
+	int status;
 
-	optind = 1;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":ho:p:", options, NULL)) != -1)
-		switch (opt) {
-		case 'o':
-			o.output = optarg;
-			break;
-		case 'p':
-			o.policy = optarg;
-			break;
-		case 'l':
-			o.live = optarg;
-			break;
-		case 'f':
-			if (!cli_parse_duration(optarg, &o.for_s))
-				return cli_usage(
-				    "learn", "--for %s: not a time such as 10m or 24h", optarg);
-			break;
-		case 'n':
-			o.packets = strtoull(optarg, NULL, 10);
-			if (optarg[0] < '1' || optarg[0] > '9' ||
-			    optarg[strspn(optarg, "0123456789")])
-				return cli_usage(
-				    "learn", "--packets %s: not a number of frames", optarg);
-			break;
-		case 'w':
-			o.own = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return cli_bad_option("learn", argv, opt);
-		}
-	o.captures = argv + optind;
-	o.n = (size_t)(argc - optind);
+	if (!cli_options("learn", help, table, &argc, &argv, &status))
+		return status;
+	o.captures = argv;
+	o.n = (size_t)argc;
 	if (o.live && o.n != 0)
 		return cli_usage("learn", "--live or captures, not both");
 	if (!o.live && (o.for_s || o.packets || o.own))

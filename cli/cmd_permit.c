@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_permit.c - interlock permit: sign one, show one, verify one. */
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "cli/cli.h"
+#include "cli/opts.h"
 #include "cli/permits.h"
 
 static const char help[] =
@@ -32,11 +32,13 @@ static const char help[] =
     "  -o FILE            where it goes (standard output)\n"
     "  -p POLICY          new, verify: does it fit this policy?\n";
 
+#define MAX_S 604800u /* of --max */
+
 struct args {
 	const char *key, *policy, *out;
 	struct permit m;
 	uint64_t now_s, start_s, until_s, max_s;
-	bool site;
+	unsigned site; /* was given */
 };
 
 /* "a,b,c" */
@@ -208,105 +210,86 @@ permit_read(const struct args *a, const char *file, bool verify)
 	return r;
 }
 
+/* Where the value of an option goes. */
+struct place {
+	char *text; /* one word */
+	size_t size;
+	char (*list)[PERMIT_NAME]; /* or several */
+	unsigned most;
+	uint8_t *n;
+	uint64_t now_s, *when; /* or a moment */
+};
+
+static bool
+put_word(void *ctx, const char *value)
+{
+	const struct place *p = ctx;
+
+	return word(value, p->text, p->size);
+}
+
+static bool
+put_list(void *ctx, const char *value)
+{
+	const struct place *p = ctx;
+
+	return names(value, p->list, p->most, p->n);
+}
+
+static bool
+put_moment(void *ctx, const char *value)
+{
+	const struct place *p = ctx;
+
+	return moment(value, p->now_s, p->when);
+}
+
+#define WORD(member)                                                                               \
+	.call = put_word, .ctx = &(struct place){.text = a.m.member, .size = sizeof(a.m.member)},  \
+	.bad = "too long, or empty"
+#define LIST(member, max)                                                                          \
+	.call = put_list,                                                                          \
+	.ctx = &(struct place){.list = a.m.member, .most = (max), .n = &a.m.n_##member},           \
+	.bad = "too long, too many, or empty"
+#define MOMENT(member)                                                                             \
+	.call = put_moment, .ctx = &(struct place){.now_s = now_s, .when = &a.member},             \
+	.bad = "not a time such as 2h, or @SECONDS"
+
 int
 cmd_permit(int argc, char **argv)
 {
-	enum {
-		KEY = 256,
-		BY,
-		SITE,
-		FROM,
-		TO,
-		WINDOW,
-		CONDUIT,
-		FUNCTIONS,
-		RULES,
-		BLOCKS,
-		START,
-		UNTIL,
-		MAX
-	};
-	static const struct option options[] = {{"key", required_argument, NULL, KEY},
-	    {"by", required_argument, NULL, BY}, {"site", required_argument, NULL, SITE},
-	    {"from", required_argument, NULL, FROM}, {"to", required_argument, NULL, TO},
-	    {"window", required_argument, NULL, WINDOW},
-	    {"conduit", required_argument, NULL, CONDUIT},
-	    {"functions", required_argument, NULL, FUNCTIONS},
-	    {"rules", required_argument, NULL, RULES}, {"blocks", required_argument, NULL, BLOCKS},
-	    {"start", required_argument, NULL, START}, {"until", required_argument, NULL, UNTIL},
-	    {"max", required_argument, NULL, MAX}, {"policy", required_argument, NULL, 'p'},
-	    {"output", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0}};
 	static struct args a;
-	int c;
+	const uint64_t now_s = clock_wall_ns() / NS_PER_S;
+	const struct cli_opt table[] = {
+	    {"key", .text = &a.key},
+	    {"by", WORD(by)},
+	    {"site", WORD(site), .given = &a.site, .bit = 1},
+	    {"from", LIST(from, PERMIT_ENDS)},
+	    {"to", LIST(to, PERMIT_ENDS)},
+	    {"window", WORD(window)},
+	    {"conduit", WORD(conduit)},
+	    {"functions", LIST(functions, PERMIT_WORDS)},
+	    {"rules", LIST(rules, PERMIT_WORDS)},
+	    {"blocks", LIST(blocks, PERMIT_WORDS)},
+	    {"start", MOMENT(start_s)},
+	    {"until", MOMENT(until_s)},
+	    {"max", .seconds = &a.max_s},
+	    {"policy", 'p', .text = &a.policy},
+	    {"output", 'o', .text = &a.out},
+	    {0},
+	};
+	int status;
 
-	memset(&a, 0, sizeof(a));
-	a.now_s = a.start_s = clock_wall_ns() / NS_PER_S;
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":p:o:h", options, NULL)) != -1) {
-		bool ok = true;
-
-		switch (c) {
-		case KEY:
-			a.key = optarg;
-			break;
-		case 'p':
-			a.policy = optarg;
-			break;
-		case 'o':
-			a.out = optarg;
-			break;
-		case BY:
-			ok = word(optarg, a.m.by, sizeof(a.m.by));
-			break;
-		case SITE:
-			ok = a.site = word(optarg, a.m.site, sizeof(a.m.site));
-			break;
-		case WINDOW:
-			ok = word(optarg, a.m.window, sizeof(a.m.window));
-			break;
-		case CONDUIT:
-			ok = word(optarg, a.m.conduit, sizeof(a.m.conduit));
-			break;
-		case FROM:
-			ok = names(optarg, a.m.from, PERMIT_ENDS, &a.m.n_from);
-			break;
-		case TO:
-			ok = names(optarg, a.m.to, PERMIT_ENDS, &a.m.n_to);
-			break;
-		case FUNCTIONS:
-			ok = names(optarg, a.m.functions, PERMIT_WORDS, &a.m.n_functions);
-			break;
-		case RULES:
-			ok = names(optarg, a.m.rules, PERMIT_WORDS, &a.m.n_rules);
-			break;
-		case BLOCKS:
-			ok = names(optarg, a.m.blocks, PERMIT_WORDS, &a.m.n_blocks);
-			break;
-		case START:
-			ok = moment(optarg, a.now_s, &a.start_s);
-			break;
-		case UNTIL:
-			ok = moment(optarg, a.now_s, &a.until_s);
-			break;
-		case MAX:
-			ok = cli_parse_duration(optarg, &a.max_s) && a.max_s <= 604800;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return cli_bad_option("permit", argv, c);
-		}
-		if (!ok)
-			return cli_usage("permit", "%s: too long, too many, or no good", optarg);
-	}
-	if (argc - optind == 1 && strcmp(argv[optind], "new") == 0)
+	a.now_s = a.start_s = now_s;
+	if (!cli_options("permit", help, table, &argc, &argv, &status))
+		return status;
+	if (a.max_s > MAX_S)
+		return cli_usage("permit", "--max: at most seven days");
+	if (argc == 1 && strcmp(argv[0], "new") == 0)
 		return permit_new(&a);
-	if (argc - optind == 2 && strcmp(argv[optind], "show") == 0)
-		return permit_read(&a, argv[optind + 1], false);
-	if (argc - optind == 2 && strcmp(argv[optind], "verify") == 0)
-		return permit_read(&a, argv[optind + 1], true);
+	if (argc == 2 && strcmp(argv[0], "show") == 0)
+		return permit_read(&a, argv[1], false);
+	if (argc == 2 && strcmp(argv[0], "verify") == 0)
+		return permit_read(&a, argv[1], true);
 	return cli_usage("permit", "new, or show or verify and one file");
 }

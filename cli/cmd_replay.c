@@ -131,7 +131,7 @@ parse(int argc, char **argv, struct options *o)
 			o->policy = optarg;
 			break;
 		case PERMIT_OPTION:
-			if (!cli_permits_add(&o->permits, "replay", optarg))
+			if (!cli_permits_add(&o->permits, optarg))
 				return EXIT_UNABLE;
 			break;
 		case OPT_INLINE:

@@ -6,7 +6,6 @@
  * Root opens the interface and the outputs, and then is somebody else.  Frames that the kernel could not hand over are
  * looked at every few seconds: an alert says how many, since what was in them nobody knows.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "cli/facts.h"
+#include "cli/opts.h"
 #include "cli/report.h"
 
 #define FACTS_EVERY   (NS_PER_S / 2)
@@ -85,110 +85,43 @@ check_options(const struct options *o)
 		return cli_usage("watch", "only one output can be standard output");
 	if (o->key && !o->journal)
 		return cli_usage("watch", "--key needs --journal");
+	if (o->for_s > FOR_MAX || o->every_s > FOR_MAX)
+		return cli_usage("watch", "--for and --every: at most ten years");
 	if (o->signers && !o->policy)
 		return cli_usage("watch", "--require-signed needs a policy");
 	return EXIT_OK;
 }
 
+/* False: return *status. */
 static bool
-parse_time(const char *text, uint64_t *s)
+parse(int argc, char **argv, struct options *o, int *status)
 {
-	return cli_parse_duration(text, s) && *s <= FOR_MAX;
-}
-
-/* EXIT_OK, EXIT_UNABLE (said why), or -1: help was given. */
-static int
-parse(int argc, char **argv, struct options *o)
-{
-	static const struct option options[] = {
-	    {"interface", required_argument, NULL, 'i'},
-	    {"own", no_argument, NULL, 'w'},
-	    {"policy", required_argument, NULL, 'p'},
-	    {"require-signed", required_argument, NULL, 's'},
-	    {"facts", required_argument, NULL, 'f'},
-	    {"eve", required_argument, NULL, 'e'},
-	    {"journal", required_argument, NULL, 'j'},
-	    {"key", required_argument, NULL, 'k'},
-	    {"for", required_argument, NULL, 't'},
-	    {"packets", required_argument, NULL, 'n'},
-	    {"every", required_argument, NULL, 'l'},
-	    {"user", required_argument, NULL, 'u'},
-	    {"json", no_argument, NULL, 'J'},
-	    {"memory", required_argument, NULL, 'm'},
-	    {"quiet", no_argument, NULL, 'q'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
+	const struct cli_opt table[] = {
+	    {"interface", 'i', .text = &o->iface},
+	    {"own", .flag = &o->own},
+	    {"policy", 'p', .text = &o->policy},
+	    {"require-signed", .text = &o->signers},
+	    {"facts", .text = &o->facts},
+	    {"eve", .text = &o->eve},
+	    {"journal", .text = &o->journal},
+	    {"key", .text = &o->key},
+	    {"for", .seconds = &o->for_s},
+	    {"packets", .count = &o->packets, .bad = "not a number of frames"},
+	    {"every", .seconds = &o->every_s},
+	    {"user", .text = &o->user},
+	    {"json", .flag = &o->json},
+	    {"memory", .size = &o->memory},
+	    {"quiet", 'q', .flag = &o->quiet},
+	    {0},
 	};
-	int c;
 
 	*o = (struct options){.every_s = EVERY_DEFAULT};
-	optind = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":i:p:qh", options, NULL)) != -1)
-		switch (c) {
-		case 'i':
-			o->iface = optarg;
-			break;
-		case 'w':
-			o->own = true;
-			break;
-		case 'p':
-			o->policy = optarg;
-			break;
-		case 's':
-			o->signers = optarg;
-			break;
-		case 'f':
-			o->facts = optarg;
-			break;
-		case 'e':
-			o->eve = optarg;
-			break;
-		case 'j':
-			o->journal = optarg;
-			break;
-		case 'k':
-			o->key = optarg;
-			break;
-		case 't':
-			if (!parse_time(optarg, &o->for_s))
-				return cli_usage(
-				    "watch", "--for %s: not a time such as 10m or 24h", optarg);
-			break;
-		case 'n':
-			if (!cli_parse_u64(optarg, &o->packets) || o->packets == 0)
-				return cli_usage(
-				    "watch", "--packets %s: not a number of frames", optarg);
-			break;
-		case 'l':
-			if (!parse_time(optarg, &o->every_s))
-				return cli_usage(
-				    "watch", "--every %s: not a time such as 10s", optarg);
-			break;
-		case 'u':
-			o->user = optarg;
-			break;
-		case 'J':
-			o->json = true;
-			break;
-		case 'm':
-			if (!cli_parse_size(optarg, &o->memory))
-				return cli_usage(
-				    "watch", "--memory %s: not a size such as 256M", optarg);
-			break;
-		case 'q':
-			o->quiet = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return -1;
-		default:
-			return cli_bad_option("watch", argv, c);
-		}
-	if (optind < argc)
-		return cli_usage(
-		    "watch", "%s: captures are judged by interlock replay", argv[optind]);
-	return check_options(o);
+	if (!cli_options("watch", help, table, &argc, &argv, status))
+		return false;
+	*status = argc > 0
+		      ? cli_usage("watch", "%s: captures are judged by interlock replay", argv[0])
+		      : check_options(o);
+	return *status == EXIT_OK;
 }
 
 /* --- while it runs -------------------------------------------------------------------------- */
@@ -423,10 +356,10 @@ int
 cmd_watch(int argc, char **argv)
 {
 	struct watch w = {0};
-	int status = parse(argc, argv, &w.o);
+	int status;
 
-	if (status != EXIT_OK)
-		return status < 0 ? EXIT_OK : status;
+	if (!parse(argc, argv, &w.o, &status))
+		return status;
 	status = open_all(&w);
 	if (status == EXIT_OK) {
 		status = listen_on(&w);

@@ -6,7 +6,6 @@
  * Frames before it are judged as replay does, for without them nobody knows
  * which PDU begins where, and which request an answer belongs to.
  */
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/opts.h"
 #include "cli/permits.h"
 #include "cli/run.h"
 #include "cli/tally.h"
@@ -274,54 +274,30 @@ explain(struct why *y, const char *capture, bool inline_mode, const struct cli_p
 int
 cmd_why(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"policy", required_argument, NULL, 'p'},
-	    {"frame", required_argument, NULL, 'n'},
-	    {"inline", no_argument, NULL, 'i'},
-	    {"permit", required_argument, NULL, PERMIT_OPTION},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
 	static struct why y; /* its buffer is large */
 	static struct cli_permits permits;
 	const char *path = NULL;
 	bool inline_mode = false;
+	const struct cli_opt table[] = {
+	    {"policy", 'p', .text = &path},
+	    {"frame", 'n', .count = &y.frame, .bad = "not a frame number"},
+	    {"inline", .flag = &inline_mode},
+	    PERMIT_OPT(&permits),
+	    {0},
+	};
 	struct policy *pol;
-	int c, status;
+	int status;
 
-	optind = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":p:n:h", options, NULL)) != -1) {
-		switch (c) {
-		case 'p':
-			path = optarg;
-			break;
-		case 'n':
-			if (!cli_parse_u64(optarg, &y.frame) || y.frame == 0)
-				return cli_usage("why", "--frame %s: not a frame number", optarg);
-			break;
-		case 'i':
-			inline_mode = true;
-			break;
-		case PERMIT_OPTION:
-			if (!cli_permits_add(&permits, "why", optarg))
-				return EXIT_UNABLE;
-			break;
-		case 'h':
-			fputs(usage_text, stdout);
-			return EXIT_OK;
-		default:
-			return cli_bad_option("why", argv, c);
-		}
-	}
-	if (!path || y.frame == 0 || optind + 1 != argc)
+	if (!cli_options("why", usage_text, table, &argc, &argv, &status))
+		return status;
+	if (!path || y.frame == 0 || argc != 1)
 		return cli_usage("why", "takes -p POLICY, --frame N and one capture");
-	if (strcmp(path, "-") == 0 && strcmp(argv[optind], "-") == 0)
+	if (strcmp(path, "-") == 0 && strcmp(argv[0], "-") == 0)
 		return cli_usage("why", "only one input can be standard input");
 	if (!(pol = cli_policy(path)))
 		return EXIT_UNABLE;
 	y.policy = pol;
-	status = cli_permits_load(&permits, pol) ? explain(&y, argv[optind], inline_mode, &permits)
+	status = cli_permits_load(&permits, pol) ? explain(&y, argv[0], inline_mode, &permits)
 						 : EXIT_UNABLE;
 	policy_free(pol);
 	return status;

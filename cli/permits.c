@@ -38,10 +38,12 @@ load(const struct policy *pol, const char *path, struct permit *out)
 }
 
 bool
-cli_permits_add(struct cli_permits *p, const char *verb, const char *path)
+cli_permits_add(void *permits, const char *path)
 {
+	struct cli_permits *p = permits;
+
 	if (p->n == PERMITS_MAX) {
-		(void)cli_usage(verb, "at most %u permits", PERMITS_MAX);
+		cli_say("--permit %s: at most %u permits", path, PERMITS_MAX);
 		return false;
 	}
 	p->path[p->n++] = path;

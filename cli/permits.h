@@ -7,7 +7,11 @@
 
 #include "policy/window.h"
 
-/* For getopt_long(): a value that no verb uses otherwise. */
+/* For a table of options (opts.h), and for getopt_long() a value that no verb uses otherwise. */
+#define PERMIT_OPT(permits)                                                                        \
+	{                                                                                          \
+		"permit", .call = cli_permits_add, .ctx = (permits)                                \
+	}
 #define PERMIT_OPTION 1000
 
 #define PERMIT_HELP                                                                                \
@@ -20,8 +24,8 @@ struct cli_permits {
 	struct permit permit[PERMITS_MAX];
 };
 
-/* One more; false: there are PERMITS_MAX, said. */
-bool cli_permits_add(struct cli_permits *p, const char *verb, const char *path);
+/* One more, of a struct cli_permits; false: there are PERMITS_MAX, said. */
+bool cli_permits_add(void *permits, const char *path);
 /* Read them: each is signed by a key of the policy, and fits it.  False: said why. */
 bool cli_permits_load(struct cli_permits *p, const struct policy *pol);
 /* Would it open anything under this policy?  False: said why, with path in front. */

@@ -8,7 +8,6 @@
  * those that were and those that were meant.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/opts.h"
 #include "cli/put.h"
 #include "policy/complain.h"
 #include "policy/files.h"
@@ -500,37 +500,18 @@ work(const char *path, const char *by, char **rules, size_t n, bool all)
 int
 policy_approve(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"all", no_argument, NULL, 'a'},
-	    {"by", required_argument, NULL, 'b'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
 	const char *by = NULL;
 	bool all = false;
-	int opt;
+	const struct cli_opt table[] = {{"all", .flag = &all}, {"by", .text = &by}, {0}};
+	int status;
 
-	optind = 1;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1)
-		switch (opt) {
-		case 'a':
-			all = true;
-			break;
-		case 'b':
-			by = optarg;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return cli_bad_option("policy", argv, opt);
-		}
-	if (optind >= argc || strcmp(argv[optind], "-") == 0)
+	if (!cli_options("policy", help, table, &argc, &argv, &status))
+		return status;
+	if (argc < 1 || strcmp(argv[0], "-") == 0)
 		return cli_usage("policy", "approve takes the policy's file, and rules or --all");
-	if (all && optind + 1 < argc)
+	if (all && argc > 1)
 		return cli_usage("policy", "approve: rules or --all, not both");
 	if (by && !is_name(by))
 		return cli_usage("policy", "--by: a name of one line, at most %u bytes", WHO_MAX);
-	return work(argv[optind], by, argv + optind + 1, (size_t)(argc - optind - 1), all);
+	return work(argv[0], by, argv + 1, (size_t)argc - 1, all);
 }

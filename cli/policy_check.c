@@ -3,7 +3,6 @@
  * policy_check.c - policy check: the reader and compiler of the daemon, and their complaints, for
  * people, for programs and for code review.  With captures or counters also: rules never used.
  */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/opts.h"
 #include "cli/run.h"
 #include "cli/sarif.h"
 #include "policy/lint.h"
@@ -368,57 +368,43 @@ check(struct check *c, bool strict, bool json, struct out *sarif)
 	return status;
 }
 
+static bool
+add_hits(void *ctx, const char *path)
+{
+	struct check *c = ctx;
+
+	if (c->n_hits == HITS_MAX) {
+		(void)cli_usage("policy", "at most %u captures", HITS_MAX);
+		return false;
+	}
+	c->hits[c->n_hits++] = path;
+	return true;
+}
+
 int
 policy_check(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"strict", no_argument, NULL, 's'},
-	    {"json", no_argument, NULL, 'j'},
-	    {"sarif", required_argument, NULL, 'S'},
-	    {"hits", required_argument, NULL, 'H'},
-	    {"counters", required_argument, NULL, 'c'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
 	const char *sarif_path = NULL;
 	bool strict = false, json = false;
 	struct check c = {0};
+	const struct cli_opt table[] = {
+	    {"strict", .flag = &strict},
+	    {"json", .flag = &json},
+	    {"sarif", .text = &sarif_path},
+	    {"hits", .call = add_hits, .ctx = &c},
+	    {"counters", .text = &c.counters},
+	    {0},
+	};
 	struct out sarif;
-	int opt;
+	int status;
 
-	optind = 1;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		switch (opt) {
-		case 's':
-			strict = true;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'S':
-			sarif_path = optarg;
-			break;
-		case 'H':
-			if (c.n_hits == HITS_MAX)
-				return cli_usage("policy", "at most %u captures", HITS_MAX);
-			c.hits[c.n_hits++] = optarg;
-			break;
-		case 'c':
-			c.counters = optarg;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return cli_bad_option("policy", argv, opt);
-		}
-	}
-	if (optind + 1 != argc)
+	if (!cli_options("policy", help, table, &argc, &argv, &status))
+		return status;
+	if (argc != 1)
 		return cli_usage("policy", "check takes one policy file");
 	if (json && sarif_path && strcmp(sarif_path, "-") == 0)
 		return cli_usage("policy", "--json and --sarif - both want standard output");
-	c.path = argv[optind];
+	c.path = argv[0];
 	if (!out_open(&sarif, sarif_path))
 		return EXIT_UNABLE;
 	return check(&c, strict, json, &sarif);

@@ -7,13 +7,13 @@
  * come, with the PDU at hand to describe it.  Differences are folded by who, what
  * and both deciders, so the memory does not grow with the capture.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/jw.h"
+#include "cli/opts.h"
 #include "cli/permits.h"
 #include "cli/report.h"
 
@@ -562,39 +562,19 @@ judge(struct differ *df, const char *path, const struct cli_permits *permits)
 int
 policy_diff(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"json", no_argument, NULL, 'j'},
-	    {"permit", required_argument, NULL, PERMIT_OPTION},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
 	static struct cli_permits permits;
 	struct differ df = {0};
 	struct out out = {stdout, "-"};
 	bool json = false;
-	int opt, status = EXIT_OK;
+	const struct cli_opt table[] = {{"json", .flag = &json}, PERMIT_OPT(&permits), {0}};
+	int status;
 
-	optind = 1;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1)
-		switch (opt) {
-		case 'j':
-			json = true;
-			break;
-		case PERMIT_OPTION:
-			if (!cli_permits_add(&permits, "policy", optarg))
-				return EXIT_UNABLE;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return cli_bad_option("policy", argv, opt);
-		}
-	if (argc - optind < 3)
+	if (!cli_options("policy", help, table, &argc, &argv, &status))
+		return status;
+	if (argc < 3)
 		return cli_usage("policy", "diff takes the old policy, the new one, and captures");
 	for (unsigned i = 0; i < 2; i++) {
-		df.path[i] = argv[optind + (int)i];
+		df.path[i] = argv[i];
 		if (!(df.pol[i] = cli_policy(df.path[i])))
 			status = EXIT_UNABLE;
 	}
@@ -605,8 +585,8 @@ policy_diff(int argc, char **argv)
 		status = EXIT_UNABLE;
 	}
 	if (status == EXIT_OK) {
-		char **captures = argv + optind + 2;
-		size_t n = (size_t)(argc - optind - 2);
+		char **captures = argv + 2;
+		size_t n = (size_t)argc - 2;
 
 		for (df.capture = 0; df.capture < n; df.capture++)
 			status = exit_worse(status, judge(&df, captures[df.capture], &permits));

@@ -3,13 +3,13 @@
  * policy_explain.c - policy explain: the policy in sentences, and of recorded traffic how often
  * each was used, and what of it the kernel could have served alone.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/jw.h"
 #include "cli/cli.h"
+#include "cli/opts.h"
 #include "cli/run.h"
 #include "cli/share.h"
 #include "policy/explain.h"
@@ -66,43 +66,21 @@ count(struct explanation *e, char **captures)
 int
 policy_explain_verb(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"device", required_argument, NULL, 'd'},
-	    {"matrix", no_argument, NULL, 'm'},
-	    {"json", no_argument, NULL, 'j'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
 	struct explanation e = {0};
 	struct out out = {stdout, "-"};
 	bool matrix = false, json = false;
+	const struct cli_opt table[] = {{"device", .text = &e.x.device},
+	    {"matrix", .flag = &matrix}, {"json", .flag = &json}, {0}};
 	struct policy *pol;
-	int opt, status = EXIT_OK;
+	int status;
 
-	optind = 1;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1)
-		switch (opt) {
-		case 'd':
-			e.x.device = optarg;
-			break;
-		case 'm':
-			matrix = true;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return cli_bad_option("policy", argv, opt);
-		}
-	if (optind == argc || (matrix && json))
+	if (!cli_options("policy", help, table, &argc, &argv, &status))
+		return status;
+	if (argc == 0 || (matrix && json))
 		return cli_usage(
 		    "policy", "explain takes a policy and captures, and one of --matrix, --json");
-	e.path = argv[optind];
-	e.n = (size_t)(argc - optind - 1);
+	e.path = argv[0];
+	e.n = (size_t)argc - 1;
 	if (!(pol = cli_policy(e.path)))
 		return EXIT_UNABLE;
 	e.x.policy = e.share.policy = pol;
@@ -111,7 +89,7 @@ policy_explain_verb(int argc, char **argv)
 		status = EXIT_UNABLE;
 	} else {
 		if (e.n != 0)
-			status = count(&e, argv + optind + 1);
+			status = count(&e, argv + 1);
 		if (json)
 			status = out_json(&out, explain_json, &e) ? status : EXIT_UNABLE;
 		else if (matrix)

@@ -3,7 +3,6 @@
  * policy_need.c - policy need: the pre-deployment check of a new HMI, MES or app, and its sheet.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "base/clock.h"
 #include "base/minisign.h"
 #include "cli/need.h"
+#include "cli/opts.h"
 #include "cli/put.h"
 
 static const char help[] =
@@ -354,77 +354,36 @@ parse_risks(const char *text, uint32_t *set)
 	return *set != 0;
 }
 
-static int
-parse(int argc, char **argv, struct options *o, bool *done)
+static bool
+allow_risks(void *allowed, const char *text)
 {
-	static const struct option options[] = {
-	    {"policy", required_argument, NULL, 'p'},
-	    {"device", required_argument, NULL, 'd'},
-	    {"allow-risk", required_argument, NULL, 'r'},
-	    {"json", no_argument, NULL, 'j'},
-	    {"output", required_argument, NULL, 'o'},
-	    {"sheet", required_argument, NULL, 's'},
-	    {"sign", required_argument, NULL, 'k'},
-	    {"force", no_argument, NULL, 'f'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
-	int opt;
-
-	*done = true;
-	optind = 1;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":ho:p:", options, NULL)) != -1)
-		switch (opt) {
-		case 'p':
-			o->policy = optarg;
-			break;
-		case 'd':
-			o->device = optarg;
-			break;
-		case 'r':
-			if (!parse_risks(optarg, &o->allowed))
-				return cli_usage("policy",
-				    "--allow-risk %s: policy need --help lists them", optarg);
-			break;
-		case 'j':
-			o->json = true;
-			break;
-		case 'o':
-			o->output = optarg;
-			break;
-		case 's':
-			o->sheet = optarg;
-			break;
-		case 'k':
-			o->sign = optarg;
-			break;
-		case 'f':
-			o->force = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return cli_bad_option("policy", argv, opt);
-		}
-	*done = false;
-	return EXIT_OK;
+	return parse_risks(text, allowed);
 }
 
 int
 policy_need(int argc, char **argv)
 {
 	struct options o = {0};
+	const struct cli_opt table[] = {
+	    {"policy", 'p', .text = &o.policy},
+	    {"device", .text = &o.device},
+	    {"allow-risk", .call = allow_risks, .ctx = &o.allowed,
+		.bad = "policy need --help lists them"},
+	    {"json", .flag = &o.json},
+	    {"output", 'o', .text = &o.output},
+	    {"sheet", .text = &o.sheet},
+	    {"sign", .text = &o.sign},
+	    {"force", .flag = &o.force},
+	    {0},
+	};
 	struct policy *live = NULL;
 	struct arena a = {0};
-	bool done;
-	int status = parse(argc, argv, &o, &done);
+	int status;
 
-	if (done)
+	if (!cli_options("policy", help, table, &argc, &argv, &status))
 		return status;
-	o.captures = argv + optind;
-	o.n = (size_t)(argc - optind);
+	o.captures = argv;
+	o.n = (size_t)argc;
 	if (o.n == 0)
 		return cli_usage("policy", "need: which captures?");
 	if (o.n > UINT16_MAX)

@@ -3,7 +3,6 @@
  * policy_sign.c - policy sign and verify: a detached signature beside the file, in the
  * format of minisign, so that anybody can check it without this program.
  */
-#include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/minisign.h"
 #include "cli/cli.h"
+#include "cli/opts.h"
 #include "policy/files.h"
 #include "policy/policy.h"
 
@@ -36,45 +36,27 @@ struct opts {
 	const char *key, *other, *comment, *policy;
 };
 
-/* Options of both; `other` is --output or --signature.  EXIT_OK, or what to return; *done. */
-static int
+/* Options of both; `other` is --output or --signature.  False: return *status. */
+static bool
 parse(int argc, char **argv, const char *other, bool comment, const char *help, struct opts *o,
-    bool *done)
+    int *status)
 {
-	const struct option options[] = {
-	    {"key", required_argument, NULL, 'k'},
-	    {other, required_argument, NULL, 'o'},
-	    {"help", no_argument, NULL, 'h'},
-	    {comment ? "comment" : NULL, required_argument, NULL, 'c'},
-	    {NULL, 0, NULL, 0},
+	const struct cli_opt table[] = {
+	    {"key", .text = &o->key},
+	    {other, .text = &o->other},
+	    {comment ? "comment" : NULL, .text = &o->comment},
+	    {0},
 	};
-	int opt;
+	const char *what = argv[0];
 
-	*done = true;
-	optind = 1;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1)
-		switch (opt) {
-		case 'k':
-			o->key = optarg;
-			break;
-		case 'o':
-			o->other = optarg;
-			break;
-		case 'c':
-			o->comment = optarg;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return cli_bad_option("policy", argv, opt);
-		}
-	if (optind + 1 != argc || !o->key)
-		return cli_usage("policy", "%s takes --key FILE and one policy file", argv[0]);
-	o->policy = argv[optind];
-	*done = false;
-	return EXIT_OK;
+	if (!cli_options("policy", help, table, &argc, &argv, status))
+		return false;
+	if (argc != 1 || !o->key) {
+		*status = cli_usage("policy", "%s takes --key FILE and one policy file", what);
+		return false;
+	}
+	o->policy = argv[0];
+	return true;
 }
 
 /* The default place of a signature.  False: said why. */
@@ -126,12 +108,12 @@ policy_sign(int argc, char **argv)
 	struct out out;
 	struct key key;
 	const char *base;
-	bool done, ok;
+	bool ok;
 	char *text;
 	size_t len, n;
-	int status = parse(argc, argv, "output", true, sign_help, &o, &done);
+	int status;
 
-	if (done)
+	if (!parse(argc, argv, "output", true, sign_help, &o, &status))
 		return status;
 	if (!signature_path(&o, path) || !(text = cli_read(o.policy, POLICY_BYTES, &len)))
 		return EXIT_UNABLE;
@@ -196,10 +178,9 @@ policy_verify(int argc, char **argv)
 	struct minisign m;
 	struct opts o = {0};
 	size_t len, sig_len;
-	bool done;
-	int status = parse(argc, argv, "signature", false, verify_help, &o, &done);
+	int status;
 
-	if (done)
+	if (!parse(argc, argv, "signature", false, verify_help, &o, &status))
 		return status;
 	if (!signature_path(&o, path))
 		return EXIT_UNABLE;

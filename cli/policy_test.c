@@ -3,9 +3,9 @@
  * policy_test.c - policy test: expectations on recorded traffic, for the repository in which a
  * policy lives.  TAP on standard output, JUnit for CI.  Each capture is judged once.
  */
+#include "cli/opts.h"
 #include "cli/policy_test.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -364,46 +364,23 @@ run_file(
 int
 policy_test(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"policy", required_argument, NULL, 'p'},
-	    {"junit", required_argument, NULL, 'j'},
-	    {"permit", required_argument, NULL, PERMIT_OPTION},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
 	static struct cli_permits permits;
 	const char *policy = NULL, *junit_path = NULL;
+	const struct cli_opt table[] = {{"policy", 'p', .text = &policy},
+	    {"junit", .text = &junit_path}, PERMIT_OPT(&permits), {0}};
 	struct out junit, out = {stdout, "-"};
 	struct tap tap = {0};
-	int opt, status = EXIT_OK;
+	int status;
 
-	optind = 1;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":hp:", options, NULL)) != -1)
-		switch (opt) {
-		case 'p':
-			policy = optarg;
-			break;
-		case 'j':
-			junit_path = optarg;
-			break;
-		case PERMIT_OPTION:
-			if (!cli_permits_add(&permits, "policy", optarg))
-				return EXIT_UNABLE;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return cli_bad_option("policy", argv, opt);
-		}
-	if (optind == argc)
+	if (!cli_options("policy", help, table, &argc, &argv, &status))
+		return status;
+	if (argc == 0)
 		return cli_usage("policy", "test takes test files");
 	if (!out_open(&junit, junit_path))
 		return EXIT_UNABLE;
 	if (junit.fp)
 		fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", junit.fp);
-	for (int i = optind; i < argc; i++)
+	for (int i = 0; i < argc; i++)
 		status = exit_worse(status, run_file(argv[i], policy, &permits, junit.fp, &tap));
 	printf("1..%u\n", tap.n);
 	if (junit.fp)
