@@ -51,7 +51,7 @@ cli_options(const char *verb, const char *help, const struct cli_opt *table, int
 	size_t n = 0, at = 2;
 	int c;
 
-	for (; table[n].name && n < OPTIONS_MAX; n++) {
+	for (; n < OPTIONS_MAX && table[n].name; n++) {
 		options[n] = (struct option){table[n].name,
 		    takes_value(&table[n]) ? required_argument : no_argument, NULL, FIRST + (int)n};
 		if (table[n].letter)
