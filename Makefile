@@ -66,6 +66,7 @@ $B/libinterlock.a: $(OBJ) $(GENOBJ)
 $B/%.o: %.c $B/features.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$B/dataplane/io/io_dpdk.o: CPPFLAGS += $(DPDK_CPPFLAGS)
 $B/gen/%.o: $B/gen/%.c
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 

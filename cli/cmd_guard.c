@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_guard.c - the options of `interlock guard`; guard/guard.h does the work. */
 #include <getopt.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -10,12 +11,15 @@
 #include "guard/guard.h"
 
 static const char usage_text[] =
-    "usage: interlock guard --outside xdp:IF --inside xdp:IF -p POLICY [OPTION]...\n"
+    "usage: interlock guard --outside PORT --inside PORT -p POLICY [OPTION]...\n"
     "       interlock guard --restore\n"
     "       interlock guard --detach [--pin DIR | --outside xdp:IF --inside xdp:IF]\n"
     "Stand between two ports and let through what the policy allows. Started by root.\n\n"
-    "      --outside PORT   the port towards IT: xdp: and the name of an interface\n"
-    "      --inside PORT    the port towards the devices\n"
+    "      --outside PORT   the port towards IT: xdp: and the name of an interface, or dpdk: and "
+    "a\n"
+    "                       device string of DPDK (dpdk:0000:03:00.0,\n"
+    "                       dpdk:net_af_xdp0,iface=eth1)\n"
+    "      --inside PORT    the port towards the devices, of the same kind\n"
     "  -p, --policy FILE    the policy; it has to say its mode:\n"
     "      --require-signed KEY  only a policy that this public key has signed (policy sign), and\n"
     "                       none that is older than the last one\n"
@@ -107,15 +111,48 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* "xdp:IF"; false: said why. */
+/*
+ * A device string of DPDK: the name of its driver's port or its address, then arguments.  What has a network
+ * interface behind it is called by that; else by what is in front of the arguments.
+ */
 static bool
-port_of(const char *option, const char *arg, const char **ifname)
+device_of(const char *option, const char *arg, unsigned side, struct guard_conf *c)
+{
+	static char names[2][IF_NAMESIZE];
+	const char *iface = strstr(arg, ",iface="), *name = iface ? iface + 7 : arg;
+	size_t n = strcspn(name, ",");
+
+#ifndef HAVE_DPDK
+	(void)cli_usage(
+	    "guard", "%s dpdk:%s: this build has no DPDK (libdpdk was missing)", option, arg);
+	return false;
+#endif
+	if (n == 0 || n >= sizeof(names[0])) {
+		(void)cli_usage("guard", "%s dpdk:%s: the name of a device has 1 to %zu characters",
+		    option, arg, sizeof(names[0]) - 1);
+		return false;
+	}
+	memcpy(names[side], name, n);
+	names[side][n] = '\0';
+	c->port[side] = names[side];
+	c->device[side] = arg;
+	c->no_netdev[side] = !iface;
+	return true;
+}
+
+/* "xdp:IF" or "dpdk:DEVICE"; false: said why. */
+static bool
+port_of(const char *option, const char *arg, unsigned side, struct guard_conf *c)
 {
 	if (strncmp(arg, "xdp:", 4) == 0 && arg[4] != '\0') {
-		*ifname = arg + 4;
+		c->port[side] = arg + 4;
 		return true;
 	}
-	(void)cli_usage("guard", "%s %s: a port is xdp: and the name of an interface", option, arg);
+	if (strncmp(arg, "dpdk:", 5) == 0 && arg[5] != '\0')
+		return device_of(option, arg + 5, side, c);
+	(void)cli_usage("guard",
+	    "%s %s: a port is xdp: and the name of an interface, or dpdk: and a device", option,
+	    arg);
 	return false;
 }
 
@@ -149,6 +186,15 @@ check(const struct guard_conf *c, enum verb verb)
 		return cli_usage("guard", "--pin or --no-pin");
 	if (!c->port[0] || !c->port[1])
 		return cli_usage("guard", "two ports are needed: --outside and --inside");
+	if (!c->device[0] != !c->device[1])
+		return cli_usage("guard", "both ports are xdp:, or both are dpdk:");
+	if (c->device[0] && (c->fast_path || c->zerocopy || c->mode != GATE_AUTO))
+		return cli_usage("guard", "--fast-path, --xdp and --zerocopy are of xdp: ports: "
+					  "there is no filter in the "
+					  "kernel in front of dpdk: ports");
+	if (c->device[0] && c->link_follow && (c->no_netdev[0] || c->no_netdev[1]))
+		return cli_usage(
+		    "guard", "--link-follow needs ports with a network interface (iface=)");
 	if (!c->policy_path)
 		return cli_usage("guard", "a policy is needed: -p");
 	if (strcmp(c->policy_path, "-") == 0)
@@ -174,11 +220,11 @@ parse(int argc, char **argv, struct guard_conf *c, enum verb *verb)
 	while ((o = getopt_long(argc, argv, ":p:h", long_options, NULL)) != -1) {
 		switch (o) {
 		case OPT_OUTSIDE:
-			if (!port_of("--outside", optarg, &c->port[0]))
+			if (!port_of("--outside", optarg, 0, c))
 				return EXIT_UNABLE;
 			break;
 		case OPT_INSIDE:
-			if (!port_of("--inside", optarg, &c->port[1]))
+			if (!port_of("--inside", optarg, 1, c))
 				return EXIT_UNABLE;
 			break;
 		case 'p':

@@ -17,6 +17,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <xdp/libxdp.h>
 
 #include <linux/if_link.h>
 
@@ -568,6 +569,37 @@ gate_clean(int ifindex)
 	r = bpf_xdp_detach(ifindex, a.flags | XDP_FLAGS_REPLACE, &o);
 	(void)close(o.old_prog_fd);
 	return r == 0;
+}
+
+static int
+say_nothing(enum libxdp_print_level level, const char *fmt, va_list args)
+{
+	(void)level;
+	(void)fmt;
+	(void)args;
+	return 0;
+}
+
+void
+gate_quiet(void)
+{
+	(void)libbpf_set_print(NULL);
+	(void)libxdp_set_print(say_nothing);
+}
+
+bool
+gate_clean_driver(int ifindex)
+{
+	static const char *const names[] = {"xsk_def_prog", "xsk_def_xdp_prog", "xdp_dispatcher"};
+	struct attached a;
+	int r = look(ifindex, &a);
+	bool known = r == -EPERM;
+
+	if ((r < 0 && r != -EPERM) || a.id == 0)
+		return false;
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		known |= strncmp(a.name, names[i], sizeof(a.name) - 1) == 0;
+	return known && bpf_xdp_detach(ifindex, a.flags, NULL) == 0;
 }
 
 /* --- what it counted ------------------------------------------------------------------------------- */

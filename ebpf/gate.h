@@ -55,6 +55,11 @@ int gate_xskmap(const struct gate *g, unsigned port);
 /* What a predecessor that was killed left on an interface: true when there was something of
  * ours, and it is gone. Never touches a program that is not ours. */
 bool gate_clean(int ifindex);
+/* The same for what a driver over AF_XDP leaves when its process is killed: libxdp's own program.  For who
+ * knows that nobody else uses the interface.  Without CAP_SYS_ADMIN the program is taken for one. */
+bool gate_clean_driver(int ifindex);
+/* In a process that loads no programs of ours: libbpf and libxdp, which a driver uses, say nothing. */
+void gate_quiet(void);
 void gate_close(struct gate *g);
 /* In a forked child: gives up programs, tables and links, and keeps no more than the ring of samples. */
 void gate_leave(struct gate *g, bool keep_samples);

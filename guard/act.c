@@ -93,7 +93,7 @@ look(struct guard *g, struct look *l)
 	    .bypass_watchdog_ms = g->line.bypass.watchdog_ms,
 	    .shadow_file = g->shadow.file,
 	    .shadow_ns = g->shadow.since_ns,
-	    .gate = &l->totals,
+	    .gate = g->gate ? &l->totals : NULL,
 	    .counts = l->counts,
 	    .signer = g->alerts_shared ? g->signer_shared : NULL,
 	    .journal_dir = g->conf->journal_dir,
@@ -102,16 +102,18 @@ look(struct guard *g, struct look *l)
 	    .ctl = g->ctl ? ctl_stats(g->ctl) : NULL,
 	    .process = l->process,
 	};
-	gate_totals(g->gate, &l->totals);
-	v->n_counts = gate_counts(g->gate, l->counts, COUNTS_MAX);
+	if (g->gate) {
+		gate_totals(g->gate, &l->totals);
+		v->n_counts = gate_counts(g->gate, l->counts, COUNTS_MAX);
+	}
 	if (g->fast)
 		look_fast(g, l);
 	for (unsigned i = 0; i < 2; i++)
 		v->port[i] = (struct view_port){.name = g->ports.port[i].name,
 		    .link = g->link[i].up,
-		    .mtu = g->ports.port[i].mtu,
+		    .mtu = device_mtu(g, i),
 		    .queues = g->ports.port[i].queues,
-		    .mode = modes[g->gate_mode[i]],
+		    .mode = g->gate ? modes[g->gate_mode[i]] : "none",
 		    .link_changes = g->link[i].changes};
 	l->process[v->n_processes++] =
 	    (struct view_process){.name = "parent", .pid = getpid(), .started_ns = g->started_ns};

@@ -173,7 +173,7 @@ prepare(struct guard *g, char *err, size_t size)
 static int
 open_filter(struct guard *g, char *err, size_t size)
 {
-	int r = pins_open(g, err, size);
+	int r = device_ports(g) ? 0 : pins_open(g, err, size);
 
 	if (r < 0)
 		return r;
@@ -192,6 +192,7 @@ open_ports(struct guard *g, char *err, size_t size)
 	    .state_dir = g->conf->state_dir,
 	    .allow_addresses = g->conf->allow_addresses,
 	    .take_over = g->conf->take_over,
+	    .no_netdev = {g->conf->no_netdev[0], g->conf->no_netdev[1]},
 	};
 	int r = ports_setup(&g->ports, &pc, err, size);
 
@@ -199,12 +200,14 @@ open_ports(struct guard *g, char *err, size_t size)
 		return r;
 	g->ports_set = true;
 	for (unsigned i = 0; i < 2; i++) {
+		g->link[i].up = port_carrier(&g->ports, i);
+		if (!g->gate)
+			continue;
 		r = gate_attach(g->gate, i, g->ports.port[i].ifindex, g->conf->mode,
 		    g->conf->take_over, err, size);
 		if (r < 0)
 			return r;
 		g->gate_mode[i] = r;
-		g->link[i].up = port_carrier(&g->ports, i);
 	}
 	return pins_write(g, err, size);
 }
@@ -239,10 +242,14 @@ tell(const struct guard *g)
 	for (unsigned i = 0; i < 2; i++) {
 		const struct port *p = &g->ports.port[i];
 
-		log_info("%s: %s, %s XDP, MTU %u%s, %u queue%s, link %s", i ? "inside" : "outside",
-		    p->name, g->gate_mode[i] == GATE_NATIVE ? "native" : "generic", p->mtu,
-		    p->mtu > 1500 ? " (jumbo)" : "", p->queues, p->queues == 1 ? "" : "s",
-		    g->link[i].up ? "up" : "down");
+		uint32_t mtu = device_mtu(g, i);
+		const char *how = device_ports(g)		   ? "DPDK"
+				  : g->gate_mode[i] == GATE_NATIVE ? "native XDP"
+								   : "generic XDP";
+
+		log_info("%s: %s, %s, MTU %u%s, %u queue%s, link %s", i ? "inside" : "outside",
+		    p->name, how, mtu, mtu > 1500 ? " (jumbo)" : "", p->queues,
+		    p->queues == 1 ? "" : "s", g->link[i].up ? "up" : "down");
 	}
 	log_info("policy: %s, site %s, mode %s, %u conduits, %u rules, generation %u",
 	    g->conf->policy_path, policy_site(g->policy), mode_name(policy_mode(g->policy)),
@@ -323,7 +330,7 @@ start(struct guard *g, char *err, size_t size)
 		guard_tell(g, GUARD_POLICY_BACK,
 		    "the guard was started with the policy that was confirmed or promoted last, "
 		    "not with the one on disk");
-	return sandbox_parent(err, size);
+	return sandbox_parent(device_loads_programs(g), err, size);
 }
 
 /* --- stop ------------------------------------------------------------------------------------ */
@@ -347,6 +354,8 @@ stop(struct guard *g, bool was_in_force)
 	builder_end(&g->shadow.builder);
 	link_end(g);
 	put_back = pins_end(g, was_in_force);
+	if (!g->handed)
+		device_clean(g);
 	fast_close(g->fast);
 	g->fast = NULL;
 	if (g->gate)

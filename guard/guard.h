@@ -21,7 +21,10 @@
 #include "ebpf/gate.h"
 
 struct guard_conf {
-	const char *port[2]; /* interfaces: outside, inside */
+	const char *port[2]; /* interfaces: outside, inside; or what their devices are called */
+	const char
+	    *device[2]; /* dpdk: what EAL is told; NULL: AF_XDP behind the filter in the kernel */
+	bool no_netdev[2]; /* dpdk: the kernel has no interface of it */
 	const char *policy_path;
 	const char *journal_dir, *key_path, *eve_path; /* as in alerts_conf; or NULL */
 	const char *sensor;			       /* or NULL: the host's name */

@@ -328,6 +328,19 @@ void panic_worker_gone(struct guard *g);
 void panic_ends(struct guard *g, const char *why);
 const char *panic_name(const struct guard *g);
 
+/* --- device.c -------------------------------------------------------------------------------- */
+
+/* Are they ports of DPDK? */
+bool device_ports(const struct guard *g);
+/* Does a worker load XDP programs (net_af_xdp)? */
+bool device_loads_programs(const struct guard *g);
+/* Can these ports do what the policy asks?  0 or ERR_*, said with file, line and column. */
+int device_policy(const struct guard *g, const struct policy *pol, char *err, size_t size);
+/* Of the interface, or what the device said; 0: nobody knows yet. */
+uint32_t device_mtu(const struct guard *g, unsigned port);
+/* While no worker has the ports: what its driver left on them is taken off. */
+void device_clean(struct guard *g);
+
 /* --- away.c ---------------------------------------------------------------------------------- */
 
 /* A start over pins: since when nobody is there; what was counted, before other tables are in force; the alert. */

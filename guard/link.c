@@ -60,6 +60,9 @@ link_step(struct guard *g)
 		unsigned other = i ^ 1;
 		bool up = port_carrier(&g->ports, i);
 
+		/* A backend without the kernel's help must know; one that knows more has a word in it. */
+		atomic_store(&g->shared->carrier_lost[i], !up);
+		up = up && atomic_load(&g->shared->link_lost[i]) == 0;
 		if (g->link[i].downed)
 			continue; /* by us: it says nothing about the cable */
 		if (up != g->link[i].up)

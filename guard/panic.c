@@ -32,6 +32,8 @@ panic_filter(struct guard *g, const struct policy *pol, uint32_t generation, cha
 {
 	struct gate_spec spec = *policy_gate(pol);
 
+	if (!g->gate) /* the engine has the policy, and knows of the panic */
+		return 0;
 	switch (g->panic.mode) {
 	case PANIC_OPEN: /* nobody is known, so nobody is in the wrong place or above a limit */
 		spec = (struct gate_spec){.fail_open = true,

@@ -377,7 +377,8 @@ put_back(int sock, const struct port_state *s, char *err, size_t size)
 
 /* What a guard left of this interface, if anything: its originals are ours.  0 or ERR_*, said. */
 static int
-inherit(int dirfd, const struct ports_conf *conf, struct port_state *s, char *err, size_t size)
+inherit(int dirfd, const struct ports_conf *conf, struct port_state *s, bool *was, char *err,
+    size_t size)
 {
 	struct port_state old;
 	int r = port_state_load(&old, dirfd, s->ifname, err, size);
@@ -389,6 +390,7 @@ inherit(int dirfd, const struct ports_conf *conf, struct port_state *s, char *er
 		    err, size, ERR_EXISTS, "%s: process %d guards it", s->ifname, (int)old.pid);
 	if (!port_state_applies(&old, s))
 		return 0;
+	*was = true;
 	memcpy(s->v, old.v, sizeof(s->v));
 	s->n = old.n;
 	return 0;
@@ -400,13 +402,20 @@ port_setup(struct ports *p, const struct ports_conf *conf, unsigned i, char *err
 	struct port *port = &p->port[i];
 	struct addresses addr = {0};
 	struct port_state s;
-	int r = probe(p->sock, conf, conf->ifname[i], port, &addr, err, size);
+	int r;
+
+	if (conf->no_netdev[i]) {
+		*port = (struct port){.queues = 1};
+		(void)snprintf(port->name, sizeof(port->name), "%s", conf->ifname[i]);
+		return 0;
+	}
+	r = probe(p->sock, conf, conf->ifname[i], port, &addr, err, size);
 
 	if (r < 0)
 		return r;
 	if ((r = port_state_init(&s, port->name, port->ifindex)) < 0)
 		return err_say(err, size, r, "%s: /proc: %s", port->name, err_str(r));
-	if ((r = inherit(p->dirfd, conf, &s, err, size)) < 0 ||
+	if ((r = inherit(p->dirfd, conf, &s, &port->inherited, err, size)) < 0 ||
 	    (r = plan(p->sock, &addr, &s, err, size)) < 0 ||
 	    (r = port_state_save(&s, p->dirfd, err, size)) < 0)
 		return r;
@@ -521,7 +530,7 @@ recover(int dirfd, int sock, const char *ifname, char *line, size_t size)
 		    ifname, pins);
 		return 0;
 	}
-	(void)gate_clean(s.ifindex);
+	(void)(gate_clean(s.ifindex) || gate_clean_driver(s.ifindex));
 	if ((r = put_back(sock, &s, line, size)) < 0)
 		return r;
 	(void)err_say(
@@ -568,5 +577,6 @@ port_carrier(const struct ports *p, unsigned port)
 {
 	struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
 
-	return if_ethtool(p->sock, p->port[port].name, &link) < 0 || link.data != 0;
+	return p->port[port].ifindex == 0 || if_ethtool(p->sock, p->port[port].name, &link) < 0 ||
+	       link.data != 0;
 }

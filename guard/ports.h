@@ -17,10 +17,11 @@
 
 struct port {
 	char name[IFNAMSIZ];
-	int ifindex;
-	uint32_t mtu;	 /* bytes of IP */
+	int ifindex;	 /* 0: no interface of the kernel */
+	uint32_t mtu;	 /* bytes of IP; 0: only the device knows */
 	unsigned queues; /* receive queues in use */
 	bool set;	 /* there is a state file of ours */
+	bool inherited;	 /* a guard that is gone had it, or a worker of ours */
 };
 
 struct ports_conf {
@@ -28,6 +29,7 @@ struct ports_conf {
 	const char *state_dir; /* NULL = PORT_STATE_DIR */
 	bool allow_addresses;  /* guard an interface that has an IP address */
 	bool take_over;	       /* a living guard hands its ports to this process */
+	bool no_netdev[2];     /* the kernel has no interface of it: there is nothing to set */
 };
 
 struct ports {

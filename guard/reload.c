@@ -104,6 +104,10 @@ policy_usable(const struct guard *g, const struct builder *b, const char *name, 
 		    name);
 		return NULL;
 	}
+	if (pol && device_policy(g, pol, err, size) < 0) {
+		policy_image_unmap(pol);
+		return NULL;
+	}
 	return pol;
 }
 

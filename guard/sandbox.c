@@ -45,6 +45,7 @@
 #define BUILDER (1u << SANDBOX_BUILDER)
 #define SIGNER	(1u << SANDBOX_SIGNER)
 #define METRICS (1u << SANDBOX_METRICS)
+#define DRIVER	(1u << SANDBOX__ROLES) /* a worker with a driver of DPDK in it */
 #define ALL	(WORKER | BUILDER | SIGNER | METRICS)
 #define GROWS	(BUILDER | SIGNER | METRICS) /* may take memory after its start */
 
@@ -86,6 +87,14 @@ static const struct call {
     {SCMP_SYS(recvfrom), WORKER, "AF_XDP: tells the kernel of empty frames"},
     {SCMP_SYS(getsockopt), WORKER, "AF_XDP: what the kernel lost"},
     {SCMP_SYS(epoll_wait), WORKER, "the ring buffer of the filter"},
+    /* DPDK: its interrupt thread, and locks between that and the worker. */
+    {SCMP_SYS(read), DRIVER, "what woke the interrupt thread"},
+    {SCMP_SYS(epoll_ctl), DRIVER, "what can wake it"},
+    {SCMP_SYS(timerfd_settime), DRIVER, "alarms that a driver sets for itself"},
+    {SCMP_SYS(futex), DRIVER, "locks"},
+    {SCMP_SYS(sched_yield), DRIVER, "the same"},
+    {SCMP_SYS(nanosleep), DRIVER, "a driver that waits for its device"},
+    {SCMP_SYS(clock_nanosleep), DRIVER, "the same"},
     {SCMP_SYS(epoll_pwait), WORKER, "the same"},
     {SCMP_SYS(pwrite64), WORKER | SIGNER, "an export of flows; segments"},
     {SCMP_SYS(ftruncate), WORKER | BUILDER | SIGNER,
@@ -178,18 +187,21 @@ freeze_heap(void)
 }
 
 static int
-enter_seccomp(enum sandbox_role role, bool maps, char *err, size_t size)
+enter_seccomp(const struct sandbox *s, char *err, size_t size)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	unsigned who = 1u << role;
+	unsigned who = 1u << s->role | (s->driver ? DRIVER : 0);
 	int r = f ? 0 : -ENOMEM;
+
+	if (r == 0 && s->threads)
+		r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && r == 0; i++)
 		if (calls[i].who & who)
 			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i].nr, 0);
 	if (r == 0)
 		r = add_special(f);
-	for (int cmd = BPF_MAP_LOOKUP_ELEM; maps && r == 0 && cmd <= BPF_MAP_DELETE_ELEM; cmd++)
+	for (int cmd = BPF_MAP_LOOKUP_ELEM; s->maps && r == 0 && cmd <= BPF_MAP_DELETE_ELEM; cmd++)
 		r = seccomp_rule_add(
 		    f, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)cmd));
 	if (r == 0 && !(who & GROWS))
@@ -336,9 +348,18 @@ static const cap_value_t parent_caps[] = {
 };
 #define N_PARENT_CAPS ((int)(sizeof(parent_caps) / sizeof(parent_caps[0])))
 
+/* Of net_af_xdp, in each new worker: libxdp finds programs by id, and its own need the right to more. */
+static const cap_value_t driver_caps[] = {CAP_SYS_ADMIN, CAP_PERFMON};
+#define N_DRIVER_CAPS ((int)(sizeof(driver_caps) / sizeof(driver_caps[0])))
+
+enum keep { KEEP_NONE = 0, KEEP_PARENT, KEEP_DRIVER };
+
 static bool
-is_parent_cap(cap_value_t c)
+is_parent_cap(cap_value_t c, enum keep keep)
 {
+	for (int i = 0; i < N_DRIVER_CAPS && keep == KEEP_DRIVER; i++)
+		if (driver_caps[i] == c)
+			return true;
 	for (int i = 0; i < N_PARENT_CAPS; i++)
 		if (parent_caps[i] == c)
 			return true;
@@ -346,10 +367,10 @@ is_parent_cap(cap_value_t c)
 }
 
 static void
-drop_bounding(bool keep_parent)
+drop_bounding(enum keep keep)
 {
 	for (cap_value_t c = 0; c <= CAP_LAST_CAP; c++) {
-		if (keep_parent && is_parent_cap(c))
+		if (keep != KEEP_NONE && is_parent_cap(c, keep))
 			continue;
 		/* Without CAP_SETPCAP the set stays; no_new_privs makes it worthless. */
 		if (prctl(PR_CAPBSET_READ, c, 0, 0, 0) == 1)
@@ -359,7 +380,7 @@ drop_bounding(bool keep_parent)
 
 /* Permitted and effective set become the parent's, or nothing.  0 or -errno. */
 static int
-set_caps(bool keep_parent)
+set_caps(enum keep keep)
 {
 	cap_t caps = cap_init();
 	int r = 0;
@@ -367,9 +388,13 @@ set_caps(bool keep_parent)
 	if (!caps)
 		return -errno;
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (keep_parent &&
+	if (keep != KEEP_NONE &&
 	    (cap_set_flag(caps, CAP_PERMITTED, N_PARENT_CAPS, parent_caps, CAP_SET) < 0 ||
 		cap_set_flag(caps, CAP_EFFECTIVE, N_PARENT_CAPS, parent_caps, CAP_SET) < 0))
+		r = -errno;
+	if (keep == KEEP_DRIVER &&
+	    (cap_set_flag(caps, CAP_PERMITTED, N_DRIVER_CAPS, driver_caps, CAP_SET) < 0 ||
+		cap_set_flag(caps, CAP_EFFECTIVE, N_DRIVER_CAPS, driver_caps, CAP_SET) < 0))
 		r = -errno;
 	if (r == 0 && cap_set_proc(caps) < 0)
 		r = -errno;
@@ -431,6 +456,47 @@ sandbox_lacking(void)
 	return landlock_abi() < 1 ? "landlock" : "";
 }
 
+/*
+ * In a thread of a library.  User, root and descriptors are of the process, and the seccomp filter is put on all its threads
+ * at once; capabilities, no_new_privs and landlock are of each thread.
+ */
+struct sandbox_thread {
+	const struct sandbox *s;
+	int r;
+	char err[128];
+};
+
+static void
+enter_thread(void *arg)
+{
+	struct sandbox_thread *t = arg;
+
+	if ((t->r = set_caps(KEEP_NONE)) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		t->r = err_say(t->err, sizeof(t->err), ERR_PERM, "capabilities of a thread");
+	else
+		t->r = enter_landlock(t->s, t->err, sizeof(t->err));
+}
+
+static void
+drop_thread_bounding(void *arg)
+{
+	(void)arg;
+	drop_bounding(KEEP_NONE);
+}
+
+static int
+enter_threads(const struct sandbox *s, char *err, size_t size)
+{
+	static struct sandbox_thread t; /* a late thread must find it */
+	int r;
+
+	t = (struct sandbox_thread){.s = s, .r = ERR_AGAIN};
+	if ((r = s->threads(s->threads_of, enter_thread, &t)) < 0)
+		return err_say(
+		    err, size, r, "a thread does not give up its rights: %s", err_str(r));
+	return t.r < 0 ? err_say(err, size, t.r, "%s", t.err) : 0;
+}
+
 int
 sandbox_enter(const struct sandbox *s, char *err, size_t size)
 {
@@ -441,11 +507,13 @@ sandbox_enter(const struct sandbox *s, char *err, size_t size)
 		sandbox_close_others(s->keep, s->n_keep);
 	if (root && !s->dirs && (r = enter_empty_root(err, size)) < 0)
 		return r;
-	drop_bounding(false);
+	if (s->threads && (r = s->threads(s->threads_of, drop_thread_bounding, NULL)) < 0)
+		return err_say(err, size, r, "a thread does not answer");
+	drop_bounding(KEEP_NONE);
 	if ((r = user_become(s->uid, s->gid)) < 0)
 		return err_say(
 		    err, size, err_from_errno(-r), "user %u: %s", (unsigned)s->uid, strerror(-r));
-	if ((r = set_caps(false)) < 0)
+	if ((r = set_caps(KEEP_NONE)) < 0)
 		return err_say(err, size, err_from_errno(-r), "capabilities: %s", strerror(-r));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_say(
@@ -453,18 +521,20 @@ sandbox_enter(const struct sandbox *s, char *err, size_t size)
 	/* Not before: a change of user forgets it. */
 	if (s->with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return err_say(err, size, err_from_errno(errno), "parent: %s", strerror(errno));
-	if ((r = enter_landlock(s, err, size)) < 0)
+	if ((r = enter_landlock(s, err, size)) < 0 ||
+	    (s->threads && (r = enter_threads(s, err, size)) < 0))
 		return r;
-	return enter_seccomp(s->role, s->maps, err, size);
+	return enter_seccomp(s, err, size);
 }
 
 int
-sandbox_parent(char *err, size_t size)
+sandbox_parent(bool loads_programs, char *err, size_t size)
 {
+	enum keep keep = loads_programs ? KEEP_DRIVER : KEEP_PARENT;
 	int r;
 
-	drop_bounding(true);
-	r = set_caps(true);
+	drop_bounding(keep);
+	r = set_caps(keep);
 	if (r == 0 &&
 	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0))
 		r = -errno;

@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct io;
+
 enum sandbox_role {
 	SANDBOX_WORKER = 0,
 	SANDBOX_BUILDER,
@@ -30,6 +32,11 @@ struct sandbox {
 	gid_t gid;
 	const int *keep; /* n_keep descriptors stay open beside 0, 1, 2; NULL: all that are */
 	size_t n_keep;
+	/* Threads of a library beside the caller: runs fn in each; they give up the same.  NULL: there are
+	 * none.  As threads() of an io (io.h). */
+	int (*threads)(struct io *of, void (*fn)(void *), void *ctx);
+	struct io *threads_of;
+	bool driver; /* worker: has a driver of DPDK in it, which needs some calls more */
 	bool maps; /* worker: may read, put in and take out of maps that it has (bpf(2)) */
 	bool with_parent;	 /* is killed when its parent is gone */
 	const char *const *dirs; /* signer: below these it may make and write files; NULL-ended */
@@ -44,8 +51,9 @@ int sandbox_enter(const struct sandbox *s, char *err, size_t size);
 /* Close all descriptors but 0, 1, 2 and these. */
 void sandbox_close_others(const int *keep, size_t n);
 
-/* For the parent: no new privileges, and only the capabilities it needs.  0 or ERR_*, said. */
-int sandbox_parent(char *err, size_t size);
+/* For the parent: no new privileges, and only the capabilities it needs.  loads_programs: a new worker's
+ * driver loads XDP programs by itself, which takes CAP_SYS_ADMIN and CAP_PERFMON.  0 or ERR_*, said. */
+int sandbox_parent(bool loads_programs, char *err, size_t size);
 
 /* Does this process have the rights to start a guard?  Said in err when not. */
 bool sandbox_can_guard(char *err, size_t size);

@@ -110,7 +110,8 @@ run_signer(struct guard *g, int fd)
 	};
 
 	(void)prctl(PR_SET_NAME, "guard-signer", 0, 0, 0);
-	gate_leave(g->gate, false);
+	if (g->gate)
+		gate_leave(g->gate, false);
 	sandbox_close_others(&fd, 1);
 	unmap_images(g);
 	alerts_shared_keep(g->alerts_shared, ALERTS_SIGNER);
@@ -169,7 +170,8 @@ run_metrics(struct guard *g, int ctl_fd)
 	    .listen_fd = g->metrics_fd, .ctl_fd = ctl_fd, .confine = confine_metrics, .ctx = g};
 
 	(void)prctl(PR_SET_NAME, "guard-metrics", 0, 0, 0);
-	gate_leave(g->gate, false);
+	if (g->gate)
+		gate_leave(g->gate, false);
 	sandbox_close_others(keep, 2);
 	unmap_images(g);
 	(void)munmap(g->shared, sizeof(*g->shared));

@@ -41,6 +41,8 @@ struct guard_shared {
 	_Atomic uint64_t alive_ns;   /* CLOCK_MONOTONIC of its last turn: the watchdog's */
 	uint64_t started_ns, now_ns; /* wall clock: start; of the last publication */
 	int32_t pid;
+	uint32_t mtu[2];	       /* of the ports, as the io knows it; 0 = it does not */
+	_Atomic uint32_t link_lost[2]; /* the io knows that a port has no link */
 	uint32_t n_rules, n_conduits;
 	struct engine_stats engine;
 	struct io_stats io;
@@ -53,6 +55,7 @@ struct guard_shared {
 	uint64_t kernel_hits[GUARD_RULES];
 	struct shadow_report shadow;	 /* readers trust no number and no text of it */
 	struct guard_permits permits;	 /* the parent writes, but what it says is the worker's */
+	_Atomic uint32_t carrier_lost[2]; /* the parent writes: what the kernel says of the ports */
 };
 
 #endif /* GUARD_SHARED_H */

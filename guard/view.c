@@ -132,6 +132,24 @@ dropped(const struct engine_stats *e)
 	return n;
 }
 
+/* Of the frames that were lost in front of the engine or behind it, where the backend says why. */
+static void
+lost_json(struct jw *w, const struct io_stats *io)
+{
+	const struct {
+		const char *key;
+		uint64_t n;
+	} why[] = {{"rx_segments", io->rx_segments}, {"rx_no_buffer", io->rx_no_buffer},
+	    {"tx_full", io->tx_full}, {"tx_long", io->tx_long}, {"tx_down", io->tx_down},
+	    {"tx_no_buffer", io->tx_no_buffer}};
+
+	jw_obj(w, "lost");
+	for (size_t i = 0; i < sizeof(why) / sizeof(why[0]); i++)
+		if (why[i].n != 0)
+			jw_u(w, why[i].key, why[i].n);
+	jw_close(w, '}');
+}
+
 static void
 packets_json(struct jw *w, const struct view_numbers *n)
 {
@@ -147,6 +165,7 @@ packets_json(struct jw *w, const struct view_numbers *n)
 	jw_u(w, "bytes", e->bytes);
 	jw_u(w, "lost_before", n->io.rx_dropped);
 	jw_u(w, "not_sent", n->io.tx_dropped);
+	lost_json(w, &n->io);
 	jw_close(w, '}');
 }
 

@@ -44,7 +44,6 @@
 #define SLEEP_US      50000u /* at most: timers of the engine */
 #define SLEEP_BUSY_US 2000u  /* while frames are held */
 
-extern const struct io_backend io_xdp;
 void engine_sample(struct engine *e, const struct pkt *p, const char *reason, uint64_t count);
 
 struct worker {
@@ -397,11 +396,23 @@ static const struct msg_rule rules[] = {
     {MSG_NONE, 0, NULL},
 };
 
+static void
+look_links(struct worker *w)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		bool carrier = atomic_load(&w->sh->carrier_lost[i]) == 0;
+
+		atomic_store(&w->sh->link_lost[i], !w->be->link(w->io, i, carrier) && carrier);
+	}
+}
+
 /* Everything that is rare. */
 static void
 look(struct worker *w)
 {
 	w->looked_ns = w->io->now_ns;
+	if (w->be->link)
+		look_links(w);
 	if (!w->away)
 		w->away = !guard_fast_alive();
 	if (w->conf->gate)
@@ -504,6 +515,16 @@ import(struct worker *w)
 	munmap(p, (size_t)st.st_size);
 }
 
+static const struct io_backend *
+backend(const char *scheme)
+{
+	unsigned i = 0;
+
+	while (io_backends[i] && strcmp(io_backends[i]->scheme, scheme) != 0)
+		i++;
+	return io_backends[i];
+}
+
 /* All that takes memory or a right. */
 static void
 prepare(struct worker *w)
@@ -529,9 +550,17 @@ prepare(struct worker *w)
 	if (w->epoll < 0 || watch(w, w->parent.fd) < 0 ||
 	    watch(w, c->gate ? gate_sample_fd(c->gate) : -1) < 0)
 		refuse(w, err_from_errno(errno), "epoll");
-	if ((r = io_xdp.open(&w->io, &ic, 0, err, sizeof(err))) < 0)
+	if (c->ports[0].device)
+		gate_quiet();
+	if (!(w->be = backend(c->ports[0].device ? "dpdk" : "xdp")))
+		refuse(w, ERR_UNSUPPORTED, "this build has no ports of this kind");
+	if ((r = w->be->open(&w->io, &ic, 0, err, sizeof(err))) < 0)
 		refuse(w, r, err);
-	w->be = w->io->be;
+	for (unsigned i = 0; i < 2; i++) {
+		w->sh->mtu[i] = w->io->mtu[i];
+		if (c->ports[i].mtu == 0)
+			ec.mtu[i] = w->io->mtu[i];
+	}
 	if (c->alerts && !(w->alerts = alerts_new(&ac, err, sizeof(err))))
 		refuse(w, ERR_NOMEM, err);
 	if (c->fast_path && !(ec.fast = guard_fast_open(c->gate, &w->policy, err, sizeof(err))))
@@ -600,7 +629,10 @@ confine(struct worker *w)
 	    .uid = c->uid,
 	    .gid = c->gid,
 	    .with_parent = true,
-	    .maps = c->fast_path};
+	    .maps = c->fast_path,
+	    .threads = w->be->threads,
+	    .threads_of = w->io,
+	    .driver = c->ports[0].device != NULL};
 	char err[MSG_TEXT] = "";
 	int r;
 

@@ -108,10 +108,12 @@ worker_start(struct guard *g, char *err, size_t size)
 
 	if (r < 0)
 		return err_say(err, size, r, "worker: %s", err_str(r));
+	device_clean(g);
 	for (unsigned i = 0; i < 2; i++)
 		wc.ports[i] = (struct io_port){.name = g->ports.port[i].name,
 		    .ifindex = g->ports.port[i].ifindex,
-		    .xskmap = gate_xskmap(g->gate, i),
+		    .device = g->conf->device[i],
+		    .xskmap = g->gate ? gate_xskmap(g->gate, i) : -1,
 		    .mtu = g->ports.port[i].mtu};
 	wc.sock = pair[1];
 	c->why[0] = '\0';

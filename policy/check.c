@@ -48,6 +48,8 @@ check_zone_limits(struct check *k, const struct ynode *n, const char *who, struc
 	const struct ynode *v[N];
 	char where[NAME_LEN_MAX + 120];
 
+	if (k->rs->limits_at.line == 0)
+		k->rs->limits_at = place_of(n);
 	snprintf(where, sizeof(where), "%s: limits", who);
 	if (!check_map(k, n, where, fields, N, v, NULL, NULL))
 		return;
@@ -365,7 +367,7 @@ check_top(struct check *k, const struct ynode *root)
 	if (v[CONDITIONS])
 		check_conditions(k, v[CONDITIONS], "policy", rs->cond);
 	if (v[FAIL])
-		check_fail(k, v[FAIL], "fail", &rs->fail_open);
+		check_fail(k, v[FAIL], "fail", &rs->fail_open, &rs->fail_open_at);
 	check_l2(k, v[L2]);
 	rs->grace_s = PERMIT_GRACE_S;
 	if (v[WINDOWS])

@@ -67,7 +67,8 @@ bool check_action(struct check *k, const struct ynode *n, const char *what, unsi
 bool check_mode(struct check *k, const struct ynode *n, const char *what, uint8_t *out);
 void check_conditions(struct check *k, const struct ynode *n, const char *what,
     uint8_t cond[COND__MAX]);
-bool check_fail(struct check *k, const struct ynode *n, const char *what, bool *open);
+bool check_fail(
+    struct check *k, const struct ynode *n, const char *what, bool *open, struct place *first);
 /* "200/s"; from 1 on. */
 bool check_rate(struct check *k, const struct ynode *n, const char *what, uint32_t *out);
 /* "120s", "90m", "4h", in seconds; up to most_s. */

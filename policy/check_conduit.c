@@ -289,7 +289,7 @@ check_conduit(struct check *k, const struct ynode *n, struct conduit *c)
 	if (v[CONDITIONS])
 		check_conditions(k, v[CONDITIONS], who, c->cond);
 	if (v[FAIL])
-		check_fail(k, v[FAIL], who, &c->fail_open);
+		check_fail(k, v[FAIL], who, &c->fail_open, &k->rs->conduit_open_at);
 	if (v[APPS])
 		check_apps(k, v[APPS], c, who);
 	if (v[STRICT])

@@ -326,7 +326,8 @@ check_mode(struct check *k, const struct ynode *n, const char *what, uint8_t *ou
 }
 
 bool
-check_fail(struct check *k, const struct ynode *n, const char *what, bool *open)
+check_fail(
+    struct check *k, const struct ynode *n, const char *what, bool *open, struct place *first)
 {
 	static const char *const words[] = {"closed", "open", NULL};
 	unsigned w;
@@ -334,6 +335,8 @@ check_fail(struct check *k, const struct ynode *n, const char *what, bool *open)
 	if (!check_word(k, n, what, words, &w))
 		return false;
 	*open = w == 1;
+	if (*open && first->line == 0)
+		*first = place_of(n);
 	return true;
 }
 

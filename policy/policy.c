@@ -391,6 +391,23 @@ policy_fail_open(const struct policy *p, uint32_t conduit)
 	return conduit < p->rs->n_conduits ? p->rs->conduits[conduit].fail_open : p->rs->fail_open;
 }
 
+bool
+policy_asks(
+    const struct policy *p, enum policy_asks what, const char **file, unsigned *line, unsigned *col)
+{
+	const struct ruleset *rs = p->rs;
+	const struct place *at = what == ASKS_FAIL_OPEN	     ? &rs->fail_open_at
+				 : what == ASKS_CONDUIT_OPEN ? &rs->conduit_open_at
+							     : &rs->limits_at;
+
+	if (at->line == 0)
+		return false;
+	*file = rules_file(rs, at);
+	*line = at->line;
+	*col = at->col;
+	return true;
+}
+
 uint64_t
 policy_latency_ns(const struct policy *p, uint32_t conduit)
 {

@@ -318,6 +318,8 @@ struct ruleset {
 	uint8_t mode; /* enum policy_mode; MODE_ALERT when not stated */
 	bool mode_stated;
 	bool fail_open;
+	/* Where it is first asked for; line 0: nowhere. */
+	struct place fail_open_at, conduit_open_at, limits_at;
 	uint8_t cond[COND__MAX];
 	struct l2_rules l2;
 	struct zone *zones;

@@ -13,13 +13,16 @@
 
 #include "base/err.h"
 
-extern const struct io_backend io_file, io_pcap, io_xdp;
+extern const struct io_backend io_file, io_pcap, io_xdp, io_dpdk;
 
 const struct io_backend *const io_backends[] = {
     &io_file,
     &io_pcap,
 #ifdef HAVE_XDP
     &io_xdp,
+#endif
+#ifdef HAVE_DPDK
+    &io_dpdk,
 #endif
     NULL,
 };

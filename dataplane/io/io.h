@@ -23,9 +23,10 @@ struct io;
 /* A port of a guard, for backends that have two. */
 struct io_port {
 	const char *name; /* of the interface */
+	const char *device; /* dpdk: what EAL is told, e.g. "net_af_packet0,iface=eth1" */
 	int ifindex;
 	int xskmap;	  /* xdp: descriptor of the map its sockets go to */
-	uint32_t mtu;	  /* bytes of IP, as the interface says */
+	uint32_t mtu;	  /* bytes of IP, as the interface says; 0 = ask the device */
 };
 
 struct io_conf {
@@ -38,6 +39,10 @@ struct io_conf {
 struct io_stats {
 	uint64_t rx, rx_dropped; /* packets; dropped = lost before rx() */
 	uint64_t tx, tx_dropped;
+	/* Of these drops, those of which the backend knows why. */
+	uint64_t rx_segments;  /* in more pieces than can be put together */
+	uint64_t rx_no_buffer; /* no room for the VLAN tag, or no memory */
+	uint64_t tx_full, tx_long, tx_down, tx_no_buffer; /* ring, length, link, memory */
 };
 
 struct io_backend {
@@ -55,6 +60,12 @@ struct io_backend {
 	/* Sleep until a frame comes, another descriptor (>= 0) can be read, or timeout_us has
 	 * passed.  NULL: rx() never answers 0 for long (captures). */
 	void (*wait)(struct io *io, int other_fd, unsigned timeout_us);
+	/* Has this port a link?  carrier: what the kernel says of the interface behind it, true where
+	 * there is none.  What is to leave by a port without link is dropped from then on.  NULL: the
+	 * backend finds out by itself.  Off the packet path. */
+	bool (*link)(struct io *io, unsigned port, bool carrier);
+	/* Run fn in every thread that the backend has made.  0 or ERR_*.  NULL: it makes none. */
+	int (*threads)(struct io *io, void (*fn)(void *), void *ctx);
 	void (*stats)(const struct io *io, struct io_stats *st);
 	/* Of the last failure, "" = none.  err_text(NULL): of the last close() of this
 	 * thread, whose io is gone. */
@@ -67,6 +78,7 @@ struct io_backend {
 struct io {
 	const struct io_backend *be;
 	uint64_t now_ns; /* live backends: the clock as the last rx() read it, ns since 1970, UTC */
+	uint32_t mtu[2]; /* of io_port, or as the device says when that is 0; 0 = nobody says */
 };
 
 extern const struct io_backend *const io_backends[]; /* NULL-terminated */

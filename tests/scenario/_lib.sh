@@ -11,6 +11,7 @@
 # the MTU, tags are in the frame (native XDP on veth finishes none of these by itself).
 #
 #   need_root; need_guard; need TOOL...    skipped (77) with the reason when it cannot run
+#   need_kernel_path WHY                   skipped unless the guard has the filter in the kernel
 #   topo_up [-v VID] [-m MTU[,MTU]] [-q QUEUES]   the picture above, in less than a second
 #   topo_down                              gone again, with all that runs there
 #   dut none|bridge|nft|guard [ARGS]       put the device in place and wait until it forwards
@@ -33,6 +34,7 @@ INTERLOCK=${INTERLOCK:-$ROOT/$B/interlock}
 export TOOLS=$ROOT/$B/tests/tools
 LIMIT=${LIMIT:-60} # seconds one program may take
 RUN_BY=${RUN_BY:-} # e.g. chrt -f 20, for all programs
+GUARD_PORTS=${GUARD_PORTS:-xdp} # how the guard has its ports: xdp, or DPDK's driver: af_packet, af_xdp
 P=il$$             # of all names outside our namespaces
 
 # node  number of its addresses  MAC (vendors' prefixes are real, devices are not)
@@ -65,8 +67,20 @@ need() {
 
 need_guard() { # a guard can run here
 	"$INTERLOCK" --version | grep -q '+xdp' || skip "built without xdp"
+	[ "$GUARD_PORTS" = xdp ] || "$INTERLOCK" --version | grep -q '+dpdk' || skip "built without dpdk"
 	[ -e /sys/kernel/btf/vmlinux ] || skip "this kernel has no BTF"
 	/usr/bin/python3 -c 'import socket; socket.socket(44, socket.SOCK_RAW, 0)' 2>/dev/null || skip "this kernel has no AF_XDP"
+}
+
+need_kernel_path() { # WHY
+	[ "$GUARD_PORTS" = xdp ] || skip "$1: not with ports of DPDK"
+}
+
+port() { # outside|inside: as the guard's options want it
+	case $GUARD_PORTS in
+	xdp) echo "xdp:$1" ;;
+	*) echo "dpdk:net_${GUARD_PORTS}_$1,iface=$1" ;;
+	esac
 }
 
 # --- everything goes when we go --------------------------------------------------------------
@@ -263,7 +277,7 @@ guard_start() {
 	[ -e "$GUARD_DIR/key" ] || "$INTERLOCK" key new "$GUARD_DIR/key" >/dev/null || return 1
 	touch "$GUARD_DIR/log"
 	lines=$(wc -l <"$GUARD_DIR/log")
-	(in_ns g "$INTERLOCK" guard --outside xdp:outside --inside xdp:inside --ctl "$GUARD_CTL" --state "$GUARD_DIR/state" \
+	(in_ns g "$INTERLOCK" guard --outside "$(port outside)" --inside "$(port inside)" --ctl "$GUARD_CTL" --state "$GUARD_DIR/state" \
 		--keep-dir "$GUARD_DIR/keep" --eve "$GUARD_DIR/eve.json" --journal "$GUARD_DIR/journal" --key "$GUARD_DIR/key" ${FAST:+--fast-path --pin "/sys/fs/bpf/$P"} "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
 	DUT_PID=$!
 	wait_for 20 guard_ready $((lines + 1)) && return

@@ -7,6 +7,7 @@
 
 need_root
 need_guard
+need_kernel_path "what the kernel judges"
 need python3 jq
 topo_up || exit 1
 POL=$TMP/policy.yaml

@@ -8,6 +8,7 @@
 
 need_root
 need_guard
+need_kernel_path "what outlives the guard"
 need python3 jq bpftool
 topo_up || exit 1
 POL=$TMP/policy.yaml

@@ -15,6 +15,7 @@
  * TYPE is the ethertype in hex; 88b6 must come back with its payload inverted, 88b7 must come 4
  * bytes shorter, 88b8 must not come, any other as it is.  each: status 1 and a line when a
  * frame is not as it should be.  burst: prints "sent received reordered bad".
+ * With NO_S_TAG in the environment both of two tags are 802.1Q.
  * A packet socket loses the tag; it is put back from the auxiliary data (packet(7)).
  */
 #include <arpa/inet.h>
@@ -98,7 +99,8 @@ make(uint8_t *f, size_t len, unsigned tags, const struct end *from, const struct
 	memcpy(f, to->mac, 6);
 	memcpy(f + 6, from->mac, 6);
 	for (unsigned i = tags; i-- > 0;) {
-		memcpy(f + at, i == 1 ? "\x88\xa8\x60\x64" : "\x81\x00\xa0\x6e", 4);
+		memcpy(f + at,
+		    i == 1 && !getenv("NO_S_TAG") ? "\x88\xa8\x60\x64" : "\x81\x00\xa0\x6e", 4);
 		at += 4;
 	}
 	f[at++] = (uint8_t)(type >> 8);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * xdp_forward.c - a guard without a policy: the AF_XDP backend between two interfaces, and the
- * smallest filter there can be, which gives every frame to it.
+ * smallest filter there can be, which gives every frame to it; or the DPDK backend between two devices.
  *
  *   xdp_forward OUTSIDE INSIDE [BYTES]     until SIGTERM; BYTES: memory of frames in flight
+ *   xdp_forward dpdk:DEVICE dpdk:DEVICE
  *
  * Prints "ready" and, at the end, a line "rx rx_dropped tx tx_dropped sleeps".  What it does with
  * a frame hangs on its ethertype, the last one before the payload:
@@ -35,6 +36,11 @@
 #define FRAME_MAX 65535u
 
 extern const struct io_backend io_xdp;
+#ifdef HAVE_DPDK
+extern const struct io_backend io_dpdk;
+#else
+#define io_dpdk io_xdp
+#endif
 
 static volatile sig_atomic_t ended;
 
@@ -165,9 +171,26 @@ run(struct io *io)
 	    st.rx_dropped, st.tx, st.tx_dropped, sleeps);
 }
 
+static int
+open_port(struct io_port *port, const char *arg)
+{
+	int mtu = mtu_of(arg);
+
+	if (strncmp(arg, "dpdk:", 5) == 0) {
+		*port = (struct io_port){.name = arg, .device = arg + 5, .mtu = 1500};
+		return 0;
+	}
+	*port = (struct io_port){.name = arg,
+	    .ifindex = (int)if_nametoindex(arg),
+	    .xskmap = bpf_map_create(BPF_MAP_TYPE_XSKMAP, "xsks", 4, 4, QUEUES, NULL),
+	    .mtu = (uint32_t)mtu};
+	return mtu < 0 || port->xskmap < 0 || attach(port->ifindex, port->xskmap) < 0 ? -1 : 0;
+}
+
 int
 main(int argc, char **argv)
 {
+	const struct io_backend *be = &io_xdp;
 	struct sigaction act = {.sa_handler = on_end};
 	struct io_port port[2] = {0};
 	struct io_conf conf = {.ports = port};
@@ -179,17 +202,12 @@ main(int argc, char **argv)
 		return 2;
 	}
 	conf.memory_bytes = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
-	for (int i = 0; i < 2; i++) {
-		int mtu = mtu_of(argv[i + 1]);
-
-		port[i].name = argv[i + 1];
-		port[i].ifindex = (int)if_nametoindex(argv[i + 1]);
-		port[i].xskmap = bpf_map_create(BPF_MAP_TYPE_XSKMAP, "xsks", 4, 4, QUEUES, NULL);
-		if (mtu < 0 || port[i].xskmap < 0 || attach(port[i].ifindex, port[i].xskmap) < 0)
+	for (int i = 0; i < 2; i++)
+		if (open_port(&port[i], argv[i + 1]) < 0)
 			return fail(argv[i + 1]);
-		port[i].mtu = (uint32_t)mtu;
-	}
-	if (io_xdp.open(&io, &conf, 0, err, sizeof(err)) < 0) {
+	if (port[0].device)
+		be = &io_dpdk;
+	if (be->open(&io, &conf, 0, err, sizeof(err)) < 0) {
 		fprintf(stderr, "%s\n", err);
 		return 1;
 	}

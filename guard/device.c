@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * device.c - what is different with ports of DPDK: no filter in the kernel in front of the engine, and
+ * a driver that may leave a program on an interface when its process ends.
+ *
+ * The engine judges all that the filter would have judged (policy/gate.h), but for two things that only the
+ * filter does: it outlives the engine (fail: open), and it counts per zone (limits).  A policy
+ * that asks for them is refused rather than half obeyed.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "ebpf/gate.h"
+#include "guard/guard_int.h"
+
+bool
+device_ports(const struct guard *g)
+{
+	return g->conf->device[0] != NULL;
+}
+
+static bool
+over_xdp(const struct guard *g, unsigned port)
+{
+	return device_ports(g) && strncmp(g->conf->device[port], "net_af_xdp", 10) == 0;
+}
+
+bool
+device_loads_programs(const struct guard *g)
+{
+	return over_xdp(g, 0) || over_xdp(g, 1);
+}
+
+int
+device_policy(const struct guard *g, const struct policy *pol, char *err, size_t size)
+{
+	const char *file = "";
+	unsigned line = 0, col = 0;
+
+	if (!device_ports(g))
+		return 0;
+	if (!g->conf->bypass && policy_asks(pol, ASKS_FAIL_OPEN, &file, &line, &col))
+		return err_say(err, size, ERR_UNSUPPORTED,
+		    "%s:%u:%u: fail: open: behind dpdk ports nothing passes when the engine is "
+		    "gone: say "
+		    "closed, or give the guard a relay that can join the cables (--bypass)",
+		    file, line, col);
+	if (!policy_fail_open(pol, RULE_NONE) &&
+	    policy_asks(pol, ASKS_CONDUIT_OPEN, &file, &line, &col))
+		return err_say(err, size, ERR_UNSUPPORTED,
+		    "%s:%u:%u: fail: open: of one conduit only the filter in the kernel could do "
+		    "that, and "
+		    "dpdk ports have none; a relay (--bypass) joins the cables for all, when the "
+		    "whole "
+		    "policy fails open",
+		    file, line, col);
+	if (policy_asks(pol, ASKS_LIMITS, &file, &line, &col))
+		return err_say(err, size, ERR_UNSUPPORTED,
+		    "%s:%u:%u: limits: of a zone are counted by the filter in the kernel, and dpdk "
+		    "ports "
+		    "have none",
+		    file, line, col);
+	return 0;
+}
+
+uint32_t
+device_mtu(const struct guard *g, unsigned port)
+{
+	return g->ports.port[port].mtu != 0 ? g->ports.port[port].mtu : g->shared->mtu[port];
+}
+
+void
+device_clean(struct guard *g)
+{
+	for (unsigned i = 0; device_ports(g) && g->ports_set && i < 2; i++) {
+		struct port *p = &g->ports.port[i];
+
+		if (p->ifindex != 0 && p->inherited && over_xdp(g, i) &&
+		    gate_clean_driver(p->ifindex))
+			log_info("%s: the program that its driver had left there is gone", p->name);
+		p->inherited = true; /* from now on a worker of ours may leave one */
+	}
+}
