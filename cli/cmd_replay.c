@@ -7,6 +7,7 @@
  * first packet and checked when it is closed.
  */
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ static const char usage_text[] =
     "  -p, --policy FILE    the policy; without one everything is allowed\n"
     "      --require-signed KEY  judge by a policy only that this public key has "
     "signed\n" PERMIT_HELP "      --inline         judge as a guard between two ports does\n"
+    "      --fast           the whole capture in memory first; says how long judging took\n"
     "      --write PCAP     write the frames that a guard would forward (implies --inline)\n"
     "      --facts FILE     one JSON object per PDU\n"
     "      --eve FILE       alerts as Suricata EVE JSON lines\n"
@@ -40,7 +42,7 @@ static const char usage_text[] =
 struct options {
 	const char *policy, *signers, *facts, *eve, *journal, *key, *write, *junit, *sarif;
 	struct cli_permits permits;
-	bool inline_mode, no_fold, json, quiet;
+	bool inline_mode, no_fold, json, quiet, fast;
 	size_t memory;
 	char **captures;
 	size_t n_captures;
@@ -48,6 +50,7 @@ struct options {
 
 enum {
 	OPT_INLINE = 256,
+	OPT_FAST,
 	OPT_WRITE,
 	OPT_FACTS,
 	OPT_EVE,
@@ -65,6 +68,7 @@ enum {
 static const struct option long_options[] = {
     {"policy", required_argument, NULL, 'p'},
     {"inline", no_argument, NULL, OPT_INLINE},
+    {"fast", no_argument, NULL, OPT_FAST},
     {"permit", required_argument, NULL, PERMIT_OPTION},
     {"write", required_argument, NULL, OPT_WRITE},
     {"facts", required_argument, NULL, OPT_FACTS},
@@ -108,6 +112,8 @@ check_options(const struct options *o)
 		return cli_usage("replay", "--key needs --journal");
 	if (o->write && o->n_captures > 1)
 		return cli_usage("replay", "--write takes one capture");
+	if (o->write && o->fast)
+		return cli_usage("replay", "--fast writes no frames");
 	if (o->signers && !o->policy)
 		return cli_usage("replay", "--require-signed needs a policy");
 	if (o->permits.n && !o->policy)
@@ -136,6 +142,9 @@ parse(int argc, char **argv, struct options *o)
 			break;
 		case OPT_INLINE:
 			o->inline_mode = true;
+			break;
+		case OPT_FAST:
+			o->fast = true;
 			break;
 		case OPT_WRITE:
 			o->write = optarg;
@@ -292,13 +301,14 @@ open_all(struct replay *rp)
 static int
 judge(struct replay *rp, struct capture *c)
 {
+	char spec[PATH_MAX + 16];
 	struct watcher w = {&c->tally, rp->facts, is_std(rp->o.facts)};
 	const struct run_conf conf = {
 	    .policy = rp->policy,
 	    .alerts = rp->alerts,
 	    .memory_bytes = rp->o.memory,
 	    .inline_mode = rp->o.inline_mode,
-	    .progress = !rp->o.quiet,
+	    .progress = !rp->o.quiet && !rp->o.fast,
 	    .write_to = rp->o.write,
 	    .permits = rp->o.permits.permit,
 	    .n_permits = rp->o.permits.n,
@@ -315,7 +325,12 @@ judge(struct replay *rp, struct capture *c)
 	}
 	if (rp->facts)
 		facts_capture(rp->facts, c->path, rp->o.n_captures > 1);
-	run_capture(c->path, &conf, &c->run);
+	if (rp->o.fast &&
+	    (size_t)snprintf(spec, sizeof(spec), "memory:%s", c->path) >= sizeof(spec)) {
+		cli_say("%s: too long a name", c->path);
+		return EXIT_UNABLE;
+	}
+	run_capture(rp->o.fast ? spec : c->path, &conf, &c->run);
 	tally_slots_fini(&c->tally);
 	if (c->tally.nomem) {
 		cli_say("%s: out of memory: the summary is incomplete", c->path);
@@ -391,6 +406,7 @@ cmd_replay(int argc, char **argv)
 	    .policy_path = rp.o.policy,
 	    .journal_dir = rp.o.journal,
 	    .inline_mode = rp.o.inline_mode,
+	    .fast = rp.o.fast,
 	    .caps = calloc(rp.o.n_captures, sizeof(*rp.report.caps)),
 	};
 	if (status == EXIT_OK && !rp.report.caps) {

@@ -26,7 +26,8 @@ struct report {
 	const struct alerts_stats *alerts; /* or NULL */
 	struct capture *caps;
 	size_t n_caps;
-	bool inline_mode;
+	bool inline_mode,
+	    fast; /* fast: it was in memory, so how long judging took says something */
 	int status;
 };
 

@@ -285,6 +285,8 @@ put_capture(struct jw *w, const struct report *r, const struct capture *c)
 		jw_time(w, c->run.last_ns);
 		jw_ch(w, '"');
 	}
+	if (r->fast)
+		jw_u(w, "judged_ns", c->run.judged_ns);
 	put_packets(w, c);
 	put_devices(w, r, c);
 	put_convs(w, r, c);

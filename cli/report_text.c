@@ -36,7 +36,7 @@ more(FILE *to, size_t shown, size_t all, const char *what)
 }
 
 static void
-put_head(const struct capture *c, FILE *to, const struct style *st)
+put_head(const struct report *r, const struct capture *c, FILE *to, const struct style *st)
 {
 	char from[CLOCK_STRLEN];
 
@@ -47,6 +47,12 @@ put_head(const struct capture *c, FILE *to, const struct style *st)
 		fprintf(to, ", %.3f s from %s", (double)(c->run.last_ns - c->run.first_ns) / 1e9,
 		    clock_str(c->run.first_ns, from));
 	fputc('\n', to);
+	if (r->fast && c->run.judged_ns != 0 && c->run.stats.received != 0)
+		fprintf(to, "judged in %.3f s: %.0f ns per frame, %.0f per PDU, %.2f M frames/s\n",
+		    (double)c->run.judged_ns / 1e9,
+		    (double)c->run.judged_ns / (double)c->run.stats.received,
+		    c->run.stats.pdus ? (double)c->run.judged_ns / (double)c->run.stats.pdus : 0.0,
+		    (double)c->run.stats.received * 1e3 / (double)c->run.judged_ns);
 	if (c->run.error[0] != '\0')
 		fprintf(to, "%sincomplete: %s%s\n", st->red, c->run.error, st->off);
 }
@@ -382,7 +388,7 @@ report_text(const struct report *r, FILE *to, bool colour)
 
 		if (i != 0)
 			fputc('\n', to);
-		put_head(c, to, &st);
+		put_head(r, c, to, &st);
 		if (c->run.stats.received == 0)
 			continue;
 		put_devices(r, c, to, &st);

@@ -134,6 +134,7 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 	int n = 0;
 
 	progress_init(&progress, path, conf->progress);
+	r->judged_ns = clock_mono_ns();
 	while (more && !interrupted && (n = io->be->rx(io, burst, PKT_BURST)) >= 0) {
 		more = conf->until_ns == 0 || io->now_ns < conf->until_ns;
 		if (io->be->wait && conf->on_turn)
@@ -155,6 +156,7 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 		io->be->done(io, burst, (unsigned)n);
 		progress_step(&progress, path, e);
 	}
+	r->judged_ns = clock_mono_ns() - r->judged_ns;
 	progress_end(&progress);
 	if (io->be->wait) {
 		struct io_stats st;

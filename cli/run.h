@@ -52,6 +52,7 @@ struct run_result {
 	uint64_t *rule_hits; /* policy_rule_count() of them, or NULL */
 	uint32_t n_rules, max_flows;
 	uint64_t missed; /* of an interface: frames that were not taken in time */
+	uint64_t judged_ns; /* from the first frame to the last, of a clock that only goes on */
 	bool balanced;
 	bool quiet; /* of the conf */
 };

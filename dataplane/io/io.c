@@ -13,11 +13,12 @@
 
 #include "base/err.h"
 
-extern const struct io_backend io_file, io_pcap, io_xdp, io_dpdk;
+extern const struct io_backend io_file, io_pcap, io_memory, io_xdp, io_dpdk;
 
 const struct io_backend *const io_backends[] = {
     &io_file,
     &io_pcap,
+    &io_memory,
 #ifdef HAVE_XDP
     &io_xdp,
 #endif

@@ -2,6 +2,8 @@
 /*
  * io_dpdk.c - two ports of a guard, or one as an input, over DPDK (22.11 or newer, rte_ethdev only).
  *
+ * As an input it is listened to and never spoken into, but for captures (net_pcap with tx_pcap=).
+ *
  * A port is an EAL device string: "net_af_packet0,iface=eth1", "0000:03:00.0", "net_pcap0,rx_pcap=..".
  * One receive and one transmit queue each; frames are judged where the driver put them:
  *
@@ -86,6 +88,7 @@ struct dpdk_io {
 	struct side side[2];
 	unsigned n_sides, turn;
 	bool finite; /* a capture file: nothing more is its end */
+	bool mute;   /* one port that is listened to: nothing is ever sent */
 	int stamp;   /* offset in a buffer of the time of capture, or -1 */
 	uint64_t stamp_flag;
 	struct rte_mempool *pool;
@@ -204,7 +207,7 @@ dpdk_done(struct io *io, struct pkt *burst, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = d->lent[burst[i].cookie % PKT_BURST];
 
-		if (burst[i].fate == FATE_FORWARD)
+		if (burst[i].fate == FATE_FORWARD && !d->mute)
 			forward(d, &burst[i], m);
 		else
 			rte_pktmbuf_free(m);
@@ -219,8 +222,9 @@ dpdk_tx(struct io *io, const struct pkt *p)
 	struct dpdk_io *d = (struct dpdk_io *)io;
 	struct rte_mbuf *m;
 
-	if (p->link == LINK_ETHERNET && p->port < d->n_sides &&
-	    p->caplen <= opposite(d, p->port)->max_len) {
+	if (d->mute)
+		return 0;
+	if (p->link == LINK_ETHERNET && p->port < 2 && p->caplen <= opposite(d, p->port)->max_len) {
 		m = rte_pktmbuf_alloc(d->pool);
 		if (m && fill(m, p->bytes, p->caplen)) {
 			queue_out(d, opposite(d, p->port), m);
@@ -746,6 +750,7 @@ dpdk_open(struct io **io, const struct io_conf *conf, unsigned queue, char *err,
 		device[i] = conf->ports[i].device;
 	d->finite =
 	    !conf->ports && strstr(device[0], "rx_pcap=") && !strstr(device[0], "infinite_rx=1");
+	d->mute = !conf->ports && !strstr(device[0], "tx_pcap=");
 	if ((r = begin(d, device, conf->ports, err, err_size)) < 0) {
 		free(d); /* the devices end with the process: there is no second try in it */
 		return r;

@@ -183,4 +183,20 @@ over() { # a take-over keeps sessions
 t "another guard takes over, the session goes on" over
 dut_stop
 t "the ports are as they were" ports_same
+
+watches() { # a port that is listened to: facts of what goes by, and nothing is sent into it
+	local pid out
+	dut bridge || return 1
+	bg g "$TMP/watch" "$INTERLOCK" watch -i "$(port outside)" --facts "$TMP/facts" --for 3s --quiet
+	pid=$PID
+	sleep 1.5
+	client poll:20 || return 1
+	out=$(on hmi ping -nc 5 -i 0.05 "${IP[plc1]}") || return 1
+	wait "$pid" || { cat "$TMP/watch"; return 1; }
+	echo "# $(wc -l <"$TMP/facts") facts"
+	[ "$(wc -l <"$TMP/facts")" -ge 40 ] && ! grep -q DUP <<<"$out"
+}
+if [ "$GUARD_PORTS" = af_packet ]; then # AF_XDP takes the frames away from the bridge
+	t "watch listens, and says nothing" watches
+fi
 t_end

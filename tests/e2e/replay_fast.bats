@@ -1,0 +1,71 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Captures by other ways into the engine: out of memory (--fast), through a driver of DPDK.  The verdicts, facts and
+# frames are those of a file.
+
+setup() {
+	cd "${ROOT:-$BATS_TEST_DIRNAME/../..}" || return
+	I=${INTERLOCK:-$PWD/${B:-build}/interlock}
+	T=$BATS_TEST_TMPDIR
+	shopt -s nullglob
+	CAPS=(pcaps/modbus/*.pcap pcaps/s7/*.pcap pcaps/mixed/*.pcap)
+}
+
+judge() { # NAME ARGS...: its facts, alerts, summary and status
+	local name=$1 status=0
+	shift
+	"$I" replay -p policies/cell.yaml --facts "$T/$name.facts" --eve "$T/$name.eve" --json "$@" >"$T/$name.json" 2>"$T/$name.err" || status=$?
+	echo "$status" >"$T/$name.status"
+}
+
+@test "--fast says what a file says" {
+	[ ${#CAPS[@]} -ge 15 ]
+	for f in "${CAPS[@]}"; do
+		rm -f "$T"/*.eve
+		judge file "$f"
+		judge fast --fast "$f"
+		cmp "$T/file.facts" "$T/fast.facts"
+		cmp "$T/file.status" "$T/fast.status"
+		diff <(jq -c 'del(.flow_id)' "$T/file.eve") <(jq -c 'del(.flow_id)' "$T/fast.eve")
+		diff <(jq -S . "$T/file.json") <(jq -S 'walk(if type == "object" then del(.judged_ns) else . end)' "$T/fast.json")
+		jq -e '[.. | .judged_ns? // empty | . > 0] | length == 1 and all' "$T/fast.json"
+	done
+}
+
+@test "--fast prints how long judging took" {
+	run "$I" replay --fast pcaps/modbus/polling.pcap
+	[ "$status" = 0 ]
+	[[ "$output" =~ "judged in "[0-9.]+" s: "[0-9]+" ns per frame, "[0-9]+" per PDU, "[0-9.]+" M frames/s" ]]
+	run "$I" replay pcaps/modbus/polling.pcap
+	[[ "$output" != *"judged in"* ]]
+}
+
+@test "--fast: a capture that breaks off, one that is not there, --write" {
+	head -c 3000 pcaps/modbus/polling.pcap >"$T/cut.pcap"
+	run "$I" replay --fast "$T/cut.pcap"
+	[ "$status" = 2 ]
+	[[ "$output" == *cut.pcap*truncated* || "$output" == *cut.pcap*ends* ]]
+	run "$I" replay --fast "$T/nothing.pcap"
+	[ "$status" = 2 ]
+	run "$I" replay --fast --write "$T/x.pcap" pcaps/modbus/polling.pcap
+	[ "$status" = 2 ]
+	[[ "$output" == *"writes no frames"* ]]
+}
+
+frames() { tcpdump -r "$1" -nt -xx 2>/dev/null; } # all but the time: net_pcap writes its own
+
+@test "through net_pcap: the frames of --write, byte for byte, and its facts" {
+	"$I" --version | grep -q '+dpdk' || skip "built without dpdk"
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	for f in pcaps/modbus/{segmented,attack-day,pipelining,ipv6-vlan}.pcap; do
+		cp "$f" "$T/in.pcap"
+		rm -f "$T/out.pcap" "$T/want.pcap"
+		run "$I" replay -q -p policies/cell.yaml --write "$T/want.pcap" --facts "$T/want.facts" "$T/in.pcap"
+		want=$status
+		run "$I" replay -q -p policies/cell.yaml --inline --facts "$T/out.facts" "dpdk:net_pcap0,rx_pcap=$T/in.pcap,tx_pcap=$T/out.pcap"
+		[ "$status" = "$want" ]
+		[ "$(frames "$T/want.pcap" | wc -l)" -gt 100 ]
+		cmp <(frames "$T/want.pcap") <(frames "$T/out.pcap")
+		cmp "$T/want.facts" "$T/out.facts"
+	done
+}
