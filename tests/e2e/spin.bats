@@ -5,7 +5,7 @@
 
 setup() {
 	command -v spin >/dev/null || skip "no spin (Debian package spin)"
-	model=$PWD/tests/spin/owner.pml
+	model=$PWD/tests/spin/owner.pml both=$PWD/tests/spin/pairs.pml
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
@@ -25,6 +25,25 @@ look() {
 	echo "$output"
 	[ "$output" = "errors: 0" ]
 	grep 'states, stored' pan.log
+}
+
+@test "both directions: each number once and in turn, each answer with its request" {
+	model=$both
+	run look
+	echo "$output"
+	[ "$output" = "errors: 0" ]
+	grep 'states, stored' pan.log
+	grep -A1 'unreached in proctype' pan.log | grep -c '(0 of' | grep -qx 2 # cpu and engine: all of it was looked at
+}
+
+@test "both directions: every mistake is found" {
+	model=$both
+	for mistake in NO_FEED NO_REST NO_CLEAR NO_BOTH NO_EPOCH NO_SEEN 'NO_COUNT -DNO_LATE'; do
+		echo "$mistake"
+		# shellcheck disable=SC2086 # two words
+		run look -D$mistake
+		[ "$output" = "errors: 1" ]
+	done
 }
 
 @test "found: seen is not compared" {

@@ -6,6 +6,7 @@
 #   IFACES=OUT,IN    or a device of yours between two interfaces of this machine; NETNS:IFACE too
 #   OTHERWISE=drop|reject|reset        what the guard's policy does (default: drop)
 #   STRICT=1                           it holds half PDUs back
+#   FAST=1           (DUT=guard) with --fast-path; fails when the kernel has judged nothing
 #   ONLY=TEXT        cases with that in their name
 #   RECORD=FILE.gz   (DUT=bridge) keeps the frames, for tests/e2e/evasion.sh
 #
@@ -158,11 +159,16 @@ if [ "$DEVICE" = bridge ]; then
 	echo "and as a device under test:"
 else
 	device_up || { cat "$TMP/engine.log" 2>/dev/null; echo "the device does not start" >&2; exit 2; }
-	echo "device: $DEVICE$([[ $DEVICE = guard || $DEVICE = engine ]] && echo ", otherwise: $OTHERWISE${STRICT:+, strict}")"
+	echo "device: $DEVICE$([[ $DEVICE = guard || $DEVICE = engine ]] && echo ", otherwise: $OTHERWISE${STRICT:+, strict}${FAST:+, fast path}")"
 fi
 reject=()
 if [[ $OTHERWISE = reject && ($DEVICE = guard || $DEVICE = engine) ]]; then reject=(--reject); fi
 play ${DOOR:+--door "$DOOR"} --known "$OPEN" "${reject[@]}"
 status=$?
+if [[ -n ${FAST:-} && $DEVICE = guard ]]; then
+	alone=$("$INTERLOCK" ctl --socket "$GUARD_CTL" status --json | jq '.result.fast_path.kernel')
+	echo "$alone frames were judged by the kernel alone"
+	if [[ -z ${ONLY:-} && ! $alone -gt 0 ]]; then status=1; fi
+fi
 if [ -n "${VERBOSE:-}" ] && [ "$DEVICE" = engine ]; then dut_stop; cat "$TMP/engine.log"; fi
 exit $status
