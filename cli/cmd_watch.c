@@ -30,7 +30,9 @@ static const char help[] =
     "Listen on an interface (a mirror port, a tap): judge and tell as a guard would, stop nothing, "
     "send\n"
     "nothing. Ends with SIGINT or SIGTERM, --for or --packets, and then says what it has seen.\n\n"
-    "  -i, --interface IFACE  where; promiscuous as long as it is listened to\n"
+    "  -i, --interface IFACE  where; promiscuous as long as it is listened to. dpdk:DEVICE is a "
+    "port "
+    "of DPDK\n"
     "      --own            not promiscuous: only frames that the interface takes anyway\n"
     "  -p, --policy FILE    the policy; without one everything is allowed and told\n"
     "      --require-signed KEY  judge by a policy only that this public key has signed\n"
@@ -81,6 +83,8 @@ check_options(const struct options *o)
 {
 	if (!o->iface)
 		return cli_usage("watch", "which interface? -i IFACE");
+	if (o->own && strncmp(o->iface, "dpdk:", 5) == 0)
+		return cli_usage("watch", "--own: a port of DPDK takes everything");
 	if (on_stdout(o->facts) + on_stdout(o->eve) + o->json > 1)
 		return cli_usage("watch", "only one output can be standard output");
 	if (o->key && !o->journal)
@@ -299,7 +303,7 @@ listen_on(struct watch *w)
 	    .ctx = w,
 	    .until_ns = w->o.for_s ? clock_wall_ns() + w->o.for_s * NS_PER_S : 0,
 	};
-	char spec[128];
+	char spec[640]; /* a device of DPDK is long */
 
 	crypto_random(&conf.seed, sizeof(conf.seed));
 	if (snprintf(spec, sizeof(spec), "%s%s%s",

@@ -26,9 +26,10 @@ conduits:
         - {name: set, units: [1], functions: [16], holding: [110..112]}
 END
 
+PORT=side
 watch() { # ARGS: in the background, and wait until it listens
 	rm -f "$TMP/err" "$TMP/eve" "$TMP/facts" "$TMP/out"
-	ip netns exec "$P-sw" timeout "$LIMIT" "$INTERLOCK" watch -i side --eve "$TMP/eve" --facts "$TMP/facts" "$@" 2>"$TMP/err" >"$TMP/out" &
+	ip netns exec "$P-sw" timeout "$LIMIT" "$INTERLOCK" watch -i "$PORT" --eve "$TMP/eve" --facts "$TMP/facts" "$@" 2>"$TMP/err" >"$TMP/out" &
 	LISTEN=$!
 	heard
 }
@@ -98,6 +99,20 @@ END
 	jq -e -s 'map(select(.alert.metadata.il_event == ["watch.missed"])) | length >= 1 and (.[0].alert.metadata.il_count[0] | tonumber > 100)' "$TMP/eve" >/dev/null &&
 		grep -q 'frames came faster' "$TMP/err" && grep -qE '[1-9][0-9]* frames missed' "$TMP/err"
 }
+# The same over a port of DPDK; all threads of it give their rights up.
+case_dpdk() {
+	local pid bad
+	PORT=dpdk:net_af_packet0,iface=side
+	watch -p "$TMP/p.yaml" || return 1
+	PORT=side
+	pid=$(pgrep -P "$LISTEN" | head -1)
+	bad=$(cat /proc/"$pid"/task/*/status | grep -cE '^(Uid:.*\<0\>|CapEff:.*[1-9a-f])')
+	talk
+	sleep 1
+	ended 1 || return 1
+	[ "$bad" = 0 ] && [ "$(wc -l <"$TMP/facts")" -gt 80 ] &&
+		jq -e -s 'map(select(.alert.metadata.il_op == ["write_single_register"])) | length == 1' "$TMP/eve" >/dev/null
+}
 case_gone() {
 	watch || return 1
 	in_ns sw ip link del side
@@ -117,7 +132,7 @@ case_wrong() {
 	in_ns sw "$INTERLOCK" watch -i nix0 2>"$TMP/err"
 	[ $? = 2 ] && grep -q nix0 "$TMP/err" || return 1
 	local bad
-	for bad in "" "-i side x.pcap" "-i side --for 5x" "-i side --key k" "-i side --packets 0" "-i side --facts - --json"; do
+	for bad in "" "-i side x.pcap" "-i side --for 5x" "-i side --key k" "-i side --packets 0" "-i side --facts - --json" "-i dpdk:net_null0 --own"; do
 		# shellcheck disable=SC2086 # words
 		"$INTERLOCK" watch $bad >/dev/null 2>&1
 		[ $? = 2 ] || { echo "$bad"; return 1; }
@@ -128,6 +143,11 @@ t "what is not allowed is told, and arrives" case_told
 t "a fact per PDU, as tshark counts them" case_facts
 t "no longer root, and the journal is whole" case_rights
 t "what the kernel could not hand over is counted and told" case_missed
+if "$INTERLOCK" --version | grep -q '+dpdk'; then
+	t "over a port of DPDK" case_dpdk
+else
+	echo "ok $((++T_N)) - over a port of DPDK # skip built without dpdk"
+fi
 t "the interface goes away" case_gone
 t "so long, so many frames" case_time
 t "what it cannot do is said" case_wrong
