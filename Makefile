@@ -110,7 +110,7 @@ MODELOBJ := $(patsubst %.c,$B/%.o,$(filter-out %_model.c,$(wildcard tests/model/
 # Tests of the filter need what it is built with; kit.c is their tool box.
 EBPFTEST := $(if $(filter xdp,$(FEATURES_HAVE)),$(patsubst tests/ebpf/%_test.c,%,$(wildcard tests/ebpf/*_test.c)))
 EBPFBIN := $(EBPFTEST:%=$B/tests/ebpf/%_test)
-BENCH := $(filter-out $(if $(filter xdp,$(FEATURES_HAVE)),,bench_gate bench_xdp),$(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c)))
+BENCH := $(filter-out $(if $(filter xdp,$(FEATURES_HAVE)),,bench_gate bench_xdp),$(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c)))
 UNITBIN := $(UNIT:%=$B/tests/unit/%_test)
 MODELBIN := $(MODEL:%=$B/tests/model/%)
 BENCHBIN := $(BENCH:%=$B/bench/%)
@@ -129,6 +129,7 @@ $B/tests/ebpf/%_test: tests/ebpf/%_test.c $B/tests/ebpf/kit.o $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK) -lcmocka
 $B/bench/bench_gate $B/bench/bench_xdp: $B/tests/ebpf/kit.o
+$B/bench/bench_line: $B/tests/bench/traffic.o
 $B/bench/bench_xdp: $B/gen/tests/bench/xdp.skel.h tests/bench/xdp_abi.h
 $B/bench/%: tests/bench/%.c $B/libinterlock.a
 	@mkdir -p $(@D)

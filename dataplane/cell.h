@@ -84,6 +84,15 @@ cell_get_small(struct cells *c, unsigned class)
 	return id;
 }
 
+/* Is there no small cell for len bytes? */
+static inline bool
+cells_out(const struct cells *c, uint32_t len)
+{
+	unsigned class = len <= CELL_S_SIZE - sizeof(struct cell) ? CELL_S : CELL_P;
+
+	return (c->spare[class] | c->free[class]) == CELL_NONE;
+}
+
 /* Lease one of at least `want` bytes of data; CELL_NONE when there is none left. */
 static inline cell_id
 cell_get(struct cells *c, uint32_t want)

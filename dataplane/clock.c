@@ -128,12 +128,19 @@ clock_tick(struct engine *e)
 		sweep(e);
 }
 
+bool
+clock_moves(const struct engine *e, uint64_t ts_ns)
+{
+	return ts_ns / SECOND_NS >
+	       e->windows_s; /* a few packets are in another order than their times */
+}
+
 void
 clock_packet(struct engine *e, uint64_t ts_ns)
 {
 	uint64_t s = ts_ns / SECOND_NS;
 
-	if (s <= e->windows_s) /* a few packets in another order than their times */
+	if (!clock_moves(e, ts_ns))
 		return;
 	e->windows_s = s;
 	engine_windows(e, (int64_t)s, ts_ns, true);

@@ -51,13 +51,20 @@ decode_be64(const uint8_t *p)
 	return __builtin_bswap64(v);
 }
 
+/* What has to be known of the common frame to find its flow: where things are. */
+struct head {
+	uint32_t l4_off, pay_off, pay_len;
+	uint16_t vlan;
+};
+
+/* Is it the common frame, and sound?  *h is written in any case. */
 static inline bool
-decode_fast(const struct pkt *p, struct layers *l)
+decode_head(const struct pkt *p, struct head *h)
 {
 	enum { ETH = 14, TAG = 4, IP = 20, TCP = 20 };
-	const uint8_t *b = p->bytes, *ip, *tcp;
-	uint32_t type, vlan = 0, off = ETH, tot, ports, word, doff;
-	uint64_t head;
+	const uint8_t *b = p->bytes, *ip;
+	uint32_t type, vlan = 0, off = ETH, tot, doff;
+	uint64_t first;
 
 	if (p->link != LINK_ETHERNET || p->caplen < ETH + IP + TCP)
 		return false;
@@ -70,38 +77,60 @@ decode_fast(const struct pkt *p, struct layers *l)
 		off += TAG;
 	}
 	ip = b + off;
-	tcp = ip + IP;
 	/* version and IHL, TOS, total length, id, flags and offset: one load, one compare */
-	head = decode_be64(ip);
-	tot = (uint32_t)(head >> 32) & 0xffff;
-	word = decode_be32(tcp + 12); /* data offset, flags, window */
-	doff = (word >> 28) * 4;
-	if (type != ETHERTYPE_IPV4 || (head & 0xff00000000003fff) != 0x4500000000000000 ||
+	first = decode_be64(ip);
+	tot = (uint32_t)(first >> 32) & 0xffff;
+	doff = (ip[IP + 12] >> 4) * 4u;
+	if (type != ETHERTYPE_IPV4 || (first & 0xff00000000003fff) != 0x4500000000000000 ||
 	    ip[9] != NET_PROTO_TCP || doff < TCP || IP + doff > tot || off + tot > p->caplen)
 		return false;
-	ports = decode_be32(tcp);
+	h->l4_off = off + IP;
+	h->pay_off = off + IP + doff;
+	h->pay_len = tot - IP - doff;
+	h->vlan = (uint16_t)vlan;
+	return true;
+}
+
+/* All layers of a frame of which decode_head() said yes. */
+static inline void
+decode_rest(const struct pkt *p, const struct head *h, struct layers *l)
+{
+	const uint8_t *b = p->bytes, *tcp = b + h->l4_off;
+	uint32_t ports = decode_be32(tcp);
+	uint32_t word = decode_be32(tcp + 12); /* data offset, flags, window */
+
 	l->flags = LAYER_IP | LAYER_L4 | LAYER_ETHERNET;
 	l->ethertype = ETHERTYPE_IPV4;
-	l->vlan = (uint16_t)vlan;
+	l->vlan = h->vlan;
 	l->proto = NET_PROTO_TCP;
 	l->tcp_flags = word >> 16 & 0x3f;
 	l->sport = (uint16_t)(ports >> 16);
 	l->dport = (uint16_t)ports;
 	l->tcp_win = (uint16_t)word;
-	l->l3_off = (uint16_t)off;
-	l->l4_off = (uint16_t)(off + IP);
-	l->pay_off = off + IP + doff;
-	l->pay_len = tot - IP - doff;
+	l->l3_off = (uint16_t)(h->l4_off - 20);
+	l->l4_off = (uint16_t)h->l4_off;
+	l->pay_off = h->pay_off;
+	l->pay_len = h->pay_len;
 	l->seq = decode_be32(tcp + 4);
 	l->ack = decode_be32(tcp + 8);
-	l->l3_end = off + tot;
-	l->src = ip + 12;
-	l->dst = ip + 16;
+	l->l3_end = h->pay_off + h->pay_len;
+	l->src = tcp - 8;
+	l->dst = tcp - 4;
 	l->dmac = b;
 	l->smac = b + 6;
 	l->frag_id = 0;
 	l->frag_off = 0;
 	l->frag_more = false;
+}
+
+static inline bool
+decode_fast(const struct pkt *p, struct layers *l)
+{
+	struct head h;
+
+	if (!decode_head(p, &h))
+		return false;
+	decode_rest(p, &h, l);
 	return true;
 }
 

@@ -74,6 +74,7 @@ struct engine_conf {
 	uint32_t mtu[2];
 	/* inline: who may judge connections alone (fastpath.h); NULL: nobody.  Outlives the engine. */
 	const struct fast_path *fast;
+	bool no_quick; /* every PDU is read in full (quick.h): what tests compare with */
 };
 
 struct engine_stats {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine_int.h - what the files of the engine share: engine.c (bursts, fates, the
- * usual packet), tcp.c (connections), other.c (what is not TCP), stream.c (TCP
+ * engine_int.h - what the files of the engine share: burst.c (bursts, the known and the usual
+ * packet), quick.c (what is known), engine.c (begin, end, fates), tcp.c (connections), other.c (what is not TCP), stream.c (TCP
  * order), feed.c (bytes to PDUs), judge.c (facts to verdicts), rebind.c (a policy after
  * another); and of a guard: inline.c (frames that may not enter, or leave changed), part.c
  * (half a PDU waits), and what repair.h shows: repair.c, refuse.c, inject.c.
  *
  * Life of a segment:
  *
- *   engine.c  decode, hash, look up the flow
+ *   burst.c   decode, hash, look up the flow
  *   tcp.c     acknowledgement, state, checks of a guard
  *   stream.c  old bytes are compared, early bytes are held, the rest is in order
  *   feed.c    in-order bytes become PDUs; half a PDU waits in a carry cell
@@ -26,6 +26,7 @@
 #include "dataplane/engine.h"
 #include "dataplane/flow.h"
 #include "dataplane/frag.h"
+#include "dataplane/quick.h"
 #include "dataplane/quota.h"
 #include "dataplane/wait.h"
 #include "dataplane/transfer.h"
@@ -57,6 +58,8 @@ struct dis_sink {
 	uint8_t worst; /* worst action since the PDU (or its first part) began */
 	bool tuple_ok;
 	bool would_drop; /* some PDU of this packet would not pass a guard */
+	uint8_t facts;	 /* of the PDU at hand: 1, and it is plain (quick.h); more: it is not */
+	uint32_t rule;	 /* of a plain one: QUICK_NO_HIT, or whose hit it was */
 };
 
 struct engine {
@@ -79,6 +82,8 @@ struct engine {
 	uint16_t epoch; /* bind.generation of the flows that this policy has bound; never 0 */
 	uint8_t handed;	/* changes of owner in the segment at hand */
 	bool two_ports; /* a frame came from the inside port: a side has one from now on */
+	bool quick_on;	/* nobody has to see every fact: see quick_may() */
+	struct quick quick;
 	/* the rest */
 	struct windows windows; /* clock.c */
 	bool packet_clock;	/* windows go by the time of packets */
@@ -198,8 +203,12 @@ feed_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 	call->now_ns = e->sink.ts_ns;
 	call->anomalies = 0;
 	call->state = feed_state(e, f);
+	call->memo = 0;
 	e->sink.worst = VERDICT_ALLOW;
+	e->sink.facts = 0;
 	ds->pdu(call, cur_make(p, len));
+	if (call->memo != 0 && e->sink.facts == 1)
+		quick_learn(e, f, p, len);
 	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;
 }
 
@@ -257,6 +266,8 @@ uint32_t inline_option(const uint8_t *options, uint32_t len, uint8_t kind);
 /* Take urgent pointer and MPTCP out of a header. */
 void inline_clean(uint8_t *tcp, const struct layers *l);
 
+/* burst.c: a live clock was put back; a few frames in another order than their times are not that. */
+bool engine_put_back(const struct engine *e, uint64_t now_ns);
 /* engine.c: carry out what the stream layer decided about a frame. */
 void engine_settle(struct engine *e, struct pkt *p, const struct layers *l,
     const struct seg_result *r);
@@ -277,6 +288,9 @@ struct flow *engine_new_flow(struct engine *e, struct pkt *p, const struct layer
 /* Guard only: false, and dropped, when no honest stack sends this. */
 bool engine_may_enter(struct engine *e, struct pkt *p, const struct layers *l, struct flow *f,
     unsigned dir);
+/* Guard only: what frames of ours in this direction will need: timestamps, size, headers. */
+void engine_take_note(
+    struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, const struct layers *l);
 /* A packet that is not the usual one; f may be NULL. */
 void engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
     struct flow *f);
@@ -286,6 +300,8 @@ void engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const s
 void clock_tick(struct engine *e);
 /* Packet time, where it is the clock of the windows (packet_clock). */
 void clock_packet(struct engine *e, uint64_t ts_ns);
+/* Would clock_packet() do anything? */
+bool clock_moves(const struct engine *e, uint64_t ts_ns);
 /* Another policy: its windows, as of now. */
 void clock_policy(struct engine *e);
 /* A policy beside it came or went: windows are stepped at the next packet, or second. */
@@ -441,7 +457,9 @@ engine_find(struct engine *e, const struct flow_key *k, uint32_t candidate)
 static inline unsigned
 engine_direction(const struct flow *f, const struct flow_key *k)
 {
-	return k->src_is_lo == ((f->flags & FLOW_CLIENT_LO) != 0) ? DIR_TO_SERVER : DIR_TO_CLIENT;
+	_Static_assert(
+	    FLOW_CLIENT_LO == 1 && DIR_TO_SERVER == 0, "their difference is the direction");
+	return k->src_is_lo ^ (f->flags & FLOW_CLIENT_LO);
 }
 
 #endif /* DATAPLANE_ENGINE_INT_H */

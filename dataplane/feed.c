@@ -113,7 +113,11 @@ give_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 
 	set_anomalies(call, &f->dir[dir]);
 	e->sink.worst = VERDICT_ALLOW;
+	e->sink.facts = 0;
+	call->memo = 0;
 	ds->pdu(call, pdu);
+	if (call->memo != 0 && e->sink.facts == 1 && !call->datagram)
+		quick_learn(e, f, pdu.p, (uint32_t)cur_left(&pdu));
 	return !e->inline_mode || settle_pdu(e, ds, f, dir, pdu);
 }
 
@@ -459,6 +463,7 @@ turn_round(struct engine *e, struct flow *f)
 	turn_guard(&f->guard);
 	e->at_hand_dir ^= 1;
 	f->flags ^= FLOW_CLIENT_LO | FLOW_CLIENT_PORT1;
+	f->quick = 0;
 	e->sink.dir ^= 1;
 	e->sink.tuple_ok = false;
 	if (e->policy) {
@@ -579,6 +584,7 @@ feed_claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
 	}
 	f->dis = who;
 	f->variant = variant;
+	f->quick = 0;
 	return true;
 }
 
@@ -744,6 +750,7 @@ feed_other(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum 
 
 	drop_state(e, f);
 	memset(f->dstate, 0, sizeof(f->dstate));
+	f->quick = 0;
 	f->dis = FLOW_DIS_ASKING;
 	f->variant = 0;
 	f->flags &= (uint8_t)~FLOW_TOLD;

@@ -260,6 +260,7 @@ flow_remove(struct flow_table *t, struct flow *f)
 		t->v6_free = f->v6;
 	}
 	f->wheel_slot = UINT16_MAX;
+	f->quick = 0;
 	f->wheel_next = t->free_head;
 	t->free_head = idx;
 	t->n_active--;
@@ -345,7 +346,6 @@ flow_create(struct flow_table *t, const struct flow_key *k, uint32_t ticks)
 	f->kb = k->kb;
 	f->hash = k->hash;
 	f->v6 = FLOW_NONE;
-	f->vlan = (uint16_t)(k->kb >> 16);
 	f->dis = FLOW_DIS_ASKING;
 	f->last_tick = t->now_tick;
 	f->bind.conduit = RULE_NONE;
@@ -387,7 +387,7 @@ flow_tuple(const struct flow_table *t, const struct flow *f, bool from_client,
 	out->dst = src_lo ? hi : lo;
 	out->sport = src_lo ? lo_port : hi_port;
 	out->dport = src_lo ? hi_port : lo_port;
-	out->vlan = f->vlan;
+	out->vlan = flow_vlan(f);
 	out->proto = (uint8_t)(f->kb >> 8);
 	out->port = ((f->flags & FLOW_CLIENT_PORT1) != 0) == from_client;
 	memset(out->smac, 0, 6);

@@ -53,6 +53,12 @@ enum flow_flags {
 	FLOW_V6 = 1 << 7,
 };
 
+/* flow.quick: quick.h */
+enum quick_flags {
+	QUICK_ON = 1 << 0,  /* its requests may be remembered, its plain answers pass */
+	QUICK_OFF = 1 << 1, /* this protocol under this policy may not */
+};
+
 enum tcp_dir_flags {
 	DIR_SEEN = 1 << 0,    /* nxt is valid */
 	DIR_FIN = 1 << 1,
@@ -123,7 +129,8 @@ struct flow {
 	uint8_t variant;
 	uint8_t state; /* enum flow_state */
 	uint8_t flags; /* enum flow_flags */
-	uint16_t vlan;
+	uint8_t quick; /* enum quick_flags; 0: ask again */
+	uint8_t pad;
 	uint32_t reopen_isn;
 	uint32_t isn; /* number of the client's SYN, where one was seen */
 	/* line 1: both directions; [DIR_TO_SERVER], [DIR_TO_CLIENT] */
@@ -223,28 +230,34 @@ flow_tag_hits(const struct flow_bucket *b, uint16_t tag)
 	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
 }
 
+/* Of IPv4; the 4-byte address and the port of either end. */
 static inline void
-flow_key_make(const struct flow_table *t, const struct layers *l, struct flow_key *k)
+flow_key_make4(const struct flow_table *t, const uint8_t *src, const uint8_t *dst, uint32_t sport,
+    uint32_t dport, uint32_t vlan, uint32_t proto, struct flow_key *k)
 {
 	uint64_t src_end, dst_end, lo, hi;
 	uint32_t a, b;
 
-	if (__builtin_expect(l->flags & LAYER_V6, 0)) {
-		flow_key_make6(t, l, k);
-		return;
-	}
-	memcpy(&a, l->src, sizeof(a));
-	memcpy(&b, l->dst, sizeof(b));
-	src_end = (uint64_t)__builtin_bswap32(a) << 16 | l->sport;
-	dst_end = (uint64_t)__builtin_bswap32(b) << 16 | l->dport;
+	memcpy(&a, src, sizeof(a));
+	memcpy(&b, dst, sizeof(b));
+	src_end = (uint64_t)__builtin_bswap32(a) << 16 | sport;
+	dst_end = (uint64_t)__builtin_bswap32(b) << 16 | dport;
 	k->src_is_lo = src_end <= dst_end;
 	lo = k->src_is_lo ? src_end : dst_end;
 	hi = k->src_is_lo ? dst_end : src_end;
 	k->ka = lo >> 16 << 32 | hi >> 16;
-	k->kb = lo << 48 | (hi & 0xffff) << 32 | (uint64_t)l->vlan << 16 |
-	    (uint64_t)l->proto << 8 | 4;
+	k->kb = lo << 48 | (hi & 0xffff) << 32 | (uint64_t)vlan << 16 | (uint64_t)proto << 8 | 4;
 	k->lo = k->hi = NULL;
 	k->hash = hash_mix(t->seed, k->ka, k->kb);
+}
+
+static inline void
+flow_key_make(const struct flow_table *t, const struct layers *l, struct flow_key *k)
+{
+	if (__builtin_expect(l->flags & LAYER_V6, 0))
+		flow_key_make6(t, l, k);
+	else
+		flow_key_make4(t, l->src, l->dst, l->sport, l->dport, l->vlan, l->proto, k);
 }
 
 static inline void
@@ -274,6 +287,30 @@ flow_matches(const struct flow_table *t, const struct flow *f, const struct flow
 		return false;
 	return k->lo == NULL || (memcmp(t->v6[f->v6][0].b, k->lo, 16) == 0 &&
 	    memcmp(t->v6[f->v6][1].b, k->hi, 16) == 0);
+}
+
+/*
+ * Is it open, not about to begin anew, and may its requests be known (QUICK_ON, which stands only
+ * while it has a dissector)?  One look at the bytes from wheel_slot on.
+ */
+static inline bool
+flow_quick(const struct flow *f)
+{
+	uint64_t v;
+
+	_Static_assert(offsetof(struct flow, quick) == offsetof(struct flow, wheel_slot) + 6 &&
+			   offsetof(struct flow, state) == offsetof(struct flow, wheel_slot) + 4,
+	    "bytes of v");
+	memcpy(&v, &f->wheel_slot, sizeof(v));
+	return (v & (UINT64_C(0xff) << 32 | (uint64_t)FLOW_REOPEN << 40 |
+			(uint64_t)QUICK_ON << 48)) ==
+	       ((uint64_t)FLOW_OPEN << 32 | (uint64_t)QUICK_ON << 48);
+}
+
+static inline uint16_t
+flow_vlan(const struct flow *f)
+{
+	return (uint16_t)(f->kb >> 16);
 }
 
 static inline uint32_t

@@ -123,7 +123,7 @@ write_flow(struct engine *e, const struct flow *f, struct to *to)
 	put_bytes(&o, t.dst.b, 16);
 	put_le(&o, t.sport, 2);
 	put_le(&o, t.dport, 2);
-	put_le(&o, f->vlan, 2);
+	put_le(&o, flow_vlan(f), 2);
 	put_le(&o, t.proto, 1);
 	put_le(&o, (f->flags & FLOW_CLIENT_PORT1) != 0, 1);
 	put_le(&o, f->state, 1);

@@ -247,8 +247,11 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	if (__builtin_expect((v.action | v.would) != VERDICT_ALLOW, 0)) {
 		e->st.verdicts[v.action]++;
 		e->st.would[v.would]++;
+		s->facts = 2;
 	} else {
 		e->allowed++;
+		s->facts = (uint8_t)(s->facts != 0 || f->anomalies != 0 ? 2 : 1);
+		s->rule = v.reason == REASON_RULE ? v.rule : QUICK_NO_HIT;
 	}
 	if (e->conf.on_fact)
 		show(s, f, v);

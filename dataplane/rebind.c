@@ -34,6 +34,7 @@ engine_set_policy(struct engine *e, const struct policy *pol)
 	if (e->policy)
 		memset(e->rule_hits, 0, policy_rule_count(e->policy) * sizeof(*e->rule_hits));
 	policy_memory_rebind(e->memory, e->policy, pol, e->now_ns);
+	quick_clear(&e->quick);
 	e->policy = e->conf.policy = pol;
 	clock_policy(e);
 	if (e->inline_mode)
@@ -52,6 +53,7 @@ engine_rebind(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, con
 	struct net_tuple t;
 	struct verdict v;
 
+	f->quick = 0;
 	if (e->inline_mode)
 		quota_remove(e, f); /* of the old ones */
 	if (!e->policy) {

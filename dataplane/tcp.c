@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tcp.c - connections: how they begin, are taken up again, and end; and every packet of
- * theirs that is not the usual one (engine.c).
+ * theirs that is not the usual one (burst.c).
  */
 #include <string.h>
 
@@ -130,6 +130,7 @@ restart(struct engine *e, struct flow *f)
 	if (e->shadow)
 		shadow_begin(e, f);
 	f->dis = FLOW_DIS_ASKING;
+	f->quick = 0;
 	f->variant = 0;
 	f->state = FLOW_OPENING;
 	f->flags &= (uint8_t)~(FLOW_MIDSTREAM | FLOW_TOLD | FLOW_REOPEN);
@@ -286,9 +287,8 @@ engine_may_enter(struct engine *e, struct pkt *p, const struct layers *l, struct
 	return why == DROP_NONE && engine_fits(e, p, l);
 }
 
-/* What frames of ours in this direction will need: timestamps, size, headers. */
-static void
-take_note(
+void
+engine_take_note(
     struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, const struct layers *l)
 {
 	static const uint8_t usual[4] = {1, 1, 8, 10}; /* RFC 7323 appendix A */
@@ -418,7 +418,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 			return;
 		}
 		if (!(l->tcp_flags & TCP_SYN))
-			take_note(e, f, dir, p, l);
+			engine_take_note(e, f, dir, p, l);
 		e->at_hand = p;
 		e->at_hand_l = l;
 		e->at_hand_dir = dir;

@@ -25,6 +25,8 @@
 #ifndef DISSECTORS_DISSECTOR_H
 #define DISSECTORS_DISSECTOR_H
 
+#include <string.h>
+
 #include "base/cur.h"
 #include "dissectors/fact.h"
 
@@ -106,6 +108,7 @@ struct dis_call {
 	void *state;	  /* state_size bytes, zeroed when the flow is claimed */
 	struct dis_sink *sink;
 	void (*transfer)(struct dis_sink *sink, const struct dis_transfer *t); /* or NULL */
+	uint64_t memo; /* out, 0 before pdu(): what again() needs of this request; see there */
 };
 
 /* --- schema: how policy and the writers see the protocol ------------------- */
@@ -229,6 +232,22 @@ struct dis_patch {
 	uint8_t bytes[4];
 };
 
+/* Words that gist() may write. */
+#define DIS_GIST_WORDS 37u
+
+/* n bytes, 8 at least, as words: the last one may overlap the one before it. */
+static inline uint32_t
+dis_words(uint64_t *w, const uint8_t *p, uint32_t n)
+{
+	uint32_t k = 0, i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		memcpy(&w[k++], p + i, 8);
+	if (i < n)
+		memcpy(&w[k++], p + n - 8, 8);
+	return k;
+}
+
 struct dissector {
 	const char *name; /* "modbus": policy key, fact field, test folder */
 	const char *spec; /* normative documents and editions */
@@ -311,6 +330,26 @@ struct dissector {
 	 * False: it does not hold together.  NULL: there are none.
 	 */
 	bool (*moved)(void *state, void *lease, uint32_t bytes);
+	/*
+	 * The quick look (dataplane/quick.h), of a protocol that polls; both or none.
+	 *
+	 * gist(): all of request p (whole, by its segment) that it is judged by, as words: its bytes
+	 * without what merely counts, and perhaps something of the state.  How many words, 0: not
+	 * one to remember.  Two requests of one length and variant with the same words have the same
+	 * frame(), and, where again() says yes with the memo that pdu() left of the first,
+	 * the same fact but for txn, and anomalies none.  pdu() leaves a memo only of such
+	 * requests.  Pure.
+	 *
+	 * again(): to the server, p is a request whose words pdu() has left memo for.  To the
+	 * client, memo is 0, and p is a whole segment of bytes nobody has looked at.  True: this
+	 * is one whole PDU, to the client the plain answer to an open request (FACT_RESPONSE, no
+	 * anomaly), and state is what pdu() would have made of it, the fact being allowed.
+	 * False: nothing was changed.
+	 */
+	uint32_t (*gist)(
+	    const void *state, const uint8_t *p, uint32_t len, uint8_t variant, uint64_t *w);
+	bool (*again)(void *state, const uint8_t *p, uint32_t len, enum dis_dir dir, bool midstream,
+	    uint64_t memo);
 };
 
 /* All dissectors, NULL-terminated; generated from dissectors/ by the Makefile. */

@@ -888,6 +888,16 @@ block_serving(const struct policy *p, const struct policy_bind *b, uint8_t proto
 	return off != 0 && blk->port_bit & b->blocks ? blk : NULL;
 }
 
+bool
+policy_plain(const struct policy *p, const struct policy_bind *b, uint8_t proto)
+{
+	const struct tb_block *blk = block_serving(p, b, proto);
+
+	/* what is said of encrypted bodies is said of facts with an anomaly */
+	return blk && (blk->gate & ~(uint32_t)(GATE_ENCRYPTED | GATE_ENDPOINT)) == 0 &&
+	       !(b->flags & (BIND_RATE | BIND_STATE | BIND_WINDOW));
+}
+
 uint64_t
 policy_timeout(
     const struct policy *p, const struct policy_bind *b, uint8_t proto, struct verdict *told)

@@ -109,6 +109,12 @@ struct verdict policy_eval(const struct policy *pol, const struct policy_bind *b
     const struct fact *f);
 
 /*
+ * Is the verdict on a fact without anomalies of this flow a function of conduit and fact alone, its
+ * properties (fact.props) left out: no values, rates, windows, nothing of the session?  And do answers
+ * to open requests pass?
+ */
+bool policy_plain(const struct policy *pol, const struct policy_bind *b, uint8_t proto);
+/*
  * The same for a request of a flow with BIND_RATE, by `limits: {rate:}` as well, which is per
  * connection: v is what policy_eval() said, *meter the flow's own (0 at first), now packet time.
  * A bucket that holds a second's worth; what is above it does not fill it further.

@@ -285,10 +285,73 @@ modbus_pdu(struct dis_call *call, struct cur c)
 
 	if (!dis_emit(call->sink, &f))
 		return;
-	if (call->dir == DIR_TO_CLIENT)
+	if (call->dir == DIR_TO_CLIENT) {
 		pair_close(st, &hit);
-	else if (keep)
+	} else if (keep) {
 		pair_push(st, key);
+		call->memo = rtu ? 0 : key & ~(pair_req)UINT16_MAX;
+	}
+}
+
+/* --- the quick look ------------------------------------------------------------------- */
+
+/*
+ * All but the transaction number, of the functions that plants use every second.  Nothing else of
+ * a request depends on anything but its bytes, as long as no other is open: see pair_check(), and
+ * pending, which then is 1.
+ */
+static uint32_t
+modbus_gist(const void *state, const uint8_t *p, uint32_t len, uint8_t variant, uint64_t *w)
+{
+	(void)state;
+	if (variant != VARIANT_MBAP || len < MBAP_LEN + 6 || len > MBAP_LEN + MBAP_COUNT_MAX)
+		return 0;
+	switch ((enum shape)fcs[p[7] & FC_MASK].shape) {
+	case SH_READ:
+	case SH_WRITE_ONE:
+	case SH_WRITE_MANY:
+		return dis_words(w, p + 2, len - 2);
+	default:
+		return 0;
+	}
+}
+_Static_assert((MBAP_LEN + MBAP_COUNT_MAX - 2 + 7) / 8 <= DIS_GIST_WORDS, "all of it fits");
+
+/* What response() has no anomaly for: the values of a read, the echo of a write. */
+static inline bool
+plain_answer(const uint8_t *p, uint32_t len, pair_req q)
+{
+	const struct fc *fc = &fcs[p[7]];
+
+	if (fc->shape == SH_READ)
+		return p[8] != 0 && p[8] <= READ_BYTES && len == MBAP_LEN + 3u + p[8] &&
+		       p[8] == value_bytes(fc, pair_count(q));
+	if (fc->shape != SH_WRITE_ONE && fc->shape != SH_WRITE_MANY)
+		return false;
+	return len == MBAP_LEN + 6 && be16(p + 8) == pair_addr(q) && be16(p + 10) == pair_count(q);
+}
+
+static bool
+modbus_again(
+    void *state, const uint8_t *p, uint32_t len, enum dis_dir dir, bool midstream, uint64_t memo)
+{
+	struct pair *st = state;
+	struct pair_hit hit = {st->old, 0};
+	pair_req q = st->req[st->old];
+
+	(void)midstream; /* excuses answers to what was not seen: not plain */
+	if (dir == DIR_TO_SERVER) {
+		if (st->open != 0)
+			return false;
+		pair_push(st, memo | be16(p));
+		return true;
+	}
+	if (len < MBAP_LEN + 3 || (p[2] | p[3]) != 0 || be16(p + 4) != len - MBAP_LEN ||
+	    be16(p + 4) > MBAP_COUNT_MAX || !(st->open >> st->old & 1) || p[7] & FC_EXCEPTION ||
+	    !pair_same(q, pair_key(be16(p), p[6], p[7])) || !plain_answer(p, len, q))
+		return false;
+	pair_close(st, &hit);
+	return true;
 }
 
 static void
@@ -490,4 +553,6 @@ const struct dissector dissector_modbus = {
     .unanswered = modbus_unanswered,
     .at_rest = modbus_at_rest,
     .patient = modbus_patient,
+    .gist = modbus_gist,
+    .again = modbus_again,
 };

@@ -170,6 +170,21 @@ opcua_pdu(struct dis_call *call, struct cur c)
 		pdu_general(call, cur_make(p, (size_t)(end - p)));
 }
 
+static uint32_t
+opcua_gist(const void *state, const uint8_t *p, uint32_t len, uint8_t variant, uint64_t *w)
+{
+	(void)state;
+	(void)variant;
+	return known_gist(p, len, w);
+}
+
+static bool
+opcua_again(
+    void *state, const uint8_t *p, uint32_t len, enum dis_dir dir, bool midstream, uint64_t memo)
+{
+	return known_chunk(state, p, len, dir, midstream, memo);
+}
+
 /* A chunk above max_pdu: its front gathers in the state, then each piece is walked. */
 static void
 opcua_part(struct dis_call *call, struct cur piece, uint32_t off, uint32_t total)
@@ -280,4 +295,6 @@ const struct dissector dissector_opcua = {
     .renumber = opcua_renumber,
     .moved = opcua_moved,
     .patient = opcua_patient,
+    .gist = opcua_gist,
+    .again = opcua_again,
 };

@@ -257,8 +257,12 @@ quick_request(struct quick *q, uint32_t request, uint32_t known)
 		if (nodes.n > 1)
 			f.next = nodes_next;
 	}
-	if (quick_emit(q, &f, known))
+	if (quick_emit(q, &f, known)) {
 		pair_push(st, request, (uint8_t)opx, 0);
+		/* names of name spaces are a session's own; so are signatures */
+		q->call->memo =
+		    st->names || st->sig != 0 || q->call->dir != DIR_TO_SERVER ? 0 : opx;
+	}
 	return true;
 }
 
@@ -315,6 +319,93 @@ quick_chunk(struct dis_call *call, const uint8_t *p, const uint8_t *end)
 	    .call = call, .d = d, .head = p, .body = p + SYM_HEAD, .end = end - st->sig};
 	return dir == 0 ? quick_request(&q, le32(p + 20), st->props.known)
 			: quick_answer(&q, le32(p + 20), st->props.known);
+}
+
+/* --- known requests, and their answers (dissector.h: gist, again) ------------------------- */
+
+#define STAMP_BYTES 12u /* time stamp and handle of a RequestHeader, [P4] 7.33 */
+
+/* The header's offset behind type and authentication token; 0: not one to remember. */
+INLINE uint32_t
+known_stamp(const uint8_t *p, uint32_t len)
+{
+	static const uint8_t fixed[] = {2, 4, 7, 7, 19, 7};
+	uint32_t at = SYM_HEAD + TYPE_BYTES, n;
+
+	if (len < at + FAST_MIN + 19 + STAMP_BYTES + 16 || p[at] >= sizeof(fixed))
+		return 0;
+	n = p[at] == 3 || p[at] == 5 ? le32(p + at + 3) : 0;
+	if (n > WALK_NAME_MAX || len - at < fixed[p[at]] + n + STAMP_BYTES + 16)
+		return 0;
+	return at + fixed[p[at]] + n;
+}
+
+/*
+ * Type and size of the chunk, type of the body, and all behind the handle.  Of the token in between
+ * nobody asks what it says, but how long it is (which moves the rest, and so shows in the words'
+ * number); channel, token and numbers are looked at by known_chunk().
+ */
+INLINE uint32_t
+known_gist(const uint8_t *p, uint32_t len, uint64_t *w)
+{
+	uint32_t stamp = known_stamp(p, len), rest = stamp + STAMP_BYTES;
+
+	if (stamp == 0 || len - rest > 8u * (DIS_GIST_WORDS - 3))
+		return 0;
+	memcpy(&w[0], p, 8);
+	w[1] = le32(p + SYM_HEAD) | (uint64_t)stamp << 32;
+	return 2 + dis_words(w + 2, p + rest, len - rest);
+}
+
+/* What quick_chunk(), quick_fact() and quick_emit() ask and leave behind, without the fact. */
+INLINE bool
+known_chunk(
+    struct ua *st, const uint8_t *p, uint32_t size, unsigned dir, bool midstream, uint64_t memo)
+{
+	struct ua_dir *d = &st->dir[dir];
+	uint32_t request = le32(p + 20);
+	unsigned slot = PAIR_NONE;
+
+	if (size < SYM_HEAD + TYPE_BYTES + 24u || le32(p) != (MSG | (uint32_t)'F' << 24) ||
+	    le32(p + 4) != size || st->sig != 0 || st->names ||
+	    (st->flags & (F_SEEN | F_CHANNEL | F_REVERSED)) != (F_SEEN | F_CHANNEL) ||
+	    (d->flags & (D_SEQ | D_TOKEN | D_MSG | D_BAD | D_DONE)) != (D_SEQ | D_TOKEN) ||
+	    (st->policy != POLICY_None && !(d->flags & D_PLAIN)) || le32(p + 8) != st->channel ||
+	    le32(p + 12) != d->token || le32(p + 16) != d->seq + 1 ||
+	    size_check(d, size, 1, size - SYM_HEAD) != 0 || walk_le16(p + SYM_HEAD) != 1)
+		return false;
+	if (dir == 0) {
+		if (pair_check(st, request) != 0)
+			return false;
+	} else {
+		const uint8_t *b = p + SYM_HEAD + TYPE_BYTES;
+		uint32_t type = le32(p + SYM_HEAD) >> 16;
+		struct ua_pending asked;
+
+		slot = pair_open(st, request, &asked);
+		if (slot == PAIR_NONE || asked.extra != 0 || type > WALK_ID_MAX ||
+		    walk_by_id[type] != (0x80 | asked.service) ||
+		    !(quick_answers >> asked.service & 1) ||
+		    (ops[asked.service].sets & (S_SESSION | S_DISCOVERY)) || b[15] >> 7 != 0 ||
+		    b[16] != 0 || le32(b + 17) + 1 > 1 || (b[21] | b[22] | b[23]) != 0)
+			return false;
+		st->offer_policy = st->offer_mode = 0;
+	}
+	st->props.midstream = midstream;
+	st->props.num[N_CHUNK] = size;
+	st->props.num[N_MESSAGE] = size - SYM_HEAD;
+	st->props.num[N_CHUNKS] = 1;
+	st->props.known &= ~(KNOW(N_PENDING) | KNOW(N_OFFER_POLICY) | KNOW(N_OFFER_MODE));
+	st->props.known |= KNOW(N_MESSAGE) | KNOW(N_CHUNKS) | KNOW(N_CHUNK);
+	st->props.na = KNOW_TEXT(T_ENDPOINT) & ~st->props.known;
+	if (dir == 0) {
+		pair_pending(st);
+		pair_push(st, request, (uint8_t)memo, 0);
+	} else {
+		pair_close(st, slot);
+	}
+	d->seq++;
+	return true;
 }
 
 #undef INLINE

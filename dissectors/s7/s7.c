@@ -515,8 +515,11 @@ message(struct dis_call *call, struct cur c, uint64_t a)
 			a |= pair_check(st, key);
 		if (server)
 			a |= S7_A(REVERSE_REQUEST);
-		if (fact_end(call, &f, a) && f.kind == FACT_REQUEST)
-			pair_push(st, key | pair_about(bytes, x.n_wire));
+		if (fact_end(call, &f, a) && f.kind == FACT_REQUEST) {
+			key |= pair_about(bytes, x.n_wire);
+			pair_push(st, key);
+			call->memo = server ? 0 : (key & ~(pair_req)UINT16_MAX) | st->pdu_size;
+		}
 		return;
 	}
 	hit = pair_find(st, key, call->midstream);
@@ -576,6 +579,95 @@ s7_pdu(struct dis_call *call, struct cur tsdu)
 		control(call, tsdu, a);
 }
 
+/* --- the quick look -------------------------------------------------------- */
+
+#define REF_AT	    (ISO_DT_LEN + 4u)	   /* the reference, in the PDU */
+#define FUNCTION_AT (ISO_DT_LEN + S7_HEAD) /* of a job */
+#define GIST_MAX    (8u * (DIS_GIST_WORDS - 2))
+
+/* One DT with a whole message of this ROSCTR and nothing odd about its headers. */
+static inline bool
+plain_head(const uint8_t *p, uint32_t len, uint8_t rosctr)
+{
+	static const uint8_t dt[] = {ISO_DT_LI, ISO_DT, ISO_EOT, S7_ID};
+	uint32_t want, have;
+
+	memcpy(&want, dt, sizeof(want));
+	memcpy(&have, p + ISO_TPKT_LEN, sizeof(have));
+	return p[0] == 3 && p[1] == 0 && be16(p + 2) == len && have == want &&
+	       p[ISO_DT_LEN + 1] == rosctr && (p[ISO_DT_LEN + 2] | p[ISO_DT_LEN + 3]) == 0;
+}
+
+/*
+ * All but the reference, of reads and writes, and the size of PDUs that was agreed upon: whether
+ * request and answer fit it is looked at.
+ */
+static uint32_t
+s7_gist(const void *state, const uint8_t *p, uint32_t len, uint8_t variant, uint64_t *w)
+{
+	const struct s7_state *st = state;
+	uint64_t ref = 0;
+	uint32_t n;
+
+	if (variant != 0 || len < FUNCTION_AT + 10 || len > GIST_MAX ||
+	    (p[FUNCTION_AT] != FN_READ && p[FUNCTION_AT] != FN_WRITE) || !plain_head(p, len, JOB))
+		return 0;
+	n = dis_words(w, p, len);
+	memset((uint8_t *)&ref + REF_AT - 8, 0xff, 2);
+	w[1] &= ~ref;
+	w[n] = st->pdu_size;
+	return n + 1;
+}
+
+/* The answer to the oldest open request, which it is by its key; of its kind, with the lengths that
+ * were asked for, and not all of it refused. */
+static bool
+plain_answer(struct s7_state *st, const uint8_t *p, uint32_t len)
+{
+	struct cur c = cur_make(p + ISO_DT_LEN, len - ISO_DT_LEN);
+	uint32_t spec = be16(p + ISO_DT_LEN + 6);
+	uint8_t fn = p[FUNCTION_AT + 2];
+	pair_req q = st->req[st->old];
+	struct s7_ext x;
+
+	if (!plain_head(p, len, ACK_DATA) || (p[FUNCTION_AT] | p[FUNCTION_AT + 1]) != 0 ||
+	    (fn != FN_READ && fn != FN_WRITE) || spec == 0 ||
+	    S7_HEAD_ACK + spec + be16(p + ISO_DT_LEN + 8) != len - ISO_DT_LEN ||
+	    (st->pdu_size != 0 && len - ISO_DT_LEN > st->pdu_size) || !(st->open >> st->old & 1) ||
+	    !pair_same(q, pair_key(be16(p + REF_AT), fn, false)))
+		return false;
+	x.present = 0;
+	cur_skip(&c, S7_HEAD_ACK);
+	x.spec = cur_take(&c, spec);
+	x.data = c;
+	cur_skip(&x.spec, 1);
+	if (fn == FN_READ)
+		return answer_read(&x, q) == 0 && !all_refused(&x, false);
+	return answer_write(&x, q) == 0 && !all_refused(&x, true);
+}
+
+static bool
+s7_again(
+    void *state, const uint8_t *p, uint32_t len, enum dis_dir dir, bool midstream, uint64_t memo)
+{
+	struct s7_state *st = state;
+	struct pair_hit hit = {st->old, 0};
+
+	(void)midstream; /* excuses answers to what was not seen: not plain */
+	if (dir == DIR_TO_SERVER) {
+		if (st->open != 0 || st->pdu_size != (uint16_t)memo)
+			return false;
+		st->flags |= ST_SETTLED;
+		pair_push(st, (memo & ~(uint64_t)UINT16_MAX) | be16(p + REF_AT));
+		return true;
+	}
+	if (len < ISO_DT_LEN + S7_HEAD_ACK + 2 || !plain_answer(st, p, len))
+		return false;
+	st->flags |= ST_SETTLED;
+	pair_close(st, &hit);
+	return true;
+}
+
 static void
 s7_gap(struct dis_call *call, uint32_t lost)
 {
@@ -616,4 +708,6 @@ const struct dissector dissector_s7 = {
     .refuse = s7_refuse,
     .answer = s7_answer,
     .at_rest = s7_at_rest,
+    .gist = s7_gist,
+    .again = s7_again,
 };

@@ -638,7 +638,7 @@ inline_trim_of_ip6_in_a_vlan(void **state)
 		if (i == 3) { /* the server acknowledges the first of the two */
 			struct flow *f = &x->e->flows.flows[0];
 
-			assert_int_equal(f->vlan, 5);
+			assert_int_equal(flow_vlan(f), 5);
 			f->dir[DIR_TO_SERVER].acked = 1013;
 		}
 	}

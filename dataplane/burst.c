@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * burst.c - bursts: decode, look up, judge, decide each frame's fate.
+ *
+ * A burst is worked in stages so that memory is asked for before it is needed:
+ *
+ *   1  find the headers, hash the tuple; the bucket is fetched
+ *   2  find the candidate in it; the flow's lines are fetched
+ *   3  what hangs on the flow is fetched: bytes to compare, state in a cell; and where the request
+ *	is looked for among the known ones (quick.h)
+ *   4  judge, in order
+ *
+ * In 4 a packet is one of three, and each does what the next would have done as well:
+ *
+ *   known  an acknowledgement, or a whole PDU that is known; nothing else is written about it
+ *   usual  watch only: the same with a PDU that has to be read
+ *   other  everything else (tcp.c, other.c)
+ */
+#include <string.h>
+
+#include "dataplane/decode_fast.h"
+#include "dataplane/repair.h"
+
+#define CLOCK_BACK_NS UINT64_C(2000000000)
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define likely(x)     __builtin_expect(!!(x), 1)
+#define unlikely(x)   __builtin_expect(!!(x), 0)
+
+/* What the stages leave of one packet. */
+struct look {
+	struct flow_key key;
+	struct head head;
+	struct flow *flow; /* perhaps; NULL: it has none, or none was found */
+	uint8_t why;	   /* enum drop_reason of the headers */
+	bool common;	   /* decode_head() said yes: layers are written when they are asked for */
+	struct quick_probe probe;
+};
+
+bool
+engine_put_back(const struct engine *e, uint64_t now_ns)
+{
+	return e->inline_mode && now_ns + CLOCK_BACK_NS < e->now_ns;
+}
+
+/* --- what is remembered of a segment -------------------------------------------------------- */
+
+/*
+ * n bytes, 8 at least, of a frame's payload into an empty cell: small ones without a branch on how
+ * many.  What stands in front of them is copied too: headers, which every payload has, over
+ * the cell's, which its owner writes afterwards.
+ */
+ALWAYS_INLINE void
+copy_payload(struct cell *c, const uint8_t *from, uint32_t n)
+{
+	uint8_t *to = c->data;
+	uint32_t i = 0;
+
+	if (n <= CELL_S_SIZE - sizeof(struct cell)) {
+		int32_t a = (int32_t)n - 48, b = (int32_t)n - 32;
+
+		a = a < -16 ? -16 : a;
+		b = b < -16 ? -16 : b;
+		memcpy(to + a, from + a, 16);
+		memcpy(to + b, from + b, 16);
+		memcpy(to + (int32_t)n - 16, from + (int32_t)n - 16, 16);
+		return;
+	}
+	for (; i + 64 <= n; i += 64) /* four at once: one copy in vectors, no turn of a loop each */
+		for (unsigned k = 0; k < 64; k += 16)
+			memcpy(to + i + k, from + i + k, 16);
+	for (; i + 16 <= n; i += 16)
+		memcpy(to + i, from + i, 16);
+	memcpy(to + n - 16, from + n - 16, 16);
+}
+_Static_assert(offsetof(struct cell, data) == 16 && CELL_S_SIZE == 64, "as copy_payload() has it");
+
+/*
+ * The segment of a conversation that stands where it should: the other side's bytes are
+ * acknowledged, these are remembered, and both directions stand behind them.  Nothing of this
+ * direction was remembered, and at most one small cell of the other.
+ */
+ALWAYS_INLINE void
+advance(struct engine *e, struct tcp_dir *d, struct tcp_dir *o, uint32_t ack, uint32_t win,
+    const uint8_t *pay, uint32_t len)
+{
+	const unsigned class = len <= CELL_S_SIZE - sizeof(struct cell) ? CELL_S : CELL_P;
+	cell_id id = o->retain;
+	struct cell *c;
+
+	d->win = (uint16_t)win;
+	o->acked = ack;
+	if (id != CELL_NONE) {
+		o->retain = CELL_NONE;
+		o->n_retain = 0;
+		if (len == 0 || id >> 30 != class) {
+			cell_put(&e->cells, id);
+			id = CELL_NONE;
+		}
+	}
+	if (len == 0)
+		return;
+	if (id == CELL_NONE && unlikely((id = cell_get_small(&e->cells, class)) == CELL_NONE) &&
+	    (id = cell_get(&e->cells, len)) == CELL_NONE) {
+		e->st.pool_full++;
+	} else {
+		c = cell_at(&e->cells, id);
+		copy_payload(c, pay, len);
+		c->next = id;
+		c->seq = d->nxt;
+		c->len = len;
+		d->retain = id;
+		d->n_retain = 1;
+	}
+	d->nxt += len;
+}
+
+/* Both directions stand still, and the packet goes on from there. */
+ALWAYS_INLINE bool
+in_step(const struct tcp_dir *d, const struct tcp_dir *o, uint32_t flags, uint32_t seq,
+    uint32_t ack, uint32_t len)
+{
+	if ((flags & ~(uint32_t)TCP_PSH) != TCP_ACK || seq != d->nxt ||
+	    /* the peer's bytes: all acknowledged (usual), or nothing new */
+	    ack != o->nxt || d->flags != DIR_SEEN || !(o->flags & DIR_SEEN) ||
+	    (d->ooo | d->carry | o->ooo) != CELL_NONE || o->n_retain > 1 ||
+	    (o->retain >> 30) > CELL_P)
+		return false;
+	return len == 0 ||
+	       (len - 8 <= CELL_P_SIZE - sizeof(struct cell) - 8 && d->retain == CELL_NONE);
+}
+
+/* --- known ------------------------------------------------------------------------------------ */
+
+/* Has somebody to see each fact, or may more be done about one than is remembered of it? */
+static bool
+quick_may(const struct engine *e)
+{
+	return e->policy && !e->shadow && !e->conf.on_fact && e->panic == PANIC_OFF &&
+	       !e->conf.no_quick && !e->path;
+}
+
+/* The next PDU of the conversation is one that is known: its verdict and state are as they would be. */
+ALWAYS_INLINE bool
+known_pdu(struct engine *e, const struct quick_probe *pr, struct flow *f, unsigned dir,
+    const uint8_t *p, uint32_t len)
+{
+	const struct dissector *ds = dissectors[f->dis];
+	const bool mid = (f->flags & FLOW_MIDSTREAM) != 0;
+	struct quick_entry *en;
+
+	if (dir == DIR_TO_CLIENT)
+		return ds->again(feed_state(e, f), p, len, DIR_TO_CLIENT, mid, 0);
+	/* the flow may have become another since it was prepared */
+	if (pr->n == 0 || pr->meta != quick_meta(f, len) ||
+	    (en = quick_find(pr->at, pr->meta, pr->w, pr->n)) == NULL ||
+	    !ds->again(feed_state(e, f), p, len, DIR_TO_SERVER, mid, en->memo))
+		return false;
+	quick_hit(&e->quick, en);
+	if (en->rule != QUICK_NO_HIT)
+		e->rule_hits[en->rule]++;
+	return true;
+}
+
+/*
+ * What a guard asks of a packet beside: nothing of the flow is held, refused, reset, or judged by
+ * others, and a host would take the packet.  Pure.
+ */
+ALWAYS_INLINE bool
+guard_lets(struct engine *e, const struct pkt *p, const struct layers *l, const struct flow *f,
+    unsigned dir)
+{
+	const struct flow_guard *g = &f->guard;
+	const uint32_t mtu = e->conf.mtu[(p->port & 1) ^ 1];
+
+	return (g->flags & ~(GUARD_TS | GUARD_NO_SCALE)) == 0 &&
+	       f->dir[dir ^ 1].flags == DIR_SEEN && (g->repair | g->unseen) == CELL_NONE &&
+	       (g->n_part[0] | g->n_part[1]) == 0 && g->sent[dir] == f->dir[dir].nxt &&
+	       g->sent[dir ^ 1] == f->dir[dir ^ 1].nxt && !f->dir[dir].is_long && g->fast == 0 &&
+	       e->flows.now_tick - f->last_tick <= FLOW_TICKS(86400) &&
+	       (mtu == 0 || l->l3_end - l->l3_off <= mtu) && !engine_wrong_port(e, p, f, dir) &&
+	       inline_checks(p, l, f, dir) == DROP_NONE;
+}
+
+/* False: not such a packet, and nothing was changed. */
+ALWAYS_INLINE bool
+known_packet(
+    struct engine *e, struct pkt *p, const struct look *k, const bool guard, uint32_t tally[2])
+{
+	struct flow *f = k->flow;
+	const uint8_t *tcp = p->bytes + k->head.l4_off, *pay = p->bytes + k->head.pay_off;
+	const uint32_t len = k->head.pay_len, word = decode_be32(tcp + 12);
+	const uint32_t ack = decode_be32(tcp + 8);
+	const unsigned dir = engine_direction(f, &k->key);
+	struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
+
+	if (f->hash != k->key.hash || f->ka != k->key.ka || f->kb != k->key.kb || !flow_quick(f) ||
+	    engine_stale(e, f) || !in_step(d, o, word >> 16 & 0x3f, decode_be32(tcp + 4), ack, len))
+		return false;
+	if (guard) {
+		struct layers l;
+
+		decode_rest(p, &k->head, &l);
+		if (!guard_lets(e, p, &l, f, dir) ||
+		    (len != 0 && cells_out(&e->cells, len) && o->retain == CELL_NONE))
+			return false; /* what cannot be remembered may not pass */
+		if (len != 0 && !known_pdu(e, &k->probe, f, dir, pay, len))
+			return false;
+		engine_take_note(e, f, dir, p, &l);
+		f->guard.sent[dir] += len;
+	} else if (len != 0 && !known_pdu(e, &k->probe, f, dir, pay, len)) {
+		return false;
+	}
+	tally[dir] += len != 0;
+	if (f->last_tick != e->flows.now_tick)
+		f->last_tick = e->flows.now_tick;
+	p->conduit = f->bind.conduit;
+	p->fate = FATE_FORWARD;
+	p->reason = DROP_NONE;
+	advance(e, d, o, ack, word & 0xffff, pay, len);
+	return true;
+}
+
+/* Known packets from the front; how many. */
+ALWAYS_INLINE unsigned
+known_run(struct engine *e, struct pkt *p, const struct look *k, unsigned n, const bool guard)
+{
+	uint32_t tally[2] = {0, 0};
+	unsigned i = 0;
+
+	while (i < n && k[i].common && k[i].flow != NULL &&
+	       known_packet(e, &p[i], &k[i], guard, tally))
+		i++;
+	e->kinds[FACT_REQUEST] += tally[DIR_TO_SERVER];
+	e->kinds[FACT_RESPONSE] += tally[DIR_TO_CLIENT];
+	e->allowed += tally[DIR_TO_SERVER] + tally[DIR_TO_CLIENT];
+	e->quick.known += tally[DIR_TO_SERVER] + tally[DIR_TO_CLIENT];
+	return i;
+}
+
+static __attribute__((noinline)) unsigned
+known_in_watch(struct engine *e, struct pkt *p, const struct look *k, unsigned n)
+{
+	return known_run(e, p, k, n, false);
+}
+
+static __attribute__((noinline)) unsigned
+known_in_guard(struct engine *e, struct pkt *p, const struct look *k, unsigned n)
+{
+	return known_run(e, p, k, n, true);
+}
+
+/* --- usual ------------------------------------------------------------------------------------ */
+
+/*
+ * The packet that nearly every packet is: the next bytes of an open
+ * conversation, exactly one whole PDU or none, nothing held, nothing owed.
+ * Everything it does, the general path below does too.  False: not that packet,
+ * and nothing was changed.
+ */
+static inline bool
+usual_packet(
+    struct engine *e, const struct pkt *p, const struct layers *l, struct flow *f, unsigned dir)
+{
+	struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
+	const uint8_t *pay = p->bytes + l->pay_off;
+	const struct dissector *ds;
+
+	if (f->state != FLOW_OPEN || f->flags & FLOW_REOPEN || f->dis >= FLOW_DIS_NOBODY ||
+	    !in_step(d, o, l->tcp_flags, l->seq, l->ack, l->pay_len))
+		return false;
+	ds = dissectors[f->dis];
+	if (l->pay_len != 0 && ds->frame(cur_make(pay, l->pay_len), (enum dis_dir)dir,
+				   f->variant) != (int32_t)l->pay_len)
+		return false;
+	advance(e, d, o, l->ack, l->tcp_win, pay, l->pay_len);
+	if (l->pay_len != 0)
+		(void)feed_pdu(e, ds, f, dir, pay, l->pay_len);
+	return true;
+}
+
+static inline uint32_t
+candidate_of(const struct engine *e, const struct look *k)
+{
+	return k->flow ? flow_index(&e->flows, k->flow) : FLOW_NONE;
+}
+
+static inline void
+tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct look *k)
+{
+	struct flow *f = engine_find(e, &k->key, candidate_of(e, k));
+
+	if (likely(f != NULL && !engine_stale(e, f)) && !e->inline_mode) {
+		unsigned dir = engine_direction(f, &k->key);
+
+		f->last_tick = e->flows.now_tick;
+		p->conduit = f->bind.conduit;
+		engine_aim(e, f, dir, l);
+		if (likely(usual_packet(e, p, l, f, dir)))
+			return;
+	}
+	engine_tcp(e, p, l, &k->key, f);
+}
+
+/* --- the burst ------------------------------------------------------------------------------ */
+
+static void __attribute__((noinline))
+show_packet(struct engine *e, const struct pkt *p, struct layers *l, const struct look *k)
+{
+	struct net_tuple t = {0};
+	struct engine_packet ep = {
+	    .frame = p->frame,
+	    .ts_ns = p->ts_ns,
+	    .fate = p->fate,
+	    .reason = p->reason,
+	    .note = e->note,
+	};
+
+	if (k->common)
+		decode_rest(p, &k->head, l);
+	if (k->why == DROP_NONE && l->flags & LAYER_IP) {
+		layers_tuple(l, p->port, &t);
+		ep.tuple = &t;
+	}
+	e->conf.on_packet(e->conf.ctx, &ep);
+}
+
+/* A burst is counted as forwarded at first; this puts right what was not. */
+static void __attribute__((noinline)) account(struct engine *e, const struct pkt *p)
+{
+	switch ((enum pkt_fate)p->fate) {
+	case FATE_FORWARD:
+		return;
+	case FATE_DROP:
+		e->st.dropped[p->reason]++;
+		break;
+	case FATE_HELD:
+		e->st.held++;
+		break;
+	case FATE_CONSUMED:
+		e->st.consumed++;
+		break;
+	}
+	e->st.forwarded--;
+}
+
+/*
+ * The flow's lines come; what hangs on them is asked for.  That it is the packet's flow is not known
+ * for certain, and until its turn others may change it: nothing of what is found here is relied on.
+ */
+ALWAYS_INLINE void
+look_ahead(const struct engine *e, const struct pkt *p, struct look *k)
+{
+	struct flow *f = k->flow;
+	const unsigned dir = engine_direction(f, &k->key);
+	const uint32_t len = k->head.pay_len;
+	void *state = f->dstate;
+
+	if (f->dir[dir ^ 1].retain != CELL_NONE)
+		__builtin_prefetch(cell_at(&e->cells, f->dir[dir ^ 1].retain), 1);
+	if (f->flags & FLOW_STATE_CELL) {
+		const char *lines = state = feed_state(e, f);
+
+		__builtin_prefetch(lines, 1);
+		__builtin_prefetch(lines + 64, 1);
+		__builtin_prefetch(lines + 128, 1);
+	}
+	if (dir == DIR_TO_SERVER && flow_quick(f) && e->quick_on && k->common &&
+	    len - 8 <= CELL_P_SIZE - 8)
+		quick_prepare(&e->quick, &k->probe, f, state, p->bytes + k->head.pay_off, len);
+}
+
+/* Stages 1 to 3. */
+static inline void
+look_at(
+    const struct engine *e, const struct pkt *burst, struct layers *l, struct look *k, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		__builtin_prefetch(burst[i].bytes + 64); /* where a short payload ends */
+		if (burst[i].caplen > 128) {
+			__builtin_prefetch(burst[i].bytes + 128);
+			__builtin_prefetch(burst[i].bytes + 192);
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *b = burst[i].bytes;
+		struct head *h = &k[i].head;
+
+		k[i].why = DROP_NONE;
+		k[i].common = decode_head(&burst[i], h);
+		if (likely(k[i].common)) {
+			uint32_t ports = decode_be32(b + h->l4_off);
+
+			flow_key_make4(&e->flows, b + h->l4_off - 8, b + h->l4_off - 4, ports >> 16,
+			    ports & 0xffff, h->vlan, NET_PROTO_TCP, &k[i].key);
+			flow_prefetch_bucket(&e->flows, k[i].key.hash);
+			continue;
+		}
+		k[i].why = (uint8_t)decode_general(&burst[i], &l[i]);
+		if (k[i].why == DROP_NONE && l[i].flags & LAYER_L4) {
+			flow_key_make(&e->flows, &l[i], &k[i].key);
+			flow_prefetch_bucket(&e->flows, k[i].key.hash);
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const char *f;
+		uint32_t at;
+
+		k[i].flow = NULL;
+		k[i].probe.n = 0;
+		if (unlikely(!k[i].common) && (k[i].why != DROP_NONE || !(l[i].flags & LAYER_L4)))
+			continue;
+		at = flow_candidate(&e->flows, k[i].key.hash);
+		if (at == FLOW_NONE)
+			continue;
+		k[i].flow = &e->flows.flows[at];
+		f = (const char *)k[i].flow;
+		__builtin_prefetch(f);
+		__builtin_prefetch(f + 64, 1);
+		__builtin_prefetch(f + 128, 1);
+		__builtin_prefetch(f + 192, 1);
+		if (e->inline_mode)
+			__builtin_prefetch(f + 256, 1);
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (likely(k[i].flow != NULL))
+			look_ahead(e, &burst[i], &k[i]);
+}
+
+/* Every packet that is not known. */
+static inline void
+any_packet(struct engine *e, struct pkt *p, struct layers *l, const struct look *k)
+{
+	if (k->common)
+		decode_rest(p, &k->head, l);
+	e->sink.frame = p->frame;
+	e->sink.ts_ns = p->ts_ns;
+	e->sink.would_drop = false;
+	if (unlikely(e->packet_clock))
+		clock_packet(e, p->ts_ns);
+	p->fate = FATE_FORWARD;
+	p->reason = DROP_NONE;
+	p->conduit = RULE_NONE;
+	if (unlikely(k->why != DROP_NONE))
+		engine_drop(p, (enum drop_reason)k->why);
+	else if (unlikely(l->flags & LAYER_STRANGE) && e->inline_mode && !engine_extension(e, p, l))
+		; /* dropped */
+	else if (unlikely(e->panic == PANIC_ISLAND) &&
+		 l->flags & (LAYER_L4 | LAYER_FRAGMENT | LAYER_IP))
+		engine_drop(p, DROP_PANIC_ISLAND);
+	else if (likely((l->flags & LAYER_L4) != 0)) {
+		if (l->proto == NET_PROTO_TCP)
+			tcp_packet(e, p, l, k);
+		else
+			engine_udp(e, p, l, &k->key, candidate_of(e, k));
+	} else if (l->flags & LAYER_FRAGMENT)
+		engine_fragment(e, p, l);
+	else if (l->flags & LAYER_IP)
+		engine_other_ip(e, p, l);
+	else
+		engine_l2(e, p, l);
+	if (unlikely(e->panic == PANIC_OPEN && p->fate == FATE_DROP))
+		panic_pass(e, p);
+	if (unlikely(p->fate != FATE_FORWARD))
+		account(e, p);
+	e->st.would_drop += e->sink.would_drop;
+}
+
+void
+engine_burst(struct engine *e, struct pkt *burst, unsigned n)
+{
+	struct layers l[PKT_BURST];
+	struct look k[PKT_BURST];
+	uint64_t now = e->now_ns, bytes = 0, last = 0;
+	bool quick, guard = e->inline_mode;
+
+	if (n == 0)
+		return;
+	if (n > PKT_BURST)
+		n = PKT_BURST;
+	e->scratch_used = 0;
+	e->quick_on = quick_may(e);
+	look_at(e, burst, l, k, n);
+	if (burst[n - 1].ts_ns > now || engine_put_back(e, burst[n - 1].ts_ns))
+		now = burst[n - 1].ts_ns;
+	if (now >> FLOW_TICK_SHIFT != e->now_ns >> FLOW_TICK_SHIFT)
+		engine_tick(e, now);
+	e->now_ns = now;
+	e->st.received += n;
+	e->st.forwarded += n;
+	for (unsigned i = 0; i < n; i++) {
+		bytes += burst[i].wirelen;
+		last = burst[i].ts_ns > last ? burst[i].ts_ns : last;
+	}
+	quick = e->quick_on && (!e->packet_clock || !clock_moves(e, last));
+	e->note = NULL;
+	for (unsigned i = 0, known; i < n; i++) {
+		if (likely(quick)) {
+			known = guard ? known_in_guard(e, burst + i, k + i, n - i)
+				      : known_in_watch(e, burst + i, k + i, n - i);
+			for (; unlikely(e->conf.on_packet != NULL) && known > 0; i++, known--)
+				show_packet(e, &burst[i], &l[i], &k[i]);
+			if ((i += known) == n)
+				break;
+		}
+		any_packet(e, &burst[i], &l[i], &k[i]);
+		if (e->conf.on_packet)
+			show_packet(e, &burst[i], &l[i], &k[i]);
+		e->note = NULL;
+	}
+	e->st.bytes += bytes;
+	e->sink.frame = burst[n - 1].frame; /* of what timers have to tell */
+	e->sink.ts_ns = burst[n - 1].ts_ns;
+	if (unlikely(e->path != NULL))
+		path_burst_end(e);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* quick.c - see quick.h: what is learnt, and from what it is forgotten. */
+#include "dataplane/quick.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "dataplane/engine_int.h"
+
+#define SMALL_SHARE 32u /* of the engine's memory, at most */
+#define LARGE_SHARE 64u
+#define PLACES_MOST (1u << 16)
+
+_Static_assert(QUICK_SMALL_BYTES == 64, "one cache line");
+_Static_assert(QUICK_LARGE_BYTES % 64 == 0, "whole cache lines");
+
+static uint32_t
+places(size_t bytes, size_t entry)
+{
+	uint32_t n = 16;
+
+	while (n < PLACES_MOST && (size_t)n * 2 * QUICK_WAYS * entry <= bytes)
+		n *= 2;
+	return n;
+}
+
+int
+quick_init(struct quick *q, size_t memory_bytes, uint64_t seed)
+{
+	uint32_t small = places(memory_bytes / SMALL_SHARE, QUICK_SMALL_BYTES);
+	uint32_t large = places(memory_bytes / LARGE_SHARE, QUICK_LARGE_BYTES);
+
+	q->credit = QUICK_CREDIT;
+	q->small_mask = small - 1;
+	q->large_mask = large - 1;
+	q->seed = hash_seed_make(seed ^ 0x71756963);
+	q->small = mem_table((size_t)small * QUICK_WAYS * QUICK_SMALL_BYTES);
+	q->large = mem_table((size_t)large * QUICK_WAYS * QUICK_LARGE_BYTES);
+	if (!q->small || !q->large)
+		return ERR_NOMEM;
+	q->bytes = (size_t)small * QUICK_WAYS * QUICK_SMALL_BYTES +
+		   (size_t)large * QUICK_WAYS * QUICK_LARGE_BYTES;
+	return 0;
+}
+
+void
+quick_fini(struct quick *q)
+{
+	free(q->small);
+	free(q->large);
+}
+
+void
+quick_clear(struct quick *q)
+{
+	memset(q->small, 0, ((size_t)q->small_mask + 1) * QUICK_WAYS * QUICK_SMALL_BYTES);
+	memset(q->large, 0, ((size_t)q->large_mask + 1) * QUICK_WAYS * QUICK_LARGE_BYTES);
+}
+
+/* Of two, the one to overwrite.  A second chance for what was used lately: requests that are
+ * never said twice do not drive out those that are. */
+static struct quick_entry *
+victim(struct quick_entry *a, struct quick_entry *b)
+{
+	if (a->n == 0 || !a->used)
+		return a;
+	a->used = 0;
+	if (b->n == 0 || !b->used)
+		return b;
+	b->used = 0;
+	return NULL;
+}
+
+void
+quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len)
+{
+	const struct dissector *ds = dissectors[f->dis];
+	struct quick_entry *at, *en;
+	uint64_t w[DIS_GIST_WORDS], meta;
+	uint32_t n;
+
+	if (!e->quick_on || !e->policy || !ds->gist || f->quick & QUICK_OFF)
+		return;
+	if (!(f->quick & QUICK_ON)) {
+		if (!policy_plain(e->policy, &f->bind, f->dis)) {
+			f->quick = QUICK_OFF;
+			return;
+		}
+		if (e->inline_mode && !quota_is_grown(e, f))
+			return; /* else that would have to be looked at with each packet */
+		f->quick = QUICK_ON;
+	}
+	/*
+	 * To learn costs more than to read.  What is learnt has to pay for it with four hits; where
+	 * requests are never said twice, one in sixteen is tried.
+	 */
+	if (e->quick.credit < 4) {
+		if (++e->quick.turn % 16 != 0)
+			return;
+	} else {
+		e->quick.credit -= 4;
+	}
+	if ((n = ds->gist(feed_state(e, f), p, len, f->variant, w)) == 0)
+		return;
+	meta = quick_meta(f, len);
+	at = quick_place(&e->quick, meta, w, n);
+	if ((en = quick_find(at, meta, w, n)) == NULL &&
+	    (en = victim(at, quick_second(at, n))) == NULL)
+		return;
+	en->meta = meta;
+	en->memo = e->call.memo;
+	en->rule = e->sink.rule;
+	en->n = (uint8_t)n;
+	en->used = 0;
+	memcpy(en->w, w, n * sizeof(*w));
+}

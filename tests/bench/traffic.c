@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* traffic.c - see traffic.h. */
+#include "tests/bench/traffic.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "policy/policy.h"
+
+#define SLOT 256u /* bytes between frames of the pool */
+#define HEAD 54u  /* Ethernet, IPv4, TCP */
+
+const char *const traffic_names[TRAFFIC__PROTOS] = {"modbus", "s7", "opcua"};
+
+/* A PDU and where its numbers stand; 0: it has none there. */
+struct tmpl {
+	const char *bytes;
+	uint16_t len;
+	uint8_t txn16_be; /* 1 + offset of a 16-bit transaction number */
+	uint8_t seq32_le; /* of OPC UA's sequence number; the request id follows it */
+};
+
+struct protocol {
+	const char *rules;
+	uint16_t port;
+	struct tmpl open[4];   /* request, answer, request, answer */
+	struct tmpl pdu[2][2]; /* [read, denied write][request, answer] */
+};
+
+#define T(s, ...)                                                                                  \
+	{                                                                                          \
+		.bytes = (s), .len = sizeof(s) - 1, __VA_ARGS__                                    \
+	}
+
+/* [S7] TPKT, COTP, S7comm: DB10 from byte 0, 10 bytes or one word. */
+#define S7_ANY(n) "\x12\x0a\x10\x02\x00" n "\x00\x0a\x84\x00\x00\x00"
+
+/* OPC UA binary: chunk header, channel 1, token 1; a session token of 32 bytes. */
+#define UA_HEAD(size)                                                                              \
+	size "\0\0\0\x01\0\0\0\x01\0\0\0"                                                          \
+	     "\0\0\0\0\0\0\0\0"
+#define UA_REQUEST                                                                                 \
+	"\x05\0\0\x20\0\0\0"                                                                       \
+	"0123456789abcdef0123456789abcdef"                                                         \
+	"\0\0\0\0\0\0\0\0"                                                                         \
+	"\1\0\0\0"                                                                                 \
+	"\0\0\0\0"                                                                                 \
+	"\xff\xff\xff\xff"                                                                         \
+	"\x10\x27\0\0"                                                                             \
+	"\0\0\0"
+#define UA_NULL_REQUEST                                                                            \
+	"\0\0"                                                                                     \
+	"\0\0\0\0\0\0\0\0"                                                                         \
+	"\1\0\0\0"                                                                                 \
+	"\0\0\0\0"                                                                                 \
+	"\xff\xff\xff\xff"                                                                         \
+	"\0\0\0\0"                                                                                 \
+	"\0\0\0"
+#define UA_RESPONSE                                                                                \
+	"\0\0\0\0\0\0\0\0"                                                                         \
+	"\1\0\0\0"                                                                                 \
+	"\0\0\0\0"                                                                                 \
+	"\0"                                                                                       \
+	"\xff\xff\xff\xff"                                                                         \
+	"\0\0\0"
+#define UA_NODE                                                                                    \
+	"\x03\x02\0\x0c\0\0\0Recipe.Speed"                                                         \
+	"\x0d\0\0\0"                                                                               \
+	"\xff\xff\xff\xff"
+#define UA_NONE                                                                                    \
+	"\x2f\0\0\0http://opcfoundation.org/UA/"                                                   \
+	"SecurityPolicy#None\xff\xff\xff\xff\xff\xff\xff\xff"
+
+static const struct protocol protocols[TRAFFIC__PROTOS] = {
+    [TRAFFIC_MODBUS] =
+	{
+	    .port = 502,
+	    .pdu = {{T("\0\0\0\0\0\6\1\3\0\0\0\1",
+			 .txn16_be = 1), /* 1 to 10 registers, by the flow */
+			T("\0\0\0\0\0\5\1\3\2"
+			  "0123456789abcdefghij",
+			    .txn16_be = 1)},
+		{T("\0\0\0\0\0\6\1\6\0\7\0\1", .txn16_be = 1),
+		    T("\0\0\0\0\0\6\1\6\0\7\0\1", .txn16_be = 1)}},
+	},
+    [TRAFFIC_S7] =
+	{
+	    .port = 102,
+	    .rules = "s7:\n      allow:\n"
+		     "        - {name: r, functions: [setup, read], read: [DB10.DBB0..20]}\n",
+	    .open = {T("\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc1\2\1\0\xc2\2\1\2\xc0\1\x0a"),
+		T("\x03\0\0\x16\x11\xd0\0\1\0\2\0\xc0\1\x0a\xc1\2\1\0\xc2\2\1\2"),
+		T("\x03\0\0\x19\2\xf0\x80\x32\1\0\0\xff\xff\0\x08\0\0\xf0\0\0\1\0\1\1\xe0"),
+		T("\x03\0\0\x1b\2\xf0\x80\x32\3\0\0\xff\xff\0\x08\0\0\0\0\xf0\0\0\1\0\1\0\xf0")},
+	    .pdu = {{T("\x03\0\0\x1f\2\xf0\x80\x32\1\0\0\0\0\0\x0e\0\0\4\1" S7_ANY("\x0a"),
+			 .txn16_be = 12),
+			T("\x03\0\0\x23\2\xf0\x80\x32\3\0\0\0\0\0\2\0\x0e\0\0\4\1\xff\4\0\x50"
+			  "0123456789",
+			    .txn16_be = 12)},
+		{T("\x03\0\0\x25\2\xf0\x80\x32\1\0\0\0\0\0\x0e\0\6\5\1" S7_ANY(
+		       "\2") "\0\4\0\x10\0\7",
+		     .txn16_be = 12),
+		    T("\x03\0\0\x16\2\xf0\x80\x32\3\0\0\0\0\0\2\0\1\0\0\5\1\xff", .txn16_be = 12)}},
+	},
+    [TRAFFIC_OPCUA] =
+	{
+	    .port = 4840,
+	    .rules = "opcua:\n      allow:\n"
+		     "        - {name: s, services: [session]}\n"
+		     "        - {name: rw, services: [Read], nodes: [\"ns=2;s=Recipe.*\"]}\n",
+	    .open = {T("HELF\x33\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\x13\0\0\0opc.tcp://"
+		       "plc:4840/"),
+		T("ACKF\x1c\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0"),
+		T("OPNF\x84\0\0\0\0\0\0\0" UA_NONE "\1\0\0\0\1\0\0\0"
+		  "\1\0\xbe\1" UA_NULL_REQUEST
+		  "\0\0\0\0\0\0\0\0\1\0\0\0\xff\xff\xff\xff\x80\xee\x36\0"),
+		T("OPNF\x87\0\0\0\1\0\0\0" UA_NONE "\1\0\0\0\1\0\0\0"
+		  "\1\0\xc1\1" UA_RESPONSE
+		  "\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\x80\xee\x36\0\xff\xff\xff\xff")},
+	    .pdu = {{T("MSGF" UA_HEAD("\x8f") "\1\0\x77\2" UA_REQUEST "\0\0\0\0\0\0\0\0"
+					      "\0\0\0\0"
+					      "\1\0\0\0" UA_NODE "\0\0\xff\xff\xff\xff",
+			 .seq32_le = 16),
+			T("MSGF" UA_HEAD("\x52") "\1\0\x7a\2" UA_RESPONSE "\1\0\0\0"
+						 "\x0d\x0a\0\0\x80\x3f"
+						 "01234567"
+						 "01234567"
+						 "\xff\xff\xff\xff",
+			    .seq32_le = 16)},
+		{T("MSGF" UA_HEAD("\x83") "\1\0\xa1\2" UA_REQUEST "\1\0\0\0" UA_NODE
+					  "\x01\x0a\0\0\x80\x3f",
+		     .seq32_le = 16),
+		    T("MSGF" UA_HEAD("\x40") "\1\0\xa4\2" UA_RESPONSE "\1\0\0\0"
+					     "\0\0\0\0"
+					     "\xff\xff\xff\xff",
+			.seq32_le = 16)}},
+	},
+};
+
+#define SYN_ROUNDS 3u	/* SYN, SYN-ACK, ACK */
+#define OPENED	   400u /* flows at once */
+
+static const uint8_t syn_flags[SYN_ROUNDS] = {0x02, 0x12, 0x10};
+
+struct traffic {
+	struct traffic_conf conf;
+	const struct protocol *proto;
+	uint8_t *pool;
+	uint32_t *order;	/* of the requests, then of the answers */
+	uint8_t deny[128];	/* bit i: flow i % 1000 is a denied one */
+	uint32_t round, rounds; /* rounds before the laps */
+	uint32_t i;		/* in the round */
+	uint32_t from, to;	/* flows that are opened */
+	uint32_t laps;
+	uint32_t off[SYN_ROUNDS + 5]
+		    [2];  /* bytes of the handshakes before a round, by side, SYN included */
+	uint32_t said[2]; /* number of the next PDU in laps, by side */
+	uint32_t slot;
+	uint64_t now_ns, frame, rng;
+};
+
+static uint32_t
+draw(struct traffic *t)
+{
+	t->rng ^= t->rng << 13;
+	t->rng ^= t->rng >> 7;
+	t->rng ^= t->rng << 17;
+	return (uint32_t)(t->rng >> 32);
+}
+
+static inline void
+be16_to(uint8_t *p, unsigned v)
+{
+	uint16_t x = __builtin_bswap16((uint16_t)v);
+
+	memcpy(p, &x, 2);
+}
+
+static inline void
+be32_to(uint8_t *p, uint32_t v)
+{
+	v = __builtin_bswap32(v);
+	memcpy(p, &v, 4);
+}
+
+struct traffic *
+traffic_new(const struct traffic_conf *conf)
+{
+	struct traffic *t = calloc(1, sizeof(*t));
+	uint32_t n = conf->flows;
+
+	if (!t)
+		return NULL;
+	t->conf = *conf;
+	t->proto = &protocols[conf->proto];
+	t->rng = 0x243f6a8885a308d3u;
+	t->now_ns = UINT64_C(1700000000000000000);
+	t->pool = mem_table((size_t)(TRAFFIC_POOL + PKT_BURST) * SLOT);
+	t->order = mem_table((size_t)2 * n * sizeof(*t->order));
+	if (!t->pool || !t->order) {
+		traffic_free(t);
+		return NULL;
+	}
+	for (unsigned half = 0; half < 2; half++) {
+		uint32_t *o = t->order + (size_t)half * n;
+
+		for (uint32_t i = 0; i < n; i++)
+			o[i] = i;
+		for (uint32_t i = n - 1; i > 0; i--) {
+			uint32_t j = draw(t) % (i + 1), was = o[i];
+
+			o[i] = o[j];
+			o[j] = was;
+		}
+	}
+	for (unsigned i = 0; i < 1000; i++)
+		if (draw(t) % 100 < conf->denied)
+			t->deny[i / 8] |= (uint8_t)(1u << i % 8);
+	t->said[0] = t->said[1] = 2; /* the handshake's were number 1 */
+	t->rounds = SYN_ROUNDS + (t->proto->open[0].len ? 4 : 0);
+	t->to = n < OPENED ? n : OPENED;
+	for (uint32_t r = 0; r < t->rounds; r++) {
+		unsigned side = (r < SYN_ROUNDS ? r : r - SYN_ROUNDS) & 1;
+
+		t->off[r + 1][0] = t->off[r][0];
+		t->off[r + 1][1] = t->off[r][1];
+		t->off[r + 1][side] += r < 2		? 1
+				       : r < SYN_ROUNDS ? 0
+							: t->proto->open[r - SYN_ROUNDS].len;
+	}
+	for (unsigned i = 0; i < TRAFFIC_POOL + PKT_BURST; i++) {
+		uint8_t *b = t->pool + (size_t)i * SLOT;
+
+		memcpy(b, "\x02\0\0\0\0\1\x02\0\0\0\0\2\x08\0\x45\0\0\0\0\0\x40\0\x40\6", 24);
+		be16_to(b + 48, 64240);
+	}
+	return t;
+}
+
+void
+traffic_free(struct traffic *t)
+{
+	if (!t)
+		return;
+	free(t->pool);
+	free(t->order);
+	free(t);
+}
+
+uint64_t
+traffic_opening(const struct traffic *t)
+{
+	return (uint64_t)t->rounds * t->conf.flows;
+}
+
+uint32_t
+traffic_lap(const struct traffic *t)
+{
+	return 2 * t->conf.flows;
+}
+
+/* Ones' complement sum (RFC 1071) of n bytes, in any order of the words. */
+static inline uint64_t
+sum_of(const uint8_t *p, uint32_t n)
+{
+	uint64_t sum = 0;
+	uint32_t i = 0, w;
+
+	for (; i + 4 <= n; i += 4) {
+		memcpy(&w, p + i, 4);
+		sum += w;
+	}
+	w = 0;
+	memcpy(&w, p + i, n - i);
+	return sum + w;
+}
+
+static inline uint16_t
+fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static void
+checksums(uint8_t *b, uint32_t tcp_len)
+{
+	uint16_t c;
+
+	memset(b + 24, 0, 2);
+	memset(b + 50, 0, 2);
+	c = fold(sum_of(b + 14, 20));
+	memcpy(b + 24, &c, 2);
+	c = fold(sum_of(b + 26, 8) + sum_of(b + 34, tcp_len) + (uint64_t)6 * 256 +
+		 __builtin_bswap16((uint16_t)tcp_len));
+	memcpy(b + 50, &c, 2);
+}
+
+/* What of flow f's PDUs in laps is its own: registers a Modbus client reads. */
+static inline uint32_t
+lap_bytes(const struct traffic *t, uint32_t f, unsigned side, bool denied)
+{
+	if (side == 1 && t->conf.proto == TRAFFIC_MODBUS && !denied)
+		return 11 + 2 * (f % 10);
+	return t->proto->pdu[denied][side].len;
+}
+
+static inline void
+one_frame(struct traffic *t, uint8_t *b, struct pkt *p, uint32_t f, unsigned side, uint8_t flags,
+    const struct tmpl *m, bool denied)
+{
+	const uint32_t client = 0x0a010000u + f / 2000, server = 0x0a020000u + f / 40000;
+	const uint16_t cport = (uint16_t)(20000 + f % 40000), sport = t->proto->port;
+	const uint32_t *off = t->off[t->round < t->rounds ? t->round : t->rounds];
+	const uint32_t seq[2] = {
+	    1000 + f * 7 + off[0] + (t->laps + (t->round > t->rounds)) * lap_bytes(t, f, 0, denied),
+	    5000 + f * 11 + off[1] + t->laps * lap_bytes(t, f, 1, denied)};
+	uint8_t *pay = b + HEAD;
+	uint32_t n = 0;
+
+	if (m) {
+		n = t->round >= t->rounds ? lap_bytes(t, f, side, denied) : m->len;
+		memcpy(pay, m->bytes, m->len);
+		if (m->txn16_be)
+			be16_to(pay + m->txn16_be - 1, t->said[0] - side + f);
+		if (m->seq32_le) {
+			uint32_t x = t->said[side];
+
+			memcpy(pay + m->seq32_le, &x, 4);
+			x = t->said[0] - side;
+			memcpy(pay + m->seq32_le + 4, &x, 4);
+		}
+		if (t->conf.proto == TRAFFIC_MODBUS && !denied && side == 0)
+			pay[11] = (uint8_t)(1 + f % 10);
+		if (t->conf.proto == TRAFFIC_MODBUS && !denied && side == 1) {
+			pay[5] = (uint8_t)(n - 6);
+			pay[8] = (uint8_t)(n - 9);
+		}
+	}
+	be16_to(b + 16, 40 + n);
+	be32_to(b + 26, side ? server : client);
+	be32_to(b + 30, side ? client : server);
+	be16_to(b + 34, side ? sport : cport);
+	be16_to(b + 36, side ? cport : sport);
+	be32_to(b + 38, seq[side]);
+	be32_to(b + 42, flags & 16 ? seq[side ^ 1] : 0);
+	b[46] = 0x50;
+	b[47] = flags;
+	if (t->conf.checksums)
+		checksums(b, 20 + n);
+	*p = (struct pkt){.bytes = b,
+	    .caplen = HEAD + n,
+	    .wirelen = HEAD + n,
+	    .ts_ns = t->now_ns += 100,
+	    .frame = ++t->frame,
+	    .port = (uint8_t)side};
+}
+
+/* The round is over. */
+static void
+next_round(struct traffic *t)
+{
+	if (t->round >= t->rounds) {
+		unsigned side = t->round - t->rounds;
+
+		t->said[side]++;
+		t->laps += side;
+		t->round = t->rounds + (side ^ 1);
+		t->i = 0;
+	} else if (++t->round < t->rounds) {
+		t->i = t->from;
+	} else if (t->to < t->conf.flows) {
+		t->round = 0;
+		t->i = t->from = t->to;
+		t->to = t->conf.flows - t->from < OPENED ? t->conf.flows : t->from + OPENED;
+	} else {
+		t->i = 0;
+	}
+}
+
+unsigned
+traffic_next(struct traffic *t, struct pkt *burst, unsigned max)
+{
+	const uint32_t r = t->round;
+	const bool lap = r >= t->rounds;
+	const uint32_t left = (lap ? t->conf.flows : t->to) - t->i;
+	const unsigned side = lap ? r - t->rounds : r < SYN_ROUNDS ? r & 1 : (r - SYN_ROUNDS) & 1;
+	const uint8_t flags = r < SYN_ROUNDS ? syn_flags[r] : 0x18;
+	const struct tmpl *m = NULL;
+	const uint32_t *order = t->order + (size_t)side * t->conf.flows + t->i;
+	unsigned n = max < left ? max : left;
+
+	if (n > PKT_BURST)
+		n = PKT_BURST;
+	if (t->slot >= TRAFFIC_POOL)
+		t->slot = 0;
+	if (!lap && r >= SYN_ROUNDS)
+		m = &t->proto->open[r - SYN_ROUNDS];
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t f = lap ? order[i] : t->i + i, of = f % 1000;
+		bool denied = t->conf.denied && t->deny[of / 8] >> of % 8 & 1;
+
+		one_frame(t, t->pool + (size_t)(t->slot + i) * SLOT, &burst[i], f, side, flags,
+		    lap ? &t->proto->pdu[denied][side] : m, denied);
+	}
+	t->slot += n;
+	t->i += n;
+	if (n == left)
+		next_round(t);
+	return n;
+}
+
+struct policy *
+traffic_policy(enum traffic_proto proto, unsigned rules)
+{
+	size_t cap = 4096 + (size_t)rules * 128, n = 0;
+	char *text = malloc(cap);
+	struct complaints c = {0};
+	struct policy *p;
+
+	if (!text)
+		return NULL;
+	n += (size_t)snprintf(text + n, cap - n,
+	    "interlock: 1\nsite: bench\nmode: enforce\n"
+	    "zones:\n  it: {level: 3, port: outside, nets: [10.1.0.0/16]}\n"
+	    "  ot: {level: 1, port: inside, nets: [10.2.0.0/16]}\n"
+	    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: drop\n"
+	    "    %s",
+	    protocols[proto].rules ? protocols[proto].rules
+				   : "modbus:\n      addressing: zero-based\n      allow:\n");
+	for (unsigned i = 0; i < rules && !protocols[proto].rules; i++)
+		n += (size_t)snprintf(text + n, cap - n,
+		    "        - {name: r%u, units: [%u], functions: [3], holding: [%u..%u]}\n", i,
+		    1 + i % 10, i / 10 * 16, i / 10 * 16 + 9);
+	p = policy_build_text("bench", text, n, &c);
+	if (!p)
+		complaints_print(&c, stderr);
+	complaints_fini(&c);
+	free(text);
+	return p;
+}
