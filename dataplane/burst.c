@@ -81,8 +81,8 @@ _Static_assert(offsetof(struct cell, data) == 16 && CELL_S_SIZE == 64, "as copy_
  * direction was remembered, and at most one small cell of the other.
  */
 ALWAYS_INLINE void
-advance(struct engine *e, struct tcp_dir *d, struct tcp_dir *o, uint32_t ack, uint32_t win,
-    const uint8_t *pay, uint32_t len)
+advance(struct engine *e, struct flow *f, struct tcp_dir *d, struct tcp_dir *o, uint32_t ack,
+    uint32_t win, const uint8_t *pay, uint32_t len)
 {
 	const unsigned class = len <= CELL_S_SIZE - sizeof(struct cell) ? CELL_S : CELL_P;
 	cell_id id = o->retain;
@@ -100,8 +100,11 @@ advance(struct engine *e, struct tcp_dir *d, struct tcp_dir *o, uint32_t ack, ui
 	}
 	if (len == 0)
 		return;
-	if (id == CELL_NONE && unlikely((id = cell_get_small(&e->cells, class)) == CELL_NONE) &&
-	    (id = cell_get(&e->cells, len)) == CELL_NONE) {
+	if (id == CELL_NONE && unlikely((id = cell_get_small(&e->cells, class)) == CELL_NONE)) {
+		id = cell_get(&e->cells, len);
+		f->quick &= (uint8_t)~QUICK_CALM; /* none, or no small one */
+	}
+	if (unlikely(id == CELL_NONE)) {
 		e->st.pool_full++;
 	} else {
 		c = cell_at(&e->cells, id);
@@ -115,17 +118,10 @@ advance(struct engine *e, struct tcp_dir *d, struct tcp_dir *o, uint32_t ack, ui
 	d->nxt += len;
 }
 
-/* Both directions stand still, and the packet goes on from there. */
+/* Has it no payload, or one to remember in a small cell, where none is remembered? */
 ALWAYS_INLINE bool
-in_step(const struct tcp_dir *d, const struct tcp_dir *o, uint32_t flags, uint32_t seq,
-    uint32_t ack, uint32_t len)
+fits_small(const struct tcp_dir *d, uint32_t len)
 {
-	if ((flags & ~(uint32_t)TCP_PSH) != TCP_ACK || seq != d->nxt ||
-	    /* the peer's bytes: all acknowledged (usual), or nothing new */
-	    ack != o->nxt || d->flags != DIR_SEEN || !(o->flags & DIR_SEEN) ||
-	    (d->ooo | d->carry | o->ooo) != CELL_NONE || o->n_retain > 1 ||
-	    (o->retain >> 30) > CELL_P)
-		return false;
 	return len == 0 ||
 	       (len - 8 <= CELL_P_SIZE - sizeof(struct cell) - 8 && d->retain == CELL_NONE);
 }
@@ -162,22 +158,14 @@ known_pdu(struct engine *e, const struct quick_probe *pr, struct flow *f, unsign
 	return true;
 }
 
-/*
- * What a guard asks of a packet beside: nothing of the flow is held, refused, reset, or judged by
- * others, and a host would take the packet.  Pure.
- */
+/* What a guard asks of a packet beside: that a host would take it, and may have it.  Pure. */
 ALWAYS_INLINE bool
 guard_lets(struct engine *e, const struct pkt *p, const struct layers *l, const struct flow *f,
     unsigned dir)
 {
-	const struct flow_guard *g = &f->guard;
 	const uint32_t mtu = e->conf.mtu[(p->port & 1) ^ 1];
 
-	return (g->flags & ~(GUARD_TS | GUARD_NO_SCALE)) == 0 &&
-	       f->dir[dir ^ 1].flags == DIR_SEEN && (g->repair | g->unseen) == CELL_NONE &&
-	       (g->n_part[0] | g->n_part[1]) == 0 && g->sent[dir] == f->dir[dir].nxt &&
-	       g->sent[dir ^ 1] == f->dir[dir ^ 1].nxt && !f->dir[dir].is_long && g->fast == 0 &&
-	       e->flows.now_tick - f->last_tick <= FLOW_TICKS(86400) &&
+	return e->flows.now_tick - f->last_tick <= FLOW_TICKS(86400) &&
 	       (mtu == 0 || l->l3_end - l->l3_off <= mtu) && !engine_wrong_port(e, p, f, dir) &&
 	       inline_checks(p, l, f, dir) == DROP_NONE;
 }
@@ -194,8 +182,9 @@ known_packet(
 	const unsigned dir = engine_direction(f, &k->key);
 	struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
 
-	if (f->hash != k->key.hash || f->ka != k->key.ka || f->kb != k->key.kb || !flow_quick(f) ||
-	    engine_stale(e, f) || !in_step(d, o, word >> 16 & 0x3f, decode_be32(tcp + 4), ack, len))
+	if (f->ka != k->key.ka || f->kb != k->key.kb || f->quick != (QUICK_ON | QUICK_CALM) ||
+	    engine_stale(e, f) || (word >> 16 & 0x3f & ~(uint32_t)TCP_PSH) != TCP_ACK ||
+	    decode_be32(tcp + 4) != d->nxt || ack != o->nxt || !fits_small(d, len))
 		return false;
 	if (guard) {
 		struct layers l;
@@ -217,7 +206,7 @@ known_packet(
 	p->conduit = f->bind.conduit;
 	p->fate = FATE_FORWARD;
 	p->reason = DROP_NONE;
-	advance(e, d, o, ack, word & 0xffff, pay, len);
+	advance(e, f, d, o, ack, word & 0xffff, pay, len);
 	return true;
 }
 
@@ -266,14 +255,14 @@ usual_packet(
 	const uint8_t *pay = p->bytes + l->pay_off;
 	const struct dissector *ds;
 
-	if (f->state != FLOW_OPEN || f->flags & FLOW_REOPEN || f->dis >= FLOW_DIS_NOBODY ||
-	    !in_step(d, o, l->tcp_flags, l->seq, l->ack, l->pay_len))
+	if (!(f->quick & QUICK_CALM) || (l->tcp_flags & ~TCP_PSH) != TCP_ACK || l->seq != d->nxt ||
+	    l->ack != o->nxt || !fits_small(d, l->pay_len))
 		return false;
 	ds = dissectors[f->dis];
 	if (l->pay_len != 0 && ds->frame(cur_make(pay, l->pay_len), (enum dis_dir)dir,
 				   f->variant) != (int32_t)l->pay_len)
 		return false;
-	advance(e, d, o, l->ack, l->tcp_win, pay, l->pay_len);
+	advance(e, f, d, o, l->ack, l->tcp_win, pay, l->pay_len);
 	if (l->pay_len != 0)
 		(void)feed_pdu(e, ds, f, dir, pay, l->pay_len);
 	return true;
@@ -365,8 +354,8 @@ look_ahead(const struct engine *e, const struct pkt *p, struct look *k)
 		__builtin_prefetch(lines + 64, 1);
 		__builtin_prefetch(lines + 128, 1);
 	}
-	if (dir == DIR_TO_SERVER && flow_quick(f) && e->quick_on && k->common &&
-	    len - 8 <= CELL_P_SIZE - 8)
+	if (dir == DIR_TO_SERVER && f->quick == (QUICK_ON | QUICK_CALM) && e->quick_on &&
+	    k->common && len - 8 <= CELL_P_SIZE - 8)
 		quick_prepare(&e->quick, &k->probe, f, state, p->bytes + k->head.pay_off, len);
 }
 

@@ -57,6 +57,8 @@ enum flow_flags {
 enum quick_flags {
 	QUICK_ON = 1 << 0,  /* its requests may be remembered, its plain answers pass */
 	QUICK_OFF = 1 << 1, /* this protocol under this policy may not */
+	QUICK_CALM =
+	    1 << 2, /* nothing is under way but what the next packet acknowledges: see tcp.c */
 };
 
 enum tcp_dir_flags {
@@ -287,24 +289,6 @@ flow_matches(const struct flow_table *t, const struct flow *f, const struct flow
 		return false;
 	return k->lo == NULL || (memcmp(t->v6[f->v6][0].b, k->lo, 16) == 0 &&
 	    memcmp(t->v6[f->v6][1].b, k->hi, 16) == 0);
-}
-
-/*
- * Is it open, not about to begin anew, and may its requests be known (QUICK_ON, which stands only
- * while it has a dissector)?  One look at the bytes from wheel_slot on.
- */
-static inline bool
-flow_quick(const struct flow *f)
-{
-	uint64_t v;
-
-	_Static_assert(offsetof(struct flow, quick) == offsetof(struct flow, wheel_slot) + 6 &&
-			   offsetof(struct flow, state) == offsetof(struct flow, wheel_slot) + 4,
-	    "bytes of v");
-	memcpy(&v, &f->wheel_slot, sizeof(v));
-	return (v & (UINT64_C(0xff) << 32 | (uint64_t)FLOW_REOPEN << 40 |
-			(uint64_t)QUICK_ON << 48)) ==
-	       ((uint64_t)FLOW_OPEN << 32 | (uint64_t)QUICK_ON << 48);
 }
 
 static inline uint16_t

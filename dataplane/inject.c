@@ -258,6 +258,7 @@ inject_range(struct engine *e, struct flow *f, unsigned dir, uint32_t from, uint
 void
 inject_reset(struct engine *e, struct flow *f)
 {
+	f->quick &= (uint8_t)~QUICK_CALM;
 	f->guard.flags = (uint8_t)((f->guard.flags | GUARD_RESET) & ~(GUARD_WANT_RESET));
 	for (unsigned dir = 0; dir < 2; dir++) {
 		const struct tcp_dir *d = &f->dir[dir];

@@ -84,12 +84,12 @@ quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len)
 		return;
 	if (!(f->quick & QUICK_ON)) {
 		if (!policy_plain(e->policy, &f->bind, f->dis)) {
-			f->quick = QUICK_OFF;
+			f->quick |= QUICK_OFF;
 			return;
 		}
 		if (e->inline_mode && !quota_is_grown(e, f))
 			return; /* else that would have to be looked at with each packet */
-		f->quick = QUICK_ON;
+		f->quick |= QUICK_ON;
 	}
 	/*
 	 * To learn costs more than to read.  What is learnt has to pay for it with four hits; where

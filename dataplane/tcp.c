@@ -368,6 +368,34 @@ settle(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const stru
 	e->at_hand = NULL;
 }
 
+/*
+ * Is it open, with both directions in step: in order, nothing held, owed, half there or
+ * refused, and remembered bytes, if any, one small cell?  Then the next packet may be a usual one (burst.c).
+ * What the usual ones do leaves it so; all else that changes it is done here, and asked of again
+ * at its end, or by timers, which only touch what is not.
+ */
+static bool
+calm(const struct engine *e, const struct flow *f)
+{
+	const struct flow_guard *g = &f->guard;
+
+	if (f->state != FLOW_OPEN || f->flags & FLOW_REOPEN || f->dis >= FLOW_DIS_NOBODY)
+		return false;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct tcp_dir *d = &f->dir[i];
+
+		if (d->flags != DIR_SEEN || (d->ooo | d->carry) != CELL_NONE || d->n_retain > 1 ||
+		    (d->retain >> 30) > CELL_P ||
+		    /* a side that has acknowledged what was not seen: those bytes stay remembered */
+		    seq_diff(d->acked, d->nxt) > -(int32_t)(d->retain != CELL_NONE))
+			return false;
+		if (e->inline_mode && (g->sent[i] != d->nxt || g->n_part[i] != 0 || d->is_long))
+			return false;
+	}
+	return !e->inline_mode || ((g->flags & ~(GUARD_TS | GUARD_NO_SCALE)) == 0 &&
+				      (g->repair | g->unseen) == CELL_NONE && g->fast == 0);
+}
+
 /* Every other packet of TCP. */
 void
 engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
@@ -378,6 +406,8 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	unsigned dir;
 	uint32_t acked;
 
+	if (f)
+		f->quick &= (uint8_t)~QUICK_CALM;
 	if (__builtin_expect(e->path != NULL, 0) && f && f->guard.fast != 0) {
 		enum path_arrival a = path_arrives(e, f, p);
 
@@ -480,4 +510,6 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		on_end(e, f, dir, l);
 	if (__builtin_expect(e->path != NULL, 0))
 		path_touch(e, f);
+	if (calm(e, f))
+		f->quick |= QUICK_CALM;
 }

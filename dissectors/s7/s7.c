@@ -636,6 +636,17 @@ plain_answer(struct s7_state *st, const uint8_t *p, uint32_t len)
 	    (st->pdu_size != 0 && len - ISO_DT_LEN > st->pdu_size) || !(st->open >> st->old & 1) ||
 	    !pair_same(q, pair_key(be16(p + REF_AT), fn, false)))
 		return false;
+	if (fn == FN_READ && spec == 2 && p[FUNCTION_AT + 3] == 1) { /* answer_read() of one item */
+		const uint8_t *value = p + FUNCTION_AT + 4;
+		uint32_t n = be16(value + 2);
+
+		if (len < FUNCTION_AT + 8 || value[0] != VAL_OK)
+			return false;
+		if (value[1] >= 3 && value[1] <= 5) /* bits */
+			n = (n + 7) / 8;
+		return len == FUNCTION_AT + 8 + n && pair_items(q) == 1 &&
+		       (pair_bytes(q) == UINT16_MAX || pair_bytes(q) == n);
+	}
 	x.present = 0;
 	cur_skip(&c, S7_HEAD_ACK);
 	x.spec = cur_take(&c, spec);

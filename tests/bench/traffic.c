@@ -8,135 +8,21 @@
 
 #include "base/mem.h"
 #include "policy/policy.h"
+#include "tests/bench/pdus.h"
 
 #define SLOT 256u /* bytes between frames of the pool */
 #define HEAD 54u  /* Ethernet, IPv4, TCP */
 
 const char *const traffic_names[TRAFFIC__PROTOS] = {"modbus", "s7", "opcua"};
 
-/* A PDU and where its numbers stand; 0: it has none there. */
-struct tmpl {
-	const char *bytes;
-	uint16_t len;
-	uint8_t txn16_be; /* 1 + offset of a 16-bit transaction number */
-	uint8_t seq32_le; /* of OPC UA's sequence number; the request id follows it */
-};
-
-struct protocol {
-	const char *rules;
-	uint16_t port;
-	struct tmpl open[4];   /* request, answer, request, answer */
-	struct tmpl pdu[2][2]; /* [read, denied write][request, answer] */
-};
-
-#define T(s, ...)                                                                                  \
-	{                                                                                          \
-		.bytes = (s), .len = sizeof(s) - 1, __VA_ARGS__                                    \
-	}
-
-/* [S7] TPKT, COTP, S7comm: DB10 from byte 0, 10 bytes or one word. */
-#define S7_ANY(n) "\x12\x0a\x10\x02\x00" n "\x00\x0a\x84\x00\x00\x00"
-
-/* OPC UA binary: chunk header, channel 1, token 1; a session token of 32 bytes. */
-#define UA_HEAD(size)                                                                              \
-	size "\0\0\0\x01\0\0\0\x01\0\0\0"                                                          \
-	     "\0\0\0\0\0\0\0\0"
-#define UA_REQUEST                                                                                 \
-	"\x05\0\0\x20\0\0\0"                                                                       \
-	"0123456789abcdef0123456789abcdef"                                                         \
-	"\0\0\0\0\0\0\0\0"                                                                         \
-	"\1\0\0\0"                                                                                 \
-	"\0\0\0\0"                                                                                 \
-	"\xff\xff\xff\xff"                                                                         \
-	"\x10\x27\0\0"                                                                             \
-	"\0\0\0"
-#define UA_NULL_REQUEST                                                                            \
-	"\0\0"                                                                                     \
-	"\0\0\0\0\0\0\0\0"                                                                         \
-	"\1\0\0\0"                                                                                 \
-	"\0\0\0\0"                                                                                 \
-	"\xff\xff\xff\xff"                                                                         \
-	"\0\0\0\0"                                                                                 \
-	"\0\0\0"
-#define UA_RESPONSE                                                                                \
-	"\0\0\0\0\0\0\0\0"                                                                         \
-	"\1\0\0\0"                                                                                 \
-	"\0\0\0\0"                                                                                 \
-	"\0"                                                                                       \
-	"\xff\xff\xff\xff"                                                                         \
-	"\0\0\0"
-#define UA_NODE                                                                                    \
-	"\x03\x02\0\x0c\0\0\0Recipe.Speed"                                                         \
-	"\x0d\0\0\0"                                                                               \
-	"\xff\xff\xff\xff"
-#define UA_NONE                                                                                    \
-	"\x2f\0\0\0http://opcfoundation.org/UA/"                                                   \
-	"SecurityPolicy#None\xff\xff\xff\xff\xff\xff\xff\xff"
-
-static const struct protocol protocols[TRAFFIC__PROTOS] = {
-    [TRAFFIC_MODBUS] =
-	{
-	    .port = 502,
-	    .pdu = {{T("\0\0\0\0\0\6\1\3\0\0\0\1",
-			 .txn16_be = 1), /* 1 to 10 registers, by the flow */
-			T("\0\0\0\0\0\5\1\3\2"
-			  "0123456789abcdefghij",
-			    .txn16_be = 1)},
-		{T("\0\0\0\0\0\6\1\6\0\7\0\1", .txn16_be = 1),
-		    T("\0\0\0\0\0\6\1\6\0\7\0\1", .txn16_be = 1)}},
-	},
-    [TRAFFIC_S7] =
-	{
-	    .port = 102,
-	    .rules = "s7:\n      allow:\n"
-		     "        - {name: r, functions: [setup, read], read: [DB10.DBB0..20]}\n",
-	    .open = {T("\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc1\2\1\0\xc2\2\1\2\xc0\1\x0a"),
-		T("\x03\0\0\x16\x11\xd0\0\1\0\2\0\xc0\1\x0a\xc1\2\1\0\xc2\2\1\2"),
-		T("\x03\0\0\x19\2\xf0\x80\x32\1\0\0\xff\xff\0\x08\0\0\xf0\0\0\1\0\1\1\xe0"),
-		T("\x03\0\0\x1b\2\xf0\x80\x32\3\0\0\xff\xff\0\x08\0\0\0\0\xf0\0\0\1\0\1\0\xf0")},
-	    .pdu = {{T("\x03\0\0\x1f\2\xf0\x80\x32\1\0\0\0\0\0\x0e\0\0\4\1" S7_ANY("\x0a"),
-			 .txn16_be = 12),
-			T("\x03\0\0\x23\2\xf0\x80\x32\3\0\0\0\0\0\2\0\x0e\0\0\4\1\xff\4\0\x50"
-			  "0123456789",
-			    .txn16_be = 12)},
-		{T("\x03\0\0\x25\2\xf0\x80\x32\1\0\0\0\0\0\x0e\0\6\5\1" S7_ANY(
-		       "\2") "\0\4\0\x10\0\7",
-		     .txn16_be = 12),
-		    T("\x03\0\0\x16\2\xf0\x80\x32\3\0\0\0\0\0\2\0\1\0\0\5\1\xff", .txn16_be = 12)}},
-	},
-    [TRAFFIC_OPCUA] =
-	{
-	    .port = 4840,
-	    .rules = "opcua:\n      allow:\n"
-		     "        - {name: s, services: [session]}\n"
-		     "        - {name: rw, services: [Read], nodes: [\"ns=2;s=Recipe.*\"]}\n",
-	    .open = {T("HELF\x33\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\x13\0\0\0opc.tcp://"
-		       "plc:4840/"),
-		T("ACKF\x1c\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0"),
-		T("OPNF\x84\0\0\0\0\0\0\0" UA_NONE "\1\0\0\0\1\0\0\0"
-		  "\1\0\xbe\1" UA_NULL_REQUEST
-		  "\0\0\0\0\0\0\0\0\1\0\0\0\xff\xff\xff\xff\x80\xee\x36\0"),
-		T("OPNF\x87\0\0\0\1\0\0\0" UA_NONE "\1\0\0\0\1\0\0\0"
-		  "\1\0\xc1\1" UA_RESPONSE
-		  "\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\x80\xee\x36\0\xff\xff\xff\xff")},
-	    .pdu = {{T("MSGF" UA_HEAD("\x8f") "\1\0\x77\2" UA_REQUEST "\0\0\0\0\0\0\0\0"
-					      "\0\0\0\0"
-					      "\1\0\0\0" UA_NODE "\0\0\xff\xff\xff\xff",
-			 .seq32_le = 16),
-			T("MSGF" UA_HEAD("\x52") "\1\0\x7a\2" UA_RESPONSE "\1\0\0\0"
-						 "\x0d\x0a\0\0\x80\x3f"
-						 "01234567"
-						 "01234567"
-						 "\xff\xff\xff\xff",
-			    .seq32_le = 16)},
-		{T("MSGF" UA_HEAD("\x83") "\1\0\xa1\2" UA_REQUEST "\1\0\0\0" UA_NODE
-					  "\x01\x0a\0\0\x80\x3f",
-		     .seq32_le = 16),
-		    T("MSGF" UA_HEAD("\x40") "\1\0\xa4\2" UA_RESPONSE "\1\0\0\0"
-					     "\0\0\0\0"
-					     "\xff\xff\xff\xff",
-			.seq32_le = 16)}},
-	},
+/* Rules that allow the reads of pdus.h, and no writes. */
+static const char *const reads[TRAFFIC__PROTOS] = {
+    [TRAFFIC_MODBUS] = "modbus:\n      addressing: zero-based\n      allow:\n",
+    [TRAFFIC_S7] = "s7:\n      allow:\n"
+		   "        - {name: r, functions: [setup, read], read: [DB10.DBB0..20]}\n",
+    [TRAFFIC_OPCUA] = "opcua:\n      allow:\n"
+		      "        - {name: s, services: [session]}\n"
+		      "        - {name: r, services: [Read], nodes: [\"ns=2;s=Recipe.*\"]}\n",
 };
 
 #define SYN_ROUNDS 3u	/* SYN, SYN-ACK, ACK */
@@ -431,9 +317,8 @@ traffic_policy(enum traffic_proto proto, unsigned rules)
 	    "  ot: {level: 1, port: inside, nets: [10.2.0.0/16]}\n"
 	    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: drop\n"
 	    "    %s",
-	    protocols[proto].rules ? protocols[proto].rules
-				   : "modbus:\n      addressing: zero-based\n      allow:\n");
-	for (unsigned i = 0; i < rules && !protocols[proto].rules; i++)
+	    reads[proto]);
+	for (unsigned i = 0; i < rules && proto == TRAFFIC_MODBUS; i++)
 		n += (size_t)snprintf(text + n, cap - n,
 		    "        - {name: r%u, units: [%u], functions: [3], holding: [%u..%u]}\n", i,
 		    1 + i % 10, i / 10 * 16, i / 10 * 16 + 9);

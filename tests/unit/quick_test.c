@@ -722,6 +722,21 @@ again(struct world *w, struct talk *t)
 	segment(w, t, from, o.seq + skip, PSH | ACK, o.b + skip, o.n - skip);
 }
 
+/* Both sides of S7 agree on a size of PDUs; some on less than is asked for. */
+static void
+s7_setup(struct world *w, struct talk *t, uint8_t size)
+{
+	uint8_t answer[27] =
+	    "\x03\0\0\x1b\2\xf0\x80\x32\3\0\0\xff\xff\0\x08\0\0\0\0\xf0\0\0\1\0\1\0";
+
+	answer[26] = size;
+	pdu(w, t, 0,
+	    (const uint8_t
+		    *)"\x03\0\0\x19\2\xf0\x80\x32\1\0\0\xff\xff\0\x08\0\0\xf0\0\0\1\0\1\1\xe0",
+	    25);
+	pdu(w, t, 1, answer, 27);
+}
+
 static void
 begin(struct world *w, unsigned i)
 {
@@ -749,21 +764,13 @@ begin(struct world *w, unsigned i)
 	segment(w, t, 1, t->side[1].seq++, SYN | ACK, NULL, 0);
 	segment(w, t, 0, t->side[0].seq, ACK, NULL, 0);
 	if (t->proto == S7) {
-		uint8_t setup[25] =
-		    "\x03\0\0\x19\2\xf0\x80\x32\1\0\0\xff\xff\0\x08\0\0\xf0\0\0\1\0\1\1\xe0";
-		uint8_t answer[27] =
-		    "\x03\0\0\x1b\2\xf0\x80\x32\3\0\0\xff\xff\0\x08\0\0\0\0\xf0\0\0\1\0\1\0\xf0";
-
-		answer[26] = (uint8_t)(i & 4 ? 60 : 240); /* some agree on less than they ask for */
-		answer[25] = 0;
 		pdu(w, t, 0,
 		    (const uint8_t *)"\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc1\2\1\0\xc2\2\1\2\xc0\1\x0a",
 		    22);
 		pdu(w, t, 1,
 		    (const uint8_t *)"\x03\0\0\x16\x11\xd0\0\1\0\2\0\xc0\1\x0a\xc1\2\1\0\xc2\2\1\2",
 		    22);
-		pdu(w, t, 0, setup, 25);
-		pdu(w, t, 1, answer, 27);
+		s7_setup(w, t, i & 4 ? 60 : 240);
 	} else if (t->proto == OPCUA) {
 #define UA_NONE                                                                                    \
 	"\x2f\0\0\0http://opcfoundation.org/UA/"                                                   \
@@ -816,6 +823,8 @@ step(struct world *w, unsigned i)
 		again(w, t);
 		return;
 	}
+	if (t->proto == S7 && t->n_wait == 0 && once_in(60))
+		s7_setup(w, t, once_in(2) ? 27 : 60);
 	if (t->n_wait == 0 || (t->n_wait < OPEN_MOST && once_in(30))) {
 		struct asked *q = &t->wait[t->n_wait++];
 		uint32_t pick = draw(100);
