@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_guard.c - the options of `interlock guard`; guard/guard.h does the work. */
-#include <getopt.h>
 #include <net/if.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/opts.h"
 
 #ifdef HAVE_XDP
 #include "guard/guard.h"
@@ -50,66 +50,6 @@ static const char usage_text[] =
     "      --detach         take away what a killed guard left pinned, then the same\n\n"
     "signals: TERM, INT stop; HUP reads the policy again\n"
     "exit status: 0 stopped as it was told, 2 could not work\n";
-
-enum {
-	OPT_OUTSIDE = 256,
-	OPT_INSIDE,
-	OPT_EVE,
-	OPT_JOURNAL,
-	OPT_KEY,
-	OPT_CTL,
-	OPT_ADMINS,
-	OPT_VIEWERS,
-	OPT_METRICS,
-	OPT_MEMORY,
-	OPT_XDP,
-	OPT_ZEROCOPY,
-	OPT_ALLOW_ADDRESSES,
-	OPT_LINK_FOLLOW,
-	OPT_TAKE_OVER,
-	OPT_STATE,
-	OPT_KEEP,
-	OPT_SIGNED,
-	OPT_FAST_PATH,
-	OPT_PIN,
-	OPT_BYPASS,
-	OPT_NO_PIN,
-	OPT_DETACH,
-	OPT_FOREGROUND,
-	OPT_RESTORE,
-	OPT_HELP
-};
-
-static const struct option long_options[] = {
-    {"outside", required_argument, NULL, OPT_OUTSIDE},
-    {"inside", required_argument, NULL, OPT_INSIDE},
-    {"policy", required_argument, NULL, 'p'},
-    {"eve", required_argument, NULL, OPT_EVE},
-    {"journal", required_argument, NULL, OPT_JOURNAL},
-    {"key", required_argument, NULL, OPT_KEY},
-    {"ctl", required_argument, NULL, OPT_CTL},
-    {"admins", required_argument, NULL, OPT_ADMINS},
-    {"viewers", required_argument, NULL, OPT_VIEWERS},
-    {"metrics", required_argument, NULL, OPT_METRICS},
-    {"memory", required_argument, NULL, OPT_MEMORY},
-    {"xdp", required_argument, NULL, OPT_XDP},
-    {"zerocopy", no_argument, NULL, OPT_ZEROCOPY},
-    {"allow-addresses", no_argument, NULL, OPT_ALLOW_ADDRESSES},
-    {"link-follow", no_argument, NULL, OPT_LINK_FOLLOW},
-    {"fast-path", no_argument, NULL, OPT_FAST_PATH},
-    {"bypass", required_argument, NULL, OPT_BYPASS},
-    {"pin", required_argument, NULL, OPT_PIN},
-    {"no-pin", no_argument, NULL, OPT_NO_PIN},
-    {"detach", no_argument, NULL, OPT_DETACH},
-    {"take-over", no_argument, NULL, OPT_TAKE_OVER},
-    {"state-dir", required_argument, NULL, OPT_STATE},
-    {"keep-dir", required_argument, NULL, OPT_KEEP},
-    {"require-signed", required_argument, NULL, OPT_SIGNED},
-    {"foreground", no_argument, NULL, OPT_FOREGROUND},
-    {"restore", no_argument, NULL, OPT_RESTORE},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
-};
 
 /*
  * A device string of DPDK: the name of its driver's port or its address, then arguments.  What has a network
@@ -157,17 +97,28 @@ port_of(const char *option, const char *arg, unsigned side, struct guard_conf *c
 }
 
 static bool
-mode_of(const char *arg, enum gate_mode *mode)
+outside(void *conf, const char *arg)
+{
+	return port_of("--outside", arg, 0, conf);
+}
+
+static bool
+inside(void *conf, const char *arg)
+{
+	return port_of("--inside", arg, 1, conf);
+}
+
+static bool
+mode_of(void *mode, const char *arg)
 {
 	static const char *const names[] = {
 	    [GATE_AUTO] = "auto", [GATE_NATIVE] = "native", [GATE_GENERIC] = "generic"};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(arg, names[i]) == 0) {
-			*mode = (enum gate_mode)i;
+			*(enum gate_mode *)mode = (enum gate_mode)i;
 			return true;
 		}
-	(void)cli_usage("guard", "--xdp %s: native, generic or auto", arg);
 	return false;
 }
 
@@ -209,120 +160,50 @@ check(const struct guard_conf *c, enum verb verb)
 	return EXIT_OK;
 }
 
-/* EXIT_OK, EXIT_UNABLE (said why), or -1: help was given. */
-static int
-parse(int argc, char **argv, struct guard_conf *c, enum verb *verb)
-{
-	int o;
-
-	optind = 1;
-	opterr = 0;
-	while ((o = getopt_long(argc, argv, ":p:h", long_options, NULL)) != -1) {
-		switch (o) {
-		case OPT_OUTSIDE:
-			if (!port_of("--outside", optarg, 0, c))
-				return EXIT_UNABLE;
-			break;
-		case OPT_INSIDE:
-			if (!port_of("--inside", optarg, 1, c))
-				return EXIT_UNABLE;
-			break;
-		case 'p':
-			c->policy_path = optarg;
-			break;
-		case OPT_EVE:
-			c->eve_path = optarg;
-			break;
-		case OPT_JOURNAL:
-			c->journal_dir = optarg;
-			break;
-		case OPT_KEY:
-			c->key_path = optarg;
-			break;
-		case OPT_CTL:
-			c->ctl_path = optarg;
-			break;
-		case OPT_ADMINS:
-			c->admins = optarg;
-			break;
-		case OPT_VIEWERS:
-			c->viewers = optarg;
-			break;
-		case OPT_METRICS:
-			c->metrics = optarg;
-			break;
-		case OPT_MEMORY:
-			if (!cli_parse_size(optarg, &c->memory_bytes))
-				return cli_usage(
-				    "guard", "--memory %s: not a size such as 256M", optarg);
-			break;
-		case OPT_XDP:
-			if (!mode_of(optarg, &c->mode))
-				return EXIT_UNABLE;
-			break;
-		case OPT_ZEROCOPY:
-			c->zerocopy = true;
-			break;
-		case OPT_ALLOW_ADDRESSES:
-			c->allow_addresses = true;
-			break;
-		case OPT_LINK_FOLLOW:
-			c->link_follow = true;
-			break;
-		case OPT_FAST_PATH:
-			c->fast_path = true;
-			break;
-		case OPT_TAKE_OVER:
-			c->take_over = true;
-			break;
-		case OPT_STATE:
-			c->state_dir = optarg;
-			break;
-		case OPT_KEEP:
-			c->keep_dir = optarg;
-			break;
-		case OPT_SIGNED:
-			c->signers = optarg;
-			break;
-		case OPT_FOREGROUND:
-			break;
-		case OPT_RESTORE:
-			*verb = GUARD_RESTORE;
-			break;
-		case OPT_DETACH:
-			*verb = GUARD_DETACH;
-			break;
-		case OPT_BYPASS:
-			c->bypass = optarg;
-			break;
-		case OPT_PIN:
-			c->pin_dir = optarg;
-			break;
-		case OPT_NO_PIN:
-			c->no_pin = true;
-			break;
-		case 'h':
-		case OPT_HELP:
-			fputs(usage_text, stdout);
-			return -1;
-		default:
-			return cli_bad_option("guard", argv, o);
-		}
-	}
-	if (optind < argc)
-		return cli_usage("guard", "%s: not an option", argv[optind]);
-	return check(c, *verb);
-}
-
 int
 cmd_guard(int argc, char **argv)
 {
 	struct guard_conf c = {.argv = argv};
-	enum verb verb = GUARD_RUN;
-	int status = parse(argc, argv, &c, &verb);
+	bool foreground, restore = false, detach = false;
+	const struct cli_opt table[] = {
+	    {"outside", .call = outside, .ctx = &c},
+	    {"inside", .call = inside, .ctx = &c},
+	    {"policy", 'p', .text = &c.policy_path},
+	    {"require-signed", .text = &c.signers},
+	    {"eve", .text = &c.eve_path},
+	    {"journal", .text = &c.journal_dir},
+	    {"key", .text = &c.key_path},
+	    {"ctl", .text = &c.ctl_path},
+	    {"admins", .text = &c.admins},
+	    {"viewers", .text = &c.viewers},
+	    {"metrics", .text = &c.metrics},
+	    {"memory", .size = &c.memory_bytes},
+	    {"xdp", .call = mode_of, .ctx = &c.mode, .bad = "native, generic or auto"},
+	    {"zerocopy", .flag = &c.zerocopy},
+	    {"allow-addresses", .flag = &c.allow_addresses},
+	    {"bypass", .text = &c.bypass},
+	    {"link-follow", .flag = &c.link_follow},
+	    {"fast-path", .flag = &c.fast_path},
+	    {"pin", .text = &c.pin_dir},
+	    {"no-pin", .flag = &c.no_pin},
+	    {"take-over", .flag = &c.take_over},
+	    {"state-dir", .text = &c.state_dir},
+	    {"keep-dir", .text = &c.keep_dir},
+	    {"foreground", .flag = &foreground}, /* it always does */
+	    {"restore", .flag = &restore},
+	    {"detach", .flag = &detach},
+	    {0},
+	};
+	enum verb verb;
+	int status;
 
-	if (status != EXIT_OK)
-		return status < 0 ? EXIT_OK : status;
+	if (!cli_options("guard", usage_text, table, &argc, &argv, &status))
+		return status;
+	if (argc > 0)
+		return cli_usage("guard", "%s: not an option", argv[0]);
+	verb = detach ? GUARD_DETACH : restore ? GUARD_RESTORE : GUARD_RUN;
+	if ((status = check(&c, verb)) != EXIT_OK)
+		return status;
 	return verb == GUARD_RESTORE  ? guard_restore(c.state_dir)
 	       : verb == GUARD_DETACH ? guard_detach(&c)
 				      : guard_run(&c);

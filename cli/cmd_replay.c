@@ -6,7 +6,6 @@
  * alerts and reports are for all of them.  Every output is opened before the
  * first packet and checked when it is closed.
  */
-#include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "alerts/alert.h"
 #include "base/err.h"
 #include "cli/facts.h"
+#include "cli/opts.h"
 #include "cli/permits.h"
 #include "cli/report.h"
 
@@ -46,44 +46,6 @@ struct options {
 	size_t memory;
 	char **captures;
 	size_t n_captures;
-};
-
-enum {
-	OPT_INLINE = 256,
-	OPT_FAST,
-	OPT_WRITE,
-	OPT_FACTS,
-	OPT_EVE,
-	OPT_JOURNAL,
-	OPT_KEY,
-	OPT_NO_FOLD,
-	OPT_JUNIT,
-	OPT_SARIF,
-	OPT_JSON,
-	OPT_MEMORY,
-	OPT_SIGNED,
-	OPT_HELP
-};
-
-static const struct option long_options[] = {
-    {"policy", required_argument, NULL, 'p'},
-    {"inline", no_argument, NULL, OPT_INLINE},
-    {"fast", no_argument, NULL, OPT_FAST},
-    {"permit", required_argument, NULL, PERMIT_OPTION},
-    {"write", required_argument, NULL, OPT_WRITE},
-    {"facts", required_argument, NULL, OPT_FACTS},
-    {"eve", required_argument, NULL, OPT_EVE},
-    {"journal", required_argument, NULL, OPT_JOURNAL},
-    {"key", required_argument, NULL, OPT_KEY},
-    {"no-fold", no_argument, NULL, OPT_NO_FOLD},
-    {"junit", required_argument, NULL, OPT_JUNIT},
-    {"sarif", required_argument, NULL, OPT_SARIF},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"memory", required_argument, NULL, OPT_MEMORY},
-    {"require-signed", required_argument, NULL, OPT_SIGNED},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
 };
 
 static bool
@@ -123,79 +85,37 @@ check_options(const struct options *o)
 	return EXIT_OK;
 }
 
-/* EXIT_OK, EXIT_UNABLE (said why), or -1: help was given. */
-static int
-parse(int argc, char **argv, struct options *o)
+/* False: return *status. */
+static bool
+parse(int argc, char **argv, struct options *o, int *status)
 {
-	int c;
+	const struct cli_opt table[] = {
+	    {"policy", 'p', .text = &o->policy},
+	    {"require-signed", .text = &o->signers},
+	    PERMIT_OPT(&o->permits),
+	    {"inline", .flag = &o->inline_mode},
+	    {"fast", .flag = &o->fast},
+	    {"write", .text = &o->write},
+	    {"facts", .text = &o->facts},
+	    {"eve", .text = &o->eve},
+	    {"journal", .text = &o->journal},
+	    {"key", .text = &o->key},
+	    {"no-fold", .flag = &o->no_fold},
+	    {"junit", .text = &o->junit},
+	    {"sarif", .text = &o->sarif},
+	    {"json", .flag = &o->json},
+	    {"memory", .size = &o->memory},
+	    {"quiet", 'q', .flag = &o->quiet},
+	    {0},
+	};
 
-	optind = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":p:qh", long_options, NULL)) != -1) {
-		switch (c) {
-		case 'p':
-			o->policy = optarg;
-			break;
-		case PERMIT_OPTION:
-			if (!cli_permits_add(&o->permits, optarg))
-				return EXIT_UNABLE;
-			break;
-		case OPT_INLINE:
-			o->inline_mode = true;
-			break;
-		case OPT_FAST:
-			o->fast = true;
-			break;
-		case OPT_WRITE:
-			o->write = optarg;
-			o->inline_mode = true;
-			break;
-		case OPT_FACTS:
-			o->facts = optarg;
-			break;
-		case OPT_EVE:
-			o->eve = optarg;
-			break;
-		case OPT_JOURNAL:
-			o->journal = optarg;
-			break;
-		case OPT_KEY:
-			o->key = optarg;
-			break;
-		case OPT_NO_FOLD:
-			o->no_fold = true;
-			break;
-		case OPT_JUNIT:
-			o->junit = optarg;
-			break;
-		case OPT_SARIF:
-			o->sarif = optarg;
-			break;
-		case OPT_JSON:
-			o->json = true;
-			break;
-		case OPT_MEMORY:
-			if (!cli_parse_size(optarg, &o->memory))
-				return cli_usage(
-				    "replay", "--memory %s: not a size such as 256M", optarg);
-			break;
-		case OPT_SIGNED:
-			o->signers = optarg;
-			break;
-		case 'q':
-			o->quiet = true;
-			break;
-		case 'h':
-		case OPT_HELP:
-			fputs(usage_text, stdout);
-			return -1;
-		default:
-			return cli_bad_option("replay", argv, c);
-		}
-	}
-	o->captures = argv + optind;
-	o->n_captures = (size_t)(argc - optind);
-	return check_options(o);
+	if (!cli_options("replay", usage_text, table, &argc, &argv, status))
+		return false;
+	o->inline_mode |= o->write != NULL;
+	o->captures = argv;
+	o->n_captures = (size_t)argc;
+	*status = check_options(o);
+	return *status == EXIT_OK;
 }
 
 /* --- the run ---------------------------------------------------------------------------- */
@@ -396,10 +316,10 @@ int
 cmd_replay(int argc, char **argv)
 {
 	struct replay rp = {0};
-	int status = parse(argc, argv, &rp.o);
+	int status;
 
-	if (status != EXIT_OK)
-		return status < 0 ? EXIT_OK : status;
+	if (!parse(argc, argv, &rp.o, &status))
+		return status;
 	status = open_all(&rp);
 	rp.report = (struct report){
 	    .policy = rp.policy,

@@ -7,12 +7,11 @@
 
 #include "policy/window.h"
 
-/* For a table of options (opts.h), and for getopt_long() a value that no verb uses otherwise. */
+/* For a table of options (opts.h). */
 #define PERMIT_OPT(permits)                                                                        \
 	{                                                                                          \
 		"permit", .call = cli_permits_add, .ctx = (permits)                                \
 	}
-#define PERMIT_OPTION 1000
 
 #define PERMIT_HELP                                                                                \
 	"      --permit FILE    as if this permit had been given to the guard when it was good;\n" \
