@@ -131,6 +131,10 @@ $B/tests/ebpf/%_test: tests/ebpf/%_test.c $B/tests/ebpf/kit.o $B/libinterlock.a
 $B/bench/bench_gate $B/bench/bench_xdp: $B/tests/ebpf/kit.o
 $B/bench/bench_line: $B/tests/bench/traffic.o
 $B/bench/bench_xdp: $B/gen/tests/bench/xdp.skel.h tests/bench/xdp_abi.h
+$B/bench/dpdk_line: CPPFLAGS += $(DPDK_CPPFLAGS) -DBENCH_FLAGS='"$(OPT)"'
+$B/bench/dpdk_line: tests/bench/dpdk/line.c $B/tests/bench/traffic.o $B/libinterlock.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(LINK)
 $B/bench/%: tests/bench/%.c $B/libinterlock.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(LINK)
@@ -187,6 +191,8 @@ evasion: $B/interlock $B/tests/evasion/evade $B/tests/evasion/engine	## attack D
 	@B=$B bash tests/evasion/run.sh
 model-xdp: $B/tests/ebpf/fast_diff_test	## the kernel's verdicts on PDUs against the engine, 5 million packets (root)
 	$B/tests/ebpf/fast_diff_test 4711 5000000
+bench-dpdk: $B/bench/dpdk_line $B/tests/tools/traffic	## the engine beside a bare loop of DPDK, RFC 2544 sizes, two cores (root; ARGS=--json)
+	@B=$B bash tests/bench/dpdk/bench.sh $(ARGS)
 bench-gate: $B/bench/bench_gate		## what the filter in the kernel costs per frame (root)
 	$<
 bench-xdp: $B/bench/bench_xdp		## what a PDU that is judged in the kernel costs, beside a bare program (root)
@@ -238,6 +244,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-gate bench-xdp bench-replay model-xdp bench-guard evasion lint minimal \
+.PHONY: all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

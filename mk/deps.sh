@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, and is silent when nothing is.
-# usage: deps.sh KIND...   kinds of mk/deps: build, test, record (pcaps/*/ scripts)
+# usage: deps.sh KIND...   kinds of mk/deps: build, test, bench (bench-dpdk), record (pcaps/*/ scripts)
 set -eu
 
 list=$(dirname "$0")/deps

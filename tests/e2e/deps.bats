@@ -75,7 +75,7 @@ expect() {
 	expect 2 "run this as root: apt-get install --no-install-recommends nothing"
 }
 @test "the list of the tree: every line has a kind, a package and a probe" {
-	run awk '/^#/ || NF == 0 { next } NF != 3 || $1 !~ /^(build|test|record)$/ { print FILENAME ": " $0; bad = 1 }
+	run awk '/^#/ || NF == 0 { next } NF != 3 || $1 !~ /^(build|test|bench|record)$/ { print FILENAME ": " $0; bad = 1 }
 		END { exit bad }' "$BATS_TEST_DIRNAME"/../../mk/deps
 	expect 0 ""
 }

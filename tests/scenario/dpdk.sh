@@ -184,6 +184,21 @@ t "another guard takes over, the session goes on" over
 dut_stop
 t "the ports are as they were" ports_same
 
+no_sockets() { # nothing wakes it: it sleeps longer and longer, a millisecond at most
+	local pid a b
+	bg g "$TMP/fwd" "$TOOLS/xdp_forward" dpdk:net_null0,no-rx=1 dpdk:net_null1,no-rx=1
+	pid=$PID
+	wait_for 10 grep -q ready "$TMP/fwd" || return 1
+	sleep 0.5
+	a=$(cut -d ' ' -f 1 "/proc/$pid/schedstat")
+	sleep 2
+	b=$(cut -d ' ' -f 1 "/proc/$pid/schedstat")
+	stop "$pid"
+	echo "# $(((b - a) / 2000)) us per second"
+	[ $(((b - a) / 2000)) -lt 100000 ] && [ "$(awk 'END { print $5 }' "$TMP/fwd")" -gt 10 ]
+}
+t "sleeps where there is no socket to wait for" no_sockets
+
 watches() { # a port that is listened to: facts of what goes by, and nothing is sent into it
 	local pid out
 	dut bridge || return 1
