@@ -5,9 +5,10 @@
  * A burst is worked in stages so that memory is asked for before it is needed:
  *
  *   1  find the headers, hash the tuple; the bucket is fetched
- *   2  find the candidate in it; the flow's lines are fetched
- *   3  what hangs on the flow is fetched: bytes to compare, state in a cell; and where the request
- *	is looked for among the known ones (quick.h)
+ *   2  find the candidate in it; the flow's first two lines are fetched
+ *   3  the others, and what hangs on the flow: bytes to compare, state in a cell; and where the
+ *	request is looked for among the known ones (quick.h).  Not all at once: a core has some
+ *	two dozen lines on their way at most, and turns away what is asked beyond
  *   4  judge, in order
  *
  * In 4 a packet is one of three, and each does what the next would have done as well:
@@ -27,15 +28,17 @@
 #define likely(x)     __builtin_expect(!!(x), 1)
 #define unlikely(x)   __builtin_expect(!!(x), 0)
 
-/* What the stages leave of one packet. */
+/* What the stages leave of one packet: one cache line, of which a burst has 32 and little else. */
 struct look {
-	struct flow_key key;
-	struct head head;
-	struct flow *flow; /* perhaps; NULL: it has none, or none was found */
-	uint8_t why;	   /* enum drop_reason of the headers */
-	bool common;	   /* decode_head() said yes: layers are written when they are asked for */
+	uint64_t ka, kb, hash; /* of its flow_key */
+	struct flow *flow;     /* perhaps; NULL: it has none, or none was found */
 	struct quick_probe probe;
+	struct head head; /* where `common` */
+	uint8_t why;	  /* enum drop_reason of the headers */
+	bool common;	  /* decode_head() said yes: layers are written when they are asked for */
+	bool src_is_lo;
 };
+_Static_assert(sizeof(struct look) == 64, "one cache line");
 
 bool
 engine_put_back(const struct engine *e, uint64_t now_ns)
@@ -138,18 +141,18 @@ quick_may(const struct engine *e)
 
 /* The next PDU of the conversation is one that is known: its verdict and state are as they would be. */
 ALWAYS_INLINE bool
-known_pdu(struct engine *e, const struct quick_probe *pr, struct flow *f, unsigned dir,
-    const uint8_t *p, uint32_t len)
+known_pdu(struct engine *e, const struct quick_probe *pr, const uint64_t *w, struct flow *f,
+    unsigned dir, const uint8_t *p, uint32_t len)
 {
 	const struct dissector *ds = dissectors[f->dis];
 	const bool mid = (f->flags & FLOW_MIDSTREAM) != 0;
+	const uint64_t meta = quick_meta(f, len);
 	struct quick_entry *en;
 
 	if (dir == DIR_TO_CLIENT)
 		return ds->again(feed_state(e, f), p, len, DIR_TO_CLIENT, mid, 0);
-	/* the flow may have become another since it was prepared */
-	if (pr->n == 0 || pr->meta != quick_meta(f, len) ||
-	    (en = quick_find(pr->at, pr->meta, pr->w, pr->n)) == NULL ||
+	/* the flow may have become another since it was prepared: then it is not found */
+	if (pr->n == 0 || (en = quick_find(pr->at, meta, w, pr->n)) == NULL ||
 	    !ds->again(feed_state(e, f), p, len, DIR_TO_SERVER, mid, en->memo))
 		return false;
 	quick_hit(&e->quick, en);
@@ -172,17 +175,17 @@ guard_lets(struct engine *e, const struct pkt *p, const struct layers *l, const 
 
 /* False: not such a packet, and nothing was changed. */
 ALWAYS_INLINE bool
-known_packet(
-    struct engine *e, struct pkt *p, const struct look *k, const bool guard, uint32_t tally[2])
+known_packet(struct engine *e, struct pkt *p, const struct look *k, const uint64_t *w,
+    const bool guard, uint32_t tally[2])
 {
 	struct flow *f = k->flow;
 	const uint8_t *tcp = p->bytes + k->head.l4_off, *pay = p->bytes + k->head.pay_off;
 	const uint32_t len = k->head.pay_len, word = decode_be32(tcp + 12);
 	const uint32_t ack = decode_be32(tcp + 8);
-	const unsigned dir = engine_direction(f, &k->key);
+	const unsigned dir = engine_direction(f, k->src_is_lo);
 	struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
 
-	if (f->ka != k->key.ka || f->kb != k->key.kb || f->quick != (QUICK_ON | QUICK_CALM) ||
+	if (f->ka != k->ka || f->kb != k->kb || f->quick != (QUICK_ON | QUICK_CALM) ||
 	    engine_stale(e, f) || (word >> 16 & 0x3f & ~(uint32_t)TCP_PSH) != TCP_ACK ||
 	    decode_be32(tcp + 4) != d->nxt || ack != o->nxt || !fits_small(d, len))
 		return false;
@@ -193,11 +196,11 @@ known_packet(
 		if (!guard_lets(e, p, &l, f, dir) ||
 		    (len != 0 && cells_out(&e->cells, len) && o->retain == CELL_NONE))
 			return false; /* what cannot be remembered may not pass */
-		if (len != 0 && !known_pdu(e, &k->probe, f, dir, pay, len))
+		if (len != 0 && !known_pdu(e, &k->probe, w, f, dir, pay, len))
 			return false;
 		engine_take_note(e, f, dir, p, &l);
 		f->guard.sent[dir] += len;
-	} else if (len != 0 && !known_pdu(e, &k->probe, f, dir, pay, len)) {
+	} else if (len != 0 && !known_pdu(e, &k->probe, w, f, dir, pay, len)) {
 		return false;
 	}
 	tally[dir] += len != 0;
@@ -212,13 +215,14 @@ known_packet(
 
 /* Known packets from the front; how many. */
 ALWAYS_INLINE unsigned
-known_run(struct engine *e, struct pkt *p, const struct look *k, unsigned n, const bool guard)
+known_run(struct engine *e, struct pkt *p, const struct look *k, uint64_t w[][DIS_GIST_WORDS],
+    unsigned n, const bool guard)
 {
 	uint32_t tally[2] = {0, 0};
 	unsigned i = 0;
 
 	while (i < n && k[i].common && k[i].flow != NULL &&
-	       known_packet(e, &p[i], &k[i], guard, tally))
+	       known_packet(e, &p[i], &k[i], w[i], guard, tally))
 		i++;
 	e->kinds[FACT_REQUEST] += tally[DIR_TO_SERVER];
 	e->kinds[FACT_RESPONSE] += tally[DIR_TO_CLIENT];
@@ -228,15 +232,17 @@ known_run(struct engine *e, struct pkt *p, const struct look *k, unsigned n, con
 }
 
 static __attribute__((noinline)) unsigned
-known_in_watch(struct engine *e, struct pkt *p, const struct look *k, unsigned n)
+known_in_watch(
+    struct engine *e, struct pkt *p, const struct look *k, uint64_t w[][DIS_GIST_WORDS], unsigned n)
 {
-	return known_run(e, p, k, n, false);
+	return known_run(e, p, k, w, n, false);
 }
 
 static __attribute__((noinline)) unsigned
-known_in_guard(struct engine *e, struct pkt *p, const struct look *k, unsigned n)
+known_in_guard(
+    struct engine *e, struct pkt *p, const struct look *k, uint64_t w[][DIS_GIST_WORDS], unsigned n)
 {
-	return known_run(e, p, k, n, true);
+	return known_run(e, p, k, w, n, true);
 }
 
 /* --- usual ------------------------------------------------------------------------------------ */
@@ -275,12 +281,13 @@ candidate_of(const struct engine *e, const struct look *k)
 }
 
 static inline void
-tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct look *k)
+tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *key,
+    uint32_t candidate)
 {
-	struct flow *f = engine_find(e, &k->key, candidate_of(e, k));
+	struct flow *f = engine_find(e, key, candidate);
 
 	if (likely(f != NULL && !engine_stale(e, f)) && !e->inline_mode) {
-		unsigned dir = engine_direction(f, &k->key);
+		unsigned dir = engine_direction(f, key->src_is_lo);
 
 		f->last_tick = e->flows.now_tick;
 		p->conduit = f->bind.conduit;
@@ -288,7 +295,7 @@ tcp_packet(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		if (likely(usual_packet(e, p, l, f, dir)))
 			return;
 	}
-	engine_tcp(e, p, l, &k->key, f);
+	engine_tcp(e, p, l, key, f);
 }
 
 /* --- the burst ------------------------------------------------------------------------------ */
@@ -338,13 +345,17 @@ static void __attribute__((noinline)) account(struct engine *e, const struct pkt
  * for certain, and until its turn others may change it: nothing of what is found here is relied on.
  */
 ALWAYS_INLINE void
-look_ahead(const struct engine *e, const struct pkt *p, struct look *k)
+look_ahead(const struct engine *e, const struct pkt *p, struct look *k, uint64_t *w)
 {
 	struct flow *f = k->flow;
-	const unsigned dir = engine_direction(f, &k->key);
+	const unsigned dir = engine_direction(f, k->src_is_lo);
 	const uint32_t len = k->head.pay_len;
 	void *state = f->dstate;
 
+	__builtin_prefetch(f->dstate, 1);
+	__builtin_prefetch(f->dstate + 64, 1);
+	if (e->inline_mode)
+		__builtin_prefetch(&f->guard, 1);
 	if (f->dir[dir ^ 1].retain != CELL_NONE)
 		__builtin_prefetch(cell_at(&e->cells, f->dir[dir ^ 1].retain), 1);
 	if (f->flags & FLOW_STATE_CELL) {
@@ -356,13 +367,13 @@ look_ahead(const struct engine *e, const struct pkt *p, struct look *k)
 	}
 	if (dir == DIR_TO_SERVER && f->quick == (QUICK_ON | QUICK_CALM) && e->quick_on &&
 	    k->common && len - 8 <= CELL_P_SIZE - 8)
-		quick_prepare(&e->quick, &k->probe, f, state, p->bytes + k->head.pay_off, len);
+		quick_prepare(&e->quick, &k->probe, w, f, state, p->bytes + k->head.pay_off, len);
 }
 
 /* Stages 1 to 3. */
 static inline void
-look_at(
-    const struct engine *e, const struct pkt *burst, struct layers *l, struct look *k, unsigned n)
+look_at(const struct engine *e, const struct pkt *burst, struct layers *l, struct look *k,
+    uint64_t w[][DIS_GIST_WORDS], unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		__builtin_prefetch(burst[i].bytes + 64); /* where a short payload ends */
@@ -374,6 +385,7 @@ look_at(
 	for (unsigned i = 0; i < n; i++) {
 		const uint8_t *b = burst[i].bytes;
 		struct head *h = &k[i].head;
+		struct flow_key key;
 
 		k[i].why = DROP_NONE;
 		k[i].common = decode_head(&burst[i], h);
@@ -381,15 +393,18 @@ look_at(
 			uint32_t ports = decode_be32(b + h->l4_off);
 
 			flow_key_make4(&e->flows, b + h->l4_off - 8, b + h->l4_off - 4, ports >> 16,
-			    ports & 0xffff, h->vlan, NET_PROTO_TCP, &k[i].key);
-			flow_prefetch_bucket(&e->flows, k[i].key.hash);
-			continue;
+			    ports & 0xffff, h->vlan, NET_PROTO_TCP, &key);
+		} else {
+			k[i].why = (uint8_t)decode_general(&burst[i], &l[i]);
+			if (k[i].why != DROP_NONE || !(l[i].flags & LAYER_L4))
+				continue;
+			flow_key_make(&e->flows, &l[i], &key);
 		}
-		k[i].why = (uint8_t)decode_general(&burst[i], &l[i]);
-		if (k[i].why == DROP_NONE && l[i].flags & LAYER_L4) {
-			flow_key_make(&e->flows, &l[i], &k[i].key);
-			flow_prefetch_bucket(&e->flows, k[i].key.hash);
-		}
+		flow_prefetch_bucket(&e->flows, key.hash);
+		k[i].ka = key.ka;
+		k[i].kb = key.kb;
+		k[i].hash = key.hash;
+		k[i].src_is_lo = key.src_is_lo;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		const char *f;
@@ -399,21 +414,17 @@ look_at(
 		k[i].probe.n = 0;
 		if (unlikely(!k[i].common) && (k[i].why != DROP_NONE || !(l[i].flags & LAYER_L4)))
 			continue;
-		at = flow_candidate(&e->flows, k[i].key.hash);
+		at = flow_candidate(&e->flows, k[i].hash);
 		if (at == FLOW_NONE)
 			continue;
 		k[i].flow = &e->flows.flows[at];
 		f = (const char *)k[i].flow;
 		__builtin_prefetch(f);
 		__builtin_prefetch(f + 64, 1);
-		__builtin_prefetch(f + 128, 1);
-		__builtin_prefetch(f + 192, 1);
-		if (e->inline_mode)
-			__builtin_prefetch(f + 256, 1);
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (likely(k[i].flow != NULL))
-			look_ahead(e, &burst[i], &k[i]);
+			look_ahead(e, &burst[i], &k[i], w[i]);
 }
 
 /* Every packet that is not known. */
@@ -438,10 +449,13 @@ any_packet(struct engine *e, struct pkt *p, struct layers *l, const struct look 
 		 l->flags & (LAYER_L4 | LAYER_FRAGMENT | LAYER_IP))
 		engine_drop(p, DROP_PANIC_ISLAND);
 	else if (likely((l->flags & LAYER_L4) != 0)) {
+		struct flow_key key;
+
+		flow_key_make(&e->flows, l, &key);
 		if (l->proto == NET_PROTO_TCP)
-			tcp_packet(e, p, l, k);
+			tcp_packet(e, p, l, &key, candidate_of(e, k));
 		else
-			engine_udp(e, p, l, &k->key, candidate_of(e, k));
+			engine_udp(e, p, l, &key, candidate_of(e, k));
 	} else if (l->flags & LAYER_FRAGMENT)
 		engine_fragment(e, p, l);
 	else if (l->flags & LAYER_IP)
@@ -459,7 +473,8 @@ void
 engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 {
 	struct layers l[PKT_BURST];
-	struct look k[PKT_BURST];
+	struct look k[PKT_BURST] __attribute__((aligned(64)));
+	uint64_t w[PKT_BURST][DIS_GIST_WORDS]; /* of requests that may be known */
 	uint64_t now = e->now_ns, bytes = 0, last = 0;
 	bool quick, guard = e->inline_mode;
 
@@ -469,7 +484,7 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 		n = PKT_BURST;
 	e->scratch_used = 0;
 	e->quick_on = quick_may(e);
-	look_at(e, burst, l, k, n);
+	look_at(e, burst, l, k, w, n);
 	if (burst[n - 1].ts_ns > now || engine_put_back(e, burst[n - 1].ts_ns))
 		now = burst[n - 1].ts_ns;
 	if (now >> FLOW_TICK_SHIFT != e->now_ns >> FLOW_TICK_SHIFT)
@@ -485,8 +500,8 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 	e->note = NULL;
 	for (unsigned i = 0, known; i < n; i++) {
 		if (likely(quick)) {
-			known = guard ? known_in_guard(e, burst + i, k + i, n - i)
-				      : known_in_watch(e, burst + i, k + i, n - i);
+			known = guard ? known_in_guard(e, burst + i, k + i, w + i, n - i)
+				      : known_in_watch(e, burst + i, k + i, w + i, n - i);
 			for (; unlikely(e->conf.on_packet != NULL) && known > 0; i++, known--)
 				show_packet(e, &burst[i], &l[i], &k[i]);
 			if ((i += known) == n)

@@ -53,8 +53,8 @@ decode_be64(const uint8_t *p)
 
 /* What has to be known of the common frame to find its flow: where things are. */
 struct head {
-	uint32_t l4_off, pay_off, pay_len;
-	uint16_t vlan;
+	uint16_t pay_len, vlan;
+	uint8_t l4_off, pay_off;
 };
 
 /* Is it the common frame, and sound?  *h is written in any case. */
@@ -84,9 +84,9 @@ decode_head(const struct pkt *p, struct head *h)
 	if (type != ETHERTYPE_IPV4 || (first & 0xff00000000003fff) != 0x4500000000000000 ||
 	    ip[9] != NET_PROTO_TCP || doff < TCP || IP + doff > tot || off + tot > p->caplen)
 		return false;
-	h->l4_off = off + IP;
-	h->pay_off = off + IP + doff;
-	h->pay_len = tot - IP - doff;
+	h->l4_off = (uint8_t)(off + IP);
+	h->pay_off = (uint8_t)(off + IP + doff);
+	h->pay_len = (uint16_t)(tot - IP - doff);
 	h->vlan = (uint16_t)vlan;
 	return true;
 }
@@ -108,12 +108,12 @@ decode_rest(const struct pkt *p, const struct head *h, struct layers *l)
 	l->dport = (uint16_t)ports;
 	l->tcp_win = (uint16_t)word;
 	l->l3_off = (uint16_t)(h->l4_off - 20);
-	l->l4_off = (uint16_t)h->l4_off;
+	l->l4_off = h->l4_off;
 	l->pay_off = h->pay_off;
 	l->pay_len = h->pay_len;
 	l->seq = decode_be32(tcp + 4);
 	l->ack = decode_be32(tcp + 8);
-	l->l3_end = h->pay_off + h->pay_len;
+	l->l3_end = (uint32_t)h->pay_off + h->pay_len;
 	l->src = tcp - 8;
 	l->dst = tcp - 4;
 	l->dmac = b;

@@ -178,7 +178,7 @@ void feed_forget(struct engine *e, struct tcp_dir *d);
 void feed_release(struct engine *e, struct flow *f);
 
 /* What the dissector of a flow keeps: in the flow's record, or in a leased cell. */
-static inline void *
+static inline __attribute__((always_inline)) void *
 feed_state(const struct engine *e, struct flow *f)
 {
 	cell_id id;
@@ -455,11 +455,11 @@ engine_find(struct engine *e, const struct flow_key *k, uint32_t candidate)
 }
 
 static inline unsigned
-engine_direction(const struct flow *f, const struct flow_key *k)
+engine_direction(const struct flow *f, bool src_is_lo)
 {
 	_Static_assert(
 	    FLOW_CLIENT_LO == 1 && DIR_TO_SERVER == 0, "their difference is the direction");
-	return k->src_is_lo ^ (f->flags & FLOW_CLIENT_LO);
+	return src_is_lo ^ (f->flags & FLOW_CLIENT_LO);
 }
 
 #endif /* DATAPLANE_ENGINE_INT_H */

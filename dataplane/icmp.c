@@ -267,7 +267,7 @@ error_passes(
 	flow_key_make(&e->flows, &q, &k);
 	if (!(f = flow_lookup(&e->flows, &k)))
 		return false;
-	dir = engine_direction(f, &k);
+	dir = engine_direction(f, k.src_is_lo);
 	if (engine_stale(e, f) && !engine_rebind(e, f, dir, NULL, NULL))
 		return false;
 	if (engine_wrong_port(e, p, f, dir ^ 1))

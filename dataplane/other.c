@@ -15,11 +15,12 @@ engine_udp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	enum drop_reason why = DROP_NONE;
 	unsigned dir;
 
-	if (f && engine_stale(e, f) && !engine_rebind(e, f, engine_direction(f, k), p, l))
+	if (f && engine_stale(e, f) &&
+	    !engine_rebind(e, f, engine_direction(f, k->src_is_lo), p, l))
 		return;
 	if (!f && (f = engine_new_flow(e, p, l, k)) == NULL)
 		return;
-	dir = engine_direction(f, k);
+	dir = engine_direction(f, k->src_is_lo);
 	p->conduit = f->bind.conduit;
 	f->last_tick = e->flows.now_tick;
 	f->state = FLOW_OPEN;

@@ -59,10 +59,8 @@ struct quick {
 
 /* A request of the burst at hand, before it is its turn. */
 struct quick_probe {
-	uint64_t meta;
-	uint32_t n;		/* words; 0: there is nothing to look for */
 	struct quick_entry *at; /* its place */
-	uint64_t w[DIS_GIST_WORDS];
+	uint32_t n;		/* words; 0: there is nothing to look for */
 };
 
 /* 0 or ERR_NOMEM. */
@@ -135,14 +133,13 @@ quick_hit(struct quick *q, struct quick_entry *en)
 
 /* While the flow's lines are still on their way to others: where to look. */
 static inline void
-quick_prepare(const struct quick *q, struct quick_probe *pr, const struct flow *f,
+quick_prepare(const struct quick *q, struct quick_probe *pr, uint64_t *w, const struct flow *f,
     const void *state, const uint8_t *p, uint32_t len)
 {
-	pr->n = dissectors[f->dis]->gist(state, p, len, f->variant, pr->w);
+	pr->n = dissectors[f->dis]->gist(state, p, len, f->variant, w);
 	if (pr->n == 0)
 		return;
-	pr->meta = quick_meta(f, len);
-	pr->at = quick_place(q, pr->meta, pr->w, pr->n);
+	pr->at = quick_place(q, quick_meta(f, len), w, pr->n);
 	__builtin_prefetch(pr->at);
 }
 

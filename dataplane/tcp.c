@@ -417,10 +417,10 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 			f = NULL;
 	}
 	if (__builtin_expect(f != NULL && engine_stale(e, f), 0) &&
-	    !engine_rebind(e, f, engine_direction(f, k), p, l))
+	    !engine_rebind(e, f, engine_direction(f, k->src_is_lo), p, l))
 		return;
 	if (__builtin_expect(f != NULL && (l->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN, 0) &&
-	    engine_direction(f, k) == DIR_TO_CLIENT &&
+	    engine_direction(f, k->src_is_lo) == DIR_TO_CLIENT &&
 	    (f->state == FLOW_CLOSED || (!e->inline_mode && f->flags & FLOW_MIDSTREAM))) {
 		/* The other end opens one: who is the client, and what it may, changes. */
 		stream_expire(e, f, true);
@@ -433,7 +433,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		if ((f = engine_new_flow(e, p, l, k)) == NULL)
 			return;
 	}
-	dir = engine_direction(f, k);
+	dir = engine_direction(f, k->src_is_lo);
 	p->conduit = f->bind.conduit;
 	if (e->flows.now_tick - f->last_tick > FLOW_TICKS(86400))
 		f->guard.ts_known = 0; /* they may have gone round: RFC 7323 5.5 */

@@ -26,7 +26,7 @@ static const char *const reads[TRAFFIC__PROTOS] = {
 };
 
 #define SYN_ROUNDS 3u	/* SYN, SYN-ACK, ACK */
-#define OPENED	   400u /* flows at once */
+#define OPENED	   200u /* flows at once */
 
 static const uint8_t syn_flags[SYN_ROUNDS] = {0x02, 0x12, 0x10};
 

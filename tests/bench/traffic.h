@@ -6,7 +6,7 @@
  * and acknowledgement numbers, lengths, transaction numbers and checksums of each frame are new, the rest
  * stands there.  No frame is ever repeated.  All flows go in step:
  *
- *   SYNs of 400 flows, their SYN-ACKs, ..., the protocol's own handshake; the next 400; then laps:
+ *   SYNs of 200 flows, their SYN-ACKs, ..., the protocol's own handshake; the next 200; then laps:
  *   a request of every flow in random order, and then the answer of every flow in another
  *
  * so that at no time the same flow is near.  Plain functions, no allocation after traffic_new();
