@@ -248,6 +248,23 @@ dis_words(uint64_t *w, const uint8_t *p, uint32_t n)
 	return k;
 }
 
+/*
+ * What somebody who judges a flow for a while has to know of it, and what he gives back, where the
+ * requests that are open do not say it all.  Host byte order; [0] is client to server.
+ */
+#define DIS_LENT_OPEN 16
+struct dis_lent {
+	uint32_t channel, token[2]; /* each message names them */
+	uint32_t seq[2];	    /* of the last message; each has one more */
+	uint32_t max[2];	    /* bytes of a message, all of it */
+	uint8_t sig;		    /* bytes at its end that say nothing */
+	uint8_t policy, mode, user; /* the dissector's own */
+	uint8_t n_open;
+	uint32_t request[DIS_LENT_OPEN]; /* open requests: id */
+	uint16_t type[DIS_LENT_OPEN];	 /* ... and what it asks for, as it stands in the message */
+};
+#define DIS_ALIKE_NONE (-1)
+
 struct dissector {
 	const char *name; /* "modbus": policy key, fact field, test folder */
 	const char *spec; /* normative documents and editions */
@@ -307,6 +324,18 @@ struct dissector {
 	 * pdu() again.  NULL: never.  Pure.
 	 */
 	bool (*at_rest)(const void *state, uint8_t variant);
+	/*
+	 * Where that is not enough (struct dis_lent): what he is told of a flow at rest; and what he gives back,
+	 * in place of open requests.  The state is that of lend(), or zero: another process has lent it.
+	 * alike() is asked of each PDU behind pdu(), when it was allowed: > 0, a request of which so many
+	 * bytes at out are those of every other one that has the same verdict, as long as none has
+	 * answered DIS_ALIKE_NONE since; 0: nothing to remember.  DIS_ALIKE_NONE: what was judged so far is
+	 * not to be relied on any more.  Pure, but for back().  All three or none.
+	 */
+	void (*lend)(const void *state, struct dis_lent *out);
+	void (*back)(void *state, const struct dis_lent *in);
+	int32_t (*alike)(
+	    const void *state, enum dis_dir dir, struct cur pdu, uint8_t *out, size_t size);
 	/*
 	 * After a refusal the two ends number their messages differently.  Called inline for
 	 * each whole PDU that goes on, in flows with a refusal behind them: what of it must

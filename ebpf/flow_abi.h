@@ -24,18 +24,18 @@
  * Of all memory that outlives its guard (gate.h, pins): one more whenever the layout or the meaning of a
  * map's keys or values changes in a way that their sizes do not show.
  */
-#define KFLOW_ABI 3u
+#define KFLOW_ABI 4u
 
 #define KFLOW_MAX     102400u /* connections */
 #define KFLOW_OPEN    4u     /* requests of one that wait for their answers */
 #define KFLOW_SENT    4u     /* segments of a direction that are not acknowledged */
-#define KFLOW_ADU     64u    /* bytes of a request; a longer one is the engine's */
-#define KFLOW_PAYLOAD 512u   /* of a segment; the same */
+#define KFLOW_ADU     64u    /* bytes of a request of Modbus or S7; a longer one is the engine's */
+#define KFLOW_PAYLOAD 1472u  /* of a segment; the same: what an Ethernet frame holds */
 
 #define KFLOW_PULSE_NS 250000000ull /* an engine that was silent for so long is away */
 
 enum kflow_owner { KFLOW_ENGINE = 0, KFLOW_KERNEL };
-enum kflow_proto { KFLOW_MODBUS = 0, KFLOW_S7, KFLOW__PROTOS };
+enum kflow_proto { KFLOW_MODBUS = 0, KFLOW_S7, KFLOW_OPCUA, KFLOW__PROTOS };
 
 /*
  * Endpoints without direction: lo is the numerically lower of (address, port), both read as big-endian
@@ -81,6 +81,27 @@ struct kflow_way {
 	__u8 wscale; /* how much that is shifted */
 	__u8 n_sent;
 	__u16 smac[3], dmac[3]; /* as in the frames, since the kernel took it */
+};
+
+/*
+ * What of an OPC UA connection is known, in host order; fast_opcua.h says what is done with it.  The engine
+ * gives it with an offer; the programs change seq[] and the open requests.  A request that the engine has
+ * allowed is known by the hash of its bytes, numbers and times taken for zero.
+ */
+#define KFLOW_UA_OPEN  16u /* requests that wait: a client keeps several Publish requests open */
+#define KFLOW_UA_KNOWN 8u
+
+struct kflow_ua {
+	__u32 channel, token[2];
+	__u32 seq[2];		 /* of the last message */
+	__u32 max[2];		 /* bytes of a message, with its header */
+	__u8 sig;		 /* bytes of signature at the end of each */
+	__u8 policy, mode, user; /* as the dissector counts them; not the programs' */
+	__u64 hash[KFLOW_UA_KNOWN];
+	__u16 known[KFLOW_UA_KNOWN]; /* bytes that the hash is of; 0: none */
+	__u16 rule[KFLOW_UA_KNOWN];  /* that allowed it */
+	__u32 open[KFLOW_UA_OPEN];   /* request ids, in no order; kflow.n_open of them */
+	__u16 type[KFLOW_UA_OPEN];   /* of the request: number of its Default Binary encoding */
 };
 
 struct kflow_lock { /* a struct bpf_spin_lock, which is one word */
@@ -132,7 +153,11 @@ struct kflow {
 	__u16 open_rule[KFLOW_OPEN]; /* that allowed it */
 
 	struct kflow_sent sent[2][KFLOW_SENT];
-	__u8 open[KFLOW_OPEN][KFLOW_ADU]; /* requests without an answer, as they were sent */
+	union {
+		__u8 open[KFLOW_OPEN]
+			 [KFLOW_ADU]; /* requests without an answer, as they were sent */
+		struct kflow_ua ua;   /* of OPC UA */
+	};
 };
 
 /*
@@ -149,7 +174,8 @@ struct kflow_offer {
 	__u16 win[2];
 	__u8 wscale[2];
 	__u8 has_ts; /* bit dir: ts[dir] is one */
-	__u8 pad;
+	__u8 n_open; /* in ua */
+	struct kflow_ua ua;
 };
 
 /* Tables of the policy, as the programs walk them: set * FAST_CHUNKS + index. */
@@ -190,7 +216,7 @@ struct kflow_pulse {
  * know the key makes two payloads of one length that agree with a chance of 2^-32.  words: the payload,
  * zeros behind it up to a whole word.
  */
-#define KFLOW_HASH_WORDS (KFLOW_PAYLOAD / 8)
+#define KFLOW_HASH_WORDS 256u /* words of the key: at least KFLOW_PAYLOAD / 8, and a power of two */
 
 static inline __attribute__((always_inline)) __u64
 kflow_hash_word(__u64 word, __u64 key)

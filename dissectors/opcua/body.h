@@ -483,7 +483,7 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 		if (__builtin_expect(chunks > 1 || b.a & UA_A(REQUEST_IN_USE), 0) &&
 		    pair_void(st, h->request))
 			b.extra = 0;
-		pair_push(st, h->request, w->service, b.extra);
+		(void)pair_push(st, h->request, w->service, b.extra);
 	}
 }
 

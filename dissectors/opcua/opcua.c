@@ -25,13 +25,13 @@
  * MSG and CLO; channel.h channel, token, numbers, policy and mode; session.h what bodies say
  * of peers, endpoints and registered nodes; nodes.h the items; names.h what is leased for
  * names; pair.h who answers whom; quick.h the usual chunk;
- * refuse.h answers in the server's name; show.h what people see.  The lists are the .def files.
+ * refuse.h answers in the server's name; lend.h what others may judge for a while; show.h what people see.  The lists are the .def files.
  * The folder exports one symbol.
  */
 #include "dissectors/opcua/body.h"
 #include "dissectors/opcua/common.h"
+#include "dissectors/opcua/lend.h"
 #include "dissectors/opcua/open.h"
-#include "dissectors/opcua/quick.h"
 #include "dissectors/opcua/refuse.h"
 
 /* --- framing: pure functions of the window ------------------------------------------- */
@@ -292,6 +292,10 @@ const struct dissector dissector_opcua = {
     .part = opcua_part,
     .gap = opcua_gap,
     .refuse = opcua_refuse,
+    .at_rest = opcua_at_rest,
+    .lend = opcua_lend,
+    .back = opcua_back,
+    .alike = opcua_alike,
     .renumber = opcua_renumber,
     .moved = opcua_moved,
     .patient = opcua_patient,

@@ -3,9 +3,10 @@
  * pair.h - which request a response answers: by request id and service; included by
  * opcua.c only.
  *
- * A ring of the last PENDING requests with a bit each for open and answered.  Publish
+ * A ring of PENDING requests with a bit each for open and answered.  Publish
  * requests stay open for long and are passed by younger ones, so the usual answer is
- * looked for from the youngest request down.
+ * looked for from the youngest request down; and a new one takes the place of one that is
+ * open only when all are.
  */
 #ifndef OPCUA_PAIR_H
 #define OPCUA_PAIR_H
@@ -104,11 +105,18 @@ pending_set(struct ua_pending *p, uint32_t request, uint8_t service, uint16_t ex
 	p->extra = extra;
 }
 
-static inline void
+/* Its bit.  A place where nothing is open, while there is one: what waits for long, a Publish, is passed by
+ * all that come and go meanwhile. */
+static inline uint32_t
 pair_push(struct ua *st, uint32_t request, uint8_t service, uint16_t extra)
 {
-	uint32_t bit = 1u << st->next;
+	uint32_t bit = 1u << st->next, free = ~st->open & ((1u << PENDING) - 1), ahead;
 
+	if (__builtin_expect((st->open & bit) && free != 0, 0)) {
+		ahead = free >> st->next << st->next;
+		st->next = (uint8_t)__builtin_ctz(ahead ? ahead : free);
+		bit = 1u << st->next;
+	}
 	if (st->open & bit)
 		st->evicted++;
 	pending_set(&st->young, request, service, extra);
@@ -116,6 +124,7 @@ pair_push(struct ua *st, uint32_t request, uint8_t service, uint16_t extra)
 	st->open |= bit;
 	st->done &= ~bit;
 	st->next = (uint8_t)(st->next + 1 == PENDING ? 0 : st->next + 1);
+	return bit;
 }
 
 /* Anomalies of an answer that fits no open request. */

@@ -258,7 +258,7 @@ quick_request(struct quick *q, uint32_t request, uint32_t known)
 			f.next = nodes_next;
 	}
 	if (quick_emit(q, &f, known)) {
-		pair_push(st, request, (uint8_t)opx, 0);
+		(void)pair_push(st, request, (uint8_t)opx, 0);
 		/* names of name spaces are a session's own; so are signatures */
 		q->call->memo =
 		    st->names || st->sig != 0 || q->call->dir != DIR_TO_SERVER ? 0 : opx;
@@ -400,7 +400,7 @@ known_chunk(
 	st->props.na = KNOW_TEXT(T_ENDPOINT) & ~st->props.known;
 	if (dir == 0) {
 		pair_pending(st);
-		pair_push(st, request, (uint8_t)memo, 0);
+		(void)pair_push(st, request, (uint8_t)memo, 0);
 	} else {
 		pair_close(st, slot);
 	}
