@@ -339,6 +339,10 @@ enum path_arrival {
 /* A frame of a flow with a slot has come, and nothing of it was looked at. */
 enum path_arrival path_arrives(struct engine *e, struct flow *f, struct pkt *p);
 /* The packet of this flow is done: it may be one to offer when the burst is. */
+/* A whole PDU of a flow with a slot was judged, whose dissector has alike(); the PDU as pdu() had it. */
+void path_note(struct engine *e, struct flow *f, unsigned dir, struct cur pdu);
+/* A part of one was: what was allowed before is not to be relied on. */
+void path_doubt(struct engine *e, struct flow *f);
 void path_touch(struct engine *e, struct flow *f);
 void path_burst_end(struct engine *e);
 void path_tick(struct engine *e);

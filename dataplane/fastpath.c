@@ -43,7 +43,16 @@ struct fast_slot {
 	uint8_t open; /* requests, and the next three, when the entry was read last */
 	uint64_t packets, bytes, pdus;
 	uint32_t errors;
+	cell_id known; /* struct known: what they may be told was allowed; CELL_NONE: nothing */
 };
+
+/* Requests that were allowed outright, the newest in front of next. */
+struct known {
+	uint32_t generation; /* of the policy */
+	uint32_t next;
+	struct fast_known k[FAST_KNOWN];
+};
+_Static_assert(sizeof(struct known) <= CELL_P_SIZE - sizeof(struct cell), "one cell of CELL_P");
 
 struct path {
 	const struct fast_path *path;
@@ -163,7 +172,9 @@ feed_open(struct engine *e, struct flow *f, const struct fast_flow *k)
 	e->conf.on_fact = NULL;
 	e->call.sink = &e->sink;
 	engine_aim(e, f, DIR_TO_SERVER, NULL);
-	for (unsigned i = 0; i < k->n_open && i < FAST_OPEN; i++)
+	if (dissectors[f->dis]->back)
+		dissectors[f->dis]->back(feed_state(e, f), &k->lent);
+	for (unsigned i = 0; !dissectors[f->dis]->back && i < k->n_open && i < FAST_OPEN; i++)
 		(void)feed_pdu(
 		    e, dissectors[f->dis], f, DIR_TO_SERVER, k->open[i].bytes, k->open[i].len);
 	e->sink = sink;
@@ -288,6 +299,76 @@ path_numbers(struct engine *e, struct flow *f, unsigned dir, uint32_t *acked, ui
 	*nxt = k.way[dir].next;
 }
 
+/* --- what was allowed ------------------------------------------------------------------- */
+
+static void
+known_forget(struct engine *e, struct fast_slot *s)
+{
+	if (s->known != CELL_NONE)
+		cell_put(&e->cells, s->known);
+	s->known = CELL_NONE;
+}
+
+static struct known *
+known_of(const struct engine *e, const struct fast_slot *s)
+{
+	return s->known != CELL_NONE ? (struct known *)(void *)cell_at(&e->cells, s->known)->data
+				     : NULL;
+}
+
+static void
+known_add(struct engine *e, struct fast_slot *s, struct fast_known new)
+{
+	uint32_t generation = policy_generation(e->policy);
+	struct known *k = known_of(e, s);
+
+	if (!k) {
+		if ((s->known = cell_get(&e->cells, sizeof(*k))) == CELL_NONE) {
+			e->st.pool_full++;
+			return;
+		}
+		k = known_of(e, s);
+		k->generation = generation + 1;
+	}
+	if (k->generation != generation)
+		*k = (struct known){.generation = generation};
+	for (unsigned i = 0; i < FAST_KNOWN; i++)
+		if (k->k[i].hash == new.hash && k->k[i].len == new.len) {
+			k->k[i].rule = new.rule;
+			return;
+		}
+	k->k[k->next] = new;
+	k->next = (k->next + 1) % FAST_KNOWN;
+}
+
+void
+path_note(struct engine *e, struct flow *f, unsigned dir, struct cur pdu)
+{
+	struct path *x = e->path;
+	struct fast_slot *s = &x->slots[f->guard.fast - 1];
+	const struct dis_sink *k = &e->sink;
+	int32_t n = DIS_ALIKE_NONE;
+	uint8_t out[FAST_ALIKE];
+
+	if (k->facts == 1) /* and nothing to say about it */
+		n = dissectors[f->dis]->alike(
+		    feed_state(e, f), (enum dis_dir)dir, pdu, out, sizeof(out));
+	if (n < 0)
+		known_forget(e, s);
+	if (n <= 0 || k->rule >= FAST_RULE_MAX)
+		return;
+	known_add(e, s,
+	    (struct fast_known){.hash = x->path->ops->hash(x->path->ctx, out, (uint32_t)n),
+		.len = (uint16_t)n,
+		.rule = (uint16_t)k->rule});
+}
+
+void
+path_doubt(struct engine *e, struct flow *f)
+{
+	known_forget(e, &e->path->slots[f->guard.fast - 1]);
+}
+
 /* --- slots ------------------------------------------------------------------------------- */
 
 static struct fast_slot *
@@ -334,6 +415,7 @@ path_forget(struct engine *e, struct flow *f)
 		(void)look(e, f, &k);
 	}
 	x->path->ops->drop(x->path->ctx, i, &t);
+	known_forget(e, &x->slots[i]);
 	slot_back(x, i);
 	f->guard.fast = 0;
 }
@@ -383,9 +465,10 @@ at_rest(struct engine *e, struct flow *f)
 	const struct flow_guard *g = &f->guard;
 
 	if (f->state != FLOW_OPEN || f->flags & FLOW_REOPEN || f->dis >= FLOW_DIS_NOBODY ||
-	    engine_stale(e, f) || f->bind.flags & (BIND_RATE | BIND_STATE | BIND_WINDOW) ||
-	    g->repair != CELL_NONE || g->unseen != CELL_NONE ||
-	    g->flags & ~(GUARD_TS | GUARD_NO_SCALE) || !dissectors[f->dis]->at_rest ||
+	    engine_stale(e, f) || !(f->bind.flags & BIND_PORT_OK) ||
+	    f->bind.flags & (BIND_RATE | BIND_STATE | BIND_WINDOW) || g->repair != CELL_NONE ||
+	    g->unseen != CELL_NONE || g->flags & ~(GUARD_TS | GUARD_NO_SCALE) ||
+	    !dissectors[f->dis]->at_rest ||
 	    !dissectors[f->dis]->at_rest(feed_state(e, f), f->variant))
 		return false;
 	for (unsigned i = 0; i < 2; i++) {
@@ -404,8 +487,12 @@ offer(struct engine *e, struct flow *f)
 	struct path *x = e->path;
 	struct fast_slot *s = &x->slots[f->guard.fast - 1];
 	struct fast_offer o = {.generation = policy_generation(e->policy)};
+	const struct dissector *ds = dissectors[f->dis];
+	const struct known *known = known_of(e, s);
 	struct fast_flow k;
 
+	if (ds->lend && (!known || known->generation != o.generation))
+		return; /* they would know nothing */
 	if (!look(e, f, &k)) {
 		path_forget(e, f);
 		return;
@@ -423,6 +510,11 @@ offer(struct engine *e, struct flow *f)
 		o.way[i].wscale = f->flags & FLOW_MIDSTREAM ? 14 : f->dir[i].wscale;
 		o.way[i].ts = f->guard.ts_known >> i & 1 ? f->guard.ts[i] : 0;
 	}
+	if (ds->lend) {
+		ds->lend(feed_state(e, f), &o.lent);
+		memcpy(o.known, known->k, sizeof(o.known));
+	}
+	s->open = o.lent.n_open;
 	s->state = FAST_OFFERED;
 	s->withdrawn = false;
 	x->st.offered++;

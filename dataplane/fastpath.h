@@ -17,6 +17,10 @@
  * counts what it got: when that equals `up`, nothing is on its way.  A frame that does not
  * show in `up`, or comes while they judge, is dropped: its sender has it still.
  *
+ * Requests are allowed by the policy's tables, which they have too; or, in a protocol with lend(), since the
+ * engine has allowed one that is alike under the same policy, with nothing in between by which the next
+ * one might be judged otherwise.
+ *
  * Numbers are host order.  A direction is enum dis_dir; its sender counts (as in flow.h).
  */
 #ifndef DATAPLANE_FASTPATH_H
@@ -26,10 +30,15 @@
 #include <stdint.h>
 
 #include "base/net.h"
+#include "dissectors/dissector.h"
 
 #define FAST_SENT 4u  /* segments of one direction that they remember until acknowledged */
 #define FAST_OPEN 4u  /* requests without an answer */
 #define FAST_ADU  64u /* bytes of a request, at most */
+#define FAST_KNOWN                                                                                 \
+	8u /* requests that were allowed, by which they know others: of protocols with lend() */
+#define FAST_ALIKE    1472u  /* bytes of them, at most */
+#define FAST_RULE_MAX 16384u /* the rules that allowed them are below */
 
 /* A segment that they judged: hash() of its payload says whether it comes again the same. */
 struct fast_record {
@@ -60,11 +69,21 @@ struct fast_flow {
 	struct {
 		uint8_t len, bytes[FAST_ADU];
 	} open[FAST_OPEN]; /* as sent, the oldest first */
+	struct dis_lent lent; /* instead, where the dissector has back(); n_open as above */
+};
+
+/* A request that the engine has allowed outright: the hash() of what alike() says of it. */
+struct fast_known {
+	uint64_t hash;
+	uint16_t len; /* 0: none */
+	uint16_t rule;
 };
 
 struct fast_offer {
 	uint32_t seen, generation; /* of the policy */
 	struct fast_way way[2];	   /* without records */
+	struct dis_lent lent;	   /* where the dissector has lend() */
+	struct fast_known known[FAST_KNOWN];
 };
 
 /*

@@ -118,6 +118,8 @@ give_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 	ds->pdu(call, pdu);
 	if (call->memo != 0 && e->sink.facts == 1 && !call->datagram)
 		quick_learn(e, f, pdu.p, (uint32_t)cur_left(&pdu));
+	if (__builtin_expect(f->guard.fast != 0, 0) && ds->alike)
+		path_note(e, f, dir, pdu);
 	return !e->inline_mode || settle_pdu(e, ds, f, dir, pdu);
 }
 
@@ -205,6 +207,8 @@ give_part(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struc
 		set_anomalies(&e->call, d);
 	e->sink.worst = (uint8_t)c->len;
 	ds->part(&e->call, cur_take(seg, n), d->carry_len, c->total);
+	if (e->sink.fl->guard.fast != 0 && ds->alike)
+		path_doubt(e, e->sink.fl);
 	refusal_drop(e);
 	d->carry_len += n;
 	c->len = e->sink.worst;

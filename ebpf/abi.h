@@ -98,7 +98,7 @@ struct gate_conduit_row {
 	__u16 tcp, udp; /* bit i: range i is for it */
 	__u32 n_ranges;
 	__u32 range[GATE_RANGES]; /* lo << 16 | hi: ports of the server, inclusive */
-	__u32 block[2];		  /* by enum kflow_proto: in the tables, or 0 */
+	__u32 block[4];		  /* by enum kflow_proto: in the tables, or 0 */
 	__u8 fail_open;
 	__u8 counted; /* each packet costs its sender's zone a token: judged late, never early */
 	__u8 pad[2];

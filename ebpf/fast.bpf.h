@@ -94,6 +94,8 @@ struct {
 	__type(value, __u32);
 } fast_ports SEC(".maps");
 
+#include "ebpf/fast_opcua.h"
+
 enum fast_kind { FAST_NOTHING = 0, FAST_ASKS, FAST_TELLS };
 
 struct fast_seg {
@@ -115,8 +117,11 @@ struct fast_payload {
 struct fast_hand {
 	struct fast_payload p;
 	struct fast_seg s;
+	struct ua_hand ua;
 	__u32 forgotten;
 };
+#include "ebpf/fast_opcua.bpf.h"
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -220,7 +225,7 @@ take_payload(struct xdp_md *ctx, __u32 at, __u32 n, struct fast_payload *to)
 
 	if (!to || n > KFLOW_PAYLOAD)
 		return 0;
-	for (i = 0; i < KFLOW_HASH_WORDS; i++) {
+	for (i = 0; i < KFLOW_PAYLOAD / 8; i++) {
 		if (i >= whole)
 			break;
 		if (p + 8 > end)
@@ -450,8 +455,11 @@ tell_fits(const struct kflow *e, const __u8 *p, struct fast_seg *s)
 /* Does the segment go on where the connection is?  *again: it did before. */
 static __always_inline enum fast_reason
 numbers_fit(const struct kflow *e, const struct kflow_way *w, const struct kflow_way *o,
-    struct fast_seg *s, __u32 dir, const struct fast_payload *p, bool *again)
+    struct fast_hand *h, __u32 dir, bool *again, const bool ua)
 {
+	const struct fast_payload *p = &h->p;
+	struct fast_seg *s = &h->s;
+
 	if (s->has_ts != (e->has_ts >> dir & 1))
 		return FAST_TIMESTAMP;
 	if (s->has_ts && before(s->ts, w->ts))
@@ -470,14 +478,18 @@ numbers_fit(const struct kflow *e, const struct kflow_way *w, const struct kflow
 		return FAST_WINDOW;
 	if (w->n_sent >= KFLOW_SENT)
 		return FAST_SENT_FULL;
+	if (ua)
+		return ua_fits(e, h, dir);
 	return s->kind == FAST_ASKS ? ask_fits(e, (const __u8 *)p->head)
 				    : tell_fits(e, (const __u8 *)p->head, s);
 }
 
 static __always_inline void
 commit_payload(struct kflow *e, struct kflow_way *w, struct kflow_sent *sent, __u8 sent_at,
-    const struct fast_seg *s, const struct fast_payload *p)
+    const struct fast_hand *h, __u32 dir, const bool ua)
 {
+	const struct fast_payload *p = &h->p;
+	const struct fast_seg *s = &h->s;
 	struct kflow_sent *t = &sent[(sent_at + w->n_sent) & (KFLOW_SENT - 1)];
 	__u32 at = open_end(e);
 	__u64 *q;
@@ -489,6 +501,10 @@ commit_payload(struct kflow *e, struct kflow_way *w, struct kflow_sent *sent, __
 	w->next = s->seq + s->len;
 	e->pdus++;
 	e->errors += s->error;
+	if (ua) {
+		ua_commit(&e->ua, &e->n_open, (const __u8 *)h->p.head, &h->ua, dir);
+		return;
+	}
 	if (s->kind != FAST_ASKS) {
 		e->n_open--;
 		e->open_at = (__u8)((e->open_at + 1) & (KFLOW_OPEN - 1));
@@ -503,9 +519,10 @@ commit_payload(struct kflow *e, struct kflow_way *w, struct kflow_sent *sent, __
 }
 
 static __always_inline void
-commit(struct kflow *e, struct kflow_way *w, struct kflow_way *o, const struct fast_seg *s,
-    __u32 dir, const struct fast_payload *p, bool again, __u64 now, __u32 bytes)
+commit(struct kflow *e, struct kflow_way *w, struct kflow_way *o, const struct fast_hand *h,
+    __u32 dir, bool again, __u64 now, __u32 bytes, const bool ua)
 {
+	const struct fast_seg *s = &h->s;
 	__u32 edge = s->ack + ((__u32)s->win << (w->wscale & 15));
 
 	if (o->acked != s->ack) {
@@ -520,9 +537,9 @@ commit(struct kflow *e, struct kflow_way *w, struct kflow_way *o, const struct f
 	w->win = s->win;
 	w->ts = s->ts;
 	if (s->len != 0 && !again && dir)
-		commit_payload(e, w, e->sent[1], e->sent_at[1], s, p);
+		commit_payload(e, w, e->sent[1], e->sent_at[1], h, 1, ua);
 	else if (s->len != 0 && !again)
-		commit_payload(e, w, e->sent[0], e->sent_at[0], s, p);
+		commit_payload(e, w, e->sent[0], e->sent_at[0], h, 0, ua);
 	e->packets++;
 	e->bytes += bytes;
 	e->last_ns = now;
@@ -545,7 +562,7 @@ take_way(struct kflow_way *w, const volatile struct kflow_offer *o, int dir)
  * epoch that the engine has read, or it would not have seen all that went up.
  */
 static __always_inline bool
-take_numbers(struct kflow *e, const volatile struct kflow_offer *o, __u32 generation)
+take_numbers(struct kflow *e, const volatile struct kflow_offer *o, __u32 generation, const bool ua)
 {
 	__u32 version = o->version;
 
@@ -555,8 +572,10 @@ take_numbers(struct kflow *e, const volatile struct kflow_offer *o, __u32 genera
 	take_way(&e->way[1], o, 1);
 	e->has_ts = o->has_ts;
 	e->n_open = 0;
-	for (int i = 0; i < (int)KFLOW_OPEN; i++)
+	for (int i = 0; i < (int)KFLOW_OPEN && !ua; i++)
 		e->open_len[i] = 0; /* nothing is known */
+	if (ua)
+		ua_take(e, o);
 	return o->version == version;
 }
 
@@ -706,7 +725,14 @@ same_key(const struct kflow_key *a, const struct kflow_key *b)
 }
 
 /* enum fast_answer */
-enum fast_answer { FAST_GO_ON = 0, FAST_PASS, FAST_TO_ENGINE, FAST_DROP, FAST_UNJUDGED };
+enum fast_answer {
+	FAST_GO_ON = 0,
+	FAST_PASS,
+	FAST_TO_ENGINE,
+	FAST_DROP,
+	FAST_UNJUDGED,
+	FAST_IS_UA
+};
 
 /*
  * when: 0 early, 1 late.  FAST_GO_ON: no entry, or (early) nothing that passes at once.
@@ -714,8 +740,9 @@ enum fast_answer { FAST_GO_ON = 0, FAST_PASS, FAST_TO_ENGINE, FAST_DROP, FAST_UN
  * An entry may become another connection's at any time, so what was read of it before counts only if
  * key and `what` are the same under its lock.
  */
-__noinline int
-fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when)
+static __always_inline int
+fast_any(
+    struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when, const bool ua)
 {
 	const struct gate_conf *conf = bpf_map_lookup_elem(&gate_confs, &set);
 	const volatile struct kflow_pulse *pulse;
@@ -748,7 +775,9 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 		return FAST_GO_ON;
 	what = *(const volatile __u64 *)&e->what;
 	conduit = (__u32)what;
-	proto = what >> 32 & 1;
+	proto = what >> 32 & 3;
+	if ((proto == KFLOW_OPCUA) != ua)
+		return FAST_IS_UA;
 	offer = bpf_map_lookup_elem(&kflow_offers, &slot);
 	at = set * GATE_CONDUITS + conduit;
 	row = bpf_map_lookup_elem(&gate_conduits, &at);
@@ -761,7 +790,7 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 	now = pulse->alive_ns;
 	dir = forget(hand, ((what >> 40 & 0xff) != 0) == lo ? 0 : 1) & 1;
 	generation = conf->generation;
-	block = row->block[proto];
+	block = row->block[ua ? KFLOW_OPCUA : proto & 1];
 
 	if (e->owner != KFLOW_KERNEL && !(slot_in(place) & KFLOW_OFFERED))
 		why = FAST_ENGINES;
@@ -772,7 +801,8 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 	else
 		why = fast_segment(ctx, f, s, &hand->p);
 	if (why == FAST_FORWARDED)
-		why = judge_payload(e, hand, proto, dir, set, block, generation);
+		why = ua ? ua_payload(ctx, e, offer, hand, f->ip_end - s->len, dir)
+			 : judge_payload(e, hand, proto, dir, set, block, generation);
 	if (why == FAST_FORWARDED && bpf_redirect_map(&fast_ports, port ^ 1, 0) != XDP_REDIRECT)
 		why = FAST_NO_PORT;
 	why = (int)forget(hand, (__u32)why);
@@ -800,11 +830,11 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 		else if (s->known &&
 			 (s->rule != e->open_rule[open_end(e)] || !known_request(e, hand, proto)))
 			why = FAST_VERDICT; /* another was quicker */
-	} else if (why == FAST_FORWARDED && (s->known || !take_numbers(e, offer, generation))) {
+	} else if (why == FAST_FORWARDED && (s->known || !take_numbers(e, offer, generation, ua))) {
 		why = FAST_ENGINES;
 	}
 	if (why == FAST_FORWARDED)
-		why = numbers_fit(e, w, o, s, dir, &hand->p, &again);
+		why = numbers_fit(e, w, o, hand, dir, &again, ua);
 	if (why == FAST_FORWARDED) {
 		if (e->owner != KFLOW_KERNEL) {
 			e->owner = KFLOW_KERNEL;
@@ -812,7 +842,7 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 			put_macs(w, f->smac, f->dmac);
 			put_macs(o, f->dmac, f->smac);
 		}
-		commit(e, w, o, s, dir, &hand->p, again, now, bytes);
+		commit(e, w, o, hand, dir, again, now, bytes, ua);
 	} else if (there && when != 0 && (!away || open)) {
 		if (e->owner == KFLOW_KERNEL) {
 			e->owner = KFLOW_ENGINE;
@@ -835,6 +865,30 @@ fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u3
 		why = open ? FAST_AWAY_OPEN : FAST_AWAY_CLOSED;
 	fast_count(port, (__u32)why, bytes, false);
 	return !away ? FAST_TO_ENGINE : open ? FAST_UNJUDGED : FAST_DROP;
+}
+
+/* Twice, since the verifier would follow each way of one through all ways of the other. */
+__noinline int
+fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when)
+{
+	return fast_any(ctx, f, set, port, when, false);
+}
+
+__noinline int
+fast_flow_ua(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when)
+{
+	return fast_any(ctx, f, set, port, when, true);
+}
+
+/* enum fast_answer, never FAST_IS_UA. */
+static __always_inline int
+fast_frame(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when)
+{
+	int r = fast_flow(ctx, f, set, port, when);
+
+	if (r == FAST_IS_UA)
+		r = fast_flow_ua(ctx, f, set, port, when);
+	return r == FAST_IS_UA ? FAST_GO_ON : r;
 }
 
 #endif /* EBPF_FAST_BPF_H */

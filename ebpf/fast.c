@@ -27,7 +27,10 @@ struct fast {
 };
 
 _Static_assert(sizeof(struct kflow_key) == 40 && sizeof(struct kflow_way) == 32 &&
-		   sizeof(struct kflow_offer) == 56 && sizeof(struct kflow_bucket) == 64,
+		   sizeof(struct kflow_offer) == 56 + sizeof(struct kflow_ua) &&
+		   sizeof(struct kflow_ua) <= KFLOW_OPEN * KFLOW_ADU &&
+		   sizeof(struct kflow_ua) % 8 == 0 && sizeof(struct kflow_bucket) == 64 &&
+		   KFLOW_HASH_WORDS * 8 >= KFLOW_PAYLOAD,
     "as the programs have them");
 _Static_assert(offsetof(struct kflow, way) == 64 && offsetof(struct kflow, up) == 128 &&
 		   offsetof(struct kflow, sent) == 192 && sizeof(struct kflow) % 64 == 0,

@@ -164,12 +164,12 @@ judge_segment(
 
 	/* the usual ones have been asked about */
 	if (conf->fast && (f->v6 || f->l3_off != 14) &&
-	    fast_flow(ctx, f, set, port, 0) == FAST_PASS)
+	    fast_frame(ctx, f, set, port, 0) == FAST_PASS)
 		return (enum gate_reason)GATE_PASSED;
 	r = (enum gate_reason)judge_ip(f, set, port);
 	if (r != GATE_TO_ENGINE)
 		return r;
-	fast = fast_flow(ctx, f, set, port, 1);
+	fast = fast_frame(ctx, f, set, port, 1);
 	if (fast == FAST_DROP || fast == FAST_UNJUDGED)
 		count_away(f, fast == FAST_UNJUDGED);
 	return fast == FAST_PASS || fast == FAST_UNJUDGED ? (enum gate_reason)GATE_PASSED
@@ -220,7 +220,7 @@ passes_early(struct xdp_md *ctx, __u32 port, struct frame *f)
 		return false;
 	set = *(volatile __u32 *)cell - 1;
 	conf = set < GATE_SETS ? bpf_map_lookup_elem(&gate_confs, &set) : NULL;
-	return conf && conf->fast && fast_flow(ctx, f, set, port, 0) == FAST_PASS;
+	return conf && conf->fast && fast_frame(ctx, f, set, port, 0) == FAST_PASS;
 }
 
 static __always_inline enum gate_reason

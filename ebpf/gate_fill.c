@@ -207,7 +207,7 @@ fill_conduits(const struct gate *g, unsigned set, const struct gate_spec *s)
 		    .place_drop = c->place >= VERDICT_REJECT,
 		    .mac_drop = c->mac >= VERDICT_REJECT,
 		    .n_ranges = c->n_spans,
-		    .block = {c->block[GATE_MODBUS], c->block[GATE_S7]},
+		    .block = {c->block[GATE_MODBUS], c->block[GATE_S7], c->block[GATE_OPCUA]},
 		    .fail_open = c->fail_open,
 		    .counted = c->counted};
 		uint32_t row = set * GATE_CONDUITS + i;
@@ -278,8 +278,10 @@ _Static_assert(offsetof(struct tb_seg, last) == 4 * FAST_S_LAST &&
 		   REASON_RULE == 0,
     "segs as fast_eval.h reads them");
 _Static_assert(FAST_CHUNK_ROWS == GATE_SETS * FAST_CHUNKS &&
-		   FAST_RULE_ROWS == GATE_SETS * FAST_RULES &&
-		   KFLOW_OPEN <= GATE_OPEN && (int)KFLOW_MODBUS == (int)GATE_MODBUS && (int)KFLOW_S7 == (int)GATE_S7,
+		   FAST_RULE_ROWS == GATE_SETS * FAST_RULES && KFLOW_OPEN <= GATE_OPEN &&
+		   KFLOW_UA_OPEN <= GATE_UA_OPEN && KFLOW_PAYLOAD <= GATE_UA_MESSAGE &&
+		   (int)KFLOW_MODBUS == (int)GATE_MODBUS && (int)KFLOW_S7 == (int)GATE_S7 &&
+		   (int)KFLOW_OPCUA == (int)GATE_OPCUA && (int)KFLOW__PROTOS == (int)GATE__PROTOS,
     "a row for everything");
 
 /* Why the kernel judges no PDU of a policy: a line, or an empty one. */

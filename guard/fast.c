@@ -15,7 +15,9 @@
 #define READS	  64u	 /* rules whose hits are read in one call */
 #define WINDOW	  65535u /* what the engine takes a window for, at least (in_window()) */
 
-_Static_assert(FAST_SENT == KFLOW_SENT && FAST_OPEN == KFLOW_OPEN && FAST_ADU == KFLOW_ADU,
+_Static_assert(FAST_SENT == KFLOW_SENT && FAST_OPEN == KFLOW_OPEN && FAST_ADU == KFLOW_ADU &&
+		   DIS_LENT_OPEN == KFLOW_UA_OPEN && FAST_KNOWN == KFLOW_UA_KNOWN &&
+		   FAST_ALIKE == KFLOW_PAYLOAD && FAST_RULE_MAX == FAST_RULES,
     "the engine has room for what an entry holds");
 
 static struct guard_fast {
@@ -27,7 +29,8 @@ static struct guard_fast {
 	uint64_t hits[GUARD_RULES];
 } the;
 
-static const char *const names[KFLOW__PROTOS] = {[KFLOW_MODBUS] = "modbus", [KFLOW_S7] = "s7"};
+static const char *const names[KFLOW__PROTOS] = {
+    [KFLOW_MODBUS] = "modbus", [KFLOW_S7] = "s7", [KFLOW_OPCUA] = "opcua"};
 
 static uint8_t
 proto_of(const char *name)
@@ -91,6 +94,56 @@ drop(void *ctx, uint32_t slot, const struct net_tuple *t)
 	(void)fast_drop(w->fast, &k);
 }
 
+/* What is the protocol's own; all zero where it has none. */
+static void
+lend(const struct dis_lent *l, const struct fast_known *known, struct kflow_offer *to)
+{
+	struct kflow_ua *ua = &to->ua;
+
+	*ua = (struct kflow_ua){
+	    .channel = l->channel,
+	    .token = {l->token[0], l->token[1]},
+	    .seq = {l->seq[0], l->seq[1]},
+	    .max = {l->max[0], l->max[1]},
+	    .sig = l->sig,
+	    .policy = l->policy,
+	    .mode = l->mode,
+	    .user = l->user,
+	};
+	for (unsigned i = 0; i < KFLOW_UA_KNOWN; i++) {
+		ua->hash[i] = known[i].hash;
+		ua->known[i] = known[i].len;
+		ua->rule[i] = known[i].rule;
+	}
+	for (unsigned i = 0; i < KFLOW_UA_OPEN; i++) {
+		ua->open[i] = l->request[i];
+		ua->type[i] = l->type[i];
+	}
+	to->n_open = l->n_open;
+}
+
+static void
+back(const struct kflow *k, struct dis_lent *l)
+{
+	const struct kflow_ua *ua = &k->ua;
+
+	*l = (struct dis_lent){
+	    .channel = ua->channel,
+	    .token = {ua->token[0], ua->token[1]},
+	    .seq = {ua->seq[0], ua->seq[1]},
+	    .max = {ua->max[0], ua->max[1]},
+	    .sig = ua->sig,
+	    .policy = ua->policy,
+	    .mode = ua->mode,
+	    .user = ua->user,
+	    .n_open = k->n_open,
+	};
+	for (unsigned i = 0; i < DIS_LENT_OPEN; i++) {
+		l->request[i] = ua->open[i];
+		l->type[i] = ua->type[i];
+	}
+}
+
 static void
 offer(void *ctx, uint32_t slot, const struct fast_offer *o)
 {
@@ -109,6 +162,7 @@ offer(void *ctx, uint32_t slot, const struct fast_offer *o)
 		k.wscale[i] = d->wscale;
 		k.has_ts |= (uint8_t)((d->ts != 0) << i);
 	}
+	lend(&o->lent, o->known, &k);
 	fast_offer(w->fast, slot, &k);
 }
 
@@ -150,6 +204,10 @@ convert(const struct kflow *k, struct fast_flow *out)
 
 			to->sent[j] = (struct fast_record){t->seq, t->len, t->hash};
 		}
+	}
+	if (k->proto == KFLOW_OPCUA) {
+		back(k, &out->lent);
+		return;
 	}
 	for (unsigned i = 0; i < FAST_OPEN; i++) {
 		unsigned at = (k->open_at + i) % FAST_OPEN;

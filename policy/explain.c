@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "policy/explain_int.h"
+#include "policy/gate.h"
 #include "policy/kernel.h"
 #include "policy/syms.h"
 
@@ -146,7 +147,8 @@ put_rule(const struct explain *x, const struct conduit *c, const struct block *b
 		fprintf(to, "; told each time");
 	put_mode(r, to);
 	if (!r->deny && why == KERNEL_YES)
-		fprintf(to, "; kernel");
+		fprintf(to, gate_fast_proto(b->dis->name) == GATE_OPCUA ? "; kernel when repeated"
+									: "; kernel");
 	if (x->hits)
 		fprintf(to, "; %" PRIu64 " hits", x->hits[r->index]);
 	fprintf(to, "]\n");

@@ -33,6 +33,8 @@
 #define GATE_SPANS 16u /* port ranges of a conduit; one with more says any_port */
 #define GATE_NONE  UINT32_MAX
 #define GATE_OPEN  4u /* requests of a connection that wait at most while a filter judges it */
+#define GATE_UA_OPEN	16u   /* the same of OPC UA */
+#define GATE_UA_MESSAGE 1472u /* bytes of a message of OPC UA that a filter passes, at most */
 
 struct gate_zone {
 	uint16_t vlan; /* 0 when vlan_any: not said */
@@ -60,8 +62,8 @@ struct gate_span {
 	bool tcp, udp;
 };
 /* Protocols whose PDUs a filter may judge, of the blocks that ask for nothing but functions, units
- * and addresses. */
-enum gate_proto { GATE_MODBUS = 0, GATE_S7, GATE__PROTOS };
+ * and addresses; of OPC UA, for nothing that changes from one message to the next. */
+enum gate_proto { GATE_MODBUS = 0, GATE_S7, GATE_OPCUA, GATE__PROTOS };
 struct gate_conduit {
 	bool any_port;	/* apps:, otherwise: alert, mode: the engine must see it all */
 	bool echo;	/* icmp: [echo]; otherwise: alert, mode: as well */

@@ -135,7 +135,7 @@ unsigned
 gate_fast_proto(const char *name)
 {
 	static const char *const protos[GATE__PROTOS] = {
-	    [GATE_MODBUS] = "modbus", [GATE_S7] = "s7"};
+	    [GATE_MODBUS] = "modbus", [GATE_S7] = "s7", [GATE_OPCUA] = "opcua"};
 	unsigned k = 0;
 
 	while (k < GATE__PROTOS && strcmp(protos[k], name) != 0)
@@ -152,6 +152,10 @@ static const struct {
     {GATE_MODBUS, "pending", GATE_OPEN},
     {GATE_S7, "pending", GATE_OPEN},
     {GATE_S7, "items", 1},
+    {GATE_OPCUA, "pending", GATE_UA_OPEN},
+    {GATE_OPCUA, "message", GATE_UA_MESSAGE},
+    {GATE_OPCUA, "chunk", GATE_UA_MESSAGE},
+    {GATE_OPCUA, "chunks", 1},
 };
 
 /* Is no limit of the block below that? */
@@ -173,6 +177,19 @@ limits_idle(const struct block *b)
 	return true;
 }
 
+/*
+ * What else of a block the filter does not look at.  OPC UA: nothing that it asks of the session, for what
+ * the filter passes was allowed by the engine in the same session, in the state that it still has.
+ */
+static uint32_t
+gates_idle(const struct block *b)
+{
+	return gate_fast_proto(b->dis->name) != GATE_OPCUA
+		   ? (uint32_t)GATE_LIMITS
+		   : (uint32_t)(GATE_LIMITS | GATE_STEPS | GATE_FLOOR | GATE_LEARN | GATE_ENDPOINT |
+				GATE_OFFERS | GATE_ENCRYPTED);
+}
+
 unsigned
 gate_fast_why(const struct policy *p, const struct ruleset *rs, uint32_t conduit, uint32_t i)
 {
@@ -190,7 +207,7 @@ gate_fast_why(const struct policy *p, const struct ruleset *rs, uint32_t conduit
 	/* What one connection reads, a rule of another may ask for. */
 	if (p->conduits[conduit].states >> i & 1)
 		return KERNEL_PAST;
-	if ((t->gate & ~(uint32_t)GATE_LIMITS) != 0 || !conduit_known(c) || !block_known(b) ||
+	if ((t->gate & ~gates_idle(b)) != 0 || !conduit_known(c) || !block_known(b) ||
 	    !rules_known(&b->deny, b->dis->schema) || !rules_known(&b->allow, b->dis->schema))
 		return KERNEL_CONDITION;
 	return KERNEL_YES;

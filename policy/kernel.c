@@ -49,10 +49,15 @@ kernel_why_text(enum kernel_why w)
 
 /* The functions that it reads (ebpf/fast_pdu.h), by protocol. */
 static const struct {
-	uint8_t n, code[8];
+	uint8_t n;
+	uint16_t code[20];
 } reads[GATE__PROTOS] = {
     [GATE_MODBUS] = {8, {1, 2, 3, 4, 5, 6, 15, 16}}, /* [APP] 6.1 to 6.6, 6.11, 6.12 */
     [GATE_S7] = {2, {4, 5}},			     /* read, write */
+    /* OPC 10000-4 5.9 to 5.11, 5.13, 5.14: reads, writes, browses, watches, and their answers change
+     * nothing by which the next request is judged (dissectors/opcua/lend.h) */
+    [GATE_OPCUA] = {19, {527, 533, 554, 615, 621, 631, 664, 673, 700, 751, 763, 769, 775, 781, 799,
+			    826, 832, 841, 847}},
 };
 
 static enum kernel_why
@@ -167,6 +172,10 @@ request_why(const struct policy *p, uint32_t conduit, const struct block *b, con
 		return KERNEL_VERDICT;
 	if ((w = function_why(b->dis->name, f->code, f->access)) != KERNEL_YES)
 		return w;
+	/* The engine's word on one that is alike: whatever the rules ask of it. */
+	if (gate_fast_proto(b->dis->name) == GATE_OPCUA)
+		return f->more != 0 ? KERNEL_SEGMENT
+				    : (enum kernel_why)gate_fast_why(p, p->rs, conduit, i);
 	if (f->n_items > 1 || f->more != 0)
 		return KERNEL_ITEMS;
 	if (f->n_items == 1 && (f->item.name || schema_has(sc, KEY_PATTERN, f->item.space)))
@@ -242,6 +251,7 @@ policy_kernel_rule(const struct policy *p, uint32_t rule)
 	const struct dis_schema *sc = b->dis->schema;
 	const struct conduit *c = p->rs->rule_conduit[rule];
 	bool writes_only, limited = false, open = false;
+	bool alike = gate_fast_proto(b->dis->name) == GATE_OPCUA;
 	enum kernel_why w;
 
 	if (gate_fast_proto(b->dis->name) == GATE__PROTOS)
@@ -250,10 +260,10 @@ policy_kernel_rule(const struct policy *p, uint32_t rule)
 		return KERNEL_VERDICT;
 	if ((w = functions_why(sc, b->dis->name, r, &writes_only)) != KERNEL_YES)
 		return w;
-	for (unsigned s = 0; s < 2u * sc->n_spaces; s++)
+	for (unsigned s = 0; s < 2u * sc->n_spaces && !alike; s++)
 		if (r->names[s].n != 0)
 			return KERNEL_NAMES;
-	if (r->conds.n != 0)
+	if (r->conds.n != 0 && !alike)
 		return KERNEL_CONDITION;
 	if (r->whens.n != 0)
 		return KERNEL_PAST;

@@ -6,6 +6,9 @@
  * in-order segment with exactly one whole PDU, whose function, unit and only range of addresses
  * decide, and the answer that is paired with such a request.  Everything that needs a value, a
  * second item, a name, a rate or the state of a session is the engine's.  In doubt: the engine's.
+ *
+ * Of OPC UA it passes what is alike to a request that the engine has allowed: whatever that was asked,
+ * it is not asked again.  KERNEL_YES then means all of these but the first.
  */
 #ifndef POLICY_KERNEL_H
 #define POLICY_KERNEL_H
@@ -16,23 +19,24 @@
 enum kernel_why {
 	KERNEL_YES = 0,
 	KERNEL_UDP,	  /* a datagram: no order, nothing is acknowledged */
-	KERNEL_PROTOCOL,  /* neither Modbus nor S7, or another framing of it */
+	KERNEL_PROTOCOL,  /* neither Modbus, S7 nor OPC UA, or another framing of it */
 	KERNEL_SEGMENT,	  /* a part of a PDU, several PDUs, or out of order */
 	KERNEL_ANOMALY,	  /* there is something to tell about it */
 	KERNEL_KIND,	  /* neither request nor answer */
 	KERNEL_ENCRYPTED, /* it cannot be read */
 	KERNEL_VERDICT,	  /* told, refused or denied: alerts have one author */
 	KERNEL_SESSION,	  /* it opens, changes or closes a session */
-	KERNEL_FUNCTION,  /* another than Modbus 1 to 6, 15, 16 and S7 read, write; other memory */
+	KERNEL_FUNCTION, /* another than Modbus 1 to 6, 15, 16 and S7 read, write; other memory; of OPC UA,
+			   * that calls methods or changes the address space */
 	KERNEL_ITEMS,	  /* more than one item */
 	KERNEL_NAMES,	  /* names (NodeIds) decide */
 	KERNEL_CONDITION, /* a rule asks for a property of session or message */
-	KERNEL_LIMITS,	  /* the block counts a rate, fewer waiting requests than GATE_OPEN, or sizes */
-	KERNEL_VALUES,	  /* a rule limits what is written there */
-	KERNEL_WINDOW,	  /* only-in: what is open now decides */
-	KERNEL_PAST,	  /* it asks for what was read before, or makes it known */
-	KERNEL_RANGE,	  /* its addresses are not all within one run of the rules */
-	KERNEL_UNPAIRED,  /* an answer to a request that was the engine's */
+	KERNEL_LIMITS, /* the block counts a rate, fewer waiting requests than GATE_OPEN, or sizes */
+	KERNEL_VALUES,	 /* a rule limits what is written there */
+	KERNEL_WINDOW,	 /* only-in: what is open now decides */
+	KERNEL_PAST,	 /* it asks for what was read before, or makes it known */
+	KERNEL_RANGE,	 /* its addresses are not all within one run of the rules */
+	KERNEL_UNPAIRED, /* an answer to a request that was the engine's */
 	KERNEL__MAX
 };
 

@@ -161,6 +161,38 @@ wide() {
 	[ "$(kernel known.yaml modbus/all-functions | jq '.[2].function')" = "$w" ]
 }
 
+@test "the kernel's share of OPC UA: what is asked again, whatever it asks" {
+	cat >ua.yaml <<-Y
+	interlock: 1
+	mode: enforce
+	zones: {all: {nets: [0.0.0.0/0, "::/0"]}}
+	devices: {}
+	conduits:
+	  - name: c
+	    from: [all/*]
+	    to: [all/*]
+	    opcua:
+	      encrypted: drop
+	      security: {modes: [None, Sign, SignAndEncrypt]}
+	      allow:
+	        - {name: s, services: [session, discovery]}
+	        - {name: poll, services: [read, browse, subscribe, write, call], nodes: ["*"]}
+	Y
+	for c in none sign subscribe; do
+		"$INTERLOCK" replay -q -p ua.yaml --facts f.jsonl "$ROOT/pcaps/opcua/$c.pcap" || true
+		# not what changes names, or is answered with more than a header
+		w=$(jq -s '[.[] | select(.kind == "request" and .verdict == "allow" and (.access | IN("read", "write")) and
+			(.op | IN("RegisterNodes", "UnregisterNodes", "CreateSubscription", "ModifySubscription") | not))] | length' f.jsonl)
+		[ "$w" -gt 20 ]
+		[ "$(kernel ua.yaml "opcua/$c" | jq '.[1]')" = "$w" ]
+	done
+	[ "$(kernel ua.yaml opcua/encrypt | jq '.[1]')" = 0 ] # cipher text
+	run "$INTERLOCK" policy explain ua.yaml
+	[[ $output == *"[poll; kernel when repeated]"* ]]
+	sed -i 's/encrypted: drop/encrypted: drop\n      limits: {message: 1000}/' ua.yaml # what the kernel passes may be longer
+	[ "$(kernel ua.yaml opcua/none | jq '.[1], (.[2].limits > 20)' | tr '\n' ' ')" = "0 true " ]
+}
+
 @test "what it cannot read: 2, with the reason" {
 	run "$INTERLOCK" policy explain
 	[ "$status" -eq 2 ]

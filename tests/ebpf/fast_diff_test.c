@@ -4,8 +4,9 @@
  * packets: whatever the kernel passes on by itself, an engine that sees every frame forwards as it came
  * and has nothing to tell of.  What the kernel gives to the engine is the engine's word anyway.
  *
- * The engine beside it plays the one that offers: when it holds nothing and nothing waits for an answer,
- * its numbers are offered.  Arguments: seed, frames.
+ * The engine beside it plays the one that offers: when it holds nothing and its dissector is at rest, its
+ * numbers are offered; of OPC UA (diff_opcua.h) also what it has allowed, and what comes back is
+ * compared.  Arguments: seed, frames.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +24,7 @@
 #include "policy/gate.h"
 #include "tests/ebpf/kit.h"
 #include "tests/ebpf/talk.h"
+#include "tests/ebpf/diff_opcua.h"
 
 static struct gate *gate;
 static struct fast *fast;
@@ -74,20 +76,22 @@ random_policy(void)
 	    "interlock: 1\nsite: t\nmode: enforce\nzones:\n"
 	    "  a: {nets: [10.0.0.0/24], port: outside}\n  b: {nets: [10.0.1.0/24], port: inside}\n"
 	    "devices:\n  hmi: {zone: a, ip: 10.0.0.1}\n  plc: {zone: b, ip: 10.0.1.1}\n"
-	    "  cpu: {zone: b, ip: 10.0.1.2}\nconduits:\n";
-	char modbus[2048], s7[2048], text[8192];
+	    "  cpu: {zone: b, ip: 10.0.1.2}\n  opc: {zone: b, ip: 10.0.1.3}\nconduits:\n";
+	char modbus[2048], s7[2048], opcua[2048], text[8192];
 	struct complaints c = {0};
 	struct policy *p;
 
 	(void)rules_text(modbus, sizeof(modbus), false);
 	(void)rules_text(s7, sizeof(s7), true);
+	(void)ua_rules(opcua, sizeof(opcua));
 	(void)snprintf(text, sizeof(text),
 	    "%s - {name: c0, from: [hmi], to: [plc], otherwise: %s, modbus: {addressing: "
 	    "zero-based, %s"
-	    "allow: [%s]}}\n - {name: c1, from: [hmi], to: [cpu], s7: {%sallow: [%s]}}\n",
-	    head, rnd(2) ? "drop" : "reject",
-	    rnd(3) ? "" : "limits: {pending: 4, over: drop}, ", modbus,
-	    rnd(3) ? "" : "limits: {pending: 4, items: 1, over: drop}, ", s7);
+	    "allow: [%s]}}\n - {name: c1, from: [hmi], to: [cpu], s7: {%sallow: [%s]}}\n"
+	    " - {name: c2, from: [hmi], to: [opc], otherwise: %s, opcua: {%s}}\n",
+	    head, rnd(2) ? "drop" : "reject", rnd(3) ? "" : "limits: {pending: 4, over: drop}, ",
+	    modbus, rnd(3) ? "" : "limits: {pending: 4, items: 1, over: drop}, ", s7,
+	    rnd(2) ? "drop" : "reject", opcua);
 	p = policy_build_text("t.yaml", text, strlen(text), &c);
 	complaints_fini(&c);
 	return p;
@@ -98,7 +102,9 @@ random_policy(void)
 static struct engine *engine;
 static uint64_t clock_ns = 1700000000000000000u;
 static struct {
-	unsigned events, asked;
+	unsigned events, pdus, asked;
+	bool strange;	  /* a fact had anomalies */
+	struct verdict v; /* of the last */
 } told;
 
 static void
@@ -115,6 +121,9 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 	const struct fact *f = pdu->fact;
 
 	(void)ctx;
+	told.pdus++;
+	told.v = *pdu->verdict;
+	told.strange |= f->anomalies != 0;
 	told.asked += f->kind == FACT_REQUEST && pdu->verdict->action < VERDICT_REJECT;
 }
 
@@ -127,14 +136,14 @@ static struct {
 	struct talk_ends ends;
 	struct kflow_key key;
 	unsigned conduit;
-	bool s7, ts;
+	bool s7, ua, ts;
 	bool taken; /* the kernel has passed something of it */
 	struct flow *flow;
 	uint16_t txn, port;
 	uint32_t tsval[2];
 	uint8_t asked[WAITING][300]; /* requests without an answer, the oldest first */
 	unsigned n_asked;
-	uint8_t pay[HISTORY][600];
+	uint8_t pay[HISTORY][TALK_UA_MAX];
 	struct talk_seg past[HISTORY];
 	unsigned n_past;
 } talk;
@@ -147,6 +156,12 @@ static struct {
 		uint64_t usual, kernel, begun;
 	} of[KFLOW__PROTOS];
 } tally;
+
+static unsigned
+proto_now(void)
+{
+	return talk.ua ? KFLOW_OPCUA : talk.s7 ? KFLOW_S7 : KFLOW_MODBUS;
+}
 
 /* Did the kernel pass it on? */
 static bool
@@ -188,7 +203,8 @@ send_seg(struct talk_seg s, bool usual)
 	uint8_t frame[TALK_FRAME];
 	struct pkt k = {
 	    .link = LINK_ETHERNET, .port = (uint8_t)s.dir, .ts_ns = clock_ns += 1000000};
-	unsigned events = told.events, asked = told.asked;
+	unsigned events = told.events, asked = told.asked, pdus = told.pdus;
+	struct kflow e;
 	bool kernel;
 
 	if (talk.ts && s.n_options == 0) {
@@ -199,18 +215,31 @@ send_seg(struct talk_seg s, bool usual)
 	k.bytes = frame;
 	k.frame = ++tally.frames;
 	kernel = kernel_passes(frame, k.caplen, s.dir);
+	told.strange = false;
 	engine_burst(engine, &k, 1);
 	tally.kernel += kernel;
 	talk.taken |= kernel;
-	tally.of[talk.s7].usual += usual;
-	tally.of[talk.s7].kernel += usual && kernel;
-	tally.of[talk.s7].begun += usual && !talk.taken;
+	tally.of[proto_now()].usual += usual;
+	tally.of[proto_now()].kernel += usual && kernel;
+	tally.of[proto_now()].begun += usual && !talk.taken;
 	tally.odd += !usual;
 	if (kernel && (k.fate != FATE_FORWARD || k.bytes != frame || told.events != events)) {
 		dump(frame, k.caplen);
 		fail_msg("seed %ju, frame %ju: the kernel passes it, the engine: fate %u (%s)%s",
 		    (uintmax_t)seed, (uintmax_t)tally.frames, k.fate, drop_name(k.reason),
 		    told.events != events ? ", and tells of it" : "");
+	}
+	talk.flow = flow_now(&k);
+	if (talk.ua) {
+		ua_judged(engine, talk.flow, fast, s.dir, s.pay, s.len, told.pdus - pdus, &told.v,
+		    told.strange || told.events != events);
+		if (kernel && s.len &&
+		    (fast_read(fast, &talk.key, &e) < 0 || !ua_stands(engine, talk.flow, &e))) {
+			dump(frame, k.caplen);
+			fail_msg(
+			    "seed %ju, frame %ju: what the kernel gives back is not the engine's",
+			    (uintmax_t)seed, (uintmax_t)tally.frames);
+		}
 	}
 	/* who is asked answers: what this test thinks that it asked, and what the engine let by */
 	if (told.asked != asked && talk.n_asked < WAITING && s.dir == 0 &&
@@ -224,7 +253,6 @@ send_seg(struct talk_seg s, bool usual)
 		s.pay = talk.pay[at];
 		talk.past[at] = s;
 	}
-	talk.flow = flow_now(&k);
 }
 
 static void
@@ -240,6 +268,8 @@ offer(void)
 	    !dissectors[f->dis]->at_rest(feed_state(engine, f), f->variant) ||
 	    (f->guard.flags & GUARD_TS && f->guard.ts_known != 3) ||
 	    fast_read(fast, &talk.key, &e) < 0 || e.owner == KFLOW_KERNEL)
+		return;
+	if (talk.ua && !ua_lend(engine, f, &o))
 		return;
 	for (unsigned i = 0; i < 2; i++) {
 		const struct tcp_dir *d = &f->dir[i], *b = &f->dir[i ^ 1];
@@ -272,6 +302,26 @@ next_seg(unsigned dir, const uint8_t *p, uint32_t n)
 	    .len = n};
 }
 
+/* Hello, channel: mode None, or Sign. */
+static void
+ua_open(void)
+{
+	uint8_t p[TALK_UA_MAX];
+
+	memset(&ua.say, 0, sizeof(ua.say));
+	memset(ua.known, 0, sizeof(ua.known));
+	ua.say.channel = DIFF_CHANNEL;
+	ua.say.seq[0] = rnd(50);
+	ua.say.seq[1] = rnd(20) ? rnd(50) : 0xfffffff0u; /* soon at the end */
+	ua.say.sig = rnd(2) * 32;
+	for (unsigned i = 0; i < 4 && talk.flow; i++) {
+		unsigned dir = i & 1;
+		uint32_t n = i < 2 ? talk_ua_hello(p, dir) : talk_ua_open(&ua.say, p, dir);
+
+		send_seg(next_seg(dir, p, n), false);
+	}
+}
+
 static void
 begin(void)
 {
@@ -280,15 +330,18 @@ begin(void)
 	bool lo;
 
 	(void)fast_drop(fast, &talk.key);
-	talk.s7 = rnd(3) == 0;
-	talk.conduit = talk.s7;
+	talk.conduit = rnd(4) ? rnd(2) : 2;
+	talk.s7 = talk.conduit == 1;
+	talk.ua = talk.conduit == 2;
 	talk.ts = rnd(2);
 	talk.taken = false;
 	talk.n_asked = talk.n_past = 0;
 	talk.ends = (struct talk_ends){.client = {10, 0, 0, 1},
-	    .server = {10, 0, 1, talk.s7 ? 2 : 1},
+	    .server = {10, 0, 1, (uint8_t)(talk.conduit + 1)},
 	    .client_port = (uint16_t)(20000 + talk.port++ % 40000),
-	    .server_port = talk.s7 ? 102 : 502,
+	    .server_port = talk.ua   ? 4840
+			   : talk.s7 ? 102
+				     : 502,
 	    .client_mac = {2, 0, 0, 0, 0, 1},
 	    .server_mac = {2, 0, 0, 0, 0, 2}};
 	talk_key(&talk.ends, 0, &talk.key, &lo);
@@ -305,10 +358,12 @@ begin(void)
 	assert_non_null(talk.flow);
 	assert_int_equal(talk.flow->state, FLOW_OPEN);
 	new.conduit = talk.conduit;
-	new.proto = talk.s7 ? KFLOW_S7 : KFLOW_MODBUS;
+	new.proto = (uint8_t)proto_now();
 	new.client_lo = lo;
 	assert_int_equal(fast_put(fast, &talk.key, &new), 0);
 	tally.conversations++;
+	if (talk.ua)
+		ua_open();
 }
 
 static uint32_t
@@ -320,6 +375,10 @@ some_request(uint8_t *p, bool wild)
 		 n = (uint16_t)(1 + rnd(wild ? 30 : 8));
 
 	talk.txn++;
+	if (talk.ua) {
+		(void)ua_sync(engine, talk.flow);
+		return wild ? ua_wild(p) : ua_poll(p);
+	}
 	if (talk.s7)
 		return talk_s7(
 		    p, talk.txn, wild && rnd(2) ? 5 : 4, wild && rnd(4) == 0 ? 2 : 1, addr, n);
@@ -357,6 +416,26 @@ forget_oldest(void)
 	memmove(talk.asked[0], talk.asked[1], sizeof(talk.asked[0]) * talk.n_asked);
 }
 
+/* A client of OPC UA waits for several answers, most of them to Publish. */
+static void
+usual_ua(void)
+{
+	struct dis_lent l = ua_sync(engine, talk.flow);
+	uint8_t p[TALK_UA_MAX];
+
+	if (rnd(5) == 0) {
+		send_seg(next_seg(rnd(2), NULL, 0), true);
+	} else if (l.n_open < 2 || (l.n_open < 7 && rnd(2))) {
+		send_seg(next_seg(0, p, ua_poll(p)), true);
+		if (talk.flow && rnd(2))
+			send_seg(next_seg(1, NULL, 0), true);
+	} else {
+		send_seg(next_seg(1, p, ua_tell(&l, p, false)), true);
+		if (talk.flow && rnd(4) != 0)
+			send_seg(next_seg(0, NULL, 0), true);
+	}
+}
+
 /* What plain polling is made of. */
 static void
 usual(void)
@@ -364,6 +443,10 @@ usual(void)
 	uint8_t p[300], q[300];
 	uint32_t n;
 
+	if (talk.ua) {
+		usual_ua();
+		return;
+	}
 	if (talk.n_asked == 0 || (talk.n_asked < 3 && rnd(8) == 0)) {
 		n = some_request(q, false);
 		send_seg(next_seg(0, q, n), true);
@@ -383,12 +466,17 @@ static void
 unusual(void)
 {
 	static const uint8_t flags[] = {0x11, 0x04, 0x02, 0x30, 0x18, 0x08, 0x52, 0x12};
-	uint8_t p[700];
+	uint8_t p[2 * TALK_UA_MAX];
 	unsigned dir = rnd(2);
 	uint32_t n = some_request(p, true);
 	struct talk_seg s;
 
-	if (dir && talk.n_asked && rnd(2))
+	if (talk.ua && dir && rnd(2)) {
+		struct dis_lent l = ua_sync(engine, talk.flow);
+		uint32_t k = ua_tell(&l, p, true);
+
+		n = k ? k : n;
+	} else if (!talk.ua && dir && talk.n_asked && rnd(2))
 		n = some_answer(p, talk.asked[rnd(talk.n_asked)], true);
 	s = next_seg(dir, p, n);
 	switch (rnd(16)) {
@@ -439,6 +527,7 @@ unusual(void)
 		break;
 	case 12: /* two of them */
 		s.len += some_request(p + s.len, rnd(2));
+		s.len = s.len > 1400 ? 1400 : s.len;
 		break;
 	case 13:
 		for (unsigned i = 0; i < 4; i++)
@@ -527,7 +616,7 @@ show_reasons(void)
 static void
 agrees(void **state)
 {
-	static const char *const names[KFLOW__PROTOS] = {"modbus", "s7"};
+	static const char *const names[KFLOW__PROTOS] = {"modbus", "s7", "opcua"};
 
 	(void)state;
 	state_of_rnd = seed;
@@ -541,6 +630,7 @@ agrees(void **state)
 	assert_true(tally.kernel > tally.frames / 5);
 	assert_true(tally.odd > tally.frames / 30);
 	memset(&tally, 0, sizeof(tally));
+	ua.quiet = true;
 	/* one frame in a thousand is odd; a conversation is some minutes of polling */
 	sequences(frames_wanted / 4, 1, 1200);
 	for (unsigned i = 0; i < KFLOW__PROTOS; i++) {
@@ -553,6 +643,9 @@ agrees(void **state)
 		assert_true(tally.of[i].usual > frames_wanted / 50);
 		assert_true(share > 0.95);
 	}
+	print_message(
+	    "# OPC UA: what would come back compared %ju times\n", (uintmax_t)ua.compared);
+	assert_true(ua.compared > frames_wanted / 50);
 	show_reasons();
 }
 

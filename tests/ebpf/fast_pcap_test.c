@@ -45,7 +45,8 @@ static struct engine *engine;
 
 static struct {
 	unsigned events, facts;
-	bool eligible;
+	bool eligible, odd, whole;
+	struct verdict v;	/* of the last fact */
 	const struct layers *l; /* of the frame at hand */
 	const struct pkt *k;
 } told;
@@ -54,6 +55,9 @@ static struct {
 static struct {
 	struct net_tuple t;
 	bool used;
+	struct fast_known
+	    known[FAST_KNOWN]; /* what the engine has allowed of it, where that counts */
+	unsigned next;
 } slots[KFLOW_MAX];
 
 static struct {
@@ -71,12 +75,16 @@ put_policy(bool narrow)
 	    "    modbus: {addressing: zero-based, allow: [{name: m, units: all, functions: "
 	    "[1, 2, 3, 4, 5, 6, 15, 16], holding: all, coils: all, input: all, discrete: all}]}\n"
 	    "    s7: {allow: [{name: s, functions: [setup, read, write], read: all, write: "
-	    "all}]}\n",
+	    "all}]}\n"
+	    "    opcua: {encrypted: drop, allow: [{name: u, services: [session, discovery, read, "
+	    "write, browse, subscribe, call], nodes: [\"*\"]}]}\n",
 	    "    modbus: {addressing: zero-based, allow: [{name: m, units: all, functions: "
 	    "[1, 2, 3, 4, 6], holding: [0..60, 100..110], coils: [0..20], input: all, discrete: "
 	    "[0..9]}]}\n"
-	    "    s7: {allow: [{name: s, functions: [setup, read], read: [DB1, M]}]}\n"};
-	char text[2048];
+	    "    s7: {allow: [{name: s, functions: [setup, read], read: [DB1, M]}]}\n"
+	    "    opcua: {encrypted: drop, allow: [{name: u, services: [session, discovery, Read, "
+	    "subscribe], nodes: [\"i=*\", \"ns=2;s=Line*\"]}]}\n"};
+	char text[4096];
 	struct policy *old = policy;
 	struct complaints c = {0};
 	char err[256] = "";
@@ -121,12 +129,15 @@ on_fact(void *ctx, const struct engine_pdu *p)
 
 	(void)ctx;
 	told.facts++;
+	told.odd |= f->anomalies != 0;
+	told.v = *p->verdict;
 	if (f->proto >= n_dissectors)
 		return;
 	len = dissectors[f->proto]->frame(
 	    cur_make(told.k->bytes + told.l->pay_off, told.l->pay_len), (enum dis_dir)f->dir, 0);
 	s.plain = len != FRAME_BAD && len != FRAME_OTHER;
 	s.whole = len > 0 && (uint32_t)len == told.l->pay_len;
+	told.whole = s.whole;
 	(void)policy_bind(policy, &t, &bind);
 	told.eligible = policy_kernel_eligible(policy, &bind, f, p->verdict, &s) == KERNEL_YES;
 }
@@ -143,7 +154,35 @@ forget(uint32_t slot)
 {
 	if (slots[slot].used)
 		path->ops->drop(path->ctx, slot, &slots[slot].t);
-	slots[slot].used = false;
+	memset(&slots[slot], 0, sizeof(slots[slot]));
+}
+
+/* What the engine's word on the segment at hand makes known. */
+static void
+note(struct flow *f)
+{
+	const struct dissector *d = f->dis < n_dissectors ? dissectors[f->dis] : NULL;
+	uint32_t slot = flow_index(&engine->flows, f);
+	int32_t n = DIS_ALIKE_NONE;
+	uint8_t out[FAST_ALIKE];
+	struct fast_known new;
+
+	if (!d || !d->alike || told.facts == 0)
+		return;
+	if (told.facts == 1 && told.whole && !told.odd && told.v.action < VERDICT_REJECT)
+		n = d->alike(feed_state(engine, f), engine->call.dir,
+		    cur_make(told.k->bytes + told.l->pay_off, told.l->pay_len), out, sizeof(out));
+	if (n < 0)
+		memset(slots[slot].known, 0, sizeof(slots[slot].known));
+	if (n <= 0 || told.v.action != VERDICT_ALLOW || told.v.would != VERDICT_ALLOW ||
+	    told.v.reason != REASON_RULE)
+		return;
+	new = (struct fast_known){
+	    path->ops->hash(path->ctx, out, (uint32_t)n), (uint16_t)n, (uint16_t)told.v.rule};
+	for (unsigned i = 0; i < FAST_KNOWN; i++)
+		if (slots[slot].known[i].hash == new.hash && slots[slot].known[i].len == new.len)
+			return;
+	slots[slot].known[slots[slot].next++ % FAST_KNOWN] = new;
 }
 
 /* At rest: an entry, if there is none, and an offer. */
@@ -155,7 +194,8 @@ offer(struct flow *f)
 	struct fast_flow k;
 	struct net_tuple t;
 
-	if (f->state != FLOW_OPEN || proto_of(f) == GATE__PROTOS || f->guard.repair != CELL_NONE ||
+	if (f->state != FLOW_OPEN || proto_of(f) == GATE__PROTOS ||
+	    !(f->bind.flags & BIND_PORT_OK) || f->guard.repair != CELL_NONE ||
 	    f->guard.flags & ~(GUARD_TS | GUARD_NO_SCALE) ||
 	    !dissectors[f->dis]->at_rest(feed_state(engine, f), f->variant))
 		return;
@@ -174,6 +214,10 @@ offer(struct flow *f)
 	flow_tuple(&engine->flows, f, true, &t);
 	if (slots[slot].used && memcmp(&slots[slot].t, &t, sizeof(t)) != 0)
 		forget(slot);
+	if (dissectors[f->dis]->lend) {
+		dissectors[f->dis]->lend(feed_state(engine, f), &o.lent);
+		memcpy(o.known, slots[slot].known, sizeof(o.known));
+	}
 	if (!slots[slot].used) {
 		slots[slot].used =
 		    path->ops->create(path->ctx, slot, &t, 0, dissectors[f->dis]->name);
@@ -239,7 +283,7 @@ frame(const char *file, struct pkt *k)
 	told.l = &l;
 	told.k = k;
 	told.events = told.facts = 0;
-	told.eligible = false;
+	told.eligible = told.odd = told.whole = false;
 	engine_burst(engine, k, 1);
 	sum.frames++;
 	sum.kernel += kernel;
@@ -257,6 +301,7 @@ frame(const char *file, struct pkt *k)
 		sum.of[proto_of(f)].eligible++;
 		sum.of[proto_of(f)].decided += kernel;
 	}
+	note(f);
 	offer(f);
 }
 
@@ -298,7 +343,7 @@ play(const char *file)
 static void
 show(const char *what, const char *allowed)
 {
-	static const char *const names[KFLOW__PROTOS] = {"modbus", "s7"};
+	static const char *const names[KFLOW__PROTOS] = {"modbus", "s7", "opcua"};
 
 	print_message("# %s, %s: %ju frames of %ju captures, %ju passed by the kernel, all of them "
 		      "by the engine as well\n",
@@ -336,7 +381,8 @@ play_all(const char *const patterns[], const char *what)
 static void
 own(void **state)
 {
-	static const char *const patterns[] = {"pcaps/modbus/*.pcap", "pcaps/s7/*.pcap", NULL};
+	static const char *const patterns[] = {
+	    "pcaps/modbus/*.pcap", "pcaps/s7/*.pcap", "pcaps/opcua/*.pcap", NULL};
 
 	(void)state;
 	play_all(*files ? (const char *const *)files : patterns, *files ? "given" : "pcaps/");

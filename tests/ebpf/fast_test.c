@@ -512,7 +512,7 @@ repeated(void **state)
 
 /* --- what is handed up --------------------------------------------------------------------------- */
 
-static uint8_t pdu[700], ask[300];
+static uint8_t pdu[KFLOW_PAYLOAD + 8], ask[300];
 
 static struct talk_seg
 request(uint8_t unit, uint8_t fc, uint16_t addr, uint16_t n)
@@ -583,7 +583,8 @@ make(unsigned i, struct talk_seg *s, const char **why)
 	END CASE("unpaired", from_server(pdu, talk_modbus_answer(pdu, ask) - 2)) pdu[5] -= 2;
 	pdu[8] -= 2;
 	END CASE("unpaired", answer()) s->len--;
-	END CASE("long", from_server(pdu, 600)) END CASE("unpaired", answer()) pdu[7] = 0x83;
+	END CASE("long", from_server(pdu, KFLOW_PAYLOAD + 1)) END CASE("unpaired", answer())
+	    pdu[7] = 0x83;
 	pdu[8] = 9;
 	pdu[5] = 3;
 	s->len = 9;

@@ -1,14 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # guard --fast-path: polls that the kernel judges, and what it leaves to the engine; a worker that is
-# killed, policies that change and a successor, all under one session.
+# killed, policies that change and a successor, all under one session; the same with sessions of OPC UA, in mode
+# None and signed (node-opcua).
 # shellcheck source=tests/scenario/_lib.sh
 . "$(dirname "$0")/_lib.sh"
 
 need_root
 need_guard
 need_kernel_path "what the kernel judges"
-need python3 jq
+need python3 jq openssl
+lib_start
+need_npm
 topo_up || exit 1
 POL=$TMP/policy.yaml
 export FAST=1
@@ -38,8 +41,11 @@ cat >"$POL" <<-EOT
 	    from: [mes]
 	    to: [plc1]
 	    opcua:
+	      encrypted: drop
+	      security: {policies: [None, Basic256Sha256], modes: [None, Sign]}
 	      allow:
-	        - {name: all, services: [session]}
+	        - {name: session, services: [session, discovery]}
+	        - {name: watch, services: [Read, subscribe], nodes: ["ns=2;s=Line.*", "ns=2;s=Recipe.*", "ns=0;*", "i=*"]}
 EOT
 
 MB="python3 $ROOT/tests/scenario/peers/mb_poll.py"
@@ -70,11 +76,11 @@ does() { begin "$1" "$2" && ends; }
 serve plc1 t 502 "$TMP/server" $MB server || exit 1
 t "starts" dut guard -p "$POL"
 served() {
-	[ "$(fast '[.conduits[] | .served] | @csv')" = 'true,false' ] && [ "$(fast .off)" = null ] && return
+	[ "$(fast '[.conduits[] | .served] | @csv')" = 'true,true' ] && [ "$(fast .off)" = null ] && return
 	status | jq .fast_path
 	return 1
 }
-t "says which conduits the kernel serves: not that of OPC UA" served
+t "says which conduits the kernel serves" served
 session
 t "a session polls" does poll 300
 mostly() {
@@ -124,6 +130,33 @@ reloads() {
 	ends
 }
 t "ten policies under polling: none fails" reloads
+
+# OPC UA.  A session polls one node and has a subscription, so that several Publish requests wait all the time.
+exec 7>&-
+PEERS=$ROOT/tests/scenario/peers PKI=$TMP/pki
+mkdir -p "$PKI"
+openssl req -x509 -newkey rsa:2048 -sha256 -days 365 -nodes -keyout "$PKI/mes.key" -out "$PKI/mes.crt" -subj "/O=interlock/CN=mes" \
+	-addext "subjectAltName=URI:urn:mes:interlock,DNS:mes" -addext "keyUsage=digitalSignature,nonRepudiation,keyEncipherment,dataEncipherment,keyCertSign" \
+	-addext "extendedKeyUsage=clientAuth" 2>/dev/null
+bg plc1 "$TMP/ua-server" node "$PEERS/opcua_server.js" "${IP[plc1]}" 4840 "$PKI.plc1" || exit 1
+wait_for 60 listens plc1 t 4840 || { cat "$TMP/ua-server"; exit 1; }
+ua() { LIMIT=120 on mes node "$PEERS/opcua_client.js" "opc.tcp://${IP[plc1]}:4840/plc" "$PKI" "$@"; }
+ua_per_mille() { fast '.conduits[] | select(.conduit == "sessions") | .per_mille'; }
+ua_alone() { # MODE: much of it is the kernel's; and nothing fails while nobody else is there
+	local pid r worker
+	ua "$1" 1 watch poll:600 sleep:100 poll:3000 sleep:100 poll:20 >"$TMP/ua" 2>&1 &
+	pid=$!
+	wait_for 60 eval '[ "$(ua_per_mille)" -ge 700 ]' || { status | jq .fast_path; cat "$TMP/ua"; return 1; }
+	worker=$(pgrep -P "$PARENT" guard-worker) && kill -9 "$worker"
+	wait "$pid"
+	r=$?
+	cat "$TMP/ua"
+	return $r
+}
+reload_shares() { ctl reload >/dev/null; }
+t "OPC UA: the kernel has the polls, and they outlive the worker" ua_alone None
+t "... a new policy counts anew" reload_shares
+t "OPC UA, signed: the same" ua_alone Sign
 stops() { dut_stop && [ ! -e "/sys/fs/bpf/$P" ] && ! ip -n "$P-g" link show outside | grep -q prog/xdp; }
 t "a stop leaves nothing pinned" stops
 t_end

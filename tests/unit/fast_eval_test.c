@@ -33,6 +33,7 @@ typedef const struct gate_spec *test_tables;
 #define PAST                                                                                       \
 	"allow: [{name: r0, units: [1], functions: read, coils: all}, {name: r1, units: [1], "     \
 	"functions: [6], holding: [0..9], when: {coils: 3, is: 1}}]"
+#define OPCUA  " - {name: o, from: [h], to: [q], opcua: {"
 #define S7     " - {name: s, from: [h], to: [q], s7: {"
 
 static struct policy *
@@ -106,6 +107,30 @@ static const struct {
 	true, false},
 };
 
+static const struct {
+	const char *conduits;
+	bool opcua;
+} opcua_eligible[] = {
+    {OPCUA "allow: [{name: r, services: [read], nodes: [\"ns=2;s=*\"]}]}}\n", true},
+    {OPCUA "security: {policies: [Basic256Sha256], modes: [Sign], thumbprints: [\"ab*\"]}, "
+	   "encrypted: drop, allow: [{name: r, services: [session, call], read: {nodes: "
+	   "[\"i=*\"]}}]}}\n",
+	true}, /* asked of the session, which stays what it is */
+    {OPCUA
+	"limits: {message: 1472, chunk: 8192, chunks: 1, pending: 16}, allow: [{name: r, services: "
+	"[read]}]}}\n",
+	true}, /* what the kernel passes is below them all */
+    {OPCUA "limits: {message: 1471}, allow: [{name: r, services: [read]}]}}\n", false},
+    {OPCUA "limits: {chunk: 1000}, allow: [{name: r, services: [read]}]}}\n", false},
+    {OPCUA "limits: {pending: 15}, allow: [{name: r, services: [read]}]}}\n", false},
+    {OPCUA "limits: {rate: 50/s}, allow: [{name: r, services: [read]}]}}\n", false},
+    {OPCUA "limits: {timeout: 2s}, allow: [{name: r, services: [read]}]}}\n", false},
+    {OPCUA "allow: [{name: r, services: [read], only-in: w}]}}\n", false},
+    {" - {name: o, from: [h], to: [q], only-in: w, opcua: {allow: [{name: r, services: "
+     "[read]}]}}\n",
+	false},
+};
+
 static bool
 any_block(const struct gate_spec *g, unsigned proto)
 {
@@ -130,6 +155,23 @@ blocks(void **state)
 		if (any_block(policy_gate(p), GATE_MODBUS) != eligible[i].modbus ||
 		    any_block(policy_gate(p), GATE_S7) != eligible[i].s7)
 			fail_msg("case %u: %s", i, eligible[i].conduits);
+		policy_free(p);
+	}
+}
+
+static void
+opcua_blocks(void **state)
+{
+	char text[2048];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(opcua_eligible) / sizeof(opcua_eligible[0]); i++) {
+		struct policy *p;
+
+		(void)snprintf(text, sizeof(text), HEAD "%s", opcua_eligible[i].conduits);
+		p = built(text);
+		if (any_block(policy_gate(p), GATE_OPCUA) != opcua_eligible[i].opcua)
+			fail_msg("case %u: %s", i, opcua_eligible[i].conduits);
 		policy_free(p);
 	}
 }
@@ -354,6 +396,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(blocks),
+	    cmocka_unit_test(opcua_blocks),
 	    cmocka_unit_test(requests),
 	};
 

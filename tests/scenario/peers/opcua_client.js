@@ -2,7 +2,7 @@
 // A MES made of node-opcua's client that knows what should happen.
 // usage: opcua_client.js URL PKI MODE SESSIONS STEP[=OUTCOME]...      SESSIONS at once, each does the steps
 //
-//   read  browse  subscribe  write:NAME:VALUE  write-two:NAME:NAME (the second may not)  call:NAME  poll:N
+//   read  browse  subscribe  watch (a subscription that stays)  sleep:MS  write:NAME:VALUE  write-two:NAME:NAME (the second may not)  call:NAME  poll:N
 //   open=OUTCOME as the only step: the session does not come about
 //
 // MODE: None, Sign, SignAndEncrypt.  OUTCOME: ok (when absent), refused (a fault or a bad status from the other
@@ -66,6 +66,13 @@ const STEPS = {
 		});
 		await sub.terminate();
 	},
+	// A subscription for the rest of the session.
+	watch : (s) => s.createSubscription2({
+		requestedPublishingInterval : 500,
+		requestedLifetimeCount : 1000,
+		requestedMaxKeepAliveCount : 5,
+		publishingEnabled : true
+	}),
 	async poll(s, n) {
 		for (let i = 0; i < Number(n); i++) {
 			const v = await s.read(value("Line.Speed"));
