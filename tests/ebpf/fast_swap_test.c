@@ -12,7 +12,8 @@
  * in another order, and where `mine` is in the one, `other` is in the other: a rule for devices that
  * never speak and allows the same.  A PDU that is judged by tables of one generation with what was found out
  * under another is a hit of `other`.  And each request has to be one hit: one that is judged twice
- * is two.  Packet time goes SPEED times as fast as the clock.  Arguments: policies.
+ * is two.  The server refuses some requests; the engine has to have counted requests, answers and
+ * exceptions just as they were, whoever judged them.  Packet time goes SPEED times as fast as the clock.  Arguments: policies.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,7 +110,8 @@ struct end { /* of a connection */
 	uint8_t out_len[PIPE + 1];
 	uint64_t news;	 /* ns: when something last went on */
 	uint64_t done;	 /* client: requests that were answered; server: requests that came */
-	uint16_t txn[2]; /* client: asked, answered */
+	uint64_t refused; /* client: of these */
+	uint16_t txn[2];  /* client: asked, answered */
 };
 struct side {
 	unsigned dir, cpu;
@@ -248,9 +250,17 @@ arrived(struct side *s, const struct message *m, uint64_t now)
 		uint8_t q[64] = {0};
 
 		memcpy(q, pay, len < sizeof(q) ? len : sizeof(q));
-		send_new(s, conn, p, talk_modbus_answer(p, q));
+		len = talk_modbus_answer(p, q);
+		if (q[1] % 7 == 3) { /* an exception: illegal data address */
+			p[7] |= 0x80;
+			p[8] = 2;
+			p[5] = 3;
+			len = 9;
+		}
+		send_new(s, conn, p, len);
 		return;
 	}
+	e->refused += pay[7] >> 7;
 	if ((uint16_t)(pay[0] << 8 | pay[1]) != e->txn[1]++)
 		abort(); /* an answer to another request */
 	segment(s, conn, e->snd, NULL, 0);
@@ -490,12 +500,31 @@ count_of(const char *reason)
 	return 0;
 }
 
+/* What the kernel counted is read a few entries a tick. */
+static void
+counted(uint64_t requests, uint64_t refused)
+{
+	const struct engine_stats *st = engine_stats(engine);
+
+	for (unsigned i = 0;
+	     i < 2000 && st->requests + st->responses + st->exceptions < 2 * requests; i++) {
+		engine_tick(engine, packet_time());
+		st = engine_stats(engine);
+		(void)usleep(1000);
+	}
+	print_message("# the engine has counted %ju requests, %ju answers, %ju exceptions\n",
+	    (uintmax_t)st->requests, (uintmax_t)st->responses, (uintmax_t)st->exceptions);
+	assert_int_equal(st->requests, requests);
+	assert_int_equal(st->exceptions, refused);
+	assert_int_equal(st->responses, requests - refused);
+}
+
 static void
 one_generation(void **state)
 {
 	struct engine_conf conf = {
 	    .memory_bytes = 8u << 20, .seed = 5, .inline_mode = true, .own_clock = true};
-	uint64_t requests = 0, answered = 0, next, until;
+	uint64_t requests = 0, answered = 0, refused = 0, next, until;
 	char err[256] = "";
 	unsigned n = 0;
 
@@ -538,6 +567,7 @@ one_generation(void **state)
 	for (unsigned i = 0; i < CONNS; i++) {
 		requests += sides[1].end[i].done;
 		answered += sides[0].end[i].done;
+		refused += sides[0].end[i].refused;
 	}
 	print_message("# %u policies under %ju requests in %ju ms: %ju judged by the kernel, %ju "
 		      "by the engine, %ju by another rule\n",
@@ -553,6 +583,8 @@ one_generation(void **state)
 	assert_int_equal(hits[OTHER], 0);
 	assert_int_equal(hits[MINE], requests);
 	assert_true(kernel_hits > requests / 4);
+	assert_true(refused > requests / 10);
+	counted(requests, refused);
 	assert_true(count_of("generation") > swaps_wanted / 2);
 	assert_true(engine_balanced(engine_stats(engine)));
 	engine_free(engine);
