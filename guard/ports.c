@@ -121,7 +121,7 @@ flag_set(int sock, const char *ifname, const char *name, int32_t value)
 }
 
 /* The number of a feature here, and the words that hold all of them; -ENOENT when this kernel has
- * none of the name. */
+ * none of the name.  What they are called is the kernel's, the same for all interfaces: asked once. */
 static int
 feature_index(int sock, const char *ifname, const char *name, uint32_t *words)
 {
@@ -129,20 +129,25 @@ feature_index(int sock, const char *ifname, const char *name, uint32_t *words)
 		struct ethtool_sset_info h;
 		uint32_t n;
 	} info = {.h = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = UINT64_C(1) << ETH_SS_FEATURES}};
-	struct {
+	static struct {
 		struct ethtool_gstrings h;
 		char text[FEATURES_MAX][ETH_GSTRING_LEN];
-	} names = {.h = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
+	} names;
 
-	if (if_ethtool(sock, ifname, &info) < 0)
-		return -errno;
-	if (info.n > FEATURES_MAX)
-		return -E2BIG;
-	*words = (info.n + 31) / 32;
-	names.h.len = info.n;
-	if (if_ethtool(sock, ifname, &names) < 0)
-		return -errno;
-	for (unsigned i = 0; i < info.n; i++)
+	if (names.h.len == 0) {
+		if (if_ethtool(sock, ifname, &info) < 0)
+			return -errno;
+		if (info.n > FEATURES_MAX)
+			return -E2BIG;
+		names.h = (struct ethtool_gstrings){
+		    .cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = info.n};
+		if (if_ethtool(sock, ifname, &names) < 0) {
+			names.h.len = 0;
+			return -errno;
+		}
+	}
+	*words = (names.h.len + 31) / 32;
+	for (unsigned i = 0; i < names.h.len; i++)
 		if (strncmp(names.text[i], name, ETH_GSTRING_LEN) == 0)
 			return (int)i;
 	return -ENOENT;
@@ -319,9 +324,13 @@ probe(int sock, const struct ports_conf *conf, const char *ifname, struct port *
 	return 0;
 }
 
-/* Fill `s` with what has to be changed, and its values now.  0 or ERR_*, said. */
+_Static_assert(sizeof(wanted) / sizeof(wanted[0]) <= 32, "a bit for each");
+
+/* Fill `s` with what has to be changed, and its values now; *right: bits of what is as wanted, when a
+ * predecessor has set it.  0 or ERR_*, said. */
 static int
-plan(int sock, const struct addresses *addr, struct port_state *s, char *err, size_t size)
+plan(int sock, const struct addresses *addr, struct port_state *s, uint32_t *right, char *err,
+    size_t size)
 {
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		const char *name = wanted[i].name;
@@ -336,19 +345,23 @@ plan(int sock, const struct addresses *addr, struct port_state *s, char *err, si
 		if (r < 0)
 			return err_say(err, size, err_from_errno(-r), "%s: %s: %s", s->ifname, name,
 			    strerror(-r));
-		if (value != wanted[i].value && !port_state_note(s, wanted[i].kind, name, value))
+		if (value == wanted[i].value)
+			*right |= UINT32_C(1) << i;
+		else if (!port_state_note(s, wanted[i].kind, name, value))
 			return err_say(err, size, ERR_FULL, "%s: too many settings", s->ifname);
 	}
 	return 0;
 }
 
+/* What is right is left alone: while a guard takes over, connections wait for this, and a change
+ * takes the kernel's lock of all interfaces. */
 static int
-change(int sock, const struct port_state *s, char *err, size_t size)
+change(int sock, const struct port_state *s, uint32_t right, char *err, size_t size)
 {
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		int r;
 
-		if (!port_state_find(s, wanted[i].kind, wanted[i].name))
+		if (right >> i & 1 || !port_state_find(s, wanted[i].kind, wanted[i].name))
 			continue;
 		r = setting_set(sock, s->ifname, wanted[i].kind, wanted[i].name, wanted[i].value);
 		if (r < 0)
@@ -402,6 +415,7 @@ port_setup(struct ports *p, const struct ports_conf *conf, unsigned i, char *err
 	struct port *port = &p->port[i];
 	struct addresses addr = {0};
 	struct port_state s;
+	uint32_t right = 0;
 	int r;
 
 	if (conf->no_netdev[i]) {
@@ -416,11 +430,11 @@ port_setup(struct ports *p, const struct ports_conf *conf, unsigned i, char *err
 	if ((r = port_state_init(&s, port->name, port->ifindex)) < 0)
 		return err_say(err, size, r, "%s: /proc: %s", port->name, err_str(r));
 	if ((r = inherit(p->dirfd, conf, &s, &port->inherited, err, size)) < 0 ||
-	    (r = plan(p->sock, &addr, &s, err, size)) < 0 ||
+	    (r = plan(p->sock, &addr, &s, &right, err, size)) < 0 ||
 	    (r = port_state_save(&s, p->dirfd, err, size)) < 0)
 		return r;
 	port->set = true;
-	return change(p->sock, &s, err, size);
+	return change(p->sock, &s, right, err, size);
 }
 
 static int
