@@ -13,7 +13,7 @@ _Static_assert(sizeof(struct record) % 8 == 0, "record_op() must find fold_entry
 _Static_assert(
     offsetof(struct fold_entry, op) == offsetof(struct fold_entry, rec) + sizeof(struct record),
     "record_op() must find fold_entry.op");
-_Static_assert(sizeof(struct fold_key) % 8 == 0, "hashed in words of 8 bytes");
+_Static_assert(sizeof(struct fold_key) % 16 == 0, "hashed in pairs of 8 bytes");
 
 void
 fold_init(struct fold *f, uint64_t window_ns, uint64_t seed)
@@ -58,19 +58,19 @@ key_make(struct fold_key *k, const struct record *r)
 	}
 }
 
-static uint32_t
-key_set(const struct fold *f, const struct fold_key *k)
+static uint64_t
+key_hash(const struct fold *f, const struct fold_key *k)
 {
 	const uint8_t *p = (const uint8_t *)k;
-	uint64_t h = 0;
+	uint64_t h = 0, a, b;
 
-	for (size_t i = 0; i < sizeof(*k); i += 8) {
-		uint64_t v;
-
-		memcpy(&v, p + i, 8);
-		h = hash_mix(f->seed, h, v);
+	/* by pairs that do not wait for each other; the seed is in each, and its place */
+	for (size_t i = 0; i < sizeof(*k); i += 16) {
+		memcpy(&a, p + i, 8);
+		memcpy(&b, p + i + 8, 8);
+		h += hash_mum(a ^ (f->seed.s0 + i * 0x9e3779b97f4a7c15u), b ^ f->seed.s1);
 	}
-	return (uint32_t)(h % FOLD_SETS);
+	return hash_mix(f->seed, h, sizeof(*k));
 }
 
 static void
@@ -113,9 +113,10 @@ close_entry(struct fold *f, struct fold_entry *e)
 }
 
 static void
-open_entry(struct fold *f, struct fold_entry *e, const struct fold_key *k,
+open_entry(struct fold *f, struct fold_entry *e, const struct fold_key *k, uint32_t tag,
     const struct record *head, const char *op)
 {
+	f->tag[e - f->entry] = tag;
 	e->key = *k;
 	e->rec = *head;
 	e->rec.count = 0;
@@ -141,16 +142,23 @@ enum fold_answer
 fold_put(struct fold *f, const struct record *head, const char *op, const struct record **closed)
 {
 	struct fold_entry *set, *e = NULL, *oldest = NULL, *spare = NULL;
+	uint32_t first, tag;
 	struct fold_key k;
+	uint64_t h;
 
 	*closed = NULL;
 	key_make(&k, head);
-	set = &f->entry[key_set(f, &k) * FOLD_WAYS];
-	for (unsigned i = 0; i < FOLD_WAYS; i++) {
+	h = key_hash(f, &k);
+	tag = (uint32_t)(h >> 32);
+	first = (uint32_t)(h % FOLD_SETS) * FOLD_WAYS;
+	set = &f->entry[first];
+	for (unsigned i = 0; i < FOLD_WAYS && !e; i++)
+		if (f->tag[first + i] == tag && set[i].state == FOLD_OPEN &&
+		    memcmp(&set[i].key, &k, sizeof(k)) == 0)
+			e = &set[i];
+	for (unsigned i = 0; i < FOLD_WAYS && !e; i++) {
 		if (set[i].state != FOLD_OPEN)
 			spare = &set[i];
-		else if (memcmp(&set[i].key, &k, sizeof(k)) == 0)
-			e = &set[i];
 		else if (!oldest || set[i].opened_ns < oldest->opened_ns)
 			oldest = &set[i];
 	}
@@ -168,7 +176,7 @@ fold_put(struct fold *f, const struct record *head, const char *op, const struct
 		f->evicted++;
 	}
 	if (!e) {
-		open_entry(f, spare, &k, head, op);
+		open_entry(f, spare, &k, tag, head, op);
 		return FOLD_TELL;
 	}
 	if (close_entry(f, e)) { /* its alert must outlive its place */
@@ -177,7 +185,7 @@ fold_put(struct fold *f, const struct record *head, const char *op, const struct
 		f->closed = FOLD_TOLD;
 		*closed = &f->told.rec;
 	}
-	open_entry(f, e, &k, head, op);
+	open_entry(f, e, &k, tag, head, op);
 	return FOLD_TELL;
 }
 

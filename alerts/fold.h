@@ -35,12 +35,12 @@ struct fold_key {
 enum fold_state { FOLD_FREE = 0, FOLD_OPEN, FOLD_CLOSED };
 
 struct fold_entry {
-	struct fold_key key;
-	struct record rec;	    /* of the first event; no text but op */
-	char op[RECORD_OP_MAX + 1]; /* lies behind rec: record_op() finds it */
 	uint64_t opened_ns;
 	uint32_t older, newer; /* list by opening time; index + 1, 0 = none */
 	uint8_t state;	       /* enum fold_state */
+	struct fold_key key;
+	struct record rec;	    /* of the first event; no text but op */
+	char op[RECORD_OP_MAX + 1]; /* lies behind rec: record_op() finds it */
 };
 
 struct fold {
@@ -49,6 +49,8 @@ struct fold {
 	uint32_t oldest, newest; /* index + 1 */
 	uint64_t evicted;	 /* entries closed early for want of room */
 	uint32_t closed;	 /* the entry that is CLOSED; index + 1, 0 = none or told */
+	/* Of the key of an entry that is OPEN: only where it fits are the key's lines asked for. */
+	uint32_t tag[FOLD_SETS * FOLD_WAYS];
 	struct fold_entry told;	 /* copy of one whose place was taken */
 	struct fold_entry entry[FOLD_SETS * FOLD_WAYS];
 };

@@ -83,7 +83,8 @@ quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len)
 	if (!e->quick_on || !e->policy || !ds->gist || f->quick & QUICK_OFF)
 		return;
 	if (!(f->quick & QUICK_ON)) {
-		if (!policy_plain(e->policy, &f->bind, f->dis)) {
+		/* what is not the protocol's first framing is not told apart by again() */
+		if (f->variant != 0 || !policy_plain(e->policy, &f->bind, f->dis)) {
 			f->quick |= QUICK_OFF;
 			return;
 		}
@@ -91,6 +92,8 @@ quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len)
 			return; /* else that would have to be looked at with each packet */
 		f->quick |= QUICK_ON;
 	}
+	if (e->call.memo == 0)
+		return;
 	/*
 	 * To learn costs more than to read.  What is learnt has to pay for it with four hits; where
 	 * requests are never said twice, one in sixteen is tried.

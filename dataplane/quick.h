@@ -68,7 +68,8 @@ int quick_init(struct quick *q, size_t memory_bytes, uint64_t seed);
 void quick_fini(struct quick *q);
 /* Another policy. */
 void quick_clear(struct quick *q);
-/* pdu() has left call->memo for the request p of flow f, and nothing else came of it. */
+/* Of PDU p of flow f a plain fact came, and nothing else: is it one to remember (call->memo), and may its
+ * flow take the quick look? */
 void quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len);
 
 static inline uint64_t

@@ -360,7 +360,7 @@ struct dissector {
 	 */
 	bool (*moved)(void *state, void *lease, uint32_t bytes);
 	/*
-	 * The quick look (dataplane/quick.h), of a protocol that polls; both or none.
+	 * The quick look (dataplane/quick.h), of a protocol that polls and its variant 0; both or none.
 	 *
 	 * gist(): all of request p (whole, by its segment) that it is judged by, as words: its bytes
 	 * without what merely counts, and perhaps something of the state.  How many words, 0: not

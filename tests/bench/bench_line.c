@@ -34,7 +34,7 @@
 struct sink {
 	const uint8_t *frame[SINK];
 	uint32_t len[SINK], n;
-	uint64_t bytes;
+	uint64_t bytes, now_ns;
 };
 
 static inline void
@@ -121,6 +121,7 @@ lap_engine(struct engine *e, struct traffic *t, struct sink *s, uint64_t frames)
 		for (unsigned k = 0; k < n; k++)
 			if (burst[k].fate == FATE_FORWARD)
 				transmit(s, &burst[k]);
+		s->now_ns = burst[n - 1].ts_ns;
 		i += n;
 	}
 	return (double)(clock_cpu_ns() - t0) / (double)frames;
@@ -183,7 +184,7 @@ one_line(const struct line *x)
 	    .proto = x->proto, .flows = x->flows, .denied = x->denied, .checksums = x->guard};
 	struct traffic *to_bare = traffic_new(&tc), *to_engine = traffic_new(&tc);
 	struct policy *pol = traffic_policy(x->proto, 10);
-	const struct alerts_conf ac = {.policy = pol};
+	const struct alerts_conf ac = {.policy = pol, .fold_window_ns = ALERT_FOLD_WINDOW_NS};
 	char err[128];
 	struct alerts *alerts = x->denied ? alerts_new(&ac, err, sizeof(err)) : NULL;
 	struct engine_conf conf = {
@@ -219,7 +220,7 @@ one_line(const struct line *x)
 			b[at] = lap_engine(e, to_engine, s2, lap);
 		r[at] = a[at] / b[at];
 		if (alerts)
-			(void)alerts_pump(alerts, 0);
+			(void)alerts_pump(alerts, s2->now_ns);
 	}
 	check(e, x,
 	    (uint64_t)(x->laps + 2) * lap +
