@@ -31,7 +31,7 @@ static const char talk_rules[] =
     "    s7:\n      allow:\n        - {name: poll, functions: [setup, read], read: [DB1]}\n"
     "    opcua:\n      allow:\n"
     "        - {name: session, services: [session, discovery]}\n"
-    "        - {name: watch, services: [Read], nodes: [\"ns=2;*\"]}\n";
+    "        - {name: watch, services: [Read], nodes: [\"ns=2;*\", \"i=2255\"]}\n";
 
 struct job {
 	uint8_t req[PDU], res[PDU];
@@ -233,7 +233,7 @@ talk_opcua(struct conversation *c, struct job *j, unsigned i)
 		return;
 	}
 	if (!j->bad) {
-		snprintf(words, sizeof(words), "> MSG Read ns=2;s=Tag%u", i);
+		snprintf(words, sizeof(words), "> MSG Read ns=2;s=Tag%u", i % 4); /* polls */
 		j->n_req = talk_words(c, j->req, words);
 		j->n_res = talk_words(c, j->res, "< MSG Read.");
 	} else {

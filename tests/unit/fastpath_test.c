@@ -382,6 +382,79 @@ s7(void **state)
 	all(SPEAK_S7);
 }
 
+static void
+opcua(void **state)
+{
+	(void)state;
+	all(SPEAK_OPCUA);
+}
+
+/*
+ * In the middle of polling the server says that the name space of what is polled is another one, which the policy
+ * denies: what was allowed before, word for word the same, is refused from then on, though nobody
+ * told them below.
+ */
+static void
+other_names(void **state)
+{
+	static const char was
+	    [] = "    opcua:\n",
+	 is[] =
+	     "    opcua:\n      deny: [{name: no, services: [Read], nodes: [\"nsu=urn:no;*\"]}]\n";
+	const char *at = strstr(talk_rules, was);
+	struct policy *usual = policy[0];
+	struct complaints no = {0};
+	char text[sizeof(talk_rules) + sizeof(is)];
+	uint64_t passed = 0;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - talk_rules), talk_rules, is,
+	    at + sizeof(was) - 1);
+	policy[0] = policy_build_text("test", text, strlen(text), &no);
+	complaints_fini(&no);
+	assert_non_null(policy[0]);
+	for (unsigned seed = 0; seed < 20; seed++) {
+		struct under *u = calloc(1, sizeof(*u));
+		struct conversation *c = calloc(1, sizeof(*c));
+		struct ends *w = begin(seed, SPEAK_OPCUA, u, c);
+		unsigned m = 100 + ends_random(w, 50);
+
+		c->n = m + 100;
+		c->depth = 1 + ends_random(w, 3);
+		c->think = 20;
+		for (unsigned i = 0; i < c->n; i++) {
+			struct job *j = &c->job[i];
+
+			talk_job(c, i, 0);
+			if (i == 4 || i == m) {
+				j->alone = true;
+				j->n_req = talk_words(c, j->req, "> MSG Read i=2255");
+				j->n_res = talk_words(c, j->res,
+				    i == 4 ? "< MSG Namespaces urn:0 urn:1 urn:yes"
+					   : "< MSG Namespaces urn:0 urn:1 urn:no");
+			} else if (i > m && i <= m + 80) { /* below has it again meanwhile */
+				j->n_req = talk_words(c, j->req, "> MSG Read i=2255/1");
+				j->n_res = talk_words(c, j->res, "< MSG Read.");
+			} else if (i > m) {
+				j->bad = true;
+				j->n_res = 0;
+			}
+		}
+		ends_connect(w);
+		while (!talk_over(c) && w->now < 600000)
+			step(c);
+		WANT(w, talk_over(c));
+		WANT(w, c->refusals == 19 && c->answers == m + 81);
+		WANT(w, engine_stats(w->e)->would[VERDICT_REJECT] == 19);
+		passed += u->twin.st.passed;
+		finish(c, u);
+	}
+	assert_true(passed > 20 * 50);
+	policy_free(policy[0]);
+	policy[0] = usual;
+	memset(&sum, 0, sizeof(sum));
+}
+
 /* --- other engines ------------------------------------------------------------------------------- */
 
 static struct engine *
@@ -400,6 +473,14 @@ another(struct ends *w, struct under *u)
 	return e;
 }
 
+static enum speech
+any_speech(unsigned i)
+{
+	static const enum speech all[3] = {SPEAK_MODBUS, SPEAK_S7, SPEAK_OPCUA};
+
+	return all[i % 3];
+}
+
 /* Quick polls on a good network; until somebody below has the connection. */
 static struct conversation *
 polls(uint64_t seed, enum speech speech, struct under *u)
@@ -409,6 +490,7 @@ polls(uint64_t seed, enum speech speech, struct under *u)
 
 	c->n = 200 + ends_random(w, 100);
 	c->depth = 1 + ends_random(w, 3);
+	c->think = speech == SPEAK_OPCUA ? 20 : 0; /* it takes a while until all is known below */
 	for (unsigned i = 0; i < c->n; i++)
 		talk_job(c, i, 0);
 	ends_connect(w);
@@ -430,7 +512,7 @@ killed(void **state)
 	(void)signal(SIGABRT, on_abort);
 	for (unsigned i = 0; i < 100; i++) {
 		struct under *u = calloc(1, sizeof(*u));
-		struct conversation *c = polls(i, i & 1 ? SPEAK_S7 : SPEAK_MODBUS, u);
+		struct conversation *c = polls(i, any_speech(i), u);
 		struct ends *w = c->w;
 		unsigned before;
 
@@ -483,7 +565,7 @@ handed_over(void **state)
 	(void)signal(SIGABRT, on_abort);
 	for (unsigned i = 0; i < 100; i++) {
 		struct under *u = calloc(1, sizeof(*u));
-		struct conversation *c = polls(i, i & 1 ? SPEAK_S7 : SPEAK_MODBUS, u);
+		struct conversation *c = polls(i, any_speech(i), u);
 		struct ends *w = c->w;
 		struct blob *b = calloc(1, sizeof(*b));
 		struct engine *old = w->e;
@@ -521,7 +603,7 @@ left_below(void **state)
 	(void)signal(SIGABRT, on_abort);
 	for (unsigned i = 0; i < 100; i++) {
 		struct under *u = calloc(1, sizeof(*u));
-		struct conversation *c = polls(i, i & 1 ? SPEAK_S7 : SPEAK_MODBUS, u);
+		struct conversation *c = polls(i, any_speech(i), u);
 		struct ends *w = c->w;
 		struct blob *b = calloc(1, sizeof(*b));
 		struct engine *old = w->e;
@@ -562,7 +644,7 @@ numbers(void **state)
 	(void)signal(SIGABRT, on_abort);
 	for (unsigned i = 0; i < 50; i++) {
 		struct under *u = calloc(1, sizeof(*u));
-		struct conversation *c = polls(i, i & 1 ? SPEAK_S7 : SPEAK_MODBUS, u);
+		struct conversation *c = polls(i, any_speech(i), u);
 		struct ends *w = c->w;
 		const struct twin_entry *e = &u->twin.e[0];
 		const struct flow *f;
@@ -599,7 +681,7 @@ beside(void **state)
 	(void)signal(SIGABRT, on_abort);
 	for (unsigned i = 0; i < 10; i++) {
 		struct under *u = calloc(1, sizeof(*u));
-		struct conversation *c = polls(i, i & 1 ? SPEAK_S7 : SPEAK_MODBUS, u);
+		struct conversation *c = polls(i, any_speech(i), u);
 		struct ends *w = c->w;
 
 		engine_set_shadow(w->e, policy[1]);
@@ -621,7 +703,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {cmocka_unit_test(numbers),
 	    cmocka_unit_test(beside), cmocka_unit_test(modbus), cmocka_unit_test(s7),
-	    cmocka_unit_test(killed), cmocka_unit_test(left_below), cmocka_unit_test(handed_over)};
+	    cmocka_unit_test(opcua), cmocka_unit_test(other_names), cmocka_unit_test(killed),
+	    cmocka_unit_test(left_below), cmocka_unit_test(handed_over)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

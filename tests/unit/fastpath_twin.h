@@ -4,7 +4,7 @@
  * the design's text: slow, one entry per connection, a fixed rule instead of tables.
  *
  * It allows Modbus function 3 of unit 1 within registers 0..99, and S7 reads of one item of bytes in
- * DB1.  Everything that it does not know whole and sure goes up.
+ * DB1; of OPC UA what the engine has allowed.  Everything that it does not know whole and sure goes up.
  */
 #ifndef TESTS_FASTPATH_TWIN_H
 #define TESTS_FASTPATH_TWIN_H
@@ -23,7 +23,7 @@ struct twin_stats {
 struct twin_entry {
 	bool used;
 	struct net_tuple t; /* client to server */
-	char proto;	    /* 'm', 's' */
+	char proto;	    /* 'm', 's', 'o' */
 	uint32_t generation;
 	struct fast_flow f;
 	/* the board */
@@ -104,6 +104,77 @@ whole_answer(char proto, const uint8_t *q, const uint8_t *p, uint32_t n)
 	       memcmp(p + 11, q + 11, 2) == 0 && twin_be16(p + 13) == 2 &&
 	       twin_be16(p + 15) == 4 + bytes && twin_be16(p + 17) == 0 && p[19] == 4 &&
 	       p[20] == 1 && p[21] == 0xff && p[22] == 4 && twin_be16(p + 23) == 8 * bytes;
+}
+
+/* --- OPC UA -------------------------------------------------------------------------------- */
+
+static inline uint32_t
+twin_le32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* Is it the next message of the channel in its direction? */
+static bool
+ua_next(const struct dis_lent *l, unsigned dir, const uint8_t *p, uint32_t n)
+{
+	return n >= 28 && memcmp(p, "MSGF", 4) == 0 && twin_le32(p + 4) == n &&
+	       twin_le32(p + 8) == l->channel && twin_le32(p + 12) == l->token[dir] &&
+	       twin_le32(p + 16) == l->seq[dir] + 1 && n <= l->max[dir] && p[24] == 1 && p[25] == 0;
+}
+
+static unsigned
+ua_place(const struct dis_lent *l, uint32_t request)
+{
+	unsigned i = 0;
+
+	while (i < l->n_open && l->request[i] != request)
+		i++;
+	return i;
+}
+
+/* A session's token that is a number of two bytes: then time and handle lie at 32..43. */
+static bool
+ua_request(struct twin *w, struct twin_entry *e, const uint8_t *p, uint32_t n)
+{
+	struct dis_lent *l = &e->f.lent;
+	uint8_t b[FAST_ALIKE];
+	bool known = false;
+
+	if (n > sizeof(b) || !ua_next(l, 0, p, n) || n < 59u + l->sig || p[28] != 1 ||
+	    l->n_open == DIS_LENT_OPEN || ua_place(l, twin_le32(p + 20)) != l->n_open)
+		return false;
+	memcpy(b, p, n);
+	memset(b + 4, 0, 20);
+	memset(b + 32, 0, 12);
+	for (unsigned i = 0; i < FAST_KNOWN; i++)
+		known |= e->o.known[i].len == n - l->sig &&
+			 e->o.known[i].hash == twin_hash(w, b, n - l->sig);
+	if (!known)
+		return false;
+	l->seq[0]++;
+	l->request[l->n_open] = twin_le32(p + 20);
+	l->type[l->n_open++] = (uint16_t)(p[26] | p[27] << 8);
+	return true;
+}
+
+static bool
+ua_answer(struct twin_entry *e, const uint8_t *p, uint32_t n)
+{
+	struct dis_lent *l = &e->f.lent;
+	unsigned at, type;
+
+	if (!ua_next(l, 1, p, n) || n < 52u + l->sig || p[44] != 0 || twin_le32(p + 45) + 1 > 1 ||
+	    (p[49] | p[50] | p[51]) != 0 || (at = ua_place(l, twin_le32(p + 20))) == l->n_open)
+		return false;
+	type = p[26] | (unsigned)p[27] << 8;
+	if (type != l->type[at] + 3u)
+		return false;
+	l->seq[1]++;
+	l->n_open--;
+	l->request[at] = l->request[l->n_open];
+	l->type[at] = l->type[l->n_open];
+	return true;
 }
 
 /* --- frames -------------------------------------------------------------------------------- */
@@ -221,7 +292,11 @@ fits(struct twin *w, struct twin_entry *e, const struct twin_seen *s)
 	if (s->l.seq != d->next || !ack_fits(e, s) || d->n_sent == FAST_SENT ||
 	    twin_after(s->l.seq + n, d->acked + (win < 65535 ? 65535 : win)) > 0)
 		return false;
-	if (s->dir == 0) {
+	if (e->proto == 'o') {
+		if (s->dir == 0 ? !ua_request(w, e, s->pay, n) : !ua_answer(e, s->pay, n))
+			return false;
+		e->f.n_open = e->f.lent.n_open;
+	} else if (s->dir == 0) {
 		if (n > FAST_ADU || e->f.n_open == FAST_OPEN || !whole_request(e->proto, s->pay, n))
 			return false;
 		for (unsigned i = 0; i < e->f.n_open; i++)
@@ -260,7 +335,8 @@ twin_frame(struct twin *w, unsigned port, const uint8_t *b, uint32_t n)
 			e->f.way[i] = e->o.way[i];
 			e->f.way[i].n_sent = 0;
 		}
-		e->f.n_open = 0;
+		e->f.lent = e->o.lent;
+		e->f.n_open = e->o.lent.n_open;
 		e->generation = e->o.generation;
 		if (fits(w, e, &s)) {
 			e->f.theirs = true;
@@ -294,7 +370,8 @@ twin_serves(void *ctx, uint32_t conduit, const char *proto)
 	const struct twin *w = ctx;
 
 	(void)conduit;
-	return w->serves && (strcmp(proto, "modbus") == 0 || strcmp(proto, "s7") == 0);
+	return w->serves && (strcmp(proto, "modbus") == 0 || strcmp(proto, "s7") == 0 ||
+				strcmp(proto, "opcua") == 0);
 }
 
 static bool
@@ -358,7 +435,9 @@ twin_left(void *ctx, uint64_t *cursor, uint32_t *slot, struct net_tuple *t, cons
 		if (w->e[*cursor].used) {
 			*slot = (uint32_t)*cursor;
 			*t = w->e[*cursor].t;
-			*proto = w->e[*cursor].proto == 'm' ? "modbus" : "s7";
+			*proto = w->e[*cursor].proto == 'm'   ? "modbus"
+				 : w->e[*cursor].proto == 's' ? "s7"
+							      : "opcua";
 			*out = w->e[*cursor].f;
 			++*cursor;
 			return true;
