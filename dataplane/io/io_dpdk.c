@@ -56,6 +56,7 @@
 #include "dataplane/io/io.h"
 
 #define LINK_BYTES     22u /* Ethernet and two VLAN tags come on top of the MTU */
+#define XDP_BYTES      256u /* XDP_PACKET_HEADROOM */
 #define DESCRIPTORS    1024u
 #define BUFFERS	       8192u /* of both ports: their rings, bursts, and what waits to leave */
 #define BUFFER_CACHE   250u
@@ -704,8 +705,9 @@ begin(struct dpdk_io *d, const char *const *device, const struct io_port *ports,
 
 	for (unsigned i = 0; ports && i < 2; i++)
 		mtu = ports[i].mtu > mtu ? ports[i].mtu : mtu;
+	/* XDP keeps some of a buffer for itself, where a driver receives by it. */
 	bytes = RTE_PKTMBUF_HEADROOM +
-		(mtu > RTE_ETHER_MTU ? RTE_ALIGN(mtu + LINK_BYTES, 512u) : 2048u);
+		(mtu > RTE_ETHER_MTU ? RTE_ALIGN(mtu + LINK_BYTES + XDP_BYTES, 64u) : 2048u);
 	if (bytes > UINT16_MAX)
 		return err_say(
 		    err, err_size, ERR_UNSUPPORTED, "dpdk: an MTU of %u does not fit", mtu);

@@ -148,7 +148,7 @@ t "somebody who is not root" no_root
 
 serve plc1 t 502 "$TMP/server" python3 "$TMP/mb.py" server 0.0.0.0 || exit 1
 t "starts" dut guard -p "$POL"
-lines() { said 'outside: outside, native XDP, MTU 1500' && said 'inside: inside' && said 'mode enforce, 1 conduits' && said 'memory: '; }
+lines() { said "outside: outside, $([ "$GUARD_PORTS" = xdp ] && echo native XDP || echo DPDK), MTU 1500" && said 'inside: inside' && said 'mode enforce, 1 conduits' && said 'memory: '; }
 t "says what it found" lines
 second() { # another one on the same ports
 	local out
@@ -194,9 +194,10 @@ privileges() {
 }
 if command -v capsh >/dev/null; then t "rights are those of the documentation" privileges; else t_skip "rights are those of the documentation" "no capsh"; fi
 no_files() { # of the worker: no file but the standard ones, and an empty root
-	local pid
+	local pid own='socket:\|eventpoll\|bpf-map'
+	[ "$GUARD_PORTS" = xdp ] || own+='\|^pipe:\|timerfd\|^/memfd:nohuge' # EAL's
 	pid=$(child worker)
-	[ -z "$(find "/proc/$pid/fd" -mindepth 1 \( -name '[3-9]' -o -name '[1-9][0-9]*' \) -printf '%l\n' | grep -v '^socket:\|eventpoll\|bpf-map')" ] &&
+	[ -z "$(find "/proc/$pid/fd" -mindepth 1 \( -name '[3-9]' -o -name '[1-9][0-9]*' \) -printf '%l\n' | grep -v "$own")" ] &&
 		[ "$(readlink "/proc/$pid/root")" != / ]
 }
 t "the worker has no file and no root" no_files

@@ -71,7 +71,7 @@ t "who may not talk at all does" eval 'NODE=eng client poll:3 w6:111:1'
 t "what the policy does not know passes" eval 'on hmi ping -qnc 2 -i 0.2 -W 1 "${IP[plc1]}" >/dev/null'
 t "IPv6 too" eval 'on hmi ping -6 -qnc 2 -i 0.2 -W 1 "${IP6[plc1]}" >/dev/null'
 t "status says so first" page '! PANIC OPEN: EVERYTHING PASSES, by user 0 (process [0-9]*) since .* until 20'
-t "the worker dies: the next one is open too" eval 'worker_dies && client w6:110:78 && NODE=eng client poll:3'
+t "the worker dies: the next one is open too" eval 'worker_dies && wait_for 10 client w6:110:78 && NODE=eng client poll:3'
 t "a reload changes nothing about it" eval 'wait_for 20 eval "ctl reload >/dev/null 2>&1" && client w6:110:79'
 t "what passed is counted" eval 'on hmi ping -qnc 2 -i 0.2 -W 1 "${IP[plc1]}" >/dev/null; wait_for 5 eval "[ \$(st panic.passed) -gt 0 ]"'
 t "is a signed alert" event panic.open 1
