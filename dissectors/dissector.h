@@ -265,6 +265,25 @@ struct dis_lent {
 };
 #define DIS_ALIKE_NONE (-1)
 
+/*
+ * What an answer (or a request) says of the device that sent it.  Texts are the wire's, borrowed for the call, and
+ * neither NUL-ended nor checked.
+ */
+enum dis_identity_key {
+	IDENT_NAME = 0, /* of this very device, or its program */
+	IDENT_VENDOR,
+	IDENT_MODEL,
+	IDENT_ORDER,	/* what to order another by */
+	IDENT_HARDWARE, /* its version */
+	IDENT_FIRMWARE, /* its version */
+	IDENT_SERIAL,
+	IDENT_URI,     /* a name for programs */
+	IDENT_TEXT,    /* a description in its own words */
+	IDENT_SERVICE, /* something it offers */
+	IDENT__MAX
+};
+typedef void dis_identity_put(void *ctx, enum dis_identity_key key, const void *text, size_t len);
+
 struct dissector {
 	const char *name; /* "modbus": policy key, fact field, test folder */
 	const char *spec; /* normative documents and editions */
@@ -353,6 +372,11 @@ struct dissector {
 	 * knows.  NULL: the answer's own items say it.  Called while f is being judged.
 	 */
 	bool (*answer)(const struct fact *f, uint32_t i, uint32_t n, struct fact_item *it);
+	/*
+	 * What fact f says of who sent it, for lists of devices: put() is called for each.  NULL: nothing.  Called by
+	 * who was told of the fact, while it is borrowed; never by the engine.  Pure.
+	 */
+	void (*identity)(const struct fact *f, dis_identity_put *put, void *ctx);
 	/*
 	 * A flow has come over from another process of this very build: state and lease (NULL
 	 * where there was none; bytes long) are copies, pointers in them mean nothing yet.

@@ -21,6 +21,7 @@
  */
 #include "dissectors/modbus/body.h"
 #include "dissectors/modbus/common.h"
+#include "dissectors/modbus/identity.h"
 #include "dissectors/modbus/pair.h"
 #include "dissectors/modbus/rtu.h"
 #include "dissectors/modbus/show.h"
@@ -555,4 +556,5 @@ const struct dissector dissector_modbus = {
     .patient = modbus_patient,
     .gist = modbus_gist,
     .again = modbus_again,
+    .identity = modbus_identity,
 };

@@ -30,6 +30,7 @@
  */
 #include "dissectors/opcua/body.h"
 #include "dissectors/opcua/common.h"
+#include "dissectors/opcua/identity.h"
 #include "dissectors/opcua/lend.h"
 #include "dissectors/opcua/open.h"
 #include "dissectors/opcua/refuse.h"
@@ -301,4 +302,5 @@ const struct dissector dissector_opcua = {
     .patient = opcua_patient,
     .gist = opcua_gist,
     .again = opcua_again,
+    .identity = opcua_identity,
 };

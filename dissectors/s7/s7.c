@@ -24,6 +24,7 @@
  */
 #include "dissectors/s7/body.h"
 #include "dissectors/s7/connect.h"
+#include "dissectors/s7/identity.h"
 #include "dissectors/s7/moved.h"
 #include "dissectors/s7/pair.h"
 #include "dissectors/s7/refuse.h"
@@ -721,4 +722,5 @@ const struct dissector dissector_s7 = {
     .at_rest = s7_at_rest,
     .gist = s7_gist,
     .again = s7_again,
+    .identity = s7_identity,
 };
