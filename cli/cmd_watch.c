@@ -17,6 +17,7 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "cli/facts.h"
+#include "cli/inventory.h"
 #include "cli/opts.h"
 #include "cli/report.h"
 
@@ -36,7 +37,7 @@ static const char help[] =
     "      --own            not promiscuous: only frames that the interface takes anyway\n"
     "  -p, --policy FILE    the policy; without one everything is allowed and told\n"
     "      --require-signed KEY  judge by a policy only that this public key has signed\n"
-    "      --facts FILE     one JSON object per PDU\n"
+    "      --facts FILE     one JSON object per PDU\n" INVENTORY_HELP
     "      --eve FILE       alerts as Suricata EVE JSON lines\n"
     "      --journal DIR    sign the alerts into a journal\n"
     "      --key KEY        with this secret key (see interlock key)\n"
@@ -57,6 +58,7 @@ struct options {
 	uint64_t for_s, packets, every_s;
 	size_t memory;
 	bool own, json, quiet;
+	struct inventory inv;
 };
 
 struct watch {
@@ -66,6 +68,7 @@ struct watch {
 	struct facts *facts;
 	struct capture cap; /* one: the interface */
 	uint64_t packets;   /* still to come; 0 = any number */
+	uint64_t seed;	    /* for hashes */
 	/* the line of every so often, and what was so when it was said last */
 	uint64_t line_ns, look_ns, facts_ns, said_ns, said_frames, said_pdus, missed;
 };
@@ -85,7 +88,7 @@ check_options(const struct options *o)
 		return cli_usage("watch", "which interface? -i IFACE");
 	if (o->own && strncmp(o->iface, "dpdk:", 5) == 0)
 		return cli_usage("watch", "--own: a port of DPDK takes everything");
-	if (on_stdout(o->facts) + on_stdout(o->eve) + o->json > 1)
+	if (on_stdout(o->facts) + on_stdout(o->eve) + on_stdout(o->inv.path) + o->json > 1)
 		return cli_usage("watch", "only one output can be standard output");
 	if (o->key && !o->journal)
 		return cli_usage("watch", "--key needs --journal");
@@ -106,6 +109,8 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {"policy", 'p', .text = &o->policy},
 	    {"require-signed", .text = &o->signers},
 	    {"facts", .text = &o->facts},
+	    {"assets", .text = &o->inv.path},
+	    {"oui", .text = &o->inv.oui},
 	    {"eve", .text = &o->eve},
 	    {"journal", .text = &o->journal},
 	    {"key", .text = &o->key},
@@ -152,6 +157,8 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 	tally_fact(&w->cap.tally, pdu);
 	if (w->facts)
 		facts_put(w->facts, pdu);
+	if (w->o.inv.assets)
+		assets_fact(w->o.inv.assets, pdu);
 }
 
 static void
@@ -197,7 +204,8 @@ on_burst(void *ctx, const struct pkt *burst, unsigned n)
 	struct watch *w = ctx;
 	bool last = w->packets != 0 && n >= w->packets;
 
-	(void)burst;
+	for (unsigned i = 0; w->o.inv.assets && i < n; i++)
+		assets_frame(w->o.inv.assets, &burst[i]);
 	w->packets -= w->packets != 0 && !last ? n : 0;
 	return !last && (!on_stdout(w->o.facts) || facts_usable(w->facts));
 }
@@ -276,6 +284,9 @@ open_all(struct watch *w)
 	with.policy = w->policy;
 	if (o->facts && !(w->facts = facts_open(o->facts, w->policy)))
 		return EXIT_UNABLE;
+	crypto_random(&w->seed, sizeof(w->seed));
+	if (!inventory_open(&w->o.inv, w->seed))
+		return EXIT_UNABLE;
 	if ((o->eve || o->journal) && !(w->alerts = alerts_new(&with, err, sizeof(err)))) {
 		cli_say("%s", *err ? err : "alerts cannot be written");
 		return EXIT_UNABLE;
@@ -290,7 +301,7 @@ open_all(struct watch *w)
 static int
 listen_on(struct watch *w)
 {
-	struct run_conf conf = {
+	const struct run_conf conf = {
 	    .policy = w->policy,
 	    .alerts = w->alerts,
 	    .memory_bytes = w->o.memory,
@@ -301,11 +312,11 @@ listen_on(struct watch *w)
 	    .on_turn = on_turn,
 	    .on_end = on_end,
 	    .ctx = w,
+	    .seed = w->seed,
 	    .until_ns = w->o.for_s ? clock_wall_ns() + w->o.for_s * NS_PER_S : 0,
 	};
 	char spec[640]; /* a device of DPDK is long */
 
-	crypto_random(&conf.seed, sizeof(conf.seed));
 	if (snprintf(spec, sizeof(spec), "%s%s%s",
 		strncmp(w->o.iface, "dpdk:", 5) == 0 ? "" : "pcap:", w->o.iface,
 		w->o.own ? ",own" : "") >= (int)sizeof(spec))
@@ -330,7 +341,7 @@ finish(struct watch *w, int status)
 	    .caps = &w->cap,
 	    .n_caps = 1,
 	    .status = status};
-	bool busy = on_stdout(w->o.facts) || on_stdout(w->o.eve);
+	bool busy = on_stdout(w->o.facts) || on_stdout(w->o.eve) || on_stdout(w->o.inv.path);
 	struct out out = {busy ? stderr : stdout, "-"};
 
 	if (w->alerts) {
@@ -346,6 +357,8 @@ finish(struct watch *w, int status)
 	if (!facts_close(w->facts))
 		status = EXIT_UNABLE;
 	w->facts = NULL;
+	if (!inventory_write(&w->o.inv, w->policy))
+		status = EXIT_UNABLE;
 	report.status = status;
 	if (w->o.json) {
 		if (!out_json(&out, report_json, &report))
@@ -371,6 +384,7 @@ cmd_watch(int argc, char **argv)
 			status = finish(&w, status);
 	}
 	(void)facts_close(w.facts);
+	inventory_fini(&w.o.inv);
 	alerts_free(w.alerts);
 	tally_fini(&w.cap.tally);
 	run_result_fini(&w.cap.run);

@@ -113,6 +113,15 @@ case_dpdk() {
 	[ "$bad" = 0 ] && [ "$(wc -l <"$TMP/facts")" -gt 80 ] &&
 		jq -e -s 'map(select(.alert.metadata.il_op == ["write_single_register"])) | length == 1' "$TMP/eve" >/dev/null
 }
+# Both devices, with the MACs that they have; whoever else the kernel lets speak here has no IPv4 address.
+case_assets() {
+	watch --assets "$TMP/a.json" && talk || return 1
+	sleep 2
+	ended 0 || return 1
+	jq -r '.devices[] | select(.addresses[0].ip // "" | startswith("10.")) | "\(.addresses[0].ip) \(.macs[0].mac) \(.role)"' "$TMP/a.json" >"$TMP/got"
+	printf '%s\n' "10.1.2.5 $(in_ns hmi cat /sys/class/net/eth0/address) hmi" "10.1.2.130 $(in_ns plc cat /sys/class/net/eth0/address) plc" |
+		diff - "$TMP/got" && jq -e '[.no_room_for[]] | add == 0' "$TMP/a.json" >/dev/null
+}
 case_gone() {
 	watch || return 1
 	in_ns sw ip link del side
@@ -148,6 +157,7 @@ if "$INTERLOCK" --version | grep -q '+dpdk'; then
 else
 	echo "ok $((++T_N)) - over a port of DPDK # skip built without dpdk"
 fi
+t "the devices that were heard, each once" case_assets
 t "the interface goes away" case_gone
 t "so long, so many frames" case_time
 t "what it cannot do is said" case_wrong

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inventory.c - the list of devices, to a file. */
+#include "cli/inventory.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static bool
+is_csv(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n >= 4 && strcmp(path + n - 4, ".csv") == 0;
+}
+
+bool
+inventory_open(struct inventory *inv, uint64_t seed)
+{
+	if (!inv->path) {
+		if (inv->oui)
+			cli_say("--oui needs --assets");
+		return !inv->oui;
+	}
+	if (inv->oui && access(inv->oui, R_OK) < 0) {
+		cli_say("%s: cannot be read", inv->oui);
+		return false;
+	}
+	if (!out_open(&inv->out, inv->path))
+		return false;
+	if (!(inv->assets = assets_new(ASSETS_MEMORY, seed)))
+		cli_say("no memory for the list of devices");
+	return inv->assets != NULL;
+}
+
+bool
+inventory_write(struct inventory *inv, const struct policy *pol)
+{
+	struct assets_view *v;
+	bool oui_read = false, ok;
+
+	if (!inv->assets)
+		return true;
+	v = assets_view_new(inv->assets, pol, inv->oui ? inv->oui : ASSETS_OUI, &oui_read);
+	if (!v)
+		cli_say("no memory for the list of devices");
+	if (v && inv->oui && !oui_read)
+		cli_say("%s: no prefixes of vendors in it", inv->oui);
+	ok = v && (!inv->oui || oui_read);
+	if (v)
+		ok &= out_json(&inv->out, is_csv(inv->path) ? assets_csv : assets_json, v);
+	assets_view_free(v);
+	ok &= out_close(&inv->out);
+	inv->out = (struct out){0};
+	inventory_fini(inv);
+	return ok;
+}
+
+void
+inventory_fini(struct inventory *inv)
+{
+	if (inv->out.fp)
+		(void)out_close(&inv->out);
+	inv->out = (struct out){0};
+	assets_free(inv->assets);
+	inv->assets = NULL;
+}

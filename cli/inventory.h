@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inventory.h - --assets FILE of watch and replay: the devices that were heard, into a file.
+ *
+ * Opened before the first packet, as all outputs; written when no more come.  JSON, or CSV when the name ends in .csv.
+ */
+#ifndef CLI_INVENTORY_H
+#define CLI_INVENTORY_H
+
+#include "assets/assets.h"
+#include "cli/cli.h"
+
+#define INVENTORY_HELP                                                                             \
+	"      --assets FILE    the devices that were heard: JSON, or CSV when it ends in .csv\n"  \
+	"      --oui FILE       vendors of MACs (default " ASSETS_OUI ")\n"
+
+struct inventory {
+	const char *path, *oui; /* options, borrowed; NULL = not given */
+	struct assets *assets;	/* NULL: not wanted */
+	struct out out;
+};
+
+/* False: said why.  Without a path nothing is done, and true. */
+bool inventory_open(struct inventory *inv, uint64_t seed);
+/* Write what is known and close; false: said why.  Once; a second call does nothing. */
+bool inventory_write(struct inventory *inv, const struct policy *pol);
+/* Close without writing. */
+void inventory_fini(struct inventory *inv);
+
+#endif /* CLI_INVENTORY_H */

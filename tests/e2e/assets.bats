@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# --assets: the list of devices equals what the recording scripts set up, and what tshark finds in the same frames.
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	printf '%s   (hex)\t\t%s\r\n' 00-1B-1B 'Siemens AG,' 00-80-F4 'TELEMECANIQUE ELECTRIQUE' 00-50-56 'VMware, Inc.' >oui.txt
+}
+
+# assets CAPTURE [OPTION...]: the list in a.json.  Whether all in it was allowed is not asked.
+assets() { "$INTERLOCK" replay -q --assets a.json --oui oui.txt "${@:2}" "$1" || [ $? = 1 ]; }
+# The hosts of tests/record/netns.sh: name MAC address
+set_up() {
+	eval "$(sed -n '/^declare -A NET_HOST/,/)$/p' "$ROOT/tests/record/netns.sh")"
+	for h; do read -r n mac <<<"${NET_HOST[$h]}"; echo "$mac 10.1.2.$n"; done | sort
+}
+is() { # JQ WANT
+	got=$(jq -r "$1" a.json)
+	[ "$got" = "$2" ] || { echo "$1: got $got"; return 1; }
+}
+device() { is ".devices[] | select(.addresses[].ip == \"10.1.2.$1\") | $2" "$3"; }
+
+@test "the recorded plant: each device that the script set up, and no other" {
+	read -ra hosts < <(sed -n 's/^net_up //p' "$ROOT/tests/record/mixed/plant.sh")
+	[ ${#hosts[@]} = 7 ]
+	set_up "${hosts[@]}" >want
+	assets "$ROOT/pcaps/mixed/plant.pcap"
+	jq -r '.devices[] | "\(.macs | map(.mac) | join(" ")) \(.addresses | map(.ip) | join(" "))"' a.json | sort >got
+	diff want got
+	is '[.devices[].addresses[].by | contains(["arp", "direct"])] | all' true
+	is '[.no_room_for[]] | add' 0
+	is '[.sources[].malformed] | add' 0
+}
+@test "the recorded plant: roles, names, makers and models, as the scripts say" {
+	assets "$ROOT/pcaps/mixed/plant.pcap"
+	device 5 .role hmi
+	device 9 .role engineering
+	device 20 .role hmi # the MES reads and writes values
+	device 10 .role server
+	device 130 .role plc
+	device 131 .role plc
+	device 20 .name mes
+	device 131 .name plc-caps # LLDP, and the OPC UA server
+	device 131 '[.evidence[] | select(.key == "name") | .source] | sort | join(" ")' "lldp opcua"
+	device 130 '"\(.vendor) \(.order_number) \(.firmware)"' "Interlock IL-PB 3.0.0"
+	device 131 '"\(.vendor) \(.order_number) \(.firmware)"' "Siemens AG 6ES7 315-2EH14-0AB0 3.2.6"
+	device 130 '.macs[0].vendor' "TELEMECANIQUE ELECTRIQUE"
+	device 66 '.macs[0].vendor' null
+	# who called himself mes, and what hmi1 and the MES did beside their work
+	device 66 '.questions | map(.question) | sort | join(" ")' "local_mac same_name"
+	device 20 '.questions | map(.question) | sort | join(" ")' "controls same_name"
+	device 5 '.questions | map(.question) | join(" ")' controls
+	for n in 9 10 130 131; do device $n '.questions | length' 0; done
+	device 130 '.protocols[] | select(.side == "server") | .peers | sort | join(" ")' "10.1.2.5 10.1.2.66"
+	device 10 '[.evidence[] | select(.key == "service") | .value] | contains(["DNS", "HTTP", "SSH"])' true
+}
+@test "with a policy: declared names, roles and zones; who has none stands out" {
+	assets "$ROOT/pcaps/mixed/plant.pcap" -p "$ROOT/policies/filling-line.yaml"
+	is '[.devices[] | select(.declared_name == null) | .addresses[].ip] | join(" ")' 10.1.2.66
+	device 131 '"\(.declared_name) \(.declared_role) \(.zone)"' "plc-caps plc cell1"
+	device 66 .zone scada
+}
+@test "every recording: MACs, addresses and packets as tshark counts them" {
+	command -v tshark >/dev/null || skip "tshark is missing"
+	for c in mixed/plant modbus/{all-functions,attack-day,ipv6-vlan,udp} s7/{system,load} opcua/{discovery,none}; do
+		assets "$ROOT/pcaps/$c.pcap"
+		tshark -r "$ROOT/pcaps/$c.pcap" -T fields -e eth.src -e vlan.id -e arp.src.proto_ipv4 -e ip.src -e ipv6.src 2>/dev/null >frames
+		cut -f1 frames | sort | uniq -c | awk '{ print $2, $1 }' >want
+		awk -F'\t' '{ for (i = 3; i <= 5; i++) if ($i != "" && $i !~ /^(::|0\.0\.0\.0)$/) print $1, $i; if ($2) print $1, "vlan", $2 }' frames |
+			sort -u >>want
+		jq -r '.devices[] | .macs[0].mac as $m | "\($m) \(.packets)"' a.json | sort >got
+		jq -r '.devices[] | .macs[0].mac as $m | (.addresses[] | "\($m) \(.ip)"), (.vlans[] | "\($m) vlan \(.)")' a.json | sort -u >>got
+		diff want got || { echo "$c"; return 1; }
+	done
+}
+@test "S7: order number, names, serial and type as tshark reads the same lists" {
+	command -v tshark >/dev/null || skip "tshark is missing"
+	assets "$ROOT/pcaps/s7/system.pcap"
+	p=s7comm.szl.001c.000
+	tshark -r "$ROOT/pcaps/s7/system.pcap" -T fields -E occurrence=f -e s7comm.szl.xy11.0001.anz -e ${p}1.name -e ${p}2.name \
+		-e ${p}5.serialn -e ${p}7.cputypname 2>/dev/null | tr '\t' '\n' | sed 's/ *$//; /^$/d' | sort -u >want
+	jq -r '.devices[].evidence[] | select(.source == "s7" and (.key | IN("order_number", "name", "serial", "model"))) | .value' a.json |
+		sort -u >got
+	[ "$(wc -l <want)" -ge 4 ]
+	diff want got
+}
+@test "PROFINET: names, types and addresses as tshark reads them, and who pretends" {
+	command -v tshark >/dev/null || skip "tshark is missing"
+	dir=$(cd "$ROOT" && cd "$CORPUS/profinet" 2>/dev/null && pwd) || skip "no public captures"
+	for c in "$dir"/iti__ChangeIPUsingDCP.pcap "$dir"/profinetio-dos-attack__{1-click,set}_attack.pcap "$dir"/profinetio-dos-attack__1-click-attack.pcap; do
+		[ -e "$c" ] || continue
+		assets "$c"
+		tshark -r "$c" -Y 'pn_dcp.service_id == 5 && pn_dcp.service_type == 1' -T fields -e eth.src -e pn_dcp.suboption_device_nameofstation \
+			-e pn_dcp.suboption_device_devicevendorvalue -e pn_dcp.suboption_ip_ip 2>/dev/null |
+			awk -F'\t' '{ for (i = 2; i <= 4; i++) if ($i != "") print $1, $i }' | sed 's/ *$//' | sort -u >want
+		jq -r '.devices[] | .macs[0].mac as $m | (.evidence[] | select(.source == "dcp" and (.key == "name" or .key == "model")) | "\($m) \(.value)"),
+			(.addresses[] | select(.by | index("dcp")) | "\($m) \(.ip)")' a.json | sort -u >got
+		[ -s want ]
+		diff want got || { echo "$c"; return 1; }
+	done
+	# somebody answers with the name of an ET 200SP
+	is '[.devices[] | select(.questions[].question == "same_name") | .macs[].mac] | sort | join(" ")' "00:0e:35:cd:60:dc ac:64:17:21:35:cf"
+}
+@test "CSV has a row for each device, and the same in it" {
+	assets "$ROOT/pcaps/mixed/plant.pcap"
+	"$INTERLOCK" replay -q --assets a.csv --oui oui.txt "$ROOT/pcaps/mixed/plant.pcap"
+	python3 - <<-'END'
+	import csv, json
+	rows = list(csv.DictReader(open("a.csv", newline="")))
+	devices = json.load(open("a.json"))["devices"]
+	assert len(rows) == len(devices) == 7
+	for row, d in zip(rows, devices):
+	    assert None not in row and row["id"] == d["id"] and row["role"] == d["role"]
+	    assert row["addresses"].split() == [a["ip"] for a in d["addresses"]]
+	    assert int(row["packets"]) == d["packets"]
+	    for key in "name", "vendor", "model", "order_number", "firmware", "serial":
+	        assert row[key] == d.get(key, ""), (key, row, d)
+	    assert row["questions"].split() == [q["question"] for q in d["questions"]]
+	END
+}
+@test "several captures are one list; standard output; what cannot be" {
+	"$INTERLOCK" replay -q --assets - "$ROOT"/pcaps/modbus/polling.pcap "$ROOT"/pcaps/s7/polling.pcap >a.json
+	is '[.devices[] | select(.role == "plc") | .addresses[].ip] | join(" ")' "10.1.2.130 10.1.2.131"
+	run "$INTERLOCK" replay -q --assets - --facts - "$ROOT/pcaps/modbus/polling.pcap"
+	[ "$status" = 2 ]
+	run "$INTERLOCK" replay -q --oui oui.txt "$ROOT/pcaps/modbus/polling.pcap"
+	[ "$status" = 2 ] && [[ $output == *"--oui needs --assets"* ]]
+	run "$INTERLOCK" replay -q --assets b.json --oui /nix "$ROOT/pcaps/modbus/polling.pcap"
+	[ "$status" = 2 ]
+	run "$INTERLOCK" replay -q --assets b.json --oui "$ROOT/README.md" "$ROOT/pcaps/modbus/polling.pcap"
+	[ "$status" = 2 ] && [[ $output == *"no prefixes"* ]]
+	run "$INTERLOCK" replay -q --assets nix/b.json "$ROOT/pcaps/modbus/polling.pcap"
+	[ "$status" = 2 ]
+}
