@@ -365,7 +365,7 @@ look_ahead(const struct engine *e, const struct pkt *p, struct look *k, uint64_t
 		__builtin_prefetch(lines + 64, 1);
 		__builtin_prefetch(lines + 128, 1);
 	}
-	if (dir == DIR_TO_SERVER && f->quick == (QUICK_ON | QUICK_CALM) && e->quick_on &&
+	if (dir == DIR_TO_SERVER && f->quick == (QUICK_ON | QUICK_CALM) && e->quick.look &&
 	    k->common && len - 8 <= CELL_P_SIZE - 8)
 		quick_prepare(&e->quick, &k->probe, w, f, state, p->bytes + k->head.pay_off, len);
 }
@@ -484,6 +484,7 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 		n = PKT_BURST;
 	e->scratch_used = 0;
 	e->quick_on = quick_may(e);
+	e->quick.look = e->quick_on && quick_begin(&e->quick);
 	look_at(e, burst, l, k, w, n);
 	if (burst[n - 1].ts_ns > now || engine_put_back(e, burst[n - 1].ts_ns))
 		now = burst[n - 1].ts_ns;

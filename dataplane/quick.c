@@ -94,16 +94,10 @@ quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len)
 	}
 	if (e->call.memo == 0)
 		return;
-	/*
-	 * To learn costs more than to read.  What is learnt has to pay for it with four hits; where
-	 * requests are never said twice, one in sixteen is tried.
-	 */
-	if (e->quick.credit < 4) {
-		if (++e->quick.turn % 16 != 0)
-			return;
-	} else {
-		e->quick.credit -= 4;
-	}
+	if (!e->quick.look)
+		return;
+	if (e->quick.credit >= QUICK_PRICE)
+		e->quick.credit -= QUICK_PRICE;
 	if ((n = ds->gist(feed_state(e, f), p, len, f->variant, w)) == 0)
 		return;
 	meta = quick_meta(f, len);

@@ -34,6 +34,8 @@ struct engine;
 #define QUICK_WAYS	  2u
 #define QUICK_NO_HIT	  UINT32_MAX
 #define QUICK_CREDIT	  (1u << 14)
+#define QUICK_PRICE	  4u  /* hits that a request has to bring */
+#define QUICK_SELDOM	  16u /* where they do not: one burst in so many is looked at */
 
 struct quick_entry {
 	uint64_t meta; /* quick_meta() */
@@ -48,8 +50,13 @@ struct quick_entry {
 #define QUICK_LARGE_BYTES (sizeof(struct quick_entry) + 8u * DIS_GIST_WORDS)
 
 struct quick {
-	uint32_t credit; /* hits for which something new may be learnt; see quick_learn() */
-	uint32_t turn;
+	/*
+	 * To look and to learn costs more than to read at once, and hits pay for it.  Where requests
+	 * are never said twice it is tried with some bursts only.
+	 */
+	uint32_t credit; /* hits that have not been spent */
+	uint32_t bursts;
+	bool look; /* with this burst */
 	uint64_t known; /* PDUs that were not read */
 	uint8_t *small, *large;
 	uint32_t small_mask, large_mask; /* of places */
@@ -124,10 +131,19 @@ quick_find(struct quick_entry *at, uint64_t meta, const uint64_t *w, uint32_t n)
 	return quick_same(at, meta, w, n) ? at : NULL;
 }
 
+/* A burst begins: is it looked at? */
+static inline bool
+quick_begin(struct quick *q)
+{
+	q->look = q->credit >= QUICK_PRICE || ++q->bursts % QUICK_SELDOM == 0;
+	return q->look;
+}
+
 static inline void
 quick_hit(struct quick *q, struct quick_entry *en)
 {
-	q->credit += q->credit < QUICK_CREDIT;
+	if (q->credit < QUICK_CREDIT)
+		q->credit += q->credit < QUICK_PRICE ? QUICK_SELDOM : 1;
 	if (!en->used)
 		en->used = 1;
 }
