@@ -352,18 +352,28 @@ look_ahead(const struct engine *e, const struct pkt *p, struct look *k, uint64_t
 	const uint32_t len = k->head.pay_len;
 	void *state = f->dstate;
 
-	__builtin_prefetch(f->dstate, 1);
-	__builtin_prefetch(f->dstate + 64, 1);
+	cell_id id = f->dir[dir ^ 1].retain;
+
 	if (e->inline_mode)
 		__builtin_prefetch(&f->guard, 1);
-	if (f->dir[dir ^ 1].retain != CELL_NONE)
-		__builtin_prefetch(cell_at(&e->cells, f->dir[dir ^ 1].retain), 1);
+	if (id != CELL_NONE) { /* its place will be written over */
+		const char *lines = (const char *)cell_at(&e->cells, id);
+
+		__builtin_prefetch(lines, 1);
+		if (id >> 30 != CELL_S) {
+			__builtin_prefetch(lines + 64, 1);
+			__builtin_prefetch(lines + 128, 1);
+		}
+	}
 	if (f->flags & FLOW_STATE_CELL) {
 		const char *lines = state = feed_state(e, f);
 
 		__builtin_prefetch(lines, 1);
 		__builtin_prefetch(lines + 64, 1);
 		__builtin_prefetch(lines + 128, 1);
+	} else {
+		__builtin_prefetch(f->dstate, 1); /* perhaps the first time it was turned away */
+		__builtin_prefetch(f->dstate + 64, 1);
 	}
 	if (dir == DIR_TO_SERVER && f->quick == (QUICK_ON | QUICK_CALM) && e->quick.look &&
 	    k->common && len - 8 <= CELL_P_SIZE - 8)
@@ -421,6 +431,7 @@ look_at(const struct engine *e, const struct pkt *burst, struct layers *l, struc
 		f = (const char *)k[i].flow;
 		__builtin_prefetch(f);
 		__builtin_prefetch(f + 64, 1);
+		__builtin_prefetch(f + 128, 1);
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (likely(k[i].flow != NULL))
