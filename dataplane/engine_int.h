@@ -207,7 +207,7 @@ feed_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 	e->sink.worst = VERDICT_ALLOW;
 	e->sink.facts = 0;
 	ds->pdu(call, cur_make(p, len));
-	if (e->sink.facts == 1)
+	if (e->quick_on && e->sink.facts == 1)
 		quick_learn(e, f, p, len);
 	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;
 }

@@ -116,7 +116,7 @@ give_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 	e->sink.facts = 0;
 	call->memo = 0;
 	ds->pdu(call, pdu);
-	if (e->sink.facts == 1 && !call->datagram)
+	if (e->quick_on && e->sink.facts == 1 && !call->datagram)
 		quick_learn(e, f, pdu.p, (uint32_t)cur_left(&pdu));
 	if (__builtin_expect(f->guard.fast != 0, 0) && ds->alike)
 		path_note(e, f, dir, pdu);

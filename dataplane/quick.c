@@ -80,7 +80,7 @@ quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len)
 	uint64_t w[DIS_GIST_WORDS], meta;
 	uint32_t n;
 
-	if (!e->quick_on || !e->policy || !ds->gist || f->quick & QUICK_OFF)
+	if (!e->policy || !ds->gist || f->quick & QUICK_OFF)
 		return;
 	if (!(f->quick & QUICK_ON)) {
 		/* what is not the protocol's first framing is not told apart by again() */

@@ -56,7 +56,7 @@ struct quick {
 	 */
 	uint32_t credit; /* hits that have not been spent */
 	uint32_t bursts;
-	bool look; /* with this burst */
+	bool look;	/* with this burst */
 	uint64_t known; /* PDUs that were not read */
 	uint8_t *small, *large;
 	uint32_t small_mask, large_mask; /* of places */
@@ -122,7 +122,7 @@ quick_second(struct quick_entry *at, uint32_t n)
 }
 
 /* What is remembered of the request, or NULL. */
-static inline struct quick_entry *
+static inline __attribute__((always_inline)) struct quick_entry *
 quick_find(struct quick_entry *at, uint64_t meta, const uint64_t *w, uint32_t n)
 {
 	if (__builtin_expect(quick_same(at, meta, w, n), 1))

@@ -491,8 +491,8 @@ main(int argc, char **argv)
 	printf("%-44s %8.1f %8.1f %7.2f\n", "rules, the same rule is hit", r.floor_ns, r.engine_ns,
 	    r.ratio);
 	r = rules_cost(10, 10000, 2, laps);
-	printf("%-44s %8.1f %8.1f %7.2f\n", "rules, hits spread, each flow polls its own", r.floor_ns,
-	    r.engine_ns, r.ratio);
+	printf("%-44s %8.1f %8.1f %7.2f\n", "rules, hits spread, each flow polls its own",
+	    r.floor_ns, r.engine_ns, r.ratio);
 	r = rules_cost(10, 10000, 1, laps);
 	printf("%-44s %8.1f %8.1f %7.2f\n", "rules, hits spread, nothing said twice", r.floor_ns,
 	    r.engine_ns, r.ratio);

@@ -139,9 +139,10 @@ on_event(void *ctx, const struct event *ev)
 	"    s7:\n" more "      allow:\n"                                                          \
 	"        - {name: r7, functions: [setup, read], read: [DB10.DBB0..40]}\n"                  \
 	"        - {name: w7, functions: [write], write: [DB10.DBB0..9]}\n"
-#define S7_CLASS \
-	"    s7:\n      allow:\n" \
-	"        - {name: c7, functions: [setup, read], tsap-class: [op], read: [DB10.DBB0..40]}\n"
+#define S7_CLASS                                                                                   \
+	"    s7:\n      allow:\n"                                                                  \
+	"        - {name: c7, functions: [setup, read], tsap-class: [op], read: "                  \
+	"[DB10.DBB0..40]}\n"
 #define UA_RULES(more)                                                                             \
 	"    opcua:\n" more "      allow:\n"                                                       \
 	"        - {name: s, services: [session, discovery, subscribe]}\n"                         \
@@ -155,8 +156,9 @@ static const char *const policies[] = {
     HEAD CONDUIT("a", "drop", MB("", "100") S7_RULES("") UA_RULES("")) CONDUIT("b", "reject",
 	"    strict: true\n" MB("      limits: {rate: 40/s, timeout: 900ms}\n", "100") S7_RULES("")
 	    UA_RULES("")) CONDUIT("c", "reset",
-	MB("      limits: {pending: 2}\n", "50") S7_RULES("      limits: {pending: 1, pdu-size: 120}\n")
-	    UA_RULES("      limits: {chunk: 100000}\n"))
+	MB("      limits: {pending: 2}\n", "50")
+	    S7_RULES("      limits: {pending: 1, pdu-size: 120}\n")
+		UA_RULES("      limits: {chunk: 100000}\n"))
 	CONDUIT("d", "alert", "    only-in: w\n" MB("", "3") S7_RULES("") UA_RULES("")),
     /* the same requests, and others are allowed */
     HEAD CONDUIT("a", "reject", MB("", "2") S7_RULES("") UA_RULES("")) CONDUIT(
@@ -776,8 +778,11 @@ begin(struct world *w, unsigned i)
 	segment(w, t, 0, t->side[0].seq, ACK, NULL, 0);
 	if (t->proto == S7) {
 		pdu(w, t, 0,
-		    (const uint8_t *)(i & 1 ? "\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc1\2\1\0\xc2\2\1\2\xc0\1\x0a"
-			    : "\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc1\2\2\0\xc2\2\2\2\xc0\1\x0a"),
+		    (const uint8_t
+			    *)(i & 1
+				   ? "\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc1\2\1\0\xc2\2\1\2\xc0\1\x0a"
+				   : "\x03\0\0\x16\x11\xe0\0\0\0\1\0\xc1\2\2\0\xc2\2\2\2\xc0\1"
+				     "\x0a"),
 		    22);
 		pdu(w, t, 1,
 		    (const uint8_t *)"\x03\0\0\x16\x11\xd0\0\1\0\2\0\xc0\1\x0a\xc1\2\1\0\xc2\2\1\2",
