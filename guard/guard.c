@@ -289,6 +289,19 @@ start_services(struct guard *g, char *err, size_t size)
 	return 0;
 }
 
+/* Connections wait while one guard goes and the next one comes: before others, as long as that lasts. */
+static void
+hurry(const struct guard *g, bool on)
+{
+	static int was;
+
+	if (on)
+		was = getpriority(PRIO_PROCESS, 0);
+	(void)setpriority(PRIO_PROCESS, 0, on ? HURRY_NICE : was);
+	if (!on && g->worker.pid != 0) /* it began as the parent was */
+		(void)setpriority(PRIO_PROCESS, (id_t)g->worker.pid, was);
+}
+
 static int
 start(struct guard *g, char *err, size_t size)
 {
@@ -300,6 +313,7 @@ start(struct guard *g, char *err, size_t size)
 		return r;
 	if (g->conf->take_over) {
 		/* From here on there is a gap: everything slow has been done. */
+		hurry(g, true);
 		if ((r = takeover_ask(g, err, size)) < -1)
 			return r;
 		g->inherited_fd = r;
@@ -313,6 +327,8 @@ start(struct guard *g, char *err, size_t size)
 	g->now_ns = clock_mono_ns();
 	if ((r = worker_start(g, err, size)) < 0 || (r = await_worker(g, err, size)) < 0)
 		return r;
+	if (g->conf->take_over)
+		hurry(g, false);
 	g->worker.wanted = true;
 	away_resumed(g);
 	if ((r = pins_settle(g, err, size)) < 0)

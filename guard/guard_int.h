@@ -20,6 +20,8 @@
 #include "guard/view.h"
 #include "policy/policy.h"
 
+#define HURRY_NICE (-15) /* priority of those for whom connections wait, in a take-over */
+
 #define TURN_MS	       200		    /* at least this often everything is looked at */
 #define HUNG_NS	       UINT64_C(3000000000) /* a worker that shows no sign of life for so long is ended */
 #define START_WAIT_NS  UINT64_C(20000000000)

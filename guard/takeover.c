@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -52,6 +53,8 @@ takeover_asked(struct guard *g, struct ctl_request *rq, char *err, size_t size)
 		return err_say(err, size, ERR_USAGE, "takeover: two descriptors come with it");
 	if ((r = worker_ask(g, &m, rq->fd[0])) < 0)
 		return err_say(err, size, r, "the worker cannot be asked now; try again");
+	/* It ends with this; others may wait for it. */
+	(void)setpriority(PRIO_PROCESS, (id_t)g->worker.pid, HURRY_NICE);
 	*h = (struct handing){.step = HAND_EXPORT,
 	    .word_fd = rq->fd[1],
 	    .ctl_token = rq->token,
