@@ -18,6 +18,7 @@
 #define PROGRESS_EVERY_NS (NS_PER_S / 5)
 #define PROGRESS_BURSTS	  256u /* the clock is read once in so many */
 #define WAIT_US		  100000u
+#define DRAIN_NS	  (NS_PER_S / 4) /* longer than libpcap's time-out of a block */
 #define RECORD_HEAD	  16u  /* of a frame in a pcap file */
 
 static volatile sig_atomic_t interrupted;
@@ -124,18 +125,32 @@ open_permits(const struct run_conf *conf, struct engine *e)
 	}
 }
 
+/* Told to end: a capture at once; of an interface what the kernel still holds back is taken first. */
+static bool
+go_on(const struct io *io, uint64_t *drained_ns)
+{
+	if (!interrupted)
+		return true;
+	if (!io->be->wait)
+		return false;
+	if (*drained_ns == 0)
+		*drained_ns = clock_mono_ns() + DRAIN_NS;
+	return clock_mono_ns() < *drained_ns;
+}
+
 static void
 loop(const char *path, const struct run_conf *conf, struct io *io, struct engine *e,
     struct run_result *r)
 {
 	struct pkt burst[PKT_BURST];
 	struct progress progress;
+	uint64_t drained_ns = 0;
 	bool more = true;
 	int n = 0;
 
 	progress_init(&progress, path, conf->progress);
 	r->judged_ns = clock_mono_ns();
-	while (more && !interrupted && (n = io->be->rx(io, burst, PKT_BURST)) >= 0) {
+	while (more && go_on(io, &drained_ns) && (n = io->be->rx(io, burst, PKT_BURST)) >= 0) {
 		more = conf->until_ns == 0 || io->now_ns < conf->until_ns;
 		if (io->be->wait && conf->on_turn)
 			more &= conf->on_turn(conf->ctx, io, e);

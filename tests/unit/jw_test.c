@@ -205,7 +205,8 @@ test_numbers_as_printf(void **state)
 static void
 test_every_byte_everywhere(void **state)
 {
-	char text[24], buf[64], want[64];
+	static const char as[] = "aaaaaaaaaaaaaaaaaaaaaaaa";
+	char text[sizeof(as) - 1], buf[64], want[64];
 
 	(void)state;
 	for (unsigned b = 1; b < 256; b++)
@@ -221,8 +222,7 @@ test_every_byte_everywhere(void **state)
 			    plain		    ? "\"%.*s%c%s\""
 			    : b == '"' || b == '\\' ? "\"%.*s\\%c%s\""
 						    : "\"%.*s\\u00%02x%s\"",
-			    (int)at, "aaaaaaaaaaaaaaaaaaaaaaaa", b,
-			    "aaaaaaaaaaaaaaaaaaaaaaaa" + at + 1);
+			    (int)at, as, b, as + at + 1);
 			assert_string_equal(buf, want);
 		}
 }
