@@ -22,7 +22,7 @@ OPT   ?= -O2 -g -fno-tree-slp-vectorize
 ifeq ($(SAN),)
 HARD  += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 else
-OPT   := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all $(if \
+OPT   := -O1 -g1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all $(if \
          $(filter thread,$(SAN)),-Wno-tsan)
 LDSAN := -fsanitize=$(SAN)
 endif
