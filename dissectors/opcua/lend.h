@@ -45,6 +45,17 @@ lend_max(const struct ua_dir *d)
 	return max;
 }
 
+/* Is an id open twice?  Then which of the two an answer is for is a question of order, which is not lent. */
+static bool
+lend_twice(const struct ua *st)
+{
+	for (unsigned s = 0; s < PENDING; s++)
+		if ((st->open >> s & 1) &&
+		    pair_slot(st, st->pending[s].request, st->open & ~(1u << s)) != PAIR_NONE)
+			return true;
+	return false;
+}
+
 static bool
 opcua_at_rest(const void *state, uint8_t variant)
 {
@@ -63,7 +74,7 @@ opcua_at_rest(const void *state, uint8_t variant)
 		if ((open >> s & 1) &&
 		    (st->pending[s].extra != 0 || !lend_plain(st->pending[s].service)))
 			return false;
-	return true;
+	return !lend_twice(st);
 }
 
 static void
@@ -117,7 +128,7 @@ static void
 opcua_back(void *state, const struct dis_lent *in)
 {
 	struct ua *st = state;
-	uint32_t still = 0;
+	uint32_t still = 0, asked = 0;
 
 	if (!(st->flags & F_CHANNEL))
 		lend_begin(st, in);
@@ -125,17 +136,24 @@ opcua_back(void *state, const struct dis_lent *in)
 		st->dir[dir].seq = in->seq[dir];
 	for (unsigned i = 0; i < in->n_open && i < DIS_LENT_OPEN; i++) {
 		unsigned s = pair_slot(st, in->request[i], st->open);
-		bool response;
 
 		if (s != PAIR_NONE)
 			still |= 1u << s;
-		else if (walk_service_lookup(in->type[i], &response) != SVC_NONE)
-			still |= pair_push(
-			    st, in->request[i], walk_service_lookup(in->type[i], &response), 0);
+		else
+			asked |= 1u << i;
 	}
 	for (unsigned s = 0; s < PENDING; s++) /* the others were answered meanwhile */
 		if ((st->open >> s & 1) && !(still >> s & 1))
 			pair_close(st, s);
+	/* after that: both together may be more than there is room for */
+	for (unsigned i = 0; i < DIS_LENT_OPEN; i++) {
+		bool response;
+		uint8_t service =
+		    asked >> i & 1 ? walk_service_lookup(in->type[i], &response) : SVC_NONE;
+
+		if (service != SVC_NONE)
+			(void)pair_push(st, in->request[i], service, 0);
+	}
 }
 
 /* --- which requests are alike --------------------------------------------------------------------- */

@@ -171,6 +171,39 @@ rests(void **state)
 	assert_false(opcua_at_rest(&st, 0));
 }
 
+/* All that was open is answered meanwhile, and as much is open anew: nothing of it is pushed out. */
+static void
+full_turn(void **state)
+{
+	struct dis_lent l, back;
+
+	(void)state;
+	opened(0);
+	for (unsigned i = 0; i < DIS_LENT_OPEN; i++)
+		gives_plain(0, talk_ua_publish(&say, pdu, 1));
+	opcua_lend(&st, &l);
+	for (unsigned i = 0; i < DIS_LENT_OPEN; i++)
+		l.request[i] += 1000;
+	opcua_back(&st, &l);
+	assert_true(opcua_at_rest(&st, 0));
+	opcua_lend(&st, &back);
+	assert_int_equal(back.n_open, DIS_LENT_OPEN);
+	for (unsigned i = 0; i < DIS_LENT_OPEN; i++)
+		assert_true(back.request[i] > 1000);
+}
+
+/* An id that is open twice: whose answer comes first only order tells. */
+static void
+open_twice(void **state)
+{
+	(void)state;
+	opened(0);
+	gives_plain(0, talk_ua_publish(&say, pdu, 1));
+	assert_true(opcua_at_rest(&st, 0));
+	(void)pair_push(&st, say.request, st.young.service, 0);
+	assert_false(opcua_at_rest(&st, 0));
+}
+
 /* What was judged elsewhere, in the state that was lent and in that of another process. */
 static void
 comes_back(void **state)
@@ -400,6 +433,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(types),
 	    cmocka_unit_test(rests),
+	    cmocka_unit_test(full_turn),
+	    cmocka_unit_test(open_twice),
 	    cmocka_unit_test(comes_back),
 	    cmocka_unit_test(patience),
 	    cmocka_unit_test(bits),
