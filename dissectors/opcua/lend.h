@@ -137,7 +137,8 @@ opcua_back(void *state, const struct dis_lent *in)
 	for (unsigned i = 0; i < in->n_open && i < DIS_LENT_OPEN; i++) {
 		unsigned s = pair_slot(st, in->request[i], st->open);
 
-		if (s != PAIR_NONE)
+		/* an id may have been answered and used again for something else */
+		if (s != PAIR_NONE && ops[st->pending[s].service].code == in->type[i])
 			still |= 1u << s;
 		else
 			asked |= 1u << i;

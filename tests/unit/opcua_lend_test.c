@@ -192,6 +192,25 @@ full_turn(void **state)
 		assert_true(back.request[i] > 1000);
 }
 
+/* A Publish was answered, and its id used again for a Read. */
+static void
+id_again(void **state)
+{
+	struct dis_lent l, back;
+
+	(void)state;
+	opened(0);
+	gives_plain(0, talk_ua_publish(&say, pdu, 1));
+	opcua_lend(&st, &l);
+	assert_int_equal(l.n_open, 1);
+	l.type[0] = 631;
+	opcua_back(&st, &l);
+	opcua_lend(&st, &back);
+	assert_int_equal(back.n_open, 1);
+	assert_int_equal(back.request[0], l.request[0]);
+	assert_int_equal(back.type[0], 631);
+}
+
 /* An id that is open twice: whose answer comes first only order tells. */
 static void
 open_twice(void **state)
@@ -435,6 +454,7 @@ main(void)
 	    cmocka_unit_test(rests),
 	    cmocka_unit_test(full_turn),
 	    cmocka_unit_test(open_twice),
+	    cmocka_unit_test(id_again),
 	    cmocka_unit_test(comes_back),
 	    cmocka_unit_test(patience),
 	    cmocka_unit_test(bits),
