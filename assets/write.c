@@ -15,19 +15,6 @@ confidence_name(uint8_t c)
 	return c == CONF_HIGH ? "high" : c == CONF_MEDIUM ? "medium" : "low";
 }
 
-static void
-json_time(struct jw *w, const char *key, uint64_t ns)
-{
-	jw_key(w, key);
-	if (ns == 0) {
-		jw_raw(w, "null", 4);
-		return;
-	}
-	jw_ch(w, '"');
-	jw_time(w, ns);
-	jw_ch(w, '"');
-}
-
 /* --- values ------------------------------------------------------------------------------------ */
 
 static const char *
@@ -150,8 +137,8 @@ json_address(struct jw *w, const struct assets_view *v, uint32_t host)
 	jw_obj(w, NULL);
 	jw_str(w, "ip", net_addr_str(&a->host[host].ip, buf));
 	json_why(w, flags);
-	json_time(w, "first_seen", first);
-	json_time(w, "last_seen", last);
+	jw_when(w, "first_seen", first);
+	jw_when(w, "last_seen", last);
 	jw_u(w, "packets", packets);
 	if (owner == NONE) {
 		jw_arr(w, "behind");
@@ -180,8 +167,8 @@ json_facts(struct jw *w, const struct assets_view *v, const struct device *d)
 		if (n->unit != NONE)
 			jw_u(w, "unit", n->unit);
 		jw_u(w, "frame", n->frame);
-		json_time(w, "first_seen", n->first_ns);
-		json_time(w, "last_seen", n->last_ns);
+		jw_when(w, "first_seen", n->first_ns);
+		jw_when(w, "last_seen", n->last_ns);
 		jw_u(w, "seen", n->seen);
 		jw_close(w, '}');
 	}
@@ -292,8 +279,8 @@ json_device(struct jw *w, const struct assets_view *v, const struct device *d)
 	for (unsigned i = 0; i < n; i++)
 		jw_u(w, NULL, vlans[i]);
 	jw_close(w, ']');
-	json_time(w, "first_seen", d->first_ns);
-	json_time(w, "last_seen", d->last_ns);
+	jw_when(w, "first_seen", d->first_ns);
+	jw_when(w, "last_seen", d->last_ns);
 	jw_u(w, "packets", d->packets);
 	jw_arr(w, "protocols");
 	for (uint32_t h = d->hosts; h != NONE; h = v->next_host[h])
@@ -314,8 +301,8 @@ assets_json(struct jw *w, const void *view)
 
 	jw_obj(w, NULL);
 	jw_u(w, "version", 1);
-	json_time(w, "first", a->first_ns);
-	json_time(w, "last", a->last_ns);
+	jw_when(w, "first", a->first_ns);
+	jw_when(w, "last", a->last_ns);
 	jw_u(w, "frames", a->frames);
 	jw_u(w, "undecoded", a->undecoded);
 	jw_arr(w, "devices");

@@ -126,3 +126,16 @@ jw_time(struct jw *w, uint64_t ns)
 	clock_str(ns, b);
 	jw_raw(w, b, strlen(b));
 }
+
+void
+jw_when(struct jw *w, const char *key, uint64_t ns)
+{
+	jw_key(w, key);
+	if (ns == 0) {
+		jw_raw(w, "null", 4);
+		return;
+	}
+	jw_ch(w, '"');
+	jw_time(w, ns);
+	jw_ch(w, '"');
+}

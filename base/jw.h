@@ -65,6 +65,8 @@ void jw_dec(struct jw *w, uint64_t v);		       /* bare decimal digits */
 void jw_nano(struct jw *w, uint32_t v);		       /* bare .012345678 of v < 10^9 */
 void jw_time(struct jw *w, uint64_t ns); /* bare 2026-11-23T10:00:00.123456+0000 */
 
+void jw_when(struct jw *w, const char *key, uint64_t ns); /* a member: "jw_time()", or null for 0 */
+
 /* Begins a value: comma if needed, then "key": when key is not NULL.
  * Keys are our own literals and are not escaped. */
 static inline void

@@ -18,19 +18,6 @@
 static const char *const sides[2] = {"outside", "inside"};
 static const char *const mode_names[] = {"learn", "alert", "enforce"};
 
-void
-view_put_time(struct jw *w, const char *key, uint64_t ns)
-{
-	jw_key(w, key);
-	if (ns == 0) {
-		jw_raw(w, "null", 4);
-		return;
-	}
-	jw_ch(w, '"');
-	jw_time(w, ns);
-	jw_ch(w, '"');
-}
-
 static void
 put_text(struct jw *w, const char *key, const char *text)
 {
@@ -56,18 +43,18 @@ policy_json(struct jw *w, const struct guard_view *v)
 		jw_str(w, "mode", mode_names[policy_mode(v->policy)]);
 		jw_str(w, "sha256", crypto_hex(policy_hash(v->policy), CRYPTO_SHA256_LEN, hex));
 		jw_u(w, "generation", policy_generation(v->policy));
-		view_put_time(w, "since", v->policy_ns);
+		jw_when(w, "since", v->policy_ns);
 		jw_u(w, "rules", policy_rule_count(v->policy));
 		jw_u(w, "conduits", policy_conduit_count(v->policy));
 		jw_str(w, "fail", policy_fail_open(v->policy, RULE_NONE) ? "open" : "closed");
 	}
 	if (v->policy_error && v->policy_error[0]) {
 		jw_str(w, "refused", v->policy_error);
-		view_put_time(w, "refused_at", v->policy_error_ns);
+		jw_when(w, "refused_at", v->policy_error_ns);
 	}
 	if (v->confirm_until_ns != 0) {
 		jw_obj(w, "trial");
-		view_put_time(w, "until", v->confirm_until_ns);
+		jw_when(w, "until", v->confirm_until_ns);
 		jw_u(w, "left_s", v->confirm_left_ns / NS_PER_S);
 		jw_u(w, "back_to", v->confirm_generation);
 		jw_close(w, '}');
@@ -115,7 +102,7 @@ processes_json(struct jw *w, const struct guard_view *v)
 		jw_str(w, "name", p->name);
 		jw_bool(w, "up", p->pid != 0);
 		jw_i(w, "pid", p->pid);
-		view_put_time(w, "started", p->pid ? p->started_ns : 0);
+		jw_when(w, "started", p->pid ? p->started_ns : 0);
 		jw_u(w, "restarts", p->restarts);
 		jw_close(w, '}');
 	}
@@ -293,12 +280,12 @@ alerts_json(struct jw *w, const struct guard_view *v)
 		jw_u(w, "epoch", atomic_load(&s->epoch));
 		jw_u(w, "batch", atomic_load(&s->batch));
 		jw_u(w, "next_seq", atomic_load(&s->next_seq));
-		view_put_time(w, "signed", atomic_load(&s->last_batch_ns));
+		jw_when(w, "signed", atomic_load(&s->last_batch_ns));
 		jw_close(w, '}');
 	}
 	if (signer_error(s, error)) {
 		jw_str(w, "error", error);
-		view_put_time(w, "error_at", atomic_load(&s->error_ns));
+		jw_when(w, "error_at", atomic_load(&s->error_ns));
 	}
 	jw_close(w, '}');
 }
@@ -311,15 +298,15 @@ view_status(struct jw *w, const struct guard_view *v)
 	view_numbers(v, &n);
 	jw_str(w, "version", build_version);
 	jw_str(w, "build", build_id);
-	view_put_time(w, "now", v->now_ns);
-	view_put_time(w, "started", v->started_ns);
+	jw_when(w, "now", v->now_ns);
+	jw_when(w, "started", v->started_ns);
 	jw_u(w, "uptime_s", v->now_ns > v->started_ns ? (v->now_ns - v->started_ns) / NS_PER_S : 0);
 	if (v->panic) {
 		jw_obj(w, "panic");
 		jw_str(w, "mode", v->panic);
 		jw_str(w, "by", v->panic_by);
-		view_put_time(w, "since", v->panic_ns);
-		view_put_time(w, "until", v->panic_until_ns);
+		jw_when(w, "since", v->panic_ns);
+		jw_when(w, "until", v->panic_until_ns);
 		jw_u(w, "passed", n.engine.passed_in_panic);
 		jw_close(w, '}');
 	}

@@ -53,7 +53,6 @@ bool view_snapshot(const struct guard_shared *s, struct engine_stats *engine, st
 bool view_shadow_snapshot(const struct guard_view *v, struct shadow_report *out);
 /* Its numbers, in the object that w is in (view_status()). */
 void view_shadow_short(struct jw *w, const struct guard_view *v);
-void view_put_time(struct jw *w, const char *key, uint64_t ns);
 
 /* Latency as it is shown. */
 struct view_latency {

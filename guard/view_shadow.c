@@ -122,7 +122,7 @@ static void
 put_example(struct jw *w, const struct policy *pol, const struct shadow_example *x)
 {
 	jw_obj(w, NULL);
-	view_put_time(w, "time", x->ts_ns);
+	jw_when(w, "time", x->ts_ns);
 	put_end(w, "from", pol, &x->tuple.src, x->tuple.sport);
 	put_end(w, "to", pol, &x->tuple.dst, x->tuple.dport);
 	if (x->has_fact) {
@@ -147,8 +147,8 @@ put_kind(struct jw *w, const struct guard_view *v, const struct shadow_kind *k)
 	jw_str(w, "would", ways[k->way]);
 	jw_str(w, "what", whats[k->what]);
 	jw_u(w, "count", k->count);
-	view_put_time(w, "first", k->first_ns);
-	view_put_time(w, "last", k->last_ns);
+	jw_when(w, "first", k->first_ns);
+	jw_when(w, "last", k->last_ns);
 	put_verdict(w, "in_force", v->policy, &k->live);
 	put_verdict(w, "shadow", v->shadow, &k->shadow);
 	jw_arr(w, "examples");
@@ -176,7 +176,7 @@ view_shadow_short(struct jw *w, const struct guard_view *v)
 		return;
 	jw_obj(w, "shadow");
 	jw_str(w, "file", v->shadow_file);
-	view_put_time(w, "since", v->shadow_ns);
+	jw_when(w, "since", v->shadow_ns);
 	if (view_shadow_snapshot(v, &r))
 		put_numbers(w, &r);
 	jw_close(w, '}');
@@ -196,10 +196,10 @@ view_shadow(struct jw *w, const struct guard_view *v)
 	jw_str(w, "sha256", crypto_hex(policy_hash(v->shadow), CRYPTO_SHA256_LEN, hex));
 	jw_u(w, "generation", policy_generation(v->shadow));
 	jw_u(w, "beside", policy_generation(v->policy));
-	view_put_time(w, "since", v->shadow_ns);
+	jw_when(w, "since", v->shadow_ns);
 	if (!view_shadow_snapshot(v, &r))
 		return; /* no worker, or it has not said anything yet */
-	view_put_time(w, "first_packet", r.since_ns);
+	jw_when(w, "first_packet", r.since_ns);
 	put_numbers(w, &r);
 	jw_u(w, "not_told", r.untold[SHADOW_STOP] + r.untold[SHADOW_PASS]);
 	jw_arr(w, "differences");

@@ -30,6 +30,7 @@
 #include "dataplane/decode_fast.h"
 #include "dataplane/engine.h"
 #include "dataplane/flow.h"
+#include "tests/bench/median.h"
 
 #define SLOT 128u /* bytes between frames in memory: two cache lines */
 
@@ -279,21 +280,6 @@ policy_of(unsigned rules)
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */
-
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
-}
 
 #define LAPS_MAX 400
 

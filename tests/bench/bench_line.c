@@ -27,6 +27,7 @@
 #include "dataplane/decode_fast.h"
 #include "dataplane/engine.h"
 #include "dataplane/flow.h"
+#include "tests/bench/median.h"
 #include "tests/bench/traffic.h"
 
 #define SINK 1024u /* frames a sink holds, over and over */
@@ -130,21 +131,6 @@ lap_engine(struct engine *e, struct traffic *t, struct sink *s, uint64_t frames)
 /* --- measuring --------------------------------------------------------------------------------- */
 
 #define LAPS_MAX 400u
-
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
-}
 
 struct line {
 	enum traffic_proto proto;

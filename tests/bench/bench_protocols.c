@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "dataplane/engine.h"
+#include "tests/bench/median.h"
 #include "tests/bench/pdus.h"
 
 #define SLOT	256u /* bytes between frames in memory */
@@ -166,21 +167,6 @@ load_end(struct load *ld)
 	policy_free(ld->pol);
 	free(ld->mem);
 	free(ld);
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
 }
 
 static void

@@ -38,6 +38,7 @@
 #include "dataplane/drop.h"
 #include "dataplane/engine.h"
 #include "policy/policy.h"
+#include "tests/bench/median.h"
 #include "tests/bench/traffic.h"
 
 #define CORES	  2u
@@ -360,21 +361,6 @@ struct row {
 	double new_flows[2]; /* per second, opened and answered */
 	double us[2][3];     /* burst of 32: p50, p99, p99.9 */
 };
-
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
-}
 
 static void
 percentiles(const uint32_t *h, double us[3])
