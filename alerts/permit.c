@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* permit.c - see permit.h.  [JWS] RFC 7515, [EdDSA] RFC 8037, [JWT] RFC 7519 for member names. */
+/* permit.c - see permit.h.  [JWT] RFC 7519 for member names. */
 #include "alerts/permit.h"
 
 #include <jansson.h>
 #include <string.h>
 
+#include "alerts/jws.h"
 #include "base/crypto.h"
 #include "base/err.h"
 #include "base/jw.h"
@@ -56,46 +57,16 @@ payload_write(const struct permit *m, char *buf, size_t size)
 int
 permit_sign(struct permit *m, const struct key *k, char *jws)
 {
-	char text[PERMIT_JWS_MAX / 4 * 3 - 512], *p = jws;
-	uint8_t sig[CRYPTO_SIG_LEN];
-	struct jw w = jw_make(text, sizeof(text));
-	size_t n;
+	char text[PERMIT_JWS_MAX / 4 * 3 - 512];
+	size_t n = payload_write(m, text, sizeof(text));
 
-	jw_obj(&w, NULL);
-	jw_str(&w, "alg", "EdDSA");
-	jw_str(&w, "typ", PERMIT_TYP);
-	jw_str(&w, "kid", k->kid);
-	jw_close(&w, '}');
-	p += strlen(crypto_b64url(text, jw_len(&w), p));
-	*p++ = '.';
-	if ((n = payload_write(m, text, sizeof(text))) == 0)
+	if (n == 0 || (n = jws_sign(JWS_ALG_OLD, PERMIT_TYP, text, n, k, jws, PERMIT_JWS_MAX)) == 0)
 		return ERR_RANGE;
-	p += strlen(crypto_b64url(text, n, p));
-	crypto_ed25519_sign(jws, (size_t)(p - jws), k->sk, sig);
-	*p++ = '.';
-	p += strlen(crypto_b64url(sig, sizeof(sig), p));
 	memcpy(m->key, k->pk, sizeof(m->key));
-	return (int)(p - jws);
+	return (int)n;
 }
 
 /* --- reading ------------------------------------------------------------------ */
-
-static json_t *
-decode_json(const char *s, size_t n)
-{
-	static char text[PERMIT_JWS_MAX];
-	json_t *root;
-	size_t len;
-
-	if (crypto_b64url_decode(s, n, text, sizeof(text), &len) < 0)
-		return NULL;
-	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	if (root && !json_is_object(root)) {
-		json_decref(root);
-		return NULL;
-	}
-	return root;
-}
 
 /* Seconds; must: it has to be there. */
 static bool
@@ -199,88 +170,45 @@ payload_read(const json_t *o, struct permit *m, char *err, size_t size)
 	return 0;
 }
 
-struct parts {
-	const char *jws, *payload, *sig;
-	size_t header_len, payload_len, sig_len;
-};
-
-/* [JWS] 7.1: three parts, two dots; a file ends with a newline. */
-static bool
-split(const char *jws, size_t n, struct parts *p)
+/* A file ends with a newline. */
+static void
+trim(const char **jws, size_t *n)
 {
-	const char *a, *b, *end;
-
-	while (n > 0 && strchr(" \t\r\n", jws[n - 1]) && jws[n - 1])
-		n--;
-	while (n > 0 && strchr(" \t\r\n", jws[0]) && jws[0])
-		jws++, n--;
-	end = jws + n;
-	if (n == 0 || n >= PERMIT_JWS_MAX || !(a = memchr(jws, '.', n)) ||
-	    !(b = memchr(a + 1, '.', (size_t)(end - a - 1))))
-		return false;
-	*p = (struct parts){
-	    jws, a + 1, b + 1, (size_t)(a - jws), (size_t)(b - a - 1), (size_t)(end - b - 1)};
-	return true;
-}
-
-static const struct key *
-header_key(const json_t *o, const struct key_set *keys, char *err, size_t size)
-{
-	const char *alg = json_string_value(json_object_get(o, "alg"));
-	const char *typ = json_string_value(json_object_get(o, "typ"));
-	const json_t *kid = json_object_get(o, "kid");
-	const struct key *k = NULL;
-
-	if (!alg || (strcmp(alg, "EdDSA") != 0 && strcmp(alg, "Ed25519") != 0))
-		(void)err_say(err, size, 0, "header: alg is not EdDSA");
-	else if (!typ || strcmp(typ, PERMIT_TYP) != 0)
-		(void)err_say(err, size, 0, "header: typ is not " PERMIT_TYP);
-	else if (json_object_get(o, "crit")) /* [JWS] 4.1.11 */
-		(void)err_say(err, size, 0, "header: critical extensions are not known here");
-	else if (!json_is_string(kid))
-		(void)err_say(err, size, 0, "header: kid is missing");
-	else if (!(k = key_set_lookup(keys, json_string_value(kid), json_string_length(kid))))
-		(void)err_say(err, size, 0, "signed by a key that may not sign permits here");
-	return k;
+	while (*n > 0 && strchr(" \t\r\n", (*jws)[*n - 1]) && (*jws)[*n - 1])
+		--*n;
+	while (*n > 0 && strchr(" \t\r\n", **jws) && **jws)
+		++*jws, --*n;
 }
 
 int
 permit_open(const char *jws, size_t n, const struct key_set *keys, struct permit *out, char *err,
     size_t size)
 {
-	uint8_t sig[CRYPTO_SIG_LEN];
-	const struct key *k;
-	struct parts p;
+	const struct key *by;
 	json_t *o;
-	size_t len;
 	int r;
 
-	if (!split(jws, n, &p) || !(o = decode_json(p.jws, p.header_len)))
+	trim(&jws, &n);
+	if (n >= PERMIT_JWS_MAX)
 		return err_say(err, size, ERR_FORMAT, "not a permit (a JWS in compact form)");
-	k = header_key(o, keys, err, size);
-	json_decref(o);
-	if (!k)
-		return ERR_SIGNATURE;
-	if (crypto_b64url_decode(p.sig, p.sig_len, sig, sizeof(sig), &len) < 0 ||
-	    len != sizeof(sig) ||
-	    crypto_ed25519_verify(p.jws, p.header_len + 1 + p.payload_len, sig, k->pk) < 0)
-		return err_say(err, size, ERR_SIGNATURE, "its signature does not verify");
-	if (!(o = decode_json(p.payload, p.payload_len)))
-		return err_say(err, size, ERR_FORMAT, "its payload is not readable");
+	if ((r = jws_open(jws, n, PERMIT_TYP, keys, &by, &o, err, size)) < 0)
+		return r != ERR_NOTFOUND ? r
+					 : err_say(err, size, ERR_SIGNATURE,
+					       "signed by a key that may not sign permits here");
 	r = payload_read(o, out, err, size);
 	json_decref(o);
-	memcpy(out->key, k->pk, sizeof(out->key));
+	memcpy(out->key, by->pk, sizeof(out->key));
 	return r;
 }
 
 int
 permit_peek(const char *jws, size_t n, struct permit *out, char *err, size_t size)
 {
-	struct parts p;
 	json_t *o;
 	int r;
 
-	if (!split(jws, n, &p) || !(o = decode_json(p.payload, p.payload_len)))
+	trim(&jws, &n);
+	if (n >= PERMIT_JWS_MAX || !(o = jws_peek(jws, n)))
 		return err_say(err, size, ERR_FORMAT, "not a permit (a JWS in compact form)");
 	r = payload_read(o, out, err, size);
 	json_decref(o);
