@@ -71,6 +71,15 @@ decode_json(const char *s, size_t n)
 	return root;
 }
 
+/* Nobody has vouched for the name of a key that is not known: a terminal sees it only when it is one. */
+static bool
+a_thumbprint(const char *kid)
+{
+	return strlen(kid) == KEY_ID_CHARS &&
+	       strspn(kid, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") ==
+		   KEY_ID_CHARS;
+}
+
 /* The key that the header names, when the header is ours in every member.  0 or ERR_*. */
 static int
 header_key(const json_t *o, const char *want, const struct key_set *keys, const struct key **by,
@@ -91,8 +100,8 @@ header_key(const json_t *o, const char *want, const struct key_set *keys, const 
 	if (!json_is_string(kid))
 		return err_say(err, err_size, ERR_SIGNATURE, "header: kid is missing");
 	if (!(*by = key_set_lookup(keys, json_string_value(kid), json_string_length(kid))))
-		return err_say(err, err_size, ERR_NOTFOUND,
-		    "signed by key %.43s, which was not given", json_string_value(kid));
+		return err_say(err, err_size, ERR_NOTFOUND, "signed by key %s, which was not given",
+		    a_thumbprint(json_string_value(kid)) ? json_string_value(kid) : "(odd id)");
 	return 0;
 }
 

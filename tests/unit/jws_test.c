@@ -117,6 +117,28 @@ headers(void **state)
 	}
 }
 
+/* What a stranger calls his key reaches a terminal only as the name of a key. */
+static void
+strangers(void **state)
+{
+	static const uint8_t seed[CRYPTO_SEED_LEN] = {9};
+	struct batch b = {.iss = "s", .number = 1, .first = 1, .oldest = 1};
+	char jws[BATCH_JWS_MAX], err[128], want[128];
+	struct key other;
+	size_t n;
+
+	(void)state;
+	key_from_seed(&other, seed);
+	n = batch_sign(&b, &other, jws);
+	snprintf(want, sizeof(want), "signed by key %s, which was not given", other.kid);
+	assert_int_equal(batch_open(jws, n, &keys, &b, err, sizeof(err)), ERR_SIGNATURE);
+	assert_string_equal(err, want);
+	n = sign_raw("{\"alg\":\"Ed25519\",\"typ\":\"" BATCH_TYP "\",\"kid\":\"\\u001b[2J\"}",
+	    "{\"v\":1," GOOD "}", jws);
+	assert_int_equal(batch_open(jws, n, &keys, &b, err, sizeof(err)), ERR_SIGNATURE);
+	assert_string_equal(err, "signed by key (odd id), which was not given");
+}
+
 static void
 payloads(void **state)
 {
@@ -236,7 +258,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(headers),
-	    cmocka_unit_test(payloads), cmocka_unit_test(proofs)};
+	    cmocka_unit_test(strangers), cmocka_unit_test(payloads), cmocka_unit_test(proofs)};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
