@@ -639,6 +639,22 @@ path_recall(struct engine *e)
 			x->path->ops->withdraw(x->path->ctx, i);
 }
 
+/* Back, when it is known that they do not go on: false, and the flow is gone, where what they know is of no
+ * use. */
+static bool
+home(struct engine *e, struct fast_slot *s, struct flow *f)
+{
+	struct fast_flow k;
+
+	/* What is still theirs comes back at its next frame: its numbers are the last. */
+	if (look(e, f, &k) && !k.lost && ((!k.theirs && k.epoch == s->epoch) || take(e, f, &k))) {
+		ours(e, s, k.epoch + k.theirs);
+		return true;
+	}
+	flow_remove(&e->flows, f);
+	return false;
+}
+
 void
 path_take_all(struct engine *e)
 {
@@ -646,19 +662,9 @@ path_take_all(struct engine *e)
 
 	path_recall(e);
 	x->path->ops->settle(x->path->ctx);
-	for (uint32_t i = 0; i < x->top; i++) {
-		struct fast_slot *s = &x->slots[i];
-		struct flow *f = &e->flows.flows[s->flow];
-		struct fast_flow k;
-
-		if (s->state != FAST_OFFERED)
-			continue;
-		/* What is still theirs comes back at its next frame: its numbers are the last. */
-		if (!look(e, f, &k) || ((k.theirs || k.epoch != s->epoch) && !take(e, f, &k)))
-			flow_remove(&e->flows, f);
-		else
-			ours(e, s, k.epoch + k.theirs);
-	}
+	for (uint32_t i = 0; i < x->top; i++)
+		if (x->slots[i].state == FAST_OFFERED)
+			(void)home(e, &x->slots[i], &e->flows.flows[x->slots[i].flow]);
 }
 
 void
@@ -679,19 +685,14 @@ path_leave_all(struct engine *e)
 	for (uint32_t i = 0; i < x->top; i++) {
 		struct fast_slot *s = &x->slots[i];
 		struct flow *f = &e->flows.flows[s->flow];
-		struct fast_flow k;
 		struct net_tuple t;
 
 		if (s->state != FAST_OFFERED || s->left)
 			continue;
 		/* Taken at the last moment: not inherited as well. */
 		flow_tuple(&e->flows, f, true, &t);
-		if (!look(e, f, &k) || ((k.theirs || k.epoch != s->epoch) && !take(e, f, &k))) {
-			flow_remove(&e->flows, f);
-			continue;
-		}
-		ours(e, s, k.epoch + k.theirs);
-		x->path->ops->drop(x->path->ctx, i, &t);
+		if (home(e, s, f))
+			x->path->ops->drop(x->path->ctx, i, &t);
 	}
 }
 
