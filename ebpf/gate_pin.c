@@ -258,20 +258,45 @@ reuse_maps(const char *dir, struct bpf_object *obj, char *err, size_t size)
 	return 0;
 }
 
+/* The interface on which a link holds its program; 0 when it holds none any more. */
+static uint32_t
+link_ifindex(int fd)
+{
+	struct bpf_link_info info = {0};
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0 || info.type != BPF_LINK_TYPE_XDP)
+		return 0;
+	return info.xdp.ifindex;
+}
+
+unsigned
+gate_pin_links(const char *dir)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		int fd = get(dir, link_names[i]);
+
+		if (fd < 0)
+			continue;
+		n += link_ifindex(fd) != 0;
+		(void)close(fd);
+	}
+	return n;
+}
+
 static int
 take_links(struct gate *g, const char *dir, const struct gate_note *rec, char *err, size_t size)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		struct bpf_link_info info = {0};
-		uint32_t len = sizeof(info);
 		int fd = get(dir, link_names[i]);
 
 		if (fd < 0)
 			return err_say(
 			    err, size, ERR_FORMAT, "its link on %s is missing", rec->ifname[i]);
 		g->pinned[i] = fd;
-		if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0 || info.type != BPF_LINK_TYPE_XDP ||
-		    info.xdp.ifindex != (uint32_t)rec->ifindex[i])
+		if (link_ifindex(fd) != (uint32_t)rec->ifindex[i])
 			return err_say(err, size, ERR_FORMAT,
 			    "its link holds no program on %s any more", rec->ifname[i]);
 	}

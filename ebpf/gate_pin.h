@@ -63,6 +63,9 @@ int gate_pin_prepare(const char *dir, char *err, size_t size);
 /* The record in dir.  0; ERR_NOTFOUND: nothing is pinned there; ERR_FORMAT, said: half written, or
  * not one of this version (*out is what could be read, .magic 0 when nothing). */
 int gate_pin_read(const char *dir, struct gate_note *out, char *err, size_t size);
+/* How many of the two links in dir hold a program: 0, nothing of it goes on (the interfaces are gone, or
+ * somebody took the programs off). */
+unsigned gate_pin_links(const char *dir);
 /* As gate_open_fast(), over what is pinned.  Nothing of it is changed until gate_attach().  NULL: it does not
  * fit, err says what does not. */
 struct gate *gate_open_pinned(const struct gate_pins *p, char *err, size_t size);

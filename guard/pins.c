@@ -58,12 +58,46 @@ does_not_fit(const char *dir, const char *why, char *err, size_t size)
 	    dir, why, dir);
 }
 
+static void
+said(const char *line)
+{
+	log_info("%s", line);
+}
+
+/*
+ * Of a guard that is dead: nothing goes on there, so there is nothing to go on with.  That is when no link holds
+ * a program, or one of the two does not, for then no connection has both its ways.  The pins of other
+ * ports are not ours to judge while one of theirs is guarded.
+ */
+static bool
+is_dead(const struct gate_note *was, const struct gate_note *now, unsigned links)
+{
+	if (was->magic != GATE_PIN_MAGIC || alive(was))
+		return false;
+	return links == 0 || (links == 1 && was->abi == KFLOW_ABI && was->netns == now->netns &&
+				 memcmp(was->ifname, now->ifname, sizeof(was->ifname)) == 0);
+}
+
+static int
+clear_away(const char *dir, unsigned links, char *err, size_t size)
+{
+	int r = gate_unpin(dir, true, said, err, size);
+
+	if (r < 0)
+		return r;
+	log_warn("%s: what a guard left there held no program any more on %s: "
+		 "removed, no connection goes on",
+	    dir, links == 0 ? "its ports" : "one of its ports");
+	return gate_pin_prepare(dir, err, size);
+}
+
 int
 pins_begin(struct guard *g, char *err, size_t size)
 {
 	struct pinning *p = &g->pins;
 	struct gate_note r;
 	char why[256] = "";
+	unsigned links;
 	int e;
 
 	*p = (struct pinning){.p = {.mode = g->conf->mode}};
@@ -79,6 +113,9 @@ pins_begin(struct guard *g, char *err, size_t size)
 		return e;
 	if ((e = gate_pin_read(p->dir, &r, why, sizeof(why))) == ERR_NOTFOUND)
 		return 0;
+	links = gate_pin_links(p->dir);
+	if (is_dead(&r, &p->p.r, links))
+		return clear_away(p->dir, links, err, size);
 	if (e < 0)
 		return does_not_fit(p->dir, why, err, size);
 	if (alive(&r) && !g->conf->take_over)
@@ -152,12 +189,6 @@ pins_resume(struct guard *g)
 
 /* --- end ------------------------------------------------------------------------------------- */
 
-static void
-said(const char *line)
-{
-	log_info("%s", line);
-}
-
 bool
 pins_stay(const struct guard *g, bool was_in_force)
 {
@@ -189,26 +220,30 @@ pins_end(struct guard *g, bool was_in_force)
 
 /* --- --restore, --detach --------------------------------------------------------------------- */
 
-/* Calls fn with each directory below GATE_PIN_ROOT until it says true. */
+#define DIRS  64u /* of one directory, at most */
+#define DEPTH 4u  /* below BPFFS, at most: --pin says where */
+#define BPFFS "/sys/fs/bpf"
+
+/* Calls fn with each directory below root, down to a depth, until it says true. */
 static bool
-each_dir(bool (*fn)(void *ctx, const char *dir), void *ctx)
+each_dir(const char *root, unsigned depth, bool (*fn)(void *ctx, const char *dir), void *ctx)
 {
-	DIR *d = opendir(GATE_PIN_ROOT);
+	DIR *d = opendir(root);
 	const struct dirent *e;
-	char names[64][64];
+	char names[DIRS][64];
 	unsigned n = 0;
 	bool done = false;
 
-	while (d && n < 64 && (e = readdir(d)))
-		if (e->d_name[0] != '.')
+	while (d && n < DIRS && (e = readdir(d)))
+		if (e->d_name[0] != '.' && e->d_type == DT_DIR)
 			(void)snprintf(names[n++], sizeof(names[0]), "%.63s", e->d_name);
 	if (d)
 		closedir(d);
 	for (unsigned i = 0; i < n && !done; i++) {
 		char dir[GATE_PIN_PATH];
 
-		(void)snprintf(dir, sizeof(dir), GATE_PIN_ROOT "/%.63s", names[i]);
-		done = fn(ctx, dir);
+		if (snprintf(dir, sizeof(dir), "%s/%s", root, names[i]) < (int)sizeof(dir))
+			done = fn(ctx, dir) || (depth > 1 && each_dir(dir, depth - 1, fn, ctx));
 	}
 	return done;
 }
@@ -227,7 +262,7 @@ holds_port(void *ctx, const char *dir)
 	char ignored[8];
 
 	if (gate_pin_read(dir, &r, ignored, sizeof(ignored)) != 0 || r.netns != s->netns ||
-	    (r.ifindex[0] != s->ifindex && r.ifindex[1] != s->ifindex))
+	    (r.ifindex[0] != s->ifindex && r.ifindex[1] != s->ifindex) || gate_pin_links(dir) == 0)
 		return false;
 	(void)snprintf(s->found, GATE_PIN_PATH, "%s", dir);
 	return true;
@@ -242,7 +277,7 @@ pins_of_port(int ifindex, char buf[GATE_PIN_PATH])
 	if (port_state_init(&here, "", ifindex) < 0)
 		return NULL;
 	s.netns = here.netns;
-	return each_dir(holds_port, &s) ? buf : NULL;
+	return each_dir(BPFFS, DEPTH, holds_port, &s) ? buf : NULL;
 }
 
 struct detaching {
@@ -284,7 +319,7 @@ pins_detach(const char *dir, const char *const port[2])
 	if (dir)
 		(void)detach(&d, dir);
 	else
-		(void)each_dir(detach, &d);
+		(void)each_dir(GATE_PIN_ROOT, 1, detach, &d);
 	if (d.n == 0)
 		log_info("%s: nothing is pinned there", dir ? dir : GATE_PIN_ROOT);
 	return d.status;

@@ -2,7 +2,8 @@
 /*
  * pins.h - what of the filter outlives the guard (ebpf/gate_pin.h), seen from the parent.
  *
- *	start	pins_begin()	a predecessor's pins, if any: they fit, or the guard does not start
+ *	start	pins_begin()	a predecessor's pins, if any: they fit, or the guard does not start; what
+ *				holds no program any more is cleared away
  *		pins_open()	the filter, over them or anew
  *		(ports are attached)
  *		pins_write()	the pins are ours
@@ -43,8 +44,8 @@ bool pins_stay(const struct guard *g, bool was_in_force);
 /* Before the filter is closed.  False: ports and filter are left as they are, for the next guard. */
 bool pins_end(struct guard *g, bool was_in_force);
 
-/* Of --restore: the directory in which the filter of an interface is pinned, or NULL.  Below
- * GATE_PIN_ROOT only. */
+/* Of --restore: the directory in which the filter of an interface is pinned and goes on, or NULL.
+ * Wherever below /sys/fs/bpf that is. */
 const char *pins_of_port(int ifindex, char buf[GATE_PIN_PATH]);
 
 /* `guard --detach`: dir, or that of two ports, or every one there is (both NULL).  Says what it does.

@@ -323,6 +323,24 @@ detaches() {
 	return 1
 }
 t "guard --detach takes it all away" detaches
+taken_off() { # a program that somebody took off: nothing goes on there, the next guard begins anew
+	again && die && bpftool link detach pinned "$PINS/link_in" && again &&
+		log_has "held no program any more on one of its ports: removed" && session anew hmi "${IP[plc1]}" && does anew poll 10 && pinned
+}
+t "pins of which a program was taken off are cleared by the next start" taken_off
+new_ports() { # other interfaces of the same names, as after a driver was loaded again
+	die || return 1
+	ip -n "$P-g" link del outside && ip -n "$P-g" link del inside && ip -n "$P-g" -batch - <<-EOF || return 1
+		link add outside type veth peer name out2
+		link add inside type veth peer name in2
+		link set outside up
+		link set inside up
+		link set out2 up
+		link set in2 up
+	EOF
+	again && log_has "held no program any more on its ports: removed" && pinned && [ "$(fast .pinned)" = "$PINS" ]
+}
+t "... so are those of interfaces that are gone" new_ports
 journal() { # epochs follow each other; every number is there, or a signed marker says it is not
 	"$INTERLOCK" journal verify --key "$GUARD_DIR/key.pub" "$GUARD_DIR/journal" || return 1
 	jq -r '.alert.metadata.il_seq[0]' "$GUARD_DIR/eve.json" | awk 'NR > 1 && $1 != last + 1 && $1 != 1 { print "# " last " then " $1; bad = 1 } { last = $1 } END { exit bad }'
