@@ -13,10 +13,10 @@
 #include "alerts/alert.h"
 #include "base/err.h"
 #include "cli/facts.h"
-#include "cli/inventory.h"
 #include "cli/opts.h"
 #include "cli/permits.h"
 #include "cli/report.h"
+#include "cli/sensor.h"
 
 static const char usage_text[] =
     "usage: interlock replay [OPTION]... CAPTURE...\n"
@@ -26,7 +26,7 @@ static const char usage_text[] =
     "signed\n" PERMIT_HELP "      --inline         judge as a guard between two ports does\n"
     "      --fast           the whole capture in memory first; says how long judging took\n"
     "      --write PCAP     write the frames that a guard would forward (implies --inline)\n"
-    "      --facts FILE     one JSON object per PDU\n" INVENTORY_HELP
+    "      --facts FILE     one JSON object per PDU\n" SENSOR_HELP
     "      --eve FILE       alerts as Suricata EVE JSON lines\n"
     "      --journal DIR    sign the alerts into a journal\n"
     "      --key KEY        with this secret key (see interlock key)\n"
@@ -43,7 +43,7 @@ static const char usage_text[] =
 struct options {
 	const char *policy, *signers, *facts, *eve, *journal, *key, *write, *junit, *sarif;
 	struct cli_permits permits;
-	struct inventory inv;
+	struct sensor sensor;
 	bool inline_mode, no_fold, json, quiet, fast;
 	size_t memory;
 	char **captures;
@@ -60,9 +60,9 @@ is_std(const char *path)
 static int
 check_options(const struct options *o)
 {
-	unsigned in = is_std(o->policy), out = (unsigned)is_std(o->facts) + is_std(o->eve) +
-					       is_std(o->write) + is_std(o->junit) +
-					       is_std(o->sarif) + is_std(o->inv.path) + o->json;
+	unsigned in = is_std(o->policy),
+		 out = (unsigned)is_std(o->facts) + is_std(o->eve) + is_std(o->write) +
+		       is_std(o->junit) + is_std(o->sarif) + sensor_on_stdout(&o->sensor) + o->json;
 
 	if (o->n_captures == 0)
 		return cli_usage("replay", "no capture was given");
@@ -99,8 +99,7 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {"fast", .flag = &o->fast},
 	    {"write", .text = &o->write},
 	    {"facts", .text = &o->facts},
-	    {"assets", .text = &o->inv.path},
-	    {"oui", .text = &o->inv.oui},
+	    SENSOR_OPTS(&o->sensor),
 	    {"eve", .text = &o->eve},
 	    {"journal", .text = &o->journal},
 	    {"key", .text = &o->key},
@@ -127,7 +126,7 @@ parse(int argc, char **argv, struct options *o, int *status)
 struct watcher {
 	struct tally *tally;
 	struct facts *facts;
-	struct assets *assets;
+	struct sensor *sensor;
 	bool to_stdout; /* facts: nobody may be there to read them */
 };
 
@@ -139,8 +138,7 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 	tally_fact(w->tally, pdu);
 	if (w->facts)
 		facts_put(w->facts, pdu);
-	if (w->assets)
-		assets_fact(w->assets, pdu);
+	sensor_fact(w->sensor, pdu);
 }
 
 static void
@@ -168,8 +166,7 @@ on_burst(void *ctx, const struct pkt *burst, unsigned n)
 {
 	const struct watcher *w = ctx;
 
-	for (unsigned i = 0; w->assets && i < n; i++)
-		assets_frame(w->assets, &burst[i]);
+	sensor_burst(w->sensor, burst, n);
 	return !w->to_stdout || facts_usable(w->facts);
 }
 
@@ -220,7 +217,7 @@ open_all(struct replay *rp)
 		return EXIT_UNABLE;
 	if (o->facts && !(rp->facts = facts_open(o->facts, rp->policy)))
 		return EXIT_UNABLE;
-	if (!inventory_open(&o->inv, RUN_SEED))
+	if (!sensor_open(&o->sensor, RUN_SEED))
 		return EXIT_UNABLE;
 	if (!out_open(&rp->junit, o->junit) || !out_open(&rp->sarif, o->sarif))
 		return EXIT_UNABLE;
@@ -231,7 +228,7 @@ static int
 judge(struct replay *rp, struct capture *c)
 {
 	char spec[PATH_MAX + 16];
-	struct watcher w = {&c->tally, rp->facts, rp->o.inv.assets, is_std(rp->o.facts)};
+	struct watcher w = {&c->tally, rp->facts, &rp->o.sensor, is_std(rp->o.facts)};
 	const struct run_conf conf = {
 	    .policy = rp->policy,
 	    .alerts = rp->alerts,
@@ -294,7 +291,7 @@ write_reports(struct replay *rp)
 {
 	const struct options *o = &rp->o;
 	bool busy = is_std(o->facts) || is_std(o->eve) || is_std(o->write) || is_std(o->junit) ||
-		    is_std(o->sarif) || is_std(o->inv.path);
+		    is_std(o->sarif) || sensor_on_stdout(&o->sensor) > 0;
 	bool ok = true;
 
 	if (rp->junit.fp) {
@@ -358,13 +355,13 @@ cmd_replay(int argc, char **argv)
 		if (!facts_close(rp.facts))
 			status = EXIT_UNABLE;
 		rp.facts = NULL;
-		if (!inventory_write(&rp.o.inv, rp.policy))
+		if (!sensor_write(&rp.o.sensor, rp.policy))
 			status = EXIT_UNABLE;
 		rp.report.status = status;
 		status = exit_worse(status, write_reports(&rp));
 	}
 	(void)facts_close(rp.facts);
-	inventory_fini(&rp.o.inv);
+	sensor_fini(&rp.o.sensor);
 	(void)out_close(&rp.junit);
 	(void)out_close(&rp.sarif);
 	alerts_free(rp.alerts);

@@ -17,9 +17,9 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "cli/facts.h"
-#include "cli/inventory.h"
 #include "cli/opts.h"
 #include "cli/report.h"
+#include "cli/sensor.h"
 
 #define FACTS_EVERY   (NS_PER_S / 2)
 #define MISSED_EVERY  (5 * NS_PER_S)
@@ -37,7 +37,7 @@ static const char help[] =
     "      --own            not promiscuous: only frames that the interface takes anyway\n"
     "  -p, --policy FILE    the policy; without one everything is allowed and told\n"
     "      --require-signed KEY  judge by a policy only that this public key has signed\n"
-    "      --facts FILE     one JSON object per PDU\n" INVENTORY_HELP
+    "      --facts FILE     one JSON object per PDU\n" SENSOR_HELP
     "      --eve FILE       alerts as Suricata EVE JSON lines\n"
     "      --journal DIR    sign the alerts into a journal\n"
     "      --key KEY        with this secret key (see interlock key)\n"
@@ -58,7 +58,7 @@ struct options {
 	uint64_t for_s, packets, every_s;
 	size_t memory;
 	bool own, json, quiet;
-	struct inventory inv;
+	struct sensor sensor;
 };
 
 struct watch {
@@ -88,7 +88,7 @@ check_options(const struct options *o)
 		return cli_usage("watch", "which interface? -i IFACE");
 	if (o->own && strncmp(o->iface, "dpdk:", 5) == 0)
 		return cli_usage("watch", "--own: a port of DPDK takes everything");
-	if (on_stdout(o->facts) + on_stdout(o->eve) + on_stdout(o->inv.path) + o->json > 1)
+	if (on_stdout(o->facts) + on_stdout(o->eve) + sensor_on_stdout(&o->sensor) + o->json > 1)
 		return cli_usage("watch", "only one output can be standard output");
 	if (o->key && !o->journal)
 		return cli_usage("watch", "--key needs --journal");
@@ -109,8 +109,7 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {"policy", 'p', .text = &o->policy},
 	    {"require-signed", .text = &o->signers},
 	    {"facts", .text = &o->facts},
-	    {"assets", .text = &o->inv.path},
-	    {"oui", .text = &o->inv.oui},
+	    SENSOR_OPTS(&o->sensor),
 	    {"eve", .text = &o->eve},
 	    {"journal", .text = &o->journal},
 	    {"key", .text = &o->key},
@@ -157,8 +156,7 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 	tally_fact(&w->cap.tally, pdu);
 	if (w->facts)
 		facts_put(w->facts, pdu);
-	if (w->o.inv.assets)
-		assets_fact(w->o.inv.assets, pdu);
+	sensor_fact(&w->o.sensor, pdu);
 }
 
 static void
@@ -204,8 +202,7 @@ on_burst(void *ctx, const struct pkt *burst, unsigned n)
 	struct watch *w = ctx;
 	bool last = w->packets != 0 && n >= w->packets;
 
-	for (unsigned i = 0; w->o.inv.assets && i < n; i++)
-		assets_frame(w->o.inv.assets, &burst[i]);
+	sensor_burst(&w->o.sensor, burst, n);
 	w->packets -= w->packets != 0 && !last ? n : 0;
 	return !last && (!on_stdout(w->o.facts) || facts_usable(w->facts));
 }
@@ -285,7 +282,7 @@ open_all(struct watch *w)
 	if (o->facts && !(w->facts = facts_open(o->facts, w->policy)))
 		return EXIT_UNABLE;
 	crypto_random(&w->seed, sizeof(w->seed));
-	if (!inventory_open(&w->o.inv, w->seed))
+	if (!sensor_open(&w->o.sensor, w->seed))
 		return EXIT_UNABLE;
 	if ((o->eve || o->journal) && !(w->alerts = alerts_new(&with, err, sizeof(err)))) {
 		cli_say("%s", *err ? err : "alerts cannot be written");
@@ -341,7 +338,8 @@ finish(struct watch *w, int status)
 	    .caps = &w->cap,
 	    .n_caps = 1,
 	    .status = status};
-	bool busy = on_stdout(w->o.facts) || on_stdout(w->o.eve) || on_stdout(w->o.inv.path);
+	bool busy =
+	    on_stdout(w->o.facts) || on_stdout(w->o.eve) || sensor_on_stdout(&w->o.sensor) > 0;
 	struct out out = {busy ? stderr : stdout, "-"};
 
 	if (w->alerts) {
@@ -357,7 +355,7 @@ finish(struct watch *w, int status)
 	if (!facts_close(w->facts))
 		status = EXIT_UNABLE;
 	w->facts = NULL;
-	if (!inventory_write(&w->o.inv, w->policy))
+	if (!sensor_write(&w->o.sensor, w->policy))
 		status = EXIT_UNABLE;
 	report.status = status;
 	if (w->o.json) {
@@ -384,7 +382,7 @@ cmd_watch(int argc, char **argv)
 			status = finish(&w, status);
 	}
 	(void)facts_close(w.facts);
-	inventory_fini(&w.o.inv);
+	sensor_fini(&w.o.sensor);
 	alerts_free(w.alerts);
 	tally_fini(&w.cap.tally);
 	run_result_fini(&w.cap.run);
