@@ -19,13 +19,17 @@
 
 enum app_state { APP_ASKING = 0, APP_NAMED, APP_UNKNOWN, APP_NOT_BUILT };
 
-struct app_flow {
+struct app_names {
 	char name[CLASSIFY_NAME], host[CLASSIFY_HOST];
+};
+
+struct app_flow {
+	cell_id names; /* struct app_names, as a dissector's state would be: where APP_NAMED */
 	uint32_t ticket;
 	uint8_t state; /* enum app_state */
 	bool told;     /* that the policy does not let it pass */
 };
-_Static_assert(sizeof(struct app_flow) <= DIS_STATE_INLINE, "an unclaimed flow has no cell");
+_Static_assert(sizeof(struct app_flow) <= DIS_STATE_INLINE, "it lies in the flow record");
 
 static struct app_flow *
 app_flow(struct flow *f)
@@ -37,6 +41,28 @@ static bool
 governs(const struct engine *e, const struct flow *f)
 {
 	return e->policy && (f->bind.flags & BIND_APPS) != 0;
+}
+
+/* What a flow in APP_NAMED was named. */
+static const struct app_names *
+names_of(const struct engine *e, const struct app_flow *a)
+{
+	return (const struct app_names *)(const void *)cell_at(&e->cells, a->names)->data;
+}
+
+/* There is no room for the name: then nobody knows it. */
+static uint8_t
+keep_names(struct engine *e, struct flow *f, const struct app_names *n)
+{
+	cell_id id = cell_get(&e->cells, sizeof(*n));
+
+	if (id == CELL_NONE) {
+		e->st.pool_full++;
+		return APP_UNKNOWN;
+	}
+	memcpy(cell_at(&e->cells, id)->data, n, sizeof(*n));
+	feed_state_cell(e, f, id);
+	return APP_NAMED;
 }
 
 /* Its conduit's windows, and the grace of what they let begin. */
@@ -56,19 +82,24 @@ allowed(const struct engine *e, struct flow *f)
 {
 	const struct app_flow *a = app_flow(f);
 
-	return a->state == APP_NAMED && policy_app_allowed(e->policy, &f->bind, a->name) &&
-	       window_open(e, f);
+	return a->state == APP_NAMED &&
+	       policy_app_allowed(e->policy, &f->bind, names_of(e, a)->name) && window_open(e, f);
 }
 
 bool
-app_known(struct flow *f, struct fact_app *out)
+app_known(const struct engine *e, struct flow *f, struct fact_app *out)
 {
 	const struct app_flow *a = app_flow(f);
 
 	if (f->dis < FLOW_DIS_NOBODY || a->state == APP_ASKING)
 		return false;
-	out->app = a->state == APP_NAMED ? a->name : a->state == APP_UNKNOWN ? "unknown" : "not built";
-	out->host = a->host;
+	out->host = "";
+	if (a->state == APP_NAMED) {
+		out->app = names_of(e, a)->name;
+		out->host = names_of(e, a)->host;
+	} else {
+		out->app = a->state == APP_UNKNOWN ? "unknown" : "not built";
+	}
 	return true;
 }
 
@@ -76,6 +107,7 @@ void
 app_payload(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len)
 {
 	struct app_flow *a = app_flow(f);
+	struct app_names names = {.name = ""};
 	struct net_tuple t;
 
 	if (!e->conf.classify || a->state != APP_ASKING || len == 0)
@@ -85,11 +117,11 @@ app_payload(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, ui
 	} else {
 		flow_tuple(&e->flows, f, true, &t);
 		switch (classify_payload(e->classify, &a->ticket, &t, dir == DIR_TO_CLIENT, p, len,
-		    e->sink.ts_ns, a->name, a->host)) {
+		    e->sink.ts_ns, names.name, names.host)) {
 		case CLASSIFY_MORE:
 			return;
 		case CLASSIFY_NAMED:
-			a->state = APP_NAMED;
+			a->state = keep_names(e, f, &names);
 			e->st.apps_named++;
 			break;
 		case CLASSIFY_UNKNOWN:
@@ -131,5 +163,6 @@ app_forget(struct engine *e, struct flow *f)
 	if (f->dis < FLOW_DIS_NOBODY)
 		return;
 	classify_drop(e->classify, &app_flow(f)->ticket);
+	feed_drop_state(e, f);
 	memset(f->dstate, 0, sizeof(f->dstate));
 }

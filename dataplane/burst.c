@@ -5,8 +5,8 @@
  * A burst is worked in stages so that memory is asked for before it is needed:
  *
  *   1  find the headers, hash the tuple; the bucket is fetched
- *   2  find the candidate in it; the flow's first two lines are fetched
- *   3  the others, and what hangs on the flow: bytes to compare, state in a cell; and where the
+ *   2  find the candidate in it; the flow's first line is fetched, and what its dissector knows
+ *   3  what hangs on the flow: bytes to compare, state in a cell, a guard's line; and where the
  *	request is looked for among the known ones (quick.h).  Not all at once: a core has some
  *	two dozen lines on their way at most, and turns away what is asked beyond
  *   4  judge, in order
@@ -373,7 +373,6 @@ look_ahead(const struct engine *e, const struct pkt *p, struct look *k, uint64_t
 		__builtin_prefetch(lines + 128, 1);
 	} else {
 		__builtin_prefetch(f->dstate, 1); /* perhaps the first time it was turned away */
-		__builtin_prefetch(f->dstate + 64, 1);
 	}
 	if (dir == DIR_TO_SERVER && f->quick == (QUICK_ON | QUICK_CALM) && e->quick.look &&
 	    k->common && len - 8 <= CELL_P_SIZE - 8)
@@ -431,7 +430,6 @@ look_at(const struct engine *e, const struct pkt *burst, struct layers *l, struc
 		f = (const char *)k[i].flow;
 		__builtin_prefetch(f);
 		__builtin_prefetch(f + 64, 1);
-		__builtin_prefetch(f + 128, 1);
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (likely(k[i].flow != NULL))

@@ -81,7 +81,8 @@ on_timer(void *ctx, struct flow *f)
 	struct engine *e = ctx;
 	uint32_t idle = e->flows.now_tick - f->last_tick, limit, left, ours = 0;
 
-	if (!e->inline_mode && (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE)) {
+	if (!e->inline_mode &&
+	    (tcp_rare(&f->dir[0])->ooo != CELL_NONE || tcp_rare(&f->dir[1])->ooo != CELL_NONE)) {
 		/* Not removed: the table is at it.  Nothing held passes, it goes at its next packet. */
 		if (!e->inline_mode && engine_stale(e, f))
 			(void)engine_rebind(e, f, 0, NULL, NULL);
@@ -163,6 +164,7 @@ engine_new(const struct engine_conf *conf)
 	e->flows.ctx = e;
 	e->sink.e = e;
 	e->call.transfer = transfer_step;
+	e->call.grow = feed_grow;
 	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES +
 			     2 * SCRATCH_FRAME + classify_bytes(e->classify) + e->quotas.bytes +
 			     ENGINE_RULES * sizeof(*e->rule_hits) + policy_memory_bytes(e->memory) +
@@ -280,7 +282,8 @@ engine_finish(struct engine *e)
 
 		if (f->wheel_slot == UINT16_MAX)
 			continue;
-		if (f->dir[0].ooo != CELL_NONE || f->dir[1].ooo != CELL_NONE) {
+		if (tcp_rare(&f->dir[0])->ooo != CELL_NONE ||
+		    tcp_rare(&f->dir[1])->ooo != CELL_NONE) {
 			if (!e->inline_mode && engine_stale(e, f))
 				(void)engine_rebind(e, f, 0, NULL, NULL);
 			stream_expire(e, f, true);

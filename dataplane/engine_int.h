@@ -174,8 +174,13 @@ bool feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t
 void feed_gap(struct engine *e, struct flow *f, unsigned dir, uint32_t lost);
 /* Half a PDU is forgotten, as if it had not come. */
 void feed_forget(struct engine *e, struct tcp_dir *d);
+/* What the dissector of a flow knew of it goes. */
+void feed_drop_state(struct engine *e, struct flow *f);
 /* Give back what the flow holds. */
 void feed_release(struct engine *e, struct flow *f);
+
+/* dis_call.grow */
+void *feed_grow(struct dis_call *call);
 
 /* What the dissector of a flow keeps: in the flow's record, or in a leased cell. */
 static inline __attribute__((always_inline)) void *
@@ -187,6 +192,24 @@ feed_state(const struct engine *e, struct flow *f)
 		return f->dstate;
 	memcpy(&id, f->dstate, sizeof(id));
 	return cell_at(&e->cells, id)->data;
+}
+
+/* From now on it keeps it in that cell, of which nothing but the bytes was written. */
+static inline void
+feed_state_cell(struct engine *e, struct flow *f, cell_id id)
+{
+	cell_at(&e->cells, id)->total = CELL_NONE; /* dis_lease() */
+	memcpy(f->dstate, &id, sizeof(id));
+	f->flags |= FLOW_STATE_CELL;
+}
+
+/* How many bytes it is. */
+static inline uint32_t
+feed_state_size(const struct flow *f)
+{
+	const struct dissector *ds = dissectors[f->dis];
+
+	return ds->state_most != 0 && f->flags & FLOW_STATE_CELL ? ds->state_most : ds->state_size;
 }
 
 /* Usual fate of a whole PDU: it goes on. False: it may not (inline). */
@@ -217,7 +240,7 @@ void app_payload(struct engine *e, struct flow *f, unsigned dir, const uint8_t *
 /* Does the conduit's `apps:` say what becomes of it?  Then *passed may become 0, with a reason. */
 bool app_decides(struct engine *e, struct flow *f, uint32_t *passed, enum drop_reason *reason);
 /* What an unclaimed flow was named; false: nothing yet, or it is not unclaimed. */
-bool app_known(struct flow *f, struct fact_app *out);
+bool app_known(const struct engine *e, struct flow *f, struct fact_app *out);
 /* The flow is claimed, or gone. */
 void app_forget(struct engine *e, struct flow *f);
 
@@ -451,8 +474,7 @@ engine_find(struct engine *e, const struct flow_key *k, uint32_t candidate)
 	if (__builtin_expect(candidate != FLOW_NONE, 1)) {
 		struct flow *f = &e->flows.flows[candidate];
 
-		if (__builtin_expect(f->hash == k->hash && f->wheel_slot != UINT16_MAX &&
-			flow_matches(&e->flows, f, k), 1))
+		if (__builtin_expect(flow_matches(&e->flows, f, k), 1))
 			return f;
 	}
 	return flow_lookup(&e->flows, k);

@@ -474,7 +474,7 @@ at_rest(struct engine *e, struct flow *f)
 	for (unsigned i = 0; i < 2; i++) {
 		const struct tcp_dir *d = &f->dir[i];
 
-		if (d->flags != DIR_SEEN || (d->ooo | d->carry) != CELL_NONE ||
+		if (d->flags != DIR_SEEN || (tcp_rare(d)->ooo | tcp_rare(d)->carry) != CELL_NONE ||
 		    d->nxt != g->sent[i] || g->n_part[i] != 0)
 			return false;
 	}
@@ -507,7 +507,7 @@ offer(struct engine *e, struct flow *f)
 		o.way[i].next = f->dir[i].nxt;
 		o.way[i].acked = f->dir[i].acked;
 		o.way[i].win = f->dir[i].win;
-		o.way[i].wscale = f->flags & FLOW_MIDSTREAM ? 14 : f->dir[i].wscale;
+		o.way[i].wscale = f->flags & FLOW_MIDSTREAM ? 14 : tcp_rare(&f->dir[i])->wscale;
 		o.way[i].ts = f->guard.ts_known >> i & 1 ? f->guard.ts[i] : 0;
 	}
 	if (ds->lend) {
@@ -786,7 +786,7 @@ inherit(struct engine *e, uint32_t slot, const struct net_tuple *t, const char *
 		d->flags = DIR_SEEN;
 		d->nxt = d->acked = f->guard.sent[dir] = k->way[dir].acked;
 		d->win = k->way[dir].win;
-		d->wscale = k->way[dir].wscale;
+		tcp_rare(d)->wscale = k->way[dir].wscale;
 		if (k->way[dir].ts != 0)
 			f->guard.flags |= GUARD_TS;
 	}

@@ -14,10 +14,10 @@
 static void
 drop_carry(struct engine *e, struct tcp_dir *d)
 {
-	if (d->carry != CELL_NONE)
-		cell_put(&e->cells, d->carry);
-	d->carry = CELL_NONE;
-	d->carry_len = 0;
+	if (tcp_rare(d)->carry != CELL_NONE)
+		cell_put(&e->cells, tcp_rare(d)->carry);
+	tcp_rare(d)->carry = CELL_NONE;
+	tcp_rare(d)->carry_len = 0;
 	d->flags &= (uint8_t)~DIR_PART;
 }
 
@@ -53,6 +53,29 @@ dis_lease(struct dis_call *call, uint32_t want)
 	}
 	state->total = id;
 	return c->data;
+}
+
+void *
+feed_grow(struct dis_call *call)
+{
+	struct engine *e = call->sink->e;
+	struct flow *f = call->sink->fl;
+	const struct dissector *ds = dissectors[f->dis];
+	cell_id id;
+	uint8_t *to;
+
+	if (f->flags & FLOW_STATE_CELL || call->state != f->dstate)
+		return NULL;
+	if ((id = cell_get(&e->cells, ds->state_most)) == CELL_NONE) {
+		e->st.pool_full++;
+		return NULL;
+	}
+	to = cell_at(&e->cells, id)->data;
+	memcpy(to, f->dstate, ds->state_size);
+	memset(to + ds->state_size, 0, ds->state_most - ds->state_size);
+	feed_state_cell(e, f, id);
+	call->state = to;
+	return to;
 }
 
 /* A new PDU begins: what the engine has to say about it, said once. */
@@ -161,15 +184,15 @@ lose_step(struct engine *e, struct flow *f, unsigned dir, enum policy_cond c, co
 static uint32_t
 carry_shift(struct engine *e, struct tcp_dir *d, uint32_t done, uint32_t fresh)
 {
-	uint8_t *data = cell_at(&e->cells, d->carry)->data;
+	uint8_t *data = cell_at(&e->cells, tcp_rare(d)->carry)->data;
 
-	d->carry_len -= done;
-	if (d->carry_len == 0) {
+	tcp_rare(d)->carry_len -= done;
+	if (tcp_rare(d)->carry_len == 0) {
 		drop_carry(e, d);
 		return 0;
 	}
-	memmove(data, data + done, d->carry_len);
-	return fresh < d->carry_len ? fresh : d->carry_len;
+	memmove(data, data + done, tcp_rare(d)->carry_len);
+	return fresh < tcp_rare(d)->carry_len ? fresh : tcp_rare(d)->carry_len;
 }
 
 /* A carry cell that holds at least want bytes, contents kept. */
@@ -178,18 +201,18 @@ carry_room(struct engine *e, struct tcp_dir *d, uint32_t want)
 {
 	cell_id id;
 
-	if (d->carry != CELL_NONE && cell_room(d->carry) >= want)
+	if (tcp_rare(d)->carry != CELL_NONE && cell_room(tcp_rare(d)->carry) >= want)
 		return true;
 	if ((id = cell_get(&e->cells, want)) == CELL_NONE) {
 		e->st.pool_full++;
 		return false;
 	}
-	if (d->carry != CELL_NONE) {
-		memcpy(cell_at(&e->cells, id)->data, cell_at(&e->cells, d->carry)->data,
-		    d->carry_len);
-		cell_put(&e->cells, d->carry);
+	if (tcp_rare(d)->carry != CELL_NONE) {
+		memcpy(cell_at(&e->cells, id)->data, cell_at(&e->cells, tcp_rare(d)->carry)->data,
+		    tcp_rare(d)->carry_len);
+		cell_put(&e->cells, tcp_rare(d)->carry);
 	}
-	d->carry = id;
+	tcp_rare(d)->carry = id;
 	return true;
 }
 
@@ -198,21 +221,21 @@ carry_room(struct engine *e, struct tcp_dir *d, uint32_t want)
 static bool
 give_part(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struct cur *seg)
 {
-	struct cell *c = cell_at(&e->cells, d->carry);
-	uint32_t left = c->total - d->carry_len;
+	struct cell *c = cell_at(&e->cells, tcp_rare(d)->carry);
+	uint32_t left = c->total - tcp_rare(d)->carry_len;
 	uint32_t n = cur_left(seg) < left ? (uint32_t)cur_left(seg) : left;
 
 	e->call.anomalies = 0;
-	if (d->carry_len == 0)
+	if (tcp_rare(d)->carry_len == 0)
 		set_anomalies(&e->call, d);
 	e->sink.worst = (uint8_t)c->len;
-	ds->part(&e->call, cur_take(seg, n), d->carry_len, c->total);
+	ds->part(&e->call, cur_take(seg, n), tcp_rare(d)->carry_len, c->total);
 	if (e->sink.fl->guard.fast != 0 && ds->alike)
 		path_doubt(e, e->sink.fl);
 	refusal_drop(e);
-	d->carry_len += n;
+	tcp_rare(d)->carry_len += n;
 	c->len = e->sink.worst;
-	if (d->carry_len < c->total)
+	if (tcp_rare(d)->carry_len < c->total)
 		return true;
 	drop_carry(e, d);
 	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;
@@ -225,10 +248,10 @@ begin_part(struct engine *e, struct tcp_dir *d, uint32_t total)
 
 	if (!carry_room(e, d, 1))
 		return false;
-	c = cell_at(&e->cells, d->carry);
+	c = cell_at(&e->cells, tcp_rare(d)->carry);
 	c->total = total;
 	c->len = VERDICT_ALLOW;
-	d->carry_len = 0;
+	tcp_rare(d)->carry_len = 0;
 	d->flags |= DIR_PART;
 	return true;
 }
@@ -245,9 +268,10 @@ carry_fill(struct engine *e, struct tcp_dir *d, struct cur *seg, uint32_t want)
 
 	if (!carry_room(e, d, want))
 		return false;
-	n = (uint32_t)cur_copy(seg, cell_at(&e->cells, d->carry)->data + d->carry_len,
-	    want - d->carry_len);
-	d->carry_len += n;
+	n = (uint32_t)cur_copy(seg,
+	    cell_at(&e->cells, tcp_rare(d)->carry)->data + tcp_rare(d)->carry_len,
+	    want - tcp_rare(d)->carry_len);
+	tcp_rare(d)->carry_len += n;
 	e->st.copied_bytes += n;
 	return true;
 }
@@ -256,12 +280,13 @@ carry_fill(struct engine *e, struct tcp_dir *d, struct cur *seg, uint32_t want)
 static bool
 enter_part(struct engine *e, struct tcp_dir *d, uint32_t total, struct cur *first, uint8_t *room)
 {
-	uint32_t had = d->carry != CELL_NONE ? d->carry_len : 0; /* comes first */
+	uint32_t had =
+	    tcp_rare(d)->carry != CELL_NONE ? tcp_rare(d)->carry_len : 0; /* comes first */
 
 	if (had > PROBE_MAX)
 		return false;
 	if (had > 0)
-		memcpy(room, cell_at(&e->cells, d->carry)->data, had);
+		memcpy(room, cell_at(&e->cells, tcp_rare(d)->carry)->data, had);
 	*first = cur_make(room, had);
 	return begin_part(e, d, total);
 }
@@ -284,14 +309,14 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 	while (cur_left(&seg) > 0 || grown) {
 		/* A PDU that its last byte completed stops in front of that byte. */
 		uint32_t start = (uint32_t)(seg.p - front) - grown, want;
-		bool held = d->carry != CELL_NONE;
+		bool held = tcp_rare(d)->carry != CELL_NONE;
 		struct cur w = seg;
 		int32_t n;
 		uint32_t fresh = grown;
 
 		e->pdu_at = base + (uint32_t)(seg.p - front);
 		if (held && !(d->flags & DIR_PART))
-			e->pdu_at -= d->carry_len;
+			e->pdu_at -= tcp_rare(d)->carry_len;
 		if (d->flags & DIR_PART) {
 			if (!give_part(e, ds, d, &seg)) {
 				*reason = DROP_POLICY_PDU;
@@ -300,10 +325,11 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 			continue;
 		}
 		if (held)
-			w = cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len);
-		n = grown > 1 && !anew && ds->frame_on ?
-		    ds->frame_on(w, (enum dis_dir)dir, f->variant, d->carry_len) :
-		    ds->frame(w, (enum dis_dir)dir, f->variant);
+			w = cur_make(
+			    cell_at(&e->cells, tcp_rare(d)->carry)->data, tcp_rare(d)->carry_len);
+		n = grown > 1 && !anew && ds->frame_on
+			? ds->frame_on(w, (enum dis_dir)dir, f->variant, tcp_rare(d)->carry_len)
+			: ds->frame(w, (enum dis_dir)dir, f->variant);
 		grown = 0;
 		anew = false;
 		e->call.variant = f->variant;
@@ -324,7 +350,7 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 		}
 		want = n > 0 ? (uint32_t)n : n == FRAME_MORE ? (uint32_t)cur_left(&w) + 1 :
 		    FRAME_IS_NEED(n) ? FRAME_NEEDED(n) : 0;
-		if (n == FRAME_OTHER && !(held && d->carry_len > PROBE_MAX) &&
+		if (n == FRAME_OTHER && !(held && tcp_rare(d)->carry_len > PROBE_MAX) &&
 		    e->handed++ < HANDED_MAX) {
 			enum drop_reason why = DROP_NONE;
 			uint32_t before = (uint32_t)(seg.p - front);
@@ -352,7 +378,7 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 						return start;
 					break;
 				}
-				if (d->carry_len < PROBE_MAX)
+				if (tcp_rare(d)->carry_len < PROBE_MAX)
 					break;
 				grown = 1;
 				continue;
@@ -388,13 +414,13 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 				return start;
 			break;
 		}
-		if (d->carry_len < want)
+		if (tcp_rare(d)->carry_len < want)
 			break;
 		if (n <= 0) {
 			grown = n == FRAME_MORE ? 1 : want - (held ? (uint32_t)cur_left(&w) : 0);
 			continue;
 		}
-		w = cur_make(cell_at(&e->cells, d->carry)->data, want);
+		w = cur_make(cell_at(&e->cells, tcp_rare(d)->carry)->data, want);
 		{
 			bool ok = give_pdu(e, ds, f, dir, w);
 
@@ -461,9 +487,12 @@ static void
 turn_round(struct engine *e, struct flow *f)
 {
 	struct tcp_dir swap = f->dir[0];
+	struct tcp_rare rare = f->rare[0];
 
 	f->dir[0] = f->dir[1];
 	f->dir[1] = swap;
+	f->rare[0] = f->rare[1];
+	f->rare[1] = rare;
 	turn_guard(&f->guard);
 	e->at_hand_dir ^= 1;
 	f->flags ^= FLOW_CLIENT_LO | FLOW_CLIENT_PORT1;
@@ -582,9 +611,7 @@ feed_claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
 			return false;
 		}
 		memset(cell_at(&e->cells, id)->data, 0, dissectors[who]->state_size);
-		cell_at(&e->cells, id)->total = CELL_NONE;
-		memcpy(f->dstate, &id, sizeof(id));
-		f->flags |= FLOW_STATE_CELL;
+		feed_state_cell(e, f, id);
 	}
 	f->dis = who;
 	f->variant = variant;
@@ -592,9 +619,8 @@ feed_claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
 	return true;
 }
 
-/* What the dissector of a flow knew of it. */
-static void
-drop_state(struct engine *e, struct flow *f)
+void
+feed_drop_state(struct engine *e, struct flow *f)
 {
 	cell_id id;
 
@@ -618,13 +644,13 @@ feed_waiting(struct engine *e, struct flow *f, unsigned dir, uint32_t end, enum 
 {
 	struct tcp_dir *d = &f->dir[dir];
 	uint8_t copy[PROBE_MAX];
-	uint32_t n = d->carry_len;
+	uint32_t n = tcp_rare(d)->carry_len;
 	uint8_t old_dir = e->sink.dir;
 	bool ok;
 
-	if (d->carry == CELL_NONE || n > sizeof(copy))
+	if (tcp_rare(d)->carry == CELL_NONE || n > sizeof(copy))
 		return true;
-	memcpy(copy, cell_at(&e->cells, d->carry)->data, n);
+	memcpy(copy, cell_at(&e->cells, tcp_rare(d)->carry)->data, n);
 	drop_carry(e, d);
 	e->sink.dir = (uint8_t)dir;
 	e->sink.tuple_ok = false;
@@ -653,21 +679,24 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 	enum dis_probe_result r;
 	const uint32_t base = e->at;
 
-	if (f->dis == FLOW_DIS_NOBODY && d->tries >= PROBE_TRIES) { /* asked often enough */
+	if (f->dis == FLOW_DIS_NOBODY &&
+	    tcp_rare(d)->tries >= PROBE_TRIES) { /* asked often enough */
 		app_payload(e, f, dir, p, len);
 		if (app_decides(e, f, &len, reason))
 			return len;
 		goto nobody;
 	}
-	if (d->carry != CELL_NONE) {
-		taken = PROBE_MAX - d->carry_len;
+	if (tcp_rare(d)->carry != CELL_NONE) {
+		taken = PROBE_MAX - tcp_rare(d)->carry_len;
 		taken = len < taken ? len : taken;
-		memcpy(cell_at(&e->cells, d->carry)->data + d->carry_len, p, taken);
-		d->carry_len += taken;
-		w = cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len);
+		memcpy(cell_at(&e->cells, tcp_rare(d)->carry)->data + tcp_rare(d)->carry_len, p,
+		    taken);
+		tcp_rare(d)->carry_len += taken;
+		w = cur_make(cell_at(&e->cells, tcp_rare(d)->carry)->data, tcp_rare(d)->carry_len);
 	}
 	r = ask(e, f, w, dir, false, &who, &variant, &hinted);
-	if (r != PROBE_YES && !hinted && (f->flags & FLOW_MIDSTREAM) && d->carry == CELL_NONE) {
+	if (r != PROBE_YES && !hinted && (f->flags & FLOW_MIDSTREAM) &&
+	    tcp_rare(d)->carry == CELL_NONE) {
 		bool other_hint;
 
 		if (ask(e, f, w, dir ^ 1, false, &who, &variant, &other_hint) == PROBE_YES) {
@@ -702,11 +731,11 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 		return taken + passed;
 	}
 	if (r == PROBE_MAYBE && cur_left(&w) < PROBE_MAX && !(d->flags & DIR_DESYNC)) {
-		if (d->carry == CELL_NONE) {
+		if (tcp_rare(d)->carry == CELL_NONE) {
 			if (!carry_room(e, d, PROBE_MAX))
 				goto no_room;
-			memcpy(cell_at(&e->cells, d->carry)->data, p, len);
-			d->carry_len = len;
+			memcpy(cell_at(&e->cells, tcp_rare(d)->carry)->data, p, len);
+			tcp_rare(d)->carry_len = len;
 		}
 		return len; /* a header at most: nobody can act on it yet */
 	}
@@ -715,13 +744,13 @@ feed_unclaimed(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p,
 	app_payload(e, f, dir, p + taken, len - taken);
 	drop_carry(e, d);
 	f->dis = FLOW_DIS_NOBODY;
-	if (!hinted || d->tries < MIDSTREAM_TRIES)
-		d->tries++;
+	if (!hinted || tcp_rare(d)->tries < MIDSTREAM_TRIES)
+		tcp_rare(d)->tries++;
 	if (app_decides(e, f, &len, reason))
 		return len;
 	/* Midstream, the first segments may be the rest of a PDU we did not see. */
 	if (hinted && !(f->flags & FLOW_TOLD) &&
-	    (!(d->flags & DIR_DESYNC) || d->tries >= MIDSTREAM_TRIES)) {
+	    (!(d->flags & DIR_DESYNC) || tcp_rare(d)->tries >= MIDSTREAM_TRIES)) {
 		f->flags |= FLOW_TOLD;
 		if (judge_condition(e, COND_UNPARSABLE, "not_protocol", FACT_A_NOT_PROTO, NULL) >=
 			VERDICT_REJECT && e->inline_mode) {
@@ -752,14 +781,14 @@ feed_other(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum 
 {
 	struct tcp_dir *other = &f->dir[dir ^ 1];
 
-	drop_state(e, f);
+	feed_drop_state(e, f);
 	memset(f->dstate, 0, sizeof(f->dstate));
 	f->quick = 0;
 	f->dis = FLOW_DIS_ASKING;
 	f->variant = 0;
 	f->flags &= (uint8_t)~FLOW_TOLD;
-	f->dir[0].tries = f->dir[1].tries = 0;
-	if (other->flags & DIR_PART || other->carry_len > PROBE_MAX) {
+	tcp_rare(&f->dir[0])->tries = tcp_rare(&f->dir[1])->tries = 0;
+	if (other->flags & DIR_PART || tcp_rare(other)->carry_len > PROBE_MAX) {
 		drop_carry(e, other);
 		other->flags |= DIR_DESYNC | DIR_A_GAP;
 	}
@@ -813,7 +842,7 @@ feed_bytes(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uin
 	uint32_t passed;
 
 	e->handed = 0;
-	e->pdu_at = e->at - f->dir[dir].carry_len;
+	e->pdu_at = e->at - tcp_rare(&f->dir[dir])->carry_len;
 	passed = feed_segment(e, f, dir, p, len, reason);
 	if (__builtin_expect(f->dir[e->sink.dir].flags & DIR_BLOCKED, 0) && passed == len) {
 		*reason = DROP_POLICY_PDU;
@@ -833,7 +862,7 @@ feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, 
 	bool hinted = true;
 
 	if (f->dis >= FLOW_DIS_NOBODY) {
-		if (f->dis == FLOW_DIS_NOBODY && d->tries >= PROBE_TRIES) {
+		if (f->dis == FLOW_DIS_NOBODY && tcp_rare(d)->tries >= PROBE_TRIES) {
 			app_payload(e, f, dir, p, len);
 			if (app_decides(e, f, &passed, reason))
 				return passed != 0;
@@ -844,11 +873,11 @@ feed_datagram(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, 
 			f->dis = FLOW_DIS_NOBODY;
 			app_payload(e, f, dir, p, len);
 			if (app_decides(e, f, &passed, reason)) {
-				d->tries++;
+				tcp_rare(d)->tries++;
 				return passed != 0;
 			}
 			if (!hinted) {
-				d->tries++;
+				tcp_rare(d)->tries++;
 				goto unreadable;
 			}
 			goto malformed;
@@ -907,5 +936,5 @@ feed_release(struct engine *e, struct flow *f)
 	drop_carry(e, &f->dir[0]);
 	drop_carry(e, &f->dir[1]);
 	app_forget(e, f);
-	drop_state(e, f);
+	feed_drop_state(e, f);
 }

@@ -260,6 +260,7 @@ flow_remove(struct flow_table *t, struct flow *f)
 		t->v6_free = f->v6;
 	}
 	f->wheel_slot = UINT16_MAX;
+	f->kb = 0; /* nobody's key: no version of IP */
 	f->quick = 0;
 	f->wheel_next = t->free_head;
 	t->free_head = idx;

@@ -4,8 +4,8 @@
  * packet time.
  *
  * A flow is keyed without direction: the numerically lower endpoint is "lo".
- * Five cache lines each: who it is, where its two TCP directions stand, the
- * dissector's state, and what only a guard keeps.  Look-up touches one bucket line and the flow.
+ * Four cache lines each: who it is and where its two TCP directions stand, the dissector's state,
+ * what is seldom needed, and what only a guard keeps.  Look-up touches one bucket line and the flow.
  * Buckets hold eight; a flow lies in one of two buckets, and when both are
  * full the older of their flows is evicted and counted: bounded work, no
  * chains for an attacker to grow.
@@ -72,17 +72,23 @@ enum tcp_dir_flags {
 	DIR_A_GAP = 1 << 7,
 };
 
+/* What every packet needs, in the flow's first line. */
 struct tcp_dir {
-	uint32_t nxt;	   /* next sequence number to judge */
-	uint32_t acked;	   /* the peer has acknowledged up to here */
-	cell_id retain;	   /* judged, unacknowledged bytes: circular, points to the last */
-	cell_id ooo;	   /* segments ahead of a hole, by sequence number */
-	cell_id carry;	   /* a PDU that is not whole yet */
+	uint32_t nxt;	/* next sequence number to judge */
+	uint32_t acked; /* the peer has acknowledged up to here */
+	cell_id retain; /* judged, unacknowledged bytes: circular, points to the last */
+	uint16_t win;	/* last advertised window of this side, unscaled */
+	uint8_t flags;	/* enum tcp_dir_flags */
+	uint8_t n_retain;
+};
+
+/* ... and what those need that are not in order, not whole, or first: tcp_rare(). */
+struct tcp_rare {
+	cell_id ooo;	    /* segments ahead of a hole, by sequence number */
+	cell_id carry;	    /* a PDU that is not whole yet */
 	uint32_t carry_len; /* bytes of it here (DIR_PART: given to part() so far) */
-	uint16_t win;	   /* last advertised window of this side, unscaled */
 	uint8_t wscale;
-	uint8_t flags; /* enum tcp_dir_flags */
-	uint8_t n_ooo, n_retain;
+	uint8_t n_ooo;
 	uint8_t tries; /* segments that no dissector recognised */
 	bool is_long;  /* inline: the PDU at hand is longer than what may wait */
 };
@@ -119,29 +125,42 @@ struct flow_guard {
 };
 
 struct flow {
-	/* line 0: identity and age */
-	uint64_t ka, kb; /* key; see flow.c */
-	uint64_t hash;
-	uint32_t v6; /* slot of the two IPv6 addresses, lo first; FLOW_NONE for IPv4 */
-	uint32_t last_tick;
-	uint32_t wheel_next, wheel_prev;
+	/* line 0: who, since when, and both directions: all that a known packet needs but
+	 * the dissector's state (burst.c) */
+	uint64_t ka, kb; /* key; see flow.c; kb is 0 when the record is not in use */
 	struct policy_bind bind;
-	uint16_t wheel_slot;
+	uint32_t last_tick;
 	uint8_t dis; /* index in dissectors[], or FLOW_DIS_* */
 	uint8_t variant;
-	uint8_t state; /* enum flow_state */
-	uint8_t flags; /* enum flow_flags */
-	uint8_t quick; /* enum quick_flags; 0: ask again */
-	uint8_t pad;
+	uint8_t flags;	       /* enum flow_flags */
+	uint8_t quick;	       /* enum quick_flags; 0: ask again */
+	struct tcp_dir dir[2]; /* [DIR_TO_SERVER], [DIR_TO_CLIENT] */
+	/* line 1 */
+	uint8_t dstate[DIS_STATE_INLINE];
+	/* line 2: beginning, end, time, and what is seldom */
+	uint64_t hash;
+	uint32_t v6; /* slot of the two IPv6 addresses, lo first; FLOW_NONE for IPv4 */
+	uint32_t wheel_next, wheel_prev;
 	uint32_t reopen_isn;
 	uint32_t isn; /* number of the client's SYN, where one was seen */
-	/* line 1: both directions; [DIR_TO_SERVER], [DIR_TO_CLIENT] */
-	struct tcp_dir dir[2];
-	/* lines 2, 3 */
-	uint8_t dstate[DIS_STATE_INLINE];
-	/* line 4: not touched by watch */
+	uint16_t wheel_slot;
+	uint8_t state; /* enum flow_state */
+	uint8_t pad;
+	struct tcp_rare rare[2];
+	/* line 3: not touched by watch */
 	struct flow_guard guard;
 } __attribute__((aligned(64)));
+_Static_assert(offsetof(struct flow, dstate) == 64, "one line for the usual packet");
+
+/* Of a direction that lies in its flow, which no copy does. */
+static inline struct tcp_rare *
+tcp_rare(const struct tcp_dir *d)
+{
+	uintptr_t at = (uintptr_t)d, off = at % 64;
+	struct flow *f = (struct flow *)(at - off);
+
+	return &f->rare[off > offsetof(struct flow, dir)];
+}
 
 struct flow_key {
 	uint64_t ka, kb, hash;

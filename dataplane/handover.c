@@ -143,10 +143,10 @@ write_flow(struct engine *e, const struct flow *f, struct to *to)
 		put_le(&o, dir->nxt, 4);
 		put_le(&o, dir->acked, 4);
 		put_le(&o, dir->win, 2);
-		put_le(&o, dir->wscale, 1);
+		put_le(&o, tcp_rare(dir)->wscale, 1);
 		put_le(&o, dir->flags, 1);
-		put_le(&o, dir->tries, 1);
-		put_le(&o, dir->is_long, 1);
+		put_le(&o, tcp_rare(dir)->tries, 1);
+		put_le(&o, tcp_rare(dir)->is_long, 1);
 		put_le(&o, g->big[d], 2);
 		put_le(&o, g->sent[d], 4);
 		put_le(&o, g->ts[d], 4);
@@ -174,16 +174,16 @@ write_streams(const struct engine *e, const struct flow *f, struct to *to)
 				put_le(&o, c->seq, 4);
 				section(to, SEC_RETAIN, &o, c->data, c->len);
 			} while (id != dir->retain);
-		if (dir->carry != CELL_NONE) {
-			const struct cell *c = cell_at(&e->cells, dir->carry);
+		if (tcp_rare(dir)->carry != CELL_NONE) {
+			const struct cell *c = cell_at(&e->cells, tcp_rare(dir)->carry);
 			bool part = dir->flags & DIR_PART;
 
 			o.n = 0;
 			put_le(&o, d, 4);
-			put_le(&o, dir->carry_len, 4);
+			put_le(&o, tcp_rare(dir)->carry_len, 4);
 			put_le(&o, part ? c->total : 0, 4);
 			put_le(&o, part ? c->len : 0, 4);
-			section(to, SEC_CARRY, &o, c->data, part ? 0 : dir->carry_len);
+			section(to, SEC_CARRY, &o, c->data, part ? 0 : tcp_rare(dir)->carry_len);
 		}
 	}
 }
@@ -196,7 +196,7 @@ write_state(const struct engine *e, struct flow *f, struct to *to)
 
 	if (f->dis >= FLOW_DIS_NOBODY)
 		return;
-	section(to, SEC_STATE, &none, feed_state(e, f), dissectors[f->dis]->state_size);
+	section(to, SEC_STATE, &none, feed_state(e, f), feed_state_size(f));
 	if (!(f->flags & FLOW_STATE_CELL))
 		return;
 	memcpy(&id, f->dstate, sizeof(id));
@@ -383,8 +383,8 @@ to_midstream(struct engine *e, struct flow *f)
 				return false; /* its sender has forgotten what we cannot judge */
 			dir->nxt = f->guard.sent[d];
 		}
-		dir->tries = 0;
-		dir->is_long = false;
+		tcp_rare(dir)->tries = 0;
+		tcp_rare(dir)->is_long = false;
 		if (dir->flags & DIR_SEEN)
 			dir->flags =
 			    (uint8_t)((dir->flags & ~DIR_PART) | DIR_DESYNC | DIR_A_MIDSTREAM);
@@ -419,7 +419,7 @@ flow_done(struct from *in)
 		}
 		in->lose |= !dissectors[f->dis]->moved(feed_state(in->e, f), lease, room);
 	} else if (f->dis >= FLOW_DIS_NOBODY) {
-		f->dir[0].tries = f->dir[1].tries = 0;
+		tcp_rare(&f->dir[0])->tries = tcp_rare(&f->dir[1])->tries = 0;
 	}
 	if (in->lose || in->e->st.pool_full != in->pool_full) {
 		in->pool_full = in->e->st.pool_full;
@@ -434,6 +434,7 @@ flow_done(struct from *in)
 /* What is read of a flow before there is one. */
 struct flow_read {
 	struct tcp_dir dir[2];
+	struct tcp_rare rare[2];
 	struct flow_guard guard;
 	uint32_t isn, reopen_isn, last_tick;
 	uint8_t state, flags, dis, variant;
@@ -448,16 +449,16 @@ read_dir(struct cur *c, struct flow_read *f, unsigned d)
 	dir->nxt = cur_le32(c);
 	dir->acked = cur_le32(c);
 	dir->win = cur_le16(c);
-	dir->wscale = cur_u8(c);
+	f->rare[d].wscale = cur_u8(c);
 	dir->flags = cur_u8(c);
-	dir->tries = cur_u8(c);
-	dir->is_long = cur_u8(c) != 0;
+	f->rare[d].tries = cur_u8(c);
+	f->rare[d].is_long = cur_u8(c) != 0;
 	g->big[d] = cur_le16(c);
 	g->sent[d] = cur_le32(c);
 	g->ts[d] = cur_le32(c);
 	g->gacked[d] = cur_le32(c);
 	dir->flags &= (uint8_t)~DIR_PART; /* comes back with the carry */
-	return dir->wscale <= 14;
+	return f->rare[d].wscale <= 14;
 }
 
 static bool
@@ -526,6 +527,7 @@ read_flow(struct from *in, struct cur c)
 	in->f->reopen_isn = made.reopen_isn;
 	in->f->last_tick = made.last_tick;
 	memcpy(in->f->dir, made.dir, sizeof(made.dir));
+	memcpy(in->f->rare, made.rare, sizeof(made.rare));
 	in->f->guard = made.guard;
 	if (k.src_is_lo)
 		in->f->flags |= FLOW_CLIENT_LO;
@@ -587,14 +589,15 @@ read_carry(struct from *in, struct cur c)
 	if (!in->f || !in->same)
 		return true;
 	dir = &in->f->dir[d];
-	if (dir->carry != CELL_NONE || (total == 0 && seq_diff(dir->nxt, dir->nxt - len) < 0))
+	if (tcp_rare(dir)->carry != CELL_NONE ||
+	    (total == 0 && seq_diff(dir->nxt, dir->nxt - len) < 0))
 		return false;
-	if ((dir->carry = copy_cell(in, &c)) == CELL_NONE)
+	if ((tcp_rare(dir)->carry = copy_cell(in, &c)) == CELL_NONE)
 		return true;
-	dir->carry_len = len;
+	tcp_rare(dir)->carry_len = len;
 	if (total != 0) {
-		cell_at(&in->e->cells, dir->carry)->total = total;
-		cell_at(&in->e->cells, dir->carry)->len = worst;
+		cell_at(&in->e->cells, tcp_rare(dir)->carry)->total = total;
+		cell_at(&in->e->cells, tcp_rare(dir)->carry)->len = worst;
 		dir->flags |= DIR_PART;
 	}
 	return true;
@@ -604,15 +607,19 @@ static bool
 read_state(struct from *in, struct cur c)
 {
 	struct flow *f = in->f;
+	const struct dissector *ds;
 	cell_id id;
 
 	if (!f || !in->same || in->lose)
 		return true;
-	if (f->dis >= FLOW_DIS_NOBODY || in->has_state ||
-	    cur_left(&c) != dissectors[f->dis]->state_size)
+	if (f->dis >= FLOW_DIS_NOBODY || in->has_state)
+		return false;
+	ds = dissectors[f->dis];
+	if (cur_left(&c) != ds->state_size &&
+	    (ds->state_most == 0 || cur_left(&c) != ds->state_most))
 		return false;
 	in->has_state = true;
-	if (dissectors[f->dis]->state_size <= DIS_STATE_INLINE) {
+	if (cur_left(&c) <= DIS_STATE_INLINE) {
 		(void)cur_copy(&c, f->dstate, cur_left(&c));
 		return true;
 	}
@@ -620,9 +627,7 @@ read_state(struct from *in, struct cur c)
 		in->has_state = false;
 		return true;
 	}
-	cell_at(&in->e->cells, id)->total = CELL_NONE;
-	memcpy(f->dstate, &id, sizeof(id));
-	f->flags |= FLOW_STATE_CELL;
+	feed_state_cell(in->e, f, id);
 	return true;
 }
 

@@ -166,22 +166,24 @@ flags_possible(uint8_t fl)
 	return (fl & TCP_ACK) != 0; /* RFC 9293 3.10.7.4: after the SYN, ACK is always set */
 }
 
+#define WINDOW_LEAST 65535 /* whatever was offered */
+
 /* Inside what the peer offered, with one window of slack to the left. */
 bool
 in_window(const struct flow *f, unsigned dir, const struct layers *l)
 {
 	const struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
-	uint32_t win = (uint32_t)o->win << o->wscale;
-	int32_t right, left;
+	const int32_t right = (int32_t)(l->seq + l->pay_len - d->acked);
+	const int32_t left = (int32_t)(l->seq - d->acked);
+	uint32_t win;
 
-	if (!(d->flags & DIR_SEEN))
+	if (!(d->flags & DIR_SEEN) || (right <= WINDOW_LEAST && left >= -WINDOW_LEAST))
 		return true;
-	if (win < 65535 || !(o->flags & DIR_SEEN))
-		win = 65535;
+	win = (uint32_t)o->win << tcp_rare(o)->wscale;
+	if (win < WINDOW_LEAST || !(o->flags & DIR_SEEN))
+		win = WINDOW_LEAST;
 	if (f->flags & FLOW_MIDSTREAM)
 		win = win < (1u << 20) ? 1u << 20 : win; /* the scale was not seen */
-	right = (int32_t)(l->seq + l->pay_len - d->acked);
-	left = (int32_t)(l->seq - d->acked);
 	return right <= (int64_t)win && left >= -(int64_t)win;
 }
 

@@ -281,7 +281,7 @@ judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t a
 	struct verdict v = judge_none();
 	struct fact_app app;
 
-	if (app_known(s->fl, &app))
+	if (app_known(e, s->fl, &app))
 		f.ext = &app;
 	if (e->policy) {
 		v = policy_condition(e->policy, &s->fl->bind, c);
@@ -312,7 +312,7 @@ judge_app(struct engine *e, bool governed)
 	struct verdict v = governed ? policy_app(e->policy, &s->fl->bind) : judge_none();
 	struct fact_app app;
 
-	if (app_known(s->fl, &app))
+	if (app_known(e, s->fl, &app))
 		f.ext = &app;
 	e->kinds[FACT_OTHER]++;
 	e->told++;

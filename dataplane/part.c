@@ -52,8 +52,8 @@ too_long(struct engine *e, struct flow *f, unsigned dir)
 	e->st.hold_over++;
 	if (r && r->renumber && f->dis < FLOW_DIS_NOBODY && dissectors[f->dis]->renumber &&
 	    !(d->flags & DIR_PART) &&
-	    !repair_renumber(
-		e, f, dir, e->pdu_at, cur_make(cell_at(&e->cells, d->carry)->data, d->carry_len))) {
+	    !repair_renumber(e, f, dir, e->pdu_at,
+		cur_make(cell_at(&e->cells, tcp_rare(d)->carry)->data, tcp_rare(d)->carry_len))) {
 		f->guard.flags |= GUARD_WANT_RESET; /* it would leave with the wrong number */
 		return true;
 	}
@@ -78,21 +78,21 @@ part_advance(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, bool 
 	uint32_t old = g->sent[dir], to = d->nxt;
 
 	if (part_holds(e, f, dir)) {
-		bool half = d->carry != CELL_NONE && !(d->flags & DIR_PART);
+		bool half = tcp_rare(d)->carry != CELL_NONE && !(d->flags & DIR_PART);
 
-		if (!denied &&
-		    ((half && d->carry_len > HOLD_MAX) || (d->flags & DIR_PART && !d->is_long))) {
-			d->is_long = true;
+		if (!denied && ((half && tcp_rare(d)->carry_len > HOLD_MAX) ||
+				   (d->flags & DIR_PART && !tcp_rare(d)->is_long))) {
+			tcp_rare(d)->is_long = true;
 			denied = too_long(e, f, dir);
 		}
 		if (denied) {
 			if (seq_diff(e->pdu_at, to) < 0)
 				to = e->pdu_at;
 			d->flags |= DIR_BLOCKED;
-		} else if (half && d->carry_len <= HOLD_MAX) {
-			to -= d->carry_len;
+		} else if (half && tcp_rare(d)->carry_len <= HOLD_MAX) {
+			to -= tcp_rare(d)->carry_len;
 		} else if (!half && !(d->flags & DIR_PART)) {
-			d->is_long = false;
+			tcp_rare(d)->is_long = false;
 		}
 	}
 	if (seq_diff(to, old) > 0) {

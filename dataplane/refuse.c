@@ -40,7 +40,7 @@ static bool
 at_boundary(const struct flow *f)
 {
 	const struct tcp_dir *s = &f->dir[DIR_TO_CLIENT];
-	uint32_t half = s->carry != CELL_NONE ? s->carry_len : 0;
+	uint32_t half = tcp_rare(s)->carry != CELL_NONE ? tcp_rare(s)->carry_len : 0;
 
 	return !(s->flags & (DIR_PART | DIR_DESYNC)) &&
 	       f->guard.sent[DIR_TO_CLIENT] == s->nxt - half;

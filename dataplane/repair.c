@@ -277,7 +277,7 @@ repair_ack(const struct engine *e, const struct flow *f, unsigned dir, uint32_t 
 	const struct repair *r = repair_of(e, f);
 	const struct flow_guard *g = &f->guard;
 	uint32_t offered, edge;
-	uint8_t scale = f->dir[dir].wscale;
+	uint8_t scale = tcp_rare(&f->dir[dir])->wscale;
 
 	if (!r)
 		return;
@@ -383,7 +383,7 @@ head(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, const 
 		uint32_t raw = get_be32(tcp + 8), ack = l->ack, win = l->tcp_win;
 
 		repair_ack(e, f, dir, raw, &ack, &win);
-		remember_told(r, dir, ack, ack + (win << f->dir[dir].wscale));
+		remember_told(r, dir, ack, ack + (win << tcp_rare(&f->dir[dir])->wscale));
 		sacks(r, dir, tcp, l->pay_off - l->l4_off, raw, ack);
 		put_be32(tcp + 8, ack);
 		put_be16(tcp + 14, win);

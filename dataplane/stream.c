@@ -265,8 +265,8 @@ stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 		path_release(e, f);
 	/* The receiver has what lies behind the hole: so it has the hole, and we
 	 * shall not see it. */
-	if (d->ooo != CELL_NONE && !e->inline_mode) {
-		const struct cell *c = cell_at(&e->cells, d->ooo);
+	if (tcp_rare(d)->ooo != CELL_NONE && !e->inline_mode) {
+		const struct cell *c = cell_at(&e->cells, tcp_rare(d)->ooo);
 
 		if (seq_diff(ack, c->seq + c->total) >= 0)
 			stream_expire(e, f, false);
@@ -327,7 +327,7 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 	    .link = s->pkt->link,
 	    .port = s->pkt->port,
 	};
-	cell_id *at = &d->ooo, id;
+	cell_id *at = &tcp_rare(d)->ooo, id;
 	struct cell *c;
 
 	e->st.out_of_order++;
@@ -344,7 +344,7 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 			break;
 		at = &c->next;
 	}
-	if (d->n_ooo >= OOO_MAX || (e->inline_mode && cells_scarce(&e->cells)) ||
+	if (tcp_rare(d)->n_ooo >= OOO_MAX || (e->inline_mode && cells_scarce(&e->cells)) ||
 	    (id = cell_get(&e->cells, bytes + (uint32_t)sizeof(h))) == CELL_NONE) {
 		e->st.pool_full++;
 		e->note = "no room to hold it";
@@ -352,7 +352,7 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 			(void)judge_condition(e, COND_OVERLOAD, "pool_full", FACT_A_OVERLOAD, NULL);
 			return (struct seg_result){0, 0, FATE_DROP, DROP_TCP_POOL_FULL};
 		}
-		if (d->n_ooo > 0) { /* make room: the hole is a loss now */
+		if (tcp_rare(d)->n_ooo > 0) { /* make room: the hole is a loss now */
 			stream_expire(e, f, false);
 			return stream_segment(e, f, e->sink.dir, s);
 		}
@@ -369,7 +369,7 @@ hold(struct engine *e, struct flow *f, unsigned dir, const struct seg *s)
 	memcpy(held_bytes(c), e->inline_mode ? s->pkt->bytes : s->p, bytes);
 	c->next = *at;
 	*at = id;
-	if (d->n_ooo++ == 0)
+	if (tcp_rare(d)->n_ooo++ == 0)
 		engine_wake(e, f, e->inline_mode ? HELD_TICKS : HOLE_TICKS);
 	e->note = "ahead of a hole: waits";
 	return (struct seg_result){s->len, 0, e->inline_mode ? FATE_HELD : FATE_FORWARD, 0};
@@ -467,7 +467,7 @@ drain(struct engine *e, struct flow *f)
 
 	for (;;) {
 		struct tcp_dir *d = &f->dir[s->dir];
-		cell_id id = d->ooo;
+		cell_id id = tcp_rare(d)->ooo;
 		struct cell *c;
 		struct seg_result r;
 		struct held h;
@@ -476,8 +476,8 @@ drain(struct engine *e, struct flow *f)
 			break;
 		c = cell_at(&e->cells, id);
 		memcpy(&h, c->data, sizeof(h));
-		d->ooo = c->next;
-		d->n_ooo--;
+		tcp_rare(d)->ooo = c->next;
+		tcp_rare(d)->n_ooo--;
 		s->frame = h.frame;
 		s->ts_ns = h.ts_ns;
 		s->l = NULL;
@@ -528,7 +528,8 @@ stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg 
 			d->flags |= DIR_DESYNC | DIR_A_MIDSTREAM;
 	}
 	/* The usual one: exactly the next bytes, nothing waits, nothing is blocked. */
-	if (__builtin_expect(s->seq == d->nxt && d->ooo == CELL_NONE && !(d->flags & DIR_BLOCKED),
+	if (__builtin_expect(
+		s->seq == d->nxt && tcp_rare(d)->ooo == CELL_NONE && !(d->flags & DIR_BLOCKED),
 		1)) {
 		uint32_t passed = next_bytes(e, f, dir, s->seq, s->p, s->len, &why);
 
@@ -542,7 +543,7 @@ stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg 
 		return hold(e, f, dir, s);
 	}
 	r = old_or_next(e, f, dir, s->seq, s->p, s->len);
-	if (f->dir[e->sink.dir].ooo != CELL_NONE) {
+	if (tcp_rare(&f->dir[e->sink.dir])->ooo != CELL_NONE) {
 		const char *note = e->note;
 
 		drain(e, f);
@@ -555,10 +556,10 @@ stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg 
 static void
 give_up(struct engine *e, struct tcp_dir *d, enum drop_reason why)
 {
-	cell_id id = d->ooo;
+	cell_id id = tcp_rare(d)->ooo;
 
-	d->ooo = cell_at(&e->cells, id)->next;
-	d->n_ooo--;
+	tcp_rare(d)->ooo = cell_at(&e->cells, id)->next;
+	tcp_rare(d)->n_ooo--;
 	cell_put(&e->cells, id);
 	if (e->inline_mode) {
 		e->st.held--;
@@ -575,18 +576,19 @@ stream_timer(struct engine *e, struct flow *f)
 		struct tcp_dir *d = &f->dir[dir];
 		uint32_t age = 0;
 
-		for (cell_id id = d->ooo; id != CELL_NONE; id = cell_at(&e->cells, id)->next) {
+		for (cell_id id = tcp_rare(d)->ooo; id != CELL_NONE;
+		     id = cell_at(&e->cells, id)->next) {
 			struct held h;
 
 			memcpy(&h, cell_at(&e->cells, id)->data, sizeof(h));
 			if (e->flows.now_tick - h.tick > age)
 				age = e->flows.now_tick - h.tick;
 		}
-		if (d->ooo == CELL_NONE)
+		if (tcp_rare(d)->ooo == CELL_NONE)
 			continue;
 		if (age < HELD_TICKS)
 			again = HELD_TICKS - age;
-		while (age >= HELD_TICKS && d->ooo != CELL_NONE)
+		while (age >= HELD_TICKS && tcp_rare(d)->ooo != CELL_NONE)
 			give_up(e, d, DROP_TCP_HOLE_TIMEOUT);
 	}
 	return again;
@@ -600,9 +602,9 @@ stream_expire(struct engine *e, struct flow *f, bool end)
 	uint8_t client = f->flags & FLOW_CLIENT_LO;
 
 	for (unsigned dir = 0; dir < 2; dir++) {
-		while (f->dir[dir].ooo != CELL_NONE) {
+		while (tcp_rare(&f->dir[dir])->ooo != CELL_NONE) {
 			struct tcp_dir *d = &f->dir[dir];
-			uint32_t seq = cell_at(&e->cells, d->ooo)->seq;
+			uint32_t seq = cell_at(&e->cells, tcp_rare(d)->ooo)->seq;
 
 			if (e->inline_mode) {
 				give_up(e, d, end ? DROP_END_OF_INPUT : DROP_TCP_HOLE_TIMEOUT);
@@ -631,7 +633,7 @@ stream_release(struct engine *e, struct flow *f)
 	for (unsigned dir = 0; dir < 2; dir++) {
 		struct tcp_dir *d = &f->dir[dir];
 
-		while (d->ooo != CELL_NONE)
+		while (tcp_rare(d)->ooo != CELL_NONE)
 			give_up(e, d, DROP_END_OF_INPUT);
 		part_give_up(e, f, dir, DROP_END_OF_INPUT);
 		retain_clear(e, d);

@@ -125,6 +125,7 @@ restart(struct engine *e, struct flow *f)
 	stream_release(e, f);
 	feed_release(e, f);
 	memset(f->dir, 0, sizeof(f->dir));
+	memset(f->rare, 0, sizeof(f->rare));
 	memset(&f->guard, 0, sizeof(f->guard));
 	memset(f->dstate, 0, sizeof(f->dstate));
 	if (e->shadow)
@@ -210,16 +211,16 @@ on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, cons
 		return; /* does not answer this SYN */
 	d->flags |= DIR_SEEN;
 	d->nxt = d->acked = f->guard.sent[dir] = l->seq + 1;
-	d->wscale = window_scale(p, l);
+	tcp_rare(d)->wscale = window_scale(p, l);
 	d->win = l->tcp_win;
-	if (d->wscale == NO_SCALE) { /* it is used when both offer it, else by nobody */
-		d->wscale = 0;
+	if (tcp_rare(d)->wscale == NO_SCALE) { /* it is used when both offer it, else by nobody */
+		tcp_rare(d)->wscale = 0;
 		if (answer)
-			o->wscale = 0;
+			tcp_rare(o)->wscale = 0;
 		else
 			f->guard.flags |= GUARD_NO_SCALE;
 	} else if (answer && f->guard.flags & GUARD_NO_SCALE) {
-		d->wscale = 0;
+		tcp_rare(d)->wscale = 0;
 	}
 	if (answer)
 		f->state = FLOW_OPEN;
@@ -384,12 +385,13 @@ calm(const struct engine *e, const struct flow *f)
 	for (unsigned i = 0; i < 2; i++) {
 		const struct tcp_dir *d = &f->dir[i];
 
-		if (d->flags != DIR_SEEN || (d->ooo | d->carry) != CELL_NONE || d->n_retain > 1 ||
-		    (d->retain >> 30) > CELL_P ||
+		if (d->flags != DIR_SEEN || (tcp_rare(d)->ooo | tcp_rare(d)->carry) != CELL_NONE ||
+		    d->n_retain > 1 || (d->retain >> 30) > CELL_P ||
 		    /* a side that has acknowledged what was not seen: those bytes stay remembered */
 		    seq_diff(d->acked, d->nxt) > -(int32_t)(d->retain != CELL_NONE))
 			return false;
-		if (e->inline_mode && (g->sent[i] != d->nxt || g->n_part[i] != 0 || d->is_long))
+		if (e->inline_mode &&
+		    (g->sent[i] != d->nxt || g->n_part[i] != 0 || tcp_rare(d)->is_long))
 			return false;
 	}
 	return !e->inline_mode || ((g->flags & ~(GUARD_TS | GUARD_NO_SCALE)) == 0 &&

@@ -49,9 +49,9 @@ enum dis_probe_result { PROBE_NO = 0, PROBE_MAYBE, PROBE_YES };
 #define FRAME_IS_NEED(r)  ((r) < FRAME_OTHER)
 #define FRAME_NEEDED(r)	  ((uint32_t)((r) - INT32_MIN))
 
-/* Per-flow state of at most this size lies inside the flow record and costs
- * no extra cache miss; a larger state is leased from a pool. */
-#define DIS_STATE_INLINE 128
+/* Per-flow state of at most this size lies inside the flow record, in one cache line; a larger
+ * state is leased from a pool.  What only few flows need more they may grow(). */
+#define DIS_STATE_INLINE 64
 
 struct dis_sink;
 
@@ -108,6 +108,13 @@ struct dis_call {
 	void *state;	  /* state_size bytes, zeroed when the flow is claimed */
 	struct dis_sink *sink;
 	void (*transfer)(struct dis_sink *sink, const struct dis_transfer *t); /* or NULL */
+	/*
+	 * For dissectors with a state_most, from pdu(): this flow's state becomes so many bytes,
+	 * what there was is kept, new bytes are zero, the place moves (it is call->state from
+	 * now on).  The state says itself that it has grown.  NULL (the pointer, or what
+	 * it returns): there is no room, counted; go on with what there is.
+	 */
+	void *(*grow)(struct dis_call *call);
 	uint64_t memo; /* out, 0 before pdu(): what again() needs of this request; see there */
 };
 
@@ -290,6 +297,7 @@ struct dissector {
 	const uint16_t *ports; /* 0-terminated, host order; a hint, never proof */
 	uint32_t max_pdu;      /* bytes one direction may hold back */
 	uint32_t state_size;   /* bytes of per-flow state */
+	uint32_t state_most;   /* ... after grow(); 0: it never does */
 	bool datagrams;	       /* also spoken over UDP */
 	const struct dis_schema *schema;
 

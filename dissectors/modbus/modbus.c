@@ -227,6 +227,7 @@ modbus_pdu(struct dis_call *call, struct cur c)
 	x.end = c.end;
 
 	if (call->dir == DIR_TO_SERVER) {
+		st = pair_room(call);
 		f.kind = FACT_REQUEST;
 		if (code & FC_EXCEPTION) { /* an answer that goes the wrong way */
 			struct cur rest = c;
@@ -342,7 +343,7 @@ modbus_again(
 
 	(void)midstream; /* excuses answers to what was not seen: not plain */
 	if (dir == DIR_TO_SERVER) {
-		if (st->open != 0)
+		if (st->open != 0 || !pair_spare(st))
 			return false;
 		pair_push(st, memo | be16(p));
 		return true;
@@ -543,7 +544,8 @@ const struct dissector dissector_modbus = {
     .spec = "MODBUS Application Protocol V1.1b3; Messaging on TCP/IP V1.0b; Serial Line V1.02",
     .ports = ports,
     .max_pdu = MBAP_LEN + MBAP_COUNT_UMAS,
-    .state_size = sizeof(struct pair),
+    .state_size = PAIR_SMALL,
+    .state_most = sizeof(struct pair),
     .datagrams = true,
     .schema = &schema,
     .probe = modbus_probe,

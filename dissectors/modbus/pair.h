@@ -2,8 +2,8 @@
 /*
  * pair.h - which request a Modbus response answers; included by modbus.c only.
  *
- * The state of a flow is a ring of its last 15 requests in 128 bytes, so it
- * lies inside the flow record.  A slot is
+ * The state of a flow is a ring of its last requests: 7 of them, in the one cache line that the
+ * flow record has for it; 15 in a flow that would otherwise forget one without an answer.  A slot is
  *
  *   open         remembered, not answered
  *   done         answered; a second answer is a duplicate
@@ -19,8 +19,8 @@
 
 #include "dissectors/modbus/common.h"
 
-#define PAIR_SLOTS 15 /* 8 + 15 * 8 = DIS_STATE_INLINE */
-#define PAIR_ALL   ((1u << PAIR_SLOTS) - 1)
+#define PAIR_SLOTS 15
+#define PAIR_FEW   7 /* 8 + 7 * 8 = DIS_STATE_INLINE */
 #define PAIR_NONE  UINT8_MAX
 
 /*
@@ -80,13 +80,15 @@ struct pair {
 	uint8_t old;   /* no slot older than this one is open */
 	uint8_t evicted; /* open requests overwritten and not answered since */
 	uint8_t flags; /* enum pair_flags */
-	pair_req req[PAIR_SLOTS];
+	pair_req req[PAIR_SLOTS]; /* PAIR_FEW, unless PAIR_WIDE */
 };
-_Static_assert(sizeof(struct pair) <= DIS_STATE_INLINE, "pairing state leaves the flow record");
+#define PAIR_SMALL offsetof(struct pair, req[PAIR_FEW])
+_Static_assert(PAIR_SMALL <= DIS_STATE_INLINE, "pairing state leaves the flow record");
 
 enum pair_flags {
 	PAIR_MATCHED = 1 << 0, /* an answer to a request we saw has come */
 	PAIR_LOST = 1 << 1,    /* requests were lost in a gap, none matched since */
+	PAIR_WIDE = 1 << 2,    /* the state has grown */
 };
 
 /* How a response relates to the requests seen. */
@@ -95,12 +97,24 @@ struct pair_hit {
 	uint64_t anomalies; /* MB_A(), FACT_A_UNSOLICITED */
 };
 
+static inline unsigned
+pair_slots(const struct pair *st)
+{
+	return st->flags & PAIR_WIDE ? PAIR_SLOTS : PAIR_FEW;
+}
+
+static inline bool
+pair_full(const struct pair *st)
+{
+	return st->open == (1u << pair_slots(st)) - 1;
+}
+
 /* Open requests; while the ring is full, those too that fell out of it.  (A device that was
  * silent for a while owes no answers for ever.) */
 static inline uint32_t
 pair_pending(const struct pair *st)
 {
-	uint32_t n = st->open == PAIR_ALL ? st->evicted : 0;
+	uint32_t n = pair_full(st) ? st->evicted : 0;
 
 	for (uint32_t open = st->open; open != 0; open &= open - 1)
 		n++;
@@ -108,9 +122,9 @@ pair_pending(const struct pair *st)
 }
 
 static inline unsigned
-pair_after(unsigned slot)
+pair_after(const struct pair *st, unsigned slot)
 {
-	return slot + 1 == PAIR_SLOTS ? 0 : slot + 1;
+	return slot + 1 == pair_slots(st) ? 0 : slot + 1;
 }
 
 static inline bool
@@ -128,7 +142,7 @@ pair_check(const struct pair *st, pair_req r, bool datagram, bool has_txn, bool 
 {
 	uint64_t anomalies = 0;
 
-	for (unsigned i = 0; has_txn && i < PAIR_SLOTS; i++) {
+	for (unsigned i = 0; has_txn && i < pair_slots(st); i++) {
 		pair_req q = st->req[i];
 
 		if (!(st->open >> i & 1) || pair_txn(q) != pair_txn(r))
@@ -139,9 +153,48 @@ pair_check(const struct pair *st, pair_req r, bool datagram, bool has_txn, bool 
 		}
 		anomalies = MB_A(TXN_IN_USE);
 	}
-	if (st->open == PAIR_ALL)
+	if (pair_full(st))
 		anomalies |= MB_A(PENDING_FULL);
 	return anomalies;
+}
+
+/* Is the next slot's request answered, or was there none, or is there no more room to be had? */
+static inline bool
+pair_spare(const struct pair *st)
+{
+	return st->flags & PAIR_WIDE || st->done >> st->next & 1 || st->req[st->next] == 0;
+}
+
+/* Rather more room than to forget a request that may yet be answered. */
+static __attribute__((noinline)) struct pair *
+pair_widen(struct dis_call *call, struct pair *st)
+{
+	struct pair was;
+
+	memcpy(&was, st, PAIR_SMALL);
+	if (!call->grow || !(st = call->grow(call)))
+		return call->state;
+	st->open = st->done = 0;
+	for (unsigned i = 0; i < PAIR_FEW; i++) { /* the oldest is the next one to go */
+		unsigned at = (was.next + i) % PAIR_FEW;
+
+		st->req[i] = was.req[at];
+		st->open |= (uint16_t)((was.open >> at & 1u) << i);
+		st->done |= (uint16_t)((was.done >> at & 1u) << i);
+	}
+	st->old = was.open ? (uint8_t)((was.old + PAIR_FEW - was.next) % PAIR_FEW) : PAIR_FEW;
+	st->next = PAIR_FEW;
+	st->flags |= PAIR_WIDE;
+	return st;
+}
+
+/* The state, with room for one more if possible. */
+static inline struct pair *
+pair_room(struct dis_call *call)
+{
+	struct pair *st = call->state;
+
+	return __builtin_expect(pair_spare(st), 1) ? st : pair_widen(call, st);
 }
 
 static inline void
@@ -152,16 +205,16 @@ pair_push(struct pair *st, pair_req r)
 	if (st->open & bit) { /* the oldest goes */
 		/* When younger ones were answered it has had its time; when none
 		 * was, the client asks faster than we remember. */
-		if (st->open == PAIR_ALL && st->evicted < UINT8_MAX)
+		if (pair_full(st) && st->evicted < UINT8_MAX)
 			st->evicted++;
-		st->old = (uint8_t)pair_after(slot);
+		st->old = (uint8_t)pair_after(st, slot);
 	} else if (st->open == 0) {
 		st->old = (uint8_t)slot;
 	}
 	st->req[slot] = r;
 	st->open = (uint16_t)(st->open | bit);
 	st->done = (uint16_t)(st->done & ~bit);
-	st->next = (uint8_t)pair_after(slot);
+	st->next = (uint8_t)pair_after(st, slot);
 }
 
 /* Not the oldest open request: the rare cases, in order of trust. */
@@ -171,7 +224,7 @@ pair_find_slow(const struct pair *st, pair_req key, bool datagram, bool midstrea
 	unsigned done = PAIR_NONE, late = PAIR_NONE, near = PAIR_NONE, i = st->old;
 	struct pair_hit hit = {PAIR_NONE, 0};
 
-	for (unsigned k = 0; k < PAIR_SLOTS; k++, i = pair_after(i)) {
+	for (unsigned k = 0; k < pair_slots(st); k++, i = pair_after(st, i)) {
 		pair_req q = st->req[i];
 		unsigned open = st->open >> i & 1u;
 
@@ -229,19 +282,19 @@ pair_close(struct pair *st, const struct pair_hit *hit)
 		return;
 	}
 	bit = 1u << hit->slot;
-	for (unsigned i = st->old; (open & bit) && i != hit->slot; i = pair_after(i))
+	for (unsigned i = st->old; (open & bit) && i != hit->slot; i = pair_after(st, i))
 		if (pair_txn(st->req[i]) == pair_txn(st->req[hit->slot]))
 			open &= ~(1u << i);
 	open &= ~bit;
 	st->open = (uint16_t)open;
 	st->done = (uint16_t)(st->done | bit);
-	st->flags = PAIR_MATCHED;
+	st->flags = (uint8_t)((st->flags & PAIR_WIDE) | PAIR_MATCHED);
 	if (open == 0) {
 		st->old = st->next;
 		return;
 	}
 	while (!(open >> st->old & 1))
-		st->old = (uint8_t)pair_after(st->old);
+		st->old = (uint8_t)pair_after(st, st->old);
 }
 
 /* Bytes were lost.  Requests among them: their answers will seem to answer

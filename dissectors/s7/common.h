@@ -244,6 +244,7 @@ be16(const uint8_t *p)
 /* --- state of a flow ------------------------------------------------------- */
 
 #define PAIR_SLOTS 11
+#define PAIR_FEW   3 /* 40 + 3 * 8 = DIS_STATE_INLINE */
 #define TRANSFERS  3
 
 typedef uint64_t pair_req; /* pair.h */
@@ -263,6 +264,7 @@ enum state_flags {
 	ST_SETUP = 1 << 3,   /* setup communication was answered */
 	ST_SETTLED = 1 << 4, /* an S7 message was seen, not only the transport's */
 	ST_LOADED = 1 << 5, /* a block was loaded: to make it part of the program belongs to that */
+	ST_WIDE = 1 << 6,   /* the state has grown: PAIR_SLOTS of req */
 };
 
 struct s7_state {
@@ -279,8 +281,9 @@ struct s7_state {
 	uint16_t szl_id, szl_index; /* of the list that comes in several PDUs */
 	uint8_t szl_seq;	    /* its sequence number, 0 = none */
 	uint8_t transfer_next;
-	pair_req req[PAIR_SLOTS];
+	pair_req req[PAIR_SLOTS]; /* PAIR_FEW, unless ST_WIDE */
 };
-_Static_assert(sizeof(struct s7_state) <= DIS_STATE_INLINE, "state leaves the flow record");
+#define STATE_SMALL offsetof(struct s7_state, req[PAIR_FEW])
+_Static_assert(STATE_SMALL <= DIS_STATE_INLINE, "state leaves the flow record");
 
 #endif /* S7_COMMON_H */

@@ -93,13 +93,15 @@ control(struct dis_call *call, struct cur c, uint64_t a)
 {
 	static const char *const classes[] = {"other", "pg", "op", "basic"};
 	bool server = call->dir == DIR_TO_CLIENT;
-	struct s7_state *st = call->state, before = *st;
+	struct s7_state *st = call->state;
+	uint8_t before[offsetof(struct s7_state, req)];
 	struct fact_props pr;
 	struct iso_ctl o;
 	struct s7_ext x;
 	struct fact f;
 	bool read = iso_read_ctl(c, &o);
 
+	memcpy(before, st, sizeof(before));
 	if (!read)
 		a |= S7_A(COTP_HEADER);
 	if (o.short_ || o.unknown)
@@ -180,7 +182,7 @@ control(struct dis_call *call, struct cur c, uint64_t a)
 		x.reason = o.option;
 	}
 	if (!fact_end(call, &f, a))
-		*st = before;
+		memcpy(st, before, sizeof(before));
 }
 
 #endif /* S7_CONNECT_H */

@@ -2,9 +2,10 @@
 /*
  * pair.h - which request an S7 answer belongs to; included by s7.c only.
  *
- * The state of a flow remembers its last 11 requests, of both directions: during
+ * The state of a flow remembers its last requests, of both directions: during
  * a download the PLC asks and the programmer answers.  Stations agree on at most
- * a handful of jobs at a time (AMQ).  A slot is
+ * a handful of jobs at a time (AMQ): there are 3 slots in the one cache line that the flow record
+ * has, and 11 in a flow that would otherwise forget a request without an answer.  A slot is
  *
  *   open         remembered, not answered
  *   done         answered; a second answer is a duplicate
@@ -20,7 +21,6 @@
 
 #include "dissectors/s7/common.h"
 
-#define PAIR_ALL  ((1u << PAIR_SLOTS) - 1)
 #define PAIR_NONE UINT8_MAX
 
 /*
@@ -78,9 +78,21 @@ struct pair_hit {
 };
 
 static inline unsigned
-pair_after(unsigned slot)
+pair_slots(const struct s7_state *st)
 {
-	return slot + 1 == PAIR_SLOTS ? 0 : slot + 1;
+	return st->flags & ST_WIDE ? PAIR_SLOTS : PAIR_FEW;
+}
+
+static inline bool
+pair_full(const struct s7_state *st)
+{
+	return st->open == (1u << pair_slots(st)) - 1;
+}
+
+static inline unsigned
+pair_after(const struct s7_state *st, unsigned slot)
+{
+	return slot + 1 == pair_slots(st) ? 0 : slot + 1;
 }
 
 /* A request of the client: how many wait for their answers, the new one included; while the ring
@@ -92,7 +104,7 @@ pair_pending(const struct s7_state *st, struct fact_props *pr)
 
 	for (uint32_t open = st->open; open != 0; open &= open - 1)
 		n += !(st->req[__builtin_ctz(open)] >> 31 & 1); /* not what the server asks */
-	pr->num[NUM_PENDING] = st->open == PAIR_ALL ? n + st->evicted : n;
+	pr->num[NUM_PENDING] = pair_full(st) ? n + st->evicted : n;
 	pr->known |= 1u << NUM_PENDING;
 }
 
@@ -100,12 +112,51 @@ pair_pending(const struct s7_state *st, struct fact_props *pr)
 static uint64_t
 pair_check(const struct s7_state *st, pair_req r)
 {
-	uint64_t a = st->open == PAIR_ALL ? S7_A(PENDING_FULL) : 0;
+	uint64_t a = pair_full(st) ? S7_A(PENDING_FULL) : 0;
 
-	for (unsigned i = 0; i < PAIR_SLOTS; i++)
+	for (unsigned i = 0; i < pair_slots(st); i++)
 		if ((st->open >> i & 1) && pair_near(st->req[i], r))
 			a |= S7_A(REF_IN_USE);
 	return a;
+}
+
+/* Is the next slot's request answered, or was there none, or is there no more room to be had? */
+static inline bool
+pair_spare(const struct s7_state *st)
+{
+	return st->flags & ST_WIDE || st->done >> st->next & 1 || st->req[st->next] == 0;
+}
+
+/* Rather more room than to forget a request that may yet be answered. */
+static __attribute__((noinline)) struct s7_state *
+pair_widen(struct dis_call *call, struct s7_state *st)
+{
+	struct s7_state was;
+
+	memcpy(&was, st, STATE_SMALL);
+	if (!call->grow || !(st = call->grow(call)))
+		return call->state;
+	st->open = st->done = 0;
+	for (unsigned i = 0; i < PAIR_FEW; i++) { /* the oldest is the next one to go */
+		unsigned at = (was.next + i) % PAIR_FEW;
+
+		st->req[i] = was.req[at];
+		st->open |= (uint16_t)((was.open >> at & 1u) << i);
+		st->done |= (uint16_t)((was.done >> at & 1u) << i);
+	}
+	st->old = was.open ? (uint8_t)((was.old + PAIR_FEW - was.next) % PAIR_FEW) : PAIR_FEW;
+	st->next = PAIR_FEW;
+	st->flags |= ST_WIDE;
+	return st;
+}
+
+/* The state, with room for one more request if possible. */
+static inline struct s7_state *
+pair_room(struct dis_call *call)
+{
+	struct s7_state *st = call->state;
+
+	return __builtin_expect(pair_spare(st), 1) ? st : pair_widen(call, st);
 }
 
 static inline void
@@ -116,16 +167,16 @@ pair_push(struct s7_state *st, pair_req r)
 	if (st->open & bit) { /* the oldest goes */
 		/* When younger ones were answered it has had its time; when none
 		 * was, the client asks faster than we remember. */
-		if (st->open == PAIR_ALL && st->evicted < UINT8_MAX)
+		if (pair_full(st) && st->evicted < UINT8_MAX)
 			st->evicted++;
-		st->old = (uint8_t)pair_after(slot);
+		st->old = (uint8_t)pair_after(st, slot);
 	} else if (st->open == 0) {
 		st->old = (uint8_t)slot;
 	}
 	st->req[slot] = r;
 	st->open = (uint16_t)(st->open | bit);
 	st->done = (uint16_t)(st->done & ~bit);
-	st->next = (uint8_t)pair_after(slot);
+	st->next = (uint8_t)pair_after(st, slot);
 }
 
 /* Not the oldest open request: the rare cases, in order of trust. */
@@ -135,7 +186,7 @@ pair_find_slow(const struct s7_state *st, pair_req key, bool midstream)
 	unsigned done = PAIR_NONE, late = PAIR_NONE, near = PAIR_NONE, i = st->old;
 	struct pair_hit hit = {PAIR_NONE, 0};
 
-	for (unsigned k = 0; k < PAIR_SLOTS; k++, i = pair_after(i)) {
+	for (unsigned k = 0; k < pair_slots(st); k++, i = pair_after(st, i)) {
 		pair_req q = st->req[i];
 		unsigned open = st->open >> i & 1u;
 
@@ -181,7 +232,7 @@ pair_find_ref(const struct s7_state *st, pair_req key, bool midstream)
 {
 	unsigned i = st->old;
 
-	for (unsigned k = 0; k < PAIR_SLOTS; k++, i = pair_after(i))
+	for (unsigned k = 0; k < pair_slots(st); k++, i = pair_after(st, i))
 		if ((st->open >> i & 1) && pair_near(st->req[i], key))
 			return (struct pair_hit){(uint8_t)i, 0};
 	return pair_find_slow(st, key, midstream);
@@ -200,7 +251,7 @@ pair_close(struct s7_state *st, const struct pair_hit *hit)
 		return;
 	}
 	bit = 1u << hit->slot;
-	for (unsigned i = st->old; (open & bit) && i != hit->slot; i = pair_after(i))
+	for (unsigned i = st->old; (open & bit) && i != hit->slot; i = pair_after(st, i))
 		if (pair_near(st->req[i], st->req[hit->slot]))
 			open &= ~(1u << i);
 	open &= ~bit;
@@ -212,7 +263,7 @@ pair_close(struct s7_state *st, const struct pair_hit *hit)
 		return;
 	}
 	while (!(open >> st->old & 1))
-		st->old = (uint8_t)pair_after(st->old);
+		st->old = (uint8_t)pair_after(st, st->old);
 }
 
 /* Bytes were lost.  Requests among them: their answers will seem to answer
@@ -224,13 +275,13 @@ pair_gap(struct s7_state *st, bool server)
 
 	if (!server || st->transfer[0].state != TR_FREE)
 		st->flags |= ST_LOST;
-	for (unsigned i = 0; i < PAIR_SLOTS; i++)
+	for (unsigned i = 0; i < pair_slots(st); i++)
 		if ((st->open >> i & 1) && (st->req[i] >> 31 & 1) == server)
 			keep |= 1u << i;
 	st->open = (uint16_t)keep;
 	st->old = st->next;
-	for (unsigned k = 0; keep && !(keep >> st->old & 1) && k < PAIR_SLOTS; k++)
-		st->old = (uint8_t)pair_after(st->old);
+	for (unsigned k = 0; keep && !(keep >> st->old & 1) && k < pair_slots(st); k++)
+		st->old = (uint8_t)pair_after(st, st->old);
 }
 
 /* --- transfers ------------------------------------------------------------- */

@@ -282,6 +282,7 @@ userdata(struct dis_call *call, struct fact *f, struct s7_ext *x, struct fact_pr
 	case UD_REQUEST: case UD_NC_REQUEST:
 		x->type = types[1];
 		f->kind = FACT_REQUEST;
+		st = pair_room(call);
 		a |= ud_request(f, x, st, &u);
 		if (server)
 			a |= S7_A(REVERSE_REQUEST);
@@ -357,6 +358,7 @@ other_message(
 	f->code = f->opx = cur_ok(&c) ? fn : OPX_ACK;
 	x->spec = c;
 	if (x->rosctr == JOB) {
+		st = pair_room(call);
 		f->kind = FACT_REQUEST;
 		if (f->opx == OPX_ACK) {
 			f->opx = OPX_NONE;
@@ -507,6 +509,7 @@ message(struct dis_call *call, struct cur c, uint64_t a)
 	f.code = f.opx = *fn;
 	key = pair_key(x.pdu_ref, *fn, server == (p[1] == JOB));
 	if (p[1] == JOB) {
+		st = pair_room(call);
 		f.kind = FACT_REQUEST;
 		a |= request_items(&f, &x, st, *fn == FN_WRITE, &bytes, &room);
 		prop_num(&pr, NUM_ITEMS, x.n_wire);
@@ -667,7 +670,7 @@ s7_again(
 
 	(void)midstream; /* excuses answers to what was not seen: not plain */
 	if (dir == DIR_TO_SERVER) {
-		if (st->open != 0 || st->pdu_size != (uint16_t)memo)
+		if (st->open != 0 || !pair_spare(st) || st->pdu_size != (uint16_t)memo)
 			return false;
 		st->flags |= ST_SETTLED;
 		pair_push(st, (memo & ~(uint64_t)UINT16_MAX) | be16(p + REF_AT));
@@ -709,7 +712,8 @@ const struct dissector dissector_s7 = {
     .spec = "SIMATIC S7 communication (unpublished; see top comment), RFC 1006, X.224 class 0",
     .ports = ports,
     .max_pdu = ISO_TSDU_MAX,
-    .state_size = sizeof(struct s7_state),
+    .state_size = STATE_SMALL,
+    .state_most = sizeof(struct s7_state),
     .schema = &schema,
     .probe = s7_probe,
     .frame = s7_frame,

@@ -175,7 +175,7 @@ one_line(const struct line *x)
 	struct alerts *alerts = x->denied ? alerts_new(&ac, err, sizeof(err)) : NULL;
 	struct engine_conf conf = {
 	    .memory_bytes =
-		(size_t)x->flows * (x->proto == TRAFFIC_OPCUA ? 4096 : 1200) + (64u << 20),
+		(size_t)x->flows * (x->proto == TRAFFIC_OPCUA ? 6144 : 1200) + (64u << 20),
 	    /* a guard keeps slots for other conduits */
 	    .max_flows = x->flows * (x->guard ? 7 : 5) / 4 + 64,
 	    .seed = 42,

@@ -273,14 +273,15 @@ offer(void)
 		return;
 	for (unsigned i = 0; i < 2; i++) {
 		const struct tcp_dir *d = &f->dir[i], *b = &f->dir[i ^ 1];
+		const struct tcp_rare *r = tcp_rare(d);
 
-		if (d->flags != DIR_SEEN || (d->ooo | d->carry | d->retain) != CELL_NONE ||
+		if (d->flags != DIR_SEEN || (r->ooo | r->carry | d->retain) != CELL_NONE ||
 		    d->nxt != d->acked || f->guard.sent[i] != d->nxt)
 			return;
 		o.next[i] = o.acked[i] = d->nxt;
-		o.edge[i] = d->acked + ((uint32_t)b->win << b->wscale);
+		o.edge[i] = d->acked + ((uint32_t)b->win << tcp_rare(b)->wscale);
 		o.win[i] = d->win;
-		o.wscale[i] = d->wscale;
+		o.wscale[i] = r->wscale;
 		o.ts[i] = f->guard.ts[i];
 	}
 	o.has_ts = f->guard.flags & GUARD_TS ? 3 : 0;

@@ -202,13 +202,13 @@ offer(struct flow *f)
 	for (unsigned i = 0; i < 2; i++) {
 		const struct tcp_dir *d = &f->dir[i];
 
-		if (d->flags != DIR_SEEN || (d->ooo | d->carry) != CELL_NONE ||
+		if (d->flags != DIR_SEEN || (tcp_rare(d)->ooo | tcp_rare(d)->carry) != CELL_NONE ||
 		    f->guard.n_part[i] != 0 || f->guard.sent[i] != d->nxt)
 			return;
 		o.way[i].next = d->nxt;
 		o.way[i].acked = d->acked;
 		o.way[i].win = d->win;
-		o.way[i].wscale = f->flags & FLOW_MIDSTREAM ? 14 : d->wscale;
+		o.way[i].wscale = f->flags & FLOW_MIDSTREAM ? 14 : tcp_rare(d)->wscale;
 		o.way[i].ts = f->guard.ts_known >> i & 1 ? f->guard.ts[i] : 0;
 	}
 	flow_tuple(&engine->flows, f, true, &t);

@@ -106,6 +106,19 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	return true;
 }
 
+/* Moves, as in the engine, so that an old pointer is caught. */
+static void *
+grow(struct dis_call *call)
+{
+	const struct dissector *d = call->sink->d;
+	void *to = calloc(1, d->state_most);
+
+	REQUIRE(to != NULL);
+	memcpy(to, call->state, d->state_size);
+	free(call->state);
+	return call->state = to;
+}
+
 /* Where the harness keeps what dis_lease() gave. */
 static uint8_t *lease;
 static uint32_t lease_size;
@@ -233,6 +246,7 @@ run(const struct dissector *d, uint8_t index, const uint8_t *data, size_t size, 
 
 	s.call = &call;
 	call.state = calloc(1, d->state_size ? d->state_size : 1);
+	call.grow = d->state_most ? grow : NULL;
 	REQUIRE(call.state);
 	memset(in, 0, sizeof(in));
 	while (size >= 2 && s.facts < FACTS_MAX) {

@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/jw.h"
 #include "dissectors/dissector.h"
+#include "tests/unit/grow.h"
 #include "tests/unit/guard.h"
 
 extern const struct dissector dissector_modbus;
@@ -169,17 +170,21 @@ adu(const char **text, unsigned flags, uint8_t *out)
 
 static struct guard page;
 
+#define POLL  ">1 01 03 0000 0001 <1 01 03 02 0001 >2 01 03 0000 0001 <2 01 83 02 "
+#define POLLS POLL POLL POLL POLL POLL POLL
+
 /* Plays a conversation; s has the last fact. */
 static void
 play(const char *steps, unsigned flags, struct dis_sink *s)
 {
-	_Alignas(8) uint8_t state[DIS_STATE_INLINE] = {0};
-	struct dis_call call = {.state = state, .sink = s, .variant = flags & RTU,
-	    .datagram = (flags & UDP) != 0, .midstream = (flags & MID) != 0};
+	struct dis_call call = {.sink = s,
+	    .variant = flags & RTU,
+	    .datagram = (flags & UDP) != 0,
+	    .midstream = (flags & MID) != 0};
 	uint8_t bytes[2100], *p;
 	size_t n;
 
-	assert_true(D->state_size <= sizeof(state));
+	grow_begin(D, &call);
 	for (s->pass = true; *steps; s->pass = true) {
 		while (*steps == ' ')
 			steps++;
@@ -758,6 +763,73 @@ pairing_test(void **state)
 	RUN(pairing);
 }
 
+/*
+ * A flow whose state may grow and one whose state is large from the start say the same of every
+ * PDU, as long as nothing is answered twice; and polls do not make it grow.
+ */
+enum { FLAGS_AT = 7, WIDE = 4 }; /* in struct pair */
+
+static void
+growth_test(void **state)
+{
+	static uint8_t large[4096] __attribute__((aligned(8)));
+	uint32_t rng = 20261129, grown = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 3000; round++) {
+		struct dis_sink s = {.pass = true}, t = {.pass = true};
+		struct dis_call few = {.sink = &s}, all = {.sink = &t, .state = large};
+		uint16_t open[32], n_open = 0, txn = 0;
+		const unsigned most = round % 20, keen = 1 + round % 7;
+
+		grow_begin(D, &few);
+		grow_times = 0;
+		memset(large, 0, sizeof(large));
+		large[FLAGS_AT] = WIDE;
+		for (unsigned k = 0; k < 60; k++) {
+			const char *text;
+			char step[64];
+			uint8_t bytes[64], *p;
+			size_t n;
+			bool ask;
+
+			rng = rng * 1664525 + 1013904223;
+			ask = n_open == 0 || (n_open < most && (rng >> 16) % keen == 0);
+			if (ask) {
+				open[n_open++] = ++txn;
+				(void)snprintf(step, sizeof(step), "%x 01 03 0000 0001", txn);
+			} else {
+				unsigned at = (rng >> 8) % 4 ? 0 : (rng >> 10) % n_open;
+
+				(void)snprintf(step, sizeof(step), "%x 01 03 02 0001", open[at]);
+				n_open--;
+				memmove(&open[at], &open[at + 1], (n_open - at) * sizeof(*open));
+			}
+			text = step;
+			n = adu(&text, 0, bytes);
+			p = guard_put(&page, bytes, n);
+			few.dir = all.dir = !ask;
+			D->pdu(&few, cur_make(p, n));
+			D->pdu(&all, cur_make(p, n));
+			assert_string_equal(s.text, t.text);
+			assert_int_equal(few.memo, all.memo);
+			if ((rng >> 24) % 40 == 0) { /* what is open may be answered, or not */
+				few.dir = all.dir = 1;
+				D->gap(&few, 1);
+				D->gap(&all, 1);
+			}
+			assert_true(D->at_rest(few.state, 0) == D->at_rest(all.state, 0));
+		}
+		assert_ptr_equal(all.state, large);
+		assert_true(grow_times <= 1);
+		grown += grow_times;
+	}
+	assert_in_range(grown, 400, 2600);
+	grow_times = 0;
+	play(POLLS POLLS POLLS, 0, &(struct dis_sink){0});
+	assert_int_equal(grow_times, 0);
+}
+
 static void
 rtu_test(void **state)
 {
@@ -1248,14 +1320,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(requests_test), cmocka_unit_test(responses_test),
-	    cmocka_unit_test(anomalies_test), cmocka_unit_test(pairing_test),
-	    cmocka_unit_test(rtu_test), cmocka_unit_test(raw_test),
-	    cmocka_unit_test(all_anomalies_test), cmocka_unit_test(all_codes_test),
-	    cmocka_unit_test(json_test), cmocka_unit_test(probe_test),
-	    cmocka_unit_test(probe_random_test), cmocka_unit_test(frame_test),
-	    cmocka_unit_test(range_test), cmocka_unit_test(show_addr_test),
-	    cmocka_unit_test(schema_test), cmocka_unit_test(refuse_test),
+	    cmocka_unit_test(requests_test),
+	    cmocka_unit_test(responses_test),
+	    cmocka_unit_test(anomalies_test),
+	    cmocka_unit_test(pairing_test),
+	    cmocka_unit_test(rtu_test),
+	    cmocka_unit_test(growth_test),
+	    cmocka_unit_test(raw_test),
+	    cmocka_unit_test(all_anomalies_test),
+	    cmocka_unit_test(all_codes_test),
+	    cmocka_unit_test(json_test),
+	    cmocka_unit_test(probe_test),
+	    cmocka_unit_test(probe_random_test),
+	    cmocka_unit_test(frame_test),
+	    cmocka_unit_test(range_test),
+	    cmocka_unit_test(show_addr_test),
+	    cmocka_unit_test(schema_test),
+	    cmocka_unit_test(refuse_test),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -32,6 +32,7 @@
 #include "base/jw.h"
 #include "dissectors/dissector.h"
 #include "policy/policy.h"
+#include "tests/unit/grow.h"
 #include "tests/unit/guard.h"
 
 extern const struct dissector dissector_s7;
@@ -234,13 +235,12 @@ static void
 play(const char *steps, unsigned flags, size_t cut, struct dis_sink *s)
 {
 	static uint8_t bytes[65536], msg[8300];
-	_Alignas(8) uint8_t state[DIS_STATE_INLINE] = {0};
-	struct dis_call call = {.state = state, .sink = s, .midstream = (flags & MID) != 0};
+	struct dis_call call = {.sink = s, .midstream = (flags & MID) != 0};
 	uint8_t *p;
 	size_t n;
 	int32_t r;
 
-	assert_true(D->state_size <= sizeof(state));
+	grow_begin(D, &call);
 	for (s->pass = true; *steps; s->pass = true) {
 		while (*steps == ' ')
 			steps++;
@@ -267,7 +267,7 @@ play(const char *steps, unsigned flags, size_t cut, struct dis_sink *s)
 		assert_int_equal(r, n);
 		D->pdu(&call, cur_make(p, n));
 	}
-	rests = D->at_rest(state, call.variant);
+	rests = D->at_rest(call.state, call.variant);
 }
 
 struct line {
@@ -301,6 +301,7 @@ run(const struct line *lines, size_t count, size_t cut)
 #define DL_ASK	 ">J 2 1a 00 0100 00000000 " DL_NAME " 0d '1000216000088' <A 2 1a "
 #define DL_FETCH "<J 77 1b 00 0000 00000000 " DL_NAME " "
 #define DL_DATA	 "0014 00fb 'pp' 01 01 05 0a 0001 000102030405060708090a0b"
+#define POLL_S7(ref) " >J " #ref " 04 01 " DB1_0 " <A " #ref " 04 01 / ff 04 0020 01020304"
 #define READS_12 ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 " DB1_0 \
 	" >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0 " >J 8 04 01 " DB1_0 \
 	" >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0 " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0 " "
@@ -507,57 +508,53 @@ static const struct line answers[] = {
 };
 
 static const struct line pairing[] = {
-	{89, 0, "<A 1 04 01 / ff 04 0020 01020304",
-	    "response 4 read !unsolicited"},
-	{90, MID, "<A 1 04 01 / ff 04 0020 01020304",
-	    "response 4 read"},
-	{91, MID, ">J 1 04 01 " DB1_0
-	    " <A 1 04 01 / ff 04 0020 01020304 <A 9 04 01 / ff 04 0008 01",
-	    "response 4 read !unsolicited"},
-	{92, 0, ">J 1 04 01 " DB1_0
-	    " <A 1 04 01 / ff 04 0020 01020304 <A 1 04 01 / ff 04 0020 01020304",
-	    "response 4 read !duplicate_response !unsolicited"},
-	{93, 0, ">J 1 04 01 " DB1_0 " <A 1 05 01 / ff",
-	    "response 5 write !function_mismatch !unsolicited"},
-	{94, 0, "!>J 1 04 01 " DB1_0 " <A 1 04 01 / ff 04 0020 01020304",
-	    "response 4 read !unsolicited"},
-	{95, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB2_10 " <A 2 04 01 / ff 04 0018 010203",
-	    "response 4 read"},
-	{96, 0, ">J 1 04 01 " DB1_0 " >J 1 04 01 " DB2_10,
-	    "request 4 read !reference_in_use r DB 2:80+24"},
-	{97, 0, ">J 1 04 01 " DB1_0 " } <A 1 04 01 / ff 04 0020 01020304",
-	    "response 4 read !late_response"},
-	{98, 0, "{ <A 1 04 01 / ff 04 0020 01020304",
-	    "response 4 read"},
-	{99, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 "
-	    DB1_0 " >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0
-	    " >J 8 04 01 " DB1_0 " >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0
-	    " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0 " ",
-	    "request 4 read !pending_full r DB 1:0+32"},
-	{100, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 "
-	    DB1_0 " >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0
-	    " >J 8 04 01 " DB1_0 " >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0
-	    " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0
-	    " <A 1 04 01 / ff 04 0020 01020304",
-	    "response 4 read !late_response"},
-	{101, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 "
-	    DB1_0 " >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0
-	    " >J 8 04 01 " DB1_0 " >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0
-	    " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0
-	    " <A 1 04 01 / ff 04 0020 01020304 <A 99 04 01 / ff 04 0020 01020304",
-	    "response 4 read !unsolicited"},
-	{102, 0, "<K 1 8104",
-	    "exception 200 acknowledge !unsolicited"},
-	{103, MID, "<K 1 8104",
-	    "exception 200 acknowledge"},
-	{104, 0, "<J 5 04 01 " DB1_0,
-	    "request 4 read !reverse_request r DB 1:0+32"},
-	{105, 0, "<J 5 04 01 " DB1_0 " >A 5 04 01 / ff 04 0020 01020304",
-	    "response 4 read"},
-	{106, 0, ">A 5 04 01 / ff 04 0020 01020304",
-	    "response 4 read !unsolicited"},
-	{107, 0, ">J 1 04 01 " DB1_0 " >A 1 04 01 / ff 04 0020 01020304",
-	    "response 4 read !unsolicited"},
+    {89, 0, "<A 1 04 01 / ff 04 0020 01020304", "response 4 read !unsolicited"},
+    {90, MID, "<A 1 04 01 / ff 04 0020 01020304", "response 4 read"},
+    {91, MID, ">J 1 04 01 " DB1_0 " <A 1 04 01 / ff 04 0020 01020304 <A 9 04 01 / ff 04 0008 01",
+	"response 4 read !unsolicited"},
+    {92, 0,
+	">J 1 04 01 " DB1_0 " <A 1 04 01 / ff 04 0020 01020304 <A 1 04 01 / ff 04 0020 01020304",
+	"response 4 read !duplicate_response !unsolicited"},
+    {93, 0, ">J 1 04 01 " DB1_0 " <A 1 05 01 / ff",
+	"response 5 write !function_mismatch !unsolicited"},
+    {94, 0, "!>J 1 04 01 " DB1_0 " <A 1 04 01 / ff 04 0020 01020304",
+	"response 4 read !unsolicited"},
+    {95, 0, ">J 1 04 01 " DB1_0 " >J 2 04 01 " DB2_10 " <A 2 04 01 / ff 04 0018 010203",
+	"response 4 read"},
+    {96, 0, ">J 1 04 01 " DB1_0 " >J 1 04 01 " DB2_10,
+	"request 4 read !reference_in_use r DB 2:80+24"},
+    /* the first is never answered, six others are: it is not forgotten */
+    {200, 0,
+	">J 1 04 01 " DB1_0 POLL_S7(2) POLL_S7(3) POLL_S7(4) POLL_S7(5) POLL_S7(6)
+	    POLL_S7(7) " <A 1 04 01 / ff 04 0020 01020304",
+	"response 4 read"},
+    {97, 0, ">J 1 04 01 " DB1_0 " } <A 1 04 01 / ff 04 0020 01020304",
+	"response 4 read !late_response"},
+    {98, 0, "{ <A 1 04 01 / ff 04 0020 01020304", "response 4 read"},
+    {99, 0,
+	">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 " DB1_0
+	" >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0 " >J 8 04 01 " DB1_0
+	" >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0 " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0 " ",
+	"request 4 read !pending_full r DB 1:0+32"},
+    {100, 0,
+	">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 " DB1_0
+	" >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0 " >J 8 04 01 " DB1_0
+	" >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0 " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0
+	" <A 1 04 01 / ff 04 0020 01020304",
+	"response 4 read !late_response"},
+    {101, 0,
+	">J 1 04 01 " DB1_0 " >J 2 04 01 " DB1_0 " >J 3 04 01 " DB1_0 " >J 4 04 01 " DB1_0
+	" >J 5 04 01 " DB1_0 " >J 6 04 01 " DB1_0 " >J 7 04 01 " DB1_0 " >J 8 04 01 " DB1_0
+	" >J 9 04 01 " DB1_0 " >J a 04 01 " DB1_0 " >J b 04 01 " DB1_0 " >J c 04 01 " DB1_0
+	" <A 1 04 01 / ff 04 0020 01020304 <A 99 04 01 / ff 04 0020 01020304",
+	"response 4 read !unsolicited"},
+    {102, 0, "<K 1 8104", "exception 200 acknowledge !unsolicited"},
+    {103, MID, "<K 1 8104", "exception 200 acknowledge"},
+    {104, 0, "<J 5 04 01 " DB1_0, "request 4 read !reverse_request r DB 1:0+32"},
+    {105, 0, "<J 5 04 01 " DB1_0 " >A 5 04 01 / ff 04 0020 01020304", "response 4 read"},
+    {106, 0, ">A 5 04 01 / ff 04 0020 01020304", "response 4 read !unsolicited"},
+    {107, 0, ">J 1 04 01 " DB1_0 " >A 1 04 01 / ff 04 0020 01020304",
+	"response 4 read !unsolicited"},
 };
 
 static const struct line jobs[] = {
