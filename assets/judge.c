@@ -15,6 +15,7 @@
 
 #define HISTORIAN_SERVERS 3u  /* that it reads from, and writes to none */
 #define CONTROL_SHARE	  10u /* one in so many requests: controlling is what it is there for */
+#define CLAIMS_LOOKED	  64u /* of an address; the rest is counted */
 #define ADDRESSES_MANY	  4u  /* IPv4, of one device */
 
 const char *
@@ -190,55 +191,72 @@ network_roles(struct judged *j, const struct assets_view *v, const struct device
 
 /* --- questions ----------------------------------------------------------------------------------- */
 
+/* The next claim of an address behind *n others, or NULL: no more, or enough. */
+static const struct pair *
+next_claim(const struct assets *a, uint32_t *at, uint32_t *n)
+{
+	for (; *at != NONE && *n < CLAIMS_LOOKED; *at = a->pair[*at].next_of_host)
+		if (a->pair[*at].flags & PAIR_CLAIMS) {
+			const struct pair *p = &a->pair[*at];
+
+			++*n;
+			*at = p->next_of_host;
+			return p;
+		}
+	return NULL;
+}
+
+/* Who else claims the address that a MAC of the device does. */
 static void
-about_address(const struct assets_view *v, const struct device *d, uint32_t host, struct judged *j)
+about_address(
+    const struct assets_view *v, const struct device *d, const struct pair *mine, struct judged *j)
 {
 	const struct assets *a = v->a;
-	const uint32_t mine = d->stations;
 	char ip[NET_ADDR_STRLEN], mac[NET_MAC_STRLEN], other[NET_MAC_STRLEN];
+	uint64_t first = mine->claim_first_ns, last = mine->claim_last_ns;
+	uint32_t at = a->host[mine->host].pairs, n = 0;
+	const struct pair *p;
 
-	net_addr_str(&a->host[host].ip, ip);
-	for (uint32_t x = a->host[host].pairs; x != NONE; x = a->pair[x].next_of_host) {
-		const struct pair *p = &a->pair[x];
-
-		if (!(p->flags & PAIR_CLAIMS) || station_root(a, p->station) != mine)
-			continue;
-		for (uint32_t y = a->host[host].pairs; y != NONE; y = a->pair[y].next_of_host) {
-			const struct pair *q = &a->pair[y];
-			bool same_time = p->claim_first_ns <= q->claim_last_ns &&
-					 q->claim_first_ns <= p->claim_last_ns;
-
-			if (!(q->flags & PAIR_CLAIMS) || station_root(a, q->station) == mine)
-				continue;
-			net_mac_str(a->station[p->station].mac, mac);
-			net_mac_str(a->station[q->station].mac, other);
-			if (same_time)
-				ask(j, "ip_conflict", "%s is claimed by %s and by %s", ip, mac,
-				    other);
-			else
-				ask(j, "ip_moved", "%s was claimed by %s, then by %s", ip,
-				    p->claim_first_ns < q->claim_first_ns ? mac : other,
-				    p->claim_first_ns < q->claim_first_ns ? other : mac);
+	net_addr_str(&a->host[mine->host].ip, ip);
+	net_mac_str(a->station[mine->station].mac, mac);
+	while ((p = next_claim(a, &at, &n)) != NULL)
+		if (station_root(a, p->station) == d->stations) {
+			first = p->claim_first_ns < first ? p->claim_first_ns : first;
+			last = p->claim_last_ns > last ? p->claim_last_ns : last;
 		}
+	j->more_questions += v->claims[mine->host] - n;
+	at = a->host[mine->host].pairs;
+	n = 0;
+	while ((p = next_claim(a, &at, &n)) != NULL) {
+		if (station_root(a, p->station) == d->stations)
+			continue;
+		net_mac_str(a->station[p->station].mac, other);
+		if (first <= p->claim_last_ns && p->claim_first_ns <= last)
+			ask(j, "ip_conflict", "%s is claimed by %s and by %s", ip, mac, other);
+		else
+			ask(j, "ip_moved", "%s was claimed by %s, then by %s", ip,
+			    first < p->claim_first_ns ? mac : other,
+			    first < p->claim_first_ns ? other : mac);
 	}
 }
 
-/* Every address that a MAC of the device claims, its own or not. */
+/* Every address that a MAC of the device claims, its own or not; once each, whichever of its MACs does. */
 static void
 about_addresses(const struct assets_view *v, const struct device *d, struct judged *j)
 {
+	const uint32_t walk = view_walk(v);
 	const struct assets *a = v->a;
-	uint32_t claimed = 0, last = NONE;
+	uint32_t claimed = 0;
 
 	for (uint32_t s = d->stations; s != NONE; s = v->next_station[s])
 		for (uint32_t i = a->station[s].pairs; i != NONE; i = a->pair[i].next_of_station) {
 			const struct pair *p = &a->pair[i];
 
-			if (!(p->flags & PAIR_CLAIMS) || p->host == last)
+			if (!(p->flags & PAIR_CLAIMS) || v->mark[p->host] == walk)
 				continue;
-			last = p->host;
+			v->mark[p->host] = walk;
 			claimed += net_addr_is4(&a->host[p->host].ip);
-			about_address(v, d, p->host, j);
+			about_address(v, d, p, j);
 		}
 	if (claimed > ADDRESSES_MANY)
 		ask(j, "many_addresses",

@@ -64,7 +64,7 @@ only_host(const struct assets *a, uint32_t station, uint32_t host)
 
 /* Who claimed it first; else whose packets come from it as no router leaves them; else whose only one it is. */
 static uint32_t
-find_owner(const struct assets *a, uint32_t host)
+find_owner(const struct assets *a, uint32_t host, uint32_t *claims)
 {
 	const struct pair *claimed = NULL, *direct = NULL, *any = NULL;
 	bool several = false;
@@ -74,6 +74,7 @@ find_owner(const struct assets *a, uint32_t host)
 
 		if (p->station == NONE)
 			continue;
+		*claims += (p->flags & PAIR_CLAIMS) != 0;
 		if (p->flags & PAIR_CLAIMS &&
 		    (!claimed || p->claim_first_ns <= claimed->claim_first_ns))
 			claimed = p;
@@ -103,13 +104,10 @@ static void
 add_station(struct assets_view *v, struct device *d, uint32_t station)
 {
 	const struct station *st = &v->a->station[station];
-	uint32_t *link = &d->stations;
 
-	/* the root first, the others in the order they were heard */
-	while (*link != NONE && (*link < station || *link == d->stations))
-		link = &v->next_station[*link];
-	v->next_station[station] = *link;
-	*link = station;
+	v->next_station[station] = NONE;
+	*(d->stations == NONE ? &d->stations : &v->next_station[d->last_station]) = station;
+	d->last_station = station;
 	d->n_stations++;
 	d->packets += st->packets;
 	widen(d, st->first_ns, st->last_ns);
@@ -118,16 +116,12 @@ add_station(struct assets_view *v, struct device *d, uint32_t station)
 static void
 add_host(struct assets_view *v, struct device *d, uint32_t host)
 {
-	const struct net_addr *ip = &v->a->host[host].ip;
-	uint32_t *link = &d->hosts;
-
-	while (*link != NONE && memcmp(v->a->host[*link].ip.b, ip->b, 16) < 0)
-		link = &v->next_host[*link];
-	v->next_host[host] = *link;
-	*link = host;
+	v->next_host[host] = NONE;
+	if (d->hosts == NONE)
+		d->ip = v->a->host[host].ip;
+	*(d->hosts == NONE ? &d->hosts : &v->next_host[d->last_host]) = host;
+	d->last_host = host;
 	d->n_hosts++;
-	if (memcmp(ip->b, d->ip.b, 16) < 0)
-		d->ip = *ip;
 	for (uint32_t i = v->a->host[host].pairs; i != NONE; i = v->a->pair[i].next_of_host) {
 		const struct pair *p = &v->a->pair[i];
 
@@ -162,10 +156,10 @@ no_device(void)
 	return d;
 }
 
-/* mark: of each host, the device it was counted for last; + 1. */
 static void
-count_behind(const struct assets_view *v, uint32_t dev, uint32_t *mark)
+count_behind(const struct assets_view *v, uint32_t dev)
 {
+	const uint32_t walk = view_walk(v);
 	struct device *d = &v->dev[dev];
 
 	for (uint32_t s = d->stations; s != NONE; s = v->next_station[s])
@@ -173,14 +167,28 @@ count_behind(const struct assets_view *v, uint32_t dev, uint32_t *mark)
 		     i = v->a->pair[i].next_of_station) {
 			uint32_t h = v->a->pair[i].host;
 
-			d->n_behind += v->owner[h] == NONE && mark[h] != dev + 1;
-			mark[h] = dev + 1;
+			d->n_behind += v->owner[h] == NONE && v->mark[h] != walk;
+			v->mark[h] = walk;
 		}
 }
 
-/* dev_of: place + 1 of a root station's device; both arrays begin as zeros. */
+static const struct assets_view *sorting; /* qsort() takes no context; one thread */
+
+static int
+by_ip(const void *left, const void *right)
+{
+	const struct host *h = sorting->a->host;
+
+	return memcmp(
+	    h[*(const uint32_t *)left].ip.b, h[*(const uint32_t *)right].ip.b, sizeof(h->ip.b));
+}
+
+/*
+ * dev_of: place + 1 of a root station's device; begins as zeros.  Lists are made by adding at their ends: a
+ * device's own MAC first, then the others as they were heard, and addresses from the lowest up.
+ */
 static void
-gather(struct assets_view *v, uint32_t *dev_of, uint32_t *mark)
+gather(struct assets_view *v, uint32_t *dev_of, uint32_t *order)
 {
 	const struct assets *a = v->a;
 	struct device *d;
@@ -198,7 +206,13 @@ gather(struct assets_view *v, uint32_t *dev_of, uint32_t *mark)
 			add_station(v, &v->dev[dev_of[root] - 1], s);
 		}
 	for (uint32_t h = 0; h < a->p_host.n; h++) {
-		v->owner[h] = find_owner(a, h);
+		v->owner[h] = find_owner(a, h, &v->claims[h]);
+		order[h] = h;
+	}
+	qsort(order, a->p_host.n, sizeof(*order), by_ip);
+	for (uint32_t i = 0; i < a->p_host.n; i++) {
+		uint32_t h = order[i];
+
 		if (!host_heard(a, h))
 			continue;
 		if (v->owner[h] == NONE) {
@@ -210,7 +224,7 @@ gather(struct assets_view *v, uint32_t *dev_of, uint32_t *mark)
 		add_host(v, d, h);
 	}
 	for (uint32_t i = 0; i < v->n; i++)
-		count_behind(v, i, mark);
+		count_behind(v, i);
 }
 
 /* What was only named by others, never heard, is no device. */
@@ -227,8 +241,6 @@ drop_unheard(struct assets_view *v)
 	}
 	v->n = n;
 }
-
-static const struct assets_view *sorting; /* qsort() takes no context; one thread */
 
 static int
 by_address(const void *left, const void *right)
@@ -296,24 +308,27 @@ assets_view_new(const struct assets *a, const struct policy *pol, const char *ou
 	uint32_t n_station = a->p_station.n, n_host = a->p_host.n;
 	struct assets_view *v = calloc(1, sizeof(*v));
 	uint32_t *dev_of = calloc(n_station + 1, sizeof(*dev_of));
-	uint32_t *mark = calloc(n_host + 1, sizeof(*mark));
+	uint32_t *order = calloc(n_host + 1, sizeof(*order));
 
-	if (!v || !dev_of || !mark)
+	if (!v || !dev_of || !order)
 		goto fail;
 	v->a = a;
 	v->pol = pol;
 	v->dev = calloc((size_t)n_station + n_host + 1, sizeof(*v->dev));
 	v->owner = calloc(n_host + 1, sizeof(*v->owner));
+	v->claims = calloc(n_host + 1, sizeof(*v->claims));
+	v->mark = calloc(n_host + 1, sizeof(*v->mark));
 	v->next_host = calloc(n_host + 1, sizeof(*v->next_host));
 	v->next_station = calloc(n_station + 1, sizeof(*v->next_station));
 	v->vendor = calloc(n_station + 1, sizeof(*v->vendor));
-	if (!v->dev || !v->owner || !v->next_host || !v->next_station || !v->vendor)
+	if (!v->dev || !v->owner || !v->claims || !v->mark || !v->next_host || !v->next_station ||
+	    !v->vendor)
 		goto fail;
-	gather(v, dev_of, mark);
-	free(dev_of);
-	free(mark);
-	drop_unheard(v);
 	sorting = v;
+	gather(v, dev_of, order);
+	free(dev_of);
+	free(order);
+	drop_unheard(v);
 	qsort(v->dev, v->n, sizeof(*v->dev), by_address);
 	if (!names_find(v)) {
 		assets_view_free(v);
@@ -323,7 +338,7 @@ assets_view_new(const struct assets *a, const struct policy *pol, const char *ou
 	return v;
 fail:
 	free(dev_of);
-	free(mark);
+	free(order);
 	assets_view_free(v);
 	return NULL;
 }
@@ -335,6 +350,8 @@ assets_view_free(struct assets_view *v)
 		return;
 	free(v->dev);
 	free(v->owner);
+	free(v->claims);
+	free(v->mark);
 	free(v->next_host);
 	free(v->next_station);
 	free(v->vendor);

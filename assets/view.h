@@ -13,6 +13,7 @@
 
 struct device {
 	uint32_t stations, hosts; /* first of each, or NONE */
+	uint32_t last_station, last_host;
 	uint32_t n_stations, n_hosts;
 	uint32_t n_behind; /* addresses that are not its own */
 	uint64_t first_ns, last_ns, packets;
@@ -31,12 +32,22 @@ struct assets_view {
 	struct device *dev; /* by address, then MAC */
 	uint32_t n;
 	uint32_t *owner;	/* of a host: the station, or NONE */
+	uint32_t *claims;	/* of a host: how many MACs and VLANs claim it */
+	uint32_t *
+	    mark; /* of a host: the device that was at it last, + 1; whoever walks begins a new round */
 	uint32_t *next_station; /* of the same device */
 	uint32_t *next_host;
 	struct named *names; /* sorted by text */
 	uint32_t n_names;
 	char (*vendor)[VENDOR_TEXT]; /* of a station's MAC; "" = not known */
 };
+
+/* A new walk that visits each host once: what to compare v->mark with, and to set it to. */
+static inline uint32_t
+view_walk(const struct assets_view *v)
+{
+	return ++v->mark[v->a->p_host.n];
+}
 
 /* The station that another is part of, or itself. */
 uint32_t station_root(const struct assets *a, uint32_t station);

@@ -599,6 +599,63 @@ test_bounds(void **state)
 	world_end(w);
 }
 
+/*
+ * Thousands of MACs that say they are parts of one device and claim the same addresses; then as many that are
+ * devices of their own and claim one.  The list is written in the time that a list takes: when it took each
+ * claim with each, and that for each of them, this did not end.
+ */
+static void
+test_crowds(void **state)
+{
+	enum { CROWD = 4000 };
+	struct frame part =
+	    eth("0180c200000e" A, "88cc", "0207 04" C "0403 05 3132 0602 0078 0000");
+	struct frame arp = eth(BCAST A, "0806", ARP(A, IP_A));
+	struct world *w = world(ASSETS_MEMORY);
+	struct assets_view *v;
+	json_t *root, *d;
+	struct jw out;
+	bool read;
+
+	(void)state;
+	for (unsigned i = 0; i < CROWD; i++) {
+		wire_put16(part.b + 10, 256 + i);
+		wire_put16(arp.b + 10, 256 + i);
+		wire_put16(arp.b + 26, 256 + i);
+		put(w, part);
+		for (unsigned ip = 1; ip <= 2; ip++) {
+			arp.b[31] = (uint8_t)ip;
+			put(w, arp);
+		}
+	}
+	root = list(w);
+	assert_int_equal(json_array_size(json_object_get(root, "devices")), 1);
+	d = json_array_get(json_object_get(root, "devices"), 0);
+	assert_int_equal(json_array_size(json_object_get(d, "macs")), CROWD + 1);
+	assert_int_equal(json_array_size(json_object_get(d, "addresses")), 2);
+	assert_int_equal(json_array_size(json_object_get(d, "questions")), 0);
+	/* Somebody else claims one of them: each of the two devices is told. */
+	put(w, eth(BCAST B, "0806", ARP(B, IP_B)));
+	assert_non_null(
+	    strstr(show(w), " 10.1.0.2[arp] ?ip_moved\n00:1b:1b:00:00:02 unknown ?ip_moved"));
+	json_decref(root);
+	world_end(w);
+
+	w = world(ASSETS_MEMORY);
+	for (unsigned i = 0; i < CROWD; i++) {
+		wire_put16(arp.b + 10, 256 + i);
+		wire_put16(arp.b + 26, 256 + i);
+		put(w, arp);
+	}
+	v = assets_view_new(w->a, NULL, NULL, &read);
+	assert_int_equal(assets_view_devices(v), CROWD);
+	out = jw_make(w->json, sizeof(w->json));
+	assets_json(&out, v);
+	assert_true(out.full);
+	assets_view_free(v);
+	world_end(w);
+}
+
 /* --- outputs ---------------------------------------------------------------------------------------- */
 
 static void
@@ -770,6 +827,7 @@ main(void)
 	    cmocka_unit_test(test_owner),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_bounds),
+	    cmocka_unit_test(test_crowds),
 	    cmocka_unit_test(test_csv),
 	    cmocka_unit_test(test_oui),
 	    cmocka_unit_test(test_modbus),
