@@ -36,7 +36,7 @@ ifneq ($(filter-out deps demo test help clean,$(or $(MAKECMDGOALS),all)),)
 include $B/features.mk
 endif
 $B/features.mk: mk/features.sh $(wildcard /var/lib/dpkg/status \
-         dataplane/classify_ndpi.c dataplane/io/io_dpdk.c dataplane/io/io_xdp.c)
+         dataplane/classify_ndpi.c dataplane/io/io_dpdk.c dataplane/io/io_xdp.c collector/http.c)
 	@mkdir -p $(@D)
 	@sh mk/features.sh $(WITHOUT) > $@.new
 	@cmp -s $@.new $@ && rm $@.new || { mv $@.new $@; sed -n \
@@ -49,10 +49,10 @@ DISSECTORS ?= dissectors
 PROTOS := $(foreach p,$(filter-out _%,$(sort $(notdir $(patsubst %/,%,$(wildcard $(DISSECTORS)/*/))))),$(if \
             $(wildcard $(DISSECTORS)/$p/$p.c),$p))
 SRC := $(filter-out $(FEATURE_SKIP) %.bpf.c,$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
-         dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c)) \
+         dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c collector/*.c)) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
 CLI := $(wildcard cli/*.c)
-HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane ebpf assets watch guard cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
+HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane ebpf assets watch guard collector cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
 OBJ := $(SRC:%.c=$B/%.o)
 GENOBJ := $B/gen/dissectors.o $B/gen/build_id.o
 
@@ -202,7 +202,7 @@ bench-replay: $B/interlock $B/tests/tools/traffic $B/tests/tools/readloop	## a p
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 	@B=$B CC=$(CC) bash mk/lint.sh
 minimal:				## build without any optional library
-	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk xdp" all
+	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk xdp collector" all
 
 # --- fuzz -----------------------------------------------------------------------------
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

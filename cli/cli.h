@@ -42,6 +42,7 @@ int policy_test(int argc, char **argv); /* expectations on recorded traffic */
 int policy_explain_verb(int argc, char **argv); /* the policy in sentences */
 int cmd_key(int argc, char **argv);	/* new, show */
 int cmd_permit(int argc, char **argv);	/* new, show, verify */
+int cmd_collect(int argc, char **argv); /* the receiving end of sensors */
 int cmd_journal(int argc, char **argv); /* verify, show, prove */
 
 static inline int

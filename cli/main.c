@@ -23,6 +23,7 @@ static const struct verb {
     {"policy", cmd_policy, "check, explain, compare, test, sign a policy"},
     {"key", cmd_key, "make or show a signing key"},
     {"permit", cmd_permit, "sign, show or verify a permit for a window"},
+    {"collect", cmd_collect, "receive what sensors send: one picture, and a page to look at it"},
     {"journal", cmd_journal, "verify, show or prove what was signed"},
 };
 
@@ -49,6 +50,11 @@ static const struct {
     {"metrics", true},
 #else
     {"metrics", false},
+#endif
+#ifdef HAVE_COLLECTOR
+    {"collector", true},
+#else
+    {"collector", false},
 #endif
 };
 

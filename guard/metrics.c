@@ -5,7 +5,6 @@
  */
 #include "guard/metrics.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
 #include <microhttpd.h>
@@ -20,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/endpoint.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "guard/ctl.h"
@@ -33,49 +33,6 @@ static const char type_text[] = "text/plain; version=0.0.4; charset=utf-8";
 
 /* --- address --------------------------------------------------------------------------------- */
 
-/* "ADDR:PORT", "[ADDR]:PORT", ":PORT", "ADDR" */
-static bool
-parse(const char *text, struct sockaddr_storage *out, socklen_t *len)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)out;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
-	const char *colon = strrchr(text, ':'), *close = strchr(text, ']');
-	char host[64] = "127.0.0.1", *end;
-	unsigned long port = METRICS_PORT;
-	size_t n = strlen(text);
-
-	memset(out, 0, sizeof(*out));
-	if (*text == '[') {
-		if (!close || (close[1] && close[1] != ':'))
-			return false;
-		colon = close[1] ? close + 1 : NULL;
-		n = (size_t)(close - text - 1);
-		text++;
-	} else if (colon) {
-		n = (size_t)(colon - text);
-	}
-	if (n >= sizeof(host))
-		return false;
-	if (n > 0)
-		snprintf(host, sizeof(host), "%.*s", (int)n, text);
-	if (colon) {
-		errno = 0;
-		port = strtoul(colon + 1, &end, 10);
-		if (errno || end == colon + 1 || *end || port > 65535)
-			return false;
-	}
-	if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons((uint16_t)port);
-		*len = sizeof(*in);
-		return true;
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons((uint16_t)port);
-	*len = sizeof(*in6);
-	return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1;
-}
-
 int
 metrics_listen(const char *address, char *err, size_t err_size)
 {
@@ -84,7 +41,7 @@ metrics_listen(const char *address, char *err, size_t err_size)
 	socklen_t len;
 	int fd;
 
-	if (!parse(address, &a, &len))
+	if (!endpoint_parse(address, METRICS_PORT, &a, &len))
 		return err_say(err, err_size, ERR_SYNTAX,
 		    "metrics %s: an address and a port, like 127.0.0.1:%u", address, METRICS_PORT);
 	fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -49,6 +49,7 @@ command -v clang >/dev/null && PATH=$PATH:/usr/sbin command -v bpftool >/dev/nul
 feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c guard/%.c tests/tools/xdp_%.c"
 feature expat expat policy/sym_xml.c
 feature metrics libmicrohttpd guard/metrics.c
+feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "collector/%.c tests/tools/collect_%.c"
 
 echo "FEATURE_CPPFLAGS :=$cpp"
 echo "FEATURE_LDLIBS :=$libs"

@@ -9,7 +9,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 mkdir "$tmp/tree"
-cp -a Makefile mk base dissectors policy alerts assets watch ebpf dataplane guard cli "$tmp/tree"
+cp -a Makefile mk base dissectors policy alerts assets watch ebpf dataplane guard collector cli "$tmp/tree"
 cd "$tmp/tree"
 cp -r dissectors/_template dissectors/pump
 for f in dissectors/pump/*; do
@@ -20,7 +20,7 @@ make -s -j2 B=b OPT=-O1 all >/dev/null
 b/interlock --version | grep -q '^protocols:.* pump'
 B=b bash mk/lint.sh exports hotpath
 diff -r -x pump -x b "$root/dissectors" dissectors
-for d in Makefile mk base policy alerts assets watch ebpf dataplane guard cli; do
+for d in Makefile mk base policy alerts assets watch ebpf dataplane guard collector cli; do
 	diff -r -x __pycache__ "$root/$d" "$d"
 done
 echo "built; only dissectors/pump is new"

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_collect.c - interlock collect: the collector, and what an administrator does to it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/opts.h"
+
+#ifdef HAVE_COLLECTOR
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "collector/auth.h"
+#include "collector/collector.h"
+#include "collector/enrol.h"
+#include "collector/store.h"
+
+#define DB	     "collector.db"
+#define PASSWORD_ENV 512
+
+static const char help[] =
+    "usage: interlock collect DIR [OPTION]...\n"
+    "       interlock collect init DIR [--host NAME]\n"
+    "       interlock collect user DIR NAME [--role ROLE]\n"
+    "       interlock collect token DIR SENSOR [--site SITE] [--kid KEY-ID | --approve]\n"
+    "       interlock collect backup DIR FILE\n\n"
+    "Receive the batches of sensors, verify and keep them, serve the page.\n\n"
+    "      --listen ADDR:PORT   the page (default 127.0.0.1:8443)\n"
+    "      --ingest ADDR:PORT   sensors, mutual TLS 1.3 (default 127.0.0.1:8444)\n"
+    "      --plain              the page without TLS: on the loopback only\n"
+    "      --web DIR            the folder of the built page\n"
+    "      --openapi FILE       the description of the API to serve\n"
+    "      --keep-days N        alerts older than that are removed (default 365)\n"
+    "      --silent TIME        a sensor that was not heard for that is silent (default 30s)\n"
+    "      --connections N      of either listener at most (default 256)\n"
+    "      --per-address N      of one address at most (default 64)\n\n"
+    "  init     make the directory: keys, certificates, data base\n"
+    "  user     make an account, or give one another password: a line of standard input\n"
+    "  token    a one-time token for a sensor to enrol with, for a day; --kid: only with that\n"
+    "           signing key; --approve: with any; else an admin approves it afterwards\n"
+    "  backup   a consistent copy of the data base, while it is used\n\n"
+    "exit status: 0 done, 2 could not work\n";
+
+struct options {
+	struct collector_conf conf;
+	const char *host, *role, *site, *kid;
+	bool approve, ports;
+};
+
+static int64_t
+now_ms(void)
+{
+	return (int64_t)(clock_wall_ns() / 1000000);
+}
+
+static int
+said(const char *err)
+{
+	cli_say("%s", err);
+	return EXIT_UNABLE;
+}
+
+static int
+init(const char *dir, const struct options *o)
+{
+	char err[512];
+
+	if (collector_init(dir, o->host, err, sizeof(err)) < 0)
+		return said(err);
+	printf(
+	    "%s: ready; make an account: interlock collect user %s NAME --role admin\n", dir, dir);
+	return EXIT_OK;
+}
+
+static struct store *
+store_of(const char *dir, char *err, size_t err_size)
+{
+	struct store *s = NULL;
+	char path[512];
+
+	collector_path(dir, DB, path, sizeof(path));
+	if (access(path, F_OK) != 0)
+		snprintf(
+		    err, err_size, "%s: no collector here: interlock collect init %s", dir, dir);
+	else
+		(void)!store_open(&s, path, err, err_size);
+	return s;
+}
+
+static int
+user(const char *dir, const char *name, const struct options *o)
+{
+	char err[512], password[AUTH_PASSWORD_MAX + 2] = "";
+	struct store *s = store_of(dir, err, sizeof(err));
+	int r;
+
+	if (!s)
+		return said(err);
+	if (isatty(0))
+		fprintf(stderr, "password of %s: ", name);
+	if (!fgets(password, sizeof(password), stdin))
+		password[0] = '\0';
+	password[strcspn(password, "\n")] = '\0';
+	r = auth_user_put(s, name, auth_role_parse(o->role ? o->role : "viewer"), password,
+	    now_ms(), err, sizeof(err));
+	crypto_wipe(password, sizeof(password));
+	store_close(s);
+	return r < 0 ? said(err) : EXIT_OK;
+}
+
+static int
+token(const char *dir, const char *name, const struct options *o)
+{
+	char err[512], text[48];
+	struct store *s = store_of(dir, err, sizeof(err));
+	int r;
+
+	if (!s)
+		return said(err);
+	r = enrol_token(s, name, o->site, o->kid, o->approve, now_ms(), text, err, sizeof(err));
+	store_close(s);
+	if (r < 0)
+		return said(err);
+	printf("%s\n", text);
+	return EXIT_OK;
+}
+
+static int
+backup(const char *dir, const char *to)
+{
+	char err[512], path[512];
+
+	if (store_backup(collector_path(dir, DB, path, sizeof(path)), to, err, sizeof(err)) < 0)
+		return said(err);
+	return EXIT_OK;
+}
+
+static int
+serve(const char *dir, struct options *o)
+{
+	struct collector *co;
+	sigset_t set;
+	char err[512];
+
+	o->conf.dir = dir;
+	if (!o->conf.listen)
+		o->conf.listen = "127.0.0.1:8443";
+	if (!o->conf.ingest)
+		o->conf.ingest = "127.0.0.1:8444";
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigprocmask(
+	    SIG_BLOCK, &set, NULL); /* before the first thread: only the main loop takes them */
+	log_set_limit(true);
+	if (!(co = collector_new(&o->conf, err, sizeof(err))))
+		return said(err);
+	printf("page %s://127.0.0.1:%u  sensors port %u\n", o->conf.plain ? "http" : "https",
+	    co->page_port, co->ingest_port);
+	(void)fflush(stdout);
+	(void)collector_run(co);
+	collector_free(co);
+	return EXIT_OK;
+}
+
+int
+cmd_collect(int argc, char **argv)
+{
+	struct options o = {0};
+	const struct cli_opt table[] = {
+	    {"listen", .text = &o.conf.listen},
+	    {"ingest", .text = &o.conf.ingest},
+	    {"plain", .flag = &o.conf.plain},
+	    {"web", .text = &o.conf.web},
+	    {"openapi", .text = &o.conf.openapi},
+	    {"keep-days", .count = &o.conf.keep_days, .bad = "not a number of days"},
+	    {"silent", .seconds = &o.conf.silent_s},
+	    {"connections", .count = &o.conf.connections, .bad = "not a number of connections"},
+	    {"per-address", .count = &o.conf.per_address, .bad = "not a number of connections"},
+	    {"host", .text = &o.host},
+	    {"role", .text = &o.role},
+	    {"site", .text = &o.site},
+	    {"kid", .text = &o.kid},
+	    {"approve", .flag = &o.approve},
+	    {0},
+	};
+	int status;
+
+	if (!cli_options("collect", help, table, &argc, &argv, &status))
+		return status;
+	if (argc == 2 && strcmp(argv[0], "init") == 0)
+		return init(argv[1], &o);
+	if (argc == 3 && strcmp(argv[0], "user") == 0)
+		return user(argv[1], argv[2], &o);
+	if (argc == 3 && strcmp(argv[0], "token") == 0)
+		return token(argv[1], argv[2], &o);
+	if (argc == 3 && strcmp(argv[0], "backup") == 0)
+		return backup(argv[1], argv[2]);
+	if (argc == 1)
+		return serve(argv[0], &o);
+	return cli_usage("collect", "a directory, or one of init, user, token, backup");
+}
+
+#else
+
+int
+cmd_collect(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	cli_say("collect: built without libmicrohttpd, GnuTLS, SQLite or zstd");
+	return EXIT_UNABLE;
+}
+
+#endif

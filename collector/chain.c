@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * chain.c - the writer's half of ingest.h: is a batch the next of its sensor's chain, and what is
+ * kept of it.
+ *
+ *   same epoch    number = last + 1 and prev = hash of the last: stored
+ *                 number <= last: the same statement again, or a fork (two batches, one number)
+ *                 number > last + 1: a gap; only a later signed statement that says the sensor
+ *                 itself removed what is missing lets it pass, as a signed loss
+ *   later epoch   number 1 and no prev: the sensor lost its state, or was installed anew; told
+ *   earlier epoch a known statement again, else a fork
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "collector/incident.h"
+#include "collector/ingest.h"
+#include "collector/model.h"
+#include "collector/store.h"
+
+#define HOUR_MS	  INT64_C(3600000)
+#define MINUTE_MS INT64_C(60000)
+#define SUMS	  2048u /* kinds of sums kept while a batch is stored; then they are written */
+#define FOLDS	  64u	/* incidents of one batch kept in mind */
+
+/* --- sums -------------------------------------------------------------------------- */
+
+enum sum_kind { SUM_AGG = 1, SUM_MINUTE, SUM_EDGE, SUM_TECHNIQUE };
+
+struct sum {
+	int64_t key[6]; /* the first is an enum sum_kind; 0 = the place is free */
+	int64_t n, blocked, last, sev;
+};
+
+struct sums {
+	struct sum at[SUMS];
+	unsigned used;
+};
+
+static int
+sums_write(struct store_tx *tx, struct sums *s)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < SUMS && r == 0; i++) {
+		const struct sum *e = &s->at[i];
+		const int64_t *k = e->key;
+
+		if (k[0] == SUM_AGG)
+			r = tx_run(
+			    tx, ST_AGG_ADD, "iiiiii", k[1], k[2], k[3], k[4], e->n, e->blocked);
+		else if (k[0] == SUM_MINUTE)
+			r = tx_run(tx, ST_MINUTE_ADD, "iiii", k[1], k[2], e->n, e->blocked);
+		else if (k[0] == SUM_EDGE)
+			r = tx_run(tx, ST_EDGE_ADD, "iiiiiiiii", k[1], k[2], k[3], k[4], k[5], e->n,
+			    e->blocked, e->last, e->sev);
+		else if (k[0] == SUM_TECHNIQUE)
+			r = tx_run(tx, ST_TECHNIQUE_ADD, "iii", k[1], e->n, e->last);
+	}
+	memset(s, 0, sizeof(*s));
+	return r;
+}
+
+static int
+sum_add(struct store_tx *tx, struct sums *s, const int64_t key[6], const struct feed_row *row)
+{
+	uint64_t h = 0;
+	struct sum *e;
+	int r;
+
+	if (s->used > SUMS / 4 * 3 && (r = sums_write(tx, s)) < 0)
+		return r;
+	for (unsigned i = 0; i < 6; i++)
+		h = hash_mum(h ^ (uint64_t)key[i] ^ 0x9e3779b97f4a7c15u, 0xbf58476d1ce4e5b9u + i);
+	for (unsigned i = (unsigned)(h % SUMS);; i = (i + 1) % SUMS) {
+		e = &s->at[i];
+		if (e->key[0] == 0) {
+			memcpy(e->key, key, sizeof(e->key));
+			e->sev = row->sev;
+			s->used++;
+			break;
+		}
+		if (memcmp(e->key, key, sizeof(e->key)) == 0)
+			break;
+	}
+	e->n++;
+	e->blocked += row->blocked;
+	e->last = row->time_ms > e->last ? row->time_ms : e->last;
+	e->sev = row->sev < e->sev ? row->sev : e->sev;
+	return 0;
+}
+
+/* --- one batch ---------------------------------------------------------------------------- */
+
+struct fold {
+	uint8_t fold[INCIDENT_FOLD];
+	int64_t id, n, first, last;
+	uint8_t sev;
+};
+
+struct work {
+	struct store_tx *tx;
+	struct ingest_job *job;
+	int64_t sensor_name;
+	struct sums sums;
+	struct fold fold[FOLDS];
+	unsigned n_fold;
+};
+
+static void
+text(const struct feed_row *row, enum feed_text f, char *out)
+{
+	memcpy(out, row->text[f].p, row->text[f].n);
+	out[row->text[f].n] = '\0';
+}
+
+static void
+touched(struct ingest_job *job, int64_t id)
+{
+	for (unsigned i = 0; i < job->n_incident; i++)
+		if (job->incident[i] == id)
+			return;
+	if (job->n_incident < sizeof(job->incident) / sizeof(job->incident[0]))
+		job->incident[job->n_incident++] = id;
+}
+
+static int
+folds_write(struct work *w)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < w->n_fold && r == 0; i++) {
+		const struct fold *f = &w->fold[i];
+
+		touched(w->job, f->id);
+		r = incident_add(w->tx, f->id, f->n, f->first, f->last, f->sev);
+	}
+	w->n_fold = 0;
+	return r;
+}
+
+/* The incident of a row: its number or ERR_*. */
+static int64_t
+incident_of(struct work *w, const struct feed_row *row)
+{
+	char t[FT_N][FEED_TEXT_MAX + 1], family[FEED_TEXT_MAX + 32];
+	struct incident_what what = {.sev = row->sev,
+	    .site = t[FT_SITE],
+	    .sensor = w->job->name,
+	    .src = t[FT_SRC],
+	    .dst = t[FT_DST],
+	    .rule = family,
+	    .title = t[FT_SIG],
+	    .tech = t[FT_TECH],
+	    .time_ms = row->time_ms};
+	struct fold *f = NULL;
+	uint8_t key[INCIDENT_FOLD];
+	int r;
+
+	text(row, FT_SITE, t[FT_SITE]);
+	text(row, FT_SRC, t[FT_SRC]);
+	text(row, FT_DST, t[FT_DST]);
+	text(row, FT_SIG, t[FT_SIG]);
+	text(row, FT_TECH, t[FT_TECH]);
+	text(row, FT_RULE, t[FT_RULE]);
+	text(row, FT_CONDUIT, t[FT_CONDUIT]);
+	text(row, FT_EVENT, t[FT_EVENT]);
+	if (row->sid == 90 || row->sid == 91 || row->text[FT_EVENT].n > 0)
+		what.kind = INCIDENT_SENSOR;
+	if (t[FT_EVENT][0])
+		snprintf(family, sizeof(family), "%s", t[FT_EVENT]);
+	else if (t[FT_RULE][0])
+		snprintf(family, sizeof(family), "%.200s/%.200s", t[FT_CONDUIT], t[FT_RULE]);
+	else if (t[FT_CONDUIT][0])
+		snprintf(
+		    family, sizeof(family), "%.200s/#%lld", t[FT_CONDUIT], (long long)row->sid);
+	else
+		snprintf(family, sizeof(family), "#%lld", (long long)row->sid);
+	incident_fold(&what, key);
+	for (unsigned i = 0; i < w->n_fold && !f; i++)
+		if (memcmp(w->fold[i].fold, key, sizeof(key)) == 0 &&
+		    row->time_ms - w->fold[i].last <= INCIDENT_WINDOW_MS)
+			f = &w->fold[i];
+	if (!f) {
+		if (w->n_fold == FOLDS && (r = folds_write(w)) < 0)
+			return r;
+		f = &w->fold[w->n_fold];
+		*f = (struct fold){.first = row->time_ms, .last = row->time_ms, .sev = row->sev};
+		memcpy(f->fold, key, sizeof(key));
+		if ((f->id = incident_find(w->tx, &what)) < 0)
+			return f->id;
+		w->n_fold++;
+	}
+	f->n++;
+	f->first = row->time_ms < f->first ? row->time_ms : f->first;
+	f->last = row->time_ms > f->last ? row->time_ms : f->last;
+	f->sev = row->sev < f->sev ? row->sev : f->sev;
+	return f->id;
+}
+
+static int
+sum_row(struct work *w, const struct feed_row *row, const int64_t name[FT_N])
+{
+	int64_t hour = row->time_ms / HOUR_MS, minute = row->time_ms / MINUTE_MS;
+	const int64_t keys[][6] = {
+	    {SUM_AGG, DIM_ALL, hour, 0, row->sev},
+	    {SUM_AGG, DIM_SENSOR, hour, w->sensor_name, row->sev},
+	    {SUM_AGG, DIM_RULE, hour, name[FT_RULE], row->sev},
+	    {SUM_AGG, DIM_DEVICE, hour, name[FT_SRC], row->sev},
+	    {SUM_AGG, DIM_DEVICE, hour, name[FT_DST], row->sev},
+	    {SUM_MINUTE, minute, row->sev},
+	    {SUM_EDGE, name[FT_SITE], name[FT_SRC], name[FT_DST], name[FT_PROTO], name[FT_OP]},
+	};
+	const char *p = row->text[FT_TECH].p, *end = p + row->text[FT_TECH].n;
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && r == 0; i++) {
+		if ((keys[i][1] == DIM_RULE || keys[i][1] == DIM_DEVICE) && keys[i][0] == SUM_AGG &&
+		    keys[i][3] == 0)
+			continue;
+		if (keys[i][0] == SUM_EDGE && (keys[i][2] == 0 || keys[i][3] == 0))
+			continue;
+		r = sum_add(w->tx, &w->sums, keys[i], row);
+	}
+	while (r == 0 && p && p < end) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+		size_t n = (size_t)((comma ? comma : end) - p);
+		int64_t key[6] = {SUM_TECHNIQUE, tx_name(w->tx, p, n)};
+
+		r = sum_add(w->tx, &w->sums, key, row);
+		p += n + 1;
+	}
+	return r;
+}
+
+static int
+store_row(struct work *w, const struct feed_row *row, int64_t id)
+{
+	int64_t name[FT_N], incident = incident_of(w, row);
+	int r;
+
+	if (incident < 0)
+		return (int)incident;
+	for (unsigned i = 0; i < FT_N; i++)
+		name[i] = tx_name(w->tx, row->text[i].p, row->text[i].n);
+	r = tx_run(w->tx, ST_ALERT_PUT, "iiiiiiiiiiiiiiiiiiiiiiiiiiiii", id, row->time_ms,
+	    w->job->sensor, (int64_t)row->seq, row->sid, (int64_t)row->sev, (int64_t)row->blocked,
+	    row->count, (int64_t)row->sport, (int64_t)row->dport, incident, name[FT_SIG],
+	    name[FT_CATEGORY], name[FT_VERDICT], name[FT_RULE], name[FT_CONDUIT], name[FT_REASON],
+	    name[FT_PROTO], name[FT_OP], name[FT_ACCESS], name[FT_OBJECT], name[FT_SRC_IP],
+	    name[FT_SRC], name[FT_DST_IP], name[FT_DST], name[FT_DIR], name[FT_EVENT],
+	    name[FT_SITE], name[FT_TECH]);
+	return r < 0 ? r : sum_row(w, row, name);
+}
+
+static int
+store_batch(struct work *w, const struct ingest_batch *ib)
+{
+	struct ingest_job *job = w->job;
+	const struct batch *b = &ib->b;
+	int64_t id;
+	int r;
+
+	r = tx_run(w->tx, ST_BATCH_PUT, "iiiiiiibibb", job->sensor, (int64_t)b->epoch,
+	    (int64_t)b->number, (int64_t)b->first, (int64_t)b->n, (int64_t)b->iat_ms, job->now_ms,
+	    ib->hash, sizeof(ib->hash), (int64_t)ib->size, ib->jws, ib->jws_len, ib->packed,
+	    ib->packed_len);
+	if (r < 0)
+		return r;
+	id = sqlite3_last_insert_rowid(tx_db(w->tx));
+	for (uint64_t i = 0; i < b->n && r == 0; i++) {
+		r = store_row(w, &ib->row[i], id * ALERTS_PER_BATCH + (int64_t)i);
+		if (job->n_first < sizeof(job->first_alert) / sizeof(job->first_alert[0]))
+			job->first_alert[job->n_first++] = id * ALERTS_PER_BATCH + (int64_t)i;
+	}
+	if (r == 0)
+		r = sums_write(w->tx, &w->sums);
+	if (r == 0)
+		r = folds_write(w);
+	if (r == 0)
+		r = tx_run(w->tx, ST_SENSOR_PUT, "iiiibii", job->sensor, (int64_t)b->epoch,
+		    (int64_t)b->number, (int64_t)b->last, ib->hash, sizeof(ib->hash),
+		    (int64_t)b->final, (int64_t)b->lost);
+	if (r == 0 && ib->policy[0])
+		r = tx_exec(w->tx,
+		    "UPDATE sensor SET policy = ?2, build = ?3 WHERE id = ?1 AND"
+		    " (policy IS NOT ?2 OR build IS NOT ?3)",
+		    "itt", job->sensor, ib->policy, ib->build);
+	return r;
+}
+
+/* --- the chain ----------------------------------------------------------------------------- */
+
+struct place {
+	uint64_t epoch, batch, seq;
+	uint8_t hash[CRYPTO_SHA256_LEN];
+	bool final;
+	int64_t chain, state, name;
+};
+
+static bool
+place_read(struct store_tx *tx, int64_t sensor, struct place *p)
+{
+	sqlite3_stmt *st = tx_query(tx, ST_SENSOR_GET, "i", sensor);
+	bool ok = sqlite3_step(st) == SQLITE_ROW;
+
+	memset(p, 0, sizeof(*p));
+	if (ok) {
+		p->epoch = (uint64_t)sqlite3_column_int64(st, 0);
+		p->batch = (uint64_t)sqlite3_column_int64(st, 1);
+		p->seq = (uint64_t)sqlite3_column_int64(st, 2);
+		if (sqlite3_column_bytes(st, 3) == sizeof(p->hash))
+			memcpy(p->hash, sqlite3_column_blob(st, 3), sizeof(p->hash));
+		p->final = sqlite3_column_int64(st, 4) != 0;
+		p->chain = sqlite3_column_int64(st, 5);
+		p->state = sqlite3_column_int64(st, 6);
+		p->name = sqlite3_column_int64(st, 7);
+	}
+	tx_done(st);
+	return ok;
+}
+
+enum fit { FIT_NEXT = 0, FIT_KNOWN, FIT_LOSS, FIT_EPOCH, FIT_GAP, FIT_FORK };
+
+static enum fit
+known_or_fork(struct work *w, const struct place *p, const struct ingest_batch *ib)
+{
+	sqlite3_stmt *st = tx_query(w->tx, ST_BATCH_HASH, "iii", w->job->sensor,
+	    (int64_t)ib->b.epoch, (int64_t)ib->b.number);
+	enum fit fit = FIT_KNOWN; /* what retention removed cannot be compared any more */
+	int64_t last = ib->b.epoch == p->epoch
+			   ? (int64_t)p->batch
+			   : db_number(tx_db(w->tx), 0,
+				 "SELECT batch FROM epoch WHERE sensor = ? AND epoch = ?", "ii",
+				 w->job->sensor, (int64_t)ib->b.epoch);
+
+	if (sqlite3_step(st) == SQLITE_ROW &&
+	    (sqlite3_column_bytes(st, 0) != sizeof(ib->hash) ||
+		memcmp(sqlite3_column_blob(st, 0), ib->hash, sizeof(ib->hash)) != 0))
+		fit = FIT_FORK;
+	tx_done(st);
+	/* An epoch that is over does not go on: nothing may be called stored that never was. */
+	return (int64_t)ib->b.number > last ? FIT_FORK : fit;
+}
+
+static bool
+removed_by_sensor(const struct ingest_job *job, const struct batch *b)
+{
+	return b->oldest >= b->number ||
+	       (job->oldest && job->oldest->epoch == b->epoch && job->oldest->oldest >= b->number);
+}
+
+static enum fit
+fits(struct work *w, const struct place *p, const struct ingest_batch *ib)
+{
+	const struct batch *b = &ib->b;
+
+	if (b->epoch < p->epoch || (b->epoch == p->epoch && b->number <= p->batch))
+		return known_or_fork(w, p, ib);
+	if (b->epoch == p->epoch && b->number == p->batch + 1)
+		return memcmp(b->prev, p->hash, sizeof(b->prev)) == 0 && b->first > p->seq
+			   ? FIT_NEXT
+			   : FIT_FORK;
+	if (b->epoch == p->epoch)
+		return b->first <= p->seq	      ? FIT_FORK
+		       : removed_by_sensor(w->job, b) ? FIT_LOSS
+						      : FIT_GAP;
+	if (b->number != 1)
+		return removed_by_sensor(w->job, b) ? FIT_LOSS : FIT_GAP;
+	return p->epoch == 0 ? FIT_NEXT : FIT_EPOCH;
+}
+
+static int
+tell(struct work *w, enum incident_kind kind, uint8_t sev, const char *rule, const char *title)
+{
+	struct incident_what what = {.kind = kind,
+	    .sev = sev,
+	    .title = title,
+	    .rule = rule,
+	    .site = w->job->site,
+	    .sensor = w->job->name,
+	    .time_ms = w->job->now_ms};
+	int64_t id = incident_tell(w->tx, &what, title);
+
+	if (id > 0)
+		touched(w->job, id);
+	return id < 0 ? (int)id : 0;
+}
+
+static int
+loss(struct work *w, const struct place *p, const struct batch *b)
+{
+	bool same = b->epoch == p->epoch;
+	uint64_t from = same ? p->batch + 1 : 1;
+	char title[200];
+	int r = tx_run(w->tx, ST_GAP_PUT, "iiiiii", w->job->sensor, (int64_t)b->epoch,
+	    (int64_t)from, (int64_t)b->number - 1, INT64_C(1), w->job->now_ms);
+
+	snprintf(title, sizeof(title),
+	    "batches %llu to %llu of epoch %llu were removed by the sensor before they came here: "
+	    "a signed loss",
+	    (unsigned long long)from, (unsigned long long)b->number - 1,
+	    (unsigned long long)b->epoch);
+	if (r == 0 && p->chain == CHAIN_WHOLE)
+		r = tx_exec(w->tx, "UPDATE sensor SET chain = ?2 WHERE id = ?1", "ii",
+		    w->job->sensor, (int64_t)CHAIN_GAP);
+	return r < 0 ? r : tell(w, INCIDENT_CHAIN, 2, "chain.loss", title);
+}
+
+static int
+refused(struct work *w, const struct place *p, const struct ingest_batch *ib, enum fit fit)
+{
+	struct ingest_job *job = w->job;
+	const struct batch *b = &ib->b;
+	int r;
+
+	if (fit ==
+	    FIT_GAP) { /* told only when it stays: a sender may just begin at the wrong place */
+		job->result = INGEST_GAP;
+		snprintf(job->why, sizeof(job->why),
+		    "batch %llu of epoch %llu follows batch %llu of epoch %llu here",
+		    (unsigned long long)b->number, (unsigned long long)b->epoch,
+		    (unsigned long long)p->batch, (unsigned long long)p->epoch);
+		return 0;
+	}
+	job->result = INGEST_FORK;
+	snprintf(job->why, sizeof(job->why),
+	    b->epoch == p->epoch && b->number == p->batch + 1
+		? "batch %llu of epoch %llu was not signed after the one before it that is here"
+		: "there are two batches with number %llu of epoch %llu",
+	    (unsigned long long)b->number, (unsigned long long)b->epoch);
+	r = tx_exec(w->tx, "UPDATE sensor SET chain = ?2 WHERE id = ?1", "ii", job->sensor,
+	    (int64_t)CHAIN_FORK);
+	return r < 0 ? r : tell(w, INCIDENT_CHAIN, 1, "chain.fork", job->why);
+}
+
+static int
+clock_told(struct work *w, const struct batch *b)
+{
+	char title[120];
+
+	if (b->capture_clock || (int64_t)b->iat_ms - w->job->now_ms <= INGEST_SKEW_MS)
+		return 0;
+	snprintf(title, sizeof(title), "its clock is ahead: a batch is signed %lld s from now",
+	    (long long)((int64_t)b->iat_ms - w->job->now_ms) / 1000);
+	return tell(w, INCIDENT_SENSOR, 2, "sensor.clock", title);
+}
+
+static int
+accept(struct work *w, const struct ingest_batch *ib, struct place *p, enum fit fit)
+{
+	const struct batch *b = &ib->b;
+	char title[160];
+	int r = 0;
+
+	if (fit == FIT_LOSS)
+		r = loss(w, p, b);
+	if (r == 0 && b->epoch != p->epoch && p->epoch != 0)
+		r = tx_exec(w->tx,
+		    "INSERT OR REPLACE INTO epoch(sensor, epoch, batch) VALUES(?, ?, ?)", "iii",
+		    w->job->sensor, (int64_t)p->epoch, (int64_t)p->batch);
+	if (r == 0 && fit == FIT_EPOCH) {
+		snprintf(title, sizeof(title), "begins anew with epoch %llu: %s",
+		    (unsigned long long)b->epoch,
+		    p->final ? "installed anew, or its state was removed"
+			     : "it lost its state, and the end of the epoch before is not signed");
+		r = tell(w, INCIDENT_CHAIN, p->final ? 3 : 2, "chain.epoch", title);
+	}
+	if (r == 0)
+		r = clock_told(w, b);
+	if (r == 0)
+		r = store_batch(w, ib);
+	if (r < 0)
+		return r;
+	p->epoch = b->epoch;
+	p->batch = b->number;
+	p->seq = b->last;
+	p->final = b->final;
+	memcpy(p->hash, ib->hash, sizeof(p->hash));
+	w->job->stored++;
+	w->job->alerts += b->n;
+	return 0;
+}
+
+int
+ingest_store(struct store_tx *tx, void *ctx)
+{
+	struct ingest_job *job = ctx;
+	struct work *w = calloc(1, sizeof(*w));
+	struct place p;
+	int r = 0;
+
+	if (!w)
+		return ERR_NOMEM;
+	w->tx = tx;
+	w->job = job;
+	if (!place_read(tx, job->sensor, &p) || p.state != SENSOR_ACTIVE) {
+		job->result = INGEST_REVOKED;
+		free(w);
+		return 0;
+	}
+	w->sensor_name = p.name;
+	for (size_t i = 0; i < job->in->n && r == 0 && job->result == INGEST_STORED; i++) {
+		const struct ingest_batch *ib = &job->in->batch[i];
+		enum fit fit = fits(w, &p, ib);
+
+		if (fit == FIT_GAP || fit == FIT_FORK) {
+			r = refused(w, &p, ib, fit);
+		} else if (fit == FIT_KNOWN) {
+			job->duplicate++;
+			job->last = ib;
+		} else if ((r = accept(w, ib, &p, fit)) == 0) {
+			job->last = ib;
+		}
+	}
+	job->have_epoch = p.epoch;
+	job->have_batch = p.batch;
+	if (r == 0)
+		r = tx_run(tx, ST_SENSOR_SEEN, "ii", job->sensor, job->now_ms);
+	free(w);
+	return r;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* change.c - what analysts change: incidents, proposals.  See query.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "collector/audit.h"
+#include "collector/collector.h"
+#include "collector/incident.h"
+#include "collector/model.h"
+#include "collector/propose.h"
+#include "collector/query.h"
+#include "collector/sse.h"
+#include "collector/store.h"
+
+#define NOTE_MAX 4000u
+
+/* --- incidents ------------------------------------------------------------------------- */
+
+struct edit {
+	const struct call *c;
+	int64_t id;
+	int state; /* -1: as it is */
+	const char *assignee, *note;
+};
+
+static int
+edit_job(struct store_tx *tx, void *ctx)
+{
+	static const char *const names[] = {"opened", "acknowledged", "closed"};
+	const struct edit *e = ctx;
+	char text[200];
+	int r = 0;
+
+	if (db_number(tx_db(tx), 0, "SELECT count(*) FROM incident WHERE id = ?", "i", e->id) == 0)
+		return ERR_NOTFOUND;
+	if (e->state >= 0) {
+		r = tx_exec(tx, "UPDATE incident SET state = ? WHERE id = ?", "ii",
+		    (int64_t)e->state, e->id);
+		if (r == 0)
+			r = tx_run(tx, ST_INCIDENT_LOG, "iitt", e->id, e->c->now_ms, e->c->user,
+			    names[e->state]);
+	}
+	if (r == 0 && e->assignee) {
+		snprintf(text, sizeof(text), "assigned to %.150s",
+		    e->assignee[0] ? e->assignee : "nobody");
+		r = tx_exec(
+		    tx, "UPDATE incident SET assignee = ? WHERE id = ?", "ti", e->assignee, e->id);
+		if (r == 0)
+			r = tx_run(
+			    tx, ST_INCIDENT_LOG, "iitt", e->id, e->c->now_ms, e->c->user, text);
+	}
+	if (r == 0 && e->note && e->note[0])
+		r = tx_run(tx, ST_INCIDENT_LOG, "iitt", e->id, e->c->now_ms, e->c->user, e->note);
+	return r;
+}
+
+void
+change_incident(struct call *c)
+{
+	static const char *const states[] = {"open", "ack", "closed"};
+	json_t *o = call_json(c);
+	struct edit e = {.c = c, .id = strtoll(c->part[0], NULL, 10), .state = -1};
+	const char *state;
+	int r;
+
+	if (!o)
+		return;
+	state = json_string_value(json_object_get(o, "state"));
+	e.assignee = json_string_value(json_object_get(o, "assignee"));
+	e.note = json_string_value(json_object_get(o, "note"));
+	for (int i = 0; state && i < 3; i++)
+		if (strcmp(state, states[i]) == 0)
+			e.state = i;
+	if ((state && e.state < 0) || (e.assignee && strlen(e.assignee) > USER_MAX) ||
+	    (e.note && strlen(e.note) > NOTE_MAX)) {
+		call_error(c, 400, "bad_request", "state open, ack or closed; assignee; note");
+	} else if ((r = store_write(c->co->store, edit_job, &e)) == ERR_NOTFOUND) {
+		call_error(c, 404, "not_found", "no such incident");
+	} else if (r < 0) {
+		call_store_error(c, r);
+	} else {
+		audit_log(c, "incident", c->part[0], true, "%s%s%s", state ? state : "",
+		    e.assignee ? " assignee" : "", e.note ? " note" : "");
+		sse_incident(c->co->bus, e.id);
+		if (call_db(c) && call_begin(c, 200))
+			(void)query_incident_write(&c->w, c->db, e.id);
+	}
+	json_decref(o);
+}
+
+/* --- proposals ------------------------------------------------------------------------------ */
+
+#define PROPOSAL_COLUMNS                                                                           \
+	"p.id, p.time, p.user, (SELECT name FROM sensor WHERE id = p.sensor), p.alert, "           \
+	"p.rule_yaml, p.diff, p.state, p.note"
+
+static void
+proposal(struct jw *w, sqlite3_stmt *st)
+{
+	static const char *const states[] = {"proposed", "fetched", "withdrawn"};
+	int state = sqlite3_column_int(st, 7);
+
+	jw_obj(w, NULL);
+	jw_i(w, "id", sqlite3_column_int64(st, 0));
+	jw_i(w, "time", sqlite3_column_int64(st, 1));
+	jw_str(w, "user", db_text(st, 2));
+	jw_str(w, "sensor", db_text(st, 3));
+	jw_i(w, "alert", sqlite3_column_int64(st, 4));
+	jw_str(w, "rule_yaml", db_text(st, 5));
+	jw_str(w, "diff", db_text(st, 6));
+	jw_str(w, "state", states[state >= 0 && state < 3 ? state : 0]);
+	jw_str(w, "note", db_text(st, 8));
+	jw_close(w, '}');
+}
+
+void
+query_proposals(struct call *c)
+{
+	struct sqlite3 *db = call_db(c);
+	sqlite3_stmt *st;
+
+	if (!db || !call_begin(c, 200))
+		return;
+	st = db_query(
+	    db, "SELECT " PROPOSAL_COLUMNS " FROM proposal p ORDER BY p.id DESC LIMIT 500", "");
+	jw_obj(&c->w, NULL);
+	jw_arr(&c->w, "items");
+	while (st && sqlite3_step(st) == SQLITE_ROW)
+		proposal(&c->w, st);
+	sqlite3_finalize(st);
+	query_next(&c->w, false, 0, 0);
+}
+
+struct put {
+	const struct call *c;
+	int64_t alert, sensor, id;
+	const char *yaml, *diff, *note;
+};
+
+static int
+put_job(struct store_tx *tx, void *ctx)
+{
+	struct put *p = ctx;
+	int r = tx_exec(tx,
+	    "INSERT INTO proposal(time, user, sensor, alert, rule_yaml, diff, state, note) "
+	    "VALUES(?, ?, ?, ?, ?, ?, 0, ?)",
+	    "itiittt", p->c->now_ms, p->c->user, p->sensor, p->alert, p->yaml, p->diff, p->note);
+
+	p->id = sqlite3_last_insert_rowid(tx_db(tx));
+	return r;
+}
+
+static void
+answer(struct call *c, int64_t id, const char *key)
+{
+	struct sqlite3 *db = call_db(c);
+	sqlite3_stmt *st =
+	    db ? db_query(db, "SELECT " PROPOSAL_COLUMNS " FROM proposal p WHERE p.id = ?", "i", id)
+	       : NULL;
+
+	if (st && sqlite3_step(st) == SQLITE_ROW && call_begin(c, 200)) {
+		if (key) {
+			jw_obj(&c->w, NULL);
+			jw_key(&c->w, key);
+			c->w.comma = false;
+		}
+		proposal(&c->w, st);
+		if (key)
+			jw_close(&c->w, '}');
+	}
+	sqlite3_finalize(st);
+}
+
+void
+change_expected(struct call *c)
+{
+	json_t *o = call_json(c);
+	struct sqlite3 *db = o ? call_db(c) : NULL;
+	struct put p = {.c = c, .alert = strtoll(c->part[0], NULL, 10), .diff = ""};
+	char *yaml, err[200];
+	int r;
+
+	if (!db) {
+		json_decref(o);
+		return;
+	}
+	p.note = json_string_value(json_object_get(o, "note"));
+	p.note = p.note ? p.note : "";
+	p.sensor = db_number(db, 0, "SELECT sensor FROM alert WHERE id = ?", "i", p.alert);
+	if (p.sensor == 0) {
+		call_error(c, 404, "not_found", "no such alert");
+	} else if (strlen(p.note) > NOTE_MAX) {
+		call_error(c, 400, "bad_request", "the note is too long");
+	} else if (!(yaml = propose_rule(db, p.alert, err, sizeof(err)))) {
+		call_error(c, 422, "no_rule", "%s", err);
+	} else {
+		p.yaml = yaml;
+		store_put(c->co->store, c->db);
+		c->db = NULL;
+		if ((r = store_write(c->co->store, put_job, &p)) < 0) {
+			call_store_error(c, r);
+		} else {
+			audit_log(
+			    c, "expected", c->part[0], true, "proposal %lld", (long long)p.id);
+			answer(c, p.id, "proposal");
+		}
+		free(yaml);
+	}
+	json_decref(o);
+}
+
+static int
+withdraw_job(struct store_tx *tx, void *ctx)
+{
+	const struct put *p = ctx;
+
+	if (db_number(tx_db(tx), 0, "SELECT count(*) FROM proposal WHERE id = ?", "i", p->id) == 0)
+		return ERR_NOTFOUND;
+	return tx_exec(tx, "UPDATE proposal SET state = ? WHERE id = ?", "ii", p->alert, p->id);
+}
+
+void
+change_proposal(struct call *c)
+{
+	json_t *o = call_json(c);
+	struct put p = {.id = strtoll(c->part[0], NULL, 10), .alert = -1};
+	const char *state;
+	int r;
+
+	if (!o)
+		return;
+	state = json_string_value(json_object_get(o, "state"));
+	if (state && strcmp(state, "withdrawn") == 0)
+		p.alert = PROPOSAL_WITHDRAWN;
+	if (state && strcmp(state, "proposed") == 0)
+		p.alert = PROPOSAL_PROPOSED;
+	if (p.alert < 0) {
+		call_error(c, 400, "bad_request", "state is withdrawn or proposed");
+	} else if ((r = store_write(c->co->store, withdraw_job, &p)) == ERR_NOTFOUND) {
+		call_error(c, 404, "not_found", "no such proposal");
+	} else if (r < 0) {
+		call_store_error(c, r);
+	} else {
+		audit_log(c, "proposal", c->part[0], true, "%s", state);
+		answer(c, p.id, NULL);
+	}
+	json_decref(o);
+}

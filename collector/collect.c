@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * collect.c - the process: its directory, its start, its housekeeping, its end.
+ *
+ *   DIR/collector.db            everything (store.h)
+ *   DIR/ca.*, server.*, page.*  pki.h
+ *   DIR/receipt.key, .pub       signs receipts; sensors pin its public half when they enrol
+ *   DIR/audit.key, .pub, audit/ audit.h
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "collector/audit.h"
+#include "collector/auth.h"
+#include "collector/collector.h"
+#include "collector/enrol.h"
+#include "collector/http.h"
+#include "collector/incident.h"
+#include "collector/ingest.h"
+#include "collector/model.h"
+#include "collector/pki.h"
+#include "collector/query.h"
+#include "collector/receive.h"
+#include "collector/sse.h"
+#include "collector/static.h"
+#include "collector/store.h"
+
+#define DAY_MS	 INT64_C(86400000)
+#define SILENT_S 30
+#define KEEP_D	 365
+#define SWEEP_N	 5000 /* rows removed at a time, so that nobody waits for it */
+
+const struct route routes[] = {
+#define ROUTE(side, role, method, path, most, run)                                                 \
+	{SIDE_##side, ROLE_##role, method, path, most, run},
+#include "collector/routes.def"
+#undef ROUTE
+    {0},
+};
+
+char *
+collector_path(const char *dir, const char *name, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s/%s", dir, name);
+	return buf;
+}
+
+static int
+make_key(const char *dir, const char *name, char *err, size_t err_size)
+{
+	char path[512];
+	struct key k;
+	int r = 0;
+
+	if (access(collector_path(dir, name, path, sizeof(path)), F_OK) == 0)
+		return 0;
+	key_init(&k);
+	r = key_save(&k, path, err, err_size);
+	key_wipe(&k);
+	return r;
+}
+
+int
+collector_init(const char *dir, const char *host, char *err, size_t err_size)
+{
+	char path[512];
+	struct store *s = NULL;
+	int r;
+
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return err_say(
+		    err, err_size, err_from_errno(errno), "%s: %s", dir, strerror(errno));
+	if ((r = pki_init(dir, host, err, err_size)) < 0 ||
+	    (r = make_key(dir, "receipt.key", err, err_size)) < 0 ||
+	    (r = make_key(dir, "audit.key", err, err_size)) < 0)
+		return r;
+	r = store_open(&s, collector_path(dir, "collector.db", path, sizeof(path)), err, err_size);
+	store_close(s);
+	return r;
+}
+
+void
+collector_free(struct collector *co)
+{
+	if (!co)
+		return;
+	atomic_store(&co->stop, true);
+	if (co->bus)
+		bus_stop(co->bus);
+	http_free(co->http);
+	audit_free(co->audit);
+	store_close(co->store);
+	auth_free(co->auth);
+	bus_free(co->bus);
+	key_wipe(&co->receipt_key);
+	free(co->ca_pem);
+	free(co);
+}
+
+struct collector *
+collector_new(const struct collector_conf *conf, char *err, size_t err_size)
+{
+	struct collector *co = calloc(1, sizeof(*co));
+	char path[512];
+
+	if (!co) {
+		(void)err_say(err, err_size, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	co->conf = *conf;
+	if (key_load(&co->receipt_key, collector_path(conf->dir, "receipt.key", path, sizeof(path)),
+		err, err_size) < 0 ||
+	    pki_ca(conf->dir, &co->ca_pem, err, err_size) < 0 ||
+	    store_open(&co->store, collector_path(conf->dir, "collector.db", path, sizeof(path)),
+		err, err_size) < 0 ||
+	    !(co->audit = audit_new(co, err, err_size)))
+		goto fail;
+	snprintf(co->name, sizeof(co->name), "collector:%s", co->receipt_key.kid);
+	co->auth = auth_new(co->store);
+	co->bus = bus_new();
+	if (!co->auth || !co->bus) {
+		(void)err_say(err, err_size, ERR_NOMEM, "out of memory");
+		goto fail;
+	}
+	if (!(co->http = http_new(co, err, err_size)))
+		goto fail;
+	return co;
+fail:
+	collector_free(co);
+	return NULL;
+}
+
+/* --- housekeeping ----------------------------------------------------------------------- */
+
+struct sweep {
+	int64_t now_ms, silent_ms, keep_ms;
+	int64_t sensor[32], incident[32];
+	unsigned n;
+	bool more;
+};
+
+/* Sensors that were not heard for a while, once each time. */
+static int
+silent_job(struct store_tx *tx, void *ctx)
+{
+	struct sweep *s = ctx;
+	sqlite3_stmt *st = db_query(tx_db(tx),
+	    "SELECT id, name, site, last_seen FROM sensor WHERE state = ? AND silent = 0 AND "
+	    "last_seen > 0"
+	    " AND last_seen < ? LIMIT 32",
+	    "ii", (int64_t)SENSOR_ACTIVE, s->now_ms - s->silent_ms);
+	int r = 0;
+
+	while (st && r == 0 && sqlite3_step(st) == SQLITE_ROW) {
+		struct incident_what w = {.kind = INCIDENT_SENSOR,
+		    .sev = 1,
+		    .title = "the sensor is silent: no batch, not even an empty one",
+		    .rule = "sensor.silent",
+		    .sensor = db_text(st, 1),
+		    .site = db_text(st, 2),
+		    .time_ms = s->now_ms};
+
+		s->sensor[s->n] = sqlite3_column_int64(st, 0);
+		s->incident[s->n] = incident_tell(tx, &w, "silent");
+		r = s->incident[s->n] < 0 ? (int)s->incident[s->n]
+					  : tx_exec(tx, "UPDATE sensor SET silent = 1 WHERE id = ?",
+						"i", s->sensor[s->n]);
+		s->n++;
+	}
+	sqlite3_finalize(st);
+	return r;
+}
+
+/* ... and that are heard again: the incident is over. */
+static int
+heard_job(struct store_tx *tx, void *ctx)
+{
+	struct sweep *s = ctx;
+	sqlite3_stmt *st = db_query(tx_db(tx),
+	    "SELECT i.id, s.id FROM incident i JOIN sensor s ON s.name = i.sensor WHERE i.state < "
+	    "2 AND i.kind = ?"
+	    " AND i.rule = 'sensor.silent' AND s.silent = 0 LIMIT 32",
+	    "i", (int64_t)INCIDENT_SENSOR);
+	int r = 0;
+
+	while (st && r == 0 && sqlite3_step(st) == SQLITE_ROW) {
+		s->incident[s->n] = sqlite3_column_int64(st, 0);
+		s->sensor[s->n] = sqlite3_column_int64(st, 1);
+		r = tx_exec(tx, "UPDATE incident SET state = ? WHERE id = ?", "ii",
+		    (int64_t)INCIDENT_CLOSED, s->incident[s->n]);
+		if (r == 0)
+			r = tx_run(tx, ST_INCIDENT_LOG, "iitt", s->incident[s->n], s->now_ms,
+			    "collector", "heard again");
+		s->n++;
+	}
+	sqlite3_finalize(st);
+	return r;
+}
+
+/* The newest of the oldest batches that hold some SWEEP_N alerts and are older than that; 0: none. */
+static int64_t
+sweep_to(sqlite3 *db, int64_t before_ms)
+{
+	sqlite3_stmt *st = db_query(db, "SELECT id, n, time FROM batch ORDER BY id LIMIT 500", "");
+	int64_t last = 0, n = 0;
+
+	while (st && sqlite3_step(st) == SQLITE_ROW && n < SWEEP_N &&
+	       sqlite3_column_int64(st, 2) < before_ms) {
+		last = sqlite3_column_int64(st, 0);
+		n += sqlite3_column_int64(st, 1);
+	}
+	sqlite3_finalize(st);
+	return last;
+}
+
+/* Oldest first, whole batches, a bounded number at a time. */
+static int
+retention_job(struct store_tx *tx, void *ctx)
+{
+	struct sweep *s = ctx;
+	sqlite3 *db = tx_db(tx);
+	int64_t last = sweep_to(db, s->now_ms - s->keep_ms);
+	int r = 0;
+
+	if (last > 0) {
+		r = tx_exec(
+		    tx, "DELETE FROM alert WHERE id < ?", "i", (last + 1) * ALERTS_PER_BATCH);
+		if (r == 0)
+			r = tx_exec(tx, "DELETE FROM batch WHERE id <= ?", "i", last);
+		s->more = true;
+	}
+	if (r == 0)
+		r = tx_exec(tx, "DELETE FROM evidence WHERE time < ?", "i", s->now_ms - s->keep_ms);
+	/* A heartbeat is worth its line in the chain for a day; what it stood for is in `sensor`. */
+	if (r == 0)
+		r = tx_exec(tx,
+		    "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE n = 0 AND time < ? "
+		    "LIMIT ?)",
+		    "ii", s->now_ms - DAY_MS, (int64_t)SWEEP_N);
+	if (r == 0 && sqlite3_changes(db) == SWEEP_N)
+		s->more = true;
+	if (r == 0)
+		r = tx_exec(
+		    tx, "DELETE FROM minute WHERE t < ?", "i", (s->now_ms - 7 * DAY_MS) / 60000);
+	if (r == 0)
+		r = tx_exec(tx, "DELETE FROM agg WHERE hour < ? AND dim IN (0, 1, 2, 3)", "i",
+		    (s->now_ms - s->keep_ms) / 3600000);
+	if (r == 0)
+		r = tx_exec(tx, "DELETE FROM incident WHERE last < ? AND state = 2", "i",
+		    s->now_ms - s->keep_ms);
+	if (r == 0)
+		r = tx_exec(tx, "DELETE FROM audit WHERE time < ?", "i", s->now_ms - s->keep_ms);
+	return r;
+}
+
+static void
+sweep(struct collector *co, store_job job, struct sweep *s)
+{
+	s->n = 0;
+	if (store_write(co->store, job, s) < 0)
+		return;
+	for (unsigned i = 0; i < s->n; i++) {
+		sse_incident(co->bus, s->incident[i]);
+		sse_sensor(co->bus, s->sensor[i]);
+	}
+}
+
+int
+collector_run(struct collector *co)
+{
+	struct sweep s = {0};
+	unsigned tick = 0;
+	sigset_t set;
+
+	s.silent_ms = (int64_t)(co->conf.silent_s ? co->conf.silent_s : SILENT_S) * 1000;
+	s.keep_ms = (int64_t)(co->conf.keep_days ? co->conf.keep_days : KEEP_D) * DAY_MS;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	audit_own(co, "start", "");
+	while (!atomic_load(&co->stop)) {
+		const struct timespec wait = {0, SSE_TICK_MS * 1000000L};
+
+		if (sigtimedwait(&set, NULL, &wait) > 0)
+			break;
+		bus_tick(co->bus);
+		if (++tick % 2 == 0)
+			http_reap(co->http);
+		s.now_ms = (int64_t)(clock_wall_ns() / 1000000);
+		if (tick % 4 == 0) {
+			sweep(co, silent_job, &s);
+			sweep(co, heard_job, &s);
+		}
+		if (tick % 120 == 1 || s.more) {
+			s.more = false;
+			sweep(co, retention_job, &s);
+		}
+	}
+	audit_own(co, "stop", "");
+	return 0;
+}

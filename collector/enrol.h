@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * enrol.h - which sensors may send, and how they came to.
+ *
+ * An admin makes a one-time token for a name.  The sensor shows it together with its signing key (and
+ * proves that it has it) and a certificate request; it gets a client certificate of our CA and the
+ * key that signs receipts.  It is active at once when the token was made for that key's
+ * fingerprint or says so, else pending until an admin has compared the fingerprint and approves.
+ */
+#ifndef COLLECTOR_ENROL_H
+#define COLLECTOR_ENROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/key.h"
+
+#define ENROL_TYP     "interlock-enrol+jws"
+#define ENROL_TOKEN_S (24 * 3600)
+
+struct call;
+struct store;
+
+/* Make a token; text holds 48 bytes.  kid: only for that key, or NULL.  0 or ERR_* said in err. */
+int enrol_token(struct store *s, const char *name, const char *site, const char *kid, bool approve,
+    int64_t now_ms, char *text, char *err, size_t err_size);
+/* A sensor of this name with this key, active, without a certificate: what the demo is.  Its number or ERR_*. */
+int64_t enrol_local(
+    struct store *s, const char *name, const char *site, const struct key *k, int64_t now_ms);
+/* The call's sensor by its client certificate.  False: it has answered. */
+bool enrol_identify(struct call *c);
+/* Keys with which batches of a sensor may be signed; past: could have been (revoked ones too).  0 or ERR_*. */
+int enrol_keys(struct call *c, int64_t sensor, bool past, struct key_set *out);
+
+/* Calls of routes.def. */
+void enrol_post(struct call *c);
+void enrol_tokens(struct call *c);
+void enrol_sensor(struct call *c);
+
+#endif /* COLLECTOR_ENROL_H */

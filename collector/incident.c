@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* incident.c - see incident.h. */
+#include "collector/incident.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "collector/store.h"
+
+#define LOG_MAX 1000 /* lines of one incident that the collector itself writes */
+
+static void
+mix(struct crypto_sha256 *h, const char *text)
+{
+	crypto_sha256_update(h, text ? text : "", (text ? strlen(text) : 0) + 1); /* with its NUL */
+}
+
+void
+incident_fold(const struct incident_what *w, uint8_t out[INCIDENT_FOLD])
+{
+	uint8_t hash[CRYPTO_SHA256_LEN], kind = (uint8_t)w->kind;
+	struct crypto_sha256 h;
+
+	crypto_sha256_init(&h);
+	crypto_sha256_update(&h, &kind, 1);
+	mix(&h, w->sensor);
+	mix(&h, w->src);
+	mix(&h, w->dst);
+	mix(&h, w->rule);
+	crypto_sha256_final(&h, hash);
+	memcpy(out, hash, INCIDENT_FOLD);
+}
+
+int64_t
+incident_find(struct store_tx *tx, const struct incident_what *w)
+{
+	uint8_t fold[INCIDENT_FOLD];
+	sqlite3_stmt *st;
+	int64_t id = 0, last = 0;
+	int r;
+
+	incident_fold(w, fold);
+	st = tx_query(tx, ST_INCIDENT_FIND, "b", fold, sizeof(fold));
+	if (sqlite3_step(st) == SQLITE_ROW) {
+		id = sqlite3_column_int64(st, 0);
+		last = sqlite3_column_int64(st, 1);
+	}
+	tx_done(st);
+	if (id > 0 && w->time_ms - last <= INCIDENT_WINDOW_MS)
+		return id;
+	r = tx_run(tx, ST_INCIDENT_PUT, "btittttttiii", fold, sizeof(fold), w->title,
+	    (int64_t)w->sev, w->site ? w->site : "", w->sensor, w->src ? w->src : "",
+	    w->dst ? w->dst : "", w->rule ? w->rule : "", w->tech ? w->tech : "", w->time_ms,
+	    w->time_ms, (int64_t)w->kind);
+	return r < 0 ? r : sqlite3_last_insert_rowid(tx_db(tx));
+}
+
+int
+incident_add(
+    struct store_tx *tx, int64_t id, int64_t n, int64_t first_ms, int64_t last_ms, uint8_t sev)
+{
+	return tx_run(tx, ST_INCIDENT_ADD, "iiiii", id, n, first_ms, last_ms, (int64_t)sev);
+}
+
+int64_t
+incident_tell(struct store_tx *tx, const struct incident_what *w, const char *text)
+{
+	int64_t id = incident_find(tx, w);
+	int r;
+
+	if (id < 0)
+		return id;
+	r = incident_add(tx, id, 0, w->time_ms, w->time_ms, w->sev);
+	if (r == 0 && text &&
+	    db_number(tx_db(tx), 0, "SELECT count(*) FROM incident_log WHERE incident = ?", "i",
+		id) < LOG_MAX)
+		r = tx_run(tx, ST_INCIDENT_LOG, "iitt", id, w->time_ms, "collector", text);
+	return r < 0 ? r : id;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model.h - numbers that stand in the data base, and what they are called outside. */
+#ifndef COLLECTOR_MODEL_H
+#define COLLECTOR_MODEL_H
+
+#define ALERTS_PER_BATCH INT64_C(65536) /* alert.id = batch.id * this + place in the batch */
+
+/* agg.dim: what a sum is of; key is a number of `name`. */
+enum agg_dim { DIM_ALL = 0, DIM_SENSOR, DIM_RULE, DIM_DEVICE };
+
+enum sensor_state { SENSOR_PENDING = 0, SENSOR_ACTIVE, SENSOR_REVOKED };
+enum key_state { KEY_ACTIVE = 0, KEY_RETIRED, KEY_REVOKED };
+enum chain_state { CHAIN_WHOLE = 0, CHAIN_GAP, CHAIN_FORK };
+enum proposal_state { PROPOSAL_PROPOSED = 0, PROPOSAL_FETCHED, PROPOSAL_WITHDRAWN };
+
+#endif /* COLLECTOR_MODEL_H */

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plant.c - map, assets, ATT&CK matrix, search.  See query.h.
+ *
+ * The map is what the policies in force say (model), and over it what was tried (edges: sums of
+ * alerts by both devices and protocol).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alerts/class.h"
+#include "collector/collector.h"
+#include "collector/feed.h"
+#include "collector/model.h"
+#include "collector/query.h"
+#include "collector/store.h"
+
+#define HOUR_MS	   INT64_C(3600000)
+#define EDGES_MAX  2000
+#define MODELS_MAX 200
+#define OPS_MAX	   8
+
+/* --- map ---------------------------------------------------------------------------------- */
+
+struct map {
+	struct sqlite3 *db;
+	int64_t hour;
+	json_t *zones, *edges, *where; /* where: name of a device -> its zone object */
+	json_t *by;		       /* from\nto\nproto -> its edge */
+};
+
+static const char *
+text(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+static json_t *
+zone_of(struct map *m, const char *site, const char *name, int level)
+{
+	char id[600];
+	json_t *z;
+	size_t i;
+
+	snprintf(id, sizeof(id), "%.250s/%.250s", site, name);
+	for (i = 0; (z = json_array_get(m->zones, i)); i++) {
+		if (strcmp(text(z, "id"), id) == 0)
+			return z;
+	}
+	z = json_pack("{s:s%,s:s%,s:s%,s:i,s:[]}", "id", id, strlen(id), "site", site, strlen(site),
+	    "name", name, strlen(name), "level", level, "devices");
+	if (z)
+		(void)json_array_append_new(m->zones, z);
+	return z;
+}
+
+static json_t *
+device(struct map *m, json_t *zone, const char *name)
+{
+	json_t *d = json_object_get(m->where, name);
+	int64_t id, n, sev;
+
+	if (d)
+		return d;
+	id = db_number(m->db, 0, "SELECT id FROM name WHERE text = ?", "t", name);
+	n = id ? db_number(m->db, 0,
+		     "SELECT sum(n) FROM agg WHERE dim = 3 AND hour > ? AND key = ?", "ii", m->hour,
+		     id)
+	       : 0;
+	sev = id ? db_number(m->db, 0,
+		       "SELECT min(sev) FROM agg WHERE dim = 3 AND hour > ? AND key = ?", "ii",
+		       m->hour, id)
+		 : 0;
+	d = json_pack("{s:s%,s:s,s:s,s:n,s:n,s:I,s:o}", "name", name, strlen(name), "ip", "",
+	    "role", "unknown", "vendor", "model", "alerts_24h", (json_int_t)n, "severity",
+	    sev ? json_integer(sev) : json_null());
+	if (!d)
+		return NULL;
+	(void)json_array_append_new(json_object_get(zone, "devices"), d);
+	(void)json_object_set(m->where, name, d);
+	return d;
+}
+
+static json_t *
+edge(struct map *m, const char *from, const char *to, const char *proto, bool allowed)
+{
+	char key[1600];
+	json_t *e;
+
+	snprintf(key, sizeof(key), "%.512s\n%.512s\n%.512s", from, to, proto);
+	if ((e = json_object_get(m->by, key)))
+		return e;
+	e = json_pack("{s:s%,s:s%,s:s%,s:b,s:i,s:i,s:n,s:[]}", "from", from, strlen(from), "to", to,
+	    strlen(to), "proto", proto, strlen(proto), "allowed", allowed, "alerts", 0, "blocked",
+	    0, "last", "ops");
+	if (!e)
+		return NULL;
+	(void)json_array_append_new(m->edges, e);
+	(void)json_object_set(m->by, key, e);
+	return e;
+}
+
+/* Who a side of a conduit is: a device, or a zone by its number. */
+static const char *
+end_of(const struct map *m, const char *site, const char *name, char *buf, size_t size)
+{
+	json_t *z;
+	size_t i;
+
+	if (json_object_get(m->where, name))
+		return name;
+	snprintf(buf, size, "%.250s/%.250s", site, name);
+	for (i = 0; (z = json_array_get(m->zones, i)); i++) {
+		if (strcmp(text(z, "id"), buf) == 0)
+			return buf;
+	}
+	return name;
+}
+
+static void
+conduit(struct map *m, const char *site, const json_t *c)
+{
+	const json_t *from = json_object_get(c, "from"), *to = json_object_get(c, "to"),
+		     *protos = json_object_get(c, "protos");
+	char a[600], b[600];
+
+	for (size_t i = 0; i < json_array_size(from); i++)
+		for (size_t k = 0; k < json_array_size(to); k++)
+			for (size_t p = 0;
+			     p < json_array_size(protos) && json_array_size(m->edges) < EDGES_MAX;
+			     p++) {
+				const char *f = json_string_value(json_array_get(from, i));
+				const char *t = json_string_value(json_array_get(to, k));
+				const char *proto = json_string_value(json_array_get(protos, p));
+
+				if (f && t && proto)
+					(void)edge(m, end_of(m, site, f, a, sizeof(a)),
+					    end_of(m, site, t, b, sizeof(b)), proto, true);
+			}
+}
+
+static void
+model(struct map *m, const char *site, const json_t *o)
+{
+	json_t *v, *d, *z;
+	size_t i;
+
+	if (text(o, "site")[0])
+		site = text(o, "site");
+	for (i = 0; (v = json_array_get(json_object_get(o, "zones"), i)); i++) {
+		json_int_t level = json_integer_value(json_object_get(v, "level"));
+
+		(void)zone_of(m, site, text(v, "name"),
+		    (int)(level < 0   ? 0
+			  : level > 5 ? 5
+				      : level));
+	}
+	for (i = 0; (v = json_array_get(json_object_get(o, "devices"), i)); i++) {
+		const char *ip = json_string_value(json_array_get(json_object_get(v, "ips"), 0));
+
+		if (!(z = zone_of(m, site, text(v, "zone"), 3)) || !text(v, "name")[0] ||
+		    !(d = device(m, z, text(v, "name"))))
+			continue;
+		(void)json_object_set_new(d, "ip", json_string(ip ? ip : ""));
+		(void)json_object_set_new(
+		    d, "role", json_string(text(v, "role")[0] ? text(v, "role") : "unknown"));
+	}
+	for (i = 0; (v = json_array_get(json_object_get(o, "conduits"), i)); i++)
+		conduit(m, site, v);
+}
+
+static void
+models(struct map *m, const char *site)
+{
+	sqlite3_stmt *st = db_query(m->db,
+	    "SELECT s.site, m.doc FROM model m JOIN sensor s ON s.id = m.sensor WHERE ?1 IS NULL "
+	    "OR s.site = ?1"
+	    " ORDER BY m.sensor LIMIT ?2",
+	    "ti", site, (int64_t)MODELS_MAX);
+
+	while (st && sqlite3_step(st) == SQLITE_ROW) {
+		json_t *o = feed_json(db_text(st, 1), strlen(db_text(st, 1)));
+
+		model(m, db_text(st, 0), o);
+		json_decref(o);
+	}
+	sqlite3_finalize(st);
+}
+
+static void
+add(json_t *e, const char *key, int64_t n)
+{
+	(void)json_object_set_new(
+	    e, key, json_integer(json_integer_value(json_object_get(e, key)) + n));
+}
+
+static void
+tried(struct map *m, const char *site)
+{
+	sqlite3_stmt *st = db_query(m->db,
+	    "SELECT (SELECT text FROM name WHERE id = e.site), (SELECT text FROM name WHERE id = "
+	    "e.src),"
+	    " (SELECT text FROM name WHERE id = e.dst), (SELECT text FROM name WHERE id = e.proto),"
+	    " (SELECT text FROM name WHERE id = e.op), e.n, e.blocked, e.last FROM edge e"
+	    " WHERE ?1 IS NULL OR e.site = (SELECT id FROM name WHERE text = ?1) ORDER BY e.last "
+	    "DESC LIMIT ?2",
+	    "ti", site, (int64_t)EDGES_MAX * 2);
+
+	while (st && sqlite3_step(st) == SQLITE_ROW) {
+		const char *at = db_text(st, 0), *from = db_text(st, 1), *to = db_text(st, 2),
+			   *op = db_text(st, 4);
+		json_t *unknown = NULL, *e, *ops;
+
+		if (!json_object_get(m->where, from) || !json_object_get(m->where, to))
+			unknown = zone_of(m, at, "not in the policy", 4);
+		if (unknown && (!device(m, unknown, from) || !device(m, unknown, to)))
+			continue;
+		if (!(e = edge(m, from, to, db_text(st, 3), false)))
+			continue;
+		add(e, "alerts", sqlite3_column_int64(st, 5));
+		add(e, "blocked", sqlite3_column_int64(st, 6));
+		if (sqlite3_column_int64(st, 7) > json_integer_value(json_object_get(e, "last")))
+			(void)json_object_set_new(
+			    e, "last", json_integer(sqlite3_column_int64(st, 7)));
+		ops = json_object_get(e, "ops");
+		if (*op && json_array_size(ops) < OPS_MAX)
+			(void)json_array_append_new(ops, json_string(op));
+	}
+	sqlite3_finalize(st);
+}
+
+static void
+dump(struct call *c, json_t *o)
+{
+	char *s = o ? json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+
+	if (s && call_begin(c, 200))
+		jw_raw(&c->w, s, strlen(s));
+	free(s);
+	json_decref(o);
+}
+
+void
+query_map(struct call *c)
+{
+	struct map m = {.db = call_db(c), .hour = c->now_ms / HOUR_MS - 24};
+	const char *site = call_arg(c, "site");
+
+	if (!m.db)
+		return;
+	if (site && !*site)
+		site = NULL;
+	m.zones = json_array();
+	m.edges = json_array();
+	m.where = json_object();
+	m.by = json_object();
+	models(&m, site);
+	tried(&m, site);
+	json_decref(m.where);
+	json_decref(m.by);
+	dump(c, json_pack("{s:o,s:o}", "zones", m.zones, "edges", m.edges));
+}
+
+/* --- assets ---------------------------------------------------------------------------------- */
+
+#define ASSET_COLUMNS "a.id, s.site, s.name, a.name, a.zone, a.role, a.first, a.last, a.doc"
+
+static void
+asset(struct jw *w, sqlite3_stmt *st, bool whole)
+{
+	static const char *const plain[][2] = {{"vendor", "vendor"}, {"model", "model"},
+	    {"firmware", "firmware"}, {"serial", "serial"}};
+	const char *doc = db_text(st, 8);
+	json_t *o = feed_json(doc, strlen(doc)), *v;
+	const char *confidence = text(json_array_get(json_object_get(o, "roles"), 0), "confidence");
+	size_t i;
+
+	jw_obj(w, NULL);
+	jw_i(w, "id", sqlite3_column_int64(st, 0));
+	jw_str(w, "site", db_text(st, 1));
+	jw_str(w, "sensor", db_text(st, 2));
+	jw_str(w, "name", db_text(st, 3));
+	jw_str(w, "zone", db_text(st, 4));
+	jw_str(w, "role", db_text(st, 5)[0] ? db_text(st, 5) : "unknown");
+	jw_i(w, "first", sqlite3_column_int64(st, 6));
+	jw_i(w, "last", sqlite3_column_int64(st, 7));
+	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		jw_str(w, plain[i][0], text(o, plain[i][1]));
+	jw_str(w, "confidence", confidence);
+	jw_key(w, "level");
+	jw_raw(w, "null", 4);
+	jw_arr(w, "ips");
+	for (i = 0; (v = json_array_get(json_object_get(o, "addresses"), i)); i++)
+		jw_str(w, NULL, text(v, "ip"));
+	jw_close(w, ']');
+	jw_arr(w, "macs");
+	for (i = 0; (v = json_array_get(json_object_get(o, "macs"), i)); i++)
+		jw_str(w, NULL, text(v, "mac"));
+	jw_close(w, ']');
+	jw_arr(w, "conflicts");
+	for (i = 0; (v = json_array_get(json_object_get(o, "questions"), i)); i++)
+		jw_str(w, NULL, text(v, "text"));
+	jw_close(w, ']');
+	if (whole && o) {
+		jw_key(w, "doc"); /* written by us when it came in */
+		jw_raw(w, doc, strlen(doc));
+	}
+	jw_close(w, '}');
+	json_decref(o);
+}
+
+static void
+assets_into(struct jw *w, struct sqlite3 *db, const char *q, const char *zone, const char *role,
+    int64_t after, int64_t limit, int64_t *n, int64_t *last)
+{
+	char pattern[300] = "%";
+	sqlite3_stmt *st;
+
+	if (q && *q)
+		query_like(q, pattern, sizeof(pattern));
+	st = db_query(db,
+	    "SELECT " ASSET_COLUMNS
+	    " FROM asset a JOIN sensor s ON s.id = a.sensor WHERE a.id > ?1 AND a.text LIKE ?2"
+	    " ESCAPE '\\' AND (?3 = '' OR a.zone = ?3) AND (?4 = '' OR a.role = ?4) ORDER BY a.id "
+	    "LIMIT ?5",
+	    "ittti", after, pattern, zone ? zone : "", role ? role : "", limit + 1);
+	while (st && sqlite3_step(st) == SQLITE_ROW && (*n)++ < limit) {
+		*last = sqlite3_column_int64(st, 0);
+		asset(w, st, false);
+	}
+	sqlite3_finalize(st);
+}
+
+void
+query_assets(struct call *c)
+{
+	int64_t limit = call_number(c, "limit", 50, 500), n = 0, last = 0;
+	const char *cursor = call_arg(c, "cursor");
+	struct sqlite3 *db = call_db(c);
+	int64_t after = 0, ignored = 0;
+
+	if (cursor &&
+	    sscanf(cursor, "%lld.%lld", (long long *)&ignored, (long long *)&after) != 2) {
+		call_error(c, 400, "cursor", "the cursor is not one of ours");
+		return;
+	}
+	if (!db || !call_begin(c, 200))
+		return;
+	jw_obj(&c->w, NULL);
+	jw_arr(&c->w, "items");
+	assets_into(&c->w, db, call_arg(c, "q"), call_arg(c, "zone"), call_arg(c, "role"), after,
+	    limit, &n, &last);
+	query_next(&c->w, n > limit, 0, last);
+}
+
+void
+query_asset(struct call *c)
+{
+	struct sqlite3 *db = call_db(c);
+	sqlite3_stmt *st = db ? db_query(db,
+				    "SELECT " ASSET_COLUMNS
+				    " FROM asset a JOIN sensor s ON s.id = a.sensor WHERE a.id = ?",
+				    "i", (int64_t)strtoll(c->part[0], NULL, 10))
+			      : NULL;
+
+	if (st && sqlite3_step(st) == SQLITE_ROW && call_begin(c, 200))
+		asset(&c->w, st, true);
+	else if (db)
+		call_error(c, 404, "not_found", "no such asset");
+	sqlite3_finalize(st);
+}
+
+/* --- ATT&CK ----------------------------------------------------------------------------------- */
+
+static const struct {
+	unsigned bit;
+	const char *id, *name;
+} tactics[] = {
+#define TACTIC(bit, id, name) {bit, id, name},
+#include "alerts/technique.def"
+#undef TACTIC
+};
+
+static const struct {
+	const char *id, *newer, *name;
+	unsigned tactics;
+} techniques[] = {
+#define TECHNIQUE(id, newer, name, tactics) {id, newer, name, tactics},
+#include "alerts/technique.def"
+#undef TECHNIQUE
+};
+
+/* What an alert may tell. */
+static bool
+covered(const char *id)
+{
+	static const char *const ids[] = {
+#define ATTACK(proto, code, sub, when, id, newer, name) id,
+#include "alerts/attack.def"
+#undef ATTACK
+	};
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		if (strcmp(ids[i], id) == 0)
+			return true;
+	return false;
+}
+
+void
+query_attack(struct call *c)
+{
+	struct sqlite3 *db = call_db(c);
+
+	if (!db || !call_begin(c, 200))
+		return;
+	jw_obj(&c->w, NULL);
+	jw_str(&c->w, "version", "ATT&CK for ICS v18; id of v19 where it moved");
+	jw_arr(&c->w, "tactics");
+	for (size_t i = 0; i < sizeof(tactics) / sizeof(tactics[0]); i++) {
+		jw_obj(&c->w, NULL);
+		jw_str(&c->w, "id", tactics[i].id);
+		jw_str(&c->w, "name", tactics[i].name);
+		jw_close(&c->w, '}');
+	}
+	jw_close(&c->w, ']');
+	jw_arr(&c->w, "techniques");
+	for (size_t i = 0; i < sizeof(techniques) / sizeof(techniques[0]); i++) {
+		const char *id = techniques[i].id;
+		int64_t name = db_number(db, 0, "SELECT id FROM name WHERE text = ?", "t", id);
+
+		jw_obj(&c->w, NULL);
+		jw_str(&c->w, "id", techniques[i].newer ? techniques[i].newer : id);
+		jw_str(&c->w, "old_id", id);
+		jw_str(&c->w, "name", techniques[i].name);
+		jw_arr(&c->w, "tactics");
+		for (size_t k = 0; k < sizeof(tactics) / sizeof(tactics[0]); k++)
+			if (techniques[i].tactics & tactics[k].bit)
+				jw_str(&c->w, NULL, tactics[k].id);
+		jw_close(&c->w, ']');
+		jw_i(&c->w, "alerts",
+		    db_number(db, 0, "SELECT n FROM technique WHERE id = ?", "i", name));
+		jw_i(&c->w, "last",
+		    db_number(db, 0, "SELECT last FROM technique WHERE id = ?", "i", name));
+		jw_bool(&c->w, "covered", covered(id));
+		jw_close(&c->w, '}');
+	}
+	jw_close(&c->w, ']');
+	jw_close(&c->w, '}');
+}
+
+/* --- search -------------------------------------------------------------------------------------- */
+
+void
+query_search(struct call *c)
+{
+	const char *q = call_arg(c, "q");
+	struct sqlite3 *db = call_db(c);
+	char pattern[300], sql[3000];
+	int64_t n = 0, last = 0;
+	sqlite3_stmt *st;
+	int rc = SQLITE_DONE;
+
+	if (!db)
+		return;
+	if (!q || strlen(q) < 2) {
+		call_error(c, 400, "bad_request", "q has at least two characters");
+		return;
+	}
+	query_like(q, pattern, sizeof(pattern));
+	if (!call_begin(c, 200))
+		return;
+	jw_obj(&c->w, NULL);
+	/* Newest alerts of the names that have it: by index, a few of each. */
+	snprintf(sql, sizeof(sql),
+	    "WITH hits AS MATERIALIZED (SELECT id FROM name WHERE text LIKE ? ESCAPE '\\' LIMIT "
+	    "100), found(id) AS ("
+	    " SELECT a.id FROM hits h JOIN alert a ON a.id IN (SELECT id FROM alert INDEXED BY "
+	    "alert_src WHERE src = h.id ORDER BY time DESC LIMIT 20)"
+	    " UNION SELECT a.id FROM hits h JOIN alert a ON a.id IN (SELECT id FROM alert INDEXED "
+	    "BY alert_dst WHERE dst = h.id ORDER BY time DESC LIMIT 20)"
+	    " UNION SELECT a.id FROM hits h JOIN alert a ON a.id IN (SELECT id FROM alert INDEXED "
+	    "BY alert_rule WHERE rule = h.id ORDER BY time DESC LIMIT 20))"
+	    " SELECT %s FROM found JOIN alert a ON a.id = found.id ORDER BY a.time DESC LIMIT 20",
+	    query_alert_columns);
+	st = db_query(db, sql, "t", pattern);
+	jw_arr(&c->w, "alerts");
+	while (st && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		jw_obj(&c->w, NULL);
+		query_alert_members(&c->w, st);
+		jw_close(&c->w, '}');
+	}
+	sqlite3_finalize(st);
+	jw_close(&c->w, ']');
+	if (query_late(c, rc))
+		return;
+	snprintf(sql, sizeof(sql),
+	    "SELECT %s FROM incident i WHERE i.title LIKE ?1 ESCAPE '\\' OR i.src LIKE ?1 ESCAPE "
+	    "'\\' OR i.dst LIKE ?1"
+	    " ESCAPE '\\' OR i.rule LIKE ?1 ESCAPE '\\' ORDER BY i.last DESC LIMIT 20",
+	    query_incident_columns);
+	st = db_query(db, sql, "t", pattern);
+	jw_arr(&c->w, "incidents");
+	while (st && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		jw_obj(&c->w, NULL);
+		query_incident_members(&c->w, st, 0);
+		jw_close(&c->w, '}');
+	}
+	sqlite3_finalize(st);
+	jw_close(&c->w, ']');
+	jw_arr(&c->w, "assets");
+	assets_into(&c->w, db, q, NULL, NULL, 0, 20, &n, &last);
+	jw_close(&c->w, ']');
+	st = db_query(db,
+	    "SELECT id FROM sensor WHERE name LIKE ?1 ESCAPE '\\' OR site LIKE ?1 ESCAPE '\\' "
+	    "LIMIT 20",
+	    "t", pattern);
+	jw_arr(&c->w, "sensors");
+	while (st && sqlite3_step(st) == SQLITE_ROW)
+		(void)query_sensor_write(&c->w, db, sqlite3_column_int64(st, 0), c->now_ms);
+	sqlite3_finalize(st);
+	jw_close(&c->w, ']');
+	jw_close(&c->w, '}');
+	(void)query_late(c, rc);
+}

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* receive.c - see receive.h. */
+#include "collector/receive.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alerts/receipt.h"
+#include "base/err.h"
+#include "collector/audit.h"
+#include "collector/collector.h"
+#include "collector/enrol.h"
+#include "collector/incident.h"
+#include "collector/ingest.h"
+#include "collector/model.h"
+#include "collector/query.h"
+#include "collector/sse.h"
+#include "collector/store.h"
+
+#define ASSETS_MAX 20000u /* of one sensor */
+
+/* --- incidents of a sensor itself -------------------------------------------------------- */
+
+struct trouble {
+	struct incident_what what;
+	int64_t id;
+};
+
+static int
+trouble_job(struct store_tx *tx, void *ctx)
+{
+	struct trouble *t = ctx;
+
+	t->id = incident_tell(tx, &t->what, t->what.title);
+	return t->id < 0 ? (int)t->id : 0;
+}
+
+static void
+trouble(struct call *c, enum incident_kind kind, uint8_t sev, const char *rule, const char *title)
+{
+	struct trouble t = {.what = {.kind = kind,
+				.sev = sev,
+				.title = title,
+				.rule = rule,
+				.sensor = c->sensor_name,
+				.site = c->sensor_site,
+				.time_ms = c->now_ms}};
+
+	if (store_write(c->co->store, trouble_job, &t) == 0)
+		sse_incident(c->co->bus, t.id);
+}
+
+/* The clock of a sensor that says what time it has. */
+static int
+clock_job(struct store_tx *tx, void *ctx)
+{
+	const int64_t *v = ctx;
+
+	return tx_exec(tx, "UPDATE sensor SET skew = ? WHERE id = ?", "ii", v[0], v[1]);
+}
+
+static void
+clock_seen(struct call *c)
+{
+	const char *s = call_header(c, "Interlock-Time");
+	int64_t v[2] = {s ? strtoll(s, NULL, 10) - c->now_ms : 0, c->sensor}, was;
+	char title[120];
+
+	if (!s || !call_db(c))
+		return;
+	was = db_number(c->db, 0, "SELECT skew FROM sensor WHERE id = ?", "i", c->sensor);
+	if (llabs(v[0] - was) < 2000 && was != 0)
+		return;
+	(void)!store_write(c->co->store, clock_job, v);
+	if (llabs(v[0]) <= INGEST_SKEW_MS || llabs(was) > INGEST_SKEW_MS)
+		return;
+	snprintf(title, sizeof(title), "its clock is %lld s %s", llabs((long long)v[0]) / 1000,
+	    v[0] > 0 ? "ahead" : "behind");
+	trouble(c, INCIDENT_SENSOR, 2, "sensor.clock", title);
+}
+
+/* --- batches ---------------------------------------------------------------------------------- */
+
+void
+receive_told(struct collector *co, const struct ingest_job *job)
+{
+	for (unsigned i = 0; i < job->n_first; i++)
+		sse_alert(co->bus, job->first_alert[i]);
+	if (job->alerts > job->n_first)
+		sse_more(co->bus, (int64_t)job->alerts - job->n_first);
+	for (unsigned i = 0; i < job->n_incident; i++)
+		sse_incident(co->bus, job->incident[i]);
+	if (job->stored)
+		sse_sensor(co->bus, job->sensor);
+}
+
+static void
+stored(struct call *c, const struct ingest_job *job)
+{
+	struct receipt r = {.epoch = job->last->b.epoch,
+	    .batch = job->last->b.number,
+	    .iat_ms = (uint64_t)c->now_ms};
+	char jws[RECEIPT_JWS_MAX];
+
+	snprintf(r.iss, sizeof(r.iss), "%s", c->co->name);
+	snprintf(r.sub, sizeof(r.sub), "%s", c->sensor_name);
+	memcpy(r.hash, job->last->hash, sizeof(r.hash));
+	if (receipt_sign(&r, &c->co->receipt_key, jws) == 0 || !call_begin(c, 200))
+		return;
+	jw_obj(&c->w, NULL);
+	jw_str(&c->w, "receipt", jws);
+	jw_u(&c->w, "stored", job->stored);
+	jw_u(&c->w, "duplicate", job->duplicate);
+	jw_close(&c->w, '}');
+}
+
+static void
+not_stored(struct call *c, const struct ingest_job *job)
+{
+	if (!call_begin(c, 409))
+		return;
+	jw_obj(&c->w, NULL);
+	jw_obj(&c->w, "error");
+	jw_str(&c->w, "code", job->result == INGEST_GAP ? "gap" : "fork");
+	jw_str(&c->w, "message", job->why);
+	jw_close(&c->w, '}');
+	jw_obj(&c->w, "have");
+	jw_u(&c->w, "epoch", job->have_epoch);
+	jw_u(&c->w, "batch", job->have_batch);
+	jw_close(&c->w, '}');
+	jw_close(&c->w, '}');
+}
+
+/* What did not parse or verify. */
+static void
+refused(struct call *c, int r, const char *why)
+{
+	char title[300];
+
+	if (r == ERR_NOMEM) {
+		c->retry_after = 5;
+		call_error(c, 503, "busy", "out of memory");
+		return;
+	}
+	if (r == ERR_SIGNATURE) {
+		snprintf(title, sizeof(title), "sent what does not verify: %.250s", why);
+		trouble(c, INCIDENT_CHAIN, 1, "chain.signature", title);
+	}
+	audit_refused(c, why);
+	call_error(c, r == ERR_SIGNATURE ? 422 : 400,
+	    r == ERR_SIGNATURE ? "signature" : "malformed", "%s", why);
+}
+
+void
+receive_batches(struct call *c)
+{
+	const char *oldest = call_header(c, "Interlock-Oldest");
+	struct key_set *keys = malloc(sizeof(*keys));
+	struct ingest in = {0};
+	struct batch later;
+	struct ingest_job job = {.sensor = c->sensor,
+	    .name = c->sensor_name,
+	    .site = c->sensor_site,
+	    .in = &in,
+	    .now_ms = c->now_ms};
+	char err[300] = "";
+	int r;
+
+	if (!keys || enrol_keys(c, c->sensor, false, keys) < 0)
+		goto out;
+	clock_seen(c);
+	store_put(c->co->store, c->db); /* not while the writer works */
+	c->db = NULL;
+	if ((r = ingest_parse(&in, c->body ? c->body : "", c->body_len, keys, c->sensor_name, err,
+		 sizeof(err))) < 0 ||
+	    (oldest &&
+		(r = batch_open(oldest, strlen(oldest), keys, &later, err, sizeof(err))) < 0)) {
+		refused(c, r, err);
+		goto out;
+	}
+	if (oldest && strcmp(later.iss, c->sensor_name) == 0)
+		job.oldest = &later;
+	if ((r = store_write(c->co->store, ingest_store, &job)) < 0) {
+		call_store_error(c, r);
+		goto out;
+	}
+	receive_told(c->co, &job);
+	if (job.result == INGEST_REVOKED)
+		call_error(c, 403, "revoked", "this sensor may not send");
+	else if (job.result != INGEST_STORED)
+		not_stored(c, &job);
+	else
+		stored(c, &job);
+out:
+	ingest_fini(&in);
+	free(keys);
+	if (c->status == 0) {
+		c->retry_after = 5;
+		call_error(c, 503, "busy", "try again");
+	}
+}
+
+void
+receive_position(struct call *c)
+{
+	struct sqlite3 *db = call_db(c);
+
+	if (!db || !call_begin(c, 200))
+		return;
+	jw_obj(&c->w, NULL);
+	jw_i(&c->w, "epoch",
+	    db_number(db, 0, "SELECT epoch FROM sensor WHERE id = ?", "i", c->sensor));
+	jw_i(&c->w, "batch",
+	    db_number(db, 0, "SELECT batch FROM sensor WHERE id = ?", "i", c->sensor));
+	jw_close(&c->w, '}');
+}
+
+static void
+done(struct call *c, int r)
+{
+	if (r < 0) {
+		call_store_error(c, r);
+	} else if (call_begin(c, 200)) {
+		jw_obj(&c->w, NULL);
+		jw_bool(&c->w, "ok", true);
+		jw_close(&c->w, '}');
+	}
+}
+
+/* --- evidence ------------------------------------------------------------------------------------ */
+
+struct evidence {
+	const struct call *c;
+	int64_t epoch, seq;
+};
+
+static int
+evidence_job(struct store_tx *tx, void *ctx)
+{
+	const struct evidence *e = ctx;
+
+	return tx_exec(tx,
+	    "INSERT OR REPLACE INTO evidence(sensor, epoch, seq, time, data) VALUES(?, ?, ?, ?, ?)",
+	    "iiiib", e->c->sensor, e->epoch, e->seq, e->c->now_ms, e->c->body, e->c->body_len);
+}
+
+/* The line of an alert of this sensor, as JSON; NULL: it is not here (yet). */
+static json_t *
+line_of(struct sqlite3 *db, int64_t sensor, int64_t epoch, int64_t seq)
+{
+	sqlite3_stmt *st = db_query(db,
+	    "SELECT first, n, size, lines FROM batch WHERE sensor = ? AND epoch = ? AND first <= ? "
+	    "AND n > 0"
+	    " ORDER BY first DESC LIMIT 1",
+	    "iii", sensor, epoch, seq);
+	json_t *o = NULL;
+	char *text = NULL, *p;
+
+	if (st && sqlite3_step(st) == SQLITE_ROW &&
+	    seq < sqlite3_column_int64(st, 0) + sqlite3_column_int64(st, 1) &&
+	    (text = ingest_unpack(sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3),
+		 (size_t)sqlite3_column_int64(st, 2)))) {
+		p = text;
+		for (int64_t i = seq - sqlite3_column_int64(st, 0); p && i > 0; i--)
+			p = (p = strchr(p, '\n')) ? p + 1 : NULL;
+		o = p ? feed_json(p, strcspn(p, "\n")) : NULL;
+	}
+	free(text);
+	sqlite3_finalize(st);
+	return o;
+}
+
+void
+receive_evidence(struct call *c)
+{
+	struct evidence e = {c, strtoll(c->part[0], NULL, 10), strtoll(c->part[1], NULL, 10)};
+	struct sqlite3 *db = call_db(c);
+	uint8_t sum[CRYPTO_SHA256_LEN];
+	char hex[2 * CRYPTO_SHA256_LEN + 1];
+	json_t *line;
+
+	if (!db)
+		return;
+	if (!(line = line_of(db, c->sensor, e.epoch, e.seq))) {
+		call_error(c, 404, "not_found", "that alert is not here");
+		return;
+	}
+	crypto_sha256(c->body ? c->body : "", c->body_len, sum);
+	if (c->body_len == 0 ||
+	    strcmp(crypto_hex(sum, sizeof(sum), hex), feed_meta(line, "il_evidence_sha256")) != 0)
+		call_error(c, 422, "hash", "its SHA-256 is not the one that the alert has");
+	else
+		done(c, store_write(c->co->store, evidence_job, &e));
+	json_decref(line);
+}
+
+/* --- assets and model -------------------------------------------------------------------------------- */
+
+struct document {
+	const struct call *c;
+	const json_t *o;
+	char *text;
+};
+
+/* The first text of a member, itself or in a list of objects. */
+static const char *
+member(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+static int64_t
+time_of(const json_t *o, const char *name)
+{
+	const char *s = member(o, name);
+
+	return feed_time(s, strlen(s));
+}
+
+static int
+asset_put(struct store_tx *tx, const struct document *d, const json_t *a)
+{
+	const json_t *list = json_object_get(a, "addresses"), *macs = json_object_get(a, "macs");
+	char text[1024], *doc;
+	const char *name =
+	    member(a, "declared_name")[0] ? member(a, "declared_name") : member(a, "name");
+	const char *role =
+	    member(a, "declared_role")[0] ? member(a, "declared_role") : member(a, "role");
+	int n = snprintf(text, sizeof(text), "%.100s %.100s %.100s %.100s %.60s", name,
+	    member(a, "vendor"), member(a, "model"), member(a, "serial"), member(a, "firmware"));
+	int r;
+
+	for (size_t i = 0; i < json_array_size(list) && n < 700; i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " %.46s",
+		    member(json_array_get(list, i), "ip"));
+	for (size_t i = 0; i < json_array_size(macs) && n < 900; i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " %.20s",
+		    member(json_array_get(macs, i), "mac"));
+	if (!(doc = json_dumps(a, JSON_COMPACT | JSON_ENSURE_ASCII)))
+		return ERR_NOMEM;
+	r = tx_exec(tx,
+	    "INSERT INTO asset(sensor, key, name, zone, role, text, first, last, doc)"
+	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(sensor, key) DO UPDATE SET "
+	    "name = ?3,"
+	    " zone = ?4, role = ?5, text = ?6, first = min(first, ?7), last = max(last, ?8), doc = "
+	    "?9",
+	    "itttttiit", d->c->sensor, member(a, "id"), name, member(a, "zone"), role, text,
+	    time_of(a, "first_seen"), time_of(a, "last_seen"), doc);
+	free(doc);
+	return r;
+}
+
+static int
+assets_job(struct store_tx *tx, void *ctx)
+{
+	const struct document *d = ctx;
+	const json_t *devices = json_object_get(d->o, "devices");
+	int r = 0;
+
+	for (size_t i = 0; i < json_array_size(devices) && i < ASSETS_MAX && r == 0; i++)
+		if (member(json_array_get(devices, i), "id")[0])
+			r = asset_put(tx, d, json_array_get(devices, i));
+	if (r == 0)
+		r = tx_exec(tx,
+		    "DELETE FROM asset WHERE sensor = ?1 AND id NOT IN"
+		    " (SELECT id FROM asset WHERE sensor = ?1 ORDER BY last DESC LIMIT ?2)",
+		    "ii", d->c->sensor, (int64_t)ASSETS_MAX);
+	return r;
+}
+
+void
+receive_assets(struct call *c)
+{
+	json_t *o = call_json(c);
+	struct document d = {c, o, NULL};
+
+	if (!o)
+		return;
+	if (!json_is_array(json_object_get(o, "devices")))
+		call_error(c, 400, "malformed", "a list of devices (docs/FORMATS.md section 8)");
+	else
+		done(c, store_write(c->co->store, assets_job, &d));
+	json_decref(o);
+}
+
+static int
+model_job(struct store_tx *tx, void *ctx)
+{
+	const struct document *d = ctx;
+
+	return tx_exec(tx, "INSERT OR REPLACE INTO model(sensor, time, doc) VALUES(?, ?, ?)", "iit",
+	    d->c->sensor, d->c->now_ms, d->text);
+}
+
+void
+receive_model(struct call *c)
+{
+	json_t *o = call_json(c);
+	struct document d = {c, o, NULL};
+
+	if (!o)
+		return;
+	if (!json_is_array(json_object_get(o, "zones")) ||
+	    !json_is_array(json_object_get(o, "devices")) ||
+	    !(d.text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII)))
+		call_error(c, 400, "malformed", "zones, devices and conduits");
+	else
+		done(c, store_write(c->co->store, model_job, &d));
+	free(d.text);
+	json_decref(o);
+}
+
+/* --- proposals ------------------------------------------------------------------------------------------ */
+
+static int
+fetched_job(struct store_tx *tx, void *ctx)
+{
+	const struct call *c = ctx;
+
+	return tx_exec(tx, "UPDATE proposal SET state = ? WHERE sensor = ? AND state = ?", "iii",
+	    (int64_t)PROPOSAL_FETCHED, c->sensor, (int64_t)PROPOSAL_PROPOSED);
+}
+
+void
+receive_proposals(struct call *c)
+{
+	struct sqlite3 *db = call_db(c);
+	sqlite3_stmt *st;
+	bool any = false;
+
+	if (!db || !call_begin(c, 200))
+		return;
+	st = db_query(db,
+	    "SELECT id, time, user, alert, rule_yaml, note FROM proposal WHERE sensor = ? AND "
+	    "state < 2"
+	    " ORDER BY id DESC LIMIT 200",
+	    "i", c->sensor);
+	jw_obj(&c->w, NULL);
+	jw_arr(&c->w, "items");
+	while (st && sqlite3_step(st) == SQLITE_ROW) {
+		any = true;
+		jw_obj(&c->w, NULL);
+		jw_i(&c->w, "id", sqlite3_column_int64(st, 0));
+		jw_i(&c->w, "time", sqlite3_column_int64(st, 1));
+		jw_str(&c->w, "user", db_text(st, 2));
+		jw_i(&c->w, "alert", sqlite3_column_int64(st, 3));
+		jw_str(&c->w, "rule_yaml", db_text(st, 4));
+		jw_str(&c->w, "note", db_text(st, 5));
+		jw_close(&c->w, '}');
+	}
+	sqlite3_finalize(st);
+	query_next(&c->w, false, 0, 0);
+	if (any)
+		(void)!store_write(c->co->store, fetched_job, c);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* receive.h - what sensors send: calls of routes.def on the ingest side. */
+#ifndef COLLECTOR_RECEIVE_H
+#define COLLECTOR_RECEIVE_H
+
+#include <stdint.h>
+
+struct call;
+struct collector;
+struct ingest_job;
+
+/* The calls. */
+void receive_batches(struct call *c);
+void receive_position(struct call *c);
+void receive_evidence(struct call *c);
+void receive_assets(struct call *c);
+void receive_model(struct call *c);
+void receive_proposals(struct call *c);
+
+/* Who looks on is told what a job stored. */
+void receive_told(struct collector *co, const struct ingest_job *job);
+
+#endif /* COLLECTOR_RECEIVE_H */

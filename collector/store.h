@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store.h - the data base: one writer, many readers, SQLite in WAL mode.
+ *
+ * All that writes is a job: a function that one thread runs inside a transaction.  Jobs that wait
+ * at the same time share one transaction, so one fsync serves many sensors; each has a savepoint
+ * of its own, and one that fails leaves nothing.  store_write() returns when the job is on disk
+ * (synchronous = FULL): what is acknowledged after it is kept, whatever happens.
+ * Readers see what is committed; a query that takes longer than STORE_QUERY_MS is interrupted.
+ */
+#ifndef COLLECTOR_STORE_H
+#define COLLECTOR_STORE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STORE_READERS  6u
+#define STORE_QUERY_MS 5000u
+#define STORE_NAME_MAX 512u /* bytes of a text that is kept as a name; more is cut */
+#define STORE_JOBS_MAX 64u  /* in one transaction */
+
+enum stmt {
+#define STMT(name, sql) ST_##name,
+#include "collector/stmt.def"
+#undef STMT
+	ST_N
+};
+
+struct store;
+struct store_tx; /* what a job writes with */
+
+/* Makes or upgrades the file.  0, or ERR_* said in err. */
+int store_open(struct store **out, const char *path, char *err, size_t err_size);
+void store_close(struct store *s);
+
+/* Run fn in the writer and wait.  What it returned; or ERR_NOSPC, ERR_IO: nothing was kept. */
+typedef int (*store_job)(struct store_tx *tx, void *ctx);
+int store_write(struct store *s, store_job fn, void *ctx) __attribute__((warn_unused_result));
+
+/* Inside a job.  fmt has a letter per value: i int64_t, t text or NULL, b blob (pointer, size_t),
+ * n NULL.  tx_run() runs to the end: 0 or ERR_*.  tx_query() gives a bound statement to step, which
+ * tx_done() gives back.  tx_exec() is for what is run seldom. */
+int tx_run(struct store_tx *tx, enum stmt id, const char *fmt, ...);
+sqlite3_stmt *tx_query(struct store_tx *tx, enum stmt id, const char *fmt, ...);
+void tx_done(sqlite3_stmt *st);
+int tx_exec(struct store_tx *tx, const char *sql, const char *fmt, ...);
+sqlite3 *tx_db(struct store_tx *tx);
+/* Undo part of a job: to tx_mark() from tx_back(), else tx_keep(). */
+int tx_mark(struct store_tx *tx);
+void tx_back(struct store_tx *tx);
+void tx_keep(struct store_tx *tx);
+/* The number of a text, made when it is new; 0 for none. */
+int64_t tx_name(struct store_tx *tx, const char *text, size_t n);
+/* ERR_* of a result of SQLite's. */
+int store_err(int rc);
+
+/* Readers.  NULL: none is free within a second. */
+sqlite3 *store_get(struct store *s);
+void store_put(struct store *s, sqlite3 *db);
+/* What this reader runs may take that long instead: exports. */
+void store_longer(struct store *s, sqlite3 *db, unsigned seconds);
+/* Prepare and bind as above; NULL: said in the log.  To be finalised. */
+sqlite3_stmt *db_query(sqlite3 *db, const char *sql, const char *fmt, ...);
+/* Bind behind the first `at` values. */
+int db_bind(sqlite3_stmt *st, int at, const char *fmt, ...);
+/* A number that one row has, or otherwise. */
+int64_t db_number(sqlite3 *db, int64_t otherwise, const char *sql, const char *fmt, ...);
+/* Text of a column, "" for NULL. */
+const char *db_text(sqlite3_stmt *st, int col);
+
+/* A consistent copy while others write.  0 or ERR_* said in err. */
+int store_backup(const char *from, const char *to, char *err, size_t err_size);
+
+struct store_stats {
+	uint64_t jobs, commits, failed, names;
+};
+void store_stats(struct store *s, struct store_stats *out); /* since it was opened */
+
+#endif /* COLLECTOR_STORE_H */

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What sensors send and people see; what is refused.  Run by collect.sh; prints TAP."""
+import atexit
+import hashlib
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+import collector
+from collector import INTERLOCK, Collector, Person
+from sensor import Chain, Key, Sensor, root, unb64
+
+tmp = pathlib.Path(tempfile.mkdtemp())
+atexit.register(shutil.rmtree, tmp, True)
+co = Collector(tmp).start()
+atexit.register(co.stop)
+viewer, analyst, admin = (Person(co.page, u) for u in ("viewer", "analyst", "admin"))
+
+
+def sensor(name, key=None):
+    s, key = Sensor(co.ingest, tmp / name), key or Key()
+    status, answer = s.enrol(co.dir / "ca.crt", co.token(name), name, key)
+    assert (status, answer["state"]) == (200, "active"), answer
+    s.key, s.chain = key, Chain(key, name)
+    return s
+
+
+def of(name):
+    return next(s for s in viewer.get("sensors")["items"] if s["name"] == name)
+
+
+def incidents(name, rule):
+    return [i for i in viewer.items("incidents", sensor=name) if i["rule"] == rule]
+
+
+s1 = sensor("s1")
+
+
+def stored():
+    """what is sent is stored, receipted, listed, and proven by another program's arithmetic"""
+    lines = s1.chain.lines(30) + s1.chain.lines(0)
+    status, answer = s1.send(s1.chain.batch(lines))
+    assert (status, answer["stored"], answer["duplicate"]) == (200, 1, 0), answer
+    head, payload, _ = answer["receipt"].split(".")
+    assert json.loads(unb64(head))["typ"] == "interlock-receipt+jws"
+    p = json.loads(unb64(payload))
+    assert (p["sub"], p["epoch"], p["batch"], p["prev"]) == ("s1", s1.chain.epoch, 1, s1.chain.prev), p
+    items = viewer.items("alerts", sensor="s1", limit=7)
+    assert len(items) == 30 and len({i["id"] for i in items}) == 30
+    a = viewer.get(f"alerts/{items[0]['id']}")
+    assert a["eve"].encode() in lines and a["proof"]["state"] == "verified" and a["pdu"]["values"] == [1, 2], a
+    assert a["proof"]["root"] == root(lines).hex() and len(a["related"]) == 20
+    assert (a["src"]["name"], a["dst"]["port"], a["action"], a["techniques"]) == ("hmi1", 502, "blocked", ["T0855", "T1692.001", "T0836"])
+    proof = viewer.call("GET", f"/api/v1/alerts/{a['id']}/proof", raw=True)[1]
+    (tmp / "proof.json").write_bytes(proof)
+    (tmp / "s1.pub").write_text(json.dumps(s1.key.jwk()))
+    subprocess.run([INTERLOCK, "journal", "prove", "--check", tmp / "proof.json", "--key", tmp / "s1.pub"], check=True, capture_output=True)
+    inc = viewer.get(f"incidents/{a['incident']}")
+    assert inc["alerts"] == 30 and inc["src"] == "hmi1" and inc["severity"] == 1, inc
+
+
+def again():
+    """the same batches again are told and not stored twice; the order in a request is the chain's"""
+    b = [s1.chain.batch(s1.chain.lines(2)) for _ in range(1)]
+    b.append(s1.chain.batch(s1.chain.lines(3)))
+    assert s1.send(*b)[1]["stored"] == 2
+    for _ in range(2):
+        status, answer = s1.send(*b)
+        assert (status, answer["stored"], answer["duplicate"]) == (200, 0, 2), answer
+    assert len(viewer.items("alerts", sensor="s1")) == 35
+    late = [s1.chain.batch(s1.chain.lines(1)), s1.chain.batch(s1.chain.lines(1))]
+    status, answer = s1.send(late[1], late[0])
+    assert status == 409 and answer["error"]["code"] == "gap" and answer["have"]["batch"] == 3, answer
+    assert s1.send(*late)[0] == 200
+    assert s1.call("GET", "/ingest/v1/position")[1] == {"epoch": s1.chain.epoch, "batch": 5}
+
+
+def forged():
+    """forged, truncated and foreign batches are refused, and nothing of them is stored"""
+    s, other = sensor("forged"), Key()
+    good = s.chain.batch(s.chain.lines(5))
+    assert s.send(good)[0] == 200
+    peek = Chain(s.key, "forged", s.chain.epoch)
+    peek.number, peek.seq, peek.prev = s.chain.number, s.chain.seq, s.chain.prev
+    lines = peek.lines(3)
+    ok = peek.batch(lines)
+    cases = {
+        "line changed": ok.replace(b"hmi1", b"hmi2", 1),
+        "line missing": ok[:ok.rindex(b"{")],
+        "cut": ok[:-7],
+        "signature": ok.replace(ok.split(b"\n")[0][-4:], b"AAAA", 1),
+        "no batch": b"", "text": b"hello\n", "binary": bytes(range(256)) * 40,
+        "another's key": Chain(other, "forged", s.chain.epoch).batch(lines),
+        "another's name": Chain(s.key, "s1", s.chain.epoch).batch(lines),
+    }
+    for alg in ("none", "HS256", "EdDSA ", "ES256", None, 7):
+        cases[f"alg {alg}"] = peek.batch(lines, header={"alg": alg})
+    cases["typ"] = peek.batch(lines, header={"typ": "interlock-permit+jws"})
+    cases["crit"] = peek.batch(lines, header={"crit": ["exp"]})
+    unsigned = cases["alg none"].split(b"\n", 1)
+    cases["none, no signature"] = unsigned[0].rsplit(b".", 1)[0] + b".\n" + unsigned[1]
+    for over in ({"v": 2}, {"n": 10 ** 9}, {"n": -1}, {"first": 0}, {"sha256": "0" * 63}, {"root": "g" * 64}, {"iss": "x" * 300}, {"batch": 0},
+                 {"epoch": 2 ** 60}):
+        cases[f"payload {over}"] = peek.batch(lines, **over)
+    for what, body in cases.items():
+        status, answer = s.send(body)
+        assert status in (400, 422) and "error" in answer, (what, status, answer)
+        assert s.call("GET", "/ingest/v1/position")[1]["batch"] == 1, what
+    assert len(viewer.items("alerts", sensor="forged")) == 5
+    assert incidents("forged", "chain.signature")[0]["severity"] == 1
+
+
+def fork():
+    """two batches with one number are a fork: refused, an incident, shown at the sensor"""
+    s = sensor("fork")
+    first = s.chain.batch(s.chain.lines(1))
+    assert s.send(first)[0] == 200
+    twin = Chain(s.key, "fork", s.chain.epoch)
+    status, answer = s.send(twin.batch(twin.lines(2)))
+    assert status == 409 and answer["error"]["code"] == "fork", answer
+    assert of("fork")["chain"] == "fork" and of("fork")["state"] == "trouble"
+    assert incidents("fork", "chain.fork")[0]["kind"] == "chain"
+    assert s.send(s.chain.batch(s.chain.lines(1)))[0] == 200  # the true one goes on
+    twin.number, twin.seq = s.chain.number, s.chain.seq
+    assert s.send(twin.batch(twin.lines(1)))[1]["error"]["code"] == "fork"  # another prev
+
+
+def gap():
+    """what is missing is asked for; what the sensor itself removed, and signed for, is a shown loss"""
+    s = sensor("gap")
+    assert s.send(s.chain.batch(s.chain.lines(2)))[0] == 200
+    for _ in range(3):
+        s.chain.batch(s.chain.lines(2))  # these are lost with the journal's oldest segment
+    kept = s.chain.batch(s.chain.lines(2))
+    status, answer = s.send(kept)
+    assert (status, answer["error"]["code"], answer["have"]) == (409, "gap", {"epoch": s.chain.epoch, "batch": 1})
+    s.chain.batch((), oldest=4)
+    assert s.send(kept, **{"Interlock-Oldest": s.chain.jws})[0] == 409  # batch 4 is said to be there
+    last = s.chain.batch((), oldest=5)
+    status, answer = s.send(kept, **{"Interlock-Oldest": s.chain.jws.replace("A", "B")})
+    assert status in (400, 422), answer
+    status, answer = s.send(kept, **{"Interlock-Oldest": s.chain.jws})
+    assert status == 200, answer
+    assert of("gap")["gaps"] == [{"epoch": s.chain.epoch, "from": 2, "to": 4, "signed_loss": True}] and of("gap")["chain"] == "gap"
+    assert incidents("gap", "chain.loss")
+    assert s.send(last)[0] == 409
+
+
+def reinstalled():
+    """a sensor that lost its state begins a new epoch: taken, and told"""
+    s = sensor("anew")
+    assert s.send(s.chain.batch(s.chain.lines(1)))[0] == 200
+    old, s.chain = s.chain, Chain(s.key, "anew", s.chain.epoch + 10)
+    assert s.send(s.chain.batch(s.chain.lines(1)))[0] == 200
+    assert incidents("anew", "chain.epoch")
+    status, answer = s.send(old.batch(old.lines(1)))  # never seen, and its epoch is over
+    assert (status, answer["error"]["code"]) == (409, "fork"), answer
+    assert of("anew")["epoch"] == s.chain.epoch
+
+
+def enrolment():
+    """tokens work once, for their name and key; a pending sensor waits for an admin; a revoked one is out"""
+    key, s = Key(), Sensor(co.ingest, tmp / "pending")
+    ca = co.dir / "ca.crt"
+    assert s.enrol(ca, "A" * 32, "pending", key)[0] == 403
+    token = co.token("pending", "--site", "hall-1")
+    assert s.enrol(ca, token, "other", key)[0] == 403
+    assert s.enrol(ca, token, "pending", key, proof=Key().jws("interlock-enrol+jws", {"token": token}))[0] == 422
+    assert s.enrol(ca, token, "pending", key, proof=key.jws("interlock-batch+jws", {"token": token}))[0] == 422
+    assert s.enrol(ca, token, "pending", key, proof=key.jws("interlock-enrol+jws", {"token": "x"}))[0] == 422
+    status, answer = s.enrol(ca, token, "pending", key)
+    assert (status, answer["state"]) == (200, "pending"), answer
+    assert s.enrol(ca, token, "pending", key)[0] == 403  # once
+    s.enrol_key, chain = key, Chain(key, "pending")
+    b = chain.batch(chain.lines(1))
+    status, answer = s.send(b)
+    assert (status, answer["error"]["code"]) == (403, "pending"), answer
+    assert of("pending")["state"] == "pending" and of("pending")["keys"][0]["kid"] == key.kid
+    me = of("pending")["id"]
+    assert admin.post(f"sensors/{me}", {"action": "approve"})[1]["state"] == "ok"
+    assert s.send(b)[0] == 200
+    assert s.call("POST", "/ingest/v1/batches", b, cert=False)[0] == 401
+    status, answer = admin.post(f"sensors/{me}", {"action": "rotate"})
+    new, again = Key(), Sensor(co.ingest, tmp / "pending2")
+    assert again.enrol(ca, answer["token"], "pending", new)[1]["state"] == "active"
+    assert s.send(chain.batch())[0] == 403  # the certificate before
+    s = again
+    assert s.send(chain.batch(chain.lines(1)))[0] in (200, 409)  # what the old key signed is still in the journal
+    assert {k["state"] for k in of("pending")["keys"]} == {"active", "retired"}
+    kid = Key()
+    bound = Sensor(co.ingest, tmp / "bound")
+    token = co.token("bound", "--kid", kid.kid)
+    assert bound.enrol(ca, token, "bound", Key())[0] == 403
+    assert bound.enrol(ca, token, "bound", kid)[1]["state"] == "active"
+    assert admin.post(f"sensors/{me}", {"action": "revoke"})[1]["state"] == "revoked"
+    s.close()
+    assert s.send(chain.batch())[0] == 403
+
+
+def roles():
+    """nobody, viewer, analyst, admin: each may what he may, and what is refused is in the audit log"""
+    nobody = Person(co.page)
+    spec = [("GET", p, "viewer") for p in "me overview alerts incidents sensors map assets attack timeline search?q=ab proposals export".split()]
+    spec += [("GET", "audit", "admin"), ("GET", "users", "admin"), ("POST", "sensors/tokens", "admin"), ("POST", "sensors/1", "admin"),
+             ("POST", "users", "admin"), ("POST", "users/nobody", "admin"), ("POST", "incidents/1", "analyst"), ("POST", "alerts/1/expected", "analyst"),
+             ("POST", "proposals/1", "analyst")]
+    order = ["viewer", "analyst", "admin"]
+    for method, path, least in spec:
+        status = nobody.call(method, "/api/v1/" + path, "{}" if method == "POST" else None)[0]
+        assert status == 401, (path, status)
+        for who in (viewer, analyst, admin):
+            status = who.call(method, "/api/v1/" + path, "{}" if method == "POST" else None)[0]
+            may = order.index(who.user) >= order.index(least)
+            assert (status == 403) != may, (method, path, who.user, status)
+            if method == "POST" and may:  # a session alone is not enough
+                status, answer, _ = who.call(method, "/api/v1/" + path, "{}", csrf=False)
+                assert (status, answer["error"]["code"]) == (403, "csrf")
+                assert who.call(method, "/api/v1/" + path, "{}", csrf=False, headers={"X-CSRF-Token": viewer.csrf if who is not viewer else "x"})[0] == 403
+    time.sleep(1.1)  # refusals are written so many a second; the next one says how many were not
+    assert viewer.call("GET", "/api/v1/users")[0] == 403 and nobody.call("GET", "/api/v1/alerts")[0] == 401
+    log = admin.items("audit", limit=500)
+    assert any("more before are not listed" in e["text"] for e in log)
+    assert any(e["action"] == "refused" and e["user"] == "viewer" and e["object"] == "/api/v1/users" for e in log)
+    assert any(e["action"] == "refused" and e["user"] == "" for e in log)
+
+
+def incident_work():
+    """an analyst takes an incident, says something, closes it; it is logged who did"""
+    i = viewer.items("incidents", sensor="s1")[0]["id"]
+    assert analyst.post(f"incidents/{i}", {"state": "ack", "assignee": "analyst", "note": "<script>alert(1)</script>"})[1]["state"] == "ack"
+    got = viewer.get(f"incidents/{i}")
+    assert got["assignee"] == "analyst" and {(e["user"], e["text"]) for e in got["log"]} >= {("analyst", "<script>alert(1)</script>"), ("analyst", "acknowledged")}
+    assert analyst.post(f"incidents/{i}", {"state": "burnt"})[0] == 400 and analyst.post("incidents/999999", {"state": "ack"})[0] == 404
+
+
+def proposal():
+    """an alert that was expected becomes a disabled rule, which its sensor fetches"""
+    a = viewer.items("alerts", sensor="s1")[0]["id"]
+    status, answer = analyst.post(f"alerts/{a}/expected", {"note": "new recipe"})
+    p = answer["proposal"]
+    assert status == 200 and "disabled: true" in p["rule_yaml"] and p["state"] == "proposed", answer
+    assert s1.call("GET", "/ingest/v1/proposals")[1]["items"][0]["id"] == p["id"]
+    assert next(x for x in viewer.get("proposals")["items"] if x["id"] == p["id"])["state"] == "fetched"
+
+
+def audit_signed():
+    """the audit log is a journal that our own verifier accepts"""
+    out = subprocess.run([INTERLOCK, "journal", "verify", co.dir / "audit", "--key", co.dir / "audit.key.pub"], capture_output=True, text=True)
+    assert out.returncode == 0, out
+
+
+if __name__ == "__main__":
+    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, audit_signed])
