@@ -229,6 +229,7 @@ install: $B/interlock			## PREFIX= DESTDIR=
 	install -m 644 README.md CHANGES LICENSE $(filter-out %.1,$(wildcard docs/*)) \
 	  $(DESTDIR)$(PREFIX)/share/doc/interlock
 	install -D -m 644 docs/interlock.1 $(DESTDIR)$(PREFIX)/share/man/man1/interlock.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/demo pcaps/mixed/plant.pcap
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' 'packaging/systemd/interlock-guard@.service' \
 	  > '$(DESTDIR)$(PREFIX)/lib/systemd/system/interlock-guard@.service'

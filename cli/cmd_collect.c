@@ -16,12 +16,14 @@
 #include "collector/collector.h"
 #include "collector/enrol.h"
 #include "collector/store.h"
+#include "cli/collect_demo.h"
 
 #define DB	     "collector.db"
 #define PASSWORD_ENV 512
 
 static const char help[] =
     "usage: interlock collect DIR [OPTION]...\n"
+    "       interlock collect --demo [-p POLICY] [--capture PCAP] [OPTION]...\n"
     "       interlock collect init DIR [--host NAME]\n"
     "       interlock collect user DIR NAME [--role ROLE]\n"
     "       interlock collect token DIR SENSOR [--site SITE] [--kid KEY-ID | --approve]\n"
@@ -36,6 +38,8 @@ static const char help[] =
     "      --silent TIME        a sensor that was not heard for that is silent (default 30s)\n"
     "      --connections N      of either listener at most (default 256)\n"
     "      --per-address N      of one address at most (default 64)\n\n"
+    "  --demo   a directory of its own, gone at the end; a plant that was recorded, judged\n"
+    "           under a policy over the last hours and every minute from now on\n"
     "  init     make the directory: keys, certificates, data base\n"
     "  user     make an account, or give one another password: a line of standard input\n"
     "  token    a one-time token for a sensor to enrol with, for a day; --kid: only with that\n"
@@ -45,8 +49,8 @@ static const char help[] =
 
 struct options {
 	struct collector_conf conf;
-	const char *host, *role, *site, *kid;
-	bool approve, ports;
+	const char *host, *role, *site, *kid, *policy, *capture;
+	bool approve, demo;
 };
 
 static int64_t
@@ -137,32 +141,50 @@ backup(const char *dir, const char *to)
 	return EXIT_OK;
 }
 
+int
+collect_serve(struct collector *co, const char *said)
+{
+	printf("page http%s://127.0.0.1:%u  sensors port %u\n", co->conf.plain ? "" : "s",
+	    co->page_port, co->ingest_port);
+	if (said)
+		printf("%s\n", said);
+	(void)fflush(stdout);
+	(void)collector_run(co);
+	return EXIT_OK;
+}
+
 static int
 serve(const char *dir, struct options *o)
 {
 	struct collector *co;
-	sigset_t set;
 	char err[512];
 
 	o->conf.dir = dir;
+	if (!(co = collector_new(&o->conf, err, sizeof(err))))
+		return said(err);
+	(void)collect_serve(co, NULL);
+	collector_free(co);
+	return EXIT_OK;
+}
+
+/* Signals are the main loop's alone: blocked before the first thread. */
+static void
+prepare(struct options *o)
+{
+	static char web[600];
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	log_set_limit(true);
 	if (!o->conf.listen)
 		o->conf.listen = "127.0.0.1:8443";
 	if (!o->conf.ingest)
 		o->conf.ingest = "127.0.0.1:8444";
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigprocmask(
-	    SIG_BLOCK, &set, NULL); /* before the first thread: only the main loop takes them */
-	log_set_limit(true);
-	if (!(co = collector_new(&o->conf, err, sizeof(err))))
-		return said(err);
-	printf("page %s://127.0.0.1:%u  sensors port %u\n", o->conf.plain ? "http" : "https",
-	    co->page_port, co->ingest_port);
-	(void)fflush(stdout);
-	(void)collector_run(co);
-	collector_free(co);
-	return EXIT_OK;
+	if (!o->conf.web && access(collect_found("build/web", "web", web, sizeof(web)), F_OK) == 0)
+		o->conf.web = collect_found("build/web", "web", web, sizeof(web));
 }
 
 int
@@ -184,6 +206,9 @@ cmd_collect(int argc, char **argv)
 	    {"site", .text = &o.site},
 	    {"kid", .text = &o.kid},
 	    {"approve", .flag = &o.approve},
+	    {"demo", .flag = &o.demo},
+	    {"policy", 'p', .text = &o.policy},
+	    {"capture", .text = &o.capture},
 	    {0},
 	};
 	int status;
@@ -198,7 +223,12 @@ cmd_collect(int argc, char **argv)
 		return token(argv[1], argv[2], &o);
 	if (argc == 3 && strcmp(argv[0], "backup") == 0)
 		return backup(argv[1], argv[2]);
-	if (argc == 1)
+	prepare(&o);
+	if (o.demo && argc == 0) {
+		o.conf.plain = true;
+		return collect_demo(&o.conf, o.policy, o.capture);
+	}
+	if (argc == 1 && !o.demo)
 		return serve(argv[0], &o);
 	return cli_usage("collect", "a directory, or one of init, user, token, backup");
 }

@@ -281,9 +281,18 @@ pki_server(const char *dir, bool page, char **crt, char **key, char *err, size_t
 	bool own = !page || !there(dir, "page.crt");
 	int r = slurp(dir, own ? "server.crt" : "page.crt", crt, err, err_size);
 
-	if (r == 0 && (r = slurp(dir, own ? "server.key" : "page.key", key, err, err_size)) < 0) {
-		free(*crt);
-		*crt = NULL;
+	if (r == 0)
+		r = slurp(dir, own ? "server.key" : "page.key", key, err, err_size);
+	if (r == 0 && own) { /* the whole chain: who pins by the CA's fingerprint has to see it */
+		char *ca, *both;
+
+		if ((r = slurp(dir, "ca.crt", &ca, err, err_size)) == 0) {
+			if (asprintf(&both, "%s%s", *crt, ca) < 0)
+				r = err_say(err, err_size, ERR_NOMEM, "out of memory");
+			free(*crt);
+			free(ca);
+			*crt = r == 0 ? both : NULL;
+		}
 	}
 	return r;
 }

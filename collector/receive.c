@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "alerts/receipt.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "collector/audit.h"
 #include "collector/collector.h"
@@ -155,7 +156,7 @@ refused(struct call *c, int r, const char *why)
 void
 receive_batches(struct call *c)
 {
-	const char *oldest = call_header(c, "Interlock-Oldest");
+	const char *oldest = call_header(c, "Interlock-Statement");
 	struct key_set *keys = malloc(sizeof(*keys));
 	struct ingest in = {0};
 	struct batch later;
@@ -298,7 +299,7 @@ receive_evidence(struct call *c)
 /* --- assets and model -------------------------------------------------------------------------------- */
 
 struct document {
-	const struct call *c;
+	int64_t sensor, now_ms;
 	const json_t *o;
 	char *text;
 };
@@ -347,7 +348,7 @@ asset_put(struct store_tx *tx, const struct document *d, const json_t *a)
 	    "name = ?3,"
 	    " zone = ?4, role = ?5, text = ?6, first = min(first, ?7), last = max(last, ?8), doc = "
 	    "?9",
-	    "itttttiit", d->c->sensor, member(a, "id"), name, member(a, "zone"), role, text,
+	    "itttttiit", d->sensor, member(a, "id"), name, member(a, "zone"), role, text,
 	    time_of(a, "first_seen"), time_of(a, "last_seen"), doc);
 	free(doc);
 	return r;
@@ -367,23 +368,8 @@ assets_job(struct store_tx *tx, void *ctx)
 		r = tx_exec(tx,
 		    "DELETE FROM asset WHERE sensor = ?1 AND id NOT IN"
 		    " (SELECT id FROM asset WHERE sensor = ?1 ORDER BY last DESC LIMIT ?2)",
-		    "ii", d->c->sensor, (int64_t)ASSETS_MAX);
+		    "ii", d->sensor, (int64_t)ASSETS_MAX);
 	return r;
-}
-
-void
-receive_assets(struct call *c)
-{
-	json_t *o = call_json(c);
-	struct document d = {c, o, NULL};
-
-	if (!o)
-		return;
-	if (!json_is_array(json_object_get(o, "devices")))
-		call_error(c, 400, "malformed", "a list of devices (docs/FORMATS.md section 8)");
-	else
-		done(c, store_write(c->co->store, assets_job, &d));
-	json_decref(o);
 }
 
 static int
@@ -392,25 +378,62 @@ model_job(struct store_tx *tx, void *ctx)
 	const struct document *d = ctx;
 
 	return tx_exec(tx, "INSERT OR REPLACE INTO model(sensor, time, doc) VALUES(?, ?, ?)", "iit",
-	    d->c->sensor, d->c->now_ms, d->text);
+	    d->sensor, d->now_ms, d->text);
+}
+
+/* ERR_FORMAT: not what it should be. */
+static int
+keep(struct store *s, int64_t sensor, const json_t *o, bool model)
+{
+	struct document d = {sensor, (int64_t)(clock_wall_ns() / 1000000), o, NULL};
+	int r = ERR_FORMAT;
+
+	if (model && json_is_array(json_object_get(o, "zones")) &&
+	    json_is_array(json_object_get(o, "devices"))) {
+		d.text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
+		r = d.text ? store_write(s, model_job, &d) : ERR_NOMEM;
+		free(d.text);
+	} else if (!model && json_is_array(json_object_get(o, "devices"))) {
+		r = store_write(s, assets_job, &d);
+	}
+	return r;
+}
+
+int
+receive_document(struct collector *co, int64_t sensor, const char *text, size_t n, bool model)
+{
+	json_t *o = feed_json(text, n);
+	int r = json_is_object(o) ? keep(co->store, sensor, o, model) : ERR_FORMAT;
+
+	json_decref(o);
+	return r;
+}
+
+static void
+document(struct call *c, bool model, const char *what)
+{
+	json_t *o = call_json(c);
+	int r;
+
+	if (!o)
+		return;
+	if ((r = keep(c->co->store, c->sensor, o, model)) == ERR_FORMAT)
+		call_error(c, 400, "malformed", "%s", what);
+	else
+		done(c, r);
+	json_decref(o);
+}
+
+void
+receive_assets(struct call *c)
+{
+	document(c, false, "a list of devices (docs/FORMATS.md section 8)");
 }
 
 void
 receive_model(struct call *c)
 {
-	json_t *o = call_json(c);
-	struct document d = {c, o, NULL};
-
-	if (!o)
-		return;
-	if (!json_is_array(json_object_get(o, "zones")) ||
-	    !json_is_array(json_object_get(o, "devices")) ||
-	    !(d.text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII)))
-		call_error(c, 400, "malformed", "zones, devices and conduits");
-	else
-		done(c, store_write(c->co->store, model_job, &d));
-	free(d.text);
-	json_decref(o);
+	document(c, true, "zones, devices and conduits");
 }
 
 /* --- proposals ------------------------------------------------------------------------------------------ */

@@ -3,6 +3,8 @@
 #ifndef COLLECTOR_RECEIVE_H
 #define COLLECTOR_RECEIVE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct call;
@@ -16,6 +18,9 @@ void receive_evidence(struct call *c);
 void receive_assets(struct call *c);
 void receive_model(struct call *c);
 void receive_proposals(struct call *c);
+
+/* Keep a model (else a list of devices) of a sensor.  0 or ERR_*; ERR_FORMAT: it is none. */
+int receive_document(struct collector *co, int64_t sensor, const char *text, size_t n, bool model);
 
 /* Who looks on is told what a job stored. */
 void receive_told(struct collector *co, const struct ingest_job *job);

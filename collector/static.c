@@ -34,8 +34,8 @@ static_headers(struct MHD_Response *r, bool tls)
 {
 	static const char *const h[][2] = {
 	    {"Content-Security-Policy",
-		"default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
-		" frame-ancestors 'none'; form-action 'self'"},
+		"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none';"
+		" object-src 'none'"},
 	    {"X-Content-Type-Options", "nosniff"},
 	    {"X-Frame-Options", "DENY"},
 	    {"Referrer-Policy", "no-referrer"},

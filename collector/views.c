@@ -263,14 +263,20 @@ sensor(struct jw *w, struct sqlite3 *db, sqlite3_stmt *st)
 	jw_i(w, "alerts_24h", sqlite3_column_int64(st, 14));
 	jw_arr(w, "keys");
 	k = db_query(db,
-	    "SELECT kid, since, state FROM sensor_key WHERE sensor = ? ORDER BY since DESC LIMIT "
+	    "SELECT kid, since, state, pk FROM sensor_key WHERE sensor = ? ORDER BY since DESC "
+	    "LIMIT "
 	    "64",
 	    "i", id);
 	while (k && sqlite3_step(k) == SQLITE_ROW) {
+		char x[CRYPTO_B64URL_CHARS(CRYPTO_PK_LEN) + 1];
 		int state = sqlite3_column_int(k, 2);
 
+		if (sqlite3_column_bytes(k, 3) != CRYPTO_PK_LEN)
+			continue;
+		crypto_b64url(sqlite3_column_blob(k, 3), CRYPTO_PK_LEN, x);
 		jw_obj(w, NULL);
 		jw_str(w, "kid", db_text(k, 0));
+		jw_str(w, "x", x);
 		jw_i(w, "since", sqlite3_column_int64(k, 1));
 		jw_str(w, "state", keys[state >= 0 && state < 3 ? state : 2]);
 		jw_close(w, '}');

@@ -138,11 +138,11 @@ def gap():
     status, answer = s.send(kept)
     assert (status, answer["error"]["code"], answer["have"]) == (409, "gap", {"epoch": s.chain.epoch, "batch": 1})
     s.chain.batch((), oldest=4)
-    assert s.send(kept, **{"Interlock-Oldest": s.chain.jws})[0] == 409  # batch 4 is said to be there
+    assert s.send(kept, **{"Interlock-Statement": s.chain.jws})[0] == 409  # batch 4 is said to be there
     last = s.chain.batch((), oldest=5)
-    status, answer = s.send(kept, **{"Interlock-Oldest": s.chain.jws.replace("A", "B")})
+    status, answer = s.send(kept, **{"Interlock-Statement": s.chain.jws.replace("A", "B")})
     assert status in (400, 422), answer
-    status, answer = s.send(kept, **{"Interlock-Oldest": s.chain.jws})
+    status, answer = s.send(kept, **{"Interlock-Statement": s.chain.jws})
     assert status == 200, answer
     assert of("gap")["gaps"] == [{"epoch": s.chain.epoch, "from": 2, "to": 4, "signed_loss": True}] and of("gap")["chain"] == "gap"
     assert incidents("gap", "chain.loss")

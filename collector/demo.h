@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * demo.h - a journal of this machine instead of sensors that send: what `collect --demo` is made of.
+ *
+ * Nothing is believed sooner for it: batches go through ingest.h as if they had been received.
+ */
+#ifndef COLLECTOR_DEMO_H
+#define COLLECTOR_DEMO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct collector;
+struct key;
+
+struct demo {
+	int64_t sensor; /* 0: not enrolled yet */
+	char name[256];
+	uint64_t epoch, batch; /* the last that was taken */
+};
+
+/* Take what a journal, signed by that key, has beyond the last.  Alerts or ERR_*, said in err. */
+int64_t demo_take(struct collector *co, struct demo *d, const char *journal, const struct key *key,
+    const char *site, char *err, size_t err_size);
+/* What the sensor would PUT: its model, its list of devices.  0 or ERR_*. */
+int demo_model(struct collector *co, const struct demo *d, const char *json);
+int demo_assets(struct collector *co, const struct demo *d, const char *json);
+
+#endif /* COLLECTOR_DEMO_H */
