@@ -152,7 +152,7 @@ known_pdu(struct engine *e, const struct quick_probe *pr, const uint64_t *w, str
 	if (dir == DIR_TO_CLIENT)
 		return ds->again(feed_state(e, f), p, len, DIR_TO_CLIENT, mid, 0);
 	/* the flow may have become another since it was prepared: then it is not found */
-	if (pr->n == 0 || (en = quick_find(pr->at, meta, w, pr->n)) == NULL ||
+	if (pr->n == 0 || e->call.gist_moved || (en = quick_find(pr->at, meta, w, pr->n)) == NULL ||
 	    !ds->again(feed_state(e, f), p, len, DIR_TO_SERVER, mid, en->memo))
 		return false;
 	quick_hit(&e->quick, en);
@@ -492,6 +492,7 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 	if (n > PKT_BURST)
 		n = PKT_BURST;
 	e->scratch_used = 0;
+	e->call.gist_moved = false;
 	e->quick_on = quick_may(e);
 	e->quick.look = e->quick_on && quick_begin(&e->quick);
 	look_at(e, burst, l, k, w, n);

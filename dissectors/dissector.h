@@ -106,6 +106,9 @@ struct dis_call {
 	uint64_t now_ns;  /* packet time, ns since the epoch, UTC */
 	uint64_t anomalies; /* engine bits that belong to this PDU; copy into the fact */
 	void *state;	  /* state_size bytes, zeroed when the flow is claimed */
+	/* Set by who finds that gist() of this flow will say something else than before; who has asked it
+	 * ahead clears it, and asks again. */
+	bool gist_moved;
 	struct dis_sink *sink;
 	void (*transfer)(struct dis_sink *sink, const struct dis_transfer *t); /* or NULL */
 	/*

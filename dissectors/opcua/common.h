@@ -204,6 +204,11 @@ struct ua_number {
 	uint32_t in, out;
 };
 
+/* The URIs of a session's namespaces: none was read; they have changed; the digest is theirs;
+ * they are too many for one. */
+enum { NS_NONE = 0, NS_CHANGED, NS_KNOWN, NS_MANY };
+#define NS_DIGEST 3 /* words of a SHA-256: nobody finds two tables with one digest */
+
 struct ua { /* what every chunk needs comes first: the engine fetches these lines early */
 	struct ua_dir dir[2]; /* 0: requests, 1: responses */
 	uint32_t channel;
@@ -225,6 +230,8 @@ struct ua { /* what every chunk needs comes first: the engine fetches these line
 	struct names *names;		   /* leased; NULL = none */
 	struct fact_props props;	   /* of its numbers the first six */
 
+	uint8_t ns_state;		     /* NS_*: of the next */
+	uint64_t ns_digest[NS_DIGEST];	     /* of the namespaces that were read: names_digest() */
 	uint32_t listed_policy, listed_mode; /* by GetEndpoints */
 	uint32_t register_id; /* request id of the RegisterNodes that waits for its answer; with */
 	uint32_t leave_id;    /* ... of the UnregisterNodes */

@@ -17,12 +17,14 @@
 #ifndef OPCUA_NAMES_H
 #define OPCUA_NAMES_H
 
+#include "base/crypto.h"
 #include "dissectors/opcua/common.h"
 
 #define NAMES_SMALL 2000u
 #define NAMES_LARGE 65536u
 #define PROBES	    16u
 #define NS_MAX	    32u /* namespaces whose URI is remembered */
+#define NS_BYTES    1024u /* of all of them, at most, where there is a digest of them */
 
 enum rec_kind { REC_DEAD = 0, REC_ASKED, REC_ALIAS, REC_LEAVING, REC_GONE, REC_NS };
 
@@ -326,6 +328,7 @@ names_ns(struct dis_call *call, struct ua *st, uint32_t ns, const uint8_t *uri, 
 			return;
 		r->kind = REC_DEAD;
 		st->names->ns[ns] = 0;
+		st->ns_state = NS_CHANGED;
 	}
 	if ((place = names_add(call, st, len)) == 0)
 		return;
@@ -333,6 +336,41 @@ names_ns(struct dis_call *call, struct ua *st, uint32_t ns, const uint8_t *uri, 
 	*r = (struct rec){.kind = REC_NS, .ns = (uint8_t)ns, .text_len = (uint16_t)len};
 	memcpy(r->text, uri, len);
 	st->names->ns[ns] = (uint16_t)place;
+	st->ns_state = NS_CHANGED;
+}
+
+/*
+ * What the quick look needs to know of the namespaces: sessions in which the server called the same
+ * URIs by the same numbers have one digest.  Made once when the table was read, and only of one as
+ * short as they are.
+ */
+static void
+names_digest(struct dis_call *call, struct ua *st)
+{
+	uint8_t digest[CRYPTO_SHA256_LEN];
+	struct crypto_sha256 h;
+	uint32_t sum = 0;
+
+	call->gist_moved = true;
+	crypto_sha256_init(&h);
+	for (uint32_t i = 0; i < NS_MAX; i++) {
+		const struct rec *r;
+		uint32_t which;
+
+		if (st->names->ns[i] == 0)
+			continue;
+		r = rec_at(st->names, st->names->ns[i]);
+		if ((sum += r->text_len) > NS_BYTES) {
+			st->ns_state = NS_MANY;
+			return;
+		}
+		which = i | (uint32_t)r->text_len << 16;
+		crypto_sha256_update(&h, &which, sizeof(which));
+		crypto_sha256_update(&h, r->text, r->text_len);
+	}
+	crypto_sha256_final(&h, digest);
+	memcpy(st->ns_digest, digest, sizeof(st->ns_digest));
+	st->ns_state = NS_KNOWN;
 }
 
 #endif /* OPCUA_NAMES_H */

@@ -160,6 +160,16 @@ pdu_general(struct dis_call *call, struct cur c)
 	}
 }
 
+/* A message has been read, or a piece of one. */
+static inline void
+namespaces_read(struct dis_call *call)
+{
+	struct ua *st = call->state;
+
+	if (__builtin_expect(st->ns_state == NS_CHANGED, 0))
+		names_digest(call, st);
+}
+
 /* p and end in words of their own: as one they are written to the stack by halves and read
  * whole, for which a CPU waits longer than the rest takes. */
 static void
@@ -167,16 +177,17 @@ opcua_pdu(struct dis_call *call, struct cur c)
 {
 	const uint8_t *p = c.p, *end = c.end;
 
-	if (__builtin_expect(!quick_chunk(call, p, end), 0))
+	if (__builtin_expect(!quick_chunk(call, p, end), 0)) {
 		pdu_general(call, cur_make(p, (size_t)(end - p)));
+		namespaces_read(call);
+	}
 }
 
 static uint32_t
 opcua_gist(const void *state, const uint8_t *p, uint32_t len, uint8_t variant, uint64_t *w)
 {
-	(void)state;
 	(void)variant;
-	return known_gist(p, len, w);
+	return known_gist(state, p, len, w);
 }
 
 static bool
@@ -216,6 +227,7 @@ opcua_part(struct dis_call *call, struct cur piece, uint32_t off, uint32_t total
 	} else if (cur_left(&piece) > 0) {
 		body_piece(call, &h, piece, (struct piece){.end = rest == 0, .rest = rest});
 	}
+	namespaces_read(call);
 }
 
 static void

@@ -259,9 +259,9 @@ quick_request(struct quick *q, uint32_t request, uint32_t known)
 	}
 	if (quick_emit(q, &f, known)) {
 		(void)pair_push(st, request, (uint8_t)opx, 0);
-		/* names of name spaces are a session's own; so are signatures */
-		q->call->memo =
-		    st->names || st->sig != 0 || q->call->dir != DIR_TO_SERVER ? 0 : opx;
+		/* signatures are a session's own; names of namespaces known_gist() knows, and
+		 * where there are aliases nobody gets here */
+		q->call->memo = st->sig != 0 || q->call->dir != DIR_TO_SERVER ? 0 : opx;
 	}
 	return true;
 }
@@ -343,18 +343,23 @@ known_stamp(const uint8_t *p, uint32_t len)
 /*
  * Type and size of the chunk, type of the body, and all behind the handle.  Of the token in between
  * nobody asks what it says, but how long it is (which moves the rest, and so shows in the words'
- * number); channel, token and numbers are looked at by known_chunk().
+ * number); channel, token and numbers are looked at by known_chunk().  Which namespaces the numbers in
+ * node ids stand for, where the session has asked for that.
  */
 INLINE uint32_t
-known_gist(const uint8_t *p, uint32_t len, uint64_t *w)
+known_gist(const struct ua *st, const uint8_t *p, uint32_t len, uint64_t *w)
 {
-	uint32_t stamp = known_stamp(p, len), rest = stamp + STAMP_BYTES;
+	uint32_t stamp = known_stamp(p, len), rest = stamp + STAMP_BYTES, n;
 
-	if (stamp == 0 || len - rest > 8u * (DIS_GIST_WORDS - 3))
+	if (stamp == 0 || len - rest > 8u * (DIS_GIST_WORDS - 3 - NS_DIGEST))
 		return 0;
 	memcpy(&w[0], p, 8);
 	w[1] = le32(p + SYM_HEAD) | (uint64_t)stamp << 32;
-	return 2 + dis_words(w + 2, p + rest, len - rest);
+	n = 2 + dis_words(w + 2, p + rest, len - rest);
+	if (st->ns_state == NS_NONE)
+		return n;
+	memcpy(w + n, st->ns_digest, sizeof(st->ns_digest));
+	return st->ns_state == NS_KNOWN ? n + NS_DIGEST : 0;
 }
 
 /* What quick_chunk(), quick_fact() and quick_emit() ask and leave behind, without the fact. */
@@ -367,7 +372,7 @@ known_chunk(
 	unsigned slot = PAIR_NONE;
 
 	if (size < SYM_HEAD + TYPE_BYTES + 24u || le32(p) != (MSG | (uint32_t)'F' << 24) ||
-	    le32(p + 4) != size || st->sig != 0 || st->names ||
+	    le32(p + 4) != size || st->sig != 0 || (st->names && st->names->n_alias != 0) ||
 	    (st->flags & (F_SEEN | F_CHANNEL | F_REVERSED)) != (F_SEEN | F_CHANNEL) ||
 	    (d->flags & (D_SEQ | D_TOKEN | D_MSG | D_BAD | D_DONE)) != (D_SEQ | D_TOKEN) ||
 	    (st->policy != POLICY_None && !(d->flags & D_PLAIN)) || le32(p + 8) != st->channel ||

@@ -11,6 +11,8 @@
  * they ask, with writes, answers that are wrong in all ways, and a network that loses,
  * repeats, alters, cuts, joins and reorders; policies that come and go, time that passes.
  *
+ * More than 1000 lines: three protocols, a network, and all that is compared make one play.
+ *
  * usage: quick_test [SEED FRAMES [1]]      1: bursts of one, to see where they part
  */
 #include <setjmp.h>
@@ -127,6 +129,7 @@ on_event(void *ctx, const struct event *ev)
 	"  b: {level: 1, port: inside, nets: [10.2.1.0/24]}\n"                                     \
 	"  c: {level: 1, port: inside, nets: [10.2.2.0/24]}\n"                                     \
 	"  d: {level: 1, port: inside, nets: [10.2.3.0/24]}\n"                                     \
+	"  e: {level: 1, port: inside, nets: [10.2.4.0/24]}\n"                                     \
 	"windows:\n  w: {when: daily 06:00-18:00, tz: UTC}\n"                                      \
 	"conduits:\n"
 #define MB(more, top)                                                                              \
@@ -148,6 +151,11 @@ on_event(void *ctx, const struct event *ev)
 	"        - {name: s, services: [session, discovery, subscribe]}\n"                         \
 	"        - {name: rw, services: [Read, Write], nodes: [\"ns=2;s=Rec*\", "                  \
 	"\"ns=0;i=2258\"]}\n"
+#define UA_BY_URI                                                                                  \
+	"    opcua:\n      allow:\n"                                                               \
+	"        - {name: s, services: [session, discovery, subscribe]}\n"                         \
+	"        - {name: u, services: [Read, Write], nodes: [\"nsu=urn:plant;s=Rec*\", "          \
+	"\"ns=0;i=2255\"]}\n"
 #define CONDUIT(z, otherwise, more)                                                                \
 	"  - name: to-" z "\n    from: [it/*]\n    to: [" z "/*]\n    otherwise: " otherwise       \
 	"\n" more
@@ -158,11 +166,12 @@ static const char *const policies[] = {
 	    UA_RULES("")) CONDUIT("c", "reset",
 	MB("      limits: {pending: 2}\n", "50")
 	    S7_RULES("      limits: {pending: 1, pdu-size: 120}\n")
-		UA_RULES("      limits: {chunk: 100000}\n"))
-	CONDUIT("d", "alert", "    only-in: w\n" MB("", "3") S7_RULES("") UA_RULES("")),
+		UA_RULES("      limits: {chunk: 100000}\n")) CONDUIT("d", "alert",
+	"    only-in: w\n" MB("", "3") S7_RULES("") UA_RULES("")) CONDUIT("e", "drop", UA_BY_URI),
     /* the same requests, and others are allowed */
-    HEAD CONDUIT("a", "reject", MB("", "2") S7_RULES("") UA_RULES("")) CONDUIT(
-	"b", "alert", S7_RULES("") MB("", "9")) CONDUIT("d", "drop", MB("", "9") UA_RULES("")),
+    HEAD CONDUIT("a", "reject", MB("", "2") S7_RULES("") UA_RULES(""))
+	CONDUIT("b", "alert", S7_RULES("") MB("", "9"))
+	    CONDUIT("d", "drop", MB("", "9") UA_RULES("")) CONDUIT("e", "alert", UA_RULES("")),
     HEAD CONDUIT("a", "alert",
 	"    modbus:\n      addressing: zero-based\n      allow:\n"
 	"        - {name: one, units: [1], functions: [3], holding: [0..29]}\n" S7_RULES("")
@@ -171,6 +180,8 @@ static const char *const policies[] = {
 #define POLICIES (sizeof(policies) / sizeof(policies[0]))
 
 /* --- conversations ------------------------------------------------------------------------------- */
+
+#define UA_NAMES 100u /* a kind of OPC UA request: which namespaces are there? */
 
 /* A request that waits for its answer. */
 struct asked {
@@ -405,6 +416,7 @@ static uint32_t
 ua_request(struct talk *t, uint8_t *p, const struct asked *q)
 {
 	static const char *const names[] = {"Recipe.A", "Recipe.Bc", "Recipe", "Other.B"};
+	const bool tables = q->kind == UA_NAMES;
 	const char *name = names[q->arg % 4];
 	uint8_t *b = p + 24;
 	uint32_t n = 1 + (q->kind % 4 == 1 ? q->arg % 3 : 0);
@@ -441,10 +453,15 @@ ua_request(struct talk *t, uint8_t *p, const struct asked *q)
 	le32(b, n);
 	b += 4;
 	for (uint32_t i = 0; i < n; i++) {
-		memcpy(b, "\3\2\0", 3);
-		le32(b + 3, (uint32_t)strlen(name));
-		memcpy(b + 7, name, strlen(name));
-		b += 7 + strlen(name);
+		if (tables) {
+			memcpy(b, "\1\0\xcf\x08", 4);
+			b += 4;
+		} else {
+			memcpy(b, "\3\2\0", 3);
+			le32(b + 3, (uint32_t)strlen(name));
+			memcpy(b + 7, name, strlen(name));
+			b += 7 + strlen(name);
+		}
 		memcpy(b, "\x0d\0\0\0\xff\xff\xff\xff", 8);
 		b += 8;
 		if (q->kind % 4 == 2) {
@@ -479,6 +496,23 @@ ua_answer(struct talk *t, uint8_t *p, const struct asked *q, unsigned wrong)
 		b[16] = 1;
 	b += 24;
 	le32(b, 1);
+	if (q->kind ==
+	    UA_NAMES) { /* the server's namespaces, of which the last is not always the same */
+		static const char *const uri[] = {"http://opcfoundation.org/UA/", "urn:server",
+		    "urn:plant", "urn:other", "urn:third"};
+
+		memcpy(b + 4, "\1\x8c\3\0\0\0", 6);
+		b += 10;
+		for (unsigned i = 0; i < 3; i++) {
+			const char *u = uri[i < 2 ? i : 2 + q->arg % 3];
+
+			le32(b, (uint32_t)strlen(u));
+			memcpy(b + 4, u, strlen(u));
+			b += 4 + strlen(u);
+		}
+		memset(b, 0xff, 4);
+		return ua_end(t, p, b + 4, 1, q->number, wrong);
+	}
 	memcpy(b + 4,
 	    "\x0d\x0a\0\0\x80\x3f"
 	    "01234567"
@@ -750,6 +784,17 @@ s7_setup(struct world *w, struct talk *t, uint8_t size)
 	pdu(w, t, 1, answer, 27);
 }
 
+/* The client asks for the namespaces; the third is one of three. */
+static void
+ua_names(struct world *w, struct talk *t, unsigned third)
+{
+	const struct asked q = {.number = t->number++ & 0xffff, .kind = UA_NAMES, .arg = third};
+	uint8_t b[PDU_MAX];
+
+	pdu(w, t, 0, b, ua_request(t, b, &q));
+	pdu(w, t, 1, b, ua_answer(t, b, &q, 0));
+}
+
 static void
 begin(struct world *w, unsigned i)
 {
@@ -763,7 +808,7 @@ begin(struct world *w, unsigned i)
 	t->proto = i % PROTOS;
 	t->side[0] = (struct wire_side){0x0a010000u + i % 7, (uint16_t)(20000 + i), seqs[0]};
 	t->side[1] = (struct wire_side){
-	    0x0a020000u + (i % 8 < 5 ? 0 : i % 8 - 4) * 256 + i % 2, ports[t->proto], seqs[1]};
+	    0x0a020000u + (i % 8 < 4 ? 0 : i % 8 - 3) * 256 + i % 2, ports[t->proto], seqs[1]};
 	t->tagged = i % 11 == 3;
 	t->stamped = i % 5 == 1;
 	t->number = draw(65536);
@@ -821,6 +866,8 @@ begin(struct world *w, unsigned i)
 		pdu(w, t, 0, (const uint8_t *)opn, sizeof(opn) - 1);
 		pdu(w, t, 1, (const uint8_t *)opened, sizeof(opened) - 1);
 		t->ua_seq[0] = t->ua_seq[1] = 1;
+		if (i % 8 >= 4)
+			ua_names(w, t, i % 8 == 4 ? 0 : draw(3));
 	}
 }
 
@@ -840,6 +887,8 @@ step(struct world *w, unsigned i)
 		again(w, t);
 		return;
 	}
+	if (t->proto == OPCUA && t->n_wait == 0 && i % 8 > 4 && once_in(40))
+		ua_names(w, t, draw(3));
 	if (t->proto == S7 && t->n_wait == 0 && once_in(60))
 		s7_setup(w, t, once_in(2) ? 27 : 60);
 	if (t->n_wait == 0 || (t->n_wait < OPEN_MOST && once_in(30))) {
