@@ -201,6 +201,8 @@ bench-replay: $B/interlock $B/tests/tools/traffic $B/tests/tools/readloop	## a p
 	@B=$B python3 tests/bench/replay.py
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 	@B=$B CC=$(CC) bash mk/lint.sh
+fast-scenarios: all test-programs	## every scenario of the guard with the kernel path on (root, 20 minutes)
+	@tests/run -n 'fast/*'
 minimal:				## build without any optional library
 	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk xdp collector" all
 
@@ -245,6 +247,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay model-xdp bench-guard evasion lint minimal \
+.PHONY: all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

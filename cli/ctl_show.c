@@ -326,7 +326,9 @@ latency(struct page *p, const json_t *r)
 		    span(num(v, "max_ns")), budget ? span(num(v, "budget_ns")) : "-",
 		    budget ? big(num(v, "over_budget")) : "-");
 	}
-	fputs("  (receive to send; percentiles of the last minute, max since the start)\n", p->to);
+	fprintf(p->to,
+	    "  (receive to send%s; percentiles of the last minute, max since the start)\n",
+	    get(r, "fast_path") ? " in the engine, the kernel's packets are not in it" : "");
 }
 
 static void

@@ -50,8 +50,9 @@ t "a forbidden write is refused" modbus w6:5:7=exception poll:10
 t "and told" wait_for 5 told '.alert.signature_id == 3 and .alert.action == "blocked" and .in_iface == "outside"'
 t "so is that the guard is in force" told '.alert.metadata.il_event[0] == "guard.started"'
 
-counted() { ctl --json status | jq -e '.result.conduits[] | select(.name == "hmi-filler") | .packets > 1000 and .p50_ns > 0 and
-	.p50_ns <= .p99_ns and .p99_ns <= .max_ns and .budget_ns == 2000000000 and .over_budget == 0'; }
+# With FAST=1 the kernel has most of them: they are counted, but take no time in the engine.
+counted() { ctl --json status | jq -e '([.result.fast_path.conduits // [] | .[].kernel] | add // 0) as $kernel |
+	.result.conduits[] | select(.name == "hmi-filler") | .packets > 4 and .packets + $kernel > 1000 and .p50_ns > 0 and .p50_ns <= .p99_ns and .p99_ns <= .max_ns and .budget_ns == 2000000000 and .over_budget == 0'; }
 balanced() { ctl --json status | jq -e '.result.packets | .received + .injected == .forwarded + .dropped + .consumed + .held'; }
 t "its packets are counted with their latency" wait_for 5 counted
 t "the balance holds" wait_for 5 balanced

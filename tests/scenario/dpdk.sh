@@ -7,6 +7,7 @@ GUARD_PORTS=${GUARD_PORTS:-af_packet}
 [ "$GUARD_PORTS" != xdp ] || GUARD_PORTS=af_packet
 . "$(dirname "$0")/_lib.sh"
 need_root
+[ -z "${FAST:-}" ] || skip "what the kernel judges: not with ports of DPDK"
 need jq
 need_guard
 lib_start

@@ -158,8 +158,11 @@ DUT_KILLED=$DUT_PID
 # shellcheck disable=SC2046 # a list
 { kill -9 "$DUT_KILLED" $(pgrep -P "$DUT_KILLED"); wait "$DUT_KILLED"; } 2>/dev/null
 DUT='' DUT_PID=''
-on g "$INTERLOCK" guard --restore --state "$GUARD_DIR/state" >"$TMP/restore" 2>&1
-t "guard --restore puts back what a killed guard left" ports_same
+back=--restore
+[ -z "${FAST:-}" ] || back="--detach --pin /sys/fs/bpf/$P" # the filter goes on until it is told to end; then the same
+# shellcheck disable=SC2086 # options
+on g "$INTERLOCK" guard $back --state "$GUARD_DIR/state" >"$TMP/restore" 2>&1
+t "guard ${back%% *} puts back what a killed guard left" ports_same
 topo_down
 
 too_long() { # no answer, but the other port's MTU; the next ping then fits

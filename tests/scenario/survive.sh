@@ -284,7 +284,10 @@ once() { # each poll is one hit, whoever judged it and by which policy
 }
 t "... each was judged once" wait_for 5 once
 unmixed() { # what was found out under one policy and judged by the tables of another would be idle's
-	[ "$(hits idle)" = 0 ] && [ "$(fast '[.conduits[] | select(.conduit == "idle") | .kernel + .engine] == [0]')" = true ]
+	[ "$(hits idle)" = 0 ] && [ "$(fast '[.conduits[] | select(.conduit == "idle") | .kernel + .engine] == [0]')" = true ] && return
+	hits idle
+	status | jq -c '.fast_path.conduits[]'
+	return 1
 }
 t "... by one policy" unmixed
 takes() {
