@@ -109,7 +109,8 @@ take_memory(struct alerts *a)
 		a->own_memory = true;
 		alerts_shared_init(a->shared);
 	}
-	if (puts && !(a->scratch = malloc(SCRATCH_SIZE)))
+	if (puts && (!(a->scratch = malloc(SCRATCH_SIZE)) ||
+			!(a->hint = calloc(PUT_HINTS, sizeof(*a->hint)))))
 		return false;
 	if (signs && !(a->batch = malloc(BATCH_BYTES)))
 		return false;
@@ -285,6 +286,7 @@ alerts_free(struct alerts *a)
 	for (unsigned i = 0; i < SOURCES; i++)
 		free(a->source[i].buf);
 	free(a->scratch);
+	free(a->hint);
 	free(a->batch);
 	free(a);
 }

@@ -132,6 +132,29 @@ struct alerts *alerts_new(const struct alerts_conf *conf, char *err, size_t err_
 
 void alerts_put(struct alerts *a, const struct event *ev);
 
+/*
+ * A storm as one says it who has a flow at hand and would rather not make an event of the same PDU
+ * again and again.  Two with the same bytes (all of them, padding is zero) have the same fold_key
+ * (fold.h); flow and client are what a tuple is made of.
+ */
+struct alerts_storm {
+	uint64_t flow[2], anomalies, item_hash;
+	uint32_t rule, conduit, unit, item_sub, item_first, item_count;
+	uint16_t code, sub;
+	uint8_t kind, cond, reason, would, proto, fact_kind, item_space, to_client;
+	uint32_t client;
+};
+_Static_assert(sizeof(struct alerts_storm) == 72, "no padding");
+
+/*
+ * As alerts_put() of an event that was put before, folded, and remembered at the same place: counted.
+ * False: it was not, or its storm is over; put it.
+ */
+bool alerts_again(
+    struct alerts *a, uint32_t at, const struct alerts_storm *s, uint64_t ts_ns, uint64_t frame);
+/* The event that was put last is one of s; at: any number, best one for each s. */
+void alerts_remember(struct alerts *a, uint32_t at, const struct alerts_storm *s);
+
 /* Signer side: names of alerts with a verdict of this generation come from pol, which must live
  * until alerts_drop_policy() says that no record of it can come any more. */
 void alerts_add_policy(struct alerts *a, const struct policy *pol);

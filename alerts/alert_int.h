@@ -12,6 +12,13 @@
 #define SCRATCH_SIZE 65536u /* JSON of a PDU before it is cut */
 #define BATCH_BYTES  (4u << 20)
 
+/* Where an event was counted that may come again. */
+struct put_hint {
+	struct alerts_storm storm;
+	uint32_t entry, serial; /* of fold; serial 0: none */
+};
+#define PUT_HINTS 2048u
+
 struct alerts {
 	struct alerts_conf conf;
 	struct alerts_shared *shared; /* the conf's, or memory of our own */
@@ -21,6 +28,7 @@ struct alerts {
 	struct ring *ring;
 	struct fold *fold; /* NULL: do not fold */
 	char *scratch;
+	struct put_hint *hint; /* [PUT_HINTS] */
 	/* signer side */
 	struct reader source[SOURCES];
 	struct eve eve;

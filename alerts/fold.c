@@ -125,6 +125,7 @@ open_entry(struct fold *f, struct fold_entry *e, const struct fold_key *k, uint3
 	if (e->rec.op_len)
 		memcpy(e->op, op, e->rec.op_len);
 	e->opened_ns = head->ts_ns;
+	e->serial = ++f->serial;
 	ORDER();
 	e->state = FOLD_OPEN;
 	list_append(f, e);
@@ -136,6 +137,31 @@ is_over(const struct fold *f, const struct fold_entry *e, uint64_t now_ns)
 {
 	return (now_ns >= e->opened_ns ? now_ns - e->opened_ns : e->opened_ns - now_ns) >=
 	       f->window_ns;
+}
+
+static void
+count_in(struct fold_entry *e, uint64_t ts_ns, uint64_t frame, uint64_t n)
+{
+	if (e->rec.count == 0)
+		e->rec.first_ns = ts_ns;
+	e->rec.last_ns = e->rec.ts_ns = ts_ns;
+	e->rec.last_frame = frame;
+	ORDER();
+	e->rec.count += n;
+}
+
+bool
+fold_open(const struct fold *f, uint32_t at, uint32_t serial, uint64_t ts_ns)
+{
+	const struct fold_entry *e = &f->entry[at];
+
+	return e->serial == serial && e->state == FOLD_OPEN && !is_over(f, e, ts_ns);
+}
+
+void
+fold_again(struct fold *f, uint32_t at, uint64_t ts_ns, uint64_t frame)
+{
+	count_in(&f->entry[at], ts_ns, frame, 1);
 }
 
 enum fold_answer
@@ -163,18 +189,15 @@ fold_put(struct fold *f, const struct record *head, const char *op, const struct
 			oldest = &set[i];
 	}
 	if (e && !is_over(f, e, head->ts_ns)) {
-		if (e->rec.count == 0)
-			e->rec.first_ns = head->ts_ns;
-		e->rec.last_ns = e->rec.ts_ns = head->ts_ns;
-		e->rec.last_frame = head->frame;
-		ORDER();
-		e->rec.count += head->count;
+		f->at = (uint32_t)(e - f->entry);
+		count_in(e, head->ts_ns, head->frame, head->count);
 		return FOLD_COUNTED;
 	}
 	if (!e && !spare) {
 		e = oldest;
 		f->evicted++;
 	}
+	f->at = (uint32_t)((e ? e : spare) - f->entry);
 	if (!e) {
 		open_entry(f, spare, &k, tag, head, op);
 		return FOLD_TELL;

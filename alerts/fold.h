@@ -37,6 +37,7 @@ enum fold_state { FOLD_FREE = 0, FOLD_OPEN, FOLD_CLOSED };
 struct fold_entry {
 	uint64_t opened_ns;
 	uint32_t older, newer; /* list by opening time; index + 1, 0 = none */
+	uint32_t serial;       /* which storm it is: no two have had the same */
 	uint8_t state;	       /* enum fold_state */
 	struct fold_key key;
 	struct record rec;	    /* of the first event; no text but op */
@@ -49,6 +50,8 @@ struct fold {
 	uint32_t oldest, newest; /* index + 1 */
 	uint64_t evicted;	 /* entries closed early for want of room */
 	uint32_t closed;	 /* the entry that is CLOSED; index + 1, 0 = none or told */
+	uint32_t serial;	 /* of the last storm */
+	uint32_t at;		 /* the entry that fold_put() used; index */
 	/* Of the key of an entry that is OPEN: only where it fits are the key's lines asked for. */
 	uint32_t tag[FOLD_SETS * FOLD_WAYS];
 	struct fold_entry told;	 /* copy of one whose place was taken */
@@ -67,6 +70,12 @@ void fold_init(struct fold *f, uint64_t window_ns, uint64_t seed);
  */
 enum fold_answer fold_put(
     struct fold *f, const struct record *head, const char *op, const struct record **closed);
+
+/* The storm with this serial in this entry, if it still goes on at ts_ns: fold_again() would be
+ * COUNTED. */
+bool fold_open(const struct fold *f, uint32_t at, uint32_t serial, uint64_t ts_ns);
+/* One more event of it. */
+void fold_again(struct fold *f, uint32_t at, uint64_t ts_ns, uint64_t frame);
 
 /* The next storm whose window is over at now_ns (UINT64_MAX: all), or NULL. */
 const struct record *fold_due(struct fold *f, uint64_t now_ns);

@@ -111,6 +111,47 @@ alerts_put(struct alerts *a, const struct event *ev)
 	a->st.folded = LOAD(a->writer->folded);
 }
 
+/* --- the same again --------------------------------------------------------------------------- */
+
+static struct put_hint *
+hint_at(const struct alerts *a, uint32_t at)
+{
+	return &a->hint[at % PUT_HINTS];
+}
+
+bool
+alerts_again(
+    struct alerts *a, uint32_t at, const struct alerts_storm *s, uint64_t ts_ns, uint64_t frame)
+{
+	const struct put_hint *h = hint_at(a, at);
+
+	if (!a->fold || memcmp(&h->storm, s, sizeof(*s)) != 0 ||
+	    !fold_open(a->fold, h->entry, h->serial, ts_ns))
+		return false;
+	STORE(a->writer->put_at, LOAD(a->ring->head)); /* nothing is being put */
+	STORE(a->writer->busy_count, 1);
+	STORE(a->writer->state, WRITER_BUSY);
+	count(&a->writer->events, 1);
+	fold_again(a->fold, h->entry, ts_ns, frame);
+	count(&a->writer->folded, 1);
+	STORE(a->writer->state, WRITER_IDLE);
+	a->st.events = LOAD(a->writer->events);
+	a->st.folded = LOAD(a->writer->folded);
+	return true;
+}
+
+void
+alerts_remember(struct alerts *a, uint32_t at, const struct alerts_storm *s)
+{
+	struct put_hint *h = hint_at(a, at);
+
+	if (!a->fold || a->fold->at >= FOLD_SETS * FOLD_WAYS)
+		return;
+	h->storm = *s;
+	h->entry = a->fold->at;
+	h->serial = a->fold->entry[h->entry].serial;
+}
+
 /* The last writer died; what it was doing is said here. */
 static void
 take_over(struct alerts *a)

@@ -6,8 +6,8 @@
 
 #include "base/jw.h"
 
-static uint64_t
-text_hash(const char *s, size_t n)
+uint64_t
+record_hash(const char *s, size_t n)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 
@@ -31,7 +31,7 @@ record_item(struct record *r, const struct fact *f, uint32_t which)
 	if (!it.name || f->proto >= n_dissectors)
 		return;
 	dissector_show_item(dissectors[f->proto]->schema, &it, r->item_name, sizeof(r->item_name));
-	r->item_hash = text_hash(it.name, it.name_len);
+	r->item_hash = record_hash(it.name, it.name_len);
 }
 
 /* Another content is another storm. */
@@ -66,7 +66,7 @@ record_head(struct record *r, const struct event *ev)
 		r->has_tuple = true;
 	}
 	if (ev->kind == EVENT_GUARD && ev->note) /* another note is another storm */
-		r->item_hash = text_hash(ev->note, strlen(ev->note));
+		r->item_hash = record_hash(ev->note, strlen(ev->note));
 	if (!f)
 		return;
 	r->has_fact = true;

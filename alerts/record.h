@@ -72,6 +72,8 @@ record_bytes(const struct record *r)
 
 /* Fill the head from an event (no text, count 1). */
 void record_head(struct record *r, const struct event *ev);
+/* The hash that a record has of a text. */
+uint64_t record_hash(const char *s, size_t n);
 /* Add the text; r lies in RING_RECORD_MAX bytes, scratch takes the JSON before a cut. */
 void record_text(struct record *r, const struct event *ev, char *scratch, size_t scratch_size);
 /* The last part of that; whole: json is all there was to say. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "alerts/alert.h"
+#include "alerts/record.h"
 #include "dataplane/repair.h"
 #include "policy/memory.h"
 
@@ -27,13 +28,48 @@ judge_tuple(struct dis_sink *s)
 	return &s->tuple;
 }
 
-/*
- * Verdicts go by value to what is rarely called: where nobody has its address, the caller reads
- * what policy_eval() has written just there, and makes no copy of it first.
- */
+/* What an event of this fact would be folded by; false: only the event can say that. */
+static inline bool
+storm_of(const struct dis_sink *s, enum event_kind kind, enum policy_cond cond,
+    const struct verdict *v, const struct fact *f, struct alerts_storm *out)
+{
+	struct fact_item it;
+
+	if (s->fl->flags & FLOW_V6 || s->e->conf.no_quick)
+		return false; /* its key has but hashes of the addresses */
+	*out = (struct alerts_storm){
+	    .flow = {s->fl->ka, s->fl->kb},
+	    .anomalies = f->anomalies,
+	    .rule = v->rule,
+	    .conduit = v->conduit,
+	    .unit = f->unit,
+	    .code = f->code,
+	    .sub = f->sub,
+	    .kind = (uint8_t)kind,
+	    .cond = (uint8_t)cond,
+	    .reason = v->reason,
+	    .would = v->would,
+	    .proto = f->proto,
+	    .fact_kind = f->kind,
+	    .to_client = s->dir == DIR_TO_CLIENT,
+	    .client = s->fl->flags & FLOW_CLIENT_LO,
+	};
+	if (f->n_items == 0)
+		return true;
+	if (!fact_item_at(f, v->item, &it))
+		it = f->item;
+	out->item_space = it.space;
+	out->item_sub = it.sub;
+	out->item_first = it.first;
+	out->item_count = it.count;
+	if (it.name && f->proto < n_dissectors)
+		out->item_hash = record_hash(it.name, it.name_len);
+	return true;
+}
+
 static void __attribute__((noinline))
-tell(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, struct verdict v,
-    const struct fact *f, const char *note)
+tell_event(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, struct verdict v,
+    const struct fact *f, const char *note, struct alerts *alerts)
 {
 	struct event ev = {
 	    .kind = (uint8_t)kind,
@@ -50,10 +86,32 @@ tell(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, struct ver
 
 	if (v.permit != 0 && v.permit <= PERMITS_MAX)
 		ev.note = s->e->windows.text[v.permit - 1];
-	if (s->e->conf.alerts)
-		alerts_put(s->e->conf.alerts, &ev);
+	if (alerts)
+		alerts_put(alerts, &ev);
 	if (s->e->conf.on_event)
 		s->e->conf.on_event(s->e->conf.ctx, &ev);
+}
+
+/*
+ * Verdicts go by value to what is rarely called: where nobody has its address, the caller reads
+ * what policy_eval() has written just there, and makes no copy of it first.
+ */
+static void __attribute__((noinline)) tell(struct dis_sink *s, enum event_kind kind,
+    enum policy_cond cond, struct verdict v, const struct fact *f, const char *note)
+{
+	struct alerts *alerts = s->e->conf.alerts;
+	struct alerts_storm storm;
+	const uint32_t at = flow_index(&s->e->flows, s->fl);
+	const bool may = alerts && storm_of(s, kind, cond, &v, f, &storm);
+
+	if (may && alerts_again(alerts, at, &storm, s->ts_ns, s->frame)) {
+		if (!s->e->conf.on_event)
+			return;
+		alerts = NULL; /* it has it */
+	}
+	tell_event(s, kind, cond, v, f, note, alerts);
+	if (may && alerts)
+		alerts_remember(alerts, at, &storm);
 }
 
 static void __attribute__((noinline))

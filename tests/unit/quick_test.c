@@ -26,6 +26,7 @@
 #include <cmocka.h>
 
 #include "alerts/alert.h"
+#include "alerts/alert_int.h"
 #include "dataplane/engine_int.h"
 #include "dataplane/handover.h"
 #include "dataplane/io/io.h"
@@ -68,6 +69,7 @@ once_in(uint32_t n)
 struct party {
 	struct io io; /* first: tx() casts */
 	struct engine *e;
+	struct alerts *alerts;
 	uint64_t told, sent; /* hashes */
 	unsigned long events, frames;
 	char text[64][512]; /* the last events */
@@ -541,6 +543,20 @@ keep(void *ctx, const void *p, size_t n)
 	return 0;
 }
 
+/* Storms are the same, whether each of their events was made or only counted (alerts_again()). */
+static void
+same_storms(struct world *w)
+{
+	const struct alerts *a = w->x[0].alerts, *b = w->x[1].alerts;
+
+	assert_memory_equal(a->fold->entry, b->fold->entry, sizeof(a->fold->entry));
+	assert_memory_equal(a->fold->tag, b->fold->tag, sizeof(a->fold->tag));
+	assert_int_equal(a->fold->oldest, b->fold->oldest);
+	assert_int_equal(a->fold->evicted, b->fold->evicted);
+	assert_memory_equal(&a->shared->packet, &b->shared->packet, sizeof(a->shared->packet));
+	assert_memory_equal(alerts_stats(a), alerts_stats(b), sizeof(*alerts_stats(a)));
+}
+
 /* Two addresses of two heaps: what a dissector's state has of them. */
 static bool
 addresses(uint64_t a, uint64_t b)
@@ -551,6 +567,7 @@ addresses(uint64_t a, uint64_t b)
 static void
 same_flows(struct world *w)
 {
+	same_storms(w);
 	for (w->to = 0; w->to < 2; w->to++) {
 		w->n_dump[w->to] = 0;
 		assert_int_equal(engine_export(w->x[w->to].e, false, keep, w), 0);
@@ -964,6 +981,16 @@ play(bool guard, bool tight)
 		    .ctx = &w->x[k],
 		    .no_quick = k == 1,
 		};
+		const struct alerts_conf ac = {
+		    .policy = w->pol[0],
+		    .sensor = "t",
+		    .fold_window_ns = ALERT_FOLD_WINDOW_NS,
+		    .fold_seed = 5,
+		};
+		char err[128];
+
+		conf.alerts = w->x[k].alerts = alerts_new(&ac, err, sizeof(err));
+		assert_non_null(conf.alerts);
 
 		w->x[k].io.be = &backend;
 		w->x[k].e = engine_new(&conf);
@@ -975,6 +1002,9 @@ play(bool guard, bool tight)
 	}
 	while (w->frame < most) {
 		step(w, draw(TALKS));
+		if (once_in(500))
+			for (unsigned k = 0; k < 2; k++)
+				(void)alerts_pump(w->x[k].alerts, w->now_ns);
 		if (once_in(4000))
 			change_policy(w);
 		if (once_in(6000))
@@ -998,8 +1028,12 @@ play(bool guard, bool tight)
 		free(w->dump[k]);
 	}
 	same(w, NULL, NULL, 0);
-	for (unsigned k = 0; k < 2; k++)
+	same_storms(w);
+	assert_true(alerts_stats(w->x[0].alerts)->folded > w->x[0].events / 4);
+	for (unsigned k = 0; k < 2; k++) {
 		engine_free(w->x[k].e);
+		alerts_free(w->x[k].alerts);
+	}
 	for (unsigned i = 0; i < POLICIES; i++)
 		policy_free(w->pol[i]);
 	free(w);
