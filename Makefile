@@ -49,10 +49,10 @@ DISSECTORS ?= dissectors
 PROTOS := $(foreach p,$(filter-out _%,$(sort $(notdir $(patsubst %/,%,$(wildcard $(DISSECTORS)/*/))))),$(if \
             $(wildcard $(DISSECTORS)/$p/$p.c),$p))
 SRC := $(filter-out $(FEATURE_SKIP) %.bpf.c,$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
-         dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c collector/*.c)) \
+         dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c sender/*.c collector/*.c)) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
 CLI := $(wildcard cli/*.c)
-HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane ebpf assets watch guard collector cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
+HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane ebpf assets watch guard sender collector cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
 OBJ := $(SRC:%.c=$B/%.o)
 GENOBJ := $B/gen/dissectors.o $B/gen/build_id.o
 
@@ -166,7 +166,7 @@ unit-%: $B/tests/unit/%_test		## run one of them
 asan:					## unit tests under ASan and UBSan
 	$(MAKE) B=$B-asan SAN=address,undefined unit
 tsan:					## a thousand reloads under load, with the thread sanitizer
-	$(MAKE) B=$B-tsan CC=gcc SAN=thread WITHOUT="ndpi dpdk xdp" $B-tsan/tests/unit/swap_test
+	$(MAKE) B=$B-tsan CC=gcc SAN=thread WITHOUT="ndpi dpdk xdp send" $B-tsan/tests/unit/swap_test
 	setarch -R $B-tsan/tests/unit/swap_test # its shadow memory has fixed places
 model: $(MODELBIN)			## compiled tables against the naive twins, 10 million steps of conversations
 	@for t in $^; do echo "== $$t"; $$t 1000000 $${SEED:-$$(date +%s)} 10000000 || exit 1; done
@@ -204,7 +204,7 @@ lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 fast-scenarios: all test-programs	## every scenario of the guard with the kernel path on (root, 20 minutes)
 	@tests/run -n 'fast/*'
 minimal:				## build without any optional library
-	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk xdp collector" all
+	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk xdp send collector" all
 
 # --- fuzz -----------------------------------------------------------------------------
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -44,6 +44,7 @@ int cmd_key(int argc, char **argv);	/* new, show */
 int cmd_permit(int argc, char **argv);	/* new, show, verify */
 int cmd_collect(int argc, char **argv); /* the receiving end of sensors */
 int cmd_journal(int argc, char **argv); /* verify, show, prove */
+int cmd_send(int argc, char **argv);	/* a journal to a collector and others */
 
 static inline int
 exit_worse(int a, int b)

@@ -25,6 +25,7 @@ static const struct verb {
     {"permit", cmd_permit, "sign, show or verify a permit for a window"},
     {"collect", cmd_collect, "receive what sensors send: one picture, and a page to look at it"},
     {"journal", cmd_journal, "verify, show or prove what was signed"},
+    {"send", cmd_send, "take a journal to a collector, a syslog server, files"},
 };
 
 static const struct {
@@ -45,6 +46,11 @@ static const struct {
     {"xdp", true},
 #else
     {"xdp", false},
+#endif
+#ifdef HAVE_SEND
+    {"send", true},
+#else
+    {"send", false},
 #endif
 #if defined(HAVE_METRICS) && defined(HAVE_XDP)
     {"metrics", true},

@@ -50,6 +50,7 @@ feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c gu
 feature expat expat policy/sym_xml.c
 feature metrics libmicrohttpd guard/metrics.c
 feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "collector/%.c tests/tools/collect_%.c"
+feature send "libcurl gnutls" sender/client.c "sender/%.c"
 
 echo "FEATURE_CPPFLAGS :=$cpp"
 echo "FEATURE_LDLIBS :=$libs"

@@ -9,7 +9,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 mkdir "$tmp/tree"
-cp -a Makefile mk base dissectors policy alerts assets watch ebpf dataplane guard collector cli "$tmp/tree"
+cp -a Makefile mk base dissectors policy alerts assets watch ebpf dataplane guard sender collector cli "$tmp/tree"
 cd "$tmp/tree"
 cp -r dissectors/_template dissectors/pump
 for f in dissectors/pump/*; do

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * send.h - a sender: follows one journal and serves outputs, each at its own pace and with its own place.
+ *
+ * It has no signing key and writes nothing but its state directory (and files that are outputs):
+ *
+ *   NAME.place    how far an output is (place.h)
+ *   receipt       the collector's last receipt, for the signer
+ *   status.json   what is shown by interlock send status
+ *
+ * A thread per output, which never waits for another one.  Memory is taken at the start, per output about what
+ * FOLLOW_LINES_BYTES and the transport's buffers are.
+ */
+#ifndef SENDER_SEND_H
+#define SENDER_SEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sender/out.h"
+
+#define SEND_OUTPUTS_MAX 16u
+
+struct send_conf {
+	const char *const *targets; /* n_targets outputs */
+	size_t n_targets;
+	const char *journal_dir, *state_dir;
+	const char *identity, *evidence_dir, *assets_path; /* may be NULL */
+	const char *(*model)(void *ctx, size_t *n);
+	void *model_ctx;
+	uint32_t retry_max_ms, timeout_ms, drain_ms;
+	bool once; /* end when all that is there is delivered */
+	/* All is open: give up privileges.  0 or ERR_*, said in err. */
+	int (*confine)(void *ctx, char *err, size_t err_size);
+	void *ctx;
+};
+
+/* How it ended. */
+enum send_end {
+	SEND_ALL = 0, /* everything that was there is delivered */
+	SEND_LEFT,    /* something is not; the journal has it */
+	SEND_UNABLE,  /* could not begin; said in err */
+};
+
+/* Until SIGTERM or SIGINT; SIGHUP opens files anew. */
+enum send_end send_run(const struct send_conf *conf, char *err, size_t err_size);
+
+#endif /* SENDER_SEND_H */
