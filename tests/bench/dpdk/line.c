@@ -37,6 +37,7 @@
 #include "base/clock.h"
 #include "dataplane/drop.h"
 #include "dataplane/engine.h"
+#include "dataplane/flow.h"
 #include "policy/policy.h"
 #include "tests/bench/median.h"
 #include "tests/bench/traffic.h"
@@ -359,6 +360,7 @@ struct row {
 	double mpps[SIDES];  /* medians */
 	double ratio, net;   /* engine to bare: as charged; without the source */
 	double new_flows[2]; /* per second, opened and answered */
+	uint64_t concurrent; /* flows the engine has at the end, all of them live */
 	double us[2][3];     /* burst of 32: p50, p99, p99.9 */
 };
 
@@ -433,6 +435,7 @@ of_flows(enum traffic_proto proto, uint32_t flows, unsigned laps)
 	}
 	for (unsigned i = 0; i < n_cores; i++) {
 		check(&cores[i], r.name);
+		r.concurrent += engine_stats(cores[i].engine)->flows_active;
 		core_end(&cores[i]);
 	}
 	policy_free(pol);
@@ -569,6 +572,8 @@ json_rows(const char *name, const struct row *r, unsigned n)
 		    "\"ratio\":%.3f,\"ratio_without_source\":%.3f",
 		    i ? "," : "", r[i].name, r[i].mpps[BARE], r[i].mpps[ENGINE], r[i].mpps[SOURCE],
 		    r[i].ratio, r[i].net);
+		if (r[i].concurrent != 0)
+			printf(",\"concurrent_flows\":%" PRIu64, r[i].concurrent);
 		if (r[i].us[ENGINE][0] != 0)
 			for (unsigned s = 0; s < SOURCE; s++)
 				printf(",\"%s\":{\"burst_us\":{\"p50\":%.2f,\"p99\":%.2f,\"p999\":%"
@@ -588,7 +593,7 @@ main(int argc, char **argv)
 {
 	static const uint32_t sizes[] = {64, 128, 256, 512, 1024, 1280, 1518};
 	bool quick = false, json = false;
-	struct row flows[4], size[N(sizes)], two[2];
+	struct row flows[6], size[N(sizes)], two[2];
 	unsigned laps, used;
 	char mach[512];
 	double scaling = 0;
@@ -619,7 +624,9 @@ main(int argc, char **argv)
 	flows[0] = of_flows(TRAFFIC_MODBUS, 1000, laps);
 	flows[1] = of_flows(TRAFFIC_MODBUS, 100000, laps / 3);
 	flows[2] = of_flows(TRAFFIC_S7, 1000, laps);
-	flows[3] = of_flows(TRAFFIC_OPCUA, 1000, laps);
+	flows[3] = of_flows(TRAFFIC_S7, 100000, laps / 3);
+	flows[4] = of_flows(TRAFFIC_OPCUA, 1000, laps);
+	flows[5] = of_flows(TRAFFIC_OPCUA, 100000, laps / 3);
 	for (unsigned i = 0; i < N(sizes); i++)
 		size[i] = of_size(sizes[i], laps);
 	two[0] = of_flows(TRAFFIC_MODBUS, 10000, laps / 3);
@@ -634,6 +641,7 @@ main(int argc, char **argv)
 		printf("{\"machine\":\"%s\",\"compiler\":\"%s\",\"flags\":\"%s\",\"version\":\"%"
 		       "s\",\"build\":\"%s\"",
 		    mach, __VERSION__, BENCH_FLAGS, build_version, build_id);
+		printf(",\"bytes_per_flow\":%zu", flow_table_cost(1u << 20) >> 20);
 		json_rows("flows", flows, N(flows));
 		json_rows("rfc2544", size, N(sizes));
 		json_rows("cores", two, used);
@@ -646,6 +654,8 @@ main(int argc, char **argv)
 	    "new flows/s");
 	for (unsigned i = 0; i < N(flows); i++)
 		text_row(&flows[i]);
+	printf("a flow is %zu bytes of table, addresses and bucket included\n",
+	    flow_table_cost(1u << 20) >> 20);
 	printf("\nRFC 2544, UDP\n");
 	for (unsigned i = 0; i < N(sizes); i++)
 		text_row(&size[i]);
