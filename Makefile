@@ -197,6 +197,8 @@ bench-gate: $B/bench/bench_gate		## what the filter in the kernel costs per fram
 	$<
 bench-xdp: $B/bench/bench_xdp		## what a PDU that is judged in the kernel costs, beside a bare program (root)
 	$<
+bench-collector: $B/interlock $B/bench/collect_load	## batches of 100 sensors into the collector, then the page's queries (ALERTS= DIR=)
+	@B=$B INTERLOCK=$B/interlock python3 tests/bench/collect.py
 bench-replay: $B/interlock $B/tests/tools/traffic $B/tests/tools/readloop	## a packet of a capture: replay beside ndpiReader, tshark and a bare loop
 	@B=$B python3 tests/bench/replay.py
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
@@ -232,6 +234,7 @@ install: $B/interlock			## PREFIX= DESTDIR=
 	  $(DESTDIR)$(PREFIX)/share/doc/interlock
 	install -D -m 644 docs/interlock.1 $(DESTDIR)$(PREFIX)/share/man/man1/interlock.1
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/demo pcaps/mixed/plant.pcap
+	install -m 644 collector/openapi.yaml $(DESTDIR)$(PREFIX)/share/interlock
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' 'packaging/systemd/interlock-guard@.service' \
 	  > '$(DESTDIR)$(PREFIX)/lib/systemd/system/interlock-guard@.service'
@@ -247,6 +250,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
+.PHONY: bench-collector all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

@@ -33,7 +33,7 @@ static const char help[] =
     "      --ingest ADDR:PORT   sensors, mutual TLS 1.3 (default 127.0.0.1:8444)\n"
     "      --plain              the page without TLS: on the loopback only\n"
     "      --web DIR            the folder of the built page\n"
-    "      --openapi FILE       the description of the API to serve\n"
+    "      --openapi FILE       the description of the API (that of the installation)\n"
     "      --keep-days N        alerts older than that are removed (default 365)\n"
     "      --silent TIME        a sensor that was not heard for that is silent (default 30s)\n"
     "      --connections N      of either listener at most (default 256)\n"
@@ -171,7 +171,7 @@ serve(const char *dir, struct options *o)
 static void
 prepare(struct options *o)
 {
-	static char web[600];
+	static char web[600], api[600];
 	sigset_t set;
 
 	(void)sigemptyset(&set);
@@ -185,6 +185,9 @@ prepare(struct options *o)
 		o->conf.ingest = "127.0.0.1:8444";
 	if (!o->conf.web && access(collect_found("build/web", "web", web, sizeof(web)), F_OK) == 0)
 		o->conf.web = collect_found("build/web", "web", web, sizeof(web));
+	if (!o->conf.openapi)
+		o->conf.openapi =
+		    collect_found("collector/openapi.yaml", "openapi.yaml", api, sizeof(api));
 }
 
 int

@@ -297,7 +297,7 @@ store_batch(struct work *w, const struct ingest_batch *ib)
 struct place {
 	uint64_t epoch, batch, seq;
 	uint8_t hash[CRYPTO_SHA256_LEN];
-	bool final;
+	bool final, silent;
 	int64_t chain, state, name;
 };
 
@@ -318,6 +318,7 @@ place_read(struct store_tx *tx, int64_t sensor, struct place *p)
 		p->chain = sqlite3_column_int64(st, 5);
 		p->state = sqlite3_column_int64(st, 6);
 		p->name = sqlite3_column_int64(st, 7);
+		p->silent = sqlite3_column_int64(st, 8) != 0;
 	}
 	tx_done(st);
 	return ok;
@@ -485,6 +486,28 @@ accept(struct work *w, const struct ingest_batch *ib, struct place *p, enum fit 
 	return 0;
 }
 
+/* It was silent, and is not: that incident is over. */
+static int
+heard(struct work *w)
+{
+	sqlite3_stmt *st = tx_query(w->tx, ST_INCIDENT_SILENT, "t", w->job->name);
+	int64_t id[8];
+	unsigned n = 0;
+	int r = 0;
+
+	while (n < sizeof(id) / sizeof(id[0]) && sqlite3_step(st) == SQLITE_ROW)
+		id[n++] = sqlite3_column_int64(st, 0);
+	tx_done(st);
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		r = tx_run(w->tx, ST_INCIDENT_OVER, "i", id[i]);
+		if (r == 0)
+			r = tx_run(w->tx, ST_INCIDENT_LOG, "iitt", id[i], w->job->now_ms,
+			    "collector", "heard again");
+		touched(w->job, id[i]);
+	}
+	return r;
+}
+
 int
 ingest_store(struct store_tx *tx, void *ctx)
 {
@@ -518,6 +541,8 @@ ingest_store(struct store_tx *tx, void *ctx)
 	}
 	job->have_epoch = p.epoch;
 	job->have_batch = p.batch;
+	if (r == 0 && p.silent)
+		r = heard(w);
 	if (r == 0)
 		r = tx_run(tx, ST_SENSOR_SEEN, "ii", job->sensor, job->now_ms);
 	free(w);

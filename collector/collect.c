@@ -180,32 +180,6 @@ silent_job(struct store_tx *tx, void *ctx)
 	return r;
 }
 
-/* ... and that are heard again: the incident is over. */
-static int
-heard_job(struct store_tx *tx, void *ctx)
-{
-	struct sweep *s = ctx;
-	sqlite3_stmt *st = db_query(tx_db(tx),
-	    "SELECT i.id, s.id FROM incident i JOIN sensor s ON s.name = i.sensor WHERE i.state < "
-	    "2 AND i.kind = ?"
-	    " AND i.rule = 'sensor.silent' AND s.silent = 0 LIMIT 32",
-	    "i", (int64_t)INCIDENT_SENSOR);
-	int r = 0;
-
-	while (st && r == 0 && sqlite3_step(st) == SQLITE_ROW) {
-		s->incident[s->n] = sqlite3_column_int64(st, 0);
-		s->sensor[s->n] = sqlite3_column_int64(st, 1);
-		r = tx_exec(tx, "UPDATE incident SET state = ? WHERE id = ?", "ii",
-		    (int64_t)INCIDENT_CLOSED, s->incident[s->n]);
-		if (r == 0)
-			r = tx_run(tx, ST_INCIDENT_LOG, "iitt", s->incident[s->n], s->now_ms,
-			    "collector", "heard again");
-		s->n++;
-	}
-	sqlite3_finalize(st);
-	return r;
-}
-
 /* The newest of the oldest batches that hold some SWEEP_N alerts and are older than that; 0: none. */
 static int64_t
 sweep_to(sqlite3 *db, int64_t before_ms)
@@ -296,10 +270,8 @@ collector_run(struct collector *co)
 		if (++tick % 2 == 0)
 			http_reap(co->http);
 		s.now_ms = (int64_t)(clock_wall_ns() / 1000000);
-		if (tick % 4 == 0) {
+		if (tick % 4 == 0)
 			sweep(co, silent_job, &s);
-			sweep(co, heard_job, &s);
-		}
 		if (tick % 120 == 1 || s.more) {
 			s.more = false;
 			sweep(co, retention_job, &s);

@@ -27,7 +27,8 @@ struct map {
 	struct sqlite3 *db;
 	int64_t hour;
 	json_t *zones, *edges, *where; /* where: name of a device -> its zone object */
-	json_t *by;		       /* from\nto\nproto -> its edge */
+	json_t *day; /* name of a device -> [alerts, severity] of the last 24 hours */
+	json_t *by;  /* from\nto\nproto -> its edge */
 };
 
 static const char *
@@ -61,22 +62,15 @@ static json_t *
 device(struct map *m, json_t *zone, const char *name)
 {
 	json_t *d = json_object_get(m->where, name);
-	int64_t id, n, sev;
+	const json_t *day;
 
 	if (d)
 		return d;
-	id = db_number(m->db, 0, "SELECT id FROM name WHERE text = ?", "t", name);
-	n = id ? db_number(m->db, 0,
-		     "SELECT sum(n) FROM agg WHERE dim = 3 AND hour > ? AND key = ?", "ii", m->hour,
-		     id)
-	       : 0;
-	sev = id ? db_number(m->db, 0,
-		       "SELECT min(sev) FROM agg WHERE dim = 3 AND hour > ? AND key = ?", "ii",
-		       m->hour, id)
-		 : 0;
+	day = json_object_get(m->day, name);
 	d = json_pack("{s:s%,s:s,s:s,s:n,s:n,s:I,s:o}", "name", name, strlen(name), "ip", "",
-	    "role", "unknown", "vendor", "model", "alerts_24h", (json_int_t)n, "severity",
-	    sev ? json_integer(sev) : json_null());
+	    "role", "unknown", "vendor", "model", "alerts_24h",
+	    json_integer_value(json_array_get(day, 0)), "severity",
+	    day ? json_integer(json_integer_value(json_array_get(day, 1))) : json_null());
 	if (!d)
 		return NULL;
 	(void)json_array_append_new(json_object_get(zone, "devices"), d);
@@ -243,6 +237,23 @@ dump(struct call *c, json_t *o)
 	json_decref(o);
 }
 
+static void
+days(struct map *m)
+{
+	sqlite3_stmt *st = db_query(m->db,
+	    "WITH d AS MATERIALIZED (SELECT key, sum(n) AS n, min(sev) AS sev FROM agg WHERE dim = "
+	    "3"
+	    " AND hour > ? GROUP BY key) SELECT (SELECT text FROM name WHERE id = d.key), n, sev "
+	    "FROM d",
+	    "i", m->hour);
+
+	while (st && sqlite3_step(st) == SQLITE_ROW)
+		(void)json_object_set_new(m->day, db_text(st, 0),
+		    json_pack("[I,I]", (json_int_t)sqlite3_column_int64(st, 1),
+			(json_int_t)sqlite3_column_int64(st, 2)));
+	sqlite3_finalize(st);
+}
+
 void
 query_map(struct call *c)
 {
@@ -257,9 +268,12 @@ query_map(struct call *c)
 	m.edges = json_array();
 	m.where = json_object();
 	m.by = json_object();
+	m.day = json_object();
+	days(&m);
 	models(&m, site);
 	tried(&m, site);
 	json_decref(m.where);
+	json_decref(m.day);
 	json_decref(m.by);
 	dump(c, json_pack("{s:o,s:o}", "zones", m.zones, "edges", m.edges));
 }

@@ -212,6 +212,11 @@ query_incident(struct call *c)
 
 /* --- sensors ------------------------------------------------------------------------------- */
 
+/* ?1: the hour behind which a day begins. */
+#define SENSOR_DAY                                                                                 \
+	"WITH day AS MATERIALIZED (SELECT key, sum(n) AS n FROM agg WHERE dim = 1 AND hour > ?1 "  \
+	"GROUP BY key) "
+#define SENSOR_FROM " FROM sensor s LEFT JOIN day ON day.key = s.nid"
 #define SENSOR_COLUMNS                                                                             \
 	"s.id, s.name, s.site, s.state, s.epoch, s.batch, s.seq, s.last_seen, s.skew, s.policy, "  \
 	"s.build, s.chain,"                                                                        \
@@ -304,8 +309,9 @@ sensor(struct jw *w, struct sqlite3 *db, sqlite3_stmt *st)
 bool
 query_sensor_write(struct jw *w, struct sqlite3 *db, int64_t id, int64_t now_ms)
 {
-	sqlite3_stmt *st = db_query(db, "SELECT " SENSOR_COLUMNS " FROM sensor s WHERE s.id = ?2",
-	    "ii", now_ms / HOUR_MS - DAY_H, id);
+	sqlite3_stmt *st =
+	    db_query(db, SENSOR_DAY "SELECT " SENSOR_COLUMNS SENSOR_FROM " WHERE s.id = ?2", "ii",
+		now_ms / HOUR_MS - DAY_H, id);
 	bool ok = st && sqlite3_step(st) == SQLITE_ROW;
 
 	if (ok)
@@ -331,7 +337,8 @@ query_sensors(struct call *c)
 
 	if (!db || !call_begin(c, 200))
 		return;
-	st = db_query(db, "SELECT " SENSOR_COLUMNS " FROM sensor s ORDER BY s.name LIMIT 2000", "i",
+	st = db_query(db,
+	    SENSOR_DAY "SELECT " SENSOR_COLUMNS SENSOR_FROM " ORDER BY s.name LIMIT 2000", "i",
 	    c->now_ms / HOUR_MS - DAY_H);
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
@@ -470,14 +477,17 @@ query_timeline(struct call *c)
 		    "b");
 	else
 		snprintf(sql, sizeof(sql),
-		    "WITH r AS (SELECT hour, key, n FROM agg WHERE dim = %d AND hour >= ?1 / "
-		    "3600000 AND hour <= ?2 / 3600000),"
+		    "WITH r AS MATERIALIZED (SELECT hour * 3600000 / ?3 * ?3 AS b, key, sum(n) AS "
+		    "n FROM agg"
+		    " WHERE dim = %d AND hour >= ?1 / 3600000 AND hour <= ?2 / 3600000 GROUP BY b, "
+		    "key),"
 		    " top AS MATERIALIZED (SELECT key FROM r GROUP BY key ORDER BY sum(n) DESC "
-		    "LIMIT 50)"
-		    " SELECT hour * 3600000 / ?3 * ?3 AS b, CASE WHEN key IN (SELECT key FROM top) "
-		    "THEN"
-		    " (SELECT text FROM name WHERE id = key) ELSE '' END AS k, sum(n) FROM r GROUP "
-		    "BY b, k ORDER BY b",
+		    "LIMIT 50),"
+		    " s AS MATERIALIZED (SELECT b, CASE WHEN key IN (SELECT key FROM top) THEN key "
+		    "ELSE 0 END AS k,"
+		    " sum(n) AS n FROM r GROUP BY b, k)"
+		    " SELECT b, coalesce((SELECT text FROM name WHERE id = k), ''), n FROM s ORDER "
+		    "BY b",
 		    (int)dim);
 	st = db_query(db, sql, "iii", from, to, step);
 	if (!st || !call_begin(c, 200)) {

@@ -4,10 +4,14 @@ import atexit
 import hashlib
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
 import time
+
+import jsonschema
+import yaml
 
 import collector
 from collector import INTERLOCK, Collector, Person
@@ -246,6 +250,32 @@ def proposal():
     assert next(x for x in viewer.get("proposals")["items"] if x["id"] == p["id"])["state"] == "fetched"
 
 
+def described():
+    """openapi.yaml has every route with its role, and real answers are as it says"""
+    spec = yaml.safe_load(pathlib.Path("collector/openapi.yaml").read_text())
+    routes = re.findall(r'^ROUTE\((\w+), (\w+), "(\w+)", "([^"]+)"', pathlib.Path("collector/routes.def").read_text(), re.M)
+    have = {(m.upper(), re.sub(r"{\w+}", "*", p)): op["x-role"] for p, ops in spec["paths"].items() for m, op in ops.items() if m != "parameters"}
+    assert have == {(m, p): role.lower() for _, role, m, p in routes}, set(have) ^ {(m, p) for _, _, m, p in routes}
+    resolver = jsonschema.RefResolver("", spec)
+    a, i = viewer.items("alerts", sensor="s1")[0]["id"], viewer.items("incidents")[0]["id"]
+    ids = {"/api/v1/alerts/{id}": a, "/api/v1/alerts/{id}/proof": a, "/api/v1/incidents/{id}": i, "/api/v1/assets/{id}": None}
+    checked = 0
+    for path, ops in spec["paths"].items():
+        schema = ops.get("get", {}).get("responses", {}).get("200", {}).get("content", {}).get("application/json", {}).get("schema")
+        if not schema or not path.startswith("/api/") or ids.get(path, 1) is None:
+            continue
+        status, answer, _ = admin.call("GET", path.replace("{id}", str(ids.get(path, ""))) + ("?q=plc" if path.endswith("search") else ""))
+        assert status == 200, (path, status)
+        jsonschema.Draft202012Validator(schema, resolver=resolver).validate(answer)
+        checked += 1
+    assert checked >= 16, checked
+    error = {"$ref": "#/components/schemas/Error"}
+    for who, path in ((Person(co.page), "/api/v1/alerts"), (viewer, "/api/v1/alerts/1"), (viewer, "/api/v1/nothing"), (viewer, "/api/v1/users")):
+        status, answer, _ = who.call("GET", path)
+        assert status >= 400
+        jsonschema.Draft202012Validator(error, resolver=resolver).validate(answer)
+
+
 def audit_signed():
     """the audit log is a journal that our own verifier accepts"""
     out = subprocess.run([INTERLOCK, "journal", "verify", co.dir / "audit", "--key", co.dir / "audit.key.pub"], capture_output=True, text=True)
@@ -253,4 +283,4 @@ def audit_signed():
 
 
 if __name__ == "__main__":
-    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, audit_signed])
+    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, described, audit_signed])

@@ -22,6 +22,7 @@ class Collector:
         self.dir = pathlib.Path(folder or tempfile.mkdtemp()) / "data"
         self.options, self.popen = list(options), popen
         self.proc = None
+        self.dir.parent.mkdir(parents=True, exist_ok=True)
         if not self.dir.exists():
             self.cli("init", self.dir)
             for name in ("viewer", "analyst", "admin") if users else ():

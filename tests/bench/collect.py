@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Signed batches of simulated sensors into the collector, then the page's own queries.  make bench-collector
+
+ALERTS (200000; the claim is about 10000000), SENSORS (100), LINES of a batch (200), THREADS (4), DIR (a temporary one; give
+one on a real disk), BYTES of the data base are printed.  Prints rates and milliseconds; judges nothing.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
+from collector import Collector, Person  # noqa: E402
+
+REPEAT = 10
+build = pathlib.Path(os.environ.get("B", "build"))
+e = os.environ.get
+root = pathlib.Path(e("DIR") or tempfile.mkdtemp())
+data = root / "data"
+try:
+    if not data.exists():
+        subprocess.run([build / "bench/collect_load", data, e("ALERTS", "200000"), e("SENSORS", "100"), e("LINES", "200"), e("THREADS", "4")], check=True)
+    print(f"data base: {sum(f.stat().st_size for f in data.glob('collector.db*')) / 1e6:.0f} MB")
+    co = Collector(root, users=False).start()
+    try:
+        who = Person(co.page, "bench", "bench bench bench")
+        now = int(time.time() * 1000)
+        week = now - 7 * 86400 * 1000
+        first = who.get("incidents", limit=1)["items"][0]["id"]
+
+        def ticks():
+            """Processor time of the collector, in hundredths of a second."""
+            fields = pathlib.Path(f"/proc/{co.proc.pid}/stat").read_text().rsplit(")", 1)[1].split()
+            return int(fields[11]) + int(fields[12])
+
+        for name, path in [
+            ("newest 50", "alerts?limit=50"), ("by device and rule", "alerts?limit=50&device=plc-7&rule=rule-6"),
+            ("by device and a rule it never met", "alerts?limit=50&device=plc-7&rule=rule-7"), ("by sensor", "alerts?limit=50&sensor=sensor-042"),
+            ("severity 1", "alerts?limit=50&severity=1"), ("a page in the middle", f"alerts?limit=50&to={week + 3 * 86400 * 1000}"),
+            ("count per hour of a week", f"timeline?from={week}&to={now}&by=severity"),
+            ("... by device", f"timeline?from={week}&to={now}&by=device"), ("map", "map"), ("overview", "overview"), ("incidents", "incidents"),
+            ("one incident", f"incidents/{first}"), ("one alert, proven", "alerts/%d" % who.get("alerts", limit=1)["items"][0]["id"]),
+            ("search", "search?q=plc-7"), ("sensors", "sensors"), ("ATT&CK", "attack"),
+        ]:
+            times, cpu = [], ticks()
+            for _ in range(REPEAT):
+                t = time.perf_counter()
+                status = who.call("GET", "/api/v1/" + path, raw=True)[0]
+                times.append((time.perf_counter() - t) * 1000)
+            print(f"{name:36} {status}  first {times[0]:7.1f} ms, then {min(times[1:]):7.1f}, of processor {(ticks() - cpu) * 10 / REPEAT:5.0f}")
+        print(f"memory at most {co.memory_kib() / 1024:.0f} MB")
+    finally:
+        co.stop()
+finally:
+    if not e("DIR"):
+        shutil.rmtree(root, True)
