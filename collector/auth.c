@@ -18,6 +18,7 @@
 #define TOKEN	 32u
 #define COOKIE	 "il_session="
 #define LIMITS	 1024u
+#define WAYS	 8u /* places that an entry may have */
 
 struct session {
 	uint8_t hash[CRYPTO_SHA256_LEN];
@@ -37,6 +38,7 @@ struct auth {
 	pthread_mutex_t lock;
 	pthread_cond_t free;
 	unsigned hashing;
+	uint8_t secret[16]; /* nobody outside knows which entries share a place */
 	struct session session[AUTH_SESSIONS];
 	struct limit limit[LIMITS];
 };
@@ -65,6 +67,7 @@ auth_new(struct store *s)
 
 	if (a) {
 		a->store = s;
+		crypto_random(a->secret, sizeof(a->secret));
 		(void)pthread_mutex_init(&a->lock, NULL);
 		(void)pthread_cond_init(&a->free, NULL);
 	}
@@ -212,21 +215,33 @@ check(struct call *c, const char *user, const char *password)
 
 /* --- limits --------------------------------------------------------------------------------- */
 
+/* When all its places are taken, the one with the fewest failures goes: whoever floods the table
+ * with names forgets himself. */
 static struct limit *
 limit_of(struct auth *a, const char *user, const char *address, int64_t now_ms)
 {
+	char text[sizeof(a->secret) + USER_MAX + 80];
 	uint8_t h[16];
-	char text[USER_MAX + 80];
 	uint64_t key;
-	struct limit *l;
+	struct limit *set, *worst;
+	int n;
 
-	snprintf(text, sizeof(text), "%s\n%s", user, address);
-	crypto_blake2b(text, strlen(text), h, sizeof(h));
+	memcpy(text, a->secret, sizeof(a->secret));
+	n = snprintf(
+	    text + sizeof(a->secret), sizeof(text) - sizeof(a->secret), "%s\n%s", user, address);
+	crypto_blake2b(text, sizeof(a->secret) + (size_t)n, h, sizeof(h));
 	memcpy(&key, h, sizeof(key));
-	l = &a->limit[key % LIMITS];
-	if (l->key != key || now_ms - l->since_ms > AUTH_WINDOW_S * INT64_C(1000))
-		*l = (struct limit){.key = key, .since_ms = now_ms};
-	return l;
+	worst = set = &a->limit[key % (LIMITS / WAYS) * WAYS];
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (now_ms - set[i].since_ms > AUTH_WINDOW_S * INT64_C(1000))
+			set[i] = (struct limit){.since_ms = now_ms};
+		if (set[i].key == key)
+			return &set[i];
+		if (set[i].failed < worst->failed)
+			worst = &set[i];
+	}
+	*worst = (struct limit){.key = key, .since_ms = now_ms};
+	return worst;
 }
 
 /* Seconds to wait, 0: he may try; failed: he did, and it was wrong. */

@@ -19,6 +19,8 @@
 #define HOUR_MS	   INT64_C(3600000)
 #define EDGES_MAX  2000
 #define MODELS_MAX 200
+#define ZONES_MAX  1000
+#define PAIRS_MAX  20000 /* of conduits that are looked at: a model is somebody else's */
 #define OPS_MAX	   8
 
 /* --- map ---------------------------------------------------------------------------------- */
@@ -26,6 +28,7 @@
 struct map {
 	struct sqlite3 *db;
 	int64_t hour;
+	unsigned pairs;
 	json_t *zones, *edges, *where; /* where: name of a device -> its zone object */
 	json_t *day; /* name of a device -> [alerts, severity] of the last 24 hours */
 	json_t *by;  /* from\nto\nproto -> its edge */
@@ -51,6 +54,8 @@ zone_of(struct map *m, const char *site, const char *name, int level)
 		if (strcmp(text(z, "id"), id) == 0)
 			return z;
 	}
+	if (json_array_size(m->zones) >= ZONES_MAX)
+		return NULL;
 	z = json_pack("{s:s%,s:s%,s:s%,s:i,s:[]}", "id", id, strlen(id), "site", site, strlen(site),
 	    "name", name, strlen(name), "level", level, "devices");
 	if (z)
@@ -121,11 +126,11 @@ conduit(struct map *m, const char *site, const json_t *c)
 		     *protos = json_object_get(c, "protos");
 	char a[600], b[600];
 
-	for (size_t i = 0; i < json_array_size(from); i++)
-		for (size_t k = 0; k < json_array_size(to); k++)
-			for (size_t p = 0;
-			     p < json_array_size(protos) && json_array_size(m->edges) < EDGES_MAX;
-			     p++) {
+	for (size_t i = 0; i < json_array_size(from) && m->pairs < PAIRS_MAX; i++)
+		for (size_t k = 0; k < json_array_size(to) && m->pairs < PAIRS_MAX; k++, m->pairs++)
+			for (size_t p = 0; p < json_array_size(protos) && m->pairs < PAIRS_MAX &&
+					   json_array_size(m->edges) < EDGES_MAX;
+			     p++, m->pairs++) {
 				const char *f = json_string_value(json_array_get(from, i));
 				const char *t = json_string_value(json_array_get(to, k));
 				const char *proto = json_string_value(json_array_get(protos, p));

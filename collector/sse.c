@@ -157,10 +157,11 @@ event(struct jw *w, uint64_t id, const char *name)
 	w->comma = false;
 }
 
-static void
+/* False: the data base is busy; nothing was rendered. */
+static bool
 render(struct stream *s, const struct happening *h, unsigned n, uint64_t first)
 {
-	struct sqlite3 *db = store_get(s->who.co->store);
+	struct sqlite3 *db = n ? store_get(s->who.co->store) : NULL;
 	size_t used = 0;
 
 	for (unsigned i = 0; i < n && db; i++) {
@@ -186,6 +187,7 @@ render(struct stream *s, const struct happening *h, unsigned n, uint64_t first)
 	store_put(s->who.co->store, db);
 	s->n = used;
 	s->off = 0;
+	return db || n == 0;
 }
 
 /* Wait for something to tell; false: the stream ends. */
@@ -215,7 +217,8 @@ fill(struct stream *s)
 	s->who.now_ms = (int64_t)(clock_wall_ns() / 1000000);
 	if (stop || !auth_alive(&s->who))
 		return false;
-	render(s, h, n, first);
+	if (!render(s, h, n, first))
+		s->at = first; /* told at the next turn */
 	if (s->n == 0) {
 		static const char ping[] = ": still here\n\n";
 

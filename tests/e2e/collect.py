@@ -276,6 +276,21 @@ def described():
         jsonschema.Draft202012Validator(error, resolver=resolver).validate(answer)
 
 
+def evidence():
+    """packets of an alert: only those whose hash its signed line has"""
+    data = b"\x0a\x0d\x0d\x0a" + bytes(300)
+    line = s1.chain.lines(1, meta={"il_evidence_sha256": [hashlib.sha256(data).hexdigest()], "il_seq": [str(s1.chain.seq + 1)]})
+    assert s1.send(s1.chain.batch(line))[0] == 200
+    at = f"/ingest/v1/evidence/{s1.chain.epoch}/{s1.chain.seq}"
+    assert s1.call("PUT", at, data + b"x")[0] == 422 and s1.call("PUT", at, b"")[0] == 422
+    assert s1.call("PUT", at[:-len(str(s1.chain.seq))] + "99999", data)[0] == 404
+    a = viewer.items("alerts", sensor="s1")[0]["id"]
+    assert viewer.get(f"alerts/{a}")["evidence"] is False and viewer.call("GET", f"/api/v1/alerts/{a}/evidence")[0] == 404
+    assert s1.call("PUT", at, data)[0] == 200 and viewer.get(f"alerts/{a}")["evidence"] is True
+    status, got, h = viewer.call("GET", f"/api/v1/alerts/{a}/evidence", raw=True)
+    assert got == data and h["Content-Type"] == "application/x-pcapng"
+
+
 def audit_signed():
     """the audit log is a journal that our own verifier accepts"""
     out = subprocess.run([INTERLOCK, "journal", "verify", co.dir / "audit", "--key", co.dir / "audit.key.pub"], capture_output=True, text=True)
@@ -283,4 +298,4 @@ def audit_signed():
 
 
 if __name__ == "__main__":
-    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, described, audit_signed])
+    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, evidence, described, audit_signed])
