@@ -428,6 +428,17 @@ covered(const char *id)
 	return false;
 }
 
+static void
+number_or_null(struct jw *w, const char *key, int64_t v)
+{
+	if (v) {
+		jw_i(w, key, v);
+	} else {
+		jw_key(w, key);
+		jw_raw(w, "null", 4);
+	}
+}
+
 void
 query_attack(struct call *c)
 {
@@ -452,7 +463,12 @@ query_attack(struct call *c)
 
 		jw_obj(&c->w, NULL);
 		jw_str(&c->w, "id", techniques[i].newer ? techniques[i].newer : id);
-		jw_str(&c->w, "old_id", id);
+		if (techniques[i].newer) {
+			jw_str(&c->w, "old_id", id);
+		} else {
+			jw_key(&c->w, "old_id");
+			jw_raw(&c->w, "null", 4);
+		}
 		jw_str(&c->w, "name", techniques[i].name);
 		jw_arr(&c->w, "tactics");
 		for (size_t k = 0; k < sizeof(tactics) / sizeof(tactics[0]); k++)
@@ -461,7 +477,7 @@ query_attack(struct call *c)
 		jw_close(&c->w, ']');
 		jw_i(&c->w, "alerts",
 		    db_number(db, 0, "SELECT n FROM technique WHERE id = ?", "i", name));
-		jw_i(&c->w, "last",
+		number_or_null(&c->w, "last",
 		    db_number(db, 0, "SELECT last FROM technique WHERE id = ?", "i", name));
 		jw_bool(&c->w, "covered", covered(id));
 		jw_close(&c->w, '}');

@@ -254,7 +254,12 @@ sensor(struct jw *w, struct sqlite3 *db, sqlite3_stmt *st)
 	jw_i(w, "epoch", sqlite3_column_int64(st, 4));
 	jw_i(w, "batch", sqlite3_column_int64(st, 5));
 	jw_i(w, "seq", sqlite3_column_int64(st, 6));
-	jw_i(w, "last_seen", sqlite3_column_int64(st, 7));
+	if (sqlite3_column_int64(st, 7) == 0) {
+		jw_key(w, "last_seen");
+		jw_raw(w, "null", 4);
+	} else {
+		jw_i(w, "last_seen", sqlite3_column_int64(st, 7));
+	}
 	if (sqlite3_column_type(st, 8) == SQLITE_NULL) {
 		jw_key(w, "clock_skew_ms");
 		jw_raw(w, "null", 4);
