@@ -613,7 +613,8 @@ store_close(struct store *s)
 		(void)sqlite3_close(s->reader[i].db);
 	for (unsigned i = 0; i < ST_N; i++)
 		(void)sqlite3_finalize(s->tx.st[i]);
-	(void)sqlite3_close(s->tx.db);
+	if (sqlite3_close(s->tx.db) != SQLITE_OK)
+		log_error("data base: not closed: %s", sqlite3_errmsg(s->tx.db));
 	free(s->tx.names);
 	free(s);
 }
