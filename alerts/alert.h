@@ -47,6 +47,8 @@ enum event_kind {
 			  * count and .verdict.conduit (RULE_NONE) where they fit */
 	EVENT_TRANSFER,	 /* a block went into a controller or out of it, whole or not: .transfer;
 			  * the fact is as of one request, and names the block */
+	EVENT_DETECTION, /* found without a rule; cond is an enum detection, note is the evidence, the tuple is from
+			  * who did it; fact where a PDU shows it */
 };
 
 /* How a transfer ended; stable names: alerts_transfer_name(). */
@@ -74,6 +76,28 @@ enum guard_event {
 	GUARD__MAX,
 };
 
+/* Names, severities and techniques: alerts/detection.def; stable. */
+enum detection {
+#define DETECTION(id, ...) DETECTION_##id,
+#include "alerts/detection.def"
+#undef DETECTION
+	DETECTION__MAX,
+};
+struct detection_info {
+	const char *name, *category, *attack, *text, *story; /* attack: ids, parted by blanks */
+	uint8_t severity;
+	bool baseline; /* needs one */
+};
+const struct detection_info *detection_info(uint8_t which); /* which < DETECTION__MAX */
+
+/* The frames that caused an alert lie in file EPOCH-SEQ.pcapng, of this hash. */
+struct event_evidence {
+	uint64_t epoch, seq; /* epoch 0: there are none */
+	uint8_t sha256[32];
+};
+#define EVIDENCE_NAME_MAX 48u
+char *evidence_name(const struct event_evidence *e, char buf[EVIDENCE_NAME_MAX]);
+
 /* Everything is borrowed; alerts_put() copies. */
 struct event {
 	uint8_t kind; /* enum event_kind */
@@ -87,6 +111,7 @@ struct event {
 	const char *note;	 /* text with more about it, copied (RECORD_NOTE_MAX); or NULL */
 	uint64_t count;		 /* what it stands for, of a sample or a sum; 0 = 1 */
 	const struct event_transfer *transfer; /* EVENT_TRANSFER, else NULL */
+	const struct event_evidence *evidence; /* or NULL */
 };
 
 struct alerts_conf {

@@ -2,6 +2,7 @@
 /* class.c - see class.h. */
 #include "alerts/class.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- id, severity, category --------------------------------------------------------- */
@@ -54,6 +55,27 @@ static struct class class_of_guard(uint8_t event)
 	return k;
 }
 
+static const struct detection_info detections[DETECTION__MAX] = {
+#define DETECTION(id, name, severity, category, baseline, attack, text, story)                     \
+	[DETECTION_##id] = {name, category, attack, text, story, severity, baseline},
+#include "alerts/detection.def"
+#undef DETECTION
+};
+
+const struct detection_info *
+detection_info(uint8_t which)
+{
+	return &detections[which < DETECTION__MAX ? which : 0];
+}
+
+char *
+evidence_name(const struct event_evidence *e, char buf[EVIDENCE_NAME_MAX])
+{
+	snprintf(buf, EVIDENCE_NAME_MAX, "%llu-%06llu.pcapng", (unsigned long long)e->epoch,
+	    (unsigned long long)e->seq);
+	return buf;
+}
+
 static uint8_t
 access_severity(uint8_t access)
 {
@@ -72,6 +94,11 @@ struct class class_of(const struct record *r, const struct policy_rule_info *rul
 		return own[r->kind == EVENT_LOST ? 0 : EVENT_REMOVED - EVENT_LOST];
 	if (r->kind == EVENT_GUARD)
 		return class_of_guard(r->cond);
+	if (r->kind == EVENT_DETECTION) {
+		const struct detection_info *d = detection_info(r->cond);
+
+		return (struct class){DETECTION_ID_FIRST + r->cond, d->severity, d->category};
+	}
 	if (r->kind == EVENT_TRANSFER)
 		return transfers[(r->access & ACC_PROGRAM) == 0];
 	if (r->kind == EVENT_CONDITION)

@@ -25,6 +25,9 @@ struct guard_class {
 };
 const struct guard_class *class_guard(uint8_t event);
 
+/* Signature ids of detections are 200 and the place in the list. */
+#define DETECTION_ID_FIRST 200u
+
 #define ATTACKS_MAX 8u
 
 struct attack {

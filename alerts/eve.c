@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * eve.c - see eve.h.  [EVE] etc/schema.json of Suricata 8.0, [CID] Community ID
- * Flow Hashing v1.
+ * eve.c - see eve.h.  [EVE] etc/schema.json of Suricata 8.0.
  */
 #include "alerts/eve.h"
 
@@ -41,45 +40,6 @@ policy_of(const struct eve *e, const struct record *r)
 }
 
 /* --- Community ID ------------------------------------------------------------------ */
-
-bool
-eve_community_id(const struct net_tuple *t, char *out)
-{
-	bool ports = t->proto == NET_PROTO_TCP || t->proto == NET_PROTO_UDP || t->proto == 132;
-	uint8_t in[2 + 16 + 16 + 2 + 4] = {0}, hash[CRYPTO_SHA1_LEN], *p = in + 2;
-	const struct net_addr *a = &t->src, *b = &t->dst;
-	uint16_t ap = t->sport, bp = t->dport;
-	bool v4 = net_addr_is4(a) && net_addr_is4(b);
-	size_t off = v4 ? 12 : 0, len = 16 - off;
-	int order = memcmp(a->b + off, b->b + off, len);
-
-	/* For ICMP the types would stand for ports, and they are not known here. */
-	if (t->proto == 0 || t->proto == NET_PROTO_ICMP || t->proto == NET_PROTO_ICMP6)
-		return false;
-	if (order > 0 || (order == 0 && ap > bp)) {
-		a = &t->dst;
-		b = &t->src;
-		ap = t->dport;
-		bp = t->sport;
-	}
-	memcpy(p, a->b + off, len);
-	p += len;
-	memcpy(p, b->b + off, len);
-	p += len;
-	*p++ = t->proto;
-	*p++ = 0;
-	if (ports) {
-		*p++ = (uint8_t)(ap >> 8);
-		*p++ = (uint8_t)ap;
-		*p++ = (uint8_t)(bp >> 8);
-		*p++ = (uint8_t)bp;
-	}
-	crypto_sha1(in, (size_t)(p - in), hash);
-	out[0] = '1';
-	out[1] = ':';
-	crypto_b64(hash, sizeof(hash), out + 2);
-	return true;
-}
 
 /* The same flow alarms again and again: remember a few. */
 static const char *
@@ -547,6 +507,28 @@ put_transfer_sentence(struct jw *w, const struct words *k, const struct record *
 	}
 }
 
+/* "a controller is told to stop: stop, 10.1.2.66 to 10.1.2.131: what shows it" */
+static void
+put_detection_sentence(struct jw *w, const struct words *k, const struct record *r)
+{
+	put(w, "detection ");
+	put(w, detection_info(r->cond)->name);
+	put(w, ": ");
+	put(w, detection_info(r->cond)->text);
+	put(w, ": ");
+	if (r->has_fact && r->op_len) {
+		put_op(w, k, r);
+		put(w, ", ");
+	}
+	put(w, k->src);
+	put(w, " to ");
+	put(w, k->dst);
+	if (r->note_len == 0)
+		return;
+	put(w, ": ");
+	jw_raw(w, record_note(r), r->note_len);
+}
+
 static void
 signature(struct jw *w, const struct words *k, const struct record *r)
 {
@@ -565,6 +547,10 @@ signature(struct jw *w, const struct words *k, const struct record *r)
 	}
 	if (r->kind == EVENT_GUARD) {
 		put_guard_sentence(w, k, r);
+		return;
+	}
+	if (r->kind == EVENT_DETECTION) {
+		put_detection_sentence(w, k, r);
 		return;
 	}
 	put(w, k->conduit ? k->conduit : r->kind == EVENT_L2 ? "l2" : "default deny");
@@ -742,6 +728,44 @@ guard_meta(struct jw *w, const struct words *k, const struct record *r)
 }
 
 static void
+evidence_meta(struct jw *w, const struct record *r)
+{
+	char name[EVIDENCE_NAME_MAX], hex[2 * CRYPTO_SHA256_LEN + 1];
+
+	if (r->evidence.epoch == 0 || r->folded)
+		return;
+	META_WORD(w, "il_evidence", evidence_name(&r->evidence, name));
+	META_WORD(w, "il_evidence_sha256",
+	    crypto_hex(r->evidence.sha256, sizeof(r->evidence.sha256), hex));
+}
+
+/* What was found without a rule: no verdict, but what it is and what shows it. */
+static void
+detection_meta(struct jw *w, const struct words *k, const struct record *r)
+{
+	const char *id = detection_info(r->cond)->attack;
+
+	META_WORD(w, "il_reason", "detection");
+	META_WORD(w, "il_detection", detection_info(r->cond)->name);
+	if (k->src_dev)
+		META_TEXT(w, "il_src", k->src_dev);
+	if (k->dst_dev)
+		META_TEXT(w, "il_dst", k->dst_dev);
+	if (r->has_fact)
+		fact_meta(w, k, r);
+	note_meta(w, record_note(r), r->note_len, false);
+	LIT(w, ",\"mitre_technique_id\":[\"");
+	for (; *id; id++)
+		if (*id == ' ')
+			LIT(w, "\",\"");
+		else
+			jw_ch(w, *id);
+	LIT(w, "\"]");
+	if (r->last_frame != 0)
+		META_NUMBER(w, "il_frame", r->last_frame);
+}
+
+static void
 metadata(struct eve *e, struct jw *w, const struct words *k, const struct record *r, uint64_t seq)
 {
 	NUMBER(w, ",\"metadata\":{\"il_seq\":[\"", seq);
@@ -749,6 +773,8 @@ metadata(struct eve *e, struct jw *w, const struct words *k, const struct record
 	if (r->kind == EVENT_GUARD) {
 		guard_meta(w, k, r);
 		attack_meta(w, k, r);
+	} else if (r->kind == EVENT_DETECTION) {
+		detection_meta(w, k, r);
 	} else if (r->kind < EVENT_LOST) {
 		verdict_meta(w, k, r);
 		if (r->has_fact)
@@ -758,6 +784,7 @@ metadata(struct eve *e, struct jw *w, const struct words *k, const struct record
 		if (r->last_frame != 0)
 			META_NUMBER(w, "il_frame", r->last_frame);
 	}
+	evidence_meta(w, r);
 	if (r->folded || r->kind >= EVENT_LOST || r->count > 1)
 		META_NUMBER(w, "il_count", r->count);
 	if (r->folded) {

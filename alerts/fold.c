@@ -52,7 +52,8 @@ key_make(struct fold_key *k, const struct record *r)
 	 * the pair of addresses and the port asked for are the object. */
 	if (r->kind == EVENT_FLOW) {
 		k->flow_id = (uint64_t)r->tuple.proto << 32 | r->tuple.dport;
-	} else if (r->kind == EVENT_L2 || (r->kind == EVENT_GUARD && r->tuple.proto == 0)) {
+	} else if (r->kind == EVENT_L2 || ((r->kind == EVENT_GUARD || r->kind == EVENT_DETECTION) &&
+					      r->tuple.proto == 0)) {
 		memcpy(k->src.b, r->tuple.smac, 6);
 		memcpy(k->dst.b, r->tuple.dmac, 6);
 	}

@@ -64,7 +64,9 @@ put_fold_tick(struct alerts *a, uint64_t now_ns)
 static const char *
 fold_text(const struct event *ev)
 {
-	return ev->fact ? ev->fact->op : ev->kind == EVENT_GUARD ? ev->note : NULL;
+	return ev->fact							? ev->fact->op
+	       : ev->kind == EVENT_GUARD || ev->kind == EVENT_DETECTION ? ev->note
+									: NULL;
 }
 
 static void

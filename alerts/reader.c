@@ -122,6 +122,8 @@ kind_check(const struct record *r, bool own)
 		return true;
 	case EVENT_CONDITION:
 		return r->cond < COND__MAX;
+	case EVENT_DETECTION:
+		return r->cond < DETECTION__MAX;
 	case EVENT_TRANSFER:
 		return r->cond < TRANSFER__MAX;
 	case EVENT_GUARD:

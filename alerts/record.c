@@ -65,7 +65,10 @@ record_head(struct record *r, const struct event *ev)
 		r->tuple = *ev->tuple;
 		r->has_tuple = true;
 	}
-	if (ev->kind == EVENT_GUARD && ev->note) /* another note is another storm */
+	if (ev->evidence)
+		r->evidence = *ev->evidence;
+	if ((ev->kind == EVENT_GUARD || ev->kind == EVENT_DETECTION) &&
+	    ev->note) /* another note is another storm */
 		r->item_hash = record_hash(ev->note, strlen(ev->note));
 	if (!f)
 		return;

@@ -40,6 +40,7 @@ struct record {
 	uint64_t ts_ns, frame, flow_id;
 	uint64_t count; /* events this alert stands for; 1, or what was folded */
 	uint64_t first_ns, last_ns, last_frame; /* of a folded run */
+	struct event_evidence evidence;
 	uint8_t pdu_sha256[CRYPTO_SHA256_LEN];	/* when cut; of a transfer (cond: how it ended; no
 						 * PDU): of its content, pdu_full bytes */
 };

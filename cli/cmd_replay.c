@@ -209,6 +209,7 @@ static int
 open_all(struct replay *rp)
 {
 	struct options *o = &rp->o;
+	int status;
 
 	if (o->policy && !(rp->policy = o->signers ? policy_signed(o->policy, o->signers)
 						   : cli_policy(o->policy)))
@@ -221,7 +222,9 @@ open_all(struct replay *rp)
 		return EXIT_UNABLE;
 	if (!out_open(&rp->junit, o->junit) || !out_open(&rp->sarif, o->sarif))
 		return EXIT_UNABLE;
-	return open_alerts(rp);
+	if ((status = open_alerts(rp)) == EXIT_OK)
+		o->sensor.alerts = rp->alerts;
+	return status;
 }
 
 static int
@@ -311,7 +314,10 @@ write_reports(struct replay *rp)
 		ok &= out_close(&out);
 	} else if (!o->quiet) {
 		struct out out = {busy ? stderr : stdout, "-"};
+		char buf[1024];
 
+		if (*sensor_findings(&o->sensor, buf, sizeof(buf)))
+			cli_say("found: %s", buf);
 		report_text(&rp->report, out.fp, cli_colour(out.fp));
 		ok &= busy || out_close(&out);
 	}
@@ -351,6 +357,7 @@ cmd_replay(int argc, char **argv)
 			rp.report.n_caps++;
 			status = exit_worse(status, judge(&rp, &rp.report.caps[i]));
 		}
+		sensor_end(&rp.o.sensor);
 		status = exit_worse(status, close_alerts(&rp));
 		if (!facts_close(rp.facts))
 			status = EXIT_UNABLE;

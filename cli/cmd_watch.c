@@ -203,6 +203,8 @@ on_burst(void *ctx, const struct pkt *burst, unsigned n)
 	bool last = w->packets != 0 && n >= w->packets;
 
 	sensor_burst(&w->o.sensor, burst, n);
+	if (!sensor_turn(&w->o.sensor, false))
+		return false;
 	w->packets -= w->packets != 0 && !last ? n : 0;
 	return !last && (!on_stdout(w->o.facts) || facts_usable(w->facts));
 }
@@ -256,6 +258,7 @@ on_end(void *ctx)
 {
 	struct watch *w = ctx;
 
+	sensor_end(&w->o.sensor);
 	tell(w, GUARD_WATCH_STOPPED, clock_wall_ns(), 0, w->o.iface);
 }
 
@@ -288,6 +291,7 @@ open_all(struct watch *w)
 		cli_say("%s", *err ? err : "alerts cannot be written");
 		return EXIT_UNABLE;
 	}
+	w->o.sensor.alerts = w->alerts;
 	if (!tally_init(&w->cap.tally, w->policy)) {
 		cli_say("no memory for the summary");
 		return EXIT_UNABLE;
@@ -362,6 +366,10 @@ finish(struct watch *w, int status)
 		if (!out_json(&out, report_json, &report))
 			status = EXIT_UNABLE;
 	} else if (!w->o.quiet) {
+		char buf[1024];
+
+		if (*sensor_findings(&w->o.sensor, buf, sizeof(buf)))
+			cli_say("found: %s", buf);
 		report_text(&report, out.fp, cli_colour(out.fp));
 	}
 	return busy || out_close(&out) ? status : EXIT_UNABLE;

@@ -2,8 +2,13 @@
 /* sensor.c - see sensor.h. */
 #include "cli/sensor.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/err.h"
+#include "base/jw.h"
 #include "dataplane/decode.h"
 #include "dataplane/engine.h"
 
@@ -26,6 +31,60 @@ sensor_on_stdout(const struct sensor *s)
 	return n;
 }
 
+static void
+on_finding(void *ctx, const struct event *ev)
+{
+	struct sensor *s = ctx;
+
+	s->found[ev->cond]++;
+	if (s->alerts)
+		alerts_put(s->alerts, ev);
+}
+
+#define BASELINE_MAX (64u << 20)
+
+/* The file is opened while we may, and written when all is learned. */
+static bool
+baseline_open(struct sensor *s)
+{
+	bool there = access(s->baseline, F_OK) == 0;
+	char err[256] = "", *text = NULL;
+	size_t len = 0;
+	int r = 0;
+
+	if (!there && s->learn_s == 0) {
+		cli_say("%s: is not there; --learn-for says how long to learn one", s->baseline);
+		return false;
+	}
+	if (there && !(text = cli_read(s->baseline, BASELINE_MAX, &len)))
+		return false;
+	if (len != 0 && (r = detect_load(s->detect, text, len, err, sizeof(err))) < 0)
+		cli_say("%s: %s", s->baseline, err);
+	free(text);
+	if (r == 0 && s->learn_s != 0 &&
+	    !(s->baseline_out = fopen(s->baseline, there ? "r+e" : "we"))) {
+		cli_say("%s: %s", s->baseline, strerror(errno));
+		return false;
+	}
+	return r == 0;
+}
+
+static bool
+detect_open(struct sensor *s, uint64_t seed)
+{
+	const struct detect_conf conf = {.convs = s->convs,
+	    .seed = seed,
+	    .learn_ns = s->learn_s * UINT64_C(1000000000),
+	    .sink = on_finding,
+	    .ctx = s};
+
+	if (!(s->detect = detect_new(&conf))) {
+		cli_say("no memory for detections");
+		return false;
+	}
+	return !s->baseline || baseline_open(s);
+}
+
 bool
 sensor_open(struct sensor *s, uint64_t seed)
 {
@@ -38,23 +97,31 @@ sensor_open(struct sensor *s, uint64_t seed)
 	}
 	if (!out_open(&s->convs_out, s->convs_path) || !out_open(&s->map_out, s->map_path))
 		return false;
-	if (!s->convs_path && !s->map_path)
+	s->detect_wanted |= s->learn_s != 0 || s->baseline != NULL;
+	if (!s->convs_path && !s->map_path && !s->detect_wanted)
 		return true;
-	if (!(s->convs = convs_new(CONVS_MEMORY, seed)))
+	if (!(s->convs = convs_new(CONVS_MEMORY, seed))) {
 		cli_say("no memory for the conversations");
-	return s->convs != NULL;
+		return false;
+	}
+	return !s->detect_wanted || detect_open(s, seed);
 }
 
 void
 sensor_burst(struct sensor *s, const struct pkt *burst, unsigned n)
 {
+	if (s->detect)
+		detect_burst(s->detect);
 	for (unsigned i = 0; s->inv.assets && i < n; i++)
 		assets_frame(s->inv.assets, &burst[i]);
 	for (unsigned i = 0; s->convs && i < n; i++) {
 		struct layers l = {0};
 
-		if (decode(&burst[i], &l) == DROP_NONE)
-			convs_frame(s->convs, &burst[i], &l);
+		if (decode(&burst[i], &l) != DROP_NONE)
+			continue;
+		convs_frame(s->convs, &burst[i], &l);
+		if (s->detect)
+			detect_frame(s->detect, &burst[i], &l);
 	}
 }
 
@@ -65,13 +132,54 @@ sensor_fact(struct sensor *s, const struct engine_pdu *pdu)
 		assets_fact(s->inv.assets, pdu);
 	if (s->convs)
 		convs_fact(s->convs, pdu);
+	if (s->detect)
+		detect_fact(s->detect, pdu);
+}
+
+void
+sensor_end(struct sensor *s)
+{
+	if (s->detect)
+		detect_end(s->detect);
+}
+
+bool
+sensor_turn(struct sensor *s, bool end)
+{
+	struct out o = {s->baseline_out, s->baseline};
+	bool ok;
+
+	if (!s->baseline_out || (!end && detect_learning(s->detect)))
+		return true;
+	s->baseline_out = NULL;
+	rewind(o.fp);
+	ok = ftruncate(fileno(o.fp), 0) == 0;
+	if (!ok)
+		cli_say("%s: %s", s->baseline, strerror(errno));
+	ok = ok && out_json(&o, detect_save, s->detect);
+	return out_close(&o) && ok;
+}
+
+const char *
+sensor_findings(const struct sensor *s, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (uint8_t i = 0; i < DETECTION__MAX; i++)
+		if (s->found[i] != 0 && n < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s %llu", n ? ", " : "",
+			    detection_info(i)->name, (unsigned long long)s->found[i]);
+	return buf;
 }
 
 bool
 sensor_write(struct sensor *s, const struct policy *pol)
 {
 	struct convs_view view = {.convs = s->convs, .pol = pol};
-	bool ok = inventory_write(&s->inv, pol);
+	bool ok = sensor_turn(s, true);
+
+	ok &= inventory_write(&s->inv, pol);
 
 	if (s->convs_out.fp) {
 		ok &= out_json(&s->convs_out, convs_json, &view);
@@ -95,6 +203,11 @@ sensor_fini(struct sensor *s)
 		(void)out_close(&s->convs_out);
 	if (s->map_out.fp)
 		(void)out_close(&s->map_out);
+	if (s->baseline_out)
+		(void)fclose(s->baseline_out);
+	s->baseline_out = NULL;
+	detect_free(s->detect);
+	s->detect = NULL;
 	convs_free(s->convs);
 	s->convs = NULL;
 }

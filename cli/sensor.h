@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sensor.h - what stands beside the engine in watch and replay, and the options that ask for it: the list of devices
- * (assets/), the conversations and their map (watch/).
+ * (assets/), the conversations and their map, and what is found without rules (watch/).
  *
  * All outputs are opened before the first packet, and written when no more come.
  */
@@ -11,11 +11,16 @@
 #include "cli/inventory.h"
 #include "cli/opts.h"
 #include "watch/convs.h"
+#include "watch/detect.h"
 
 #define SENSOR_HELP                                                                                \
 	INVENTORY_HELP                                                                             \
 	"      --conversations FILE  who talks to whom, about what, how often: JSON\n"             \
-	"      --map FILE       the same as a map by Purdue level: .dot, .mmd or .json\n"
+	"      --map FILE       the same as a map by Purdue level: .dot, .mmd or .json\n"          \
+	"      --detect         find what is wrong without a rule (docs/DETECTION.md); alerts "    \
+	"tell\n"                                                                                   \
+	"      --learn-for TIME  before that, all is usual: 1h, 7d (implies --detect)\n"           \
+	"      --baseline FILE  what is usual: read if it is there, written after learning\n"
 
 struct pkt;
 struct engine_pdu;
@@ -25,15 +30,26 @@ struct sensor {
 	const char *convs_path, *map_path; /* options, borrowed; NULL = not given */
 	struct out convs_out, map_out;
 	struct convs *convs; /* NULL: not wanted */
+	bool detect_wanted;
+	const char *baseline; /* option */
+	uint64_t learn_s;
+	FILE *baseline_out; /* NULL: nothing is to be written */
+	struct detect *detect;
+	struct alerts *alerts; /* borrowed; where findings go; or NULL */
+	uint64_t found[DETECTION__MAX];
 };
 
 /* Rows of a struct cli_opt table. */
+/* clang-format off */
 #define SENSOR_OPTS(s)                                                                             \
-	{"assets", .text = &(s)->inv.path}, {"oui", .text = &(s)->inv.oui},                        \
-	    {"conversations", .text = &(s)->convs_path},                                           \
-	{                                                                                          \
-		"map", .text = &(s)->map_path                                                      \
-	}
+	{"assets", .text = &(s)->inv.path},                                                        \
+	{"oui", .text = &(s)->inv.oui},                                                            \
+	{"conversations", .text = &(s)->convs_path},                                               \
+	{"map", .text = &(s)->map_path},                                                           \
+	{"detect", .flag = &(s)->detect_wanted},                                                   \
+	{"learn-for", .seconds = &(s)->learn_s},                                                   \
+	{"baseline", .text = &(s)->baseline}
+/* clang-format on */
 
 /* How many of its outputs are standard output. */
 unsigned sensor_on_stdout(const struct sensor *s);
@@ -43,6 +59,12 @@ bool sensor_open(struct sensor *s, uint64_t seed);
 void sensor_burst(struct sensor *s, const struct pkt *burst, unsigned n);
 /* The engine's on_fact. */
 void sensor_fact(struct sensor *s, const struct engine_pdu *pdu);
+/* No more packets come, of any capture: what was not told yet is. */
+void sensor_end(struct sensor *s);
+/* Between two bursts, or at the end: the baseline is written when it is complete.  False: said why. */
+bool sensor_turn(struct sensor *s, bool end);
+/* "plc-stop 2, flood 1"; "" without findings. */
+const char *sensor_findings(const struct sensor *s, char *buf, size_t size);
 /* Write what is known and close; false: said why. */
 bool sensor_write(struct sensor *s, const struct policy *pol);
 void sensor_fini(struct sensor *s);

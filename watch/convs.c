@@ -24,21 +24,6 @@ static const struct {
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-static bool
-pool_init(struct pool *p, uint32_t max, size_t size)
-{
-	uint32_t slots = 16;
-
-	while (slots < max)
-		slots *= 2;
-	*p = (struct pool){.size = size, .max = max, .free = NONE, .mask = slots - 1};
-	p->items = calloc(max, size);
-	p->bucket = malloc(slots * sizeof(*p->bucket));
-	for (uint32_t i = 0; p->bucket && i < slots; i++)
-		p->bucket[i] = NONE;
-	return p->items && p->bucket;
-}
-
 struct convs *
 convs_new(size_t memory_bytes, uint64_t seed)
 {
@@ -68,62 +53,6 @@ convs_free(struct convs *c)
 		free(c->pool[i].bucket);
 	}
 	free(c);
-}
-
-static struct cell *
-cell_at(const struct pool *p, uint32_t i)
-{
-	return pool_at(p, i);
-}
-
-static void *
-pool_find(const struct pool *p, uint64_t hash)
-{
-	uint32_t i = p->bucket[hash & p->mask];
-
-	while (i != NONE && cell_at(p, i)->hash != hash)
-		i = cell_at(p, i)->chain;
-	return pool_at(p, i);
-}
-
-static uint32_t
-pool_index(const struct pool *p, const void *item)
-{
-	return (uint32_t)((size_t)((const uint8_t *)item - p->items) / p->size);
-}
-
-/* Zeroed, entered under its hash.  NULL: full. */
-static void *
-pool_take(struct pool *p, uint64_t hash)
-{
-	uint32_t i = p->free;
-	struct cell *x;
-
-	if (i != NONE)
-		p->free = cell_at(p, i)->chain;
-	else if (p->n < p->max)
-		i = p->n++;
-	else
-		return NULL;
-	x = cell_at(p, i);
-	memset(x, 0, p->size);
-	x->hash = hash;
-	x->next = NONE;
-	x->chain = p->bucket[hash & p->mask];
-	p->bucket[hash & p->mask] = i;
-	return x;
-}
-
-static void
-pool_give(struct pool *p, uint32_t i)
-{
-	uint32_t *link = &p->bucket[cell_at(p, i)->hash & p->mask];
-
-	while (*link != i)
-		link = &cell_at(p, *link)->chain;
-	*link = cell_at(p, i)->chain;
-	cell_at(p, i)->chain = p->free;
-	p->free = i;
 }
 
 static void
@@ -493,6 +422,8 @@ items_seen(struct convs *c, struct conv *v, const struct fact *f, uint64_t now_n
 			o->last_ns = now_ns;
 			if (is_new && !c->news.obj)
 				c->news.obj = o;
+			if (is_new && c->news.open)
+				c->news.open->new_obj = true;
 		}
 		values_seen(c, v, f, &it, now_ns);
 	}
@@ -526,7 +457,9 @@ request_seen(struct convs *c, struct conv *v, const struct fact *f, uint64_t now
 	step_count(c, v, pool_index(&c->pool[POOL_FN], fn));
 	nw->overdue = o->ns != 0;
 	v->overdue += o->ns != 0;
-	*o = (struct open_request){now_ns, f->txn, f->unit, pool_index(&c->pool[POOL_FN], fn)};
+	*o = (struct open_request){
+	    now_ns, f->txn, f->unit, pool_index(&c->pool[POOL_FN], fn), false};
+	nw->open = o;
 	v->open_at = (uint8_t)((v->open_at + 1) % OPEN_EACH);
 }
 
@@ -550,6 +483,7 @@ answer_seen(struct convs *c, struct conv *v, const struct fact *f, uint64_t now_
 			v->response[hist_slot(now_ns - o->ns)]++;
 		o->ns = 0;
 		c->news.fn = fn;
+		c->news.refused_new = bad && o->new_obj;
 		return;
 	}
 }

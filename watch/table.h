@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/net.h"
 #include "dissectors/dissector.h"
+#include "watch/pool.h"
 
 #define NONE UINT32_MAX
 #define HIST                                                                                       \
@@ -25,16 +26,10 @@
 #define NAME_TEXT  63u
 #define APP_TEXT   24u
 
-/* First in everything that lies in a pool. */
-struct cell {
-	uint64_t hash;
-	uint32_t chain; /* the next in its hash bucket, or of the free ones */
-	uint32_t next;	/* the next of its conversation */
-};
-
 struct open_request {
 	uint64_t ns; /* 0: free */
 	uint32_t txn, unit, fn;
+	bool new_obj; /* the first time that this was asked for */
 };
 
 struct conv {
@@ -55,6 +50,15 @@ struct conv {
 	uint64_t units[4];				     /* asked for: bit per unit 0..255 */
 	uint32_t last_fn;
 	uint32_t response[HIST]; /* time to the answer */
+	struct {
+		uint64_t second, minute;      /* when they began, in time listened for */
+		uint64_t requests, writes;    /* in the second */
+		uint64_t answers, exceptions; /* in the minute */
+		uint64_t peak;		      /* requests in a second, while it was learned */
+		uint64_t units_ok[4];	      /* that answered */
+		uint16_t fns_refused, objs_refused;
+		uint64_t unsolicited;
+	} rate; /* detect.c's */
 	struct open_request open[OPEN_EACH];
 	uint8_t open_at;
 };
@@ -67,6 +71,10 @@ struct conv_fn {
 	uint16_t code, sub;
 	uint8_t access;
 	bool learned;
+	uint64_t heard,
+	    period_max;	  /* detect.c's: time listened for; longest pause while it was learned */
+	uint32_t periods; /* that were learned */
+	bool silent;	  /* told */
 };
 
 struct conv_step {
@@ -100,13 +108,6 @@ struct conv_val {
 	uint32_t learned_min, learned_max;
 };
 
-struct pool {
-	uint8_t *items;
-	size_t size;
-	uint32_t n, max, free, mask, *bucket;
-	uint64_t lost; /* asked for when there was no room */
-};
-
 enum { POOL_CONV = 0, POOL_FN, POOL_STEP, POOL_OBJ, POOL_VAL, POOLS };
 
 /* What the last fact has brought that was not there, for detect.c. */
@@ -116,7 +117,9 @@ struct conv_news {
 	struct conv_obj *obj; /* the first one that is new; NULL: none is */
 	struct conv_val *val; /* the first one with a value that is new */
 	uint32_t value;
+	struct open_request *open; /* the request's own */
 	bool new_fn, first_write, overdue;
+	bool refused_new;   /* an exception to a request for objects that are new */
 	uint64_t period_ns; /* since the same function was asked for before; 0: never */
 };
 
@@ -129,11 +132,6 @@ struct convs {
 	struct conv_news news;
 };
 
-static inline void *
-pool_at(const struct pool *p, uint32_t i)
-{
-	return i == NONE ? NULL : p->items + (size_t)i * p->size;
-}
 #define CONV_AT(c, i) ((struct conv *)pool_at(&(c)->pool[POOL_CONV], i))
 #define FN_AT(c, i)   ((struct conv_fn *)pool_at(&(c)->pool[POOL_FN], i))
 #define STEP_AT(c, i) ((struct conv_step *)pool_at(&(c)->pool[POOL_STEP], i))

@@ -1,0 +1,112 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# --detect, --learn-for, --baseline: what is found without rules, what is not, and that docs/DETECTION.md says so.
+
+setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
+
+P=$ROOT/pcaps
+detect() { # CAPTURE [OPTION...]: names of what was told in `found`, alerts in `eve`
+	"$INTERLOCK" replay -q --detect --no-fold --eve eve "${@:2}" "$1" || [ $? = 1 ]
+	names >found
+}
+names() { jq -r '.alert.metadata.il_detection[0] // empty' eve; }
+is() { [ "$1" = "$2" ] || { echo "got $1"; return 1; }; }
+day() { "$ROOT/tests/e2e/mkday.py" "$@"; }
+between() { awk -v name="$1" '$0 == "<!-- " name " -->" { on = 1; next } /^<!-- end -->/ { on = 0 } on' "$ROOT/docs/DETECTION.md"; }
+
+@test "every attack of the captures is found, and what is false is counted" {
+	corpus=()
+	[ -d "$ROOT/$CORPUS" ] && corpus=("$ROOT/$CORPUS")
+	"$ROOT/tests/e2e/detect_corpus.py" "$INTERLOCK" "$ROOT" "${corpus[@]}"
+	# that the script can fail: with another kind of capture in its place something is missing
+	cp -r "$ROOT/tests/e2e" e2e
+	sed -i '/^tree	modbus\/polling/s/benign	-/attack	plc-stop/' e2e/detect_corpus.tsv
+	run e2e/detect_corpus.py "$INTERLOCK" "$ROOT"
+	[ "$status" = 1 ] && [[ $output == *"modbus/polling.pcap: missed plc-stop"* ]]
+}
+@test "docs/DETECTION.md has the tables that the script makes" {
+	"$ROOT/tests/e2e/detect_corpus.py" --list "$ROOT" >want
+	[ "$(wc -l <want)" -gt 25 ]
+	between list | diff want -
+	[ -d "$ROOT/$CORPUS" ] || skip "no corpus: the table of captures is not compared"
+	"$INTERLOCK" --version | grep -q '+ndpi' || skip "no nDPI: protocols of offices have no name"
+	"$ROOT/tests/e2e/detect_corpus.py" "$INTERLOCK" "$ROOT" "$ROOT/$CORPUS" --table | diff <(between captures) -
+}
+@test "an hour to learn, then a bad day: everything of it, nothing before" {
+	day day.pcap "$P/modbus/polling.pcap" 0 120 31 , "$P/modbus/polling.pcap" 3730 2 31 , "$P/modbus/attack-day.pcap" 3800
+	detect day.pcap --learn-for 1h --baseline b.json
+	python3 "$ROOT/tests/schema/validate.py" "$ROOT/tests/schema/eve.schema.json" eve || [ $? = 77 ]
+	is "$(jq -r '.timestamp[11:19]' eve | sort | head -1)" 01:03:21
+	for d in new-device new-conversation new-function new-object second-master programming-source value plc-stop plc-mode \
+		scan-hosts scan-units scan-functions exception-storm flood programming-access program-download; do
+		grep -qx $d found || { echo "$d is missing"; return 1; }
+	done
+	[ "$(wc -l <found)" -le 40 ]
+	# who polls as ever is told only for what he does otherwise
+	is "$(jq -r 'select(.src_ip == "10.1.2.5").alert.metadata.il_detection[0]' eve | sort -u | tr '\n' ' ')" "new-function new-object value "
+	is "$(jq -r 'select(.alert.metadata.il_detection[0] == "value" and .alert.metadata.il_object[0] == "holding 100").alert.metadata.il_note[0]' eve)" \
+		"object 100: value 5000 is not in 127..1443"
+	# the file knows the same, another process: the same is told of the attack alone
+	detect "$P/modbus/attack-day.pcap" --baseline b.json
+	for d in new-device new-conversation new-function second-master value plc-stop flood; do grep -qx $d found; done
+	detect "$P/modbus/polling.pcap" --baseline b.json
+	[ ! -s found ]
+	# learned once more, nothing else is in it
+	cp b.json c.json
+	"$INTERLOCK" replay -q --learn-for 1h --baseline c.json "$P/modbus/polling.pcap"
+	for x in .hosts '.conversations[].functions | map([.code, .subcode])' '.conversations[].values | map([.at, .min, .max])' '.conversations[].objects'; do
+		diff <(jq -S "[$x] | flatten | sort" b.json) <(jq -S "[$x] | flatten | sort" c.json)
+	done
+}
+@test "who only read writes; who polls falls silent; both are told once" {
+	tshark -v >/dev/null 2>&1 || skip "no tshark"
+	tshark -r "$P/mixed/plant.pcap" -Y 'ip.addr == 10.1.2.5 && tcp.port == 502 && frame.number < 300' -F pcap -w all.pcap
+	w=$(tshark -r all.pcap -Y 'modbus.func_code in {5, 6, 15, 16, 22, 23}' -T fields -e frame.number | head -1)
+	tshark -r all.pcap -Y "frame.number < $w" -F pcap -w reads.pcap
+	day day.pcap reads.pcap 0 40 3 , all.pcap 200
+	detect day.pcap --learn-for 100s
+	is "$(grep -c new-writer found)" 1
+	# the S7 client goes on, so that time goes on: Modbus is not asked any more
+	mergecap -F pcap -w m.pcap <(day /dev/stdout "$P/modbus/polling.pcap" 0 30 3.1) <(day /dev/stdout "$P/s7/polling.pcap" 1 120 2) 2>/dev/null || skip "no mergecap"
+	detect m.pcap --learn-for 80s
+	[ "$(grep -c poll-silence found)" -ge 1 ]
+	is "$(jq -r 'select(.alert.metadata.il_detection[0] == "poll-silence").dest_ip' eve | sort -u)" 10.1.2.130
+}
+@test "24 hours, midnight, a clock that jumps by a year and back: flat memory, nothing told" {
+	rss() { /usr/bin/env python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$INTERLOCK" replay -q --learn-for 30m --eve eve "$1"; }
+	day hour.pcap "$P/modbus/polling.pcap" 0 60 60
+	day long.pcap "$P/modbus/polling.pcap" 39600 288 300
+	hour=$(rss hour.pcap)
+	[ ! -s eve ]
+	long=$(rss long.pcap)
+	[ ! -s eve ]
+	echo "$hour KiB after an hour, $long KiB after 24"
+	[ $((long - hour)) -lt 2048 ]
+	# into the next year, back by two years, and on
+	day jump.pcap "$P/modbus/polling.pcap" 0 60 60 , "$P/modbus/polling.pcap" 31536000 5 60 , "$P/modbus/polling.pcap" -31536000 5 60 , "$P/modbus/polling.pcap" 3700 5 60
+	detect jump.pcap --learn-for 30m
+	[ ! -s found ]
+	# time that is jumped over ends no learning
+	day jump.pcap "$P/modbus/polling.pcap" 0 , "$P/modbus/attack-day.pcap" 86400
+	detect jump.pcap --learn-for 1h
+	! grep -q '^new-\|^value\|^second' found
+}
+@test "one thing is told once an hour, and how often it was meanwhile" {
+	day day.pcap "$P/s7/control.pcap" 0 100 60
+	detect day.pcap
+	n=$(grep -c plc-stop found)
+	[ "$n" -ge 2 ] && [ "$n" -le 4 ]
+	single=$("$INTERLOCK" replay -q --facts - "$P/s7/control.pcap" | jq -r 'select(.kind == "request").op' | grep -c '^\(stop\|mode_stop\)$')
+	is "$(jq 'select(.alert.metadata.il_detection[0] == "plc-stop") | .alert.metadata.il_count[0] // "1" | tonumber' eve | awk '{ n += $1 } END { print n }')" $((100 * single))
+}
+@test "what cannot be: a baseline that is not there or none, is said before a packet" {
+	run "$INTERLOCK" replay --baseline nothing.json "$P/s7/control.pcap"
+	[ "$status" = 2 ] && [[ $output == *"nothing.json: is not there; --learn-for"* ]]
+	for text in '{}' '[' '{"interlock_baseline":2}' '{"interlock_baseline":1,"hosts":[{"ip":"x"}]}' '{"interlock_baseline":1,"conversations":[{"client":"1.2.3.4"}]}'; do
+		echo "$text" >bad.json
+		run "$INTERLOCK" replay --baseline bad.json "$P/s7/control.pcap"
+		[ "$status" = 2 ] && [[ $output == *"bad.json: "* ]]
+	done
+}
