@@ -12,6 +12,7 @@
 
 #include "alerts/alert.h"
 #include "base/err.h"
+#include "cli/again.h"
 #include "cli/facts.h"
 #include "cli/opts.h"
 #include "cli/permits.h"
@@ -20,7 +21,9 @@
 
 static const char usage_text[] =
     "usage: interlock replay [OPTION]... CAPTURE...\n"
-    "Judge captures (pcap, pcapng; - is standard input) as a sensor would have.\n\n"
+    "Judge captures (pcap, pcapng; - is standard input) as a sensor would have.\n"
+    "ALERT.json instead: make that alert again from its evidence (--evidence DIR, or beside "
+    "it).\n\n"
     "  -p, --policy FILE    the policy; without one everything is allowed\n"
     "      --require-signed KEY  judge by a policy only that this public key has "
     "signed\n" PERMIT_HELP "      --inline         judge as a guard between two ports does\n"
@@ -332,6 +335,14 @@ cmd_replay(int argc, char **argv)
 
 	if (!parse(argc, argv, &rp.o, &status))
 		return status;
+	if (rp.o.n_captures == 1 && again_is_alert(rp.o.captures[0])) {
+		if (!rp.o.policy || (rp.policy = cli_policy(rp.o.policy)))
+			status = again(rp.o.captures[0], &rp.o.sensor, rp.policy);
+		else
+			status = EXIT_UNABLE;
+		policy_free(rp.policy);
+		return status;
+	}
 	status = open_all(&rp);
 	rp.report = (struct report){
 	    .policy = rp.policy,

@@ -179,6 +179,10 @@ on_start(void *ctx, struct engine *e)
 		return false;
 	}
 	cli_user(w->o.user, &uid, &gid);
+	if (w->o.sensor.evidence && root && evidence_chown(w->o.sensor.evidence, uid, gid) < 0) {
+		cli_say("%s: cannot be given to user %u", w->o.sensor.evidence_dir, (unsigned)uid);
+		return false;
+	}
 	alerts_adopt(uid, gid, w->o.journal, w->o.eve);
 	if (!cli_become(uid, gid))
 		return false;
@@ -235,6 +239,7 @@ on_turn(void *ctx, const struct io *io, struct engine *e)
 	/* a clock that was put back: begin to count again */
 	if (now < w->look_ns || now < w->said_ns)
 		w->look_ns = w->line_ns = w->said_ns = w->facts_ns = now;
+	sensor_flush(&w->o.sensor);
 	if (w->facts && now - w->facts_ns >= FACTS_EVERY) {
 		w->facts_ns = now;
 		facts_flush(w->facts);

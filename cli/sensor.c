@@ -31,14 +31,27 @@ sensor_on_stdout(const struct sensor *s)
 	return n;
 }
 
+/* Found in what somebody does to many, not between two. */
+static bool
+one_to_many(uint8_t which)
+{
+	return which == DETECTION_SCAN_HOSTS || which == DETECTION_NEW_DEVICE ||
+	       which == DETECTION_NEW_CONVERSATION || which == DETECTION_ADDRESS_CONFLICT;
+}
+
 static void
 on_finding(void *ctx, const struct event *ev)
 {
 	struct sensor *s = ctx;
+	struct event_evidence id;
+	struct event with = *ev;
 
 	s->found[ev->cond]++;
+	if (s->evidence && ev->count == 0 &&
+	    evidence_take(s->evidence, ev, one_to_many(ev->cond), &id))
+		with.evidence = &id;
 	if (s->alerts)
-		alerts_put(s->alerts, ev);
+		alerts_put(s->alerts, &with);
 }
 
 #define BASELINE_MAX (64u << 20)
@@ -77,9 +90,15 @@ detect_open(struct sensor *s, uint64_t seed)
 	    .learn_ns = s->learn_s * UINT64_C(1000000000),
 	    .sink = on_finding,
 	    .ctx = s};
+	char err[512] = "";
 
 	if (!(s->detect = detect_new(&conf))) {
 		cli_say("no memory for detections");
+		return false;
+	}
+	if (s->evidence_dir &&
+	    !(s->evidence = evidence_new(s->evidence_dir, 0, err, sizeof(err)))) {
+		cli_say("%s", err);
 		return false;
 	}
 	return !s->baseline || baseline_open(s);
@@ -97,7 +116,7 @@ sensor_open(struct sensor *s, uint64_t seed)
 	}
 	if (!out_open(&s->convs_out, s->convs_path) || !out_open(&s->map_out, s->map_path))
 		return false;
-	s->detect_wanted |= s->learn_s != 0 || s->baseline != NULL;
+	s->detect_wanted |= s->learn_s != 0 || s->baseline != NULL || s->evidence_dir != NULL;
 	if (!s->convs_path && !s->map_path && !s->detect_wanted)
 		return true;
 	if (!(s->convs = convs_new(CONVS_MEMORY, seed))) {
@@ -110,6 +129,7 @@ sensor_open(struct sensor *s, uint64_t seed)
 void
 sensor_burst(struct sensor *s, const struct pkt *burst, unsigned n)
 {
+	sensor_flush(s);
 	if (s->detect)
 		detect_burst(s->detect);
 	for (unsigned i = 0; s->inv.assets && i < n; i++)
@@ -120,6 +140,8 @@ sensor_burst(struct sensor *s, const struct pkt *burst, unsigned n)
 		if (decode(&burst[i], &l) != DROP_NONE)
 			continue;
 		convs_frame(s->convs, &burst[i], &l);
+		if (s->evidence)
+			evidence_frame(s->evidence, &burst[i], &l);
 		if (s->detect)
 			detect_frame(s->detect, &burst[i], &l);
 	}
@@ -141,6 +163,16 @@ sensor_end(struct sensor *s)
 {
 	if (s->detect)
 		detect_end(s->detect);
+	sensor_flush(s);
+}
+
+void
+sensor_flush(struct sensor *s)
+{
+	if (s->evidence && evidence_flush(s->evidence) < 0 && !s->evidence_told) {
+		s->evidence_told = true; /* once; the number is in the summary */
+		cli_say("%s: evidence cannot be written: %s", s->evidence_dir, strerror(errno));
+	}
 }
 
 bool
@@ -178,6 +210,15 @@ sensor_write(struct sensor *s, const struct policy *pol)
 {
 	struct convs_view view = {.convs = s->convs, .pol = pol};
 	bool ok = sensor_turn(s, true);
+	struct evidence_stats st = {0};
+
+	if (s->evidence)
+		st = evidence_stats(s->evidence);
+	if (st.lost != 0) {
+		cli_say("%s: evidence of %llu findings is lost", s->evidence_dir,
+		    (unsigned long long)st.lost);
+		ok = false;
+	}
 
 	ok &= inventory_write(&s->inv, pol);
 
@@ -206,6 +247,8 @@ sensor_fini(struct sensor *s)
 	if (s->baseline_out)
 		(void)fclose(s->baseline_out);
 	s->baseline_out = NULL;
+	evidence_free(s->evidence);
+	s->evidence = NULL;
 	detect_free(s->detect);
 	s->detect = NULL;
 	convs_free(s->convs);

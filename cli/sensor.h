@@ -12,6 +12,7 @@
 #include "cli/opts.h"
 #include "watch/convs.h"
 #include "watch/detect.h"
+#include "watch/evidence.h"
 
 #define SENSOR_HELP                                                                                \
 	INVENTORY_HELP                                                                             \
@@ -20,7 +21,8 @@
 	"      --detect         find what is wrong without a rule (docs/DETECTION.md); alerts "    \
 	"tell\n"                                                                                   \
 	"      --learn-for TIME  before that, all is usual: 1h, 7d (implies --detect)\n"           \
-	"      --baseline FILE  what is usual: read if it is there, written after learning\n"
+	"      --baseline FILE  what is usual: read if it is there, written after learning\n"      \
+	"      --evidence DIR   the frames of each finding, as captures of their own\n"
 
 struct pkt;
 struct engine_pdu;
@@ -35,6 +37,9 @@ struct sensor {
 	uint64_t learn_s;
 	FILE *baseline_out; /* NULL: nothing is to be written */
 	struct detect *detect;
+	const char *evidence_dir; /* option */
+	struct evidence *evidence;
+	bool evidence_told;
 	struct alerts *alerts; /* borrowed; where findings go; or NULL */
 	uint64_t found[DETECTION__MAX];
 };
@@ -48,7 +53,8 @@ struct sensor {
 	{"map", .text = &(s)->map_path},                                                           \
 	{"detect", .flag = &(s)->detect_wanted},                                                   \
 	{"learn-for", .seconds = &(s)->learn_s},                                                   \
-	{"baseline", .text = &(s)->baseline}
+	{"baseline", .text = &(s)->baseline},                                                      \
+	{"evidence", .text = &(s)->evidence_dir}
 /* clang-format on */
 
 /* How many of its outputs are standard output. */
@@ -61,6 +67,8 @@ void sensor_burst(struct sensor *s, const struct pkt *burst, unsigned n);
 void sensor_fact(struct sensor *s, const struct engine_pdu *pdu);
 /* No more packets come, of any capture: what was not told yet is. */
 void sensor_end(struct sensor *s);
+/* Evidence that waits goes to its files. */
+void sensor_flush(struct sensor *s);
 /* Between two bursts, or at the end: the baseline is written when it is complete.  False: said why. */
 bool sensor_turn(struct sensor *s, bool end);
 /* "plc-stop 2, flood 1"; "" without findings. */

@@ -101,6 +101,58 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$INTERLOCK" repl
 	single=$("$INTERLOCK" replay -q --facts - "$P/s7/control.pcap" | jq -r 'select(.kind == "request").op' | grep -c '^\(stop\|mode_stop\)$')
 	is "$(jq 'select(.alert.metadata.il_detection[0] == "plc-stop") | .alert.metadata.il_count[0] // "1" | tonumber' eve | awk '{ n += $1 } END { print n }')" $((100 * single))
 }
+@test "evidence: the frames of a finding, its hash, and the alert made again from them" {
+	detect "$P/mixed/plant.pcap" --evidence ev
+	n=0
+	while read -r line; do
+		n=$((n + 1))
+		echo "$line" >a$n.json
+		f=$(jq -r '.alert.metadata.il_evidence[0]' a$n.json)
+		is "$(sha256sum <"ev/$f" | cut -d' ' -f1)" "$(jq -r '.alert.metadata.il_evidence_sha256[0]' a$n.json)"
+		run "$INTERLOCK" replay --evidence ev a$n.json
+		[ "$status" = 0 ] && [[ $output == *"made again from ev/$f"* ]] || { echo "$output"; return 1; }
+	done < <(jq -c 'select(.alert.metadata.il_evidence)' eve)
+	[ $n -ge 10 ]
+	is "$(find ev -type f | wc -l)" $n
+	# another reader finds no fault in them, 64 frames at most, the last one is the one that shows it
+	if tshark -v >/dev/null 2>&1; then
+		for f in ev/*; do [ "$(tshark -r "$f" 2>/dev/null | wc -l)" -le 64 ]; done
+		f=$(jq -r 'select(.alert.metadata.il_detection[0] == "plc-stop" and .src_ip == "10.1.2.66").alert.metadata.il_evidence[0] // empty' eve | head -1)
+		is "$(tshark -r "ev/$f" -T fields -e s7comm.param.func 2>/dev/null | tail -1)" 0x29
+	fi
+	# the same once more beside it: no file is written over
+	cp -r ev before
+	detect "$P/mixed/plant.pcap" --evidence ev
+	is "$(find ev -type f | wc -l)" $((2 * n))
+	for f in before/*; do cmp "$f" "ev/${f##*/}"; done
+	# frames that are others, a build that was another, a finding that is not in them
+	f=$(jq -r '.alert.metadata.il_evidence[0]' a1.json)
+	printf x >>"ev/$f"
+	run "$INTERLOCK" replay --evidence ev a1.json
+	[ "$status" = 2 ] && [[ $output == *"is not what the alert was made from"* ]]
+	cp "before/$f" "ev/$f"
+	jq -c '.alert.metadata.il_build = ["0000000000000000"]' a1.json >b.json
+	run "$INTERLOCK" replay --evidence ev b.json
+	[ "$status" = 0 ] && [[ $output == *"another build made it: 0000000000000000; this is "* ]]
+	jq -c '.src_ip = "10.1.2.99"' a1.json >b.json
+	run "$INTERLOCK" replay --evidence ev b.json
+	[ "$status" = 1 ] && [[ $output == *"not made again"* ]]
+	run "$INTERLOCK" replay --evidence ev -p "$ROOT/policies/filling-line.yaml" a1.json
+	[[ $output == *"another policy made it: none; here it is "* ]]
+}
+@test "evidence: at most 1024 files, the oldest makes room; a directory that cannot be" {
+	mkdir ev
+	for i in $(seq -w 1 1024); do : >ev/1-00$i.pcapng; done
+	: >ev/keep.pcapng
+	detect "$P/s7/control.pcap" --evidence ev
+	new=$(find ev -name '1[0-9]*-*.pcapng' | wc -l)
+	[ "$new" -ge 2 ]
+	is "$(find ev -name '1*-*.pcapng' | wc -l)" 1024
+	[ -e ev/keep.pcapng ] && [ ! -e ev/1-000001.pcapng ] && [ -e ev/1-001024.pcapng ]
+	: >file
+	run "$INTERLOCK" replay --evidence file "$P/s7/control.pcap"
+	[ "$status" = 2 ] && [[ $output == *"file: Not a directory"* ]]
+}
 @test "what cannot be: a baseline that is not there or none, is said before a packet" {
 	run "$INTERLOCK" replay --baseline nothing.json "$P/s7/control.pcap"
 	[ "$status" = 2 ] && [[ $output == *"nothing.json: is not there; --learn-for"* ]]
