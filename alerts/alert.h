@@ -90,7 +90,11 @@ struct detection_info {
 };
 const struct detection_info *detection_info(uint8_t which); /* which < DETECTION__MAX */
 
-/* The frames that caused an alert lie in file EPOCH-SEQ.pcapng, of this hash. */
+/*
+ * The frames that caused an alert lie in file EPOCH-SEQ.pcapng, of this hash: the journal's epoch and the alert's il_seq.
+ * Who has them does not know either yet: epoch is what it is without a journal, seq a mark of its own, by which
+ * alerts_conf.named() tells what the file is called.
+ */
 struct event_evidence {
 	uint64_t epoch, seq; /* epoch 0: there are none */
 	uint8_t sha256[32];
@@ -123,6 +127,9 @@ struct alerts_conf {
 	const char *in_iface;	  /* EVE `in_iface` or `pcap_filename` */
 	bool replay;		  /* clock is packet time; ends with final: true */
 	bool enforcing;		  /* verdicts are carried out: alert.action may be "blocked" */
+	/* A line with evidence was written: mark is the event's, the others name the file.  Signer side. */
+	void (*named)(void *ctx, uint64_t mark, uint64_t epoch, uint64_t seq);
+	void *named_ctx;
 	uint64_t fold_window_ns;  /* 0 = do not fold; default ALERT_FOLD_WINDOW_NS */
 	uint64_t fold_seed;	  /* 0 = random; the same events give the same lines only if set */
 	uint64_t journal_bytes;	  /* on disk at most; 0 = JOURNAL_MAX_BYTES */

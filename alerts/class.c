@@ -71,7 +71,7 @@ detection_info(uint8_t which)
 char *
 evidence_name(const struct event_evidence *e, char buf[EVIDENCE_NAME_MAX])
 {
-	snprintf(buf, EVIDENCE_NAME_MAX, "%llu-%06llu.pcapng", (unsigned long long)e->epoch,
+	snprintf(buf, EVIDENCE_NAME_MAX, "%llu-%llu.pcapng", (unsigned long long)e->epoch,
 	    (unsigned long long)e->seq);
 	return buf;
 }

@@ -728,15 +728,14 @@ guard_meta(struct jw *w, const struct words *k, const struct record *r)
 }
 
 static void
-evidence_meta(struct jw *w, const struct record *r)
+evidence_meta(struct jw *w, const struct event_evidence *e)
 {
 	char name[EVIDENCE_NAME_MAX], hex[2 * CRYPTO_SHA256_LEN + 1];
 
-	if (r->evidence.epoch == 0 || r->folded)
+	if (e->epoch == 0)
 		return;
-	META_WORD(w, "il_evidence", evidence_name(&r->evidence, name));
-	META_WORD(w, "il_evidence_sha256",
-	    crypto_hex(r->evidence.sha256, sizeof(r->evidence.sha256), hex));
+	META_WORD(w, "il_evidence", evidence_name(e, name));
+	META_WORD(w, "il_evidence_sha256", crypto_hex(e->sha256, sizeof(e->sha256), hex));
 }
 
 /* What was found without a rule: no verdict, but what it is and what shows it. */
@@ -784,7 +783,7 @@ metadata(struct eve *e, struct jw *w, const struct words *k, const struct record
 		if (r->last_frame != 0)
 			META_NUMBER(w, "il_frame", r->last_frame);
 	}
-	evidence_meta(w, r);
+	evidence_meta(w, &e->evidence);
 	if (r->folded || r->kind >= EVENT_LOST || r->count > 1)
 		META_NUMBER(w, "il_count", r->count);
 	if (r->folded) {
@@ -945,6 +944,7 @@ eve_init(struct eve *e, const struct policy *policy, const char *sensor, const c
 	memset(e->cid, 0, sizeof(e->cid));
 	memset(e->object, 0, sizeof(e->object));
 	memset(e->policies, 0, sizeof(e->policies));
+	e->evidence = (struct event_evidence){0};
 	memset(e->port_input_len, 0, sizeof(e->port_input_len));
 	e->newest = 0;
 	e->replay = replay;

@@ -44,6 +44,7 @@ struct eve {
 		uint8_t proto;
 		char text[2 + CRYPTO_B64_CHARS(CRYPTO_SHA1_LEN) + 1];
 	} cid[EVE_CACHE];
+	struct event_evidence evidence; /* of the next line; epoch 0: it has none */
 };
 
 /* Where the lines from now on were seen: interface, or in a replay the file; NULL = do

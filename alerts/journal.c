@@ -40,6 +40,7 @@ struct journal {
 	bool unsynced;
 	bool state_due; /* could not be written when it was its time */
 
+	uint64_t pinned;   /* epoch that was said before it began; 0 = none */
 	struct batch last; /* the chain's end; number 0 = the epoch has no batch yet */
 	uint8_t last_hash[CRYPTO_SHA256_LEN];
 	uint64_t floor; /* a new epoch is above it */
@@ -534,6 +535,8 @@ new_epoch(const struct journal *j, uint64_t now_ns)
 {
 	uint64_t now = now_ns / NS_PER_S;
 
+	if (j->pinned > j->floor)
+		return j->pinned;
 	return now > j->floor ? now : j->floor + 1;
 }
 
@@ -626,6 +629,14 @@ journal_next(const struct journal *j, uint64_t now_ns, uint64_t *epoch, uint64_t
 {
 	*epoch = j->last.number ? j->last.epoch : new_epoch(j, now_ns);
 	*batch = j->last.number + 1;
+}
+
+uint64_t
+journal_pin(struct journal *j, uint64_t now_ns)
+{
+	if (j->last.number == 0)
+		j->pinned = new_epoch(j, now_ns);
+	return j->last.number ? j->last.epoch : j->pinned;
 }
 
 void

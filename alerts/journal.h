@@ -55,6 +55,8 @@ uint64_t journal_next_seq(const struct journal *j);
 /* State, sign and store a batch.  0; or ERR_* and nothing of it is left, journal_error() says why. */
 int journal_append(struct journal *j, const struct journal_lines *lines, uint64_t now_ns,
     bool final, uint64_t lost);
+/* The epoch that the next append will have, whenever that is: what is said in a line stays true. */
+uint64_t journal_pin(struct journal *j, uint64_t now_ns);
 /* Epoch and number that an append at now_ns would have; of the last one that is stored (0: the
  * epoch has none yet). */
 void journal_next(const struct journal *j, uint64_t now_ns, uint64_t *epoch, uint64_t *batch);

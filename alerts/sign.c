@@ -82,12 +82,24 @@ static void
 add_line(struct alerts *a, const struct record *r)
 {
 	char *line = a->batch + a->batch_len;
-	size_t n = eve_write(&a->eve, r, a->next_seq, line, BATCH_BYTES - a->batch_len);
+	struct event_evidence *ev = &a->eve.evidence;
+	size_t n;
+
+	*ev = (struct event_evidence){0};
+	if (r->evidence.epoch != 0 && !r->folded) {
+		*ev = r->evidence;
+		ev->seq = a->next_seq;
+		if (a->journal)
+			ev->epoch = journal_pin(a->journal, r->ts_ns);
+	}
+	n = eve_write(&a->eve, r, a->next_seq, line, BATCH_BYTES - a->batch_len);
 
 	if (n == 0) { /* cannot be: a record's line is far below BATCH_LINE_MAX */
 		a->untold_lost++;
 		return;
 	}
+	if (ev->epoch != 0 && a->conf.named)
+		a->conf.named(a->conf.named_ctx, r->evidence.seq, ev->epoch, ev->seq);
 	if (a->batch_n == 0) {
 		a->batch_first = a->next_seq;
 		a->batch_opened_ns = r->ts_ns;

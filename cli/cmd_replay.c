@@ -83,6 +83,9 @@ check_options(const struct options *o)
 		return cli_usage("replay", "--fast writes no frames");
 	if (o->signers && !o->policy)
 		return cli_usage("replay", "--require-signed needs a policy");
+	if (o->sensor.evidence_dir && !o->eve && !o->journal &&
+	    !(o->n_captures == 1 && again_is_alert(o->captures[0])))
+		return cli_usage("replay", "--evidence needs --eve or --journal: alerts name it");
 	if (o->permits.n && !o->policy)
 		return cli_usage("replay", "--permit needs a policy that it fits");
 	if (o->sarif && !o->policy)
@@ -196,6 +199,8 @@ open_alerts(struct replay *rp)
 	    .enforcing = o->inline_mode,
 	    .fold_window_ns = o->no_fold ? 0 : ALERT_FOLD_WINDOW_NS,
 	    .fold_seed = RUN_SEED,
+	    .named = o->sensor.evidence ? evidence_named : NULL,
+	    .named_ctx = o->sensor.evidence,
 	};
 	char err[512] = "";
 

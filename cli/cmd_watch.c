@@ -287,11 +287,17 @@ open_all(struct watch *w)
 						  : cli_policy(o->policy)))
 		return EXIT_UNABLE;
 	with.policy = w->policy;
+	if (o->sensor.evidence_dir && !o->eve && !o->journal)
+		return cli_usage("watch", "--evidence needs --eve or --journal: alerts name it");
 	if (o->facts && !(w->facts = facts_open(o->facts, w->policy)))
 		return EXIT_UNABLE;
 	crypto_random(&w->seed, sizeof(w->seed));
 	if (!sensor_open(&w->o.sensor, w->seed))
 		return EXIT_UNABLE;
+	if (w->o.sensor.evidence) {
+		with.named = evidence_named;
+		with.named_ctx = w->o.sensor.evidence;
+	}
 	if ((o->eve || o->journal) && !(w->alerts = alerts_new(&with, err, sizeof(err)))) {
 		cli_say("%s", *err ? err : "alerts cannot be written");
 		return EXIT_UNABLE;

@@ -96,8 +96,7 @@ detect_open(struct sensor *s, uint64_t seed)
 		cli_say("no memory for detections");
 		return false;
 	}
-	if (s->evidence_dir &&
-	    !(s->evidence = evidence_new(s->evidence_dir, 0, err, sizeof(err)))) {
+	if (s->evidence_dir && !(s->evidence = evidence_new(s->evidence_dir, err, sizeof(err)))) {
 		cli_say("%s", err);
 		return false;
 	}

@@ -21,6 +21,7 @@
 #define ENTRIES	   16384u
 #define PENDING	   16u
 #define SNAP_MAX   65535u
+#define PART	   ".part" /* a file that is being written */
 
 enum { BLOCK_SECTION = 0x0a0d0d0a, BLOCK_INTERFACE = 1, BLOCK_PACKET = 6 };
 
@@ -37,7 +38,8 @@ struct entry {
 };
 
 struct waiting {
-	struct event_evidence id;
+	struct event_evidence id; /* seq: the mark, until it is named */
+	bool named;
 	size_t len;
 	uint8_t bytes[EVIDENCE_BYTES];
 };
@@ -109,17 +111,8 @@ names_read(struct evidence *e, const char *dir)
 		free(list);
 }
 
-/* The same capture again: its names go on. */
-static void
-seq_begin(struct evidence *e)
-{
-	for (unsigned i = 0; i < EVIDENCE_FILES && i < e->files; i++)
-		if (e->file_epoch[i] == e->epoch && e->file_seq[i] > e->seq)
-			e->seq = e->file_seq[i];
-}
-
 struct evidence *
-evidence_new(const char *dir, uint64_t epoch, char *err, size_t err_size)
+evidence_new(const char *dir, char *err, size_t err_size)
 {
 	struct evidence *e = calloc(1, sizeof(*e));
 
@@ -127,7 +120,6 @@ evidence_new(const char *dir, uint64_t epoch, char *err, size_t err_size)
 		(void)err_say(err, err_size, ERR_NOMEM, "no memory for evidence");
 		return NULL;
 	}
-	e->epoch = epoch;
 	if ((mkdir(dir, 0750) < 0 && errno != EEXIST) ||
 	    (e->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
 		(void)err_say(err, err_size, ERR_IO, "%s: %s", dir, strerror(errno));
@@ -135,8 +127,6 @@ evidence_new(const char *dir, uint64_t epoch, char *err, size_t err_size)
 		return NULL;
 	}
 	names_read(e, dir);
-	if (epoch != 0)
-		seq_begin(e);
 	return e;
 }
 
@@ -195,10 +185,8 @@ evidence_frame(struct evidence *e, const struct pkt *p, const struct layers *l)
 	uint32_t len = p->caplen < SNAP_MAX ? p->caplen : SNAP_MAX;
 	size_t at = e->put % RING_BYTES;
 
-	if (e->epoch == 0) {
+	if (e->epoch == 0) /* of names without a journal */
 		e->epoch = p->ts_ns / 1000000000 ? p->ts_ns / 1000000000 : 1;
-		seq_begin(e);
-	}
 	if (at + len > RING_BYTES) { /* in one piece: begin in front again */
 		e->put += RING_BYTES - at;
 		at = 0;
@@ -344,8 +332,26 @@ evidence_take(
 	w->id = (struct event_evidence){.epoch = e->epoch, .seq = ++e->seq};
 	crypto_sha256(w->bytes, w->len, w->id.sha256);
 	*out = w->id;
+	w->named = false;
 	e->n_waiting++;
 	return true;
+}
+
+void
+evidence_named(void *ctx, uint64_t mark, uint64_t epoch, uint64_t seq)
+{
+	struct evidence *e = ctx;
+
+	for (unsigned i = 0; i < e->n_waiting; i++) {
+		struct waiting *w = &e->waiting[i];
+
+		if (w->named || w->id.seq != mark)
+			continue;
+		w->named = true;
+		w->id.epoch = epoch;
+		w->id.seq = seq;
+		return;
+	}
 }
 
 static int
@@ -354,18 +360,21 @@ file_write(struct evidence *e, const struct waiting *w)
 	char name[EVIDENCE_NAME_MAX];
 	size_t done = 0;
 	ssize_t n = 0;
-	int fd = openat(e->dir, evidence_name(&w->id, name),
-	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+	bool again = faccessat(e->dir, evidence_name(&w->id, name), F_OK, 0) == 0;
+	int fd;
 
+	(void)unlinkat(e->dir, PART, 0);
+	fd = openat(e->dir, PART, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return ERR_IO;
 	while (done < w->len && (n = write(fd, w->bytes + done, w->len - done)) > 0)
 		done += (size_t)n;
-	if (close(fd) < 0 || done < w->len) {
-		(void)unlinkat(e->dir, name, 0); /* half of one proves nothing */
+	if (close(fd) < 0 || done < w->len || renameat(e->dir, PART, e->dir, name) < 0) {
+		(void)unlinkat(e->dir, PART, 0); /* half of one proves nothing */
 		return ERR_IO;
 	}
-	name_remember(e, w->id.epoch, w->id.seq);
+	if (!again) /* a capture that is replayed once more */
+		name_remember(e, w->id.epoch, w->id.seq);
 	return 0;
 }
 
@@ -375,8 +384,10 @@ evidence_flush(struct evidence *e)
 	int r = 0;
 
 	for (unsigned i = 0; i < e->n_waiting; i++) {
-		int one = file_write(e, &e->waiting[i]);
+		int one = e->waiting[i].named ? file_write(e, &e->waiting[i]) : 0;
 
+		if (!e->waiting[i].named)
+			continue; /* its alert was folded into another */
 		if (one < 0) {
 			r = one;
 			e->st.lost++;

@@ -4,7 +4,8 @@
  *
  *   frame --> evidence_frame() --> ring of bytes
  *   event --> evidence_take() ---> the last frames between the two --> pcapng in memory, its hash --> name for the alert
- *             evidence_flush() --> file, when the burst is over
+ *             evidence_named() --> what the journal and the alert's number make of it
+ *             evidence_flush() --> file, when the alert is written; without one (it was folded) there is none
  *
  * A capture has at most 64 frames and 256 KiB, a directory at most 1024 of them: the oldest makes room.  Memory is taken
  * once; an event that finds all places taken has no evidence, and is counted.  One thread.
@@ -22,8 +23,8 @@ struct evidence;
 struct layers;
 struct pkt;
 
-/* In this directory, which is made where it is not.  epoch: seconds, first half of all names; 0: of the first frame.  NULL: err says why. */
-struct evidence *evidence_new(const char *dir, uint64_t epoch, char *err, size_t err_size);
+/* In this directory, which is made where it is not.  NULL: err says why. */
+struct evidence *evidence_new(const char *dir, char *err, size_t err_size);
 void evidence_free(struct evidence *e); /* NULL is allowed */
 /* The directory is to be somebody else's, as whom it will be written. */
 int evidence_chown(struct evidence *e, unsigned uid, unsigned gid);
@@ -32,7 +33,9 @@ void evidence_frame(struct evidence *e, const struct pkt *p, const struct layers
 /* Frames up to ev->frame between the ends of ev->tuple, or of its sender alone.  False: none, or no place. */
 bool evidence_take(
     struct evidence *e, const struct event *ev, bool by_sender, struct event_evidence *out);
-/* Write what waits.  0, or the last ERR_*; what could not be written is counted. */
+/* alerts_conf.named; ctx is the struct evidence. */
+void evidence_named(void *ctx, uint64_t mark, uint64_t epoch, uint64_t seq);
+/* Write what has a name; what has none gets none any more.  0, or the last ERR_*; what could not be written is counted. */
 int evidence_flush(struct evidence *e);
 
 struct evidence_stats {

@@ -120,10 +120,16 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$INTERLOCK" repl
 		f=$(jq -r 'select(.alert.metadata.il_detection[0] == "plc-stop" and .src_ip == "10.1.2.66").alert.metadata.il_evidence[0] // empty' eve | head -1)
 		is "$(tshark -r "ev/$f" -T fields -e s7comm.param.func 2>/dev/null | tail -1)" 0x29
 	fi
-	# the same once more beside it: no file is written over
+	# the name is the journal's epoch and the alert's number, by which a collector finds its alert; without a journal the first second
+	is "$(jq -r 'select(.alert.metadata.il_evidence).alert.metadata | .il_evidence[0] | sub("^[0-9]+-"; "")' eve | tr '\n' ' ')" \
+		"$(jq -r 'select(.alert.metadata.il_evidence).alert.metadata.il_seq[0] + ".pcapng"' eve | tr '\n' ' ')"
+	detect "$P/mixed/plant.pcap" --evidence ev2 --journal j
+	epoch=$("$INTERLOCK" journal verify j --json | jq '[.. | .epoch? // empty | numbers] | first')
+	is "$(find ev2 -name "$epoch-*.pcapng" | wc -l)" $n
+	# the same once more: the same names, the same bytes
 	cp -r ev before
 	detect "$P/mixed/plant.pcap" --evidence ev
-	is "$(find ev -type f | wc -l)" $((2 * n))
+	is "$(find ev -type f | wc -l)" $n
 	for f in before/*; do cmp "$f" "ev/${f##*/}"; done
 	# frames that are others, a build that was another, a finding that is not in them
 	f=$(jq -r '.alert.metadata.il_evidence[0]' a1.json)
@@ -142,15 +148,15 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$INTERLOCK" repl
 }
 @test "evidence: at most 1024 files, the oldest makes room; a directory that cannot be" {
 	mkdir ev
-	for i in $(seq -w 1 1024); do : >ev/1-00$i.pcapng; done
+	for i in $(seq 1 1024); do : >ev/1-$i.pcapng; done
 	: >ev/keep.pcapng
 	detect "$P/s7/control.pcap" --evidence ev
 	new=$(find ev -name '1[0-9]*-*.pcapng' | wc -l)
 	[ "$new" -ge 2 ]
 	is "$(find ev -name '1*-*.pcapng' | wc -l)" 1024
-	[ -e ev/keep.pcapng ] && [ ! -e ev/1-000001.pcapng ] && [ -e ev/1-001024.pcapng ]
+	[ -e ev/keep.pcapng ] && [ ! -e ev/1-1.pcapng ] && [ -e ev/1-1024.pcapng ]
 	: >file
-	run "$INTERLOCK" replay --evidence file "$P/s7/control.pcap"
+	run "$INTERLOCK" replay --eve eve --evidence file "$P/s7/control.pcap"
 	[ "$status" = 2 ] && [[ $output == *"file: Not a directory"* ]]
 }
 @test "what cannot be: a baseline that is not there or none, is said before a packet" {
