@@ -7,7 +7,6 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -499,30 +498,13 @@ main(void)
 	    cmocka_unit_test(generations),
 	    cmocka_unit_test(unknown),
 	};
-	const char *why = kit_why_not(), *const ports[2] = {"il0", "il1"};
-	char err[256] = "";
-	int r;
+	int r = kit_fast_begin(&gate, &fast);
 
-	if (!why)
-		why = kit_namespace();
-	if (why) {
-		puts(why);
-		return 77;
-	}
-	gate = gate_open_fast(err, sizeof(err));
-	fast = gate ? fast_open(gate, err, sizeof(err)) : NULL;
-	for (unsigned i = 0; i < 2 && fast; i++)
-		if (gate_attach(gate, i, (int)if_nametoindex(ports[i]), GATE_AUTO, false, err,
-			sizeof(err)) < 0)
-			return 1;
-	if (!fast || (why = kit_socket(gate)) != NULL) {
-		(void)fprintf(stderr, "%s\n", why ? why : err);
-		return 1;
-	}
+	if (r != 0)
+		return r;
 	put_policy();
 	r = cmocka_run_group_tests(tests, NULL, NULL);
-	fast_close(fast);
-	gate_close(gate);
+	kit_fast_end(gate, fast);
 	policy_free(policy);
 	return r;
 }

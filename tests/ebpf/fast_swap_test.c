@@ -17,7 +17,6 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -597,33 +596,20 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(one_generation)};
-	const char *why = kit_why_not(), *const ports[2] = {"il0", "il1"};
-	char err[256] = "";
 	int r;
 
-	if (!why && sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		why = "one CPU: nothing is judged at the same time";
-	if (!why)
-		why = kit_namespace();
-	if (why) {
-		puts(why);
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		puts("one CPU: nothing is judged at the same time");
 		return 77;
 	}
 	if (argc > 1)
 		swaps_wanted = (unsigned)strtoul(argv[1], NULL, 0);
-	gate = gate_open_fast(err, sizeof(err));
-	fast = gate ? fast_open(gate, err, sizeof(err)) : NULL;
-	for (unsigned i = 0; i < 2 && fast; i++)
-		if (gate_attach(gate, i, (int)if_nametoindex(ports[i]), GATE_AUTO, false, err,
-			sizeof(err)) < 0)
-			return 1;
-	if (!fast || gate_fast_fds(gate, &fds) < 0 || (why = kit_socket(gate)) != NULL) {
-		(void)fprintf(stderr, "%s\n", why ? why : err);
+	if ((r = kit_fast_begin(&gate, &fast)) != 0)
+		return r;
+	if (gate_fast_fds(gate, &fds) < 0)
 		return 1;
-	}
 	n_cpus = fds.n_cpus;
 	r = cmocka_run_group_tests(tests, NULL, NULL);
-	fast_close(fast);
-	gate_close(gate);
+	kit_fast_end(gate, fast);
 	return r;
 }

@@ -6,7 +6,6 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <net/if.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1014,36 +1013,13 @@ main(void)
 	    cmocka_unit_test(too_large),
 	    cmocka_unit_test(away),
 	};
-	const char *why = kit_why_not(), *const ports[2] = {"il0", "il1"};
-	char err[256] = "";
-	int r;
+	int r = kit_fast_begin(&gate, &fast);
 
-	if (!why)
-		why = kit_namespace();
-	if (why) {
-		puts(why);
-		return 77;
-	}
-	gate = gate_open_fast(err, sizeof(err));
-	fast = gate ? fast_open(gate, err, sizeof(err)) : NULL;
-	if (!fast) {
-		(void)fprintf(stderr, "%s\n", err);
-		return 1;
-	}
-	for (unsigned i = 0; i < 2; i++)
-		if (gate_attach(gate, i, (int)if_nametoindex(ports[i]), GATE_AUTO, false, err,
-			sizeof(err)) < 0) {
-			(void)fprintf(stderr, "%s\n", err);
-			return 1;
-		}
-	if ((why = kit_socket(gate)) != NULL) {
-		(void)fprintf(stderr, "%s\n", why);
-		return 1;
-	}
+	if (r != 0)
+		return r;
 	(void)put_policy(ZONES(""));
 	r = cmocka_run_group_tests(tests, NULL, NULL);
-	fast_close(fast);
-	gate_close(gate);
+	kit_fast_end(gate, fast);
 	policy_free(policy);
 	return r;
 }

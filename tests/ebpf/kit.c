@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <spawn.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -607,4 +608,39 @@ kit_received(uint8_t last[KIT_FRAME_MAX], size_t *n)
 	xsk_ring_prod__submit(&sock.fill, got);
 	xsk_ring_cons__release(&sock.rx, got);
 	return got;
+}
+
+int
+kit_fast_begin(struct gate **gate, struct fast **fast)
+{
+	const char *why = kit_why_not(), *const ports[2] = {"il0", "il1"};
+	char err[256] = "";
+
+	*gate = NULL;
+	*fast = NULL;
+	if (!why)
+		why = kit_namespace();
+	if (why) {
+		puts(why);
+		return 77;
+	}
+	if (!(*gate = gate_open_fast(err, sizeof(err))) ||
+	    !(*fast = fast_open(*gate, err, sizeof(err))))
+		why = err;
+	for (unsigned i = 0; i < 2 && !why; i++)
+		if (gate_attach(*gate, i, (int)if_nametoindex(ports[i]), GATE_AUTO, false, err,
+			sizeof(err)) < 0)
+			why = err;
+	if (!why)
+		why = kit_socket(*gate);
+	if (why)
+		(void)fprintf(stderr, "%s\n", why);
+	return why ? 1 : 0;
+}
+
+void
+kit_fast_end(struct gate *gate, struct fast *fast)
+{
+	fast_close(fast);
+	gate_close(gate);
 }

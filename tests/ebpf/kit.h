@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ebpf/fast.h"
 #include "ebpf/gate.h"
 
 #define KIT_FRAME_MAX 4096u
@@ -43,5 +44,9 @@ bool kit_passes(const struct gate *g, unsigned port, const uint8_t *frame, size_
     uint32_t *ns);
 /* Does the kernel let us?  Text of why not, or NULL. */
 const char *kit_why_not(void);
+/* All that a test of PDUs begins with: the namespace, the filter with its connections on both ports, the
+ * socket.  0; 77 when it cannot run here, 1 when it should and does not, both said.  kit_fast_end() also after those. */
+int kit_fast_begin(struct gate **gate, struct fast **fast);
+void kit_fast_end(struct gate *gate, struct fast *fast);
 
 #endif /* TESTS_EBPF_KIT_H */
