@@ -756,13 +756,57 @@ beside(void **state)
 	memset(&sum, 0, sizeof(sum));
 }
 
+/* A server on a port that its conduit does not serve, which is told of and goes on: the rules of the conduit
+ * are not for it, so nobody below may judge it by them. */
+static void
+other_port(void **state)
+{
+	static const char was[2][24] = {"ports: [502, 4001]", "otherwise: reject"},
+			  is[2][24] = {"ports: [4001]     ", "otherwise: alert "};
+	struct policy *usual = policy[0];
+	struct complaints no = {0};
+	char text[sizeof(talk_rules)];
+
+	(void)state;
+	(void)signal(SIGABRT, on_abort);
+	memcpy(text, talk_rules, sizeof(text));
+	for (unsigned i = 0; i < 2; i++)
+		memcpy(strstr(text, was[i]), is[i], strlen(is[i]));
+	policy[0] = policy_build_text("test", text, strlen(text), &no);
+	complaints_fini(&no);
+	assert_non_null(policy[0]);
+	for (unsigned seed = 0; seed < 10; seed++) {
+		struct under *u = calloc(1, sizeof(*u));
+		struct conversation *c = calloc(1, sizeof(*c));
+		struct ends *w = begin(seed, SPEAK_MODBUS, u, c);
+
+		c->n = 100;
+		c->depth = 1;
+		for (unsigned i = 0; i < c->n; i++)
+			talk_job(c, i, 0);
+		ends_connect(w);
+		while (!talk_over(c) && w->now < 600000) {
+			step(c);
+			WANT(w, !u->twin.e[0].used);
+		}
+		if (!talk_over(c))
+			stuck(c);
+		WANT(w, ends_flow(w) && ends_flow(w)->dis < FLOW_DIS_NOBODY);
+		finish(c, u);
+	}
+	policy_free(policy[0]);
+	policy[0] = usual;
+	assert_int_equal(sum.takes, 0);
+	memset(&sum, 0, sizeof(sum));
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {cmocka_unit_test(numbers),
-	    cmocka_unit_test(beside), cmocka_unit_test(modbus), cmocka_unit_test(s7),
-	    cmocka_unit_test(opcua), cmocka_unit_test(other_names), cmocka_unit_test(killed),
-	    cmocka_unit_test(left_below), cmocka_unit_test(handed_over),
+	    cmocka_unit_test(beside), cmocka_unit_test(other_port), cmocka_unit_test(modbus),
+	    cmocka_unit_test(s7), cmocka_unit_test(opcua), cmocka_unit_test(other_names),
+	    cmocka_unit_test(killed), cmocka_unit_test(left_below), cmocka_unit_test(handed_over),
 	    cmocka_unit_test(unjudged)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
