@@ -278,6 +278,7 @@ _Static_assert(offsetof(struct tb_seg, last) == 4 * FAST_S_LAST &&
 		   REASON_RULE == 0,
     "segs as fast_eval.h reads them");
 _Static_assert(FAST_CHUNK_ROWS == GATE_SETS * FAST_CHUNKS &&
+		   FAST_CHUNKS * FAST_CHUNK_WORDS == GATE_WORDS && FAST_RULES == GATE_RULES &&
 		   FAST_RULE_ROWS == GATE_SETS * FAST_RULES && KFLOW_OPEN <= GATE_OPEN &&
 		   KFLOW_UA_OPEN <= GATE_UA_OPEN && KFLOW_PAYLOAD <= GATE_UA_MESSAGE &&
 		   (int)KFLOW_MODBUS == (int)GATE_MODBUS && (int)KFLOW_S7 == (int)GATE_S7 &&

@@ -6,6 +6,7 @@
 
 #include "policy/explain_int.h"
 #include "policy/gate.h"
+#include "policy/gate.h"
 #include "policy/kernel.h"
 #include "policy/syms.h"
 
@@ -133,6 +134,27 @@ put_names(
 		fprintf(to, "\n");
 }
 
+/* Are the tables small enough for the filter in the kernel? */
+static bool
+kernel_holds(const struct policy *p)
+{
+	const struct gate_spec *s = policy_gate(p);
+
+	return s->n_words <= GATE_WORDS && s->n_rules <= GATE_RULES;
+}
+
+static void
+put_kernel(const struct policy *p, const struct conduit *c, const struct block *b, FILE *to)
+{
+	const struct gate_spec *s = policy_gate(p);
+
+	fprintf(to, "; kernel%s%s",
+	    gate_fast_proto(b->dis->name) == GATE_OPCUA ? " when repeated" : "",
+	    c->index < s->n_conduits && s->conduits[c->index].counted
+		? ", behind the limit of its zone"
+		: "");
+}
+
 static void
 put_rule(const struct explain *x, const struct conduit *c, const struct block *b,
     const struct rule *r, const char *lead, FILE *to)
@@ -146,9 +168,8 @@ put_rule(const struct explain *x, const struct conduit *c, const struct block *b
 	if (!r->deny && r->verdict == VERDICT_ALERT)
 		fprintf(to, "; told each time");
 	put_mode(r, to);
-	if (!r->deny && why == KERNEL_YES)
-		fprintf(to, gate_fast_proto(b->dis->name) == GATE_OPCUA ? "; kernel when repeated"
-									: "; kernel");
+	if (!r->deny && why == KERNEL_YES && kernel_holds(p))
+		put_kernel(p, c, b, to);
 	if (x->hits)
 		fprintf(to, "; %" PRIu64 " hits", x->hits[r->index]);
 	fprintf(to, "]\n");
@@ -443,6 +464,12 @@ policy_explain(const struct explain *x, FILE *to)
 		    rs->site ? rs->site : "", rs->site ? ": " : "", rs->n_devices, rs->n_zones,
 		    rs->n_conduits, rs->n_rules);
 		fprintf(to, "Mode %s.\n", modes[rs->mode < 3 ? rs->mode : 2]);
+		if (!kernel_holds(x->policy))
+			fprintf(to,
+			    "Too large for the kernel, which judges nothing of it alone: tables of "
+			    "%u words (at most %u), %u rules (at most %u).\n",
+			    policy_gate(x->policy)->n_words, GATE_WORDS,
+			    policy_gate(x->policy)->n_rules, GATE_RULES);
 	}
 	for (uint32_t i = 0; i < party_count(rs); i++)
 		if (x->device ? i < rs->n_devices && strcmp(rs->devices[i].name, x->device) == 0

@@ -63,6 +63,8 @@ struct gate_span {
 };
 /* Protocols whose PDUs a filter may judge, of the blocks that ask for nothing but functions, units
  * and addresses; of OPC UA, for nothing that changes from one message to the next. */
+#define GATE_WORDS 1048576u /* of tables that it holds; with more it judges no PDU */
+#define GATE_RULES 16384u   /* whose hits it counts; the same */
 enum gate_proto { GATE_MODBUS = 0, GATE_S7, GATE_OPCUA, GATE__PROTOS };
 struct gate_conduit {
 	bool any_port;	/* apps:, otherwise: alert, mode: the engine must see it all */

@@ -95,6 +95,37 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 	[[ $output == *"[poll; kernel; 240 hits]"* ]]
 }
 
+@test "what the kernel judges behind a limit, and what is too large for it" {
+	cat >z.yaml <<-'Y'
+	interlock: 1
+	mode: enforce
+	zones: {a: {nets: [10.1.0.0/24], limits: {packets: 5000/s}}, b: {nets: [10.2.0.0/24]}}
+	devices: {hmi: {zone: a, ip: 10.1.0.1}, plc: {zone: b, ip: 10.2.0.1}}
+	conduits:
+	  - name: c
+	    from: [hmi]
+	    to: [plc]
+	    modbus: {addressing: zero-based, allow: [{name: poll, units: [1], functions: read, holding: [0..9]}]}
+	Y
+	run "$INTERLOCK" policy explain z.yaml
+	[[ $output == *"[poll; kernel, behind the limit of its zone]"* ]]
+	[[ $output != *"Too large"* ]]
+	sed -i 's/, limits: {packets: 5000\/s}//' z.yaml
+	run "$INTERLOCK" policy explain z.yaml
+	[[ $output == *"[poll; kernel]"* ]]
+	python3 - >many.yaml <<-'Y'
+	print("interlock: 1\nmode: enforce\nzones: {a: {nets: [10.1.0.0/24]}, b: {nets: [10.2.0.0/24]}}\ndevices:\n  hmi: {zone: a, ip: 10.1.0.1}")
+	for d in range(17): print(f"  plc{d}: {{zone: b, ip: 10.2.0.{d + 1}}}")
+	print("conduits:")
+	for d in range(17):
+	    print(f"  - name: c{d}\n    from: [hmi]\n    to: [plc{d}]\n    modbus:\n      addressing: zero-based\n      allow:")
+	    for i in range(964): print(f"        - {{name: r{i}, units: [1], functions: [3], holding: [{i}]}}")
+	Y
+	run "$INTERLOCK" policy explain many.yaml
+	[[ $output == *"Too large for the kernel, which judges nothing of it alone: "*" 16388 rules (at most 16384)."* ]]
+	[[ $output != *"; kernel"* ]]
+}
+
 # kernel POLICY CAPTURE: requests, of these the kernel's, reasons why not
 kernel() { "$INTERLOCK" policy explain --json "$1" "$ROOT/pcaps/$2.pcap" 2>/dev/null | jq -c '.kernel | [.requests, .requests_alone, .requests_not]'; }
 # wide ARGS: a policy that allows Modbus reads and writes between all; ARGS go into the block, then the write rule
