@@ -7,7 +7,19 @@
 
 #include "assets/table.h"
 
-enum { RR_A = 1, RR_AAAA = 28, RR_SRV = 33, NAME_MAX_LEN = 255, JUMPS_MAX = 16, RECORDS_MAX = 128 };
+enum { RR_A = 1, RR_AAAA = 28, RR_SRV = 33 };
+enum {
+	NAME_MAX_LEN = 255,
+	JUMPS_MAX = 16,
+	RECORDS_MAX = 128,
+	LABELS_MAX = 2048 /* read of one message */
+};
+
+/* Labels that may still be read: names can point at each other's, so there are more than bytes. */
+struct message {
+	struct cur all;
+	unsigned labels;
+};
 
 struct name {
 	uint32_t len;
@@ -16,10 +28,11 @@ struct name {
 
 /* A name at *c, compressed or not; out NULL: only passed over.  False: malformed. */
 static bool
-take_name(struct cur message, struct cur *c, struct name *out)
+take_name(struct message *m, struct cur *c, struct name *out)
 {
 	struct cur at = *c;
 	bool jumped = false;
+	uint32_t len = 0; /* RFC 1035 3.1: at most 255 */
 
 	if (out)
 		out->len = 0;
@@ -37,19 +50,17 @@ take_name(struct cur message, struct cur *c, struct name *out)
 			if (!jumped)
 				*c = at;
 			jumped = true;
-			at = message;
+			at = m->all;
 			cur_skip(&at, to);
 			continue;
 		}
 		if (n == 0)
 			break;
 		label = n < 64 ? cur_bytes(&at, n) : NULL;
-		if (!label)
+		if (!label || (len += n + 1u) > NAME_MAX_LEN || m->labels-- == 0)
 			return false;
 		if (!out)
 			continue;
-		if (out->len + n + 1 > NAME_MAX_LEN)
-			return false;
 		if (out->len > 0)
 			out->text[out->len++] = '.';
 		memcpy(out->text + out->len, label, n);
@@ -79,7 +90,7 @@ is_sender(const struct seen *s, uint16_t type, const struct cur *data)
 /* One walk over the records; own: look for services at this name, else fill it with a name of the sender. */
 static bool
 records(
-    struct seen *s, struct cur message, struct cur c, unsigned n, struct name *own, bool services)
+    struct seen *s, struct message *m, struct cur c, unsigned n, struct name *own, bool services)
 {
 	struct name name, target;
 
@@ -87,7 +98,7 @@ records(
 		uint16_t type;
 		struct cur data;
 
-		if (!take_name(message, &c, &name))
+		if (!take_name(m, &c, &name))
 			return false;
 		type = cur_be16(&c);
 		cur_skip(&c, 2 + 4);
@@ -99,7 +110,7 @@ records(
 			note_host(s, s->host, NONE, IDENT_NAME, cur_make(name.text, name.len));
 		} else if (services && type == RR_SRV) {
 			cur_skip(&data, 6);
-			if (!take_name(message, &data, &target))
+			if (!take_name(m, &data, &target))
 				return false;
 			if (same_name(&target, own))
 				note_host(
@@ -112,7 +123,7 @@ records(
 static bool
 mdns_read(struct seen *s, struct cur c)
 {
-	struct cur message = c;
+	struct message m = {c, LABELS_MAX};
 	struct name own = {.len = 0};
 	uint16_t flags, questions;
 	unsigned n;
@@ -128,13 +139,13 @@ mdns_read(struct seen *s, struct cur c)
 	if (!(flags & 0x8000) || s->l->sport != 5353 || questions > RECORDS_MAX)
 		return true; /* a question; or no mDNS (6762 11) */
 	for (unsigned i = 0; i < questions; i++) {
-		if (!take_name(message, &c, NULL))
+		if (!take_name(&m, &c, NULL))
 			return false;
 		cur_skip(&c, 4);
 	}
 	n = n < RECORDS_MAX ? n : RECORDS_MAX;
-	return records(s, message, c, n, &own, false) &&
-	       (own.len == 0 || records(s, message, c, n, &own, true));
+	return records(s, &m, c, n, &own, false) &&
+	       (own.len == 0 || records(s, &m, c, n, &own, true));
 }
 
 const struct asset_source asset_source_mdns = {.ports = {5353, 0}, .read = mdns_read};

@@ -412,6 +412,7 @@ test_dhcp(void **state)
 	world_end(w);
 }
 
+#define LABEL_63 "3f '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde'"
 #define DNS(n) "0000 8400 0000" n "0000 0000"
 
 static void
@@ -434,6 +435,30 @@ test_mdns(void **state)
 	one(udp("01005e0000fb" A, IP_A, 255, 5353, 5353,
 		DNS("0001") "c00c 0001 8001 00000078 0004" IP_A),
 	    "mdns", true, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
+	/* a question whose name is longer than names are; one that is as long */
+	one(udp("01005e0000fb" A, IP_A, 255, 5353, 5353,
+		"0000 8400 0001 0001 0000 0000" LABEL_63 LABEL_63 LABEL_63 LABEL_63
+		"00 0001 0001 03 'hmi' 00 0001 8001 00000078 0004" IP_A),
+	    "mdns", true, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
+	one(udp("01005e0000fb" A, IP_A, 255, 5353, 5353,
+		"0000 8400 0001 0001 0000 0000" LABEL_63 LABEL_63 LABEL_63 "00"
+		"0001 0001 03 'hmi' 00 0001 8001 00000078 0004" IP_A),
+	    "mdns", false, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct] name=hmi(mdns)");
+	/* a hundred questions, each for the long name of the first */
+	{
+		struct frame f =
+		    udp("01005e0000fb" A, IP_A, 255, 5353, 5353, "0000 8400 0064 0001 0000 0000");
+
+		for (unsigned i = 0; i < 127; i++)
+			add(&f, "01 'a'");
+		add(&f, "00 0001 0001");
+		for (unsigned i = 1; i < 100; i++)
+			add(&f, "c00c 0001 0001");
+		add(&f, "03 'hmi' 00 0001 8001 00000078 0004" IP_A);
+		wire_put16(f.b + 16, f.n - 14);
+		wire_put16(f.b + 38, f.n - 34);
+		one(f, "mdns", true, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
+	}
 	/* a label of a reserved kind */
 	one(udp("01005e0000fb" A, IP_A, 255, 5353, 5353,
 		DNS("0001") "80 0001 8001 00000078 0004" IP_A),
