@@ -9,6 +9,7 @@
  */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "assets/view.h"
@@ -70,15 +71,50 @@ take(const char *line, uint8_t oui[3], const char **name, size_t *len)
 	return *len > 0;
 }
 
+static const struct assets_view *sorting; /* qsort() takes no context; one thread */
+
+static int
+by_prefix(const void *left, const void *right)
+{
+	const struct station *s = sorting->a->station;
+
+	return memcmp(
+	    s[*(const uint32_t *)left].mac, s[*(const uint32_t *)right].mac, sizeof(s->mac));
+}
+
+/* The first of n places, sorted by MAC, whose prefix is not lower. */
+static uint32_t
+first_of(const struct assets_view *v, const uint32_t *order, uint32_t n, const uint8_t oui[3])
+{
+	uint32_t from = 0, to = n;
+
+	while (from < to) {
+		uint32_t mid = from + (to - from) / 2;
+
+		if (memcmp(v->a->station[order[mid]].mac, oui, 3) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
 bool
 oui_read_file(const char *path, struct assets_view *v)
 {
-	FILE *fp = fopen(path, "re");
+	uint32_t n = v->a->p_station.n, *order = calloc(n + 1, sizeof(*order));
+	FILE *fp = order ? fopen(path, "re") : NULL;
 	char line[LINE_MAX_LEN];
 	bool any = false;
 
-	if (!fp)
+	if (!fp) {
+		free(order);
 		return false;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		order[i] = i;
+	sorting = v;
+	qsort(order, n, sizeof(*order), by_prefix);
 	while (fgets(line, sizeof(line), fp)) {
 		uint8_t oui[3];
 		const char *name;
@@ -89,10 +125,14 @@ oui_read_file(const char *path, struct assets_view *v)
 		any = true;
 		if (len > VENDOR_TEXT - 1)
 			len = VENDOR_TEXT - 1;
-		for (uint32_t s = 0; s < v->a->p_station.n; s++)
-			if (memcmp(v->a->station[s].mac, oui, 3) == 0 && !v->vendor[s][0])
-				memcpy(v->vendor[s], name, len);
+		for (uint32_t i = first_of(v, order, n, oui); i < n; i++) {
+			if (memcmp(v->a->station[order[i]].mac, oui, 3) != 0)
+				break;
+			if (!v->vendor[order[i]][0])
+				memcpy(v->vendor[order[i]], name, len);
+		}
 	}
 	fclose(fp);
+	free(order);
 	return any;
 }

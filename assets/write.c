@@ -336,17 +336,27 @@ struct cell {
 	bool any; /* it has text already */
 };
 
-/* What a spreadsheet would take for a formula begins with a quote, so that it is text. */
+/*
+ * What a spreadsheet would take for a formula begins with a quote, so that it is text.  Control characters and what is
+ * no UTF-8 become question marks: one device's name does not make the file unreadable.
+ */
 static void
 cell_text(struct cell *c, const char *p, size_t n)
 {
 	if (!c->any && n > 0 && strchr("=+-@", p[0]) && p[0])
 		jw_ch(c->w, '\'');
 	c->any |= n > 0;
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] == '"')
+	for (size_t i = 0, len; i < n; i += len ? len : 1) {
+		const uint8_t first = (uint8_t)p[i];
+
+		len = jw_utf8(p + i, n - i);
+		if (first == '"')
 			jw_ch(c->w, '"');
-		jw_ch(c->w, (uint8_t)p[i] < ' ' || p[i] == 0x7f ? '?' : p[i]);
+		if (len == 0 || first < ' ' || first == 0x7f ||
+		    (first == 0xc2 && (uint8_t)p[i + 1] < 0xa0)) /* U+0080 to U+009F */
+			jw_ch(c->w, '?');
+		else
+			jw_raw(c->w, p + i, len);
 	}
 }
 

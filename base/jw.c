@@ -5,10 +5,10 @@
 
 static const char hex[] = "0123456789abcdef";
 
-/* Length of the well-formed UTF-8 sequence at s (RFC 3629 section 4), 0 if none. */
-static size_t
-utf8_len(const uint8_t *s, size_t n)
+size_t
+jw_utf8(const char *text, size_t n)
 {
+	const uint8_t *s = (const uint8_t *)text;
 	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
 	    : s[0] < 0xf5 ? 4 : 0;
 
@@ -54,7 +54,7 @@ jw_quote(struct jw *w, const char *text, size_t n)
 		while (n - i >= 8 && plain8(text + i))
 			i += 8;
 		for (; i < n; i += u) {
-			u = plain[s[i]] ? 1 : s[i] < 0x80 ? 0 : utf8_len(s + i, n - i);
+			u = plain[s[i]] ? 1 : s[i] < 0x80 ? 0 : jw_utf8(text + i, n - i);
 			if (u == 0)
 				break;
 		}

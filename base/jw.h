@@ -60,6 +60,8 @@ jw_ch(struct jw *w, char c)
 	*w->p++ = c;
 }
 
+/* Bytes of the well-formed UTF-8 sequence at s (RFC 3629 4), of which n > 0 are there; 0: none is. */
+size_t jw_utf8(const char *s, size_t n);
 void jw_quote(struct jw *w, const char *s, size_t n); /* "s", escaped, no comma logic */
 void jw_dec(struct jw *w, uint64_t v);		       /* bare decimal digits */
 void jw_nano(struct jw *w, uint32_t v);		       /* bare .012345678 of v < 10^9 */

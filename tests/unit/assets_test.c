@@ -701,6 +701,20 @@ test_csv(void **state)
 	    "000000+0000\","
 	    "\"1\",\"\",\"\"");
 	world_end(w);
+	/* what is no UTF-8, or would move a terminal's cursor (C1, U+0085); what is a letter */
+	w = world(1 << 20);
+	put(w, eth("0180c200000e" A, "88cc", LLDP_HEAD "0a09 'a' ff 'b' c285 'c' c3a4 'd' 0000"));
+	assert_non_null(strstr(render(w, assets_csv, NULL), ",\"a?b?c\xc3\xa4"
+							    "d\","));
+	world_end(w);
+	/* what was cut in the middle of a letter */
+	w = world(1 << 20);
+	put(w,
+	    eth("0180c200000e" A, "88cc",
+		LLDP_HEAD "0a61 '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'"
+			  "'0123456789abcdef0123456789abcde' c3a4 0000"));
+	assert_non_null(strstr(render(w, assets_csv, NULL), "9abcde?\","));
+	world_end(w);
 }
 
 static void
@@ -729,6 +743,15 @@ test_oui(void **state)
 		    "\"vendor\":\"Siemens "
 		    "AG\",\"macs\":[{\"mac\":\"00:1b:1b:00:00:01\",\"vendor\":\"Siemens AG\"}]"));
 		assert_non_null(strstr(w->json, "\"macs\":[{\"mac\":\"00:aa:bb:00:00:01\"}]"));
+		/* others of it, and MACs next to it on both sides */
+		put(w, eth(BCAST B, "0806", ARP(B, "0a010003")));
+		put(w, eth(BCAST C, "0806", ARP(C, "0a010004")));
+		put(w, eth(BCAST "001b1affffff", "0806", ARP("001b1affffff", "0a010005")));
+		put(w, eth(BCAST "001b1c000000", "0806", ARP("001b1c000000", "0a010006")));
+		(void)render(w, assets_json, path);
+		for (const char *at = w->json; (at = strstr(at, "{\"mac\":")) != NULL; at++)
+			assert_int_equal(strncmp(at + 8, "\"00:1b:1b", 9) == 0,
+			    strncmp(at + 27, ",\"vendor\":\"Siemens AG\"}", 24) == 0);
 		world_end(w);
 	}
 	close(fd);
