@@ -37,6 +37,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <linux/if_packet.h>
 
@@ -80,6 +81,8 @@ struct side {
 	uint32_t max_len;    /* bytes of a frame that it can send */
 	bool down, has_link; /* has_link: the driver knows it */
 	bool by_socket;	     /* it receives from one */
+	int interface;	     /* of the kernel, below it; 0: none */
+	int all_fd; /* while it is open, that interface takes every frame; -1: the driver says so */
 	struct rte_mbuf *out[OUT_MAX];
 	char name[RTE_ETH_NAME_MAX_LEN];
 };
@@ -508,6 +511,8 @@ dpdk_close(struct io *io)
 		flush(d, &d->side[i]);
 		(void)rte_eth_dev_stop(d->side[i].id);
 		(void)rte_eth_dev_close(d->side[i].id);
+		if (d->side[i].all_fd >= 0)
+			(void)close(d->side[i].all_fd);
 	}
 	free(d);
 	return 0;
@@ -664,8 +669,28 @@ begin_port(struct dpdk_io *d, unsigned port, uint32_t mtu, char *err, size_t err
 	if ((r = rte_eth_dev_start(s->id)) < 0)
 		return err_say(err, err_size, err_from_errno(-r), "dpdk: %s: does not start: %s",
 		    s->name, rte_strerror(-r));
-	(void)rte_eth_promiscuous_enable(s->id); /* some have no such switch */
+	s->interface = s->by_socket ? (int)info.if_index : 0;
 	return 0;
+}
+
+/*
+ * Promiscuous, until the process ends in whatever way.  A driver of an interface of the kernel sets that interface's flag,
+ * which stays when the port is closed, and who has no rights by then cannot take it back; what a socket asks for
+ * ends with the socket.
+ */
+static void
+take_all(struct side *s)
+{
+	struct packet_mreq mr = {.mr_ifindex = s->interface, .mr_type = PACKET_MR_PROMISC};
+
+	s->all_fd = s->interface ? socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) : -1;
+	if (s->all_fd >= 0 &&
+	    setsockopt(s->all_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mr, sizeof(mr)) < 0) {
+		(void)close(s->all_fd);
+		s->all_fd = -1;
+	}
+	if (s->all_fd < 0)
+		(void)rte_eth_promiscuous_enable(s->id); /* some have no such switch */
 }
 
 /* The time of capture, where a capture is the source. */
@@ -731,6 +756,8 @@ begin(struct dpdk_io *d, const char *const *device, const struct io_port *ports,
 	}
 	find_stamp(d);
 	find_sockets(d, before);
+	for (unsigned i = 0; i < d->n_sides; i++)
+		take_all(&d->side[i]);
 	(void)rte_mem_alloc_validator_register("interlock", no_more, SOCKET_ID_ANY, 0);
 	return 0;
 }
