@@ -238,6 +238,8 @@ install: $B/interlock			## PREFIX= DESTDIR=
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' 'packaging/systemd/interlock-guard@.service' \
 	  > '$(DESTDIR)$(PREFIX)/lib/systemd/system/interlock-guard@.service'
+	sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' 'packaging/systemd/interlock-send@.service' \
+	  > '$(DESTDIR)$(PREFIX)/lib/systemd/system/interlock-send@.service'
 	install -D -m 644 packaging/systemd/interlock.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/interlock.conf
 	install -D -m 644 packaging/systemd/interlock.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/interlock.conf
 	install -D -m 644 packaging/systemd/interlock-guard.default $(DESTDIR)$(PREFIX)/share/interlock/interlock-guard.default

@@ -34,6 +34,10 @@ struct alert_out {
 	/* Begin a new file of the same name; NULL: means nothing here.  0, or ERR_* and it goes
 	 * on with the old one, said in err. */
 	int (*reopen)(struct alert_conn *c, char *err, size_t err_size);
+	/* What was sent is on disk when it returns 0; a pipe has none, and is fine. */
+	int (*sync)(struct alert_conn *c);
+	/* Has somebody renamed or removed it? */
+	bool (*moved)(const struct alert_conn *c);
 };
 
 extern const struct alert_out alert_out_file;

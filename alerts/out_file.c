@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "alerts/out.h"
@@ -147,6 +148,25 @@ file_send(struct alert_conn *c, const struct alert_bytes *b)
 }
 
 static int
+file_sync(struct alert_conn *c)
+{
+	if (fdatasync(c->fd) == 0 || errno == EINVAL || errno == EROFS)
+		return 0;
+	return err_from_errno(errno);
+}
+
+static bool
+file_moved(const struct alert_conn *c)
+{
+	struct stat here, there;
+
+	if (c->dirfd < 0 || fstat(c->fd, &here) != 0)
+		return false;
+	return fstatat(c->dirfd, c->name, &there, 0) != 0 || here.st_ino != there.st_ino ||
+	       here.st_dev != there.st_dev;
+}
+
+static int
 file_close(struct alert_conn *c)
 {
 	int r = c->fd != STDOUT_FILENO && close(c->fd) != 0 ? err_from_errno(errno) : 0;
@@ -155,6 +175,7 @@ file_close(struct alert_conn *c)
 	return r;
 }
 
-const struct alert_out alert_out_file = {"file:", file_open, file_send, file_close, file_reopen};
+const struct alert_out alert_out_file = {
+    "file:", file_open, file_send, file_close, file_reopen, file_sync, file_moved};
 
 const struct alert_out *const alert_outs[] = {&alert_out_file, NULL};

@@ -1,42 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_send.c - interlock send: take what is in a journal to a collector and to others. */
+#include <grp.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "alerts/adopt.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/opts.h"
 
 #ifdef HAVE_SEND
+#include "sender/enrol.h"
 #include "sender/send.h"
 
 static const char help[] =
     "usage: interlock send --journal DIR --state DIR [OPTION]... OUTPUT...\n"
-    "Follow a journal and take every batch of it to each output, from where that one is. Nothing "
-    "is lost\n"
-    "while the other side is away: the journal has it. Needs no signing key.\n\n"
+    "       interlock send enrol --collector URL --token TOKEN --ca-fingerprint SHA256 --key KEY\n"
+    "                            --dir DIR [--name NAME] [--ca FILE] [--group GROUP]\n"
+    "       interlock send status [--json] DIR\n"
+    "Follow a journal and take every batch of it to each output, from where that one is. Nothing\n"
+    "is lost while the other side is away: the journal has it. Needs no signing key.\n\n"
     "OUTPUT, with options behind commas:\n"
-    "  https://HOST:PORT           a collector, by mutual TLS 1.3; needs --identity\n\n"
+    "  https://HOST:PORT         a collector, by mutual TLS 1.3; needs --identity\n"
+    "  syslog+tls://HOST:PORT,ca=FILE[,cert=FILE,key=FILE]   RFC 5424, 5425\n"
+    "  syslog+tcp://HOST:PORT    the same without TLS (octet counting, RFC 6587)\n"
+    "  file:PATH                 lines; may be renamed and removed meanwhile\n"
+    "  unix:PATH, unix-dgram:PATH   lines to who listens on a socket\n"
+    "      ,format=eve|cef  of an alert (not of https)     ,from=start|end  of a new output\n"
+    "      ,name=NAME       of its state                   ,facility=N ,enterprise=N  of syslog\n\n"
     "      --journal DIR    what is followed; only read\n"
     "      --state DIR      how far each output is, receipts, status.json\n"
-    "      --identity DIR   what interlock send enrol left\n"
+    "      --identity DIR   what enrol left\n"
     "      --evidence DIR   captures EPOCH-SEQ.pcapng: to the collector, after their alert\n"
-    "      --assets FILE    the list of devices (--assets of watch): to the collector, when it "
-    "changes\n"
+    "      --assets FILE    the list of devices (--assets of watch): to the collector, when it\n"
+    "                       changes\n"
     "      --once           end when all that is there is delivered\n"
     "      --retry-max TIME pause between tries at most (default 60s)\n"
     "      --timeout TIME   of one request (default 60s)\n"
     "      --drain TIME     after SIGTERM it sends on for so long at most (default 10s)\n"
     "      --user NAME      who it is once all is open (default interlock, else nobody)\n"
     "  -v, --verbose        say what goes on, not only what goes wrong\n\n"
-    "exit status: 0 all is delivered, 1 it was ended before (the journal has the rest), 2 could "
-    "not\n"
-    "work\n";
+    "enrol makes a transport key and shows the collector that the sensor has its signing KEY; "
+    "once,\n"
+    "by an admin. NAME is that of the sensor in its batches (default: of this machine); GROUP may\n"
+    "read what is left in DIR (default interlock). status shows how every output stands.\n\n"
+    "exit status: 0 all is delivered, 1 it was ended before (the journal has the rest); status: "
+    "an\n"
+    "output is in trouble; 2 could not work\n";
 
-#define SECONDS_MAX 86400u
+#define SECONDS_MAX  86400u
+#define STATUS_BYTES (1u << 20)
+#define STALE_MS     10000u
+#define NOGROUP	     65534u
 
 struct args {
 	const char *journal, *state, *identity, *evidence, *assets, *user;
@@ -94,6 +114,140 @@ send_here(const struct args *a, const char *const *targets, size_t n)
 	return EXIT_UNABLE;
 }
 
+/* --- enrol ------------------------------------------------------------------------- */
+
+static int
+enrol(int argc, char **argv)
+{
+	struct enrol e = {0};
+	char host[256] = "", err[600] = "";
+	const char *group = NULL;
+	const struct cli_opt table[] = {
+	    {"collector", .text = &e.url},
+	    {"token", .text = &e.token},
+	    {"ca-fingerprint", .text = &e.fingerprint},
+	    {"ca", .text = &e.ca},
+	    {"key", .text = &e.key},
+	    {"name", .text = &e.name},
+	    {"dir", .text = &e.dir},
+	    {"group", .text = &group},
+	    {0},
+	};
+	struct group *g;
+	int status;
+
+	if (!cli_options("send", help, table, &argc, &argv, &status))
+		return status;
+	if (!e.url || !e.token || !e.key || !e.dir || !e.fingerprint == !e.ca || argc != 0)
+		return cli_usage("send",
+		    "enrol takes --collector, --token, --key, --dir, and --ca-fingerprint or --ca");
+	(void)gethostname(host, sizeof(host) - 1);
+	if (!e.name)
+		e.name = host;
+	g = getgrnam(group ? group : "interlock");
+	if (group && !g)
+		return cli_usage("send", "--group %s: there is none", group);
+	e.gid = g ? g->gr_gid : NOGROUP;
+	if (enrol_run(&e, err, sizeof(err)) < 0) {
+		cli_say("%s", err);
+		return EXIT_UNABLE;
+	}
+	printf("%s: enrolled as %s%s%s%s\nreceipts are signed by key %s: give %s/receipt.jwks to "
+	       "--receipt-key of guard or watch\n",
+	    e.dir, e.sensor, *e.state ? " (" : "", e.state, *e.state ? ")" : "", e.kid, e.dir);
+	return EXIT_OK;
+}
+
+/* --- status ------------------------------------------------------------------------ */
+
+static const char *
+age(const json_t *ms, uint64_t now, char *buf, size_t size)
+{
+	uint64_t t = json_is_integer(ms) ? (uint64_t)json_integer_value(ms) : 0;
+
+	if (t == 0)
+		(void)snprintf(buf, size, "-");
+	else
+		(void)snprintf(buf, size, "%" PRIu64 ".%01" PRIu64 "s",
+		    now > t ? (now - t) / 1000 : 0, now > t ? (now - t) / 100 % 10 : 0);
+	return buf;
+}
+
+static const char *
+count(const json_t *v, char *buf, size_t size)
+{
+	if (json_is_integer(v))
+		(void)snprintf(buf, size, "%lld", (long long)json_integer_value(v));
+	else
+		(void)snprintf(buf, size, "?");
+	return buf;
+}
+
+/* 1: it is in trouble. */
+static int
+show_output(const json_t *o, uint64_t now)
+{
+	const char *state = json_string_value(json_object_get(o, "state"));
+	const char *error = json_string_value(json_object_get(o, "last_error"));
+	char behind[24], ok[24], failed[24], tries[24];
+	bool bad = !state || strcmp(state, "retrying") == 0 || strcmp(state, "refused") == 0;
+
+	printf("%-32s %-9s %8s alerts behind  last sent %s ago\n",
+	    json_string_value(json_object_get(o, "name")), state,
+	    count(json_object_get(o, "behind_alerts"), behind, sizeof(behind)),
+	    age(json_object_get(o, "last_ok"), now, ok, sizeof(ok)));
+	if (error && *error)
+		printf("    %s ago (%s tries in vain): %s\n",
+		    age(json_object_get(o, "last_error_time"), now, failed, sizeof(failed)),
+		    count(json_object_get(o, "tries_in_vain"), tries, sizeof(tries)), error);
+	return bad;
+}
+
+static int
+status_verb(int argc, char **argv)
+{
+	bool json = false;
+	const struct cli_opt table[] = {{"json", .flag = &json}, {0}};
+	uint64_t now = clock_wall_ns() / 1000000, time;
+	int status, bad = 0;
+	char path[1024], *text, old[24];
+	const json_t *o;
+	json_t *root;
+	size_t i, n;
+
+	if (!cli_options("send", help, table, &argc, &argv, &status))
+		return status;
+	if (argc != 1)
+		return cli_usage("send", "status takes the directory of --state");
+	(void)snprintf(path, sizeof(path), "%s/status.json", argv[0]);
+	if (!(text = cli_read(path, STATUS_BYTES, &n)))
+		return EXIT_UNABLE;
+	root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+	if (!root) {
+		cli_say("%s: is damaged", path);
+		free(text);
+		return EXIT_UNABLE;
+	}
+	if (json)
+		fwrite(text, 1, n, stdout);
+	free(text);
+	time = (uint64_t)json_integer_value(json_object_get(root, "time"));
+	json_array_foreach(json_object_get(root, "outputs"), i, o)
+	{
+		const char *state = json_string_value(json_object_get(o, "state"));
+
+		bad |= json ? state && (*state == 'r') : show_output(o, now);
+		bad |= state && strcmp(state, "ended") != 0 && now > time + STALE_MS;
+	}
+	if (!json && now > time + STALE_MS)
+		printf("nobody has written this for %s: the sender does not run\n",
+		    age(json_object_get(root, "time"), now, old, sizeof(old)));
+	json_decref(root);
+	return bad ? EXIT_FOUND : EXIT_OK;
+}
+
+/* --- the verb ------------------------------------------------------------------------ */
+
 int
 cmd_send(int argc, char **argv)
 {
@@ -114,6 +268,10 @@ cmd_send(int argc, char **argv)
 	};
 	int status;
 
+	if (argc > 1 && strcmp(argv[1], "enrol") == 0)
+		return enrol(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "status") == 0)
+		return status_verb(argc - 1, argv + 1);
 	if (!cli_options("send", help, table, &argc, &argv, &status))
 		return status;
 	if (!a.journal || !a.state)

@@ -3,6 +3,7 @@
 #include "sender/client.h"
 
 #include <curl/curl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,4 +185,19 @@ client_request(struct client *h, const char *method, const char *path, const cha
 	(void)curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &wait);
 	out->wait_s = wait > 0 ? (uint64_t)wait : 0;
 	return 0;
+}
+
+const char *
+client_complaint(const struct client_answer *a, char *buf, size_t size)
+{
+	json_t *o = json_loadb(a->body, a->len, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *e = json_object_get(o, "error");
+	const char *text = json_string_value(json_object_get(e, "message"));
+
+	(void)snprintf(buf, size, "%s%s", text ? ": " : "", text ? text : "");
+	for (char *p = buf; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	json_decref(o);
+	return buf;
 }

@@ -43,6 +43,9 @@ int client_request(struct client *h, const char *method, const char *path, const
     const char *extra, const void *body, size_t n, struct client_answer *out, char *err,
     size_t err_size) __attribute__((warn_unused_result));
 
+/* ": " and the text of {"error":{"message":...}}, fit for a line of a log; "" without one.  Returns buf. */
+const char *client_complaint(const struct client_answer *a, char *buf, size_t size);
+
 /* Once per program, before any thread. 0 or ERR_*. */
 int client_init(void);
 

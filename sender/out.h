@@ -80,7 +80,8 @@ struct send_out {
 	void (*free)(struct send_conn *c);
 };
 
-extern const struct send_out send_out_https;
+extern const struct send_out send_out_https, send_out_syslog_tls, send_out_syslog_tcp,
+    send_out_file, send_out_unix, send_out_unix_dgram;
 
 /* All, NULL-ended. */
 extern const struct send_out *const send_outs[];
@@ -88,6 +89,9 @@ extern const struct send_out *const send_outs[];
 /* Write into r and return code: one line for people. */
 int send_fail(struct send_result *r, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* A line in the target's format and a newline: its bytes in out, which holds BATCH_LINE_MAX; 0: none of ours. */
+size_t send_line(
+    const struct send_target *t, const struct batch *b, const char *eve, size_t n, char *out);
 /* No time is left: give up what you are doing. */
 static inline bool
 send_hurry(const struct send_common *c)

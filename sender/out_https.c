@@ -126,22 +126,6 @@ https_close(struct send_conn *c)
 
 /* --- what a collector answers -------------------------------------------------------- */
 
-/* The text of {"error":{"code":...,"message":...}}, made fit for a line; else "". */
-static const char *
-complaint(const struct client_answer *a, char *buf, size_t size)
-{
-	json_t *o = json_loadb(a->body, a->len, JSON_REJECT_DUPLICATES, NULL);
-	const json_t *e = json_object_get(o, "error");
-	const char *text = json_string_value(json_object_get(e, "message"));
-
-	(void)snprintf(buf, size, "%s%s", text ? ": " : "", text ? text : "");
-	for (char *p = buf; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	json_decref(o);
-	return buf;
-}
-
 /* {"epoch":E,"batch":B} of o; a collector that has nothing of us says 0, 0. */
 static bool
 read_place(const json_t *o, struct follow_place *out)
@@ -156,7 +140,7 @@ refusal(const struct client_answer *a, const char *what, struct send_result *r)
 {
 	char text[200];
 
-	(void)complaint(a, text, sizeof(text));
+	(void)client_complaint(a, text, sizeof(text));
 	if (a->status == 429 || a->status >= 500 || a->wait_s > 0) { /* also: not approved yet */
 		r->wait_ms = a->wait_s * 1000;
 		return send_fail(
@@ -260,7 +244,7 @@ conflict(struct send_conn *c, const struct client_answer *a, struct send_result 
 	bool ok = read_place(json_object_get(o, "have"), &have);
 
 	json_decref(o);
-	(void)complaint(a, text, sizeof(text));
+	(void)client_complaint(a, text, sizeof(text));
 	r->at_once =
 	    ok && !(c->conflict && c->had.epoch == have.epoch && c->had.batch == have.batch);
 	r->refused = !r->at_once;

@@ -15,6 +15,11 @@
 
 const struct send_out *const send_outs[] = {
     &send_out_https,
+    &send_out_syslog_tls,
+    &send_out_syslog_tcp,
+    &send_out_file,
+    &send_out_unix,
+    &send_out_unix_dgram,
     NULL,
 };
 

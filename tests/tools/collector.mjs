@@ -9,8 +9,10 @@
 //   DIR/mode      read at each POST: "ok", or how to misbehave (below)
 //   DIR/stored    what it has: one JSON object a line {epoch,batch,hash,jws,text}
 //   DIR/log       a line per request
+// With ENROL=TOKEN it also enrols, once: openssl looks at the request and signs it with DIR/ca.key.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createHash, webcrypto } from "node:crypto";
+import { execFileSync } from "node:child_process";
 import { createServer } from "node:https";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -82,6 +84,25 @@ async function take(body, statement) {
 	return { n, duplicate, sub, b };
 }
 
+let token = process.env.ENROL;
+async function enrol(res, body) {
+	const o = JSON.parse(body);
+	log("enrol");
+	if (!token || o.token !== token) throw [403, "the token is not known, was used, or is too old"];
+	const { payload, protectedHeader } = await compactVerify(o.proof, createLocalJWKSet(o.jwks), { algorithms: ["Ed25519", "EdDSA"] })
+		.catch((e) => { throw [422, e.message]; });
+	if (protectedHeader.typ !== "interlock-enrol+jws" || JSON.parse(Buffer.from(payload)).token !== token) throw [422, "no proof"];
+	writeFileSync(file("csr"), o.csr);
+	execFileSync("openssl", ["req", "-verify", "-noout", "-in", file("csr")], { stdio: "pipe" });
+	const certificate = execFileSync("openssl", ["x509", "-req", "-in", file("csr"), "-CA", file("ca.crt"), "-CAkey", file("ca.key"),
+		"-CAcreateserial", "-days", "2"], { stdio: "pipe" }).toString();
+	token = undefined;
+	writeFileSync(file("sensor.pub"), JSON.stringify(o.jwks)); // for the next start
+	const { kty, crv, x, kid } = own;
+	answer(res, 200, { certificate, ca: readFileSync(file("ca.crt"), "utf8"), receipt_jwks: { keys: [{ kty, crv, x, kid }] },
+		sensor: o.name, state: "active" });
+}
+
 function answer(res, status, o, headers = {}) {
 	res.writeHead(status, { "content-type": "application/json", ...headers });
 	res.end(typeof o === "string" ? o : JSON.stringify(o));
@@ -116,7 +137,7 @@ async function post(req, res, body) {
 }
 
 const server = createServer({ cert: readFileSync(file("server.crt")), key: readFileSync(file("server.key")),
-	ca: readFileSync(file("ca.crt")), requestCert: true, rejectUnauthorized: process.env.ANYONE === undefined,
+	ca: readFileSync(file("ca.crt")), requestCert: true, rejectUnauthorized: token === undefined,
 	minVersion: process.env.TLS_MIN ?? "TLSv1.3", maxVersion: process.env.TLS_MAX ?? "TLSv1.3" }, (req, res) => {
 	const parts = [];
 	req.on("data", (d) => parts.push(d));
@@ -125,6 +146,10 @@ const server = createServer({ cert: readFileSync(file("server.crt")), key: readF
 		if (req.method === "GET" && req.url === "/ingest/v1/position") {
 			log("position");
 			answer(res, 200, have());
+		} else if (req.method === "POST" && req.url === "/ingest/v1/enrol") {
+			enrol(res, body).catch((e) => Array.isArray(e) ? answer(res, e[0], { error: { message: e[1] } }) : answer(res, 500, { error: { message: e.stack } }));
+		} else if (!req.socket.authorized) {
+			answer(res, 401, { error: { message: "a certificate is needed" } });
 		} else if (req.method === "POST" && req.url === "/ingest/v1/batches") {
 			post(req, res, body).catch((e) => { log(`failed ${e.stack}`); answer(res, 500, {}); });
 		} else if (req.method === "PUT") {
