@@ -48,8 +48,9 @@ LDLIBS   += $(FEATURE_LDLIBS)
 DISSECTORS ?= dissectors
 PROTOS := $(foreach p,$(filter-out _%,$(sort $(notdir $(patsubst %/,%,$(wildcard $(DISSECTORS)/*/))))),$(if \
             $(wildcard $(DISSECTORS)/$p/$p.c),$p))
-SRC := $(filter-out $(FEATURE_SKIP) %.bpf.c,$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
-         dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c sender/*.c collector/*.c)) \
+# (The library of playbooks needs nothing that a collector does: it is in every build.)
+SRC := $(sort $(filter-out $(FEATURE_SKIP) %.bpf.c,$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
+         dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c sender/*.c collector/*.c)) $(wildcard collector/playbook*.c)) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
 CLI := $(wildcard cli/*.c)
 HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane ebpf assets watch guard sender collector cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
@@ -235,6 +236,9 @@ install: $B/interlock			## PREFIX= DESTDIR=
 	install -D -m 644 docs/interlock.1 $(DESTDIR)$(PREFIX)/share/man/man1/interlock.1
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/demo pcaps/mixed/plant.pcap
 	install -m 644 collector/openapi.yaml $(DESTDIR)$(PREFIX)/share/interlock
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/library library/library.yaml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/library/playbooks $(wildcard library/playbooks/*.yaml)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/library/knowledge $(wildcard library/knowledge/*.md)
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' 'packaging/systemd/interlock-guard@.service' \
 	  > '$(DESTDIR)$(PREFIX)/lib/systemd/system/interlock-guard@.service'

@@ -45,6 +45,7 @@ int cmd_permit(int argc, char **argv);	/* new, show, verify */
 int cmd_collect(int argc, char **argv); /* the receiving end of sensors */
 int cmd_journal(int argc, char **argv); /* verify, show, prove */
 int cmd_send(int argc, char **argv);	/* a journal to a collector and others */
+int cmd_library(int argc, char **argv); /* playbooks: check, sign, verify, find, show */
 
 static inline int
 exit_worse(int a, int b)

@@ -26,6 +26,7 @@ static const struct verb {
     {"collect", cmd_collect, "receive what sensors send: one picture, and a page to look at it"},
     {"journal", cmd_journal, "verify, show or prove what was signed"},
     {"send", cmd_send, "take a journal to a collector, a syslog server, files"},
+    {"library", cmd_library, "playbooks: check, sign, verify, find, show"},
 };
 
 static const struct {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check.h - what the parts of the checker share; nobody else includes it. */
+/*
+ * check.h - what the parts of the checker share.  Nobody else includes it, but for its maps and scalars
+ * collector/playbook_read.c, which reads YAML as strictly.
+ */
 #ifndef POLICY_CHECK_H
 #define POLICY_CHECK_H
 

@@ -26,9 +26,8 @@ struct reader {
 
 /* --- the bytes, before libyaml sees them ------------------------------------ */
 
-/* Length of the well-formed UTF-8 sequence at p (Unicode 15, table 3-7); 0 = none. */
-static unsigned
-utf8_len(const unsigned char *p, size_t left)
+unsigned
+yaml_utf8(const unsigned char *p, size_t left)
 {
 	unsigned char lo = 0x80, hi = 0xbf;
 	unsigned n;
@@ -73,7 +72,7 @@ bytes_ok(struct complaints *c, const char *text, size_t len)
 		return false;
 	}
 	for (size_t i = 0; i < len; i += n) {
-		n = utf8_len(p + i, len - i);
+		n = yaml_utf8(p + i, len - i);
 		if (n == 0 || p[i] == 0) {
 			complain_at(c, COMPLAINT_ERROR, line, col, "byte 0x%02x: %s", p[i],
 			    p[i] == 0 ? "a NUL is not text" : "not UTF-8");

@@ -39,4 +39,7 @@ struct ynode {
 /* NULL after complaints; the tree lives in a. */
 struct ynode *yaml_read(struct arena *a, struct complaints *c, const char *text, size_t len);
 
+/* Length of the well-formed UTF-8 sequence at p (Unicode 15, table 3-7), of at most left bytes; 0: there is none. */
+unsigned yaml_utf8(const unsigned char *p, size_t left);
+
 #endif /* POLICY_YAML_H */

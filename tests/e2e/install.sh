@@ -13,7 +13,7 @@ make -s B="$B" install DESTDIR="$tmp/root" PREFIX=/opt/il
 for f in bin/interlock share/man/man1/interlock.1 share/doc/interlock/README.md share/doc/interlock/LICENSE; do
 	[ -s "$tmp/root/opt/il/$f" ] || { echo "$f was not installed"; exit 1; }
 done
-for p in policies/*.yaml; do
+for p in policies/*.yaml library/playbooks/*.yaml library/knowledge/*.md; do
 	cmp "$p" "$tmp/root/opt/il/share/interlock/$p"
 done
 (cd / && env -i "$tmp/root/opt/il/bin/interlock" --version)
