@@ -202,6 +202,17 @@ bench-collector: $B/interlock $B/bench/collect_load	## batches of 100 sensors in
 	@B=$B INTERLOCK=$B/interlock python3 tests/bench/collect.py
 bench-replay: $B/interlock $B/tests/tools/traffic $B/tests/tools/readloop	## a packet of a capture: replay beside ndpiReader, tshark and a bare loop
 	@B=$B python3 tests/bench/replay.py
+web: $B/web/index.html			## the collector's web page, into build/web (node 18 or later, npm)
+# Everything it is made of comes from npm by the lock file; nothing is fetched when it runs.
+WEBSRC := $(shell find collector/web -path '*/node_modules' -prune -o -type f -print 2>/dev/null)
+collector/web/node_modules/.package-lock.json: collector/web/package-lock.json
+	$(call say,NPM,$(@D))cd collector/web && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+$B/web/index.html: $(WEBSRC) | collector/web/node_modules/.package-lock.json
+	$(call say,WEB,$(@D))cd collector/web && WEB_OUT='$(abspath $B)/web' npm run --silent build -- --logLevel warn
+	@touch $@
+web-pictures: $B/web/index.html		## pictures of the page for docs/img (chromium)
+	@B=$B bash tests/e2e/web.sh --pictures
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 	@B=$B CC=$(CC) bash mk/lint.sh
 fast-scenarios: all test-programs	## every scenario of the guard with the kernel path on (root, 20 minutes)
@@ -244,6 +255,9 @@ install: $B/interlock			## PREFIX= DESTDIR=
 	  > '$(DESTDIR)$(PREFIX)/lib/systemd/system/interlock-guard@.service'
 	sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' 'packaging/systemd/interlock-send@.service' \
 	  > '$(DESTDIR)$(PREFIX)/lib/systemd/system/interlock-send@.service'
+	if [ -e $B/web/index.html ]; then install -d $(DESTDIR)$(PREFIX)/share/interlock/web/assets && \
+	  install -m 644 $B/web/*.* $(DESTDIR)$(PREFIX)/share/interlock/web && \
+	  install -m 644 $B/web/assets/* $(DESTDIR)$(PREFIX)/share/interlock/web/assets; fi
 	install -D -m 644 packaging/systemd/interlock.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/interlock.conf
 	install -D -m 644 packaging/systemd/interlock.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/interlock.conf
 	install -D -m 644 packaging/systemd/interlock-guard.default $(DESTDIR)$(PREFIX)/share/interlock/interlock-guard.default

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts in two languages.  English says one and many by "one|many".
+import { lang } from "../lib/prefs";
+import { en } from "./en";
+import { zh } from "./zh";
+
+export type Key = keyof typeof en;
+const tables: Record<"en" | "zh", Record<Key, string>> = { en, zh };
+
+export function t(key: Key, vars?: Record<string, string | number>): string {
+	let s: string = tables[lang.value][key] ?? en[key] ?? key;
+	const n = vars?.n;
+	if (n !== undefined && s.includes("|")) s = s.split("|")[Number(n) === 1 ? 0 : 1];
+	return vars ? s.replace(/\{(\w+)\}/g, (m, k: string) => (k in vars ? String(vars[k]) : m)) : s;
+}
+
+// A word of a fixed set that the collector sends; one that is not known here stays as it came.
+export function word(set: string, value: string | null | undefined): string {
+	if (value === null || value === undefined || value === "") return "";
+	const key = `${set}.${value}`;
+	return Object.hasOwn(en, key) ? t(key as Key) : value;
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the collector's API answers (collector/openapi.yaml).  Times are ms since 1970.
+
+export type Severity = 1 | 2 | 3;
+export type Role = "viewer" | "analyst" | "admin";
+
+export interface Page<T> {
+	items: T[];
+	next: string | null;
+}
+
+export interface Endpoint {
+	ip: string;
+	port: number | null;
+	name: string | null;
+}
+
+export interface Alert {
+	id: string;
+	time: number;
+	sensor: string;
+	site: string;
+	severity: Severity;
+	action: "blocked" | "allowed";
+	verdict: string | null;
+	signature: string;
+	signature_id: number;
+	category: string;
+	rule: string | null;
+	conduit: string | null;
+	reason: string | null;
+	proto: string | null;
+	op: string | null;
+	access: string | null;
+	object: string | null;
+	src: Endpoint | null;
+	dst: Endpoint | null;
+	direction: string | null;
+	count: number;
+	techniques: string[];
+	incident: string | null;
+	event: string | null;
+}
+
+export interface ProofState {
+	state: "verified" | "unverified" | "broken";
+	sensor: string;
+	epoch: number;
+	batch: number;
+	seq: number;
+	kid: string;
+	root: string;
+}
+
+export interface AlertDetail extends Alert {
+	eve: string;
+	pdu: Record<string, unknown> | null;
+	proof: ProofState | null;
+	evidence: boolean;
+	related: Alert[];
+}
+
+// docs/FORMATS.md, section 4
+export interface Proof {
+	v: number;
+	typ: string;
+	seq: number;
+	index: number;
+	n: number;
+	line: string;
+	path: string[];
+	jws: string;
+	key: { kty: string; crv: string; x: string } | null;
+}
+
+export interface Incident {
+	id: string;
+	title: string;
+	severity: Severity;
+	state: "open" | "ack" | "closed";
+	site: string;
+	sensor: string;
+	src: string | null;
+	dst: string | null;
+	rule: string | null;
+	techniques: string[];
+	alerts: number;
+	first: number;
+	last: number;
+	assignee: string | null;
+	kind: "policy" | "sensor" | "chain";
+}
+
+export interface IncidentDetail extends Incident {
+	alerts_newest: Alert[];
+	log: { time: number; user: string; text: string }[];
+}
+
+export interface Overview {
+	now: number;
+	incidents: { open: Record<string, number> };
+	alerts_24h: number;
+	blocked_24h: number;
+	rate: { t: number; n: number; blocked: number }[];
+	sensors: { ok: number; silent: number; trouble: number };
+	top: Incident[];
+}
+
+export interface SensorKey {
+	kid: string;
+	since: number;
+	state: string;
+}
+
+export interface Sensor {
+	id: string;
+	name: string;
+	site: string;
+	state: "ok" | "silent" | "trouble" | "pending" | "revoked";
+	epoch: number;
+	batch: number;
+	seq: number;
+	last_seen: number | null;
+	clock_skew_ms: number | null;
+	policy: string | null;
+	build: string | null;
+	keys: SensorKey[];
+	chain: "whole" | "gap" | "fork" | "broken";
+	gaps: { epoch: number; from: number; to: number; signed_loss: number | boolean | null }[];
+	lost: number;
+	alerts_24h: number;
+}
+
+export interface MapDevice {
+	name: string;
+	ip: string;
+	role: string | null;
+	vendor: string | null;
+	model: string | null;
+	alerts_24h: number;
+	severity: Severity | 0 | null;
+}
+
+export interface Zone {
+	id: string;
+	site: string;
+	name: string;
+	level: number;
+	devices: MapDevice[];
+}
+
+export interface Edge {
+	from: string;
+	to: string;
+	proto: string;
+	allowed: boolean;
+	alerts: number;
+	blocked: number;
+	last: number | null;
+	ops: string[];
+}
+
+export interface PlantMap {
+	zones: Zone[];
+	edges: Edge[];
+}
+
+export interface Asset {
+	id: string;
+	site: string;
+	sensor: string;
+	name: string;
+	ips: string[];
+	macs: string[];
+	vendor: string | null;
+	model: string | null;
+	firmware: string | null;
+	serial: string | null;
+	role: string | null;
+	zone: string | null;
+	level: number | null;
+	first: number;
+	last: number;
+	confidence: string | null;
+	conflicts: unknown[];
+}
+
+export interface Attack {
+	version: string;
+	tactics: { id: string; name: string }[];
+	techniques: {
+		id: string;
+		old_id: string | null;
+		name: string;
+		tactics: string[];
+		alerts: number;
+		last: number | null;
+		covered: boolean;
+	}[];
+}
+
+export interface Timeline {
+	step: number;
+	buckets: { t: number; n: number; by: Record<string, number> }[];
+}
+
+export interface Proposal {
+	id: string;
+	time: number;
+	user: string;
+	sensor: string;
+	alert: string;
+	rule_yaml: string;
+	diff: string;
+	state: "proposed" | "fetched" | "withdrawn";
+	note: string | null;
+}
+
+export interface User {
+	name?: string;
+	user?: string;
+	role: Role;
+	disabled: boolean;
+	last_login?: number | null;
+}
+
+export interface AuditEntry {
+	time: number;
+	user: string;
+	action: string;
+	object: string | null;
+	address: string | null;
+	ok: boolean;
+	text?: string;
+}
+
+export interface Found {
+	alerts: Alert[];
+	incidents: Incident[];
+	assets: Asset[];
+	sensors: Sensor[];
+}
+
+export interface Me {
+	user: string;
+	role: Role;
+	csrf: string;
+	version?: string;
+}

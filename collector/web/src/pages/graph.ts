@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// The picture of the map, by Cytoscape.  Places are computed here: a band per Purdue level, zones side by
+// side in their band, devices in rows in their zone.  They depend on the zones alone, so a new alert moves nothing.
+import cytoscape from "cytoscape";
+import { effect } from "@preact/signals";
+import { t } from "../i18n";
+import { dark, lang } from "../lib/prefs";
+import type { Alert, PlantMap, Zone } from "../lib/types";
+import { denied, edgeKey } from "./map";
+
+type Pick = { kind: "device"; name: string } | { kind: "edge"; key: string } | null;
+
+export interface Graph {
+	show(m: PlantMap, only: boolean): void;
+	select(id: string | null): void;
+	flash(a: Alert): void;
+	fit(): void;
+	zoom(by: number): void;
+	end(): void;
+}
+
+const DEV_W = 122, DEV_H = 48, GAP = 16, PAD = 14, TOP = 28, ZONE_GAP = 28, BAND_GAP = 44, LABEL_W = 128, PER_ROW = 4;
+
+interface Box {
+	zone: Zone;
+	x: number;
+	y: number;
+	w: number;
+	h: number;
+	cols: number;
+}
+
+function layout(zones: Zone[]) {
+	const levels = [...new Set(zones.map((z) => z.level))].sort((a, b) => b - a);
+	const boxes: Box[] = [], bands: { level: number; y: number; h: number }[] = [];
+	let y = 0, width = 600;
+	for (const level of levels) {
+		let x = LABEL_W, h = 0;
+		for (const zone of zones.filter((z) => z.level === level).sort((a, b) => a.site.localeCompare(b.site) || a.name.localeCompare(b.name))) {
+			const n = Math.max(1, zone.devices.length), cols = Math.min(PER_ROW, n), rows = Math.ceil(n / cols);
+			const w = cols * DEV_W + (cols - 1) * GAP + 2 * PAD, zh = rows * DEV_H + (rows - 1) * GAP + PAD + TOP;
+			boxes.push({ zone, x, y: y + 14, w, h: zh, cols });
+			x += w + ZONE_GAP;
+			h = Math.max(h, zh);
+		}
+		width = Math.max(width, x - ZONE_GAP + PAD);
+		bands.push({ level, y, h: h + 28 });
+		y += h + 28 + BAND_GAP;
+	}
+	// Every band is centred on the widest one.
+	for (const b of bands) {
+		const own = boxes.filter((x) => x.zone.level === b.level);
+		const right = Math.max(...own.map((x) => x.x + x.w));
+		const shift = (width - PAD - right) / 2;
+		for (const o of own) o.x += shift;
+	}
+	return { boxes, bands, width, height: y - BAND_GAP };
+}
+
+const css = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function style(): cytoscape.StylesheetJson {
+	const font = '"Inter Variable", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif';
+	const text = css("--text"), dim = css("--text-2"), bad = css("--sev1"), line = css("--line-2");
+	return [
+		{ selector: "node", style: { "font-family": font, color: text, "font-size": 13, "z-index-compare": "manual", shape: "round-rectangle", width: "data(w)", height: "data(h)", "border-width": 1, "overlay-opacity": 0 } },
+		{ selector: ".band", style: { "background-color": css("--band"), "border-width": 0, events: "no", "z-index": 0 } },
+		{ selector: ".label", style: { "background-opacity": 0, "border-width": 0, label: "data(label)", "text-wrap": "wrap", "text-valign": "center", "text-halign": "center", "text-justification": "left", color: dim, "font-size": 13, "line-height": 1.3, events: "no", "z-index": 1 } },
+		{ selector: ".zone", style: { "background-color": css("--surface"), "background-opacity": 0.85, "border-color": line, "border-style": "solid", label: "data(label)", "text-valign": "top", "text-halign": "center", "text-margin-y": 20, "font-size": 13, "font-weight": 600, color: dim, events: "no", "z-index": 2 } },
+		{ selector: ".device", style: { "background-color": css("--surface-2"), "border-color": line, label: "data(label)", "text-valign": "center", "text-wrap": "wrap", "text-max-width": "120px", "line-height": 1.25, "font-size": 13, "z-index": 10 } },
+		{ selector: ".device.s1", style: { "border-color": bad, "border-width": 2.5, "background-color": css("--sev1-bg") } },
+		{ selector: ".device.s2", style: { "border-color": css("--sev2"), "border-width": 2, "background-color": css("--sev2-bg") } },
+		{ selector: ".device.s3", style: { "border-color": css("--sev3"), "border-width": 1.5 } },
+		{ selector: ".outsider", style: { "border-style": "dashed", "border-color": bad } },
+		{ selector: "edge", style: { width: 1.5, "line-color": css("--edge"), "target-arrow-color": css("--edge"), "target-arrow-shape": "triangle", "arrow-scale": 0.9, "curve-style": "bezier", "control-point-step-size": 34, "z-index-compare": "manual", "z-index": 5, "overlay-opacity": 0, opacity: 0.9 } },
+		{ selector: ".denied", style: { width: 3, "line-color": bad, "target-arrow-color": bad, "line-style": "dashed", "line-dash-pattern": [9, 5], "z-index": 8, opacity: 1, label: "data(label)", "font-family": font, "font-size": 12.5, "font-weight": 600, color: css("--sev1-text"), "text-background-color": css("--surface"), "text-background-opacity": 0.95, "text-background-padding": "3px", "text-background-shape": "roundrectangle", "text-border-width": 1, "text-border-color": bad, "text-border-opacity": 0.5 } },
+		{ selector: ".flash", style: { width: 6, "underlay-color": bad, "underlay-opacity": 0.35, "underlay-padding": 6 } },
+		{ selector: "node.flash", style: { "border-width": 3.5, width: "data(w)" } },
+		{ selector: ".off", style: { opacity: 0.14 } },
+		{ selector: ".picked", style: { "border-color": css("--accent"), "border-width": 3, "line-color": css("--accent"), "target-arrow-color": css("--accent") } },
+		{ selector: ".denied.picked", style: { "line-color": bad, "target-arrow-color": bad, width: 5 } },
+	] as cytoscape.StylesheetJson;
+}
+
+export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Graph {
+	const cy = cytoscape({ container, style: style(), minZoom: 0.2, maxZoom: 2.5, boxSelectionEnabled: false, autoungrabify: true, autounselectify: true });
+	let shape = ""; // what the places depend on
+	let picked: string | null = null;
+	let model: PlantMap = { zones: [], edges: [] };
+	let onlyDenied = false;
+	let fitted = true; // nobody moved it yet
+	const timers = new Set<number>();
+
+	const key = () => lang.value + JSON.stringify(model.zones.map((z) => [z.id, z.level, z.devices.map((d) => d.name)]));
+	const fit = () => {
+		cy.fit(undefined, 16);
+		if (cy.zoom() > 1.15) {
+			cy.zoom(1.15);
+			cy.center();
+		}
+		fitted = true;
+	};
+	cy.on("pan zoom", () => (fitted = false));
+	const size = new ResizeObserver(() => {
+		const was = fitted;
+		cy.resize();
+		if (was) fit();
+	});
+	size.observe(container);
+
+	const build = () => {
+		const { boxes, bands, width } = layout(model.zones);
+		const nodes: cytoscape.ElementDefinition[] = [];
+		const at = (x: number, y: number, w: number, h: number) => ({ position: { x: x + w / 2, y: y + h / 2 } });
+		for (const b of bands) {
+			nodes.push({ data: { id: `band:${b.level}`, w: width, h: b.h }, classes: "band", ...at(0, b.y, width, b.h) });
+			nodes.push({ data: { id: `label:${b.level}`, w: LABEL_W - 20, h: b.h, label: `${t("map.level", { n: b.level })}\n${t(`map.level.${b.level as 0}`)}` }, classes: "label", ...at(4, b.y, LABEL_W - 20, b.h) });
+		}
+		for (const b of boxes) {
+			nodes.push({ data: { id: `zone:${b.zone.id}`, w: b.w, h: b.h, label: b.zone.name }, classes: "zone", ...at(b.x, b.y, b.w, b.h) });
+			b.zone.devices.forEach((d, i) => {
+				const x = b.x + PAD + (i % b.cols) * (DEV_W + GAP), y = b.y + TOP + Math.floor(i / b.cols) * (DEV_H + GAP);
+				nodes.push({ data: { id: `d:${d.name}`, name: d.name, w: DEV_W, h: DEV_H, label: `${d.name}\n${d.ip}` }, classes: "device", ...at(x, y, DEV_W, DEV_H) });
+			});
+		}
+		cy.elements().remove();
+		cy.add(nodes);
+		fit();
+	};
+
+	// An end of a conversation is a device or a zone.
+	const end = (name: string) => {
+		const d = cy.getElementById(`d:${name}`);
+		if (d.nonempty()) return d.id();
+		const z = model.zones.find((x) => x.id === name || x.name === name);
+		return z ? `zone:${z.id}` : null;
+	};
+	const mark = () => {
+		cy.elements().removeClass("picked off");
+		if (!picked) return;
+		const el = cy.getElementById(`d:${picked}`).union(cy.getElementById(`e:${picked}`));
+		if (el.empty()) return;
+		const near = el.union(el.connectedEdges()).union(el.connectedNodes()).union(el.connectedEdges().connectedNodes());
+		cy.elements(".device, edge").not(near).addClass("off");
+		el.addClass("picked");
+	};
+	const show = (m: PlantMap, only: boolean) => {
+		model = m;
+		onlyDenied = only;
+		if (key() !== shape) {
+			shape = key();
+			build();
+		}
+		cy.batch(() => {
+			for (const z of m.zones)
+				for (const d of z.devices) {
+					const n = cy.getElementById(`d:${d.name}`);
+					n.removeClass("s1 s2 s3");
+					if (d.alerts_24h && d.severity) n.addClass(`s${d.severity}`);
+				}
+			const want = new Set<string>();
+			for (const e of m.edges) {
+				if (only && !denied(e)) continue;
+				const source = end(e.from), target = end(e.to), id = `e:${edgeKey(e)}`;
+				if (!source || !target || want.has(id)) continue;
+				want.add(id);
+				const label = `${e.proto}${e.blocked ? ` ×${e.blocked}` : ""}`;
+				const old = cy.getElementById(id);
+				if (old.nonempty()) old.data("label", label);
+				else cy.add({ data: { id, source, target, label, key: edgeKey(e) }, classes: denied(e) ? "denied" : "allowed" });
+				cy.getElementById(id).toggleClass("denied", denied(e));
+			}
+			cy.edges().forEach((e) => {
+				if (!want.has(e.id())) e.remove();
+			});
+		});
+		mark();
+	};
+
+	cy.on("tap", (ev) => {
+		if (ev.target === cy) return onPick(null);
+		const key = ev.target.data("key") as string | undefined, name = ev.target.data("name") as string | undefined;
+		onPick(key ? { kind: "edge", key } : name ? { kind: "device", name } : null);
+	});
+	cy.on("mouseover", ".device, edge", () => (container.style.cursor = "pointer"));
+	cy.on("mouseout", ".device, edge", () => (container.style.cursor = ""));
+
+	const stop = effect(() => {
+		void dark.value;
+		void lang.value;
+		// After the attribute that the colours hang on has changed.
+		queueMicrotask(() => {
+			if (cy.destroyed()) return;
+			cy.style(style());
+			if (model.zones.length) show(model, onlyDenied);
+		});
+	});
+
+	return {
+		show,
+		fit,
+		select: (id) => {
+			picked = id;
+			mark();
+		},
+		flash: (a) => {
+			const names = [a.src?.name ?? a.src?.ip, a.dst?.name ?? a.dst?.ip];
+			const edges = cy.edges().filter((e) => (e.source().data("name") as string) === names[0] && (e.target().data("name") as string) === names[1]);
+			const lit = edges.union(names[1] ? cy.getElementById(`d:${names[1]}`) : cy.collection());
+			lit.addClass("flash");
+			const timer = window.setTimeout(() => (timers.delete(timer), lit.removeClass("flash")), 1600);
+			timers.add(timer);
+		},
+		zoom: (by) => cy.zoom({ level: cy.zoom() * by, renderedPosition: { x: container.clientWidth / 2, y: container.clientHeight / 2 } }),
+		end: () => {
+			stop();
+			size.disconnect();
+			timers.forEach(clearTimeout);
+			cy.destroy();
+		},
+	};
+}

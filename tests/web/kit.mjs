@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tests of the page share: a browser, a log-in, TAP, and what no page may do.
+import { accessSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+export const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+export function browserPath() {
+	for (const p of [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].filter(Boolean))
+		try {
+			accessSync(p);
+			return p;
+		} catch {
+			// the next one
+		}
+	return null;
+}
+
+export const launch = () => chromium.launch({ executablePath: browserPath(), args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"] });
+
+// A page that counts layout shifts, complaints of the console and requests to anywhere else.
+export async function open(browser, base, { width = 1366, height = 768, dark = false, lang = "en-GB", user = null, password = "bottling-line", phone = false, scale = 1 } = {}) {
+	const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", locale: lang, acceptDownloads: true, hasTouch: phone, isMobile: phone, deviceScaleFactor: scale, reducedMotion: "reduce", ignoreHTTPSErrors: base.startsWith("https:") });
+	const page = await context.newPage();
+	page.faults = [];
+	page.on("console", (m) => m.type() === "error" && !/status of (401|403|404|503)/.test(m.text()) && page.faults.push(`console: ${m.text()}`));
+	page.on("pageerror", (e) => page.faults.push(`error: ${e.message}`));
+	page.on("dialog", (d) => (page.faults.push(`dialog: ${d.message()}`), d.dismiss()));
+	await context.route(/.*/, (route) => {
+		const url = route.request().url();
+		if (url.startsWith(base) || url.startsWith("blob:") || url.startsWith("data:")) return route.continue();
+		page.faults.push(`request: ${url}`);
+		return route.abort();
+	});
+	await page.addInitScript(() => {
+		window.__shift = 0;
+		window.__shifts = [];
+		new PerformanceObserver((list) => {
+			for (const e of list.getEntries())
+				if (!e.hadRecentInput) {
+					window.__shift += e.value;
+					window.__shifts.push(`${e.value.toFixed(4)} ${e.sources.map((s) => s.node?.className || s.node?.parentElement?.className || s.node?.nodeName).join(", ")}`);
+				}
+		}).observe({ type: "layout-shift", buffered: true });
+	});
+	page.base = base;
+	if (user) {
+		const r = await context.request.post(base + "/api/v1/login", { data: { user, password } });
+		if (!r.ok()) throw new Error(`log-in: ${r.status()} ${await r.text()}`);
+	}
+	return page;
+}
+
+export async function settled(page) {
+	await page.waitForFunction(() => document.querySelector("h1") && !document.querySelector(".skeleton"), null, { timeout: 15000 });
+	await page.waitForTimeout(120);
+}
+export async function visit(page, path) {
+	await page.goto(page.base + path);
+	await settled(page);
+}
+export async function axe(page) {
+	// By the debugger's protocol, which the content security policy does not stop.
+	await page.evaluate(axeSource + ";0");
+	const r = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+	return r.violations.map((v) => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ""}`).join(" | ")}`);
+}
+
+const tests = [];
+export const test = (name, fn) => tests.push([name, fn]);
+export function ok(value, what) {
+	if (!value) throw new Error(what);
+}
+export function same(a, b, what) {
+	if (JSON.stringify(a) !== JSON.stringify(b)) throw new Error(`${what}: ${JSON.stringify(a)}, not ${JSON.stringify(b)}`);
+}
+export async function run() {
+	const only = process.argv[2];
+	const list = only ? tests.filter(([n]) => n.includes(only)) : tests;
+	console.log(`1..${list.length}`);
+	// Tests mostly wait: several at a time, each with a collector and a page of its own.
+	let bad = 0, n = 0, next = 0;
+	const lane = async () => {
+		while (next < list.length) {
+			const [name, fn] = list[next++], t0 = Date.now();
+			try {
+				await fn();
+				console.log(`ok ${++n} - ${name} (${Date.now() - t0} ms)`);
+			} catch (e) {
+				bad++;
+				console.log(`not ok ${++n} - ${name}\n${String(e.stack ?? e).split("\n").slice(0, 14).map((l) => "# " + l).join("\n")}`);
+			}
+		}
+	};
+	await Promise.all(Array.from({ length: 5 }, lane));
+	return bad;
+}

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page in a real browser, before the mock collector.
+// usage: node page.test.mjs [PART-OF-A-NAME]
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { axe, launch, ok, open, root, run, same, settled, test, visit } from "./kit.mjs";
+import { Mock } from "./mock.mjs";
+
+const web = join(root, process.env.B ?? "build", "web");
+const browser = await launch();
+const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/proposals", "/users", "/audit", "/search?q=plc"];
+
+// A test's own collector and page; whatever the page complained of fails the test.
+const on = ({ plant = {}, prepare, ...options }, fn) => async () => {
+	const mock = new Mock({ web, ...plant });
+	prepare?.(mock);
+	const page = await open(browser, await mock.listen(), options);
+	try {
+		await fn(page, mock);
+		same(page.faults, [], "complaints");
+	} finally {
+		await page.context().close();
+		mock.close();
+	}
+};
+const text = (page, sel) => page.locator(sel).first().innerText();
+
+test("log-in: refused with a word, then in; the session's end leads back", on({}, async (page, mock) => {
+	await page.goto(page.base + "/alerts");
+	await page.getByLabel("User name").fill("ana");
+	await page.getByLabel("Password").fill("wrong");
+	await page.keyboard.press("Enter");
+	await page.getByText("User name or password is wrong.").waitFor();
+	await page.getByLabel("Password").fill("bottling-line");
+	await page.keyboard.press("Enter");
+	await page.getByRole("heading", { name: "Alerts" }).waitFor();
+	same(new URL(page.url()).pathname, "/alerts", "where it was going");
+	mock.sessions.clear();
+	await page.keyboard.press("g");
+	await page.keyboard.press("i");
+	await page.getByRole("heading", { name: "Log in" }).waitFor();
+}));
+
+test("an alert is in the list within 2 s, is opened, proved, its evidence downloaded, a rule proposed", on({ user: "ana" }, async (page, mock) => {
+	await visit(page, "/alerts");
+	await page.waitForFunction(() => document.querySelector(".live-live"));
+	const t0 = Date.now(), [a] = mock.raise(1, 1);
+	const row = page.locator(`a[href="/alerts/${a.id}"]`);
+	await row.waitFor({ timeout: 2000 });
+	ok(Date.now() - t0 < 2000, "2 s");
+	await row.click();
+	await page.getByRole("heading", { name: "request_download OB1" }).waitFor();
+	ok((await text(page, ".sentence")).includes("office-pc-17 tried to request_download OB1 on plc-caps"), "the sentence");
+	await page.getByRole("button", { name: "Verify in this browser" }).click();
+	await page.getByText("Proved: sensor gate-line2 signed exactly this alert").waitFor();
+	same(await page.locator(".step-ok").count(), 5, "steps");
+	const [proof] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download proof" }).click()]);
+	same(JSON.parse(readFileSync(await proof.path(), "utf8")), JSON.parse(JSON.stringify(a.prove())), "proof");
+	const link = page.getByRole("link", { name: "Download capture" });
+	if (a.seq % 5) {
+		const [d] = await Promise.all([page.waitForEvent("download"), link.click()]);
+		same(readFileSync(await d.path()).readUInt32BE(0), 0x0a0d0d0a, "pcapng");
+		ok(d.suggestedFilename().endsWith(".pcapng"), d.suggestedFilename());
+	} else await page.getByText("No capture was kept").waitFor();
+	await page.getByRole("button", { name: "Expected" }).click();
+	await page.getByLabel("Why is it expected?").fill("Order 4711");
+	await page.getByRole("button", { name: "Propose" }).click();
+	await page.getByText("Proposed to gate-line2, disabled").waitFor();
+	await page.getByRole("link", { name: "All proposals" }).click();
+	await page.getByText("Order 4711").waitFor();
+	ok((await text(page, ".diff")).includes("enabled: false"), "the diff");
+	same(await page.evaluate(() => document.activeElement?.tagName), "H1", "focus after going to another page");
+}));
+
+test("evidence is what the link gives", on({ user: "vic" }, async (page, mock) => {
+	const a = mock.list.find((x) => x.seq % 5);
+	await visit(page, `/alerts/${a.id}`);
+	const [d] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download capture" }).click()]);
+	same(readFileSync(await d.path()).length, 28, "bytes");
+	same(await page.getByRole("button", { name: "Expected" }).count(), 0, "a viewer proposes nothing");
+}));
+
+for (const [name, change, step] of [
+	["another line", (p) => ({ ...p, line: p.line.replace('"severity":1', '"severity":3') }), "Its hash leads"],
+	["another path", (p) => ({ ...p, path: [...p.path, "00".repeat(32)] }), "Its hash leads"],
+	["a signature over something else", (p) => ({ ...p, jws: p.jws.replace(/\.[^.]{8}([^.]*)$/, ".AAAAAAAA$1") }), "Ed25519 signature"],
+	["another key", (p, mock) => ({ ...p, key: { ...p.key, x: mock.signers[1].jwk.x } }), "The key is one"],
+	["alg none", (p, mock) => ({ ...p, jws: `${Buffer.from('{"alg":"none","typ":"interlock-batch+jws","kid":"' + mock.signers[0].kid + '"}').toString("base64url")}.${p.jws.split(".")[1]}.` }), "The statement is"],
+	["a proof of another alert", (_, mock) => mock.list.find((x) => x.severity === 2).prove(), "The signed line is"],
+])
+	test(`forged: ${name} is not proved`, on({ user: "ana" }, async (page, mock) => {
+		const a = mock.list.find((x) => x.severity === 1 && x.prove().n > 1);
+		mock.tamper = (p) => change(p, mock);
+		await visit(page, `/alerts/${a.id}`);
+		await page.getByRole("button", { name: "Verify in this browser" }).click();
+		await page.getByText("The proof does not hold").waitFor();
+		ok((await page.locator(".step-bad").allInnerTexts()).some((s) => s.includes(step)), `step: ${await page.locator(".steps").innerText()}`);
+	}));
+
+test("without Ed25519 it says so and claims nothing", on({ user: "ana" }, async (page, mock) => {
+	await page.addInitScript(() => {
+		SubtleCrypto.prototype.importKey = () => Promise.reject(new DOMException("no", "NotSupportedError"));
+	});
+	await visit(page, `/alerts/${mock.list[0].id}`);
+	await page.getByRole("button", { name: "Verify in this browser" }).click();
+	await page.getByText("Hashes hold; the signature could not be checked here").waitFor();
+	await page.getByText("interlock journal prove --check").waitFor();
+}));
+
+test("filters are in the address, and the address makes them", on({ user: "vic" }, async (page, mock) => {
+	await visit(page, "/alerts?severity=1&device=plc-caps");
+	const want = new Set(mock.filter(new URLSearchParams("severity=1&device=plc-caps")).map((a) => a.incident)).size;
+	same(await page.locator(".rows-box .row").count(), Math.min(want, 100), "rows, folded");
+	await page.getByLabel("Protocol").selectOption("s7");
+	await page.waitForURL(/proto=s7/);
+	await page.getByLabel("Text in alerts").fill("OB1");
+	await page.waitForURL(/q=OB1/);
+	await settled(page);
+	for (const s of await page.locator(".al-link").allInnerTexts()) ok(s.includes("OB1"), s);
+	await page.getByRole("button", { name: "Remove filter Device: plc-caps" }).click();
+	ok(!page.url().includes("device="), page.url());
+	await page.getByLabel("Text in alerts").fill("no such thing");
+	await page.getByText("No alert matches these filters").waitFor();
+	await page.reload();
+	await page.getByText("No alert matches these filters").waitFor();
+}));
+
+test("keys: j, k, x, Enter, n, Escape, /, ?, g; the list is where it was after coming back", on({ user: "vic" }, async (page, mock) => {
+	await visit(page, "/alerts");
+	for (let i = 0; i < 3; i++) await page.keyboard.press("j");
+	await page.keyboard.press("k");
+	same(await page.locator('.row[aria-selected="true"]').getAttribute("aria-rowindex"), "3", "row");
+	const id = await page.locator('.row[aria-selected="true"] .al-link').getAttribute("href");
+	await page.keyboard.press("Enter");
+	await page.waitForURL("**" + id);
+	await settled(page);
+	await page.keyboard.press("n");
+	await page.waitForFunction((u) => location.pathname !== u, id);
+	await page.keyboard.press("p");
+	await page.waitForURL("**" + id);
+	await settled(page);
+	await page.keyboard.press("Escape");
+	await page.waitForURL("**/alerts");
+	await settled(page);
+	same(await page.locator('.row[aria-selected="true"] .al-link').getAttribute("href"), id, "selected again");
+	const before = await page.locator(".rows").getAttribute("aria-rowcount");
+	await page.locator(".fold").first().click();
+	ok((await page.locator(".child").count()) > 0, `unfolded, ${before}`);
+	await page.keyboard.press("/");
+	same(await page.evaluate(() => document.activeElement?.id), "search", "search has the keys");
+	await page.keyboard.press("Escape");
+	await page.keyboard.press("?");
+	await page.getByRole("heading", { name: "Keyboard shortcuts" }).waitFor();
+	await page.keyboard.press("Escape");
+	await page.keyboard.press("g");
+	await page.keyboard.press("s");
+	await page.getByRole("heading", { name: "Sensors" }).waitFor();
+}));
+
+test("a list that is read does not move: new ones wait behind a button", on({ user: "vic" }, async (page, mock) => {
+	await visit(page, "/alerts?fold=0");
+	await page.waitForFunction(() => document.querySelector(".live-live"));
+	await page.keyboard.press("j");
+	const y = (await page.locator('.row[aria-selected="true"]').boundingBox()).y;
+	const [a] = mock.raise(1, 3);
+	await page.getByRole("button", { name: "1 new alert" }).waitFor({ timeout: 2000 });
+	same((await page.locator('.row[aria-selected="true"]').boundingBox()).y, y, "place of the row");
+	await page.getByRole("button", { name: "1 new alert" }).click();
+	await page.locator(`a[href="/alerts/${a.id}"]`).waitFor();
+}));
+
+test("more than is in sight is loaded by scrolling; only what is in sight is in the page", on({ user: "vic" }, async (page, mock) => {
+	await visit(page, "/alerts?fold=0");
+	for (let i = 0; i < 40 && !(await page.locator(`a[href="/alerts/${mock.list.at(-1).id}"]`).count()); i++) {
+		await page.locator(".rows-box").evaluate((e) => (e.scrollTop = e.scrollHeight));
+		await page.waitForTimeout(60);
+	}
+	ok(await page.locator(`a[href="/alerts/${mock.list.at(-1).id}"]`).count(), "the oldest alert");
+	ok((await page.locator(".rows-box .row").count()) < 60, "rows in the page");
+}));
+
+test("incident: acknowledged, noted, closed, by an analyst", on({ user: "ana" }, async (page, mock) => {
+	const i = [...mock.incidents.values()].find((x) => x.state === "open" && x.kind === "policy");
+	await visit(page, `/incidents/${i.id}`);
+	await page.getByRole("button", { name: "Acknowledge" }).click();
+	await page.locator(".tag", { hasText: "Acknowledged" }).waitFor();
+	await page.getByLabel("Note").fill("Called hall 2");
+	await page.getByRole("button", { name: "Add note" }).click();
+	await page.getByText("Called hall 2").waitFor();
+	await page.getByRole("button", { name: "Close incident" }).click();
+	await page.getByRole("button", { name: "Reopen" }).waitFor();
+	same(i.state, "closed", "state");
+}));
+
+test("map: drawn, a device says who it talks to, and the list says the same", on({ user: "vic" }, async (page, mock) => {
+	await visit(page, "/map?site=bottling-line-2");
+	await page.waitForFunction(() => document.querySelectorAll(".canvas canvas").length > 0);
+	const drawn = await page.evaluate(async () => {
+		await new Promise((r) => setTimeout(r, 300));
+		let n = 0;
+		for (const c of document.querySelectorAll(".canvas canvas")) {
+			const d = c.getContext("2d")?.getImageData(0, 0, c.width, c.height).data ?? [];
+			for (let i = 3; i < d.length; i += 4 * 97) n += d[i] > 0;
+		}
+		return n;
+	});
+	ok(drawn > 500, `pixels: ${drawn}`);
+	ok((await page.locator(".conv-denied").count()) > 0, "denied conversations");
+	await page.getByRole("button", { name: "List" }).click();
+	await page.waitForURL(/view=list/);
+	const list = await page.locator(".maplist").innerText();
+	for (const s of ["L2 Supervision", "plc-filler", "10.1.2.130", "Denied: ← office-pc-17"]) ok(list.includes(s), s);
+}));
+
+test("timeline: dragging chooses a range; the way back", on({ user: "vic" }, async (page, mock) => {
+	await visit(page, "/timeline");
+	await page.locator(".u-over").waitFor();
+	const b = await page.locator(".u-over").boundingBox();
+	await page.mouse.move(b.x + b.width * 0.9, b.y + 50);
+	await page.mouse.down();
+	await page.mouse.move(b.x + b.width * 0.98, b.y + 60, { steps: 4 });
+	await page.mouse.up();
+	await page.waitForURL(/from=\d+&to=\d+/);
+	await page.getByRole("button", { name: "Whole range" }).click();
+	ok(!page.url().includes("from="), page.url());
+}));
+
+test("admin: token for a sensor, a pending one approved, a user made", on({ user: "admin" }, async (page, mock) => {
+	await visit(page, "/sensors");
+	await page.getByRole("button", { name: "Enrol a sensor" }).click();
+	await page.getByLabel("Name of the sensor").fill("gate-line3");
+	await page.getByLabel("Site").fill("line-3");
+	await page.getByRole("button", { name: "Make token" }).click();
+	ok((await text(page, ".token output")).startsWith("il1."), "token");
+	await page.keyboard.press("Escape");
+	await page.getByRole("button", { name: "Details of gate-warehouse" }).click();
+	await page.getByRole("button", { name: "Approve" }).click();
+	await page.waitForFunction(() => !document.body.innerText.includes("Waits for approval"));
+	await visit(page, "/users");
+	await page.getByRole("button", { name: "New user" }).click();
+	await page.getByLabel("Name").fill("kim");
+	await page.getByLabel("New password").fill("long enough");
+	await page.getByRole("button", { name: "Save" }).click();
+	await page.getByText("kim").waitFor();
+}));
+
+test("a viewer has no pages of administrators", on({ user: "vic" }, async (page, mock) => {
+	await visit(page, "/users");
+	await page.getByRole("heading", { name: "There is no such page" }).waitFor();
+	same(await page.locator('.side a[href="/audit"]').count(), 0, "audit log in the menu");
+}));
+
+test("language and theme: switched, kept over a reload, every text in Chinese", on({ user: "admin" }, async (page, mock) => {
+	await visit(page, "/");
+	await page.getByRole("button", { name: "中文" }).click();
+	await page.getByText("当前问题").waitFor();
+	await page.reload();
+	await settled(page);
+	same(await page.evaluate(() => document.documentElement.lang), "zh-CN", "lang");
+	// What is no name, number or word of the trade has to be Chinese.
+	for (const p of pages) {
+		await visit(page, p);
+		const left = await page.evaluate(() => [...document.querySelectorAll("h1, h2, h3, th, dt, button, label, .nav-title, .status-text, .sub, .tag")].map((e) => e.innerText?.trim()).filter((s) => s && /\b(the|of|and|Sensor|Rule|Alerts?|Incidents?|Device|Time|State|Severity|Zone|Role|Level|Chain|Open|Closed)\b/.test(s) && !/[\u4e00-\u9fff]/.test(s)));
+		same(left.filter((s) => !/Interlock|Techni|Prog|Cont|Rog|Spoof|Mod|Sys|Auto|Denial|Loss|Remote|Native|Exploit/.test(s)), [], `English on ${p}`);
+	}
+	await visit(page, "/");
+	const paint = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+	const light = await paint();
+	await page.locator('.bar button[title^="主题"]').click();
+	same(await page.evaluate(() => document.documentElement.dataset.theme), "dark", "theme");
+	await page.waitForFunction((c) => getComputedStyle(document.body).backgroundColor !== c, light);
+	await page.reload();
+	await settled(page);
+	same(await page.evaluate(() => document.documentElement.dataset.theme), "dark", "kept");
+}));
+
+test("both tables of texts have the same keys and the same places for values", async () => {
+	const table = (l) => Object.fromEntries([...readFileSync(join(root, `collector/web/src/i18n/${l}.ts`), "utf8").matchAll(/^\t"([^"]+)": "(.*)",$/gm)].map((m) => [m[1], m[2]]));
+	const en = table("en"), zh = table("zh");
+	ok(Object.keys(en).length > 300, "texts");
+	same(Object.keys(zh).sort(), Object.keys(en).sort(), "keys");
+	const places = (s) => [...new Set(s.match(/\{\w+\}/g) ?? [])].sort();
+	for (const k of Object.keys(en)) {
+		ok(zh[k], k);
+		same(places(zh[k]), places(en[k]), k);
+		ok(!zh[k].includes("|"), `${k}: Chinese has no plural`);
+	}
+});
+
+for (const [name, options] of [["light", {}], ["dark", { dark: true }], ["phone", { width: 390, height: 844, phone: true }]])
+	test(`axe finds nothing on any page, nothing shifts, nothing is wider than the screen: ${name}`, on({ user: "admin", ...options }, async (page, mock) => {
+		for (const p of [...pages, `/alerts/${mock.list[0].id}`, `/incidents/${mock.list[0].incident}`, "/nowhere"]) {
+			await visit(page, p);
+			same(await page.evaluate(() => window.__shifts), [], `layout shift on ${p}`);
+			same(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth + Math.max(0, (document.querySelector("main")?.scrollWidth ?? 0) - (document.querySelector("main")?.clientWidth ?? 0))), 0, `width on ${p}`);
+			same(await axe(page), [], `axe on ${p}`);
+		}
+	}));
+
+test("axe finds nothing in the log-in and in dialogs", on({}, async (page, mock) => {
+	await page.goto(page.base + "/");
+	await page.getByRole("heading", { name: "Log in" }).waitFor();
+	same(await axe(page), [], "log-in");
+	await page.getByLabel("User name").fill("ana");
+	await page.getByLabel("Password").fill("bottling-line");
+	await page.keyboard.press("Enter");
+	await page.getByText("What is wrong now").waitFor();
+	await visit(page, `/alerts/${mock.list[0].id}`);
+	await page.getByRole("button", { name: "Expected" }).click();
+	same(await axe(page), [], "dialog");
+	await page.keyboard.press("Escape");
+	same(await page.evaluate(() => document.activeElement?.innerText), "Expected", "focus is back");
+	await page.getByRole("button", { name: "Verify in this browser" }).click();
+	await page.locator(".steps").waitFor();
+	same(await axe(page), [], "proof");
+}));
+
+test("slow answers: skeletons first, and what comes shifts nothing", on({ user: "admin" }, async (page, mock) => {
+	await page.context().route("**/api/v1/**", async (route) => {
+		if (/stream|\/me$/.test(route.request().url())) return route.continue();
+		await new Promise((r) => setTimeout(r, 250));
+		return route.continue().catch(() => undefined);
+	});
+	for (const p of ["/", "/alerts", "/sensors", "/timeline", `/alerts/${mock.list[0].id}`]) {
+		await page.goto(page.base + p);
+		await page.locator(".skeleton").first().waitFor();
+		await settled(page);
+		same(await page.evaluate(() => window.__shifts), [], `layout shift on ${p}`);
+	}
+}));
+
+test("errors are said, and trying again works", on({ user: "vic" }, async (page, mock) => {
+	mock.fail.add("/overview").add("/alerts").add("/map");
+	await visit(page, "/alerts");
+	await page.getByText("This could not be loaded").waitFor();
+	same(await axe(page), [], "axe");
+	await visit(page, "/map");
+	await page.getByText("This could not be loaded").waitFor();
+	mock.fail.clear();
+	await page.getByRole("button", { name: "Try again" }).click();
+	await page.locator(".map-side").waitFor();
+	await visit(page, "/alerts/no-such");
+	await page.getByText("This does not exist").waitFor();
+}));
+
+const evil = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}\u202e';
+test("hostile texts in every field stay texts", on({ user: "admin", plant: { alerts: 40, hostile: evil } }, async (page, mock) => {
+	for (const p of [...pages, `/alerts/${mock.list[0].id}`, `/alerts/${mock.list.find((a) => a.pdu).id}`, `/incidents/${mock.list[0].incident}`, "/search?q=" + encodeURIComponent(evil), "/alerts?device=" + encodeURIComponent(evil)]) {
+		await visit(page, p);
+		same(await page.evaluate(() => document.querySelectorAll("main img, main script, main iframe").length), 0, p);
+	}
+}));
+
+const empty = (mock) => {
+	mock.sensors = [];
+	mock.incidents.clear();
+};
+test("an empty collector says what to do", on({ user: "admin", plant: { alerts: 0 }, prepare: empty }, async (page) => {
+	await visit(page, "/");
+	for (const s of ["Nothing needs attention", "No open incident", "No sensor is enrolled yet", "No alert yet"]) await page.getByText(s).first().waitFor();
+	for (const p of pages) {
+		await visit(page, p);
+		same(await axe(page), [], `axe on ${p}`);
+	}
+}));
+
+const bad = await run();
+await browser.close();
+process.exit(bad ? 1 : 0);
