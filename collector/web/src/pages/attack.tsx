@@ -48,15 +48,16 @@ export function AttackPage() {
 													const body = (
 														<>
 															<span class="at-name">{x.name}</span>
-															<span class="at-id mono">
-																{x.id}
-																{x.old_id && x.old_id !== x.id ? ` (${x.old_id})` : ""}
-															</span>
-															{x.alerts > 0 && (
-																<span class="at-n mono" title={ago(x.last)}>
-																	{num(x.alerts)}
+															<span class="at-foot mono">
+																<span class="at-id" title={x.old_id ?? undefined}>
+																	{x.id}
 																</span>
-															)}
+																{x.alerts > 0 && (
+																	<b class="at-n" title={ago(x.last)}>
+																		{num(x.alerts)}
+																	</b>
+																)}
+															</span>
 															{!x.covered && <span class="sr">{t("at.uncovered")}</span>}
 														</>
 													);

@@ -32,7 +32,7 @@ export function draw(box: HTMLElement, d: Timeline, series: Series[], onRange: (
 			legend: { live: true },
 			scales: { x: { time: true, range: (_, a, b) => [a, b + d.step / 1000] }, y: { range: (_, _a, b) => [0, Math.max(4, b * 1.08)] } },
 			axes: [
-				{ ...axis, values: (_, ts) => ts.map((v) => (long ? dateOnly(v * 1000) : hourMin(v * 1000))) },
+				{ ...axis, ...(long ? { incrs: [86_400, 2 * 86_400, 7 * 86_400] } : {}), values: (_, ts) => ts.map((v) => (long ? dateOnly(v * 1000) : hourMin(v * 1000))) },
 				{ ...axis, size: 44, values: (_, vs) => vs.map((v) => (Number.isInteger(v) ? short(v) : "")) },
 			],
 			series: [
