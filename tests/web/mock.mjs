@@ -90,9 +90,9 @@ export class Mock {
 		Object.assign(this, { web, hostile, streams: new Set(), sessions: new Map(), list: [], byId: new Map(), incidents: new Map(), proposals: [], audit: [], log: [], tamper: null, fail: new Set() });
 		this.users = [["admin", "admin"], ["ana", "analyst"], ["vic", "viewer"]].map(([name, role]) => ({ name, role, disabled: false, last_login: now - 3600e3 }));
 		this.signers = [new Signer("gate-line2", "bottling-line-2", 1795900000, 88100), new Signer("span-boiler", "boiler-house", 1795800000, 12040)];
-		this.sensors = this.signers.map((s, i) => ({ id: String(i + 1), name: s.name, site: s.site, state: "ok", epoch: s.epoch, batch: s.batch, seq: s.seq, last_seen: now - 1500, clock_skew_ms: i ? -2400 : 12, policy: "602eedbe1e7d121acb65a4cdacf03554", build: "04892812f7a26ef1", keys: [{ kid: s.kid, since: now - 40 * 864e5, state: "active" }], chain: i ? "gap" : "whole", gaps: i ? [{ epoch: s.epoch, from: 11801, to: 11840, signed_loss: 212 }] : [], lost: i ? 212 : 0, alerts_24h: 0 }));
-		this.sensors.push({ ...this.sensors[0], id: "3", name: "gate-packaging", site: "packaging", state: "silent", last_seen: now - 1260e3, keys: [{ kid: b64(sha("a")), since: now - 9e9, state: "active" }], chain: "whole", gaps: [], lost: 0 });
-		this.sensors.push({ ...this.sensors[2], id: "4", name: "gate-warehouse", site: "warehouse", state: "pending", last_seen: null, keys: [{ kid: b64(sha("b")), since: now - 6e6, state: "pending" }], policy: null, build: null });
+		this.sensors = this.signers.map((s, i) => ({ id: i + 1, name: s.name, site: s.site, state: "ok", epoch: s.epoch, batch: s.batch, seq: s.seq, last_seen: now - 1500, clock_skew_ms: i ? -2400 : 12, policy: "602eedbe1e7d121acb65a4cdacf03554", build: "04892812f7a26ef1", keys: [{ kid: s.kid, since: now - 40 * 864e5, state: "active" }], chain: i ? "gap" : "whole", gaps: i ? [{ epoch: s.epoch, from: 11801, to: 11840, signed_loss: 212 }] : [], lost: i ? 212 : 0, alerts_24h: 0 }));
+		this.sensors.push({ ...this.sensors[0], id: 3, name: "gate-packaging", site: "packaging", state: "silent", last_seen: now - 1260e3, keys: [{ kid: b64(sha("a")), since: now - 9e9, state: "active" }], chain: "whole", gaps: [], lost: 0 });
+		this.sensors.push({ ...this.sensors[2], id: 4, name: "gate-warehouse", site: "warehouse", state: "pending", last_seen: null, keys: [{ kid: b64(sha("b")), since: now - 6e6, state: "pending" }], policy: null, build: null });
 		// Older ones become rarer; a burst half an hour ago.  The same every time.
 		let seed = 7;
 		const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
@@ -107,7 +107,7 @@ export class Mock {
 		const quiet = [...this.incidents.values()].sort((a, b) => a.last - b.last);
 		for (const i of quiet.slice(0, 2)) Object.assign(i, { state: "closed", assignee: "ana" });
 		if (quiet[3]) Object.assign(quiet[3], { state: "ack", assignee: "ana" });
-		this.incidents.set("900", { id: "900", title: "Sensor gate-packaging is silent", severity: 2, state: "open", site: "packaging", sensor: "gate-packaging", src: null, dst: null, rule: null, techniques: [], alerts: 0, first: now - 1200e3, last: now - 1200e3, assignee: null, kind: "sensor" });
+		this.incidents.set(900, { id: 900, title: "Sensor gate-packaging is silent", severity: 2, state: "open", site: "packaging", sensor: "gate-packaging", src: null, dst: null, rule: null, techniques: [], alerts: 0, first: now - 1200e3, last: now - 1200e3, assignee: null, kind: "sensor" });
 		this.audit.reverse();
 		const last = this.list.find((a) => a.rule === "recipes");
 		if (last) this.propose(last, "ana", "Recipe change RC-2291, every Monday");
@@ -131,7 +131,7 @@ export class Mock {
 			const eve = { timestamp: new Date(time).toISOString().replace("Z", "000+0000"), event_type: "alert", src_ip: src.ip, src_port: 49000 + (seq % 900), dest_ip: dst.ip, dest_port: port, proto: "TCP", direction: "to_server", app_proto: proto, host: signer.name,
 				alert: { action: blocked ? "blocked" : "allowed", gid: 62443, signature_id: rule ? 1000000000 + (sha(rule).readUInt32BE() % 999999999) : 3, rev: 1, signature, category, severity, metadata: meta } };
 			const line = JSON.stringify(eve);
-			all.push({ id: `${signer === this.signers[0] ? 1 : 2}-${seq}`, time, sensor: signer.name, site: signer.site, severity, action: eve.alert.action, verdict: meta.il_verdict[0], signature, signature_id: eve.alert.signature_id, category, rule, conduit, reason, proto, op, access, object,
+			all.push({ id: (signer === this.signers[0] ? 1 : 2) * 65536 * 65536 + seq, time, sensor: signer.name, site: signer.site, severity, action: eve.alert.action, verdict: meta.il_verdict[0], signature, signature_id: eve.alert.signature_id, category, rule, conduit, reason, proto, op, access, object,
 				src: { ip: src.ip, port: eve.src_port, name: from }, dst: { ip: dst.ip, port, name: to }, direction: "to_server", count, techniques: tech, incident: null, event: null, eve: line, pdu, seq, from: s[9], to: s[10] });
 			return line;
 		});
@@ -143,7 +143,7 @@ export class Mock {
 			const fold = `${a.sensor} ${a.src.name} ${a.dst.name} ${a.rule} ${a.reason}`;
 			let inc = [...this.incidents.values()].find((x) => x.fold === fold && x.state !== "closed");
 			if (!inc) {
-				inc = { fold, id: String(this.incidents.size + 1), title: a.signature.replace(/^Interlock: /, ""), severity: a.severity, state: "open", site: a.site, sensor: a.sensor, src: a.src.name, dst: a.dst.name, rule: a.rule, techniques: a.techniques, alerts: 0, first: a.time, last: a.time, assignee: null, kind: "policy", log: [] };
+				inc = { fold, id: this.incidents.size + 1, title: a.signature.replace(/^Interlock: /, ""), severity: a.severity, state: "open", site: a.site, sensor: a.sensor, src: a.src.name, dst: a.dst.name, rule: a.rule, techniques: a.techniques, alerts: 0, first: a.time, last: a.time, assignee: null, kind: "policy", log: [] };
 				this.incidents.set(inc.id, inc);
 			}
 			inc.alerts += a.count;
@@ -178,7 +178,7 @@ export class Mock {
 	propose(a, user, note) {
 		const name = `expected-${this.proposals.length + 1}`;
 		const rule_yaml = `- name: ${name}\n  enabled: false        # proposed by ${user}, not approved\n  functions: [${a.op}]\n  ${a.object?.startsWith("holding") ? `holding: [${a.object.replace("holding ", "")}]` : `nodes: ["${a.object ?? "*"}"]`}\n`;
-		const p = { id: String(this.proposals.length + 1), time: Date.now(), user, sensor: a.sensor, alert: a.id, rule_yaml, diff: `--- policy.yaml\n+++ policy.yaml\n@@ conduits: ${a.conduit ?? "new"} @@\n       allow:\n         - {name: poll, functions: read}\n${rule_yaml.trimEnd().split("\n").map((l) => "+        " + l).join("\n")}\n-      otherwise: alert\n       otherwise: reject`, state: "proposed", note };
+		const p = { id: this.proposals.length + 1, time: Date.now(), user, sensor: a.sensor, alert: a.id, rule_yaml, diff: `--- policy.yaml\n+++ policy.yaml\n@@ conduits: ${a.conduit ?? "new"} @@\n       allow:\n         - {name: poll, functions: read}\n${rule_yaml.trimEnd().split("\n").map((l) => "+        " + l).join("\n")}\n-      otherwise: alert\n       otherwise: reject`, state: "proposed", note };
 		this.proposals.unshift(p);
 		return p;
 	}
@@ -204,7 +204,7 @@ export class Mock {
 		}
 		case "alerts": {
 			if (!id) return page(this.filter(q).map(this.short));
-			const a = this.byId.get(id);
+			const a = this.byId.get(Number(id));
 			if (!a) throw [404, "not_found"];
 			if (sub === "proof") {
 				const p = a.prove();
@@ -220,7 +220,7 @@ export class Mock {
 		}
 		case "incidents": {
 			if (!id) return page([...this.incidents.values()].filter((i) => ["state", "severity", "sensor"].every((k) => !q.get(k) || String(i[k]) === q.get(k)) && (!q.get("q") || JSON.stringify(i).toLowerCase().includes(q.get("q").toLowerCase()))).sort((a, b) => b.last - a.last).map(this.incident));
-			const i = this.incidents.get(id);
+			const i = this.incidents.get(Number(id));
 			if (!i) throw [404, "not_found"];
 			if (post) {
 				need("analyst");
@@ -229,13 +229,13 @@ export class Mock {
 				this.tell("incident", this.incident(i));
 				return this.incident(i);
 			}
-			return { ...this.incident(i), alerts_newest: this.list.filter((a) => a.incident === id).slice(0, 50).map(this.short), log: i.log ?? [], playbook: null };
+			return { ...this.incident(i), alerts_newest: this.list.filter((a) => a.incident === Number(id)).slice(0, 50).map(this.short), log: i.log ?? [], playbook: null };
 		}
 		case "sensors":
 			if (post) {
 				need("admin");
 				if (id === "tokens") return { token: "il1." + b64(sha(body.name)), expires: now + 3600e3 };
-				const s = this.sensors.find((x) => x.id === id);
+				const s = this.sensors.find((x) => x.id === Number(id));
 				s.state = body.action === "approve" ? "silent" : body.action === "revoke" ? "revoked" : s.state;
 				return s;
 			}
@@ -287,7 +287,7 @@ export class Mock {
 		case "proposals":
 			if (post) {
 				need("analyst");
-				return Object.assign(this.proposals.find((p) => p.id === id), { state: body.state });
+				return Object.assign(this.proposals.find((p) => p.id === Number(id)), { state: body.state });
 			}
 			return page(this.proposals);
 		case "users":

@@ -301,6 +301,7 @@ export const en = {
 	"map.devices": "Devices",
 	"map.conv": "Conversations",
 	"map.quiet": "No conversation",
+	"map.unlisted": "Not in the policy",
 	"map.legend": "Legend",
 
 	"as.title": "Assets",

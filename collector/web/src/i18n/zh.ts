@@ -303,6 +303,7 @@ export const zh: Record<Key, string> = {
 	"map.devices": "设备",
 	"map.conv": "通信关系",
 	"map.quiet": "无通信",
+	"map.unlisted": "策略未声明",
 	"map.legend": "图例",
 
 	"as.title": "资产",

@@ -11,6 +11,7 @@ import type { AlertDetail, Endpoint, PlantMap, Proposal, Zone } from "../lib/typ
 import { Action, Button, Copy, Empty, Facts, Failed, Modal, Panel, Sev, Skeleton, Tag, Technique, what, why } from "../ui/common";
 import { Icon } from "../ui/icons";
 import { neighbours } from "./alerts";
+import { zoneName } from "./map";
 import { AlertLine } from "./overview";
 
 interface Extra {
@@ -57,7 +58,7 @@ function Side({ e, zone, role, label, level }: { e: Endpoint | null; zone?: Zone
 			<p class="mono dim">{addr(e)}</p>
 			<p class="side-tags">
 				{role && <Tag>{word("role", role)}</Tag>}
-				{zone && <Tag kind="info">{zone.name}</Tag>}
+				{zone && <Tag kind="info">{zoneName(zone)}</Tag>}
 				{level && <Tag kind="off">{level}</Tag>}
 			</p>
 			{e && (
@@ -93,7 +94,7 @@ function Where({ m, a }: { m: PlantMap; a: AlertDetail }) {
 							.filter((z) => z.level === l && (z.site === a.site || !a.site))
 							.map((z) => (
 								<span key={z.id} class={`ladder-zone ${z === s.zone ? "from" : ""} ${z === d.zone ? "to" : ""}`}>
-									{z.name}
+									{zoneName(z)}
 									{z === s.zone && (
 										<b>
 											{who(a.src)} <i>{t("ad.where.from")}</i>

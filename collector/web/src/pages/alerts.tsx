@@ -69,7 +69,7 @@ interface Memory {
 	scroll: { top: number };
 }
 let memory: Memory | null = null;
-export const neighbours = (): string[] => memory?.alerts.map((a) => a.id) ?? [];
+export const neighbours = (): string[] => memory?.alerts.map((a) => String(a.id)) ?? [];
 
 function useNarrow(): boolean {
 	const m = useMemo(() => matchMedia("(max-width: 760px)"), []);
@@ -200,7 +200,7 @@ export function Alerts() {
 						{unfold}
 					</div>
 					<div class="dim">
-						{who(a.src)} <Icon name="arrow" size={12} /> {who(a.dst)}
+						{who(a.src) === "-" ? a.sensor : <>{who(a.src)} <Icon name="arrow" size={12} /> {who(a.dst)}</>}
 					</div>
 					<div class="dim">
 						<When ms={a.time} />
@@ -227,10 +227,10 @@ export function Alerts() {
 					{unfold}
 				</span>
 				<span role="gridcell" class="c-peer">
-					{a.src ? <Peer e={a.src} /> : <span class="dim">{a.sensor}</span>}
+					{who(a.src) !== "-" ? <Peer e={a.src} /> : <span class="dim">{a.sensor}</span>}
 				</span>
 				<span role="gridcell" class="c-peer">
-					{a.dst ? <Peer e={a.dst} /> : null}
+					{who(a.dst) !== "-" ? <Peer e={a.dst} /> : null}
 				</span>
 				<span role="gridcell" class="c-proto mono">{a.proto}</span>
 				<span role="gridcell" class="c-rule" title={a.rule ?? ""}>

@@ -6,7 +6,7 @@ import { effect } from "@preact/signals";
 import { t } from "../i18n";
 import { dark, lang } from "../lib/prefs";
 import type { Alert, PlantMap, Zone } from "../lib/types";
-import { denied, edgeKey } from "./map";
+import { denied, edgeKey, zoneName } from "./map";
 
 type Pick = { kind: "device"; name: string } | { kind: "edge"; key: string } | null;
 
@@ -73,7 +73,8 @@ function style(): cytoscape.StylesheetJson {
 		{ selector: ".device.s3", style: { "border-color": css("--sev3"), "border-width": 1.5 } },
 		{ selector: ".outsider", style: { "border-style": "dashed", "border-color": bad } },
 		{ selector: "edge", style: { width: 1.5, "line-color": css("--edge"), "target-arrow-color": css("--edge"), "target-arrow-shape": "triangle", "arrow-scale": 0.9, "curve-style": "bezier", "control-point-step-size": 34, "z-index-compare": "manual", "z-index": 5, "overlay-opacity": 0, opacity: 0.9 } },
-		{ selector: ".denied", style: { width: 3, "line-color": bad, "target-arrow-color": bad, "line-style": "dashed", "line-dash-pattern": [9, 5], "z-index": 8, opacity: 1, label: "data(label)", "font-family": font, "font-size": 12.5, "font-weight": 600, color: css("--sev1-text"), "text-background-color": css("--surface"), "text-background-opacity": 0.95, "text-background-padding": "3px", "text-background-shape": "roundrectangle", "text-border-width": 1, "text-border-color": bad, "text-border-opacity": 0.5 } },
+		{ selector: ".denied", style: { width: 3, "line-color": bad, "target-arrow-color": bad, "line-style": "dashed", "line-dash-pattern": [9, 5], "z-index": 8, opacity: 1, "font-family": font, "font-size": 12.5, "font-weight": 600, color: css("--sev1-text"), "text-background-color": css("--surface"), "text-background-opacity": 0.95, "text-background-padding": "3px", "text-background-shape": "roundrectangle", "text-border-width": 1, "text-border-color": bad, "text-border-opacity": 0.5 } },
+		{ selector: ".told, .denied.picked", style: { label: "data(label)" } },
 		{ selector: ".flash", style: { width: 6, "underlay-color": bad, "underlay-opacity": 0.35, "underlay-padding": 6 } },
 		{ selector: "node.flash", style: { "border-width": 3.5, width: "data(w)" } },
 		{ selector: ".off", style: { opacity: 0.14 } },
@@ -117,10 +118,10 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 			nodes.push({ data: { id: `label:${b.level}`, w: LABEL_W - 20, h: b.h, label: `${t("map.level", { n: b.level })}\n${t(`map.level.${b.level as 0}`)}` }, classes: "label", ...at(4, b.y, LABEL_W - 20, b.h) });
 		}
 		for (const b of boxes) {
-			nodes.push({ data: { id: `zone:${b.zone.id}`, w: b.w, h: b.h, label: b.zone.name }, classes: "zone", ...at(b.x, b.y, b.w, b.h) });
+			nodes.push({ data: { id: `zone:${b.zone.id}`, w: b.w, h: b.h, label: zoneName(b.zone) }, classes: "zone", ...at(b.x, b.y, b.w, b.h) });
 			b.zone.devices.forEach((d, i) => {
 				const x = b.x + PAD + (i % b.cols) * (DEV_W + GAP), y = b.y + TOP + Math.floor(i / b.cols) * (DEV_H + GAP);
-				nodes.push({ data: { id: `d:${d.name}`, name: d.name, w: DEV_W, h: DEV_H, label: `${d.name}\n${d.ip}` }, classes: "device", ...at(x, y, DEV_W, DEV_H) });
+				nodes.push({ data: { id: `d:${d.name}`, name: d.name, w: DEV_W, h: DEV_H, label: d.ip && d.ip !== d.name ? `${d.name}\n${d.ip}` : d.name }, classes: "device", ...at(x, y, DEV_W, DEV_H) });
 			});
 		}
 		cy.elements().remove();
@@ -174,6 +175,8 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 				if (!want.has(e.id())) e.remove();
 			});
 		});
+		// Counts on the lines only where they can be read; the list beside the picture has them all.
+		cy.edges(".denied").toggleClass("told", cy.edges(".denied").length <= 6);
 		mark();
 	};
 

@@ -7,7 +7,7 @@ import { num } from "../lib/format";
 import { useLive, useLiveReload } from "../lib/live";
 import { Link, go, params, setParams } from "../lib/router";
 import type { Incident, IncidentDetail, Page } from "../lib/types";
-import { Button, Empty, Facts, Failed, Head, Load, Panel, Segments, Select, Sev, Skeleton, Tag, Technique, Typed, When, why } from "../ui/common";
+import { Button, Empty, Facts, Failed, Head, Load, Panel, Segments, Select, Sev, Skeleton, Tag, Technique, Typed, When, plainly, why } from "../ui/common";
 import { Icon } from "../ui/icons";
 import { AlertLine } from "./overview";
 
@@ -92,7 +92,7 @@ export function Incidents() {
 									<tr key={i.id} onClick={(e) => !(e.target as HTMLElement).closest("a") && open(i)}>
 										<td class="c-sev"><Sev s={i.severity} /></td>
 										<td class="wrap">
-											<Link class="row-link" to={`/incidents/${encodeURIComponent(i.id)}`}>{i.title}</Link>
+											<Link class="row-link" to={`/incidents/${encodeURIComponent(i.id)}`}>{plainly(i.title)}</Link>
 											<span class="dim block">
 												{i.kind !== "policy" && <Tag kind="warn">{word("kind", i.kind)}</Tag>}
 												{i.src && i.dst ? <> {i.src} <Icon name="arrow" size={12} /> {i.dst}</> : ""}
@@ -133,7 +133,7 @@ export function Incidents() {
 export function IncidentPage({ id }: { id: string }) {
 	const r = useResource<IncidentDetail>(`/incidents/${encodeURIComponent(id)}`);
 	const [error, setError] = useState("");
-	useLive("incident", (i) => i.id === id && r.reload());
+	useLive("incident", (i) => String(i.id) === id && r.reload());
 	useLive("again", r.reload);
 	const change = async (body: Record<string, string>) => {
 		setError("");
@@ -165,7 +165,7 @@ export function IncidentPage({ id }: { id: string }) {
 										{stateTag(i.state)}
 										{i.kind !== "policy" && <Tag kind="warn">{word("kind", i.kind)}</Tag>}
 									</p>
-									<h1 tabIndex={-1}>{i.title}</h1>
+									<h1 tabIndex={-1}>{plainly(i.title)}</h1>
 									{i.src && i.dst && (
 										<p class="sentence">
 											<b>{i.src}</b> <Icon name="arrow" size={14} /> <b>{i.dst}</b>

@@ -14,6 +14,9 @@ import type { Graph } from "./graph";
 export const edgeKey = (e: Edge) => `${e.from}|${e.to}|${e.proto}|${e.allowed ? 1 : 0}`;
 export const denied = (e: Edge) => !e.allowed || e.blocked > 0;
 
+// Who is in no zone of the policy is in one of the collector's.
+export const zoneName = (z: Zone) => (z.name === "not in the policy" ? t("map.unlisted") : z.name);
+
 type Pick = { kind: "device"; name: string } | { kind: "edge"; key: string } | null;
 
 function Conversation({ e, title }: { e: Edge; title: string }) {
@@ -71,7 +74,7 @@ function Picked({ m, pick }: { m: PlantMap; pick: Pick }) {
 						rows={[
 							[t("as.address"), <span class="mono">{d.ip}</span>],
 							[t("as.role"), word("role", d.role)],
-							[t("as.zone"), `${zone.name} · ${t("map.level", { n: zone.level })}`],
+							[t("as.zone"), `${zoneName(zone)} · ${t("map.level", { n: zone.level })}`],
 							[t("as.model"), [d.vendor, d.model].filter(Boolean).join(" ")],
 						]}
 					/>
@@ -135,7 +138,7 @@ function MapList({ m }: { m: PlantMap }) {
 						{m.zones
 							.filter((z) => z.level === l)
 							.map((z: Zone) => (
-								<Panel key={z.id} id={`mz-${z.id}`} title={z.name}>
+								<Panel key={z.id} id={`mz-${z.id}`} title={zoneName(z)}>
 									<ul class="plain pad">{z.devices.length ? z.devices.map((d) => <DeviceRow key={d.name + d.ip} d={d} m={m} />) : <li class="dim">{t("app.none")}</li>}</ul>
 								</Panel>
 							))}

@@ -7,7 +7,7 @@ import { ago, hourMin, num, short, who } from "../lib/format";
 import { useLive, useLiveReload } from "../lib/live";
 import { Link } from "../lib/router";
 import type { Alert, Incident, Overview, Page, Sensor, Severity } from "../lib/types";
-import { Action, Empty, Load, Panel, Sev, Tag, When, what } from "../ui/common";
+import { Action, Empty, Load, Panel, Sev, Tag, When, plainly, what } from "../ui/common";
 import { Icon } from "../ui/icons";
 import { chainKind, stateKind } from "./sensors";
 
@@ -57,7 +57,7 @@ export function IncidentLine({ i }: { i: Incident }) {
 		<Link to={`/incidents/${encodeURIComponent(i.id)}`} class="line">
 			<Sev s={i.severity} />
 			<span class="line-main">
-				<b>{i.title}</b>
+				<b>{plainly(i.title)}</b>
 				<span class="dim">
 					{i.src && i.dst ? (
 						<>
@@ -82,7 +82,7 @@ export function AlertLine({ a }: { a: Alert }) {
 			<span class="line-main">
 				<b>{what(a)}</b>
 				<span class="dim">
-					{a.src || a.dst ? (
+					{who(a.src) !== "-" || who(a.dst) !== "-" ? (
 						<>
 							{who(a.src)} <Icon name="arrow" size={12} /> {who(a.dst)}
 						</>

@@ -149,9 +149,9 @@ export function Sensors() {
 								</thead>
 								<tbody>
 									{v.items.map((s) => [
-										<tr key={s.id} class={chosen === s.id ? "on" : ""}>
+										<tr key={s.id} class={chosen === String(s.id) ? "on" : ""}>
 											<td>
-												<button type="button" class="unfold" aria-expanded={chosen === s.id} aria-label={t("se.details", { name: s.name })} onClick={() => setParams({ id: chosen === s.id ? null : s.id })}>
+												<button type="button" class="unfold" aria-expanded={chosen === String(s.id)} aria-label={t("se.details", { name: s.name })} onClick={() => setParams({ id: chosen === String(s.id) ? null : String(s.id) })}>
 													<b>{s.name}</b>
 												</button>
 												<span class="dim block">{s.site}</span>
@@ -164,7 +164,7 @@ export function Sensors() {
 											<td class="num mono hide-s">{num(s.lost)}</td>
 											<td class="num mono hide-s">{num(s.alerts_24h)}</td>
 										</tr>,
-										chosen === s.id && (
+										chosen === String(s.id) && (
 											<tr key={s.id + "+"} class="more-row">
 												<td colSpan={8}><Details s={s} reload={r.reload} /></td>
 											</tr>

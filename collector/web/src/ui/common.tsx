@@ -249,8 +249,11 @@ export function Technique({ id }: { id: string }) {
 	);
 }
 
+// The sensor begins its sentences with its own name; here everything is from it.
+export const plainly = (s: string) => s.replace(/^Interlock:? (.)/, (_, c: string) => c.toUpperCase());
+
 // What an alert is about, in a line.
 export function what(a: Alert): string {
 	if (a.op || a.object) return [a.op, a.object].filter(Boolean).join(" ");
-	return a.signature;
+	return plainly(a.signature);
 }
