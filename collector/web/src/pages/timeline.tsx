@@ -75,9 +75,9 @@ export function TimelinePage() {
 					{own && <Button look="quiet" icon="left" onClick={() => setParams({ from: null, to: null })}>{t("tl.back")}</Button>}
 					<Link class="push" to={`/alerts?from=${from}&to=${to}`}>{t("tl.see")}</Link>
 				</div>
-				<Load r={r} rows={8}>
+				<div class="tl-body"><Load r={r} rows={8}>
 					{(d) => (total(d) ? <Chart data={d} series={series} onRange={(a, b) => setParams({ from: String(a), to: String(b) }, false)} /> : <div class="chart"><Empty icon="timeline" title={t("tl.none")} /></div>)}
-				</Load>
+				</Load></div>
 			</Panel>
 			<Panel id="tl-sums" title={t("tl.table")} acts={<b>{r.data ? t("tl.total", { n: num(total(r.data)) }) : ""}</b>}>
 				<Load r={r} rows={4}>
