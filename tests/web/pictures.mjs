@@ -28,7 +28,7 @@ const shots = [
 		await page.mouse.move(0, 0);
 	}],
 	["alert-zh-dark", async (page) => `/alerts/${await newest(page, "severity=1&proto=s7")}`, { dark: true, lang: "zh-CN", height: 940 }],
-	["attack-light", "/attack", {}],
+	["attack-light", "/attack?seen=1", {}],
 	["timeline-light", "/timeline?range=7d", {}, () => wait(600)],
 	["sensors-light", "/sensors?id=2", {}],
 	["incidents-dark", "/incidents", { dark: true }],
@@ -37,7 +37,6 @@ const shots = [
 	["phone-overview", "/", { width: 390, height: 844, phone: true, scale: 2 }],
 	["phone-alerts-dark", "/alerts", { width: 390, height: 844, phone: true, dark: true, scale: 2 }],
 	["phone-map", "/map", { width: 390, height: 844, phone: true, scale: 2 }],
-	["login-dark", "/", { dark: true, anonymous: true }],
 ];
 for (const [name, path, { anonymous, ...options }, act] of shots) {
 	if (!name.includes(only)) continue;

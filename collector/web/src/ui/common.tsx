@@ -250,7 +250,7 @@ export function Technique({ id }: { id: string }) {
 }
 
 // The sensor begins its sentences with its own name; here everything is from it.
-export const plainly = (s: string) => s.replace(/^Interlock:? (.)/, (_, c: string) => c.toUpperCase());
+export const plainly = (s: string) => s.replace(/^Interlock:? /, "");
 
 // What an alert is about, in a line.
 export function what(a: Alert): string {
