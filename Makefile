@@ -242,8 +242,9 @@ install: $B/interlock			## PREFIX= DESTDIR=
 	install -d $(DESTDIR)$(PREFIX)/share/interlock/policies $(DESTDIR)$(PREFIX)/share/doc/interlock
 	install -m 644 $(wildcard policies/*.yaml) $(DESTDIR)$(PREFIX)/share/interlock/policies
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/policies/tests $(wildcard policies/tests/*.yaml)
-	install -m 644 README.md CHANGES LICENSE $(filter-out %.1,$(wildcard docs/*)) \
+	install -m 644 README.md CHANGES LICENSE $(filter-out %.1,$(wildcard docs/*.*)) \
 	  $(DESTDIR)$(PREFIX)/share/doc/interlock
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/interlock/img $(wildcard docs/img/*.png)
 	install -D -m 644 docs/interlock.1 $(DESTDIR)$(PREFIX)/share/man/man1/interlock.1
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/demo pcaps/mixed/plant.pcap
 	install -m 644 collector/openapi.yaml $(DESTDIR)$(PREFIX)/share/interlock
