@@ -54,6 +54,7 @@ open_journal(struct alerts *a, char *err, size_t err_size)
 	    .iss = a->sensor,
 	    .replay = a->conf.replay,
 	    .max_bytes = a->conf.journal_bytes,
+	    .receipts = a->conf.receipts,
 	};
 
 	if (!a->conf.journal_dir)

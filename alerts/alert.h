@@ -31,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alerts/receipt.h"
 #include "base/net.h"
 #include "dissectors/fact.h"
 #include "policy/policy.h"
@@ -133,6 +134,7 @@ struct alerts_conf {
 	uint64_t fold_window_ns;  /* 0 = do not fold; default ALERT_FOLD_WINDOW_NS */
 	uint64_t fold_seed;	  /* 0 = random; the same events give the same lines only if set */
 	uint64_t journal_bytes;	  /* on disk at most; 0 = JOURNAL_MAX_BYTES */
+	struct receipt_files receipts; /* of a collector, for the journal */
 	const char *port_names[2]; /* guard: EVE `in_iface` by the tuple's port; NULL: in_iface */
 	/* Two processes: memory both have mapped, and which half this one is. */
 	struct alerts_shared *shared; /* NULL: both halves are here */

@@ -31,6 +31,7 @@ struct segment {
 struct journal {
 	struct journal_conf conf;
 	struct key_set keys;	   /* key.pub */
+	struct key_set collectors; /* who signs receipts */
 	int dirfd, eve_fd, jws_fd; /* -1 = none */
 	struct segment *seg;
 	size_t n_seg, cap_seg;
@@ -454,6 +455,11 @@ journal_new(const struct journal_conf *conf, char *err, size_t err_size)
 		j->conf.segment_bytes = JOURNAL_SEGMENT_BYTES;
 	if (j->conf.segment_bytes > j->conf.max_bytes / 4)
 		j->conf.segment_bytes = j->conf.max_bytes / 4;
+	if (conf->receipts.newest &&
+	    key_set_load(&j->collectors, conf->receipts.keys, err, err_size) < 0) {
+		release(j);
+		return NULL;
+	}
 	if (open_dir(j) < 0 || keys_add(j) < 0 || list_segments(j) < 0 || resume(j) < 0 ||
 	    state_write(j, false) < 0 ||
 	    (!j->new_segment && open_segment(j, j->seg[j->n_seg - 1].id, 0) < 0)) {
@@ -512,10 +518,34 @@ surplus(const struct journal *j, uint64_t need)
 	return k;
 }
 
+/* What of this journal a collector has, by its signed word: all before epoch and batch.  Zeros: nothing. */
+static struct receipt
+received(const struct journal *j)
+{
+	struct receipt r;
+	char why[200];
+
+	if (!j->conf.receipts.newest)
+		return (struct receipt){0};
+	if (receipt_read(j->conf.receipts.newest, &j->collectors, &r, why, sizeof(why)) < 0) {
+		log_warn("receipt %s: %s", j->conf.receipts.newest, why);
+		return (struct receipt){0};
+	}
+	if (strcmp(r.sub, j->conf.iss) != 0 || r.epoch > j->last.epoch ||
+	    (r.epoch == j->last.epoch && r.batch > j->last.number)) {
+		log_warn(
+		    "receipt %s: it is not for a batch of this journal", j->conf.receipts.newest);
+		return (struct receipt){0};
+	}
+	return r;
+}
+
 /* .jws first: a .eve alone states nothing and is ignored by readers. */
 static void
 remove_segments(struct journal *j, size_t k)
 {
+	const struct receipt has = received(j);
+
 	for (size_t i = 0; i < k; i++) {
 		const struct segment *s = &j->seg[i], *next = &j->seg[i + 1];
 		char name[JOURNAL_NAME_SIZE];
@@ -523,6 +553,9 @@ remove_segments(struct journal *j, size_t k)
 		(void)unlinkat(j->dirfd, journal_name(s->id, "jws", name), 0);
 		(void)unlinkat(j->dirfd, journal_name(s->id, "eve", name), 0);
 		j->bytes -= s->bytes;
+		if (has.epoch > s->epoch || (has.epoch == s->epoch && next->epoch == s->epoch &&
+						next->batch != 0 && has.batch >= next->batch - 1))
+			continue;
 		if (s->batch != 0 && next->epoch == s->epoch)
 			j->removed += next->seq - s->seq;
 	}

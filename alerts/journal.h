@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "alerts/batch.h"
+#include "alerts/receipt.h"
 
 #define JOURNAL_SEGMENT_BYTES (UINT64_C(64) << 20) /* default: then a new one begins */
 #define JOURNAL_MAX_BYTES     (UINT64_C(4) << 30)  /* default: then the oldest one goes */
@@ -38,6 +39,9 @@ struct journal_conf {
 	const char *iss;
 	bool replay;			   /* sync once at the end; the clock is a capture's */
 	uint64_t segment_bytes, max_bytes; /* 0 = the defaults */
+	/* What a collector has signed for is not lost when it goes.  The file is read when
+	 * something has to go; without a receipt that holds, all of it is lost and told. */
+	struct receipt_files receipts;
 };
 
 /* Lines of one batch, with newlines. */
@@ -68,7 +72,7 @@ size_t journal_last_lines(const struct journal *j, char *text, size_t *n);
 uint64_t journal_bytes(const struct journal *j);
 /* The JWS of the last append, not NUL-terminated. */
 const char *journal_jws(const struct journal *j, size_t *len);
-/* Alerts in segments that were removed to stay within max_bytes, since asked last. */
+/* Alerts in segments that were removed to stay within max_bytes and no receipt covers, since asked last. */
 uint64_t journal_removed(struct journal *j);
 const char *journal_error(const struct journal *j);
 /* Sync and close. 0 or ERR_*, said in err. */

@@ -2,8 +2,11 @@
 /* receipt.c - see receipt.h. */
 #include "alerts/receipt.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alerts/jws.h"
 #include "base/err.h"
@@ -67,4 +70,22 @@ receipt_open(const char *jws, size_t n, const struct key_set *keys, struct recei
 	r = payload_read(o, out, err, err_size);
 	json_decref(o);
 	return r;
+}
+
+int
+receipt_read(
+    const char *path, const struct key_set *keys, struct receipt *out, char *err, size_t err_size)
+{
+	char text[RECEIPT_JWS_MAX + 2];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	int e = errno;
+
+	if (fd >= 0)
+		(void)close(fd);
+	if (n < 0)
+		return err_say(err, err_size, err_from_errno(e), "%s", strerror(e));
+	if (n > 0 && text[n - 1] == '\n')
+		n--;
+	return receipt_open(text, (size_t)n, keys, out, err, err_size);
 }

@@ -28,10 +28,20 @@ struct receipt {
 	uint64_t iat_ms;		 /* when it was signed, by the collector's clock */
 };
 
+/* Where a signer finds what a sender has got: both, or NULL and NULL. */
+struct receipt_files {
+	const char *newest; /* the sender's: replaced whenever a batch is stored */
+	const char *keys;   /* public keys that sign them; read once */
+};
+
 /* jws holds RECEIPT_JWS_MAX and gets a NUL, no newline.  Its length; 0: a name is too long. */
 size_t receipt_sign(const struct receipt *r, const struct key *k, char *jws);
 /* 0, or ERR_SIGNATURE, ERR_FORMAT, ERR_UNSUPPORTED with the reason in err. */
 int receipt_open(const char *jws, size_t n, const struct key_set *keys, struct receipt *out,
     char *err, size_t err_size) __attribute__((warn_unused_result));
+
+/* The same from the file `newest`: ERR_* when there is none, or none that these keys signed. */
+int receipt_read(const char *path, const struct key_set *keys, struct receipt *out, char *err,
+    size_t err_size) __attribute__((warn_unused_result));
 
 #endif /* ALERTS_RECEIPT_H */

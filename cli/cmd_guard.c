@@ -26,6 +26,10 @@ static const char usage_text[] =
     "      --eve FILE       alerts as Suricata EVE JSON lines\n"
     "      --journal DIR    sign the alerts into a journal\n"
     "      --key KEY        with this secret key (see interlock key)\n"
+    "      --receipt FILE   what a collector has signed for is not lost when the full journal lets "
+    "go\n"
+    "                       of it; FILE is kept by interlock send\n"
+    "      --receipt-key FILE  who signs receipts: receipt.jwks of interlock send enrol\n"
     "      --ctl PATH       socket of interlock ctl (default /run/interlock/ctl.sock)\n"
     "      --admins GROUP   may use all of ctl (root always may)\n"
     "      --viewers GROUP  may look\n"
@@ -157,6 +161,9 @@ check(const struct guard_conf *c, enum verb verb)
 		return cli_usage("guard", "--key needs --journal");
 	if (c->journal_dir && !c->key_path)
 		return cli_usage("guard", "--journal needs --key (interlock key new)");
+	if (!c->receipts.newest != !c->receipts.keys || (c->receipts.newest && !c->journal_dir))
+		return cli_usage(
+		    "guard", "--receipt and --receipt-key go with each other and --journal");
 	return EXIT_OK;
 }
 
@@ -173,6 +180,8 @@ cmd_guard(int argc, char **argv)
 	    {"eve", .text = &c.eve_path},
 	    {"journal", .text = &c.journal_dir},
 	    {"key", .text = &c.key_path},
+	    {"receipt", .text = &c.receipts.newest},
+	    {"receipt-key", .text = &c.receipts.keys},
 	    {"ctl", .text = &c.ctl_path},
 	    {"admins", .text = &c.admins},
 	    {"viewers", .text = &c.viewers},

@@ -153,7 +153,7 @@ enrol(int argc, char **argv)
 		return EXIT_UNABLE;
 	}
 	printf("%s: enrolled as %s%s%s%s\nreceipts are signed by key %s: give %s/receipt.jwks to "
-	       "--receipt-key of guard or watch\n",
+	       "--receipt-key of guard or watch, and STATE/receipt to --receipt\n",
 	    e.dir, e.sensor, *e.state ? " (" : "", e.state, *e.state ? ")" : "", e.kid, e.dir);
 	return EXIT_OK;
 }

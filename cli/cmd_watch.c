@@ -41,6 +41,10 @@ static const char help[] =
     "      --eve FILE       alerts as Suricata EVE JSON lines\n"
     "      --journal DIR    sign the alerts into a journal\n"
     "      --key KEY        with this secret key (see interlock key)\n"
+    "      --receipt FILE   what a collector has signed for is not lost when the full journal lets "
+    "go\n"
+    "                       of it; FILE is kept by interlock send\n"
+    "      --receipt-key FILE  who signs receipts: receipt.jwks of interlock send enrol\n"
     "      --for TIME       30s, 10m, 24h, 7d\n"
     "      --packets N      so many frames\n"
     "      --every TIME     a line about what goes by, on standard error (default 60s)\n"
@@ -58,6 +62,7 @@ struct options {
 	uint64_t for_s, packets, every_s;
 	size_t memory;
 	bool own, json, quiet;
+	struct receipt_files receipts;
 	struct sensor sensor;
 };
 
@@ -92,6 +97,9 @@ check_options(const struct options *o)
 		return cli_usage("watch", "only one output can be standard output");
 	if (o->key && !o->journal)
 		return cli_usage("watch", "--key needs --journal");
+	if (!o->receipts.newest != !o->receipts.keys || (o->receipts.newest && !o->journal))
+		return cli_usage(
+		    "watch", "--receipt and --receipt-key go with each other and --journal");
 	if (o->for_s > FOR_MAX || o->every_s > FOR_MAX)
 		return cli_usage("watch", "--for and --every: at most ten years");
 	if (o->signers && !o->policy)
@@ -113,6 +121,8 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {"eve", .text = &o->eve},
 	    {"journal", .text = &o->journal},
 	    {"key", .text = &o->key},
+	    {"receipt", .text = &o->receipts.newest},
+	    {"receipt-key", .text = &o->receipts.keys},
 	    {"for", .seconds = &o->for_s},
 	    {"packets", .count = &o->packets, .bad = "not a number of frames"},
 	    {"every", .seconds = &o->every_s},
@@ -277,6 +287,7 @@ open_all(struct watch *w)
 	    .eve_path = o->eve,
 	    .journal_dir = o->journal,
 	    .key_path = o->key,
+	    .receipts = o->receipts,
 	    .in_iface = o->iface,
 	    .fold_window_ns = ALERT_FOLD_WINDOW_NS,
 	};

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alerts/receipt.h"
 #include "ebpf/gate.h"
 
 struct guard_conf {
@@ -27,6 +28,7 @@ struct guard_conf {
 	bool no_netdev[2]; /* dpdk: the kernel has no interface of it */
 	const char *policy_path;
 	const char *journal_dir, *key_path, *eve_path; /* as in alerts_conf; or NULL */
+	struct receipt_files receipts;		       /* of a collector, for the journal */
 	const char *sensor;			       /* or NULL: the host's name */
 	const char *ctl_path;			       /* NULL = CTL_PATH */
 	const char *admins, *viewers;		       /* groups, or NULL */

@@ -98,6 +98,7 @@ run_signer(struct guard *g, int fd)
 	    .journal_dir = g->conf->journal_dir,
 	    .key_path = g->conf->key_path,
 	    .eve_path = g->conf->eve_path,
+	    .receipts = g->conf->receipts,
 	    .sensor = g->conf->sensor,
 	    .port_names = {g->conf->port[0], g->conf->port[1]},
 	    .journal_bytes = g->conf->journal_bytes,

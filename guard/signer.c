@@ -169,6 +169,7 @@ open_alerts(const struct signer_conf *c, char *err, size_t size)
 	    .journal_dir = c->journal_dir,
 	    .key_path = c->key_path,
 	    .eve_path = c->eve_path,
+	    .receipts = c->receipts,
 	    .sensor = c->sensor,
 	    .journal_bytes = c->journal_bytes,
 	    .enforcing = c->enforcing,

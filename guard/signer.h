@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "alerts/receipt.h"
+
 struct alerts_shared;
 
 /* What the signer shows of itself: memory of the parent's, mapped shared, that no worker has.
@@ -43,6 +45,7 @@ struct signer_conf {
 	struct signer_shared *shared;
 	int fd;					       /* its end of the socketpair */
 	const char *journal_dir, *key_path, *eve_path; /* as in struct alerts_conf */
+	struct receipt_files receipts;
 	const char *sensor;
 	const char *port_names[2]; /* outside, inside: EVE in_iface */
 	uint64_t journal_bytes;

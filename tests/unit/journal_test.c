@@ -556,6 +556,62 @@ bounded(void **state)
 	assert_state(JOURNAL_BROKEN, "were not removed by the sensor");
 }
 
+/* What a collector has signed for is not told as lost when it goes; another's word, and one of a batch
+ * that is still to come, count for nothing. */
+static void
+receipted(void **state)
+{
+	static const uint8_t seed[2][CRYPTO_SEED_LEN] = {{7}, {8}};
+	char path[128], pub[128], jws[RECEIPT_JWS_MAX], jwk[KEY_JWK_MAX];
+	const struct journal_conf conf = {
+	    .max_bytes = 40000, .segment_bytes = 8000, .receipts = {.newest = path, .keys = pub}};
+	struct receipt r = {.iss = "centre"};
+	uint64_t epoch, batch, removed[4] = {0};
+	struct key collector, stranger;
+	FILE *f;
+
+	(void)state;
+	key_from_seed(&collector, seed[0]);
+	key_from_seed(&stranger, seed[1]);
+	path_of(path, root, "receipt");
+	path_of(pub, root, "receipt.pub");
+	assert_non_null(f = fopen(pub, "w"));
+	fputs(key_jwk(&collector, jwk), f);
+	assert_int_equal(fclose(f), 0);
+	/* by nobody, by the collector, by a stranger, of a batch to come */
+	for (unsigned way = 0; way < 4; way++) {
+		uint64_t seq = 1;
+		struct journal *j;
+
+		wipe(dir);
+		(void)unlink(path);
+		j = must_open(conf);
+		for (unsigned i = 0; i < 60; i++, seq += 4) {
+			assert_int_equal(append(j, seq, 4, 400, (1000 + i) * SEC, i == 59), 0);
+			removed[way] += journal_removed(j);
+			journal_last(j, &epoch, &batch);
+			if (way == 0)
+				continue;
+			r.epoch = epoch;
+			r.batch = batch + (way == 3 ? 2 : 0);
+			snprintf(r.sub, sizeof(r.sub), "%s", "sensor-1");
+			assert_true(receipt_sign(&r, way == 2 ? &stranger : &collector, jws) > 0);
+			assert_non_null(f = fopen(path, "w"));
+			fputs(jws, f);
+			assert_int_equal(fclose(f), 0);
+		}
+		finish(j);
+		assert_int_equal(verdict().state, JOURNAL_COMPLETE);
+		assert_true(verdict().head > 1);
+	}
+	assert_true(removed[0] > 0);
+	assert_int_equal(removed[1], 0);
+	assert_int_equal(removed[2], removed[0]);
+	assert_int_equal(removed[3], removed[0]);
+	(void)unlink(path);
+	(void)unlink(pub);
+}
+
 /* A file system of one page: the batch that does not fit leaves nothing behind, and when
  * there is room again the chain goes on. */
 static void
@@ -656,6 +712,7 @@ main(void)
 	    cmocka_unit_test(torn_tail),
 	    cmocka_unit_test(new_epochs),
 	    cmocka_unit_test(bounded),
+	    cmocka_unit_test(receipted),
 	    cmocka_unit_test(disk_full),
 	};
 
