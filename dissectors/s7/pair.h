@@ -141,10 +141,10 @@ pair_widen(struct dis_call *call, struct s7_state *st)
 		unsigned at = (was.next + i) % PAIR_FEW;
 
 		st->req[i] = was.req[at];
-		st->open |= (uint16_t)((was.open >> at & 1u) << i);
-		st->done |= (uint16_t)((was.done >> at & 1u) << i);
+		st->open |= (uint16_t)((was.open >> at & 1) << i);
+		st->done |= (uint16_t)((was.done >> at & 1) << i);
 	}
-	st->old = was.open ? (uint8_t)((was.old + PAIR_FEW - was.next) % PAIR_FEW) : PAIR_FEW;
+	st->old = (uint8_t)(was.open ? (was.old + PAIR_FEW - was.next) % PAIR_FEW : PAIR_FEW);
 	st->next = PAIR_FEW;
 	st->flags |= ST_WIDE;
 	return st;
