@@ -188,7 +188,7 @@ keep(struct enrol *e, int dirfd, const struct client_answer *a, const char *key,
 		r = err_say(err, err_size, ERR_FORMAT, "the answer has no certificate or no name");
 	else if (!set || !jwks || key_set_parse(set, jwks, strlen(jwks), why, sizeof(why)) < 0)
 		r = err_say(err, err_size, ERR_FORMAT, "the answer's receipt_jwks: %s", why);
-	if (r == 0) {
+	if (r == 0 && set) {
 		(void)snprintf(e->kid, sizeof(e->kid), "%s", set->key[0].kid);
 		(void)snprintf(e->state, sizeof(e->state), "%s", state ? state : "");
 		jw_obj(&w, NULL);
