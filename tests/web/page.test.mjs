@@ -318,11 +318,11 @@ test("axe finds nothing in the log-in and in dialogs", on({}, async (page, mock)
 test("slow answers: skeletons first, and what comes shifts nothing", on({ user: "admin" }, async (page, mock) => {
 	await page.context().route("**/api/v1/**", async (route) => {
 		if (/stream|\/me$/.test(route.request().url())) return route.continue();
-		await new Promise((r) => setTimeout(r, 250));
+		await new Promise((r) => setTimeout(r, 800));
 		return route.continue().catch(() => undefined);
 	});
 	for (const p of ["/", "/alerts", "/sensors", "/timeline", `/alerts/${mock.list[0].id}`]) {
-		await page.goto(page.base + p);
+		await page.goto(page.base + p, { waitUntil: "commit" });
 		await page.locator(".skeleton").first().waitFor();
 		await settled(page);
 		same(await page.evaluate(() => window.__shifts), [], `layout shift on ${p}`);
