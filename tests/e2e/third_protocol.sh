@@ -9,7 +9,9 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 mkdir "$tmp/tree"
-cp -a Makefile mk base dissectors policy alerts assets watch ebpf dataplane guard sender collector cli "$tmp/tree"
+folders="Makefile mk base policy alerts assets watch ebpf dataplane guard sender collector cli"
+# shellcheck disable=SC2086 # words
+tar c --exclude=node_modules $folders dissectors | tar x -C "$tmp/tree"
 cd "$tmp/tree"
 cp -r dissectors/_template dissectors/pump
 for f in dissectors/pump/*; do
@@ -20,8 +22,8 @@ make -s -j2 B=b OPT=-O1 all >/dev/null
 b/interlock --version | grep -q '^protocols:.* pump'
 B=b bash mk/lint.sh exports hotpath
 diff -r -x pump -x b "$root/dissectors" dissectors
-for d in Makefile mk base policy alerts assets watch ebpf dataplane guard collector cli; do
-	diff -r -x __pycache__ "$root/$d" "$d"
+for d in $folders; do
+	diff -r -x __pycache__ -x node_modules "$root/$d" "$d"
 done
 echo "built; only dissectors/pump is new"
 
