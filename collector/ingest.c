@@ -110,13 +110,13 @@ int
 ingest_parse(struct ingest *in, const char *body, size_t n, const struct key_set *keys,
     const char *iss, char *err, size_t err_size)
 {
-	struct cur c = cur_make(body, n);
 	struct feed_arena arena;
-	size_t most = count_statements(body, n);
+	struct cur c;
+	size_t most;
 	int r;
 
 	memset(in, 0, sizeof(*in));
-	if (most == 0)
+	if (n == 0 || (most = count_statements(body, n)) == 0) /* an empty body may be NULL */
 		return err_say(err, err_size, ERR_FORMAT, "no batch");
 	if (most > INGEST_BATCHES_MAX || n > INGEST_BODY_MAX)
 		return err_say(
@@ -127,6 +127,7 @@ ingest_parse(struct ingest *in, const char *body, size_t n, const struct key_set
 	if (!in->texts || !in->batch)
 		return err_say(err, err_size, ERR_NOMEM, "out of memory");
 	arena = (struct feed_arena){in->texts, in->texts + n + 64};
+	c = cur_make(body, n);
 	while (cur_left(&c) > 0) {
 		struct ingest_batch *ib = &in->batch[in->n];
 
