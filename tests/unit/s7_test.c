@@ -2,6 +2,7 @@
 /*
  * s7_test.c - the S7 dissector by itself: every function, sub-function, anomaly
  * and pairing rule as a numbered line of bytes and the fact it must give.
+ * Longer than 1000 lines because it is a table of such lines.
  *
  * A line is a small conversation: `>` to the server, `<` to the client, then what:
  *   J ref params / data          a job           (ROSCTR 1)
