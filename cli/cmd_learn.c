@@ -51,7 +51,6 @@ struct options {
 /* What gather() knows beside what was learned. */
 struct watching {
 	struct learn *l;
-	uint64_t packets; /* still to come; 0 = any number */
 	const struct options *o;
 };
 
@@ -59,11 +58,9 @@ static bool
 on_burst(void *ctx, const struct pkt *burst, unsigned n)
 {
 	struct watching *w = ctx;
-	bool last = w->packets != 0 && n >= w->packets;
 
 	learn_packets(w->l, burst, n);
-	w->packets -= w->packets != 0 && !last ? n : 0;
-	return !last;
+	return true;
 }
 
 static void
@@ -95,7 +92,7 @@ on_listening(void *ctx, struct engine *e)
 static int
 gather_live(struct learn *l, const struct options *o)
 {
-	struct watching w = {l, o->packets, o};
+	struct watching w = {l, o};
 	const struct run_conf conf = {
 	    .policy = l->base,
 	    .on_fact = on_fact,
@@ -103,6 +100,7 @@ gather_live(struct learn *l, const struct options *o)
 	    .on_start = on_listening,
 	    .ctx = &w,
 	    .until_ns = o->for_s ? clock_wall_ns() + o->for_s * NS_PER_S : 0,
+	    .packets = o->packets,
 	};
 	struct run_result r;
 	char spec[128];
@@ -121,7 +119,7 @@ gather_live(struct learn *l, const struct options *o)
 static int
 gather(struct learn *l, const struct options *o)
 {
-	struct watching w = {l, 0, o};
+	struct watching w = {l, o};
 	const struct run_conf conf = {
 	    .policy = l->base,
 	    .progress = true,

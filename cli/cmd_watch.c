@@ -72,7 +72,6 @@ struct watch {
 	struct alerts *alerts;
 	struct facts *facts;
 	struct capture cap; /* one: the interface */
-	uint64_t packets;   /* still to come; 0 = any number */
 	uint64_t seed;	    /* for hashes */
 	/* the line of every so often, and what was so when it was said last */
 	uint64_t line_ns, look_ns, facts_ns, said_ns, said_frames, said_pdus, missed;
@@ -214,13 +213,11 @@ static bool
 on_burst(void *ctx, const struct pkt *burst, unsigned n)
 {
 	struct watch *w = ctx;
-	bool last = w->packets != 0 && n >= w->packets;
 
 	sensor_burst(&w->o.sensor, burst, n);
 	if (!sensor_turn(&w->o.sensor, false))
 		return false;
-	w->packets -= w->packets != 0 && !last ? n : 0;
-	return !last && (!on_stdout(w->o.facts) || facts_usable(w->facts));
+	return !on_stdout(w->o.facts) || facts_usable(w->facts);
 }
 
 static void
@@ -337,6 +334,7 @@ listen_on(struct watch *w)
 	    .ctx = w,
 	    .seed = w->seed,
 	    .until_ns = w->o.for_s ? clock_wall_ns() + w->o.for_s * NS_PER_S : 0,
+	    .packets = w->o.packets,
 	};
 	char spec[640]; /* a device of DPDK is long */
 
@@ -345,7 +343,6 @@ listen_on(struct watch *w)
 		w->o.own ? ",own" : "") >= (int)sizeof(spec))
 		return cli_usage("watch", "-i %s: too long for an interface", w->o.iface);
 	w->cap.path = w->o.iface;
-	w->packets = w->o.packets;
 	run_capture(spec, &conf, &w->cap.run);
 	tally_slots_fini(&w->cap.tally);
 	if (w->cap.run.missed != 0)

@@ -144,13 +144,14 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 {
 	struct pkt burst[PKT_BURST];
 	struct progress progress;
-	uint64_t drained_ns = 0;
+	uint64_t drained_ns = 0, left = conf->packets ? conf->packets : UINT64_MAX;
 	bool more = true;
 	int n = 0;
 
 	progress_init(&progress, path, conf->progress);
 	r->judged_ns = clock_mono_ns();
-	while (more && go_on(io, &drained_ns) && (n = io->be->rx(io, burst, PKT_BURST)) >= 0) {
+	while (more && left > 0 && go_on(io, &drained_ns) &&
+	       (n = io->be->rx(io, burst, left < PKT_BURST ? (unsigned)left : PKT_BURST)) >= 0) {
 		more = conf->until_ns == 0 || io->now_ns < conf->until_ns;
 		if (io->be->wait && conf->on_turn)
 			more &= conf->on_turn(conf->ctx, io, e);
@@ -169,6 +170,7 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 		engine_burst(e, burst, (unsigned)n);
 		pump(conf, r, burst[n - 1].ts_ns);
 		io->be->done(io, burst, (unsigned)n);
+		left -= (unsigned)n;
 		progress_step(&progress, path, e);
 	}
 	r->judged_ns = clock_mono_ns() - r->judged_ns;

@@ -42,6 +42,7 @@ struct run_conf {
 	uint64_t seed; /* for hashes; 0: RUN_SEED */
 	uint64_t
 	    until_ns; /* of an interface: wall time at which it is enough; 0 = a signal says so */
+	uint64_t packets; /* so many frames are enough, exactly; 0 = all that come */
 };
 
 struct run_result {

@@ -26,7 +26,7 @@ case_packets() {
 	learn --packets 60 && talk || return 1
 	wait "$LISTEN" && learned_some
 }
-learned_some() { grep -q ': 6[0-9] frames' "$TMP/l.yaml" && grep -q 'modbus:' "$TMP/l.yaml"; }
+learned_some() { grep -q ': 60 frames' "$TMP/l.yaml" && grep -q 'modbus:' "$TMP/l.yaml"; }
 case_time() {
 	learn --for 3s && talk || return 1
 	wait "$LISTEN" && learned
