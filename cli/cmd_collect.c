@@ -34,6 +34,9 @@ static const char help[] =
     "      --plain              the page without TLS: on the loopback only\n"
     "      --web DIR            the folder of the built page\n"
     "      --openapi FILE       the description of the API (that of the installation)\n"
+    "      --library DIR        playbooks and pages (those of the installation)\n"
+    "      --library-key FILE   public keys, one of which has to have signed them; without,\n"
+    "                           they are shown as not verified\n"
     "      --keep-days N        alerts older than that are removed (default 365)\n"
     "      --silent TIME        a sensor that was not heard for that is silent (default 30s)\n"
     "      --connections N      of either listener at most (default 256)\n"
@@ -171,12 +174,13 @@ serve(const char *dir, struct options *o)
 static void
 prepare(struct options *o)
 {
-	static char web[600], api[600];
+	static char web[600], api[600], library[600];
 	sigset_t set;
 
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	log_set_limit(true);
 	if (!o->conf.listen)
@@ -185,6 +189,9 @@ prepare(struct options *o)
 		o->conf.ingest = "127.0.0.1:8444";
 	if (!o->conf.web && access(collect_found("build/web", "web", web, sizeof(web)), F_OK) == 0)
 		o->conf.web = collect_found("build/web", "web", web, sizeof(web));
+	if (!o->conf.library &&
+	    access(collect_found("library", "library", library, sizeof(library)), F_OK) == 0)
+		o->conf.library = collect_found("library", "library", library, sizeof(library));
 	if (!o->conf.openapi)
 		o->conf.openapi =
 		    collect_found("collector/openapi.yaml", "openapi.yaml", api, sizeof(api));
@@ -200,6 +207,8 @@ cmd_collect(int argc, char **argv)
 	    {"plain", .flag = &o.conf.plain},
 	    {"web", .text = &o.conf.web},
 	    {"openapi", .text = &o.conf.openapi},
+	    {"library", .text = &o.conf.library},
+	    {"library-key", .text = &o.conf.library_key},
 	    {"keep-days", .count = &o.conf.keep_days, .bad = "not a number of days"},
 	    {"silent", .seconds = &o.conf.silent_s},
 	    {"connections", .count = &o.conf.connections, .bad = "not a number of connections"},

@@ -11,6 +11,7 @@
 #include "collector/collector.h"
 #include "collector/enrol.h"
 #include "collector/feed.h"
+#include "collector/guide.h"
 #include "collector/http.h"
 #include "collector/ingest.h"
 #include "collector/model.h"
@@ -516,6 +517,7 @@ query_alert(struct call *c)
 			"SELECT count(*) FROM evidence WHERE sensor = ? AND epoch = ? AND seq = ?",
 			"iii", f->sensor, f->epoch, f->first + f->index) > 0);
 		related(&c->w, db, id);
+		guide_members(c, db, sqlite3_column_int64(st, C_INCIDENT), NULL, line, n);
 		jw_close(&c->w, '}');
 	}
 	sqlite3_finalize(st);
@@ -630,6 +632,7 @@ eve_line(struct export *x, struct jw *w)
 {
 	int64_t id = sqlite3_column_int64(x->st, C_ID), batch = id / ALERTS_PER_BATCH;
 	const char *p;
+	size_t n;
 
 	if (x->batch != batch) {
 		sqlite3_stmt *st =
@@ -644,11 +647,8 @@ eve_line(struct export *x, struct jw *w)
 		sqlite3_finalize(st);
 		x->batch = batch;
 	}
-	p = x->text;
-	for (int64_t i = id % ALERTS_PER_BATCH; p && i > 0; i--)
-		p = (p = strchr(p, '\n')) ? p + 1 : NULL;
-	if (p)
-		jw_raw(w, p, strcspn(p, "\n") + 1);
+	if ((p = ingest_line(x->text, id % ALERTS_PER_BATCH, &n)))
+		jw_raw(w, p, n + 1);
 }
 
 static ssize_t

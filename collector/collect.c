@@ -23,6 +23,7 @@
 #include "collector/auth.h"
 #include "collector/collector.h"
 #include "collector/enrol.h"
+#include "collector/guide.h"
 #include "collector/http.h"
 #include "collector/incident.h"
 #include "collector/ingest.h"
@@ -101,6 +102,7 @@ collector_free(struct collector *co)
 	store_close(co->store);
 	auth_free(co->auth);
 	bus_free(co->bus);
+	guide_free(co->guide);
 	key_wipe(&co->receipt_key);
 	free(co->ca_pem);
 	free(co);
@@ -127,10 +129,12 @@ collector_new(const struct collector_conf *conf, char *err, size_t err_size)
 	snprintf(co->name, sizeof(co->name), "collector:%s", co->receipt_key.kid);
 	co->auth = auth_new(co->store);
 	co->bus = bus_new();
-	if (!co->auth || !co->bus) {
+	co->guide = guide_new();
+	if (!co->auth || !co->bus || !co->guide) {
 		(void)err_say(err, err_size, ERR_NOMEM, "out of memory");
 		goto fail;
 	}
+	(void)guide_load(co); /* one that is not in order is no reason to be deaf */
 	if (!(co->http = http_new(co, err, err_size)))
 		goto fail;
 	return co;
@@ -196,6 +200,14 @@ sweep_to(sqlite3 *db, int64_t before_ms)
 	return last;
 }
 
+/* Incidents that are over, and what was said and done about them. */
+#define OVER "(SELECT id FROM incident WHERE last < ? AND state = 2)"
+static const char *const of_incident[] = {
+    "DELETE FROM incident_log WHERE incident IN " OVER,
+    "DELETE FROM step WHERE incident IN " OVER,
+    "DELETE FROM incident WHERE id IN " OVER,
+};
+
 /* Oldest first, whole batches, a bounded number at a time. */
 static int
 retention_job(struct store_tx *tx, void *ctx)
@@ -228,9 +240,8 @@ retention_job(struct store_tx *tx, void *ctx)
 	if (r == 0)
 		r = tx_exec(tx, "DELETE FROM agg WHERE hour < ? AND dim IN (0, 1, 2, 3)", "i",
 		    (s->now_ms - s->keep_ms) / 3600000);
-	if (r == 0)
-		r = tx_exec(tx, "DELETE FROM incident WHERE last < ? AND state = 2", "i",
-		    s->now_ms - s->keep_ms);
+	for (size_t i = 0; i < sizeof(of_incident) / sizeof(of_incident[0]) && r == 0; i++)
+		r = tx_exec(tx, of_incident[i], "i", s->now_ms - s->keep_ms);
 	if (r == 0)
 		r = tx_exec(tx, "DELETE FROM audit WHERE time < ?", "i", s->now_ms - s->keep_ms);
 	return r;
@@ -260,11 +271,17 @@ collector_run(struct collector *co)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
 	audit_own(co, "start", "");
 	while (!atomic_load(&co->stop)) {
 		const struct timespec wait = {0, SSE_TICK_MS * 1000000L};
 
-		if (sigtimedwait(&set, NULL, &wait) > 0)
+		int sig = sigtimedwait(&set, NULL, &wait);
+
+		if (sig == SIGHUP)
+			audit_own(co, "library",
+			    guide_load(co) ? "read again" : "refused; what was is in force");
+		else if (sig > 0)
 			break;
 		bus_tick(co->bus);
 		if (++tick % 2 == 0)

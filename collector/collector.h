@@ -35,6 +35,7 @@ struct store;
 struct auth;
 struct audit;
 struct bus;
+struct guide;
 struct http;
 
 struct collector_conf {
@@ -42,6 +43,7 @@ struct collector_conf {
 	const char *listen, *ingest;	   /* "ADDR:PORT", NULL: none */
 	const char *web;		   /* folder of the built page, or NULL */
 	const char *openapi;		   /* the file, or NULL */
+	const char *library, *library_key; /* folder; public keys it is signed by, or NULL */
 	bool plain;			   /* the page without TLS: loopback only */
 	uint64_t keep_days;		   /* alerts; 0 = 365 */
 	uint64_t silent_s;		   /* a sensor is silent after; 0 = 30 */
@@ -54,6 +56,7 @@ struct collector {
 	struct auth *auth;
 	struct audit *audit;
 	struct bus *bus;
+	struct guide *guide;
 	struct http *http;
 	struct key receipt_key;
 	char name[256]; /* iss of receipts */

@@ -173,3 +173,14 @@ ingest_unpack(const void *packed, size_t n, size_t size)
 	p[size] = '\0';
 	return p;
 }
+
+const char *
+ingest_line(const char *text, int64_t i, size_t *n)
+{
+	for (; text && i > 0; i--)
+		text = (text = strchr(text, '\n')) ? text + 1 : NULL;
+	if (!text || !*text)
+		return NULL;
+	*n = strcspn(text, "\n");
+	return text;
+}

@@ -79,4 +79,7 @@ int ingest_store(struct store_tx *tx, void *ctx);
 /* Unpack lines; size is what batch.size says.  NULL: damaged.  To be freed. */
 char *ingest_unpack(const void *packed, size_t n, size_t size);
 
+/* Line i, from 0, of unpacked lines: n bytes without its newline.  NULL: there are fewer. */
+const char *ingest_line(const char *text, int64_t i, size_t *n);
+
 #endif /* COLLECTOR_INGEST_H */

@@ -7,6 +7,7 @@
 #include "base/build_id.h"
 #include "collector/auth.h"
 #include "collector/collector.h"
+#include "collector/guide.h"
 #include "collector/incident.h"
 #include "collector/model.h"
 #include "collector/query.h"
@@ -159,7 +160,7 @@ query_incident(struct call *c)
 {
 	struct sqlite3 *db = call_db(c);
 	int64_t id = strtoll(c->part[0], NULL, 10);
-	char sql[2048];
+	char sql[2048], rule[80] = "";
 	sqlite3_stmt *st;
 
 	if (!db)
@@ -178,6 +179,9 @@ query_incident(struct call *c)
 	}
 	jw_obj(&c->w, NULL);
 	query_incident_members(&c->w, st, 0);
+	if (sqlite3_column_int(st, 14) !=
+	    INCIDENT_POLICY) /* kind: told by the collector or sensor */
+		snprintf(rule, sizeof(rule), "%s", db_text(st, 8));
 	sqlite3_finalize(st);
 	snprintf(sql, sizeof(sql),
 	    "SELECT %s FROM alert a INDEXED BY alert_incident WHERE a.incident = ? ORDER BY a.time "
@@ -206,8 +210,8 @@ query_incident(struct call *c)
 	}
 	sqlite3_finalize(st);
 	jw_close(&c->w, ']');
-	jw_key(&c->w, "playbook");
-	jw_raw(&c->w, "null}", 5);
+	guide_incident(c, db, id, rule);
+	jw_close(&c->w, '}');
 }
 
 /* --- sensors ------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -210,7 +211,7 @@ def roles():
     spec = [("GET", p, "viewer") for p in "me overview alerts incidents sensors map assets attack timeline search?q=ab proposals export".split()]
     spec += [("GET", "audit", "admin"), ("GET", "users", "admin"), ("POST", "sensors/tokens", "admin"), ("POST", "sensors/1", "admin"),
              ("POST", "users", "admin"), ("POST", "users/nobody", "admin"), ("POST", "incidents/1", "analyst"), ("POST", "alerts/1/expected", "analyst"),
-             ("POST", "proposals/1", "analyst")]
+             ("POST", "proposals/1", "analyst"), ("GET", "library", "viewer"), ("POST", "library/reload", "admin"), ("POST", "incidents/1/steps", "analyst")]
     order = ["viewer", "analyst", "admin"]
     for method, path, least in spec:
         status = nobody.call(method, "/api/v1/" + path, "{}" if method == "POST" else None)[0]
@@ -258,7 +259,7 @@ def described():
     assert have == {(m, p): role.lower() for _, role, m, p in routes}, set(have) ^ {(m, p) for _, _, m, p in routes}
     resolver = jsonschema.RefResolver("", spec)
     a, i = viewer.items("alerts", sensor="s1")[0]["id"], viewer.items("incidents")[0]["id"]
-    ids = {"/api/v1/alerts/{id}": a, "/api/v1/alerts/{id}/proof": a, "/api/v1/incidents/{id}": i, "/api/v1/assets/{id}": None}
+    ids = {"/api/v1/library/playbooks/{id}": "plc-stop", "/api/v1/library/pages/{id}": "s7", "/api/v1/alerts/{id}": a, "/api/v1/alerts/{id}/proof": a, "/api/v1/incidents/{id}": i, "/api/v1/assets/{id}": None}
     checked = 0
     for path, ops in spec["paths"].items():
         schema = ops.get("get", {}).get("responses", {}).get("200", {}).get("content", {}).get("application/json", {}).get("schema")
@@ -268,12 +269,97 @@ def described():
         assert status == 200, (path, status)
         jsonschema.Draft202012Validator(schema, resolver=resolver).validate(answer)
         checked += 1
-    assert checked >= 16, checked
+    assert checked >= 19, checked
     error = {"$ref": "#/components/schemas/Error"}
     for who, path in ((Person(co.page), "/api/v1/alerts"), (viewer, "/api/v1/alerts/1"), (viewer, "/api/v1/nothing"), (viewer, "/api/v1/users")):
         status, answer, _ = who.call("GET", path)
         assert status >= 400
         jsonschema.Draft202012Validator(error, resolver=resolver).validate(answer)
+
+
+def playbook():
+    """the best playbook stands beside an alert and its incident; steps are ticked by analysts, stored, and told"""
+    stop = s1.chain.lines(1, src="eng1", dst="plc-caps", app_proto="s7", rule="r-stop",
+                          meta={"il_op": ["stop"], "il_access": ["control"], "il_seq": [str(s1.chain.seq + 1)], "mitre_technique_id": ["T0855", "T0858"]})
+    assert s1.send(s1.chain.batch(stop))[0] == 200
+    a = viewer.get(f"alerts/{viewer.items('alerts', sensor='s1', limit=1)[0]['id']}")
+    at = f"incidents/{a['incident']}"
+    found = subprocess.run([INTERLOCK, "library", "find", "--json", "--signature", str(a["signature_id"]), "--op", "stop", "--access", "control", "--reason", a["reason"],
+                            "--proto", a["proto"], "--technique", "T0858", "library"], capture_output=True, text=True).stdout
+    best = [p["id"] for p in json.loads(found)["playbooks"]]
+    for got in (a, viewer.get(at)):
+        assert got["playbook"]["id"] == "plc-stop" == best[0] and got["playbook"]["title"]["zh"], got["playbook"]
+        assert {p["id"] for p in got["playbooks"]} and got["pages"][0]["id"] == "s7" and got["ticks"] == [], (got["playbooks"], got["pages"], got["ticks"])
+    step = {"playbook": "plc-stop", "step": a["playbook"]["steps"][0]["id"], "done": True, "note": "<b>hall 2</b>"}
+    assert viewer.post(at + "/steps", step)[0] == 403
+    status, t = analyst.post(at + "/steps", step)
+    t = t["ticks"][0]
+    assert status == 200 and (t["user"], t["step"], t["version"], t["note"]) == ("analyst", step["step"], a["playbook"]["version"], "<b>hall 2</b>"), t
+    assert abs(t["time"] - time.time() * 1000) < 60000
+    assert admin.post(at + "/steps", step | {"note": ""})[1]["ticks"] == [t]  # who was first stays
+    other = next(p for p in a["playbooks"])
+    first = viewer.get(f"library/playbooks/{other['id']}")["steps"][0]["id"]
+    assert len(admin.post(at + "/steps", step | {"playbook": other["id"], "step": first})[1]["ticks"]) == 2
+    assert viewer.get(f"alerts/{a['id']}")["ticks"][0] == t
+    assert [x["playbook"] for x in analyst.post(at + "/steps", step | {"done": False})[1]["ticks"]] == [other["id"]]
+    log = [e["text"] for e in viewer.get(at)["log"]]
+    assert {f"done: plc-stop/{step['step']}", f"not done after all: plc-stop/{step['step']}", "<b>hall 2</b>"} <= set(log), log
+    said = [(e["user"], e["text"]) for e in admin.items("audit", limit=500) if e["action"] == "step" and e["object"] == str(a["incident"])]
+    assert said[::-1] == [("analyst", f"done plc-stop/{step['step']} version {t['version']}"), ("admin", f"done {other['id']}/{first} version {other['version']}"),
+                          ("analyst", f"undone plc-stop/{step['step']} version {t['version']}")], said
+    for wrong, status in (({"step": "no-such"}, 404), ({"playbook": "../x"}, 404), ({"done": 1}, 400), ({"note": "x" * 501}, 400)):
+        assert analyst.post(at + "/steps", step | wrong)[0] == status, wrong
+    assert analyst.post("incidents/999999/steps", step)[0] == 404
+    page = viewer.get("library/pages/s7")
+    assert page["body"]["zh"] and viewer.call("GET", "/api/v1/library/pages/nothing")[0] == 404
+    lost = [i for i in viewer.items("incidents", sensor="gap") if i["rule"] == "chain.loss"][0]["id"]
+    assert viewer.get(f"incidents/{lost}")["playbook"]["id"] == "journal-gap"
+
+
+def library():
+    """with a key the library has to be signed by it, and never gets older, also after a restart"""
+    folder = tmp / "lib"
+    books = folder / "library"
+    shutil.copytree("library", books)
+
+    def il(*args):
+        return subprocess.run([INTERLOCK, *map(str, args)], check=True, capture_output=True)
+
+    def version(n, sign=True):
+        head = books / "library.yaml"
+        head.write_text(re.sub(r"(?m)^version: \d+", f"version: {n}", head.read_text()))
+        if sign:
+            il("library", "sign", "--key", folder / "k", books)
+
+    def state(who):
+        x = who.get("library")
+        return x["state"], x["version"], x["refused"]
+
+    il("key", "new", folder / "k")
+    il("key", "new", folder / "other")
+    own = Collector(folder, ["--library", str(books), "--library-key", str(folder / "k.pub")], stderr=subprocess.DEVNULL).start()
+    try:
+        boss, eye = Person(own.page, "admin"), Person(own.page, "viewer")
+        assert state(eye) == ("refused", 0, True)  # nobody signed it
+        assert boss.get("library")["problems"] and eye.get("library")["problems"] == []
+        version(7)
+        assert boss.post("library/reload", {})[1]["state"] == "verified" and state(eye) == ("verified", 7, False)
+        assert len(eye.get("library")["playbooks"]) >= 12
+        for bad in (lambda: version(8, sign=False), lambda: version(6), lambda: il("library", "sign", "--key", folder / "other", books)):
+            bad()
+            boss.post("library/reload", {})
+            assert state(eye) == ("verified", 7, True)
+        version(6)
+        own.stop()
+        own.start()
+        boss, eye = Person(own.page, "admin"), Person(own.page, "viewer")
+        assert state(eye) == ("refused", 0, True) and "older" in boss.get("library")["problems"][0]
+        version(8)
+        own.proc.send_signal(signal.SIGHUP)
+        collector.until(lambda: state(eye) == ("verified", 8, False))
+        assert [e["ok"] for e in boss.items("audit") if e["action"] == "library"] == [True, False, False, False, True]
+    finally:
+        own.stop()
 
 
 def evidence():
@@ -298,4 +384,4 @@ def audit_signed():
 
 
 if __name__ == "__main__":
-    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, evidence, described, audit_signed])
+    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, playbook, library, evidence, described, audit_signed])

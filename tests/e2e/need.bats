@@ -46,6 +46,10 @@ only() { [ "$(ls -A)" = "$(printf '%s\n' "$@" | sort)" ] || { ls -A; return 1; }
 		"report_server_id T0801" "report_local_address T0888" "unassigned_25 null"; do
 		grep -qx "$op" ops || { echo "not named: $op"; cat ops; return 1; }
 	done
+	# By S7: a stop and a start are both another operating mode, the start a restart as well.
+	run -1 "$INTERLOCK" policy need --sheet u.json "$ROOT/pcaps/s7/control.pcap"
+	[ "$(jq -r '[.criteria[].evidence[] | select(.op == "stop" or .op == "start") | "\(.op) \([.attack[].id] | join(","))"] | unique | join(" ")' u.json)" = \
+		"start T0855,T0858,T0816 stop T0855,T0858" ]
 	# What is accepted is accepted, the rest is not.
 	run -1 "$INTERLOCK" policy need --device 10.1.2.66 --allow-risk control,program --sheet t.json "$M/attack-day.pcap"
 	[ "$(of control t.json) $(of program t.json) $(of unknown t.json)" = "accepted accepted fail" ]

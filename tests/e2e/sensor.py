@@ -84,7 +84,7 @@ class Chain:
                     "mitre_technique_id": ["T0855", "T1692.001", "T0836"], "il_site": [over.get("site", "bottling-line-2")],
                     "il_pdu": ['{"txn":7,"values":[1,2]}']} | over.get("meta", {})
             out.append(json.dumps({"timestamp": when, "flow_id": 1, "event_type": "alert", "src_ip": "10.1.2.5", "src_port": 40000,
-                                   "dest_ip": "10.1.2.130", "dest_port": 502, "proto": "TCP", "direction": "to_server", "app_proto": "modbus",
+                                   "dest_ip": "10.1.2.130", "dest_port": 502, "proto": "TCP", "direction": "to_server", "app_proto": over.get("app_proto", "modbus"),
                                    "host": self.iss, "alert": {"action": "blocked", "gid": 62443, "signature_id": over.get("sid", 1000000001),
                                                                "rev": 1, "signature": over.get("signature", "Interlock hmi-filler: write_registers is not allowed"),
                                                                "category": "Unauthorized Command", "severity": over.get("severity", 1), "metadata": meta}}).encode())

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * guide.h - what to do about an alert: the library beside it (playbook.h), and what was done of it.
+ *
+ * The library is read at the start and when an admin or SIGHUP asks for it, and replaced as a whole;
+ * one that is not in order leaves the one before in force.  With a key (conf.library_key) it has to
+ * be signed by it, and what was accepted is kept in the data base: an older one, or the same version
+ * with other contents, is refused, also after a restart.  Without a key what is there is shown as
+ * "unverified".  A step that was done belongs to an incident; who and when is stored, in the
+ * incident's log and in the audit log.
+ */
+#ifndef COLLECTOR_GUIDE_H
+#define COLLECTOR_GUIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/jw.h"
+
+#define GUIDE_OTHERS 8u	 /* playbooks behind the best one, and pages, that an answer lists */
+#define GUIDE_TICKS  256 /* steps of one incident, in an answer */
+#define GUIDE_NOTE   500u
+
+struct call;
+struct collector;
+struct guide;
+struct sqlite3;
+
+struct guide *guide_new(void); /* NULL: no memory */
+void guide_free(struct guide *g);
+/* Read conf.library of co (NULL: there is none).  false: refused, said in the log; what was stays. */
+bool guide_load(struct collector *co);
+
+/*
+ * Members "playbook" (the best one, whole, or null), "playbooks" (what else fits), "pages" and
+ * "ticks" of an open object.  incident: whose ticks; rule: what the collector itself told
+ * ("sensor.silent"), or NULL; line: of an alert, n bytes, or NULL.
+ */
+void guide_members(struct call *c, struct sqlite3 *db, int64_t incident, const char *rule,
+    const char *line, size_t n);
+/* The same for an incident: by the worst of its newest alerts. */
+void guide_incident(struct call *c, struct sqlite3 *db, int64_t incident, const char *rule);
+
+/* Calls of routes.def. */
+void guide_library(struct call *c);
+void guide_playbook(struct call *c);
+void guide_page(struct call *c);
+void guide_reload(struct call *c);
+void guide_step(struct call *c);
+
+#endif /* COLLECTOR_GUIDE_H */
