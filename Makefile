@@ -43,6 +43,7 @@ $B/features.mk: mk/features.sh $(wildcard /var/lib/dpkg/status \
 	  's/^FEATURES_\([A-Z]*\) :=\(..*\)/features: \1\2/p' $@ | tr A-Z a-z; }
 CPPFLAGS += $(FEATURE_CPPFLAGS)
 LDLIBS   += $(FEATURE_LDLIBS)
+ALLLIBS   = -Wl,--as-needed $(LDLIBS) $(NET_LDLIBS)
 
 # --- sources: a folder is its *.c; a protocol is its folder ------------------------
 DISSECTORS ?= dissectors
@@ -53,20 +54,27 @@ SRC := $(sort $(filter-out $(FEATURE_SKIP) %.bpf.c,$(wildcard base/*.c dissector
          dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c sender/*.c collector/*.c)) $(wildcard collector/playbook*.c)) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
 CLI := $(wildcard cli/*.c)
+NET := $(filter-out $(FEATURE_SKIP) $(if $(filter metrics,$(FEATURES_HAVE)),$(if $(filter xdp,$(FEATURES_HAVE)),,%metrics.c),%metrics.c),$(wildcard cli/net/*.c))
 HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane ebpf assets watch guard sender collector cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
 OBJ := $(SRC:%.c=$B/%.o)
 GENOBJ := $B/gen/dissectors.o $B/gen/build_id.o
 
-all: $B/interlock		## build the program at build/interlock
+# Two programs: who sees packets has none of the libraries that speak with networks.  (Without a
+# verb for it there is no second one.)
+PROGRAMS := $B/interlock $(if $(filter cli/net/cmd_%,$(NET)),$B/interlock-net)
+all: $(PROGRAMS)			## build the program at build/interlock
 
 $B/interlock: $(CLI:%.c=$B/%.o) $B/libinterlock.a
 	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$B/interlock-net: $(NET:%.c=$B/%.o) $B/cli/util.o $B/cli/opts.o $B/libinterlock.a
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(ALLLIBS)
 $B/libinterlock.a: $(OBJ) $(GENOBJ)
 	@rm -f $@
 	$(call say,AR,$@)ar rcs $@ $^
 $B/%.o: %.c $B/features.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$B/base/sibling.o: CPPFLAGS += -DPREFIX='"$(PREFIX)"'
 $B/dataplane/io/io_dpdk.o: CPPFLAGS += $(DPDK_CPPFLAGS)
 $B/gen/%.o: $B/gen/%.c
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -97,11 +105,11 @@ $B/gen/build_id.c: FORCE
 	@mkdir -p $(@D)
 	@{ echo '/* generated */'; echo '#include "base/build_id.h"'; \
 	   printf 'const char build_version[] = "%s";\n' '$(VERSION)'; \
-	   printf 'const char build_id[] = "%s";\n' "$$(cat $(SRC) $(CLI) $(HDR) | sha256sum | cut -c1-16)"; \
+	   printf 'const char build_id[] = "%s";\n' "$$(cat $(SRC) $(CLI) $(NET) $(HDR) | sha256sum | cut -c1-16)"; \
 	 } > $@.$$$$; cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
 FORCE:
 
--include $(OBJ:.o=.d) $(CLI:%.c=$B/%.d)
+-include $(OBJ:.o=.d) $(CLI:%.c=$B/%.d) $(NET:%.c=$B/%.d)
 
 # --- tests --------------------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
@@ -118,7 +126,7 @@ BENCHBIN := $(BENCH:%=$B/bench/%)
 TOOLBIN := $(patsubst %.c,$B/%,$(filter-out $(FEATURE_SKIP),$(wildcard tests/tools/*.c))) \
            $B/tests/evasion/evade $B/tests/evasion/engine
 LINK = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter tests/%.c %.o,$^) \
-       $B/libinterlock.a $(LDLIBS)
+       $B/libinterlock.a $(ALLLIBS)
 
 $B/tests/unit/%_test: tests/unit/%_test.c $B/libinterlock.a
 	@mkdir -p $(@D)
@@ -177,7 +185,7 @@ work-program:				## build what counts work: every basic block calls a counter
 	@$(MAKE) --no-print-directory B=$B-work OPT="-O1 -g -fsanitize-coverage=trace-pc" $B-work/libinterlock.a
 	@mkdir -p $B-work/tests
 	$(call say,LINK,$B-work/tests/work)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $B-work/tests/work tests/work/work.c \
-	  $B-work/libinterlock.a $(LDLIBS) -lcmocka
+	  $B-work/libinterlock.a $(ALLLIBS) -lcmocka
 work: work-program			## the work one PDU can be made to cost
 	$B-work/tests/work
 corpus: $B/interlock			## facts against the public captures in CORPUS
@@ -198,7 +206,7 @@ bench-gate: $B/bench/bench_gate		## what the filter in the kernel costs per fram
 	$<
 bench-xdp: $B/bench/bench_xdp		## what a PDU that is judged in the kernel costs, beside a bare program (root)
 	$<
-bench-collector: $B/interlock $B/bench/collect_load	## batches of 100 sensors into the collector, then the page's queries (ALERTS= DIR=)
+bench-collector: $(PROGRAMS) $B/bench/collect_load	## batches of 100 sensors into the collector, then the page's queries (ALERTS= DIR=)
 	@B=$B INTERLOCK=$B/interlock python3 tests/bench/collect.py
 bench-replay: $B/interlock $B/tests/tools/traffic $B/tests/tools/readloop	## a packet of a capture: replay beside ndpiReader, tshark and a bare loop
 	@B=$B python3 tests/bench/replay.py
@@ -228,7 +236,7 @@ $(FUZZB)/libinterlock.a: FORCE
 	@$(MAKE) --no-print-directory B=$(FUZZB) CC=clang SAN=fuzzer-no-link,$(FUZZSAN) $@
 $(FUZZB)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZB)/libinterlock.a
 	$(call say,LINK,$@)clang $(CPPFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,$(FUZZSAN) -fno-sanitize-recover=all \
-	  -MMD -MP -o $@ $< $(FUZZB)/libinterlock.a $(LDLIBS)
+	  -MMD -MP -o $@ $< $(FUZZB)/libinterlock.a $(ALLLIBS)
 -include $(FUZZ:%=$(FUZZB)/fuzz_%.d)
 fuzz-programs: $(FUZZ:%=$(FUZZB)/fuzz_%)	## build the harnesses, do not run them
 fuzz-%: $(FUZZB)/fuzz_%			## fuzz one harness for T seconds
@@ -237,8 +245,9 @@ fuzz-smoke: fuzz-programs		## every harness, a minute each
 	@for f in $(FUZZ); do sh mk/fuzz.sh $(FUZZB) $$f 60 || exit 1; done
 
 # --- the rest ---------------------------------------------------------------------------
-install: $B/interlock			## PREFIX= DESTDIR=
+install: $(PROGRAMS)			## PREFIX= DESTDIR=
 	install -D -m 755 $B/interlock $(DESTDIR)$(PREFIX)/bin/interlock
+	$(if $(word 2,$(PROGRAMS)),install -D -m 755 -t $(DESTDIR)$(PREFIX)/libexec/interlock $B/interlock-net)
 	install -d $(DESTDIR)$(PREFIX)/share/interlock/policies $(DESTDIR)$(PREFIX)/share/doc/interlock
 	install -m 644 $(wildcard policies/*.yaml) $(DESTDIR)$(PREFIX)/share/interlock/policies
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/policies/tests $(wildcard policies/tests/*.yaml)
@@ -265,7 +274,7 @@ install: $B/interlock			## PREFIX= DESTDIR=
 features: $B/features.mk		## which optional libraries this build has
 	@echo "with:   " $(or $(FEATURES_HAVE),-); echo "without:" $(or $(FEATURES_ABSENT),-)
 compdb:					## compile_commands.json for editors
-	@{ echo '['; sep=; for f in $(SRC) $(CLI); do printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' \
+	@{ echo '['; sep=; for f in $(SRC) $(CLI) $(NET); do printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' \
 	  "$$sep" "$(CURDIR)" $$f "$(CC) $(CPPFLAGS) $(CFLAGS) -c $$f"; sep=,; done; echo ']'; } > compile_commands.json
 help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16

@@ -42,9 +42,8 @@ int policy_test(int argc, char **argv); /* expectations on recorded traffic */
 int policy_explain_verb(int argc, char **argv); /* the policy in sentences */
 int cmd_key(int argc, char **argv);	/* new, show */
 int cmd_permit(int argc, char **argv);	/* new, show, verify */
-int cmd_collect(int argc, char **argv); /* the receiving end of sensors */
 int cmd_journal(int argc, char **argv); /* verify, show, prove */
-int cmd_send(int argc, char **argv);	/* a journal to a collector and others */
+int cmd_net(int argc, char **argv);	/* collect, send: of the program beside this one */
 int cmd_library(int argc, char **argv); /* playbooks: check, sign, verify, find, show */
 
 static inline int

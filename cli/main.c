@@ -23,9 +23,9 @@ static const struct verb {
     {"policy", cmd_policy, "check, explain, compare, test, sign a policy"},
     {"key", cmd_key, "make or show a signing key"},
     {"permit", cmd_permit, "sign, show or verify a permit for a window"},
-    {"collect", cmd_collect, "receive what sensors send: one picture, and a page to look at it"},
+    {"collect", cmd_net, "receive what sensors send: one picture, and a page to look at it"},
     {"journal", cmd_journal, "verify, show or prove what was signed"},
-    {"send", cmd_send, "take a journal to a collector, a syslog server, files"},
+    {"send", cmd_net, "take a journal to a collector, a syslog server, files"},
     {"library", cmd_library, "playbooks: check, sign, verify, find, show"},
 };
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/sibling.h"
 #include "base/user.h"
 #include "guard/guard_int.h"
 #include "guard/metrics.h"
@@ -166,6 +167,8 @@ prepare(struct guard *g, char *err, size_t size)
 	user_find(SIGNER_USER, "root", &g->signer_uid, &g->signer_gid);
 	if (g->conf->metrics && !g->conf->take_over &&
 	    (g->metrics_fd = metrics_listen(g->conf->metrics, err, size)) < 0)
+		return ERR_USAGE;
+	if (g->conf->metrics && (g->metrics_program = sibling_open(SIBLING_NET, err, size)) < 0)
 		return ERR_USAGE;
 	return g->conf->journal_dir || g->conf->eve_path ? service_prepare(g, err, size) : 0;
 }
@@ -417,6 +420,7 @@ guard_run(const struct guard_conf *conf)
 	    .word_fd = -1,
 	    .flows_fd = -1,
 	    .metrics_fd = -1,
+	    .metrics_program = -1,
 	    .started_ns = clock_wall_ns(),
 	    .worker = {.name = "worker", .start = worker_start, .peer = {.fd = -1}},
 	    .signer = {.name = "signer", .start = signer_start, .peer = {.fd = -1}},

@@ -179,7 +179,8 @@ struct guard {
 	struct alerts *alerts; /* the parent's own */
 	struct ctl *ctl;
 	struct view_past *past;
-	int metrics_fd; /* it listens; -1 = no metrics */
+	int metrics_fd;	     /* it listens; -1 = no metrics */
+	int metrics_program; /* what serves it */
 	int signals;
 	bool stop;
 	struct notify notify;

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/sibling.h"
 #include "guard/guard_int.h"
 #include "guard/metrics.h"
 #include "guard/sandbox.h"
@@ -151,34 +152,20 @@ signer_start(struct guard *g, char *err, size_t size)
 
 /* --- metrics --------------------------------------------------------------------------------- */
 
-static int
-confine_metrics(void *ctx, char *err, size_t size)
-{
-	const struct guard *g = ctx;
-	const struct sandbox sb = {.role = SANDBOX_METRICS,
-	    .uid = g->worker_uid,
-	    .gid = g->worker_gid,
-	    .with_parent = true};
-
-	return sandbox_enter(&sb, err, size);
-}
-
 static _Noreturn void
 run_metrics(struct guard *g, int ctl_fd)
 {
-	const int keep[] = {g->metrics_fd, ctl_fd};
-	const struct metrics_conf mc = {
-	    .listen_fd = g->metrics_fd, .ctl_fd = ctl_fd, .confine = confine_metrics, .ctx = g};
+	const int keep[] = {g->metrics_fd, ctl_fd, g->metrics_program};
+	const struct metrics_conf mc = {.listen_fd = g->metrics_fd,
+	    .ctl_fd = ctl_fd,
+	    .uid = g->worker_uid,
+	    .gid = g->worker_gid};
 
-	(void)prctl(PR_SET_NAME, "guard-metrics", 0, 0, 0);
 	if (g->gate)
 		gate_leave(g->gate, false);
-	sandbox_close_others(keep, 2);
-	unmap_images(g);
-	(void)munmap(g->shared, sizeof(*g->shared));
-	if (g->alerts_shared)
-		(void)munmap(g->alerts_shared, alerts_shared_bytes());
-	_exit(metrics_run(&mc));
+	sandbox_close_others(keep, 3);
+	log_error("metrics: %s: %s", SIBLING_NET, err_str(metrics_exec(g->metrics_program, &mc)));
+	_exit(1);
 }
 
 int

@@ -5,10 +5,11 @@
 #
 # libpcap, libyaml, libsodium, nettle and jansson are always there; the rest are
 # features.  A feature has one home file: without the library the file is left
-# out of the build, without the file the library is not linked.
+# out of the build, without the file the library is not linked.  What speaks with networks
+# is of the second program, interlock-net, and its libraries go there alone.
 set -eu
 
-cpp='' libs='' have='' absent='' skip='' own=''
+cpp='' libs='' net='' have='' absent='' skip='' own=''
 
 command -v pkg-config >/dev/null || { echo "pkg-config is missing: run 'make deps'" >&2; exit 1; }
 for lib in libpcap:libpcap yaml-0.1:libyaml libsodium:libsodium nettle:nettle jansson:jansson; do
@@ -35,25 +36,30 @@ feature() {
 			return 0
 		fi
 		cpp="$cpp $(pkg-config --cflags $modules)"
-		libs="$libs $(pkg-config --libs $modules)"
+		case " $of_net " in
+		*" $name "*) net="$net $(pkg-config --libs $modules)" ;;
+		*) libs="$libs $(pkg-config --libs $modules)" ;;
+		esac
 		return 0
 	fi ;;
 	esac
 	absent="$absent $name" skip="$skip $home${4:+ $4}"
 }
 without=$*
+of_net="metrics collector send"
 feature ndpi libndpi dataplane/classify_ndpi.c
 feature dpdk libdpdk dataplane/io/io_dpdk.c
 # The guard: its filter is compiled for the kernel by clang, and made a header by bpftool.
 command -v clang >/dev/null && PATH=$PATH:/usr/sbin command -v bpftool >/dev/null || without="$without xdp"
 feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c guard/%.c tests/tools/xdp_%.c"
 feature expat expat policy/sym_xml.c
-feature metrics libmicrohttpd guard/metrics.c
-feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "collector/%.c tests/tools/collect_%.c"
-feature send "libcurl gnutls" sender/client.c "sender/%.c"
+feature metrics libmicrohttpd guard/metrics_http.c
+feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "collector/%.c cli/net/%collect.c cli/net/collect_%.c tests/tools/collect_%.c"
+feature send "libcurl gnutls" sender/client.c "sender/%.c cli/net/cmd_send.c"
 
 echo "FEATURE_CPPFLAGS :=$cpp"
 echo "FEATURE_LDLIBS :=$libs"
+echo "NET_LDLIBS :=$net"
 echo "DPDK_CPPFLAGS := $own"
 echo "FEATURE_SKIP :=$skip"
 echo "FEATURES_HAVE :=$have"

@@ -1,10 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# The program was linked and compiled as the Makefile's HARD and LDFLAGS say; read from
-# the program itself, so that a lost flag shows.
+# The programs were linked and compiled as the Makefile's HARD and LDFLAGS say; read from
+# the programs themselves, so that a lost flag shows.
 
 setup() {
 	bin=${INTERLOCK:-$BATS_TEST_DIRNAME/../../build/interlock}
+	bins=$bin
+	[ ! -e "$bin-net" ] || bins="$bin $bin-net"
 }
 
 has() { # has TEXT COMMAND...
@@ -15,25 +17,35 @@ has() { # has TEXT COMMAND...
 }
 
 @test "position independent" {
-	has 'Position-Independent Executable' readelf -h "$bin"
-	has 'PIE' readelf -d "$bin"
+	for bin in $bins; do
+		has 'Position-Independent Executable' readelf -h "$bin"
+		has 'PIE' readelf -d "$bin"
+	done
 }
 @test "full RELRO: relocated before start, then read-only" {
-	has 'GNU_RELRO' readelf -lW "$bin"
-	has 'BIND_NOW' readelf -d "$bin"
+	for bin in $bins; do
+		has 'GNU_RELRO' readelf -lW "$bin"
+		has 'BIND_NOW' readelf -d "$bin"
+	done
 }
 @test "no executable stack, no segment writable and executable" {
-	run bash -c "readelf -lW '$bin' | grep GNU_STACK"
-	[[ $output == *'RW '* ]] || { echo "$output"; return 1; }
-	run bash -c "readelf -lW '$bin' | grep -E 'LOAD.* RWE'"
-	[ -z "$output" ]
+	for bin in $bins; do
+		run bash -c "readelf -lW '$bin' | grep GNU_STACK"
+		[[ $output == *'RW '* ]] || { echo "$output"; return 1; }
+		run bash -c "readelf -lW '$bin' | grep -E 'LOAD.* RWE'"
+		[ -z "$output" ] || return 1
+	done
 }
 @test "stack protector" {
-	has '__stack_chk_fail' readelf -W --dyn-syms "$bin"
+	for bin in $bins; do
+		has '__stack_chk_fail' readelf -W --dyn-syms "$bin"
+	done
 }
 @test "fortified calls" {
-	run bash -c "readelf -W --dyn-syms '$bin' | grep -cE '__(memcpy|snprintf|vsnprintf|fprintf|vfprintf|memmove|memset|read)_chk'"
-	[ "$output" -ge 2 ]
+	for bin in $bins; do
+		run bash -c "readelf -W --dyn-syms '$bin' | grep -cE '__(memcpy|snprintf|vsnprintf|fprintf|vfprintf|memmove|memset|read)_chk'"
+		[ "$output" -ge 2 ] || return 1
+	done
 }
 @test "control-flow enforcement: every object of ours has IBT and shadow stack" {
 	[ "$(uname -m)" = x86_64 ] || skip "an x86 feature"
@@ -46,6 +58,8 @@ has() { # has TEXT COMMAND...
 	done
 }
 @test "no search path of libraries is built in" {
-	run bash -c "readelf -d '$bin' | grep -E 'RPATH|RUNPATH'"
-	[ -z "$output" ]
+	for bin in $bins; do
+		run bash -c "readelf -d '$bin' | grep -E 'RPATH|RUNPATH'"
+		[ -z "$output" ] || return 1
+	done
 }

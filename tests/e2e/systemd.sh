@@ -10,7 +10,7 @@ at=$(mktemp -d)
 trap 'rm -rf "$at"' EXIT
 make -s B="$B" DESTDIR="$at" PREFIX=/usr install >/dev/null
 unit=$at/usr/lib/systemd/system/interlock-guard@.service
-! grep -n '@BINDIR@\|@DOCDIR@' "$unit"
+if grep -n '@BINDIR@\|@DOCDIR@' "$unit"; then exit 1; fi
 
 # Directives, sections, the program: as an instance, with the program where it was installed.
 sed "s|/usr/bin/interlock|$at&|" "$unit" >"$at/interlock-guard@line2.service"
@@ -25,7 +25,7 @@ fi
 
 # The sender needs nothing of what the guard needs.
 unit2=$at/usr/lib/systemd/system/interlock-send@.service
-! grep -n '@BINDIR@\|@DOCDIR@' "$unit2"
+if grep -n '@BINDIR@\|@DOCDIR@' "$unit2"; then exit 1; fi
 sed "s|/usr/bin/interlock|$at&|" "$unit2" >"$at/interlock-send@line2.service"
 said=$(systemd-analyze verify --man=no "$at/interlock-send@line2.service" 2>&1 | grep -i 'interlock-send' || :)
 [ -z "$said" ] || { echo "$said"; exit 1; }

@@ -2,14 +2,11 @@
 /*
  * collect_demo.c - see collect_demo.h.
  *
- * The program runs itself (`replay --journal`) over a copy of the capture whose time stamps were
+ * It runs `interlock replay --journal` over a copy of the capture whose time stamps were
  * moved, and takes the batches out of that journal as it would take them from a sensor.
  */
-#include "cli/collect_demo.h"
+#include "cli/net/collect_demo.h"
 
-#include "cli/cli.h"
-
-#ifdef HAVE_COLLECTOR
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +21,8 @@
 #include "base/clock.h"
 #include "base/cur.h"
 #include "base/key.h"
+#include "base/sibling.h"
+#include "cli/cli.h"
 #include "collector/auth.h"
 #include "collector/collector.h"
 #include "collector/demo.h"
@@ -55,17 +54,7 @@ struct show {
 const char *
 collect_found(const char *in_tree, const char *installed, char *buf, size_t size)
 {
-	char exe[256];
-	ssize_t n;
-
-	if (access(in_tree, R_OK) == 0)
-		return in_tree;
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	exe[n > 0 ? n : 0] = '\0';
-	if (strrchr(exe, '/'))
-		*strrchr(exe, '/') = '\0';
-	snprintf(buf, size, "%s/../share/interlock/%s", exe, installed);
-	return buf;
+	return access(in_tree, R_OK) == 0 ? in_tree : sibling_share(installed, buf, size);
 }
 
 static char *
@@ -122,7 +111,7 @@ write_moved(const struct show *s, const char *path, int64_t end_s)
 static bool
 judge(const struct show *s)
 {
-	char pcap[300], journal[300], key[300], assets[300];
+	char pcap[300], journal[300], key[300], assets[300], program[600];
 	char *argv[] = {"interlock", "replay", "-q", "--inline", "-p", (char *)(uintptr_t)s->policy,
 	    "--journal", path_in(s, "journal", journal, sizeof(journal)), "--key",
 	    path_in(s, "sensor.key", key, sizeof(key)), "--assets",
@@ -131,8 +120,11 @@ judge(const struct show *s)
 	pid_t pid;
 	int status;
 
-	if (posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ) != 0)
+	if (!sibling_path(SIBLING_MAIN, program, sizeof(program)) ||
+	    posix_spawn(&pid, program, NULL, NULL, argv, environ) != 0) {
+		cli_say("demo: %s: does not run", program);
 		return false;
+	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_FOUND;
@@ -281,5 +273,3 @@ out:
 	free(s);
 	return status;
 }
-
-#endif

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_collect.c - interlock collect: the collector, and what an administrator does to it. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "cli/cli.h"
-#include "cli/opts.h"
-
-#ifdef HAVE_COLLECTOR
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/cli.h"
+#include "cli/net/collect_demo.h"
+#include "cli/net/net.h"
+#include "cli/opts.h"
 #include "collector/auth.h"
 #include "collector/collector.h"
 #include "collector/enrol.h"
 #include "collector/store.h"
-#include "cli/collect_demo.h"
 
 #define DB	     "collector.db"
 #define PASSWORD_ENV 512
@@ -244,16 +242,3 @@ cmd_collect(int argc, char **argv)
 		return serve(argv[0], &o);
 	return cli_usage("collect", "a directory, or one of init, user, token, backup");
 }
-
-#else
-
-int
-cmd_collect(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	cli_say("collect: built without libmicrohttpd, GnuTLS, SQLite or zstd");
-	return EXIT_UNABLE;
-}
-
-#endif

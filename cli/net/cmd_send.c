@@ -12,9 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/net/net.h"
 #include "cli/opts.h"
-
-#ifdef HAVE_SEND
 #include "sender/enrol.h"
 #include "sender/send.h"
 
@@ -284,17 +283,3 @@ cmd_send(int argc, char **argv)
 		return cli_usage("send", "a time of at most a day");
 	return send_here(&a, (const char *const *)argv, (size_t)argc);
 }
-
-#else /* a build without its libraries (make minimal) */
-
-int
-cmd_send(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	cli_say("send: this build has no sender: libcurl or libgnutls were missing (interlock "
-		"--version)");
-	return EXIT_UNABLE;
-}
-
-#endif

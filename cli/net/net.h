@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * net.h - the verbs of interlock-net, the program that has every library which speaks with networks.
+ *
+ * As those of cli.h: argv[0] is the verb, enum exit_status comes back.  People type `interlock VERB`, which becomes
+ * this program (cli/cmd_net.c); metrics is for a guard alone.
+ */
+#ifndef CLI_NET_NET_H
+#define CLI_NET_NET_H
+
+int cmd_send(int argc, char **argv);	/* a journal to a collector and others */
+int cmd_collect(int argc, char **argv); /* the receiving end of sensors */
+int cmd_metrics(int argc, char **argv); /* the HTTP server of a guard: guard/metrics.h */
+
+#endif /* CLI_NET_NET_H */
