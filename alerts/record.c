@@ -2,6 +2,7 @@
 /* record.c - an event, copied so that it may cross to the signer. */
 #include "alerts/record.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/jw.h"
@@ -123,6 +124,25 @@ record_put_pdu(struct record *r, const char *json, size_t n, bool whole)
 	r->pdu_len = (uint16_t)n;
 }
 
+/* Of several objects all, in the notation of rules: "write holding 300..331".  More than a few are none at all. */
+static void
+touches(struct jw *w, const struct fact *f)
+{
+	const struct dis_schema *sc = dissectors[f->proto]->schema;
+	char text[RECORD_NAME_MAX + 8];
+	struct fact_iter it = {0};
+	struct fact_item item;
+
+	jw_arr(w, "touches");
+	while (fact_next(f, &it, &item)) {
+		int n = snprintf(text, 8, "%s ", item.access == ACC_WRITE ? "write" : "read");
+
+		jw_str(w, NULL,
+		    dissector_show_item(sc, &item, text + n, sizeof(text) - (size_t)n) - n);
+	}
+	jw_close(w, ']');
+}
+
 void
 record_text(struct record *r, const struct event *ev, char *scratch, size_t scratch_size)
 {
@@ -142,6 +162,9 @@ record_text(struct record *r, const struct event *ev, char *scratch, size_t scra
 	jw_obj(&w, NULL);
 	if (ev->fact->proto != FACT_PROTO_NONE) /* else: what app it is, see fact_app */
 		jw_u(&w, "code", ev->fact->code);
+	if (ev->fact->n_items > 1 && ev->fact->n_items <= RECORD_TOUCHES &&
+	    ev->fact->proto < n_dissectors)
+		touches(&w, ev->fact);
 	fact_json_proto(&w, ev->fact);
 	jw_close(&w, '}');
 	record_put_pdu(r, scratch, jw_len(&w), !w.full);

@@ -19,6 +19,7 @@ enum { EVENT_LOST = 100, EVENT_REMOVED = 101 };
 
 #define RECORD_OP_MAX	63u
 #define RECORD_NOTE_MAX 127u
+#define RECORD_TOUCHES	32u /* objects of a PDU with several that are listed in its text */
 #define RECORD_NAME_MAX 95u /* of an item's name; longer ones are cut, and differ by their hash */
 
 struct record {

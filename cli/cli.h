@@ -38,6 +38,7 @@ int policy_sign(int argc, char **argv); /* a detached signature (policy_sign.c) 
 int policy_verify(int argc, char **argv);
 int policy_diff(int argc, char **argv); /* what a change does to recorded traffic */
 int policy_need(int argc, char **argv); /* a newcomer, before it is let in */
+int policy_propose(int argc, char **argv); /* expected alerts, as disabled rules */
 int policy_test(int argc, char **argv); /* expectations on recorded traffic */
 int policy_explain_verb(int argc, char **argv); /* the policy in sentences */
 int cmd_key(int argc, char **argv);	/* new, show */

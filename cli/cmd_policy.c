@@ -14,6 +14,7 @@ static const struct {
     {"diff", "what a change does to recorded traffic", policy_diff},
     {"explain", "the policy in plain sentences", policy_explain_verb},
     {"need", "what a newcomer needs before it is let in: go or no-go", policy_need},
+    {"propose", "what would have kept an expected alert quiet, disabled", policy_propose},
     {"sign", "a detached signature", policy_sign},
     {"test", "expectations on recorded traffic", policy_test},
     {"verify", "is it what was signed?", policy_verify},

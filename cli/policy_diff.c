@@ -13,6 +13,7 @@
 
 #include "base/hash.h"
 #include "base/jw.h"
+#include "cli/diff.h"
 #include "cli/opts.h"
 #include "cli/permits.h"
 #include "cli/report.h"
@@ -560,11 +561,40 @@ judge(struct differ *df, const char *path, const struct cli_permits *permits)
 }
 
 int
+diff_captures(struct policy *const pol[2], const char *const path[2], char *const *captures,
+    size_t n, const struct cli_permits *permits, bool json)
+{
+	struct differ df = {.pol = {pol[0], pol[1]}, .path = {path[0], path[1]}};
+	struct out out = {stdout, "-"};
+	int status = EXIT_OK;
+
+	if (!(df.index = calloc(DIFF_HASH, sizeof(*df.index)))) {
+		cli_say("out of memory");
+		return EXIT_UNABLE;
+	}
+	for (df.capture = 0; df.capture < n; df.capture++)
+		status = exit_worse(status, judge(&df, captures[df.capture], permits));
+	if (df.n != 0)
+		qsort(df.d, df.n, sizeof(*df.d), difference_cmp);
+	if (total(&df) != 0)
+		status = exit_worse(status, EXIT_FOUND);
+	if (json && !out_json(&out, put_json, &(struct json_ctx){&df, captures}))
+		status = EXIT_UNABLE;
+	if (!json)
+		put_text(&df, captures, n);
+	if (!out_close(&out))
+		status = EXIT_UNABLE;
+	free(df.said);
+	free(df.d);
+	free(df.index);
+	return status;
+}
+
+int
 policy_diff(int argc, char **argv)
 {
 	static struct cli_permits permits;
-	struct differ df = {0};
-	struct out out = {stdout, "-"};
+	struct policy *pol[2] = {NULL, NULL};
 	bool json = false;
 	const struct cli_opt table[] = {{"json", .flag = &json}, PERMIT_OPT(&permits), {0}};
 	int status;
@@ -573,38 +603,15 @@ policy_diff(int argc, char **argv)
 		return status;
 	if (argc < 3)
 		return cli_usage("policy", "diff takes the old policy, the new one, and captures");
-	for (unsigned i = 0; i < 2; i++) {
-		df.path[i] = argv[i];
-		if (!(df.pol[i] = cli_policy(df.path[i])))
+	for (unsigned i = 0; i < 2; i++)
+		if (!(pol[i] = cli_policy(argv[i])))
 			status = EXIT_UNABLE;
-	}
-	if (status == EXIT_OK && !cli_permits_load(&permits, df.pol[1]))
+	if (status == EXIT_OK && !cli_permits_load(&permits, pol[1]))
 		status = EXIT_UNABLE;
-	if (status == EXIT_OK && !(df.index = calloc(DIFF_HASH, sizeof(*df.index)))) {
-		cli_say("out of memory");
-		status = EXIT_UNABLE;
-	}
-	if (status == EXIT_OK) {
-		char **captures = argv + 2;
-		size_t n = (size_t)argc - 2;
-
-		for (df.capture = 0; df.capture < n; df.capture++)
-			status = exit_worse(status, judge(&df, captures[df.capture], &permits));
-		if (df.n != 0)
-			qsort(df.d, df.n, sizeof(*df.d), difference_cmp);
-		if (total(&df) != 0)
-			status = exit_worse(status, EXIT_FOUND);
-		if (json && !out_json(&out, put_json, &(struct json_ctx){&df, captures}))
-			status = EXIT_UNABLE;
-		if (!json)
-			put_text(&df, captures, n);
-		if (!out_close(&out))
-			status = EXIT_UNABLE;
-	}
-	free(df.said);
-	free(df.d);
-	free(df.index);
-	policy_free(df.pol[0]);
-	policy_free(df.pol[1]);
+	if (status == EXIT_OK)
+		status = diff_captures(pol, (const char *const[]){argv[0], argv[1]}, argv + 2,
+		    (size_t)argc - 2, &permits, json);
+	policy_free(pol[0]);
+	policy_free(pol[1]);
 	return status;
 }

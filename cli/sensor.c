@@ -194,6 +194,7 @@ sensor_turn(struct sensor *s, bool end)
 const char *
 sensor_findings(const struct sensor *s, char *buf, size_t size)
 {
+	uint64_t expected;
 	size_t n = 0;
 
 	buf[0] = '\0';
@@ -201,6 +202,10 @@ sensor_findings(const struct sensor *s, char *buf, size_t size)
 		if (s->found[i] != 0 && n < size)
 			n += (size_t)snprintf(buf + n, size - n, "%s%s %llu", n ? ", " : "",
 			    detection_info(i)->name, (unsigned long long)s->found[i]);
+	expected = s->detect ? detect_stats(s->detect).expected : 0;
+	if (expected != 0 && n < size)
+		(void)snprintf(buf + n, size - n, "%s%llu that the baseline expects",
+		    n ? ", and " : "", (unsigned long long)expected);
 	return buf;
 }
 

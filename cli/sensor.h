@@ -71,7 +71,7 @@ void sensor_end(struct sensor *s);
 void sensor_flush(struct sensor *s);
 /* Between two bursts, or at the end: the baseline is written when it is complete.  False: said why. */
 bool sensor_turn(struct sensor *s, bool end);
-/* "plc-stop 2, flood 1"; "" without findings. */
+/* "plc-stop 2, flood 1, and 3 that the baseline expects"; "" without findings. */
 const char *sensor_findings(const struct sensor *s, char *buf, size_t size);
 /* Write what is known and close; false: said why. */
 bool sensor_write(struct sensor *s, const struct policy *pol);

@@ -39,4 +39,7 @@ void policy_explain_rule(const struct policy *pol, uint32_t rule, FILE *to);
  * "ping" or "-". */
 const char *policy_explain_letters(const struct policy *pol, uint32_t conduit, char buf[8]);
 
+/* The number that a block's notation (opt: the words it has chosen) gives to address 0 of a space. */
+uint32_t policy_notation_base(const struct dis_schema *sc, const uint8_t *opt, uint8_t space);
+
 #endif /* POLICY_EXPLAIN_H */

@@ -116,9 +116,8 @@ put_functions(const struct say *s)
 
 /* --- addresses ------------------------------------------------------------------------- */
 
-/* The number that the block's notation gives to address 0 of a space. */
-static uint32_t
-notation_base(const struct say *s, uint8_t space)
+uint32_t
+policy_notation_base(const struct dis_schema *sc, const uint8_t *opt, uint8_t space)
 {
 	static const char *const zero[BASES] = {
 	    "0", "1", "10001", "30001", "40001", "00001", "100001", "300001", "400001"};
@@ -127,15 +126,14 @@ notation_base(const struct say *s, uint8_t space)
 	struct dis_range r;
 	char err[128];
 
-	for (unsigned i = 0; i < s->sc->n_keys && !k; i++)
-		if (s->sc->keys[i].kind == KEY_RANGE && s->sc->keys[i].space == space)
-			k = &s->sc->keys[i];
-	if (!k || !s->sc->parse_range || s->sc->n_options == 0 || s->sc->spaces[space].max_sub)
+	for (unsigned i = 0; i < sc->n_keys && !k; i++)
+		if (sc->keys[i].kind == KEY_RANGE && sc->keys[i].space == space)
+			k = &sc->keys[i];
+	if (!k || !sc->parse_range || sc->n_options == 0 || sc->spaces[space].max_sub)
 		return 0;
 	for (unsigned i = 0; i < BASES; i++) {
 		memset(&r, 0, sizeof(r));
-		if (s->sc->parse_range(k, s->b->opt, zero[i], &r, err, sizeof(err)) == 0 &&
-		    r.first == 0)
+		if (sc->parse_range(k, opt, zero[i], &r, err, sizeof(err)) == 0 && r.first == 0)
 			return base[i];
 	}
 	return 0;
@@ -155,7 +153,7 @@ static void
 put_range(const struct say *s, uint8_t space, const struct dis_range *r)
 {
 	const struct dis_space *sp = &s->sc->spaces[space];
-	uint32_t base = notation_base(s, space);
+	uint32_t base = policy_notation_base(s->sc, s->b->opt, space);
 	bool whole = r->first == 0 && r->last >= sp->max;
 	char buf[96];
 

@@ -142,6 +142,7 @@ detect_save(struct jw *w, const void *detect)
 		if (CONV_AT(d->c, list[i])->learned)
 			conv_save(w, d->c, CONV_AT(d->c, list[i]));
 	jw_close(w, ']');
+	expected_save(w, d);
 	jw_close(w, '}');
 	w->full |= !list;
 	free(list);
@@ -298,6 +299,7 @@ detect_load(struct detect *d, const char *text, size_t len, char *err, size_t er
 	struct load l = {.d = d};
 	json_error_t je;
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je), *item;
+	bool learned;
 	size_t i;
 
 	if (!root)
@@ -308,10 +310,14 @@ detect_load(struct detect *d, const char *text, size_t len, char *err, size_t er
 	    party_load(&l, item);
 	json_array_foreach(json_object_get(root, "conversations"), i, item) if (!l.wrong)
 	    conv_load(&l, item);
+	if (!l.wrong)
+		l.wrong = expected_load(d, json_object_get(root, "expected"));
+	/* what only says what is expected has learned nothing */
+	learned = json_object_get(root, "hosts") || json_object_get(root, "conversations");
 	json_decref(root);
 	if (l.wrong)
 		return err_say(err, err_size, ERR_SYNTAX,
 		    "no baseline, or not of this version: \"%s\"", l.wrong);
-	d->baseline = true;
+	d->baseline = learned;
 	return 0;
 }

@@ -53,6 +53,7 @@ bool detect_learning(const struct detect *d);
 
 struct detect_stats {
 	uint64_t found, told, counted; /* found = told + counted */
+	uint64_t expected;	       /* beside them: the baseline says that they are no news */
 	uint64_t hosts, evicted_hosts;
 	uint64_t heard_ns;
 };

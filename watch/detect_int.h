@@ -43,6 +43,18 @@ struct slot {
 	struct net_tuple tuple;
 };
 
+#define EXPECTED_MAX  256u
+#define EXPECTED_TEXT 112u /* RECORD_NAME_MAX, and that there are more */
+
+/* A finding that is no news: an entry of the baseline. */
+struct expected {
+	struct net_addr from, to; /* addresses, or MACs as party_of_mac() */
+	uint16_t port;		  /* of either end; 0 = any */
+	uint8_t which;		  /* enum detection */
+	bool enabled;
+	char op[64], object[EXPECTED_TEXT]; /* "" = the finding has none */
+};
+
 #define MASKS 16u /* dissectors of which the odd bits are known */
 
 struct detect {
@@ -65,6 +77,8 @@ struct detect {
 		uint8_t policy, token;		    /* index in fact_props.num */
 		uint32_t none, anonymous, username; /* their values */
 	} ua;
+	struct expected expected[EXPECTED_MAX];
+	uint32_t n_expected;
 	struct detect_stats st;
 };
 
@@ -99,6 +113,11 @@ struct finding {
 };
 void __attribute__((format(printf, 3, 4)))
 detect_tell(struct detect *d, const struct finding *f, const char *fmt, ...);
+
+/* expected.c: is it one that an enabled entry is about?  Entries to a text, and out of its "expected"; NULL, or what is wrong. */
+bool expected_is(const struct detect *d, const struct finding *f);
+void expected_save(struct jw *w, const struct detect *d);
+const char *expected_load(struct detect *d, const void *list); /* json_t */
 void detect_clock(struct detect *d, uint64_t ts_ns);
 
 #endif /* WATCH_DETECT_INT_H */

@@ -336,7 +336,7 @@ json() { python3 -c "import json,sys; d=json.load(open(sys.argv[2])); assert eva
 @test "policy: only what this version has" {
 	is 2 "$il" policy
 	is 2 "$il" policy paint plant.yaml
-	err_has "this version has: approve, check, diff, explain, need, sign, test, verify"
+	err_has "this version has: approve, check, diff, explain, need, propose, sign, test, verify"
 }
 
 @test "contrib/ci/replay.sh judges and leaves the reports" {
