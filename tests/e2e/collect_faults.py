@@ -325,7 +325,37 @@ def guessing():
     assert status == 429 and int(h["Retry-After"]) > 60
     assert nobody.call("POST", "/api/v1/login", {"user": "nobody", "password": "guess number 1"})[0] == 401
     assert Person(co.page, "viewer").get("me")["user"] == "viewer"
+    # All at once: who waits for his turn is counted as well.
+    got = []
+    tries = [threading.Thread(target=lambda i=i: got.append(
+        Person(co.page).call("POST", "/api/v1/login", {"user": "crowd", "password": "guess number %d" % i})[0])) for i in range(12)]
+    for t in tries:
+        t.start()
+    for t in tries:
+        t.join()
+    assert len(got) == 12 and got.count(401) <= 5 and set(got) == {401, 429}, got
+
+
+def account_race():
+    """an account that is disabled while it changes its password, or logs in, stays disabled"""
+    admin, name = Person(co.page, "admin"), "temp"
+    assert admin.post("users", {"name": name, "role": "viewer", "password": collector.PASSWORD})[0] == 200
+    for n in range(6):
+        person = Person(co.page, name)
+        what = [lambda: person.post("me/password", {"old": collector.PASSWORD, "new": collector.PASSWORD}),
+                lambda: person.call("POST", "/api/v1/login", {"user": name, "password": collector.PASSWORD})][n % 2]
+        got = []
+        t = threading.Thread(target=lambda: got.append(what()))
+        t.start()
+        time.sleep(0.02 * n)
+        assert admin.post("users/" + name, {"disabled": True})[0] == 200
+        t.join()
+        assert [u["disabled"] for u in admin.get("users")["items"] if u["name"] == name] == [True], got
+        if n % 2 and got[0][0] == 200:
+            person.cookie = got[0][2]["Set-Cookie"].split(";")[0]
+        assert person.call("GET", "/api/v1/me")[0] == 401, got
+        assert admin.post("users/" + name, {"disabled": False})[0] == 200
 
 
 if __name__ == "__main__":
-    collector.run([killed, disk_full, silent, clock, streamed, sharp, monsters, paths, guessing, crowd])
+    collector.run([killed, disk_full, silent, clock, streamed, sharp, monsters, paths, account_race, guessing, crowd])
