@@ -97,11 +97,10 @@ def disk_full():
         batch = s.chain.lines(50)
         assert s.send(s.chain.batch(batch))[0] == 200
         sent += batch
-        with open(filler, "wb") as f:
+        with open(filler, "wb", buffering=0) as f:  # what does not fit must not wait for the end
             try:
                 while True:
                     f.write(os.urandom(65536))
-                    f.flush()
             except OSError:
                 pass
         for _ in range(200):
