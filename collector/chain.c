@@ -395,20 +395,22 @@ static int
 loss(struct work *w, const struct place *p, const struct batch *b)
 {
 	bool same = b->epoch == p->epoch;
+	bool none =
+	    same && b->first == p->seq + 1; /* only heartbeats: the numbers of alerts go on */
 	uint64_t from = same ? p->batch + 1 : 1;
 	char title[200];
 	int r = tx_run(w->tx, ST_GAP_PUT, "iiiiii", w->job->sensor, (int64_t)b->epoch,
 	    (int64_t)from, (int64_t)b->number - 1, INT64_C(1), w->job->now_ms);
 
 	snprintf(title, sizeof(title),
-	    "batches %llu to %llu of epoch %llu were removed by the sensor before they came here: "
-	    "a signed loss",
+	    "batches %llu to %llu of epoch %llu were removed by %.60s before they came here: %s",
 	    (unsigned long long)from, (unsigned long long)b->number - 1,
-	    (unsigned long long)b->epoch);
-	if (r == 0 && p->chain == CHAIN_WHOLE)
+	    (unsigned long long)b->epoch, w->job->relay ? w->job->relay : "the sensor",
+	    none ? "no alert is missing" : "a signed loss");
+	if (r == 0 && p->chain == CHAIN_WHOLE && !none)
 		r = tx_exec(w->tx, "UPDATE sensor SET chain = ?2 WHERE id = ?1", "ii",
 		    w->job->sensor, (int64_t)CHAIN_GAP);
-	return r < 0 ? r : tell(w, INCIDENT_CHAIN, 2, "chain.loss", title);
+	return r < 0 ? r : tell(w, INCIDENT_CHAIN, none ? 3 : 2, "chain.loss", title);
 }
 
 static int
@@ -487,24 +489,33 @@ accept(struct work *w, const struct ingest_batch *ib, struct place *p, enum fit 
 }
 
 /* It was silent, and is not: that incident is over. */
+int
+ingest_heard(struct store_tx *tx, const char *name, int64_t now_ms, int64_t *id, unsigned *n)
+{
+	sqlite3_stmt *st = tx_query(tx, ST_INCIDENT_SILENT, "t", name);
+	int r = 0;
+
+	for (*n = 0; *n < 8 && sqlite3_step(st) == SQLITE_ROW; (*n)++)
+		id[*n] = sqlite3_column_int64(st, 0);
+	tx_done(st);
+	for (unsigned i = 0; i < *n && r == 0; i++) {
+		r = tx_run(tx, ST_INCIDENT_OVER, "i", id[i]);
+		if (r == 0)
+			r = tx_run(
+			    tx, ST_INCIDENT_LOG, "iitt", id[i], now_ms, "collector", "heard again");
+	}
+	return r;
+}
+
 static int
 heard(struct work *w)
 {
-	sqlite3_stmt *st = tx_query(w->tx, ST_INCIDENT_SILENT, "t", w->job->name);
 	int64_t id[8];
-	unsigned n = 0;
-	int r = 0;
+	unsigned n;
+	int r = ingest_heard(w->tx, w->job->name, w->job->now_ms, id, &n);
 
-	while (n < sizeof(id) / sizeof(id[0]) && sqlite3_step(st) == SQLITE_ROW)
-		id[n++] = sqlite3_column_int64(st, 0);
-	tx_done(st);
-	for (unsigned i = 0; i < n && r == 0; i++) {
-		r = tx_run(w->tx, ST_INCIDENT_OVER, "i", id[i]);
-		if (r == 0)
-			r = tx_run(w->tx, ST_INCIDENT_LOG, "iitt", id[i], w->job->now_ms,
-			    "collector", "heard again");
+	for (unsigned i = 0; i < n; i++)
 		touched(w->job, id[i]);
-	}
 	return r;
 }
 

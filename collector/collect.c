@@ -23,6 +23,7 @@
 #include "collector/auth.h"
 #include "collector/collector.h"
 #include "collector/enrol.h"
+#include "collector/forward.h"
 #include "collector/guide.h"
 #include "collector/http.h"
 #include "collector/incident.h"
@@ -31,6 +32,7 @@
 #include "collector/pki.h"
 #include "collector/query.h"
 #include "collector/receive.h"
+#include "collector/relay.h"
 #include "collector/sse.h"
 #include "collector/static.h"
 #include "collector/store.h"
@@ -97,6 +99,9 @@ collector_free(struct collector *co)
 	atomic_store(&co->stop, true);
 	if (co->bus)
 		bus_stop(co->bus);
+#ifdef HAVE_SEND
+	forward_free(co->forward);
+#endif
 	http_free(co->http);
 	audit_free(co->audit);
 	store_close(co->store);
@@ -137,6 +142,10 @@ collector_new(const struct collector_conf *conf, char *err, size_t err_size)
 	(void)guide_load(co); /* one that is not in order is no reason to be deaf */
 	if (!(co->http = http_new(co, err, err_size)))
 		goto fail;
+#ifdef HAVE_SEND
+	if (forward_new(&co->forward, co, err, err_size) < 0)
+		goto fail;
+#endif
 	return co;
 fail:
 	collector_free(co);
@@ -158,16 +167,19 @@ silent_job(struct store_tx *tx, void *ctx)
 {
 	struct sweep *s = ctx;
 	sqlite3_stmt *st = db_query(tx_db(tx),
-	    "SELECT id, name, site, last_seen FROM sensor WHERE state = ? AND silent = 0 AND "
+	    "SELECT id, name, site, last_seen, kind FROM sensor WHERE state = ? AND silent = 0 AND "
 	    "last_seen > 0"
-	    " AND last_seen < ? LIMIT 32",
+	    " AND last_seen < ? AND NOT EXISTS (SELECT 1 FROM via v JOIN sensor r ON r.id = v.relay"
+	    " WHERE v.sensor = sensor.id AND r.silent = 1) LIMIT 32", /* then the relay is told of */
 	    "ii", (int64_t)SENSOR_ACTIVE, s->now_ms - s->silent_ms);
 	int r = 0;
 
 	while (st && r == 0 && sqlite3_step(st) == SQLITE_ROW) {
 		struct incident_what w = {.kind = INCIDENT_SENSOR,
 		    .sev = 1,
-		    .title = "the sensor is silent: no batch, not even an empty one",
+		    .title = sqlite3_column_int(st, 4) == KIND_SENSOR
+				 ? "the sensor is silent: no batch, not even an empty one"
+				 : "the relay is silent: nothing of the sensors behind it comes",
 		    .rule = "sensor.silent",
 		    .sensor = db_text(st, 1),
 		    .site = db_text(st, 2),
@@ -184,15 +196,21 @@ silent_job(struct store_tx *tx, void *ctx)
 	return r;
 }
 
+/* A batch that is not at the collector above yet. */
+#define UNSENT                                                                                     \
+	"EXISTS (SELECT 1 FROM forward f WHERE f.sensor = batch.sensor AND"                        \
+	" (batch.epoch, batch.number) > (f.epoch, f.batch))"
+
 /* The newest of the oldest batches that hold some SWEEP_N alerts and are older than that; 0: none. */
 static int64_t
 sweep_to(sqlite3 *db, int64_t before_ms)
 {
-	sqlite3_stmt *st = db_query(db, "SELECT id, n, time FROM batch ORDER BY id LIMIT 500", "");
+	sqlite3_stmt *st =
+	    db_query(db, "SELECT id, n, time, " UNSENT " FROM batch ORDER BY id LIMIT 500", "");
 	int64_t last = 0, n = 0;
 
 	while (st && sqlite3_step(st) == SQLITE_ROW && n < SWEEP_N &&
-	       sqlite3_column_int64(st, 2) < before_ms) {
+	       sqlite3_column_int64(st, 2) < before_ms && !sqlite3_column_int(st, 3)) {
 		last = sqlite3_column_int64(st, 0);
 		n += sqlite3_column_int64(st, 1);
 	}
@@ -230,7 +248,7 @@ retention_job(struct store_tx *tx, void *ctx)
 	if (r == 0)
 		r = tx_exec(tx,
 		    "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE n = 0 AND time < ? "
-		    "LIMIT ?)",
+		    "AND NOT " UNSENT " LIMIT ?)",
 		    "ii", s->now_ms - DAY_MS, (int64_t)SWEEP_N);
 	if (r == 0 && sqlite3_changes(db) == SWEEP_N)
 		s->more = true;

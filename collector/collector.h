@@ -37,6 +37,7 @@ struct audit;
 struct bus;
 struct guide;
 struct http;
+struct forward;
 
 struct collector_conf {
 	const char *dir;		   /* data: made by `collect init` */
@@ -58,6 +59,7 @@ struct collector {
 	struct bus *bus;
 	struct guide *guide;
 	struct http *http;
+	struct forward *forward; /* NULL: no collector above */
 	struct key receipt_key;
 	char name[256]; /* iss of receipts */
 	char *ca_pem;
@@ -76,8 +78,10 @@ struct call {
 	int64_t now_ms;
 	enum role role;
 	char user[USER_MAX + 1], csrf[48], session[48];
-	int64_t sensor; /* ingest: whose certificate it is */
+	int64_t sensor; /* ingest: whose certificate it is, or whom a relay has named */
 	char sensor_name[256], sensor_site[256];
+	int64_t relay; /* that sends it, 0: nobody between (relay.h) */
+	char relay_name[256];
 	char *body;
 	size_t body_len, body_cap;
 	uint64_t conn_id;

@@ -16,13 +16,14 @@
 #include "collector/model.h"
 #include "collector/pki.h"
 #include "collector/query.h"
+#include "collector/relay.h"
 #include "collector/sse.h"
 #include "collector/store.h"
 
 #define TOKEN 24u
 
-static bool
-good_name(const char *s)
+bool
+enrol_good_name(const char *s)
 {
 	size_t n = strlen(s);
 
@@ -34,8 +35,7 @@ good_name(const char *s)
 
 struct token {
 	uint8_t hash[CRYPTO_SHA256_LEN];
-	const char *name, *site, *kid;
-	bool approve;
+	const struct enrol_what *what;
 	int64_t now_ms;
 };
 
@@ -48,29 +48,27 @@ token_put(struct store_tx *tx, void *ctx)
 	if (r < 0)
 		return r;
 	return tx_exec(tx,
-	    "INSERT INTO token(hash, name, site, kid, approve, expires) VALUES(?, ?, ?, ?, ?, ?)",
-	    "btttii", t->hash, sizeof(t->hash), t->name, t->site, t->kid, (int64_t)t->approve,
-	    t->now_ms + ENROL_TOKEN_S * INT64_C(1000));
+	    "INSERT INTO token(hash, name, site, kid, approve, expires, kind)"
+	    " VALUES(?, ?, ?, ?, ?, ?, ?)",
+	    "btttiii", t->hash, sizeof(t->hash), t->what->name, t->what->site ? t->what->site : "",
+	    t->what->kid, (int64_t)t->what->approve, t->now_ms + ENROL_TOKEN_S * INT64_C(1000),
+	    (int64_t)t->what->kind);
 }
 
 int
-enrol_token(struct store *s, const char *name, const char *site, const char *kid, bool approve,
-    int64_t now_ms, char *text, char *err, size_t err_size)
+enrol_token(struct store *s, const struct enrol_what *what, int64_t now_ms, char *text, char *err,
+    size_t err_size)
 {
-	struct token t = {.name = name,
-	    .site = site ? site : "",
-	    .kid = kid,
-	    .approve = approve,
-	    .now_ms = now_ms};
+	struct token t = {.what = what, .now_ms = now_ms};
 	uint8_t bytes[TOKEN];
 	int r;
 
-	if (!good_name(name))
+	if (!enrol_good_name(what->name))
 		return err_say(err, err_size, ERR_USAGE,
 		    "a sensor's name is 1 to 128 letters, digits, '._-', as its batches have it");
-	if (strlen(t.site) > 200)
+	if (what->site && strlen(what->site) > 200)
 		return err_say(err, err_size, ERR_USAGE, "the site's name is too long");
-	if (kid && strlen(kid) != KEY_ID_CHARS)
+	if (what->kid && strlen(what->kid) != KEY_ID_CHARS)
 		return err_say(
 		    err, err_size, ERR_USAGE, "a key id has %u characters", (unsigned)KEY_ID_CHARS);
 	crypto_random(bytes, sizeof(bytes));
@@ -82,17 +80,18 @@ enrol_token(struct store *s, const char *name, const char *site, const char *kid
 }
 
 static void
-token_answer(struct call *c, const char *name, const char *site, const char *kid, bool approve)
+token_answer(struct call *c, const struct enrol_what *what)
 {
 	char token[48], err[200];
-	int r =
-	    enrol_token(c->co->store, name, site, kid, approve, c->now_ms, token, err, sizeof(err));
+	int r = enrol_token(c->co->store, what, c->now_ms, token, err, sizeof(err));
 
-	audit_log(c, "sensor.token", name, r == 0, "%s",
-	    r < 0     ? err
-	    : approve ? "approved"
-	    : kid     ? kid
-		      : "");
+	audit_log(c, what->kind == KIND_SENSOR ? "sensor.token" : "relay.token", what->name, r == 0,
+	    "%s%s",
+	    r < 0	    ? err
+	    : what->approve ? "approved"
+	    : what->kid	    ? what->kid
+			    : "",
+	    r == 0 && what->kind == KIND_VOUCHES ? ", vouches" : "");
 	if (r == ERR_USAGE) {
 		call_error(c, 400, "bad_request", "%s", err);
 	} else if (r < 0) {
@@ -114,9 +113,15 @@ enrol_tokens(struct call *c)
 	if (!o)
 		return;
 	name = json_string_value(json_object_get(o, "name"));
-	token_answer(c, name ? name : "", json_string_value(json_object_get(o, "site")),
-	    json_string_value(json_object_get(o, "kid")),
-	    json_is_true(json_object_get(o, "approve")));
+	token_answer(c, &(struct enrol_what){
+			    .name = name ? name : "",
+			    .site = json_string_value(json_object_get(o, "site")),
+			    .kid = json_string_value(json_object_get(o, "kid")),
+			    .approve = json_is_true(json_object_get(o, "approve")),
+			    .kind = json_is_true(json_object_get(o, "vouches")) ? KIND_VOUCHES
+				    : json_is_true(json_object_get(o, "relay")) ? KIND_RELAY
+										: KIND_SENSOR,
+			});
 	json_decref(o);
 }
 
@@ -150,14 +155,15 @@ put_key(struct store_tx *tx, int64_t sensor, const struct key *k, int64_t now_ms
 }
 
 static int64_t
-put_sensor(struct store_tx *tx, const char *name, const char *site, bool active, int64_t now_ms)
+put_sensor(struct store_tx *tx, const char *name, const char *site, bool active,
+    enum sensor_kind kind, int64_t now_ms)
 {
 	int r = tx_exec(tx,
-	    "INSERT INTO sensor(name, site, state, created, nid) VALUES(?1, ?2, ?3, ?4, ?5)"
-	    " ON CONFLICT(name) DO UPDATE SET site = CASE ?2 WHEN '' THEN site ELSE ?2 END, state "
-	    "= ?3",
-	    "ttiii", name, site, (int64_t)(active ? SENSOR_ACTIVE : SENSOR_PENDING), now_ms,
-	    tx_name(tx, name, strlen(name)));
+	    "INSERT INTO sensor(name, site, state, created, nid, kind) VALUES(?1, ?2, ?3, ?4, ?5, "
+	    "?6) ON CONFLICT(name) DO UPDATE SET site = CASE ?2 WHEN '' THEN site ELSE ?2 END, "
+	    "state = ?3, kind = ?6",
+	    "ttiiii", name, site, (int64_t)(active ? SENSOR_ACTIVE : SENSOR_PENDING), now_ms,
+	    tx_name(tx, name, strlen(name)), (int64_t)kind);
 
 	return r < 0 ? r
 		     : db_number(
@@ -169,8 +175,9 @@ enrol_job(struct store_tx *tx, void *ctx)
 {
 	struct enrol *e = ctx;
 	sqlite3_stmt *st = db_query(tx_db(tx),
-	    "SELECT name, site, kid, approve FROM token WHERE hash = ? AND expires >= ?", "bi",
-	    e->token, sizeof(e->token), e->now_ms);
+	    "SELECT name, site, kid, approve, kind FROM token WHERE hash = ? AND expires >= ?",
+	    "bi", e->token, sizeof(e->token), e->now_ms);
+	enum sensor_kind kind = KIND_SENSOR;
 	char site[256] = "";
 	int r = 0;
 
@@ -180,7 +187,12 @@ enrol_job(struct store_tx *tx, void *ctx)
 		e->why = "the token is for a sensor of another name";
 	} else if (db_text(st, 2)[0] && strcmp(db_text(st, 2), e->key->kid) != 0) {
 		e->why = "the token is for another signing key";
+	} else if ((sqlite3_column_int(st, 4) == KIND_SENSOR) !=
+		   (db_number(tx_db(tx), sqlite3_column_int(st, 4),
+			"SELECT kind FROM sensor WHERE name = ?", "t", e->name) == KIND_SENSOR)) {
+		e->why = "the name is taken: by a sensor, when it is for a relay, or by a relay";
 	} else {
+		kind = (enum sensor_kind)sqlite3_column_int(st, 4);
 		e->active = db_text(st, 2)[0] || sqlite3_column_int(st, 3);
 		snprintf(site, sizeof(site), "%s", db_text(st, 1));
 	}
@@ -188,7 +200,7 @@ enrol_job(struct store_tx *tx, void *ctx)
 	if (e->why) /* a name or key that does not fit leaves the token good */
 		return 0;
 	r = tx_exec(tx, "DELETE FROM token WHERE hash = ?", "b", e->token, sizeof(e->token));
-	if (r == 0 && (e->sensor = put_sensor(tx, e->name, site, e->active, e->now_ms)) < 0)
+	if (r == 0 && (e->sensor = put_sensor(tx, e->name, site, e->active, kind, e->now_ms)) < 0)
 		r = (int)e->sensor;
 	if (r == 0)
 		r = put_key(tx, e->sensor, e->key, e->now_ms);
@@ -278,7 +290,7 @@ enrol_post(struct call *c)
 	token = json_string_value(json_object_get(o, "token"));
 	name = json_string_value(json_object_get(o, "name"));
 	csr = json_string_value(json_object_get(o, "csr"));
-	if (!token || strlen(token) > 47 || !name || !good_name(name) || !csr) {
+	if (!token || strlen(token) > 47 || !name || !enrol_good_name(name) || !csr) {
 		call_error(c, 400, "bad_request", "token, name, csr, jwks and proof");
 	} else if (!token_known(c, token)) {
 		if (c->status == 0) { /* before anything that costs */
@@ -317,7 +329,7 @@ local_job(struct store_tx *tx, void *ctx)
 {
 	struct enrol *e = ctx;
 
-	e->sensor = put_sensor(tx, e->name, (const char *)e->fp, true, e->now_ms);
+	e->sensor = put_sensor(tx, e->name, (const char *)e->fp, true, KIND_SENSOR, e->now_ms);
 	return e->sensor < 0 ? (int)e->sensor : put_key(tx, e->sensor, e->key, e->now_ms);
 }
 
@@ -340,7 +352,7 @@ enrol_identify(struct call *c)
 	    MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	uint8_t fp[CRYPTO_SHA256_LEN];
 	int r = i ? pki_peer(i->tls_session, fp) : ERR_NOTFOUND;
-	int64_t state = -1, cert = KEY_REVOKED;
+	int64_t state = -1, cert = KEY_REVOKED, kind = KIND_SENSOR;
 	struct sqlite3 *db;
 	sqlite3_stmt *st;
 
@@ -354,7 +366,8 @@ enrol_identify(struct call *c)
 	if (!(db = call_db(c)))
 		return false;
 	st = db_query(db,
-	    "SELECT s.id, s.name, s.site, s.state, c.state FROM cert c JOIN sensor s ON s.id = "
+	    "SELECT s.id, s.name, s.site, s.state, c.state, s.kind FROM cert c JOIN sensor s ON "
+	    "s.id = "
 	    "c.sensor WHERE c.fp = ?",
 	    "b", fp, sizeof(fp));
 	if (st && sqlite3_step(st) == SQLITE_ROW) {
@@ -363,6 +376,7 @@ enrol_identify(struct call *c)
 		snprintf(c->sensor_site, sizeof(c->sensor_site), "%s", db_text(st, 2));
 		state = sqlite3_column_int64(st, 3);
 		cert = sqlite3_column_int64(st, 4);
+		kind = sqlite3_column_int64(st, 5);
 	}
 	sqlite3_finalize(st);
 	store_put(c->co->store, c->db); /* not while a body comes in */
@@ -378,7 +392,7 @@ enrol_identify(struct call *c)
 		call_error(c, 403, "pending", "an admin has not approved this sensor yet");
 		return false;
 	}
-	return true;
+	return relay_admit(c, kind);
 }
 
 int
@@ -413,6 +427,7 @@ struct act {
 	int64_t sensor;
 	const char *action;
 	char name[256], site[256];
+	enum sensor_kind kind;
 	bool known;
 };
 
@@ -421,20 +436,26 @@ act_job(struct store_tx *tx, void *ctx)
 {
 	struct act *a = ctx;
 	sqlite3_stmt *st =
-	    db_query(tx_db(tx), "SELECT name, site FROM sensor WHERE id = ?", "i", a->sensor);
+	    db_query(tx_db(tx), "SELECT name, site, kind FROM sensor WHERE id = ?", "i", a->sensor);
 	int r = 0;
 
 	if (st && sqlite3_step(st) == SQLITE_ROW) {
 		a->known = true;
 		snprintf(a->name, sizeof(a->name), "%s", db_text(st, 0));
 		snprintf(a->site, sizeof(a->site), "%s", db_text(st, 1));
+		a->kind = (enum sensor_kind)sqlite3_column_int(st, 2);
 	}
 	sqlite3_finalize(st);
 	if (!a->known)
 		return ERR_NOTFOUND;
-	if (strcmp(a->action, "approve") == 0)
+	if (strcmp(a->action, "approve") == 0) {
 		r = tx_exec(tx, "UPDATE sensor SET state = ? WHERE id = ? AND state = ?", "iii",
 		    (int64_t)SENSOR_ACTIVE, a->sensor, (int64_t)SENSOR_PENDING);
+		if (r == 0) /* announced by a relay that does not vouch */
+			r = tx_exec(tx,
+			    "UPDATE sensor_key SET state = ? WHERE sensor = ? AND state = ?", "iii",
+			    (int64_t)KEY_ACTIVE, a->sensor, (int64_t)KEY_PENDING);
+	}
 	if (strcmp(a->action, "revoke") == 0) {
 		r = tx_exec(tx, "UPDATE sensor SET state = ? WHERE id = ?", "ii",
 		    (int64_t)SENSOR_REVOKED, a->sensor);
@@ -466,7 +487,9 @@ enrol_sensor(struct call *c)
 	} else if (r < 0) {
 		call_store_error(c, r);
 	} else if (strcmp(a.action, "rotate") == 0) {
-		token_answer(c, a.name, a.site, NULL, true);
+		token_answer(
+		    c, &(struct enrol_what){
+			   .name = a.name, .site = a.site, .approve = true, .kind = a.kind});
 	} else {
 		audit_log(c, a.action[0] == 'a' ? "sensor.approve" : "sensor.revoke", a.name, true,
 		    "%s", "");

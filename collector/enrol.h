@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/key.h"
+#include "collector/model.h"
 
 #define ENROL_TYP     "interlock-enrol+jws"
 #define ENROL_TOKEN_S (24 * 3600)
@@ -22,9 +23,18 @@
 struct call;
 struct store;
 
-/* Make a token; text holds 48 bytes.  kid: only for that key, or NULL.  0 or ERR_* said in err. */
-int enrol_token(struct store *s, const char *name, const char *site, const char *kid, bool approve,
-    int64_t now_ms, char *text, char *err, size_t err_size);
+/* What a token is for. */
+struct enrol_what {
+	const char *name, *site; /* site may be NULL */
+	const char *kid;	 /* only for that key, or NULL */
+	bool approve;
+	enum sensor_kind kind;
+};
+/* Make one; text holds 48 bytes.  0 or ERR_* said in err. */
+int enrol_token(struct store *s, const struct enrol_what *what, int64_t now_ms, char *text,
+    char *err, size_t err_size);
+/* Letters, digits, "._-", 1 to 128 of them. */
+bool enrol_good_name(const char *s);
 /* A sensor of this name with this key, active, without a certificate: what the demo is.  Its number or ERR_*. */
 int64_t enrol_local(
     struct store *s, const char *name, const char *site, const struct key *k, int64_t now_ms);

@@ -61,6 +61,7 @@ struct ingest_job {
 	const struct ingest *in;
 	int64_t now_ms;
 	const struct batch *oldest; /* a later statement of the same sensor, or NULL */
+	const char *relay;	    /* whose statement that is instead, or NULL */
 	/* found */
 	enum ingest_result result;
 	uint64_t stored, duplicate, alerts;
@@ -75,6 +76,9 @@ struct ingest_job {
 
 /* The job; ctx is a struct ingest_job.  0 also when a batch did not fit: see result. */
 int ingest_store(struct store_tx *tx, void *ctx);
+
+/* Inside a job: a sensor (or relay) that was silent is heard; incidents that end with it are added to the n of id, which holds 8. */
+int ingest_heard(struct store_tx *tx, const char *name, int64_t now_ms, int64_t *id, unsigned *n);
 
 /* Unpack lines; size is what batch.size says.  NULL: damaged.  To be freed. */
 char *ingest_unpack(const void *packed, size_t n, size_t size);

@@ -9,7 +9,8 @@
 enum agg_dim { DIM_ALL = 0, DIM_SENSOR, DIM_RULE, DIM_DEVICE };
 
 enum sensor_state { SENSOR_PENDING = 0, SENSOR_ACTIVE, SENSOR_REVOKED };
-enum key_state { KEY_ACTIVE = 0, KEY_RETIRED, KEY_REVOKED };
+enum sensor_kind { KIND_SENSOR = 0, KIND_RELAY, KIND_VOUCHES }; /* relay.h */
+enum key_state { KEY_ACTIVE = 0, KEY_RETIRED, KEY_REVOKED, KEY_PENDING };
 enum chain_state { CHAIN_WHOLE = 0, CHAIN_GAP, CHAIN_FORK };
 enum proposal_state { PROPOSAL_PROPOSED = 0, PROPOSAL_FETCHED, PROPOSAL_WITHDRAWN };
 

@@ -16,6 +16,7 @@
 #include "collector/ingest.h"
 #include "collector/model.h"
 #include "collector/query.h"
+#include "collector/relay.h"
 #include "collector/sse.h"
 #include "collector/store.h"
 
@@ -68,7 +69,7 @@ clock_seen(struct call *c)
 	int64_t v[2] = {s ? strtoll(s, NULL, 10) - c->now_ms : 0, c->sensor}, was;
 	char title[120];
 
-	if (!s || !call_db(c))
+	if (!s || c->relay || !call_db(c)) /* a relay has a clock of its own */
 		return;
 	was = db_number(c->db, 0, "SELECT skew FROM sensor WHERE id = ?", "i", c->sensor);
 	if (llabs(v[0] - was) < 2000 && was != 0)
@@ -159,7 +160,7 @@ receive_batches(struct call *c)
 	const char *oldest = call_header(c, "Interlock-Statement");
 	struct key_set *keys = malloc(sizeof(*keys));
 	struct ingest in = {0};
-	struct batch later;
+	struct batch later, kept;
 	struct ingest_job job = {.sensor = c->sensor,
 	    .name = c->sensor_name,
 	    .site = c->sensor_site,
@@ -171,6 +172,14 @@ receive_batches(struct call *c)
 	if (!keys || enrol_keys(c, c->sensor, false, keys) < 0)
 		goto out;
 	clock_seen(c);
+	if ((r = relay_loss(c, &kept, err, sizeof(err))) < 0) {
+		refused(c, r, err);
+		goto out;
+	}
+	if (r > 0) {
+		job.oldest = &kept;
+		job.relay = c->relay_name;
+	}
 	store_put(c->co->store, c->db); /* not while the writer works */
 	c->db = NULL;
 	if ((r = ingest_parse(&in, c->body ? c->body : "", c->body_len, keys, c->sensor_name, err,
@@ -180,7 +189,7 @@ receive_batches(struct call *c)
 		refused(c, r, err);
 		goto out;
 	}
-	if (oldest && strcmp(later.iss, c->sensor_name) == 0)
+	if (!job.relay && oldest && strcmp(later.iss, c->sensor_name) == 0)
 		job.oldest = &later;
 	if ((r = store_write(c->co->store, ingest_store, &job)) < 0) {
 		call_store_error(c, r);

@@ -11,6 +11,7 @@
 #include "collector/incident.h"
 #include "collector/model.h"
 #include "collector/query.h"
+#include "collector/relay.h"
 #include "collector/store.h"
 
 #define HOUR_MS	  INT64_C(3600000)
@@ -245,7 +246,8 @@ static void
 sensor(struct jw *w, struct sqlite3 *db, sqlite3_stmt *st)
 {
 	static const char *const chains[] = {"whole", "gap", "fork"}, *const keys[] = {"active",
-									  "retired", "revoked"};
+									  "retired", "revoked",
+									  "pending"};
 	int64_t id = sqlite3_column_int64(st, 0);
 	int chain = sqlite3_column_int(st, 11);
 	sqlite3_stmt *k;
@@ -254,6 +256,7 @@ sensor(struct jw *w, struct sqlite3 *db, sqlite3_stmt *st)
 	jw_i(w, "id", id);
 	jw_str(w, "name", db_text(st, 1));
 	jw_str(w, "site", db_text(st, 2));
+	relay_path_write(w, db, id);
 	jw_str(w, "state", sensor_state(st));
 	jw_i(w, "epoch", sqlite3_column_int64(st, 4));
 	jw_i(w, "batch", sqlite3_column_int64(st, 5));
@@ -292,7 +295,7 @@ sensor(struct jw *w, struct sqlite3 *db, sqlite3_stmt *st)
 		jw_str(w, "kid", db_text(k, 0));
 		jw_str(w, "x", x);
 		jw_i(w, "since", sqlite3_column_int64(k, 1));
-		jw_str(w, "state", keys[state >= 0 && state < 3 ? state : 2]);
+		jw_str(w, "state", keys[state >= 0 && state < 4 ? state : 2]);
 		jw_close(w, '}');
 	}
 	sqlite3_finalize(k);
@@ -347,8 +350,9 @@ query_sensors(struct call *c)
 	if (!db || !call_begin(c, 200))
 		return;
 	st = db_query(db,
-	    SENSOR_DAY "SELECT " SENSOR_COLUMNS SENSOR_FROM " ORDER BY s.name LIMIT 2000", "i",
-	    c->now_ms / HOUR_MS - DAY_H);
+	    SENSOR_DAY "SELECT " SENSOR_COLUMNS SENSOR_FROM
+		       " WHERE s.kind = 0 ORDER BY s.name LIMIT 2000",
+	    "i", c->now_ms / HOUR_MS - DAY_H);
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
 	while (st && sqlite3_step(st) == SQLITE_ROW)
@@ -387,13 +391,15 @@ rate(struct jw *w, struct sqlite3 *db, int64_t now_ms)
 static void
 sensor_counts(struct jw *w, struct sqlite3 *db)
 {
-	int64_t silent =
-	    db_number(db, 0, "SELECT count(*) FROM sensor WHERE state = 1 AND silent = 1", "");
+	int64_t silent = db_number(
+	    db, 0, "SELECT count(*) FROM sensor WHERE kind = 0 AND state = 1 AND silent = 1", "");
 	int64_t trouble = db_number(db, 0,
-	    "SELECT count(*) FROM sensor WHERE state = 0 OR (state = 1 AND silent = 0 AND (chain = "
-	    "2 OR abs(skew) > 60000))",
+	    "SELECT count(*) FROM sensor WHERE kind = 0 AND (state = 0 OR (state = 1 AND silent = "
+	    "0 AND (chain = "
+	    "2 OR abs(skew) > 60000)))",
 	    "");
-	int64_t all = db_number(db, 0, "SELECT count(*) FROM sensor WHERE state < 2", "");
+	int64_t all =
+	    db_number(db, 0, "SELECT count(*) FROM sensor WHERE kind = 0 AND state < 2", "");
 
 	jw_obj(w, "sensors");
 	jw_i(w, "ok", all - silent - trouble);

@@ -55,7 +55,7 @@ feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c gu
 feature expat expat policy/sym_xml.c
 feature metrics libmicrohttpd guard/metrics_http.c
 feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "collector/%.c cli/net/%collect.c cli/net/collect_%.c tests/tools/collect_%.c"
-feature send "libcurl gnutls" sender/client.c "sender/%.c cli/net/cmd_send.c"
+feature send "libcurl gnutls" sender/client.c "sender/%.c collector/forward%.c cli/net/cmd_send.c"
 
 echo "FEATURE_CPPFLAGS :=$cpp"
 echo "FEATURE_LDLIBS :=$libs"

@@ -144,6 +144,27 @@ failed(struct client *h, CURLcode code, char *err, size_t err_size)
 	    h->why[0] ? h->why : curl_easy_strerror(code));
 }
 
+static bool
+add_lines(struct curl_slist **headers, const char *lines)
+{
+	char line[CLIENT_HEADER_MAX];
+
+	while (lines && *lines) {
+		size_t n = strcspn(lines, "\n");
+		struct curl_slist *more;
+
+		if (n >= sizeof(line))
+			return false;
+		memcpy(line, lines, n);
+		line[n] = '\0';
+		if (!(more = curl_slist_append(*headers, line)))
+			return false;
+		*headers = more;
+		lines += n + (lines[n] == '\n');
+	}
+	return true;
+}
+
 int
 client_request(struct client *h, const char *method, const char *path, const char *type,
     const char *extra, const void *body, size_t n, struct client_answer *out, char *err,
@@ -167,8 +188,7 @@ client_request(struct client *h, const char *method, const char *path, const cha
 	     (more = curl_slist_append(headers, "Expect:")) != NULL;
 	if (more) /* no waiting for "100 Continue" */
 		headers = more;
-	if (ok && extra && (ok = (more = curl_slist_append(headers, extra)) != NULL))
-		headers = more;
+	ok = ok && add_lines(&headers, extra);
 	if (ok && body)
 		ok = curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n) ==
 			 CURLE_OK &&

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define CLIENT_ANSWER_MAX 65536u
+#define CLIENT_HEADER_MAX 4352u /* of one line of a request */
 
 struct client;
 
@@ -38,7 +39,7 @@ void client_free(struct client *h); /* NULL: nothing */
 /* The next request makes a connection of its own. */
 void client_forget(struct client *h);
 
-/* extra: one more header line, or NULL.  body NULL: none.  0: the server answered, whatever its status is; ERR_*: no answer, said in err. */
+/* extra: more header lines, a newline between them, or NULL.  body NULL: none.  0: the server answered, whatever its status is; ERR_*: no answer, said in err. */
 int client_request(struct client *h, const char *method, const char *path, const char *type,
     const char *extra, const void *body, size_t n, struct client_answer *out, char *err,
     size_t err_size) __attribute__((warn_unused_result));

@@ -14,25 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alerts/jws.h"
-#include "alerts/receipt.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "sender/client.h"
 #include "sender/identity.h"
 #include "sender/out.h"
+#include "sender/talk.h"
 #include "sender/upload.h"
 
-#define BODY_MAX  (8u << 20) /* the collector takes no more */
 #define BODY_WANT (1u << 20) /* then it is sent, whatever else there is */
 #define BATCHES	  1024u	     /* in one request */
-#define TYPE	  "application/vnd.interlock.batches"
-
-/* What a receipt may speak of. */
-struct sent {
-	uint64_t epoch, batch;
-	uint8_t hash[CRYPTO_SHA256_LEN];
-};
 
 struct send_conn {
 	const struct send_common *common;
@@ -42,13 +33,13 @@ struct send_conn {
 	size_t want; /* of a body; less after 413 */
 	size_t len;
 	unsigned n;
-	struct sent sent[BATCHES];
+	struct talk_sent sent[BATCHES];
 	bool gap;		     /* batches in front of the first are gone */
 	char iss[BATCH_ISS_MAX + 1]; /* of the batches */
 	struct follow_place had;     /* by the last 409: the same again leads nowhere */
 	bool conflict;
 	char header[BATCH_JWS_MAX + 32];
-	char body[BODY_MAX];
+	char body[TALK_BODY_MAX];
 };
 
 static bool
@@ -126,30 +117,6 @@ https_close(struct send_conn *c)
 
 /* --- what a collector answers -------------------------------------------------------- */
 
-/* {"epoch":E,"batch":B} of o; a collector that has nothing of us says 0, 0. */
-static bool
-read_place(const json_t *o, struct follow_place *out)
-{
-	*out = (struct follow_place){0};
-	return jws_number(o, "epoch", &out->epoch) && jws_number(o, "batch", &out->batch);
-}
-
-/* Anything but what was hoped for. */
-static int
-refusal(const struct client_answer *a, const char *what, struct send_result *r)
-{
-	char text[200];
-
-	(void)client_complaint(a, text, sizeof(text));
-	if (a->status == 429 || a->status >= 500 || a->wait_s > 0) { /* also: not approved yet */
-		r->wait_ms = a->wait_s * 1000;
-		return send_fail(
-		    r, ERR_AGAIN, "%s: the collector says %ld%s", what, a->status, text);
-	}
-	r->refused = true;
-	return send_fail(r, ERR_PERM, "%s: the collector refuses: %ld%s", what, a->status, text);
-}
-
 static int
 https_open(struct send_conn *c, struct send_result *r)
 {
@@ -164,9 +131,9 @@ https_open(struct send_conn *c, struct send_result *r)
 		 sizeof(why))) < 0)
 		return send_fail(r, e, "%s: %s", c->id.url, why);
 	if (a.status != 200)
-		return refusal(&a, "position", r);
+		return talk_refusal(&a, "position", r);
 	o = json_loadb(a.body, a.len, JSON_REJECT_DUPLICATES, NULL);
-	ok = read_place(o, &r->place);
+	ok = talk_place(o, &r->place);
 	json_decref(o);
 	if (!ok) {
 		r->refused = true;
@@ -195,7 +162,7 @@ https_put(struct send_conn *c, const struct follow_batch *b, struct send_result 
 	c->body[c->len++] = '\n';
 	memcpy(c->body + c->len, b->lines, b->len);
 	c->len += b->len;
-	c->sent[c->n] = (struct sent){b->b.epoch, b->b.number, {0}};
+	c->sent[c->n] = (struct talk_sent){b->b.epoch, b->b.number, {0}};
 	memcpy(c->sent[c->n++].hash, b->hash, sizeof(b->hash));
 	memcpy(c->iss, b->b.iss, sizeof(c->iss));
 	return 0;
@@ -205,33 +172,13 @@ https_put(struct send_conn *c, const struct follow_batch *b, struct send_result 
 static int
 check_receipt(struct send_conn *c, const struct client_answer *a, struct send_result *r)
 {
-	const struct sent *last = &c->sent[c->n - 1];
-	json_t *o = json_loadb(a->body, a->len, JSON_REJECT_DUPLICATES, NULL);
-	const char *jws = json_string_value(json_object_get(o, "receipt"));
-	struct receipt got;
-	char why[200] = "the answer has none";
-	int e = jws ? receipt_open(jws, strlen(jws), &c->id.receipts, &got, why, sizeof(why))
-		    : ERR_FORMAT;
+	char jws[RECEIPT_JWS_MAX];
+	int e = talk_receipt(a, &c->id.receipts, c->iss, &c->sent[c->n - 1], jws, r);
 
-	if (e == 0 && strcmp(got.sub, c->iss) != 0)
-		e = err_say(why, sizeof(why), ERR_SIGNATURE, "it is for another sensor");
-	if (e == 0 && (got.epoch != last->epoch || got.batch != last->batch))
-		e = err_say(why, sizeof(why), ERR_SIGNATURE,
-		    "it is for batch %" PRIu64 " of epoch %" PRIu64 ", and batch %" PRIu64
-		    " of epoch %" PRIu64 " was sent",
-		    got.batch, got.epoch, last->batch, last->epoch);
-	if (e == 0 && memcmp(got.hash, last->hash, sizeof(got.hash)) != 0)
-		e = err_say(
-		    why, sizeof(why), ERR_SIGNATURE, "it is for another batch %" PRIu64, got.batch);
 	/* The signer reads it there. */
 	if (e == 0 && place_replace(c->common->state_fd, "receipt", jws, strlen(jws), true) < 0)
 		log_warn("receipt: it cannot be kept: %s", strerror(errno));
-	json_decref(o);
-	if (e < 0) {
-		r->refused = true;
-		return send_fail(r, e, "receipt: %s", why);
-	}
-	return 0;
+	return e;
 }
 
 /* 409: we ask anew what it has, and go on there.  Once. */
@@ -241,7 +188,7 @@ conflict(struct send_conn *c, const struct client_answer *a, struct send_result 
 	json_t *o = json_loadb(a->body, a->len, JSON_REJECT_DUPLICATES, NULL);
 	struct follow_place have;
 	char text[200];
-	bool ok = read_place(json_object_get(o, "have"), &have);
+	bool ok = talk_place(json_object_get(o, "have"), &have);
 
 	json_decref(o);
 	(void)client_complaint(a, text, sizeof(text));
@@ -300,15 +247,15 @@ https_flush(struct send_conn *c, struct send_result *r)
 		return 0;
 	if (c->gap)
 		extra = statement(c);
-	if ((e = client_request(c->http, "POST", "/ingest/v1/batches", TYPE, extra, c->body, c->len,
-		 &a, why, sizeof(why))) < 0)
+	if ((e = client_request(c->http, "POST", "/ingest/v1/batches", TALK_TYPE, extra, c->body,
+		 c->len, &a, why, sizeof(why))) < 0)
 		return send_fail(r, e, "%s: %s", c->id.url, why);
 	if (a.status == 409)
 		return conflict(c, &a, r);
 	if (a.status == 413)
 		return too_large(c, r);
 	if (a.status != 200)
-		return refusal(&a, "batches", r);
+		return talk_refusal(&a, "batches", r);
 	if ((e = check_receipt(c, &a, r)) < 0)
 		return e;
 	c->conflict = false;

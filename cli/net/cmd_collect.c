@@ -14,6 +14,7 @@
 #include "collector/auth.h"
 #include "collector/collector.h"
 #include "collector/enrol.h"
+#include "collector/forward.h"
 #include "collector/store.h"
 
 #define DB	     "collector.db"
@@ -25,6 +26,9 @@ static const char help[] =
     "       interlock collect init DIR [--host NAME]\n"
     "       interlock collect user DIR NAME [--role ROLE]\n"
     "       interlock collect token DIR SENSOR [--site SITE] [--kid KEY-ID | --approve]\n"
+    "                               [--relay | --vouches]\n"
+    "       interlock collect join DIR --collector URL --token TOKEN --ca-fingerprint SHA256\n"
+    "                              --name NAME [--ca FILE]\n"
     "       interlock collect backup DIR FILE\n\n"
     "Receive the batches of sensors, verify and keep them, serve the page.\n\n"
     "      --listen ADDR:PORT   the page (default 127.0.0.1:8443)\n"
@@ -44,14 +48,21 @@ static const char help[] =
     "  init     make the directory: keys, certificates, data base\n"
     "  user     make an account, or give one another password: a line of standard input\n"
     "  token    a one-time token for a sensor to enrol with, for a day; --kid: only with that\n"
-    "           signing key; --approve: with any; else an admin approves it afterwards\n"
+    "           signing key; --approve: with any; else an admin approves it afterwards; --relay:\n"
+    "           for a collector that passes on what its sensors have signed; --vouches: and whose\n"
+    "           word for their keys is enough\n"
+    "  join     this collector passes on what it stores to the one at URL, as NAME, from its next\n"
+    "           start on: once, with a token of --relay or --vouches from there\n"
     "  backup   a consistent copy of the data base, while it is used\n\n"
     "exit status: 0 done, 2 could not work\n";
 
 struct options {
 	struct collector_conf conf;
 	const char *host, *role, *site, *kid, *policy, *capture;
-	bool approve, demo;
+	bool approve, demo, relay, vouches;
+#ifdef HAVE_SEND
+	struct forward_join join;
+#endif
 };
 
 static int64_t
@@ -124,7 +135,15 @@ token(const char *dir, const char *name, const struct options *o)
 
 	if (!s)
 		return said(err);
-	r = enrol_token(s, name, o->site, o->kid, o->approve, now_ms(), text, err, sizeof(err));
+	r = enrol_token(s,
+	    &(struct enrol_what){.name = name,
+		.site = o->site,
+		.kid = o->kid,
+		.approve = o->approve,
+		.kind = o->vouches ? KIND_VOUCHES
+			: o->relay ? KIND_RELAY
+				   : KIND_SENSOR},
+	    now_ms(), text, err, sizeof(err));
 	store_close(s);
 	if (r < 0)
 		return said(err);
@@ -140,6 +159,27 @@ backup(const char *dir, const char *to)
 	if (store_backup(collector_path(dir, DB, path, sizeof(path)), to, err, sizeof(err)) < 0)
 		return said(err);
 	return EXIT_OK;
+}
+
+static int
+join(const char *dir, struct options *o)
+{
+#ifdef HAVE_SEND
+	struct forward_join *j = &o->join;
+	char err[600];
+
+	if (!j->url || !j->token || !j->name || !j->fingerprint == !j->ca)
+		return cli_usage("collect",
+		    "join takes --collector, --token, --name, and --ca-fingerprint or --ca");
+	if (forward_join(dir, j, err, sizeof(err)) < 0)
+		return said(err);
+	printf("%s: joined %s as %s (%s)\n", dir, j->url, j->name, j->state);
+	return EXIT_OK;
+#else
+	(void)dir;
+	(void)o;
+	return said("collect join: built without libcurl");
+#endif
 }
 
 int
@@ -216,6 +256,15 @@ cmd_collect(int argc, char **argv)
 	    {"site", .text = &o.site},
 	    {"kid", .text = &o.kid},
 	    {"approve", .flag = &o.approve},
+	    {"relay", .flag = &o.relay},
+	    {"vouches", .flag = &o.vouches},
+#ifdef HAVE_SEND
+	    {"collector", .text = &o.join.url},
+	    {"token", .text = &o.join.token},
+	    {"ca-fingerprint", .text = &o.join.fingerprint},
+	    {"ca", .text = &o.join.ca},
+	    {"name", .text = &o.join.name},
+#endif
 	    {"demo", .flag = &o.demo},
 	    {"policy", 'p', .text = &o.policy},
 	    {"capture", .text = &o.capture},
@@ -233,6 +282,8 @@ cmd_collect(int argc, char **argv)
 		return token(argv[1], argv[2], &o);
 	if (argc == 3 && strcmp(argv[0], "backup") == 0)
 		return backup(argv[1], argv[2]);
+	if (argc == 2 && strcmp(argv[0], "join") == 0)
+		return join(argv[1], &o);
 	prepare(&o);
 	if (o.demo && argc == 0) {
 		o.conf.plain = true;
@@ -240,5 +291,5 @@ cmd_collect(int argc, char **argv)
 	}
 	if (argc == 1 && !o.demo)
 		return serve(argv[0], &o);
-	return cli_usage("collect", "a directory, or one of init, user, token, backup");
+	return cli_usage("collect", "a directory, or one of init, user, token, join, backup");
 }
