@@ -192,6 +192,7 @@ assets(struct upload *u, struct send_result *r)
 	int e;
 
 	if (stat(u->common->assets_path, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size == 0 || /* opened, not written yet */
 	    (st.st_ino == u->assets.st_ino && st.st_size == u->assets.st_size &&
 		st.st_mtim.tv_sec == u->assets.st_mtim.tv_sec &&
 		st.st_mtim.tv_nsec == u->assets.st_mtim.tv_nsec))

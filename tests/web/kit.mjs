@@ -9,7 +9,8 @@ export const axeSource = readFileSync(createRequire(import.meta.url).resolve("ax
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
 export function browserPath() {
-	for (const p of [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].filter(Boolean))
+	// The shell is the same engine without the windows around it: half the processor time.
+	for (const p of [process.env.CHROMIUM, "/usr/bin/chromium-headless-shell", "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].filter(Boolean))
 		try {
 			accessSync(p);
 			return p;
@@ -29,12 +30,7 @@ export async function open(browser, base, { width = 1366, height = 768, dark = f
 	page.on("console", (m) => m.type() === "error" && !/status of (401|403|404|503)/.test(m.text()) && page.faults.push(`console: ${m.text()}`));
 	page.on("pageerror", (e) => page.faults.push(`error: ${e.message}`));
 	page.on("dialog", (d) => (page.faults.push(`dialog: ${d.message()}`), d.dismiss()));
-	await context.route(/.*/, (route) => {
-		const url = route.request().url();
-		if (url.startsWith(base) || url.startsWith("blob:") || url.startsWith("data:")) return route.continue();
-		page.faults.push(`request: ${url}`);
-		return route.abort();
-	});
+	page.on("request", (r) => new RegExp(`^(${base}/|blob:|data:)`).test(r.url()) || page.faults.push(`request: ${r.url()}`));
 	await page.addInitScript(() => {
 		window.__shift = 0;
 		window.__shifts = [];
@@ -56,45 +52,63 @@ export async function open(browser, base, { width = 1366, height = 768, dark = f
 
 export async function settled(page) {
 	await page.waitForFunction(() => document.querySelector("h1") && !document.querySelector(".skeleton"), null, { timeout: 15000 });
-	await page.waitForTimeout(120);
+	await page.waitForTimeout(60);
 }
+// By loading it, like somebody who has the address.
 export async function visit(page, path) {
 	await page.goto(page.base + path);
 	await settled(page);
 }
-export async function axe(page) {
+// Inside of the page, as its links do it.
+export async function walk(page, path) {
+	if (!page.url().startsWith(page.base)) return visit(page, path);
+	await page.evaluate((to) => {
+		window.__shifts = []; // those of the page before: an age that became longer
+		history.pushState(null, "", to);
+		dispatchEvent(new PopStateEvent("popstate"));
+	}, path);
+	await settled(page);
+}
+export async function axe(page, rules = null) {
 	// By the debugger's protocol, which the content security policy does not stop.
-	await page.evaluate(axeSource + ";0");
-	const r = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+	if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource + ";0");
+	const r = await page.evaluate((only) => window.axe.run(document, { resultTypes: ["violations"], ...(only && { runOnly: { type: "rule", values: only } }) }), rules);
 	return r.violations.map((v) => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ""}`).join(" | ")}`);
 }
 
-const tests = [];
-export const test = (name, fn) => tests.push([name, fn]);
+const lists = [];
+// What is in one list happens one after the other: list(NAME, FUNCTION) adds to it.
+export function inOrder() {
+	const list = [];
+	lists.push(list);
+	return (name, fn) => list.push([name, fn]);
+}
+export const test = (name, fn) => inOrder()(name, fn);
 export function ok(value, what) {
 	if (!value) throw new Error(what);
 }
 export function same(a, b, what) {
 	if (JSON.stringify(a) !== JSON.stringify(b)) throw new Error(`${what}: ${JSON.stringify(a)}, not ${JSON.stringify(b)}`);
 }
-export async function run() {
-	const only = process.argv[2];
-	const list = only ? tests.filter(([n]) => n.includes(only)) : tests;
-	console.log(`1..${list.length}`);
-	// Tests mostly wait: several at a time, each with a collector and a page of its own.
+export async function run(lanes = 4) {
+	const only = process.argv[2] ?? "";
+	const todo = lists.map((list) => list.filter(([name]) => name.includes(only)));
+	console.log(`1..${todo.flat().length}`);
+	// Tests mostly wait: several at a time, each list with a collector and a page of its own.
 	let bad = 0, n = 0, next = 0;
-	const lane = async () => {
-		while (next < list.length) {
-			const [name, fn] = list[next++], t0 = Date.now();
-			try {
-				await fn();
-				console.log(`ok ${++n} - ${name} (${Date.now() - t0} ms)`);
-			} catch (e) {
-				bad++;
-				console.log(`not ok ${++n} - ${name}\n${String(e.stack ?? e).split("\n").slice(0, 14).map((l) => "# " + l).join("\n")}`);
-			}
+	const one = async (name, fn) => {
+		const t0 = Date.now();
+		try {
+			await fn();
+			console.log(`ok ${++n} - ${name} (${Date.now() - t0} ms)`);
+		} catch (e) {
+			bad++;
+			console.log(`not ok ${++n} - ${name}\n${String(e.stack ?? e).split("\n").slice(0, 14).map((l) => "# " + l).join("\n")}`);
 		}
 	};
-	await Promise.all(Array.from({ length: 5 }, lane));
+	const lane = async () => {
+		while (next < todo.length) for (const [name, fn] of todo[next++]) await one(name, fn);
+	};
+	await Promise.all(Array.from({ length: lanes }, lane));
 	return bad;
 }

@@ -3,29 +3,54 @@
 // usage: node page.test.mjs [PART-OF-A-NAME]
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { axe, launch, ok, open, root, run, same, settled, test, visit } from "./kit.mjs";
+import { axe, inOrder, launch, ok, open, root, run, same, settled, test, visit, walk } from "./kit.mjs";
 import { Mock } from "./mock.mjs";
 
 const web = join(root, process.env.B ?? "build", "web");
 const browser = await launch();
 const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/proposals", "/users", "/audit", "/search?q=plc"];
 
-// A test's own collector and page; whatever the page complained of fails the test.
-const on = ({ plant = {}, prepare, ...options }, fn) => async () => {
-	const mock = new Mock({ web, ...plant });
-	prepare?.(mock);
-	const page = await open(browser, await mock.listen(), options);
-	try {
+// Tests that share a collector and a page, one after the other; whatever the page complained of fails the test.
+const on = ({ plant = {}, prepare, ...options }) => {
+	const add = inOrder();
+	let mock, page;
+	return (name, fn) => add(name, async () => {
+		if (!page) {
+			mock = new Mock({ web, ...plant });
+			prepare?.(mock);
+			page = await open(browser, await mock.listen(), options);
+		}
+		page.faults = [];
 		await fn(page, mock);
 		same(page.faults, [], "complaints");
-	} finally {
-		await page.context().close();
-		mock.close();
-	}
+	});
 };
+const wide = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth + Math.max(0, (document.querySelector("main")?.scrollWidth ?? 0) - (document.querySelector("main")?.clientWidth ?? 0)));
+const every = (mock) => [...pages, `/alerts/${mock.list[0].id}`, `/incidents/${mock.list[0].incident}`, "/nowhere"];
+// The longest first.  Every page is loaded once and walked to once; what dark changes are colours.
+for (const [name, options, to, some] of [
+	["phone", { width: 390, height: 844, phone: true }, walk, () => true],
+	["light and dark", {}, visit, (_, i) => i % 2 === 0],
+	["light and dark, the other pages", {}, visit, (_, i) => i % 2 === 1],
+])
+	on({ user: "admin", ...options })(`axe finds nothing, nothing shifts, nothing is wider than the screen: ${name}`, async (page, mock) => {
+		for (const p of every(mock).filter(some)) {
+			await to(page, p);
+			same(await page.evaluate(() => window.__shifts), [], `layout shift on ${p}`);
+			same(await wide(page), 0, `width on ${p}`);
+			same(await axe(page), [], `axe on ${p}`);
+			if (options.phone) continue;
+			await page.emulateMedia({ colorScheme: "dark" });
+			await page.waitForFunction(() => document.documentElement.dataset.theme === "dark" && !document.getAnimations().length);
+			same(await axe(page, ["color-contrast"]), [], `axe on ${p}, dark`);
+			await page.emulateMedia({ colorScheme: "light" });
+		}
+	});
+
+const [ana, vic, admin, nobody] = [{ user: "ana" }, { user: "vic" }, { user: "admin" }, {}].map(on);
 const text = (page, sel) => page.locator(sel).first().innerText();
 
-test("log-in: refused with a word, then in; the session's end leads back", on({}, async (page, mock) => {
+nobody("log-in: refused with a word, then in; the session's end leads back", async (page, mock) => {
 	await page.goto(page.base + "/alerts");
 	await page.getByLabel("User name").fill("ana");
 	await page.getByLabel("Password").fill("wrong");
@@ -39,9 +64,9 @@ test("log-in: refused with a word, then in; the session's end leads back", on({}
 	await page.keyboard.press("g");
 	await page.keyboard.press("i");
 	await page.getByRole("heading", { name: "Log in" }).waitFor();
-}));
+});
 
-test("an alert is in the list within 2 s, is opened, proved, its evidence downloaded, a rule proposed", on({ user: "ana" }, async (page, mock) => {
+ana("an alert is in the list within 2 s, is opened, proved, its evidence downloaded, a rule proposed", async (page, mock) => {
 	await visit(page, "/alerts");
 	await page.waitForFunction(() => document.querySelector(".live-live"));
 	const t0 = Date.now(), [a] = mock.raise(1, 1);
@@ -70,15 +95,15 @@ test("an alert is in the list within 2 s, is opened, proved, its evidence downlo
 	await page.getByText("Order 4711").waitFor();
 	ok((await text(page, ".diff")).includes("enabled: false"), "the diff");
 	same(await page.evaluate(() => document.activeElement?.tagName), "H1", "focus after going to another page");
-}));
+});
 
-test("evidence is what the link gives", on({ user: "vic" }, async (page, mock) => {
+vic("evidence is what the link gives", async (page, mock) => {
 	const a = mock.list.find((x) => x.seq % 5);
 	await visit(page, `/alerts/${a.id}`);
 	const [d] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download capture" }).click()]);
 	same(readFileSync(await d.path()).length, 28, "bytes");
 	same(await page.getByRole("button", { name: "Expected" }).count(), 0, "a viewer proposes nothing");
-}));
+});
 
 for (const [name, change, step] of [
 	["another line", (p) => ({ ...p, line: p.line.replace('"severity":1', '"severity":3') }), "Its hash leads"],
@@ -88,16 +113,16 @@ for (const [name, change, step] of [
 	["alg none", (p, mock) => ({ ...p, jws: `${Buffer.from('{"alg":"none","typ":"interlock-batch+jws","kid":"' + mock.signers[0].kid + '"}').toString("base64url")}.${p.jws.split(".")[1]}.` }), "The statement is"],
 	["a proof of another alert", (_, mock) => mock.list.find((x) => x.severity === 2).prove(), "The signed line is"],
 ])
-	test(`forged: ${name} is not proved`, on({ user: "ana" }, async (page, mock) => {
+	ana(`forged: ${name} is not proved`, async (page, mock) => {
 		const a = mock.list.find((x) => x.severity === 1 && x.prove().n > 1);
 		mock.tamper = (p) => change(p, mock);
 		await visit(page, `/alerts/${a.id}`);
 		await page.getByRole("button", { name: "Verify in this browser" }).click();
 		await page.getByText("The proof does not hold").waitFor();
 		ok((await page.locator(".step-bad").allInnerTexts()).some((s) => s.includes(step)), `step: ${await page.locator(".steps").innerText()}`);
-	}));
+	});
 
-test("without Ed25519 it says so and claims nothing", on({ user: "ana" }, async (page, mock) => {
+on({ user: "ana" })("without Ed25519 it says so and claims nothing", async (page, mock) => {
 	await page.addInitScript(() => {
 		SubtleCrypto.prototype.importKey = () => Promise.reject(new DOMException("no", "NotSupportedError"));
 	});
@@ -105,9 +130,9 @@ test("without Ed25519 it says so and claims nothing", on({ user: "ana" }, async 
 	await page.getByRole("button", { name: "Verify in this browser" }).click();
 	await page.getByText("Hashes hold; the signature could not be checked here").waitFor();
 	await page.getByText("interlock journal prove --check").waitFor();
-}));
+});
 
-test("filters are in the address, and the address makes them", on({ user: "vic" }, async (page, mock) => {
+vic("filters are in the address, and the address makes them", async (page, mock) => {
 	await visit(page, "/alerts?severity=1&device=plc-caps");
 	const want = new Set(mock.filter(new URLSearchParams("severity=1&device=plc-caps")).map((a) => a.incident)).size;
 	same(await page.locator(".rows-box .row").count(), Math.min(want, 100), "rows, folded");
@@ -123,9 +148,9 @@ test("filters are in the address, and the address makes them", on({ user: "vic" 
 	await page.getByText("No alert matches these filters").waitFor();
 	await page.reload();
 	await page.getByText("No alert matches these filters").waitFor();
-}));
+});
 
-test("keys: j, k, x, Enter, n, Escape, /, ?, g; the list is where it was after coming back", on({ user: "vic" }, async (page, mock) => {
+vic("keys: j, k, x, Enter, n, Escape, /, ?, g; the list is where it was after coming back", async (page, mock) => {
 	await visit(page, "/alerts");
 	for (let i = 0; i < 3; i++) await page.keyboard.press("j");
 	await page.keyboard.press("k");
@@ -155,9 +180,9 @@ test("keys: j, k, x, Enter, n, Escape, /, ?, g; the list is where it was after c
 	await page.keyboard.press("g");
 	await page.keyboard.press("s");
 	await page.getByRole("heading", { name: "Sensors" }).waitFor();
-}));
+});
 
-test("a list that is read does not move: new ones wait behind a button", on({ user: "vic" }, async (page, mock) => {
+vic("a list that is read does not move: new ones wait behind a button", async (page, mock) => {
 	await visit(page, "/alerts?fold=0");
 	await page.waitForFunction(() => document.querySelector(".live-live"));
 	await page.keyboard.press("j");
@@ -167,9 +192,9 @@ test("a list that is read does not move: new ones wait behind a button", on({ us
 	same((await page.locator('.row[aria-selected="true"]').boundingBox()).y, y, "place of the row");
 	await page.getByRole("button", { name: "1 new alert" }).click();
 	await page.locator(`a[href="/alerts/${a.id}"]`).waitFor();
-}));
+});
 
-test("more than is in sight is loaded by scrolling; only what is in sight is in the page", on({ user: "vic" }, async (page, mock) => {
+vic("more than is in sight is loaded by scrolling; only what is in sight is in the page", async (page, mock) => {
 	await visit(page, "/alerts?fold=0");
 	for (let i = 0; i < 40 && !(await page.locator(`a[href="/alerts/${mock.list.at(-1).id}"]`).count()); i++) {
 		await page.locator(".rows-box").evaluate((e) => (e.scrollTop = e.scrollHeight));
@@ -177,9 +202,9 @@ test("more than is in sight is loaded by scrolling; only what is in sight is in 
 	}
 	ok(await page.locator(`a[href="/alerts/${mock.list.at(-1).id}"]`).count(), "the oldest alert");
 	ok((await page.locator(".rows-box .row").count()) < 60, "rows in the page");
-}));
+});
 
-test("incident: acknowledged, noted, closed, by an analyst", on({ user: "ana" }, async (page, mock) => {
+ana("incident: acknowledged, noted, closed, by an analyst", async (page, mock) => {
 	const i = [...mock.incidents.values()].find((x) => x.state === "open" && x.kind === "policy");
 	await visit(page, `/incidents/${i.id}`);
 	await page.getByRole("button", { name: "Acknowledge" }).click();
@@ -190,9 +215,9 @@ test("incident: acknowledged, noted, closed, by an analyst", on({ user: "ana" },
 	await page.getByRole("button", { name: "Close incident" }).click();
 	await page.getByRole("button", { name: "Reopen" }).waitFor();
 	same(i.state, "closed", "state");
-}));
+});
 
-test("map: drawn, a device says who it talks to, and the list says the same", on({ user: "vic" }, async (page, mock) => {
+vic("map: drawn, a device says who it talks to, and the list says the same", async (page, mock) => {
 	await visit(page, "/map?site=bottling-line-2");
 	await page.waitForFunction(() => document.querySelectorAll(".canvas canvas").length > 0);
 	const drawn = await page.evaluate(async () => {
@@ -210,9 +235,9 @@ test("map: drawn, a device says who it talks to, and the list says the same", on
 	await page.waitForURL(/view=list/);
 	const list = await page.locator(".maplist").innerText();
 	for (const s of ["L2 Supervision", "plc-filler", "10.1.2.130", "Denied: ← office-pc-17"]) ok(list.includes(s), s);
-}));
+});
 
-test("timeline: dragging chooses a range; the way back", on({ user: "vic" }, async (page, mock) => {
+vic("timeline: dragging chooses a range; the way back", async (page, mock) => {
 	await visit(page, "/timeline");
 	await page.locator(".u-over").waitFor();
 	const b = await page.locator(".u-over").boundingBox();
@@ -223,9 +248,9 @@ test("timeline: dragging chooses a range; the way back", on({ user: "vic" }, asy
 	await page.waitForURL(/from=\d+&to=\d+/);
 	await page.getByRole("button", { name: "Whole range" }).click();
 	ok(!page.url().includes("from="), page.url());
-}));
+});
 
-test("admin: token for a sensor, a pending one approved, a user made", on({ user: "admin" }, async (page, mock) => {
+admin("admin: token for a sensor, a pending one approved, a user made", async (page, mock) => {
 	await visit(page, "/sensors");
 	await page.getByRole("button", { name: "Enrol a sensor" }).click();
 	await page.getByLabel("Name of the sensor").fill("gate-line3");
@@ -242,15 +267,15 @@ test("admin: token for a sensor, a pending one approved, a user made", on({ user
 	await page.getByLabel("New password").fill("long enough");
 	await page.getByRole("button", { name: "Save" }).click();
 	await page.getByText("kim").waitFor();
-}));
+});
 
-test("a viewer has no pages of administrators", on({ user: "vic" }, async (page, mock) => {
+vic("a viewer has no pages of administrators", async (page, mock) => {
 	await visit(page, "/users");
 	await page.getByRole("heading", { name: "There is no such page" }).waitFor();
 	same(await page.locator('.side a[href="/audit"]').count(), 0, "audit log in the menu");
-}));
+});
 
-test("language and theme: switched, kept over a reload, every text in Chinese", on({ user: "admin" }, async (page, mock) => {
+admin("language and theme: switched, kept over a reload, every text in Chinese", async (page, mock) => {
 	await visit(page, "/");
 	await page.getByRole("button", { name: "中文" }).click();
 	await page.getByText("当前问题").waitFor();
@@ -259,7 +284,7 @@ test("language and theme: switched, kept over a reload, every text in Chinese", 
 	same(await page.evaluate(() => document.documentElement.lang), "zh-CN", "lang");
 	// What is no name, number or word of the trade has to be Chinese.
 	for (const p of pages) {
-		await visit(page, p);
+		await walk(page, p);
 		const left = await page.evaluate(() => [...document.querySelectorAll("h1, h2, h3, th, dt, button, label, .nav-title, .status-text, .sub, .tag")].map((e) => e.innerText?.trim()).filter((s) => s && /\b(the|of|and|Sensor|Rule|Alerts?|Incidents?|Device|Time|State|Severity|Zone|Role|Level|Chain|Open|Closed)\b/.test(s) && !/[\u4e00-\u9fff]/.test(s)));
 		same(left.filter((s) => !/Interlock|Techni|Prog|Cont|Rog|Spoof|Mod|Sys|Auto|Denial|Loss|Remote|Native|Exploit/.test(s)), [], `English on ${p}`);
 	}
@@ -272,7 +297,7 @@ test("language and theme: switched, kept over a reload, every text in Chinese", 
 	await page.reload();
 	await settled(page);
 	same(await page.evaluate(() => document.documentElement.dataset.theme), "dark", "kept");
-}));
+});
 
 test("both tables of texts have the same keys and the same places for values", async () => {
 	const table = (l) => Object.fromEntries([...readFileSync(join(root, `collector/web/src/i18n/${l}.ts`), "utf8").matchAll(/^\t"([^"]+)": "(.*)",$/gm)].map((m) => [m[1], m[2]]));
@@ -287,17 +312,7 @@ test("both tables of texts have the same keys and the same places for values", a
 	}
 });
 
-for (const [name, options] of [["light", {}], ["dark", { dark: true }], ["phone", { width: 390, height: 844, phone: true }]])
-	test(`axe finds nothing on any page, nothing shifts, nothing is wider than the screen: ${name}`, on({ user: "admin", ...options }, async (page, mock) => {
-		for (const p of [...pages, `/alerts/${mock.list[0].id}`, `/incidents/${mock.list[0].incident}`, "/nowhere"]) {
-			await visit(page, p);
-			same(await page.evaluate(() => window.__shifts), [], `layout shift on ${p}`);
-			same(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth + Math.max(0, (document.querySelector("main")?.scrollWidth ?? 0) - (document.querySelector("main")?.clientWidth ?? 0))), 0, `width on ${p}`);
-			same(await axe(page), [], `axe on ${p}`);
-		}
-	}));
-
-test("axe finds nothing in the log-in and in dialogs", on({}, async (page, mock) => {
+nobody("axe finds nothing in the log-in and in dialogs", async (page, mock) => {
 	await page.goto(page.base + "/");
 	await page.getByRole("heading", { name: "Log in" }).waitFor();
 	same(await axe(page), [], "log-in");
@@ -313,9 +328,9 @@ test("axe finds nothing in the log-in and in dialogs", on({}, async (page, mock)
 	await page.getByRole("button", { name: "Verify in this browser" }).click();
 	await page.locator(".steps").waitFor();
 	same(await axe(page), [], "proof");
-}));
+});
 
-test("slow answers: skeletons first, and what comes shifts nothing", on({ user: "admin" }, async (page, mock) => {
+admin("slow answers: skeletons first, and what comes shifts nothing", async (page, mock) => {
 	await page.context().route("**/api/v1/**", async (route) => {
 		if (/stream|\/me$/.test(route.request().url())) return route.continue();
 		await new Promise((r) => setTimeout(r, 800));
@@ -327,9 +342,9 @@ test("slow answers: skeletons first, and what comes shifts nothing", on({ user: 
 		await settled(page);
 		same(await page.evaluate(() => window.__shifts), [], `layout shift on ${p}`);
 	}
-}));
+});
 
-test("errors are said, and trying again works", on({ user: "vic" }, async (page, mock) => {
+vic("errors are said, and trying again works", async (page, mock) => {
 	mock.fail.add("/overview").add("/alerts").add("/map");
 	await visit(page, "/alerts");
 	await page.getByText("This could not be loaded").waitFor();
@@ -341,28 +356,28 @@ test("errors are said, and trying again works", on({ user: "vic" }, async (page,
 	await page.locator(".map-side").waitFor();
 	await visit(page, "/alerts/no-such");
 	await page.getByText("This does not exist").waitFor();
-}));
+});
 
 const evil = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}\u202e';
-test("hostile texts in every field stay texts", on({ user: "admin", plant: { alerts: 40, hostile: evil } }, async (page, mock) => {
+on({ user: "admin", plant: { alerts: 40, hostile: evil } })("hostile texts in every field stay texts", async (page, mock) => {
 	for (const p of [...pages, `/alerts/${mock.list[0].id}`, `/alerts/${mock.list.find((a) => a.pdu).id}`, `/incidents/${mock.list[0].incident}`, "/search?q=" + encodeURIComponent(evil), "/alerts?device=" + encodeURIComponent(evil)]) {
-		await visit(page, p);
+		await walk(page, p);
 		same(await page.evaluate(() => document.querySelectorAll("main img, main script, main iframe").length), 0, p);
 	}
-}));
+});
 
 const empty = (mock) => {
 	mock.sensors = [];
 	mock.incidents.clear();
 };
-test("an empty collector says what to do", on({ user: "admin", plant: { alerts: 0 }, prepare: empty }, async (page) => {
+on({ user: "admin", plant: { alerts: 0 }, prepare: empty })("an empty collector says what to do", async (page) => {
 	await visit(page, "/");
 	for (const s of ["Nothing needs attention", "No open incident", "No sensor is enrolled yet", "No alert yet"]) await page.getByText(s).first().waitFor();
 	for (const p of pages) {
-		await visit(page, p);
+		await walk(page, p);
 		same(await axe(page), [], `axe on ${p}`);
 	}
-}));
+});
 
 const bad = await run();
 await browser.close();

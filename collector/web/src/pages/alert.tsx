@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One alert: what was tried, by whom, where the device stands, which rule, and the proof.
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n";
-import { type ApiError, may, post, useResource } from "../lib/api";
+import { type ApiError, type Resource, may, post, query, useResource } from "../lib/api";
 import { addr, full, num, who } from "../lib/format";
 import { crypt, proofFile, save, verify, type Result } from "../lib/proof";
 import { Link, go } from "../lib/router";
@@ -272,10 +272,9 @@ function Expected({ a, onClose }: { a: AlertDetail; onClose: () => void }) {
 	);
 }
 
-function Detail({ a }: { a: AlertDetail }) {
+function Detail({ a, map }: { a: AlertDetail; map: Resource<PlantMap> }) {
 	const [expected, setExpected] = useState(false);
 	const [raw, setRaw] = useState(false);
-	const map = useResource<PlantMap>("/map" + (a.site ? `?site=${encodeURIComponent(a.site)}` : ""));
 	const x = useMemo(() => extra(a.eve), [a.eve]);
 	const src = find(map.data, a.src), dst = find(map.data, a.dst);
 	const level = (z?: Zone) => (z ? t("ad.level", { n: z.level }) : "");
@@ -364,7 +363,7 @@ function Detail({ a }: { a: AlertDetail }) {
 							</span>
 						}
 					>
-						{raw ? <pre class="code eve" tabIndex={0} aria-label={t("ad.eve")}>{a.eve}</pre> : <p class="pad dim">{t("ad.eve.text")} · {num(a.eve.length)} B</p>}
+						{raw ? <pre class="code eve" role="group" tabIndex={0} aria-label={t("ad.eve")}>{a.eve}</pre> : <p class="pad dim">{t("ad.eve.text")} · {num(a.eve.length)} B</p>}
 					</Panel>
 				</div>
 				<div class="ad-side">
@@ -389,7 +388,7 @@ function Detail({ a }: { a: AlertDetail }) {
 					)}
 					{(a.src || a.dst) && (
 						<Panel id="ad-where" title={t("ad.where")} acts={<Link to="/map">{t("nav.map")}</Link>}>
-							{map.data ? <Where m={map.data} a={a} /> : map.error ? <Failed error={map.error} retry={map.reload} /> : <Skeleton rows={4} />}
+							{map.data ? <Where m={map.data} a={a} /> : <Failed error={map.error!} retry={map.reload} />}
 						</Panel>
 					)}
 					<Panel id="ad-related" title={t("ad.related")}>
@@ -404,6 +403,10 @@ function Detail({ a }: { a: AlertDetail }) {
 
 export function AlertPage({ id }: { id: string }) {
 	const r = useResource<AlertDetail>(`/alerts/${encodeURIComponent(id)}`);
+	// Where both ends stand is shown with the rest, or it would push that away.
+	const plant = useRef<string | null>(null);
+	if (r.data) plant.current = "/map" + query({ site: r.data.site });
+	const map = useResource<PlantMap>(plant.current);
 	const list = neighbours();
 	const at = list.indexOf(id);
 	const to = (i: number) => (at >= 0 && list[i] ? `/alerts/${encodeURIComponent(list[i])}` : null);
@@ -432,9 +435,9 @@ export function AlertPage({ id }: { id: string }) {
 					<Button look="quiet" icon="down" disabled={!older} aria-label={t("ad.next")} title={t("ad.next")} onClick={() => older && go(older, true)} />
 				</span>
 			</nav>
-			{!r.data && <h1 class="sr" tabIndex={-1}>{t("al.title")}</h1>}
-			{r.data ? (
-				<Detail key={id} a={r.data} />
+			{!(r.data && (map.data || map.error)) && <h1 class="sr" tabIndex={-1}>{t("al.title")}</h1>}
+			{r.data && (map.data || map.error) ? (
+				<Detail key={id} a={r.data} map={map} />
 			) : r.error ? (
 				r.error.status === 404 ? <Empty icon="question" title={t("app.error.gone")} /> : <Failed error={r.error} retry={r.reload} />
 			) : (

@@ -203,7 +203,7 @@ export function MapPage() {
 		<div class={`page map-page ${view === "map" ? "page-fill" : ""}`}>
 			<Head title={t("map.title")} text={t("map.text")}>
 				<Select label={t("map.site")} value={site} onChange={(v) => (setPick(null), setParams({ site: v || null }))} options={[["", t("app.all")], ...sites.map((s): [string, string] => [s, s])]} />
-				{view === "map" && <Segments label={t("map.denied")} value={only ? "1" : ""} onChange={(v) => setParams({ denied: v || null })} options={[["", t("app.all")], ["1", t("map.only")]]} />}
+				<Segments label={t("map.denied")} value={only ? "1" : ""} onChange={(v) => setParams({ denied: v || null })} options={[["", t("app.all")], ["1", t("map.only")]]} />
 				<Segments label={t("map.view")} value={view} onChange={(v) => setParams({ view: v })} options={[["map", t("map.graph")], ["list", t("map.list")]]} />
 			</Head>
 			<Load r={r} rows={14}>
@@ -211,7 +211,7 @@ export function MapPage() {
 					!m.zones.length ? (
 						<Panel><Empty icon="map" title={t("map.none")} text={t("map.none.text")} /></Panel>
 					) : view === "list" ? (
-						<MapList m={m} />
+						<MapList m={only ? { ...m, edges: m.edges.filter(denied) } : m} />
 					) : (
 						<div class="map-in panel">
 							<Picture key={site} m={m} only={only} pick={pick} onPick={setPick} />

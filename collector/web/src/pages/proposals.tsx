@@ -8,7 +8,7 @@ import { Button, Copy, Empty, Head, Load, Panel, Tag, When, why } from "../ui/co
 
 export function Diff({ text }: { text: string }) {
 	return (
-		<pre class="code diff" tabIndex={0} aria-label={t("pr.diff")}>
+		<pre class="code diff" role="group" tabIndex={0} aria-label={t("pr.diff")}>
 			{text.split("\n").map((l, i) => (
 				<span key={i} class={l.startsWith("+") && !l.startsWith("+++") ? "add" : l.startsWith("-") && !l.startsWith("---") ? "del" : l.startsWith("@@") ? "at" : ""}>
 					{l + "\n"}
@@ -57,12 +57,14 @@ export function Proposals() {
 									<div class="proposal-in">
 										<div>
 											<h3>{t("pr.rule")} <Copy text={p.rule_yaml} /></h3>
-											<pre class="code" tabIndex={0} aria-label={t("pr.rule")}>{p.rule_yaml}</pre>
+											<pre class="code" role="group" tabIndex={0} aria-label={t("pr.rule")}>{p.rule_yaml}</pre>
 										</div>
-										<div>
-											<h3>{t("pr.diff")}</h3>
-											<Diff text={p.diff} />
-										</div>
+										{p.diff && (
+											<div>
+												<h3>{t("pr.diff")}</h3>
+												<Diff text={p.diff} />
+											</div>
+										)}
 									</div>
 								</Panel>
 							))}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page in a real browser, before the real collector, with a real sensor behind it: enrolled with a token made in the
+// page, listening on a port, an attack replayed there.  In a network namespace: tests/e2e/web.sh --real.
+// usage: node real.test.mjs [PART-OF-A-NAME]
+import { execFileSync } from "node:child_process";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { axe, launch, ok, open, root, run, same, settled, test, visit, walk } from "./kit.mjs";
+import { Plant, interlock, password } from "./real.mjs";
+
+const [port, feed] = ["sense0", "feed0"]; // the two ends of a cable, made by web.sh
+
+const sensor = hostname(), plant = new Plant();
+const [browser] = await Promise.all([launch(), plant.collect([["root", "admin"], ["ana", "analyst"], ["vic", "viewer"]])]);
+const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/proposals", "/search?q=plc"];
+
+// A person's page; whatever it complained of fails the test.
+const as = (user, fn, options = {}) => async () => {
+	const page = await open(browser, plant.page, { user, password, ...options });
+	try {
+		await fn(page);
+		same(page.faults, [], "complaints");
+	} finally {
+		await page.context().close();
+	}
+};
+const api = async (page, path) => (await page.context().request.get(`${plant.page}/api/v1/${path}`)).json();
+const download = async (page, click) => {
+	const [d] = await Promise.all([page.waitForEvent("download"), click.click()]);
+	return { path: await d.path(), name: d.suggestedFilename() };
+};
+
+test("a sensor enrols with a token made in the page, and waits until it is approved there", as("root", async (page) => {
+	await visit(page, "/sensors");
+	await page.getByText("No sensor yet").waitFor();
+	await page.getByRole("button", { name: "Enrol a sensor" }).click();
+	await page.getByLabel("Name of the sensor").fill(sensor);
+	await page.getByLabel("Site").fill("bottling-line-2");
+	await page.getByRole("button", { name: "Make token" }).click();
+	const token = await page.locator(".token output").innerText();
+	await page.keyboard.press("Escape");
+	await plant.enrol(sensor, token);
+	await page.reload();
+	await page.getByRole("button", { name: `Details of ${sensor}` }).click();
+	await page.getByText("Waits for approval").first().waitFor();
+	const kid = /[\w-]{43}/.exec(execFileSync(interlock, ["key", "show", plant.at("key.pub")]).toString())[0];
+	await page.getByText(kid).waitFor(); // what an admin compares
+	await page.getByRole("button", { name: "Approve" }).click();
+	await page.locator("tbody .tag-ok", { hasText: "Reporting" }).waitFor();
+	await plant.sense(port);
+}));
+
+test("an attack is in the list within 2 s; opened, proved, its packets downloaded, a rule proposed, and out", as(null, async (page) => {
+	await page.goto(plant.page + "/alerts");
+	await page.getByLabel("User name").fill("ana");
+	await page.getByLabel("Password").fill(password);
+	await page.keyboard.press("Enter");
+	await page.getByRole("heading", { name: "Alerts" }).waitFor();
+	await page.waitForFunction(() => document.querySelector(".live-live"));
+	const row = page.locator(".al-link", { hasText: "stop" }).first();
+	const seen = row.waitFor({ timeout: 5000 }).then(() => Date.now());
+	const sent = await plant.inject(feed, 1132, 1157); // hmi1 writes beside its recipe, stops plc-caps and starts it
+	const ms = (await seen) - sent;
+	console.log(`# ${ms} ms from the last frame on the wire to its row in the browser`);
+	ok(ms < 2000, `${ms} ms`);
+
+	await visit(page, "/alerts?fold=0&q=plc-stop");
+	await page.locator(".al-link").first().click();
+	await page.getByRole("heading", { name: "stop" }).waitFor();
+	ok((await page.locator(".sentence").innerText()).startsWith("hmi1 sent stop to plc-caps"), "the sentence");
+	await page.getByRole("button", { name: "Verify in this browser" }).click();
+	await page.getByText(`Proved: sensor ${sensor} signed exactly this alert`).waitFor();
+	same(await page.locator(".step-ok").count(), 5, "steps");
+	const proof = await download(page, page.getByRole("button", { name: "Download proof" }));
+	execFileSync(interlock, ["journal", "prove", "--check", proof.path, "--key", plant.at("key.pub")]);
+
+	const link = page.getByRole("link", { name: "Download capture" });
+	for (let i = 0; i < 20 && !(await link.count()); i++) { // packets come after their alert
+		await page.waitForTimeout(200);
+		await page.reload();
+		await settled(page);
+	}
+	const packets = await download(page, link);
+	ok(packets.name.endsWith(".pcapng"), packets.name);
+	ok(execFileSync("capinfos", ["-t", packets.path]).includes("pcapng"), "capinfos");
+	const told = execFileSync("tshark", ["-r", packets.path, "-Y", "s7comm.param.func == 0x29", "-T", "fields", "-e", "ip.src", "-e", "ip.dst"], { stdio: ["ignore", "pipe", "ignore"] }).toString();
+	ok(told.includes("10.1.2.5\t10.1.2.131"), `tshark finds the stop: ${told}`);
+
+	await visit(page, "/alerts?fold=0&q=QB0");
+	await page.locator(".al-link").first().click();
+	await page.getByRole("button", { name: "Expected" }).click();
+	await page.getByLabel("Why is it expected?").fill("Order 4711");
+	await page.getByRole("button", { name: "Propose" }).click();
+	await page.getByText(`Proposed to ${sensor}, disabled`).waitFor();
+	await page.getByRole("link", { name: "All proposals" }).click();
+	await page.getByText("Order 4711").waitFor();
+	const rule = await page.locator(".proposal pre").first().innerText();
+	ok(/QB0/.test(rule) && /disabled: true/.test(rule), rule);
+	await page.getByRole("button", { name: "Account" }).click();
+	await page.getByRole("button", { name: "Log out" }).click();
+	await page.getByRole("heading", { name: "Log in" }).waitFor();
+	same((await page.context().request.get(plant.page + "/api/v1/alerts")).status(), 401, "the session is over");
+}));
+
+test("a viewer sees it all and changes nothing: what the page does not offer the collector refuses", as("vic", async (page) => {
+	const [a] = (await api(page, "alerts?limit=1&q=QB0")).items;
+	await visit(page, `/alerts/${a.id}`);
+	await page.getByRole("button", { name: "Verify in this browser" }).waitFor();
+	same(await page.getByRole("button", { name: "Expected" }).count(), 0, "Expected");
+	await visit(page, `/incidents/${a.incident}`);
+	same(await page.getByRole("button", { name: /Acknowledge|Close|Add note/ }).count(), 0, "work on an incident");
+	await visit(page, "/sensors");
+	same(await page.getByRole("button", { name: "Enrol a sensor" }).count(), 0, "token");
+	await visit(page, "/audit");
+	await page.getByRole("heading", { name: "There is no such page" }).waitFor();
+	// As a script in this page would, with its session and its token.
+	const answers = await page.evaluate(async ([alert, incident]) => {
+		const { csrf } = await (await fetch("/api/v1/me")).json();
+		const ask = async (method, path, body) => (await fetch("/api/v1/" + path, { method, body, headers: { "x-csrf-token": csrf, "content-type": "application/json" } })).status;
+		return [await ask("POST", `alerts/${alert}/expected`, "{}"), await ask("POST", `incidents/${incident}`, '{"state":"closed"}'), await ask("POST", "sensors/tokens", '{"name":"x"}'), await ask("GET", "users"), await ask("GET", "audit")];
+	}, [a.id, a.incident]);
+	same(answers, [403, 403, 403, 403, 403], "refused");
+}));
+
+const evil = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}\u202e';
+test("script in every text that a sensor sends stays text, also in what was made of it", as("ana", async (page) => {
+	execFileSync("python3", [join(root, "tests/web/hostile.py"), String(plant.ingest), plant.ca, plant.token("liar"), "liar", plant.at("liar"), evil], { env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" } });
+	const [a] = (await api(page, "alerts?limit=1&sensor=liar")).items;
+	same([a.signature, a.dst.name, a.proto], [evil, evil, evil], "it is kept as it came");
+	await visit(page, `/incidents/${a.incident}`);
+	await page.getByLabel("Note").fill(evil);
+	await page.getByRole("button", { name: "Add note" }).click();
+	await page.locator(".log").getByText(evil).waitFor();
+	await visit(page, `/alerts/${a.id}`);
+	await page.getByRole("button", { name: "Expected" }).click();
+	await page.getByLabel("Why is it expected?").fill(evil);
+	await page.getByRole("button", { name: "Propose" }).click();
+	await page.getByText("Proposed to liar, disabled").waitFor();
+	let seen = 0;
+	for (const p of [...pages, `/alerts/${a.id}`, `/incidents/${a.incident}`, "/search?q=onerror", "/alerts?device=" + encodeURIComponent(evil)]) {
+		await walk(page, p);
+		same(await page.evaluate(() => document.querySelectorAll("main img, main script, main iframe").length), 0, p);
+		seen += (await page.locator("main").innerText()).includes("onerror");
+	}
+	ok(seen > 6, `it is shown on ${seen} pages`);
+}));
+
+for (const [name, options] of [["1366x768", {}], ["dark, phone, Chinese", { width: 390, height: 844, phone: true, dark: true, lang: "zh-CN" }]])
+	test(`with what a real collector answers axe finds nothing, nothing shifts, nothing is too wide: ${name}`, as("root", async (page) => {
+		const [a] = (await api(page, "alerts?limit=1&q=QB0")).items;
+		const list = options.phone ? ["/", "/alerts", "/proposals"] : [...pages, "/users", "/audit"];
+		for (const p of [...list, `/alerts/${a.id}`, `/incidents/${a.incident}`]) {
+			await walk(page, p);
+			same(await page.evaluate(() => window.__shifts), [], `layout shift on ${p}`);
+			same(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `width on ${p}`);
+			same(await axe(page), [], `axe on ${p}`);
+		}
+	}, options));
+
+test("a sensor that is stopped says so; its devices are listed; nobody warned of anything", as("vic", async (page) => {
+	await visit(page, "/alerts");
+	await page.waitForFunction(() => document.querySelector(".live-live"));
+	await plant.stop("watch");
+	await page.locator(".al-link", { hasText: "the passive sensor was stopped" }).first().waitFor();
+	await visit(page, "/assets");
+	for (let i = 0; i < 20 && !(await page.getByText("plc-caps").count()); i++) { // one thing per turn of the sender
+		await page.waitForTimeout(200);
+		await page.reload();
+		await settled(page);
+	}
+	await page.getByText("plc-caps").first().waitFor();
+	same(plant.said.filter((l) => l.includes("warning")), [], "warnings");
+}));
+
+const bad = await run(1);
+await browser.close();
+await plant.end();
+process.exit(bad ? 1 : 0);
