@@ -21,7 +21,7 @@
 
 #include "base/key.h"
 #include "guard/msg.h"
-#include "guard/sandbox.h"
+#include "base/sandbox.h"
 #include "guard/text.h"
 
 #define BUILDER_TEXT_MAX TEXT_MAX

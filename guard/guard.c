@@ -19,7 +19,7 @@
 #include "base/user.h"
 #include "guard/guard_int.h"
 #include "guard/metrics.h"
-#include "guard/sandbox.h"
+#include "base/sandbox.h"
 #include "policy/image.h"
 
 #define SIGN_WAIT_NS UINT64_C(10000000000) /* a disk may be slow */

@@ -19,7 +19,7 @@
 #include "base/sibling.h"
 #include "guard/guard_int.h"
 #include "guard/metrics.h"
-#include "guard/sandbox.h"
+#include "base/sandbox.h"
 #include "policy/image.h"
 
 #define PATIENCE_S	 2u /* for a signer of ours that was killed: the kernel lets go of its lock */

@@ -34,7 +34,7 @@
 #include "guard/fast.h"
 #include "guard/latency.h"
 #include "guard/msg.h"
-#include "guard/sandbox.h"
+#include "base/sandbox.h"
 #include "policy/image.h"
 
 #define LOOK_NS	      UINT64_C(1000000)	  /* at rare things, at least this often */

@@ -228,7 +228,7 @@ send_run(const struct send_conf *conf, char *err, size_t err_size)
 		(void)err_say(err, err_size, 0, "libcurl does not start");
 	else if (open_dirs(&s, err, err_size) == 0 && open_outputs(&s, err, err_size) &&
 		 catch_signals(&s, err, err_size) == 0 &&
-		 (!conf->confine || conf->confine(conf->ctx, err, err_size) == 0)) {
+		 confine_sender(conf, s.output, s.n, err, err_size) == 0) {
 		if (start(&s, err, err_size)) {
 			live(&s);
 			end = finish(&s);

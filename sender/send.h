@@ -8,6 +8,9 @@
  *   receipt       the collector's last receipt, for the signer
  *   status.json   what is shown by interlock send status
  *
+ * Once all is open it confines itself (confine.c): who it becomes, what it may read, write and connect to, and which system
+ * calls it has, is settled before the first byte of a peer.
+ *
  * A thread per output, which never waits for another one.  Memory is taken at the start, per output about what
  * FOLLOW_LINES_BYTES and the transport's buffers are.
  */
@@ -17,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "sender/out.h"
 
@@ -31,9 +35,8 @@ struct send_conf {
 	void *model_ctx;
 	uint32_t retry_max_ms, timeout_ms, drain_ms;
 	bool once; /* end when all that is there is delivered */
-	/* All is open: give up privileges.  0 or ERR_*, said in err. */
-	int (*confine)(void *ctx, char *err, size_t err_size);
-	void *ctx;
+	uid_t uid; /* whom root becomes once all is open; all others stay who they are */
+	gid_t gid;
 };
 
 /* How it ended. */

@@ -58,6 +58,10 @@ void *output_run(void *output);
 /* A copy of its status. */
 void output_look(struct output *o, struct output_status *out);
 
+/* Give up everything but what n outputs need.  0 or ERR_*, said; the process is not to go on after an error. */
+int confine_sender(
+    const struct send_conf *c, const struct output *o, size_t n, char *err, size_t err_size);
+
 /* Write status.json of n outputs. */
 void status_write(const struct send_common *c, struct output *o, size_t n);
 

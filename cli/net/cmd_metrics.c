@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "cli/net/net.h"
 #include "guard/metrics.h"
-#include "guard/sandbox.h"
+#include "base/sandbox.h"
 
 static int
 confine(void *ctx, char *err, size_t err_size)

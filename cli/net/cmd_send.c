@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "alerts/adopt.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
@@ -64,20 +63,6 @@ struct args {
 };
 
 static int
-confine(void *ctx, char *err, size_t err_size)
-{
-	const struct args *a = ctx;
-	uid_t uid;
-	gid_t gid;
-
-	(void)err_size;
-	cli_user(a->user, &uid, &gid);
-	alerts_adopt(uid, gid, a->state, NULL);
-	*err = '\0';
-	return cli_become(uid, gid) ? 0 : -1;
-}
-
-static int
 send_here(const struct args *a, const char *const *targets, size_t n)
 {
 	struct send_conf conf = {
@@ -92,11 +77,10 @@ send_here(const struct args *a, const char *const *targets, size_t n)
 	    .timeout_ms = (uint32_t)a->timeout_s * 1000,
 	    .drain_ms = (uint32_t)a->drain_s * 1000,
 	    .once = a->once,
-	    .confine = confine,
-	    .ctx = (void *)(uintptr_t)a,
 	};
 	char err[512] = "";
 
+	cli_user(a->user, &conf.uid, &conf.gid);
 	log_set_limit(true);
 	log_set_level(a->verbose ? LOG_L_INFO : LOG_L_WARN);
 	log_init();

@@ -7,10 +7,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,10 +29,11 @@
 
 #include <cmocka.h>
 
-#include "guard/sandbox.h"
+#include "base/sandbox.h"
 
 #define FAILED_TO_ENTER 99
 #define NOBODY		65534
+#define PORT		65531 /* nobody listens there */
 
 static char dir[] = "/tmp/il-sandbox-XXXXXX";
 static char file[64];
@@ -39,11 +42,14 @@ static char file[64];
 static int
 run(enum sandbox_role role, int (*what)(void))
 {
-	const char *const dirs[] = {dir, NULL};
+	const char *const dirs[] = {dir, NULL}, *const reads[] = {"/etc", NULL};
+	const uint16_t ports[] = {PORT, 0};
 	const struct sandbox s = {.role = role,
 	    .uid = NOBODY,
 	    .gid = NOBODY,
-	    .dirs = role == SANDBOX_SIGNER ? dirs : NULL};
+	    .dirs = role == SANDBOX_SIGNER || role == SANDBOX_SENDER ? dirs : NULL,
+	    .reads = role == SANDBOX_SENDER ? reads : NULL,
+	    .ports = role == SANDBOX_SENDER ? ports : NULL};
 	char err[256] = "";
 	int status;
 	pid_t pid = fork();
@@ -217,8 +223,8 @@ test_never(void **st)
 	(void)st;
 	for (int role = 0; role < SANDBOX__ROLES; role++)
 		for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
-			/* an HTTP server works with threads and its connections */
-			if (role == SANDBOX_METRICS)
+			/* an HTTP server works with its connections; a sender: test_sender() */
+			if (role == SANDBOX_METRICS || role == SANDBOX_SENDER)
 				continue;
 			killed((enum sandbox_role)role, never[i].name, never[i].what);
 		}
@@ -320,6 +326,119 @@ test_signer(void **st)
 	fine(SANDBOX_SIGNER, "a file of its own", do_own_file);
 	if (*sandbox_lacking() == '\0')
 		fine(SANDBOX_SIGNER, "somebody else's file", do_other_file);
+}
+
+/* --- the sender: connections and files, but only its own ----------------------------------------- */
+
+static bool
+landlock_net(void) /* ABI 4 */
+{
+	return syscall(444, NULL, 0, 1) >= 4;
+}
+
+static int
+connect_to(uint16_t port)
+{
+	const struct sockaddr_in sa = {.sin_family = AF_INET,
+	    .sin_port = htons(port),
+	    .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ? errno : 0;
+}
+static int
+do_own_port(void)
+{
+	return connect_to(PORT) != ECONNREFUSED;
+}
+static int
+do_other_port(void)
+{
+	return connect_to(PORT - 1) != EACCES;
+}
+static int
+do_listen(void)
+{
+	const struct sockaddr_in sa = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return 1;
+	/* A port of its own choice, and then none of the kernel's. */
+	return (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0 || errno != EACCES) ||
+	       (listen(fd, 1) == 0 || errno != ENOSYS);
+}
+static int
+do_raw_sockets(void)
+{
+	return (socket(AF_PACKET, SOCK_RAW, 0) >= 0 || errno != ENOSYS) ||
+	       (socket(AF_ALG, SOCK_SEQPACKET, 0) >= 0 || errno != ENOSYS) ||
+	       (socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) >= 0 || errno != EPERM);
+}
+static int
+do_read_only(void)
+{
+	if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0)
+		return 1;
+	if (open("/etc/il-sandbox", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 || errno != EACCES)
+		return 2;
+	return open("/usr/bin/env", O_RDONLY | O_CLOEXEC) >= 0 || errno != EACCES;
+}
+static int
+do_place(void)
+{
+	char path[80], to[80];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/place.new", dir);
+	(void)snprintf(to, sizeof(to), "%s/place", dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, "x", 1) != 1 || fsync(fd) < 0 || rename(path, to) < 0)
+		return 1;
+	return unlink(to) < 0;
+}
+static int
+do_process(void)
+{
+	return syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL) != -1 || errno != ENOSYS;
+}
+static int
+do_unknown(void)
+{
+	return syscall(SYS_clone3, NULL, 0) != -1 || errno != ENOSYS;
+}
+static int
+do_code(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+		   MAP_FAILED ||
+	       errno != ENOSYS;
+}
+
+static void
+test_sender(void **st)
+{
+	(void)st;
+	killed(SANDBOX_SENDER, "exec", do_exec);
+	killed(SANDBOX_SENDER, "ptrace", do_ptrace);
+	killed(SANDBOX_SENDER, "kill", do_kill);
+	killed(SANDBOX_SENDER, "setuid", do_setuid);
+	killed(SANDBOX_SENDER, "bpf", do_bpf);
+	killed(SANDBOX_SENDER, "mount", do_mount);
+	killed(SANDBOX_SENDER, "io_uring", do_io_uring);
+	fine(SANDBOX_SENDER, "a process", do_process);
+	fine(SANDBOX_SENDER, "a call it does not know", do_unknown);
+	fine(SANDBOX_SENDER, "memory with code", do_code);
+	fine(SANDBOX_SENDER, "raw sockets", do_raw_sockets);
+	fine(SANDBOX_SENDER, "a place of its own", do_place);
+	fine(SANDBOX_SENDER, "a port of its own", do_own_port);
+	if (*sandbox_lacking() == '\0') {
+		fine(SANDBOX_SENDER, "what it may only read, and what not even that", do_read_only);
+		if (landlock_net()) {
+			fine(SANDBOX_SENDER, "somebody else's port", do_other_port);
+			fine(SANDBOX_SENDER, "to be a server", do_listen);
+		}
+	}
 }
 
 /* --- rights ---------------------------------------------------------------------------------- */
@@ -424,6 +543,7 @@ main(void)
 	    cmocka_unit_test(test_failed_assertion),
 	    cmocka_unit_test(test_builder),
 	    cmocka_unit_test(test_signer),
+	    cmocka_unit_test(test_sender),
 	    cmocka_unit_test(test_rights),
 	};
 

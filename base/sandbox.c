@@ -6,7 +6,7 @@
  * The order matters: descriptors first (a leak is worst), then the user, then what is left of the rights,
  * then the rules of the file system, and system calls last, since the steps before need more.
  */
-#include "guard/sandbox.h"
+#include "base/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 #include <linux/bpf.h>
+#include <linux/sockios.h>
 
 #include "base/err.h"
 #include "base/user.h"
@@ -45,9 +47,10 @@
 #define BUILDER (1u << SANDBOX_BUILDER)
 #define SIGNER	(1u << SANDBOX_SIGNER)
 #define METRICS (1u << SANDBOX_METRICS)
+#define SENDER	(1u << SANDBOX_SENDER)
 #define DRIVER	(1u << SANDBOX__ROLES) /* a worker with a driver of DPDK in it */
-#define ALL	(WORKER | BUILDER | SIGNER | METRICS)
-#define GROWS	(BUILDER | SIGNER | METRICS) /* may take memory after its start */
+#define ALL	(WORKER | BUILDER | SIGNER | METRICS | SENDER)
+#define GROWS	(BUILDER | SIGNER | METRICS | SENDER) /* may take memory after its start */
 
 static const struct call {
 	int nr;
@@ -67,19 +70,19 @@ static const struct call {
 #endif
     /* Time. */
     {SCMP_SYS(clock_gettime), ALL, "where the vDSO cannot answer by itself (some hypervisors)"},
-    {SCMP_SYS(gettimeofday), SIGNER, "the same"},
+    {SCMP_SYS(gettimeofday), SIGNER | SENDER, "the same"},
     /* Descriptors it has. */
     {SCMP_SYS(close), ALL, "descriptors that came with a message"},
     {SCMP_SYS(write), ALL, "a last word on standard error; what a dump or an export is"},
     {SCMP_SYS(writev), ALL, "stdio does it for standard error"},
     {SCMP_SYS(sendmsg), ALL, "messages to the parent"},
-    {SCMP_SYS(recvmsg), WORKER | SIGNER | BUILDER, "messages from the parent"},
+    {SCMP_SYS(recvmsg), WORKER | SIGNER | BUILDER | SENDER, "messages from the parent"},
     {SCMP_SYS(fstat), ALL, "size of an image; stdio"},
     {SCMP_SYS(newfstatat), ALL, "fstat() of this C library; there is no path in a new root"},
     {SCMP_SYS(fcntl), ALL, "seals of an image"},
     {SCMP_SYS(lseek), ALL, "size of an image"},
-    {SCMP_SYS(ppoll), WORKER | SIGNER | BUILDER, "to sleep until something comes"},
-    {SCMP_SYS(poll), WORKER | SIGNER | BUILDER, "the same"},
+    {SCMP_SYS(ppoll), WORKER | SIGNER | BUILDER | SENDER, "to sleep until something comes"},
+    {SCMP_SYS(poll), WORKER | SIGNER | BUILDER | SENDER, "the same"},
     {SCMP_SYS(munmap), ALL, "an old policy; memory given back"},
     {SCMP_SYS(madvise), ALL, "free() of a large block"},
     /* The worker's ports and samples. */
@@ -106,12 +109,12 @@ static const struct call {
     {SCMP_SYS(epoll_pwait), METRICS, "the same"},
     {SCMP_SYS(poll), METRICS, "to sleep until something comes"},
     {SCMP_SYS(ppoll), METRICS, "the same"},
-    {SCMP_SYS(recvfrom), METRICS, "a request; the parent's answer"},
-    {SCMP_SYS(sendto), METRICS, "an answer; the question"},
-    {SCMP_SYS(setsockopt), METRICS, "TCP_NODELAY, TCP_CORK"},
-    {SCMP_SYS(getsockopt), METRICS, "what became of a connection"},
-    {SCMP_SYS(getsockname), METRICS, "the library asks"},
-    {SCMP_SYS(shutdown), METRICS, "the end of an answer"},
+    {SCMP_SYS(recvfrom), METRICS | SENDER, "a request; the parent's answer"},
+    {SCMP_SYS(sendto), METRICS | SENDER, "an answer; the question"},
+    {SCMP_SYS(setsockopt), METRICS | SENDER, "TCP_NODELAY, TCP_CORK"},
+    {SCMP_SYS(getsockopt), METRICS | SENDER, "what became of a connection"},
+    {SCMP_SYS(getsockname), METRICS | SENDER, "the library asks"},
+    {SCMP_SYS(shutdown), METRICS | SENDER, "the end of an answer"},
     /* What may take memory. */
     {SCMP_SYS(brk), ALL, "memory; a worker's heap is frozen"},
     {SCMP_SYS(mremap), GROWS, "realloc() of a large block"},
@@ -119,30 +122,101 @@ static const struct call {
     {SCMP_SYS(getrandom), GROWS, "seed of malloc(); a key of this run"},
     {SCMP_SYS(futex), GROWS, "locks of the C library"},
     /* The builder's input and product. */
-    {SCMP_SYS(read), SIGNER | METRICS, "the journal; a request"},
+    {SCMP_SYS(read), SIGNER | METRICS | SENDER, "the journal; a request"},
     {SCMP_SYS(pread64), ALL, "the text of a policy; the head of an image; a segment"},
     {SCMP_SYS(memfd_create), BUILDER, "the image"},
     /* The signer's files: below its directories only (landlock). */
-    {SCMP_SYS(openat), SIGNER, "segments of the journal, EVE files"},
-    {SCMP_SYS(fsync), SIGNER, "a batch is on disk before it leaves"},
-    {SCMP_SYS(fdatasync), SIGNER, "the same"},
+    {SCMP_SYS(openat), SIGNER | SENDER, "segments of the journal, EVE files"},
+    {SCMP_SYS(fsync), SIGNER | SENDER, "a batch is on disk before it leaves"},
+    {SCMP_SYS(fdatasync), SIGNER | SENDER, "the same"},
     {SCMP_SYS(sync_file_range), SIGNER, "the same"},
-    {SCMP_SYS(rename), SIGNER, "files that appear whole"},
-    {SCMP_SYS(renameat), SIGNER, "the same"},
-    {SCMP_SYS(renameat2), SIGNER, "the same"},
+    {SCMP_SYS(rename), SIGNER | SENDER, "files that appear whole"},
+    {SCMP_SYS(renameat), SIGNER | SENDER, "the same"},
+    {SCMP_SYS(renameat2), SIGNER | SENDER, "the same"},
     {SCMP_SYS(linkat), SIGNER, "the same"},
-    {SCMP_SYS(unlink), SIGNER, "segments that are beyond the limit"},
-    {SCMP_SYS(unlinkat), SIGNER, "the same"},
+    {SCMP_SYS(unlink), SIGNER | SENDER, "segments that are beyond the limit"},
+    {SCMP_SYS(unlinkat), SIGNER | SENDER, "the same"},
     {SCMP_SYS(mkdirat), SIGNER, "a journal in a new place"},
     {SCMP_SYS(mkdir), SIGNER, "the same"},
-    {SCMP_SYS(getdents64), SIGNER, "which segments there are"},
-    {SCMP_SYS(flock), SIGNER, "one writer of a journal"},
+    {SCMP_SYS(getdents64), SIGNER | SENDER, "which segments there are"},
+    {SCMP_SYS(flock), SIGNER | SENDER, "one writer of a journal"},
     {SCMP_SYS(fallocate), SIGNER, "room for a segment"},
-    {SCMP_SYS(statx), SIGNER, "stat() of a path"},
+    {SCMP_SYS(statx), SIGNER | SENDER, "stat() of a path"},
     {SCMP_SYS(fstatfs), SIGNER, "how full the disk is"},
-    {SCMP_SYS(clock_nanosleep), SIGNER, "to wait for the next turn"},
-    {SCMP_SYS(nanosleep), SIGNER, "the same"},
+    {SCMP_SYS(clock_nanosleep), SIGNER | SENDER, "to wait for the next turn"},
+    {SCMP_SYS(nanosleep), SIGNER | SENDER, "the same"},
+    /* The sender's connections, threads and what its libraries look at. */
+    {SCMP_SYS(connect), SENDER, "to who receives; TCP to their ports only (landlock)"},
+    {SCMP_SYS(bind), SENDER, "names: a netlink socket; no TCP port (landlock)"},
+    {SCMP_SYS(socketpair), SENDER, "libcurl wakes its resolver"},
+    {SCMP_SYS(pipe2), SENDER, "the same"},
+    {SCMP_SYS(eventfd2), SENDER, "the same"},
+    {SCMP_SYS(sendmmsg), SENDER, "names: both questions at once"},
+    {SCMP_SYS(getpeername), SENDER, "the library asks"},
+    {SCMP_SYS(rt_sigaction), SENDER, "the first thread; SIGPIPE"},
+    {SCMP_SYS(set_robust_list), SENDER, "a thread begins"},
+    {SCMP_SYS(rseq), SENDER, "the same"},
+    {SCMP_SYS(sched_getaffinity), SENDER, "the same"},
+    {SCMP_SYS(sched_yield), SENDER, "locks"},
+    {SCMP_SYS(access), SENDER, "is a file there"},
+    {SCMP_SYS(faccessat), SENDER, "the same"},
+    {SCMP_SYS(faccessat2), SENDER, "the same"},
+    {SCMP_SYS(stat), SENDER, "the same"},
+    {SCMP_SYS(uname), SENDER, "names: the machine's own"},
+    {SCMP_SYS(getuid), SENDER, "libraries that ask who they are"},
+    {SCMP_SYS(geteuid), SENDER, "the same"},
+    {SCMP_SYS(getgid), SENDER, "the same"},
+    {SCMP_SYS(getegid), SENDER, "the same"},
 };
+
+/*
+ * The sender's libraries (libcurl, GnuTLS, the resolver) differ from system to system in what they try first: what is
+ * not listed does not exist for them (ENOSYS), and they take another way.  These no library of its kind would ask for.
+ */
+static const int hostile[] = {
+    SCMP_SYS(execve),
+    SCMP_SYS(execveat),
+    SCMP_SYS(fork),
+    SCMP_SYS(vfork),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(kill),
+    SCMP_SYS(bpf),
+    SCMP_SYS(mount),
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+    SCMP_SYS(chroot),
+    SCMP_SYS(setuid),
+    SCMP_SYS(setresuid),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(io_uring_setup),
+};
+
+static int
+add_sender(scmp_filter_ctx f)
+{
+	static const int families[] = {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK};
+	static const unsigned asks[] = {SIOCOUTQ, FIONREAD, FIONBIO};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
+		r |= seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, hostile[i], 0);
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
+		r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, asks[i]));
+	/* A thread, never a process.  (Nobody can look into clone3(): the C library then takes this.) */
+	r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+	    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	return r;
+}
 
 /* Arguments matter for these: memory that nobody can write and run, and signals to oneself. */
 static int
@@ -189,7 +263,8 @@ freeze_heap(void)
 static int
 enter_seccomp(const struct sandbox *s, char *err, size_t size)
 {
-	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx f = seccomp_init(
+	    s->role == SANDBOX_SENDER ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_KILL_PROCESS);
 	unsigned who = 1u << s->role | (s->driver ? DRIVER : 0);
 	int r = f ? 0 : -ENOMEM;
 
@@ -201,6 +276,8 @@ enter_seccomp(const struct sandbox *s, char *err, size_t size)
 			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i].nr, 0);
 	if (r == 0)
 		r = add_special(f);
+	if (r == 0 && s->role == SANDBOX_SENDER)
+		r = add_sender(f);
 	for (int cmd = BPF_MAP_LOOKUP_ELEM; s->maps && r == 0 && cmd <= BPF_MAP_DELETE_ELEM; cmd++)
 		r = seccomp_rule_add(
 		    f, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)cmd));
@@ -223,6 +300,7 @@ enter_seccomp(const struct sandbox *s, char *err, size_t size)
 #define LL_RESTRICT	  446
 #define LL_VERSION	  (1u << 0)
 #define LL_PATH_BENEATH	  1
+#define LL_NET_PORT	  2
 #define LL_FS_WRITE	  (UINT64_C(1) << 1)
 #define LL_FS_READ	  (UINT64_C(1) << 2)
 #define LL_FS_READ_DIR	  (UINT64_C(1) << 3)
@@ -235,7 +313,9 @@ enter_seccomp(const struct sandbox *s, char *err, size_t size)
 #define LL_FS_ABI1	  UINT64_C(0x1fff)
 #define LL_FS_IOCTL	  (UINT64_C(1) << 15) /* ABI 5 */
 #define LL_NET_ALL	  UINT64_C(3)	      /* ABI 4: TCP bind, connect */
+#define LL_NET_CONNECT	  UINT64_C(2)
 #define LL_SCOPE_ALL	  UINT64_C(3)	      /* ABI 6: abstract sockets, signals */
+#define LL_FS_LOOK (LL_FS_READ | LL_FS_READ_DIR)
 #define LL_FS_FILES                                                                                \
 	(LL_FS_WRITE | LL_FS_READ | LL_FS_READ_DIR | LL_FS_REMOVE_DIR | LL_FS_REMOVE_FILE |        \
 	    LL_FS_MAKE_DIR | LL_FS_MAKE_REG | LL_FS_TRUNCATE)
@@ -247,6 +327,9 @@ struct ll_beneath {
 	uint64_t allowed;
 	int32_t fd;
 } __attribute__((packed));
+struct ll_port {
+	uint64_t allowed, port;
+};
 
 static int
 landlock_abi(void)
@@ -255,29 +338,56 @@ landlock_abi(void)
 }
 
 static int
-landlock_allow(int rules, const char *dir, uint64_t handled)
+landlock_allow(int rules, const char *path, uint64_t allowed)
 {
-	struct ll_beneath b = {.allowed = LL_FS_FILES & handled};
+	struct ll_beneath b = {.allowed = allowed};
+	struct stat st;
 	int r;
 
-	b.fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	b.fd = open(path, O_PATH | O_CLOEXEC);
 	if (b.fd < 0)
 		return -1;
+	if (fstat(b.fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		b.allowed &= LL_FS_READ | LL_FS_WRITE | LL_FS_TRUNCATE;
 	r = (int)syscall(LL_ADD_RULE, rules, LL_PATH_BENEATH, &b, 0);
 	close(b.fd);
 	return r;
 }
 
-/* Everything that this kernel can forbid, but for files below dirs. */
+/* What is listed: 0, or -1 with errno, and whose fault it is. */
 static int
-enter_landlock(const struct sandbox *s, char *err, size_t size)
+landlock_list(const struct sandbox *s, int rules, const struct ll_ruleset *rs, const char **who)
 {
-	int abi = landlock_abi(), rules, r = 0;
+	*who = "landlock";
+	for (unsigned i = 0; s->ports && s->ports[i] && rs->net != 0; i++) {
+		const struct ll_port p = {.allowed = LL_NET_CONNECT, .port = s->ports[i]};
+
+		if (syscall(LL_ADD_RULE, rules, LL_NET_PORT, &p, 0) < 0)
+			return -1;
+	}
+	for (unsigned i = 0; s->dirs && s->dirs[i]; i++)
+		if (landlock_allow(rules, *who = s->dirs[i], LL_FS_FILES & rs->fs) < 0)
+			return -1;
+	for (unsigned i = 0; s->reads && s->reads[i]; i++)
+		if (landlock_allow(rules, *who = s->reads[i], LL_FS_LOOK) < 0)
+			return -1;
+	return 0;
+}
+
+#define NO_LANDLOCK (-1) /* in this kernel: sandbox_lacking() says so; the new root and seccomp remain */
+
+/* Rules by which everything that this kernel can forbid is forbidden, but for what is listed. */
+static int
+make_landlock(const struct sandbox *s, int *rules, char *err, size_t size)
+{
+	int abi = landlock_abi();
 	struct ll_ruleset rs = {.fs = LL_FS_ABI1};
 	size_t rs_size = sizeof(rs.fs);
+	const char *who;
 
+	*rules = NO_LANDLOCK;
 	if (abi < 1)
-		return 0; /* sandbox_lacking() says so; the new root and seccomp remain */
+		return 0;
 	rs.fs |= abi >= 2 ? LL_FS_REFER : 0;
 	rs.fs |= abi >= 3 ? LL_FS_TRUNCATE : 0;
 	rs.fs |= abi >= 5 ? LL_FS_IOCTL : 0;
@@ -289,14 +399,22 @@ enter_landlock(const struct sandbox *s, char *err, size_t size)
 		rs.scoped = LL_SCOPE_ALL;
 		rs_size += sizeof(rs.scoped);
 	}
-	rules = (int)syscall(LL_CREATE, &rs, rs_size, 0);
-	if (rules < 0)
+	*rules = (int)syscall(LL_CREATE, &rs, rs_size, 0);
+	if (*rules < 0)
 		return err_say(err, size, err_from_errno(errno), "landlock: %s", strerror(errno));
-	for (unsigned i = 0; s->dirs && s->dirs[i] && r == 0; i++)
-		if ((r = landlock_allow(rules, s->dirs[i], rs.fs)) < 0)
-			r = err_say(err, size, err_from_errno(errno), "%s: %s", s->dirs[i],
-			    strerror(errno));
-	if (r == 0 && syscall(LL_RESTRICT, rules, 0) < 0)
+	if (landlock_list(s, *rules, &rs, &who) < 0)
+		return err_say(err, size, err_from_errno(errno), "%s: %s", who, strerror(errno));
+	return 0;
+}
+
+static int
+enter_landlock(int rules, char *err, size_t size)
+{
+	int r = 0;
+
+	if (rules == NO_LANDLOCK)
+		return 0;
+	if (syscall(LL_RESTRICT, rules, 0) < 0)
 		r = err_say(err, size, err_from_errno(errno), "landlock: %s", strerror(errno));
 	close(rules);
 	return r;
@@ -470,11 +588,12 @@ static void
 enter_thread(void *arg)
 {
 	struct sandbox_thread *t = arg;
+	int rules;
 
 	if ((t->r = set_caps(KEEP_NONE)) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		t->r = err_say(t->err, sizeof(t->err), ERR_PERM, "capabilities of a thread");
-	else
-		t->r = enter_landlock(t->s, t->err, sizeof(t->err));
+	else if ((t->r = make_landlock(t->s, &rules, t->err, sizeof(t->err))) == 0)
+		t->r = enter_landlock(rules, t->err, sizeof(t->err));
 }
 
 static void
@@ -501,10 +620,13 @@ int
 sandbox_enter(const struct sandbox *s, char *err, size_t size)
 {
 	bool root = geteuid() == 0;
-	int r;
+	int r, rules;
 
 	if (s->keep)
 		sandbox_close_others(s->keep, s->n_keep);
+	/* While it may still look at what is listed. */
+	if ((r = make_landlock(s, &rules, err, size)) < 0)
+		return r;
 	if (root && !s->dirs && (r = enter_empty_root(err, size)) < 0)
 		return r;
 	if (s->threads && (r = s->threads(s->threads_of, drop_thread_bounding, NULL)) < 0)
@@ -521,7 +643,7 @@ sandbox_enter(const struct sandbox *s, char *err, size_t size)
 	/* Not before: a change of user forgets it. */
 	if (s->with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return err_say(err, size, err_from_errno(errno), "parent: %s", strerror(errno));
-	if ((r = enter_landlock(s, err, size)) < 0 ||
+	if ((r = enter_landlock(rules, err, size)) < 0 ||
 	    (s->threads && (r = enter_threads(s, err, size)) < 0))
 		return r;
 	return enter_seccomp(s, err, size);

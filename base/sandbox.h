@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sandbox.h - what a process of the guard can still do once it has what it needs.
+ * sandbox.h - what a process of a guard, or a sender, can still do once it has what it needs.
  *
  * sandbox_enter() is one way: afterwards the process has another user, no capability and no
  * way to get one, the descriptors it named, no file system but what is listed, and the system calls
- * of its role (sandbox.c has each with its reason).  Another call ends the process with SIGSYS.
+ * of its role (sandbox.c has each with its reason).  Another call ends the process with SIGSYS; in a sender most
+ * others say ENOSYS.
  * A worker's heap is frozen: malloc() says NULL when its spare bytes are used up.  sandbox_parent() keeps the file system and
  * the rights that supervising takes.
  */
-#ifndef GUARD_SANDBOX_H
-#define GUARD_SANDBOX_H
+#ifndef BASE_SANDBOX_H
+#define BASE_SANDBOX_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +24,7 @@ enum sandbox_role {
 	SANDBOX_BUILDER,
 	SANDBOX_SIGNER,
 	SANDBOX_METRICS,
+	SANDBOX_SENDER,
 	SANDBOX__ROLES
 };
 
@@ -39,7 +41,9 @@ struct sandbox {
 	bool driver; /* worker: has a driver of DPDK in it, which needs some calls more */
 	bool maps; /* worker: may read, put in and take out of maps that it has (bpf(2)) */
 	bool with_parent;	 /* is killed when its parent is gone */
-	const char *const *dirs; /* signer: below these it may make and write files; NULL-ended */
+	const char *const *dirs; /* signer, sender: below these it may make and write files; NULL-ended */
+	const char *const *reads; /* sender: files, and directories with what is below, that it may read */
+	const uint16_t *ports;	  /* sender: TCP ports it may connect to; 0-ended */
 };
 
 /* What the kernel lacks of it: "" = nothing. */
@@ -64,4 +68,4 @@ struct sandbox_limits {
 };
 int sandbox_limit(const struct sandbox_limits *l); /* 0 or ERR_* */
 
-#endif /* GUARD_SANDBOX_H */
+#endif /* BASE_SANDBOX_H */
