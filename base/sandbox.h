@@ -42,7 +42,7 @@ struct sandbox {
 	bool maps; /* worker: may read, put in and take out of maps that it has (bpf(2)) */
 	bool with_parent;	 /* is killed when its parent is gone */
 	const char *const *dirs; /* signer, sender: below these it may make and write files; NULL-ended */
-	const char *const *reads; /* sender: files, and directories with what is below, that it may read */
+	const char *const *reads; /* signer, sender: files, and directories with what is below, that it may read */
 	const uint16_t *ports;	  /* sender: TCP ports it may connect to; 0-ended */
 };
 

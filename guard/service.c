@@ -47,9 +47,21 @@ service_prepare(struct guard *g, char *err, size_t size)
 
 struct confine {
 	const struct guard *g;
-	const char *dirs[3];
-	char eve_dir[512];
+	const char *dirs[3], *reads[2];
+	char eve_dir[512], receipt_dir[512];
 };
+
+/* The directory that has a file. */
+static const char *
+dir_of(const char *path, char *buf, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+
+	(void)snprintf(buf, size, "%.*s", slash ? (int)(slash - path) : 0, path);
+	if (!slash || slash == path)
+		(void)snprintf(buf, size, "%s", slash ? "/" : ".");
+	return buf;
+}
 
 static int
 confine_signer(void *ctx, char *err, size_t size)
@@ -59,21 +71,19 @@ confine_signer(void *ctx, char *err, size_t size)
 	struct sandbox sb = {.role = SANDBOX_SIGNER,
 	    .uid = c->g->signer_uid,
 	    .gid = c->g->signer_gid,
-	    .dirs = c->dirs};
+	    .dirs = c->dirs,
+	    .reads = c->reads};
 	unsigned n = 0;
 
 	if (conf->journal_dir)
 		c->dirs[n++] = conf->journal_dir;
-	if (conf->eve_path) {
-		const char *slash = strrchr(conf->eve_path, '/');
-		size_t len = slash ? (size_t)(slash - conf->eve_path) : 0;
-
-		(void)snprintf(c->eve_dir, sizeof(c->eve_dir), "%.*s", (int)len, conf->eve_path);
-		if (!slash || slash == conf->eve_path)
-			(void)snprintf(c->eve_dir, sizeof(c->eve_dir), "%s", slash ? "/" : ".");
-		c->dirs[n++] = c->eve_dir;
-	}
+	if (conf->eve_path)
+		c->dirs[n++] = dir_of(conf->eve_path, c->eve_dir, sizeof(c->eve_dir));
 	c->dirs[n] = NULL;
+	/* It is replaced whenever a collector has signed a new one. */
+	if (conf->receipts.newest)
+		c->reads[0] =
+		    dir_of(conf->receipts.newest, c->receipt_dir, sizeof(c->receipt_dir));
 	return sandbox_enter(&sb, err, size);
 }
 
