@@ -314,8 +314,8 @@ enter_seccomp(const struct sandbox *s, char *err, size_t size)
 #define LL_FS_IOCTL	  (UINT64_C(1) << 15) /* ABI 5 */
 #define LL_NET_ALL	  UINT64_C(3)	      /* ABI 4: TCP bind, connect */
 #define LL_NET_CONNECT	  UINT64_C(2)
-#define LL_SCOPE_ALL	  UINT64_C(3)	      /* ABI 6: abstract sockets, signals */
-#define LL_FS_LOOK (LL_FS_READ | LL_FS_READ_DIR)
+#define LL_SCOPE_ALL	  UINT64_C(3) /* ABI 6: abstract sockets, signals */
+#define LL_FS_LOOK	  (LL_FS_READ | LL_FS_READ_DIR)
 #define LL_FS_FILES                                                                                \
 	(LL_FS_WRITE | LL_FS_READ | LL_FS_READ_DIR | LL_FS_REMOVE_DIR | LL_FS_REMOVE_FILE |        \
 	    LL_FS_MAKE_DIR | LL_FS_MAKE_REG | LL_FS_TRUNCATE)
@@ -374,7 +374,8 @@ landlock_list(const struct sandbox *s, int rules, const struct ll_ruleset *rs, c
 	return 0;
 }
 
-#define NO_LANDLOCK (-1) /* in this kernel: sandbox_lacking() says so; the new root and seccomp remain */
+#define NO_LANDLOCK                                                                                \
+	(-1) /* in this kernel: sandbox_lacking() says so; the new root and seccomp remain */
 
 /* Rules by which everything that this kernel can forbid is forbidden, but for what is listed. */
 static int

@@ -38,12 +38,14 @@ struct sandbox {
 	 * none.  As threads() of an io (io.h). */
 	int (*threads)(struct io *of, void (*fn)(void *), void *ctx);
 	struct io *threads_of;
-	bool driver; /* worker: has a driver of DPDK in it, which needs some calls more */
-	bool maps; /* worker: may read, put in and take out of maps that it has (bpf(2)) */
-	bool with_parent;	 /* is killed when its parent is gone */
-	const char *const *dirs; /* signer, sender: below these it may make and write files; NULL-ended */
-	const char *const *reads; /* signer, sender: files, and directories with what is below, that it may read */
-	const uint16_t *ports;	  /* sender: TCP ports it may connect to; 0-ended */
+	bool driver;	  /* worker: has a driver of DPDK in it, which needs some calls more */
+	bool maps;	  /* worker: may read, put in and take out of maps that it has (bpf(2)) */
+	bool with_parent; /* is killed when its parent is gone */
+	const char *const
+	    *dirs; /* signer, sender: below these it may make and write files; NULL-ended */
+	const char *const *
+	    reads; /* signer, sender: files, and directories with what is below, that it may read */
+	const uint16_t *ports; /* sender: TCP ports it may connect to; 0-ended */
 };
 
 /* What the kernel lacks of it: "" = nothing. */

@@ -82,8 +82,7 @@ confine_signer(void *ctx, char *err, size_t size)
 	c->dirs[n] = NULL;
 	/* It is replaced whenever a collector has signed a new one. */
 	if (conf->receipts.newest)
-		c->reads[0] =
-		    dir_of(conf->receipts.newest, c->receipt_dir, sizeof(c->receipt_dir));
+		c->reads[0] = dir_of(conf->receipts.newest, c->receipt_dir, sizeof(c->receipt_dir));
 	return sandbox_enter(&sb, err, size);
 }
 

@@ -88,8 +88,8 @@ confine_sender(
 	sb.dirs = (const char *const *)rw->path;
 	sb.reads = (const char *const *)ro->path;
 	if (*sandbox_lacking() != '\0')
-		log_warn("this kernel has no %s: the sender is confined without it",
-		    sandbox_lacking());
+		log_warn(
+		    "this kernel has no %s: the sender is confined without it", sandbox_lacking());
 	r = sandbox_enter(&sb, err, err_size);
 out:
 	if (rw)

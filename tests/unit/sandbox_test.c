@@ -339,12 +339,13 @@ landlock_net(void) /* ABI 4 */
 static int
 connect_to(uint16_t port)
 {
-	const struct sockaddr_in sa = {.sin_family = AF_INET,
-	    .sin_port = htons(port),
-	    .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	const struct sockaddr_in sa = {
+	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	return fd < 0 ? -errno : connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ? errno : 0;
+	return fd < 0							   ? -errno
+	       : connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ? errno
+									   : 0;
 }
 static int
 do_own_port(void)
