@@ -36,6 +36,7 @@
 #include "collector/sse.h"
 #include "collector/static.h"
 #include "collector/store.h"
+#include "collector/stream.h"
 
 #define DAY_MS	 INT64_C(86400000)
 #define SILENT_S 30
@@ -103,6 +104,9 @@ collector_free(struct collector *co)
 	forward_free(co->forward);
 #endif
 	http_free(co->http);
+#ifdef HAVE_NATS
+	stream_free(co->stream);
+#endif
 	audit_free(co->audit);
 	store_close(co->store);
 	auth_free(co->auth);
@@ -127,7 +131,9 @@ collector_new(const struct collector_conf *conf, char *err, size_t err_size)
 	if (key_load(&co->receipt_key, collector_path(conf->dir, "receipt.key", path, sizeof(path)),
 		err, err_size) < 0 ||
 	    pki_ca(conf->dir, &co->ca_pem, err, err_size) < 0 ||
-	    store_open(&co->store, collector_path(conf->dir, "collector.db", path, sizeof(path)),
+	    store_open(&co->store,
+		conf->store ? conf->store
+			    : collector_path(conf->dir, "collector.db", path, sizeof(path)),
 		err, err_size) < 0 ||
 	    !(co->audit = audit_new(co, err, err_size)))
 		goto fail;
@@ -140,6 +146,10 @@ collector_new(const struct collector_conf *conf, char *err, size_t err_size)
 		goto fail;
 	}
 	(void)guide_load(co); /* one that is not in order is no reason to be deaf */
+#ifdef HAVE_NATS
+	if (conf->nats && stream_new(&co->stream, co, err, err_size) < 0)
+		goto fail;
+#endif
 	if (!(co->http = http_new(co, err, err_size)))
 		goto fail;
 #ifdef HAVE_SEND

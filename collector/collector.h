@@ -38,12 +38,16 @@ struct bus;
 struct guide;
 struct http;
 struct forward;
+struct stream;
 
 struct collector_conf {
 	const char *dir;		   /* data: made by `collect init` */
 	const char *listen, *ingest;	   /* "ADDR:PORT", NULL: none */
 	const char *web;		   /* folder of the built page, or NULL */
 	const char *openapi;		   /* the file, or NULL */
+	const char *store;		   /* another data base than DIR/collector.db, or NULL */
+	const char *nats;		   /* servers, commas between; NULL: none (stream.h) */
+	const char *nats_ca, *nats_cert, *nats_key; /* files in PEM; NULL: no TLS */
 	const char *library, *library_key; /* folder; public keys it is signed by, or NULL */
 	bool plain;			   /* the page without TLS: loopback only */
 	uint64_t keep_days;		   /* alerts; 0 = 365 */
@@ -59,6 +63,7 @@ struct collector {
 	struct bus *bus;
 	struct guide *guide;
 	struct http *http;
+	struct stream *stream;	 /* NULL: what comes is stored at once */
 	struct forward *forward; /* NULL: no collector above */
 	struct key receipt_key;
 	char name[256]; /* iss of receipts */

@@ -398,7 +398,12 @@ enrol_identify(struct call *c)
 int
 enrol_keys(struct call *c, int64_t sensor, bool past, struct key_set *out)
 {
-	struct sqlite3 *db = call_db(c);
+	return enrol_keys_of(call_db(c), sensor, past, out);
+}
+
+int
+enrol_keys_of(struct sqlite3 *db, int64_t sensor, bool past, struct key_set *out)
+{
 	sqlite3_stmt *st = db ? db_query(db,
 				    "SELECT pk FROM sensor_key WHERE sensor = ? AND state < ? "
 				    "ORDER BY state, since DESC"

@@ -19,6 +19,7 @@
 #include "collector/relay.h"
 #include "collector/sse.h"
 #include "collector/store.h"
+#include "collector/stream.h"
 
 #define ASSETS_MAX 20000u /* of one sensor */
 
@@ -154,6 +155,17 @@ refused(struct call *c, int r, const char *why)
 	    r == ERR_SIGNATURE ? "signature" : "malformed", "%s", why);
 }
 
+/* At once; or by way of the stream, when there is one.  (What a statement has to explain is rare, and stays here.) */
+static int
+store_batches(struct call *c, struct ingest_job *job)
+{
+#ifdef HAVE_NATS
+	if (c->co->stream && !job->oldest)
+		return stream_store(c->co->stream, job);
+#endif
+	return store_write(c->co->store, ingest_store, job);
+}
+
 void
 receive_batches(struct call *c)
 {
@@ -191,7 +203,7 @@ receive_batches(struct call *c)
 	}
 	if (!job.relay && oldest && strcmp(later.iss, c->sensor_name) == 0)
 		job.oldest = &later;
-	if ((r = store_write(c->co->store, ingest_store, &job)) < 0) {
+	if ((r = store_batches(c, &job)) < 0) {
 		call_store_error(c, r);
 		goto out;
 	}

@@ -46,7 +46,7 @@ feature() {
 	absent="$absent $name" skip="$skip $home${4:+ $4}"
 }
 without=$*
-of_net="metrics collector send"
+of_net="metrics collector send nats"
 feature ndpi libndpi dataplane/classify_ndpi.c
 feature dpdk libdpdk dataplane/io/io_dpdk.c
 # The guard: its filter is compiled for the kernel by clang, and made a header by bpftool.
@@ -58,6 +58,7 @@ feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "colle
 feature send "libcurl gnutls libseccomp libcap" sender/client.c "sender/%.c collector/forward%.c cli/net/cmd_send.c"
 # The home of libseccomp and libcap is in a build that confines anybody.
 case "$have " in *" xdp "* | *" send "*) ;; *) skip="$skip base/sandbox.c" ;; esac
+feature nats libnats collector/stream_nats.c
 
 echo "FEATURE_CPPFLAGS :=$cpp"
 echo "FEATURE_LDLIBS :=$libs"

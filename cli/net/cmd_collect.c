@@ -41,6 +41,12 @@ static const char help[] =
     "                           they are shown as not verified\n"
     "      --keep-days N        alerts older than that are removed (default 365)\n"
     "      --silent TIME        a sensor that was not heard for that is silent (default 30s)\n"
+    "      --store FILE         another data base than DIR/collector.db\n"
+#ifdef HAVE_NATS
+    "      --nats URL,...       several collectors before one data base: batches go through a\n"
+    "                           JetStream of these servers\n"
+    "      --nats-ca FILE       ... by TLS; --nats-cert, --nats-key: who we are\n"
+#endif
     "      --connections N      of either listener at most (default 256)\n"
     "      --per-address N      of one address at most (default 64)\n\n"
     "  --demo   a directory of its own, gone at the end; a plant that was recorded, judged\n"
@@ -256,6 +262,13 @@ cmd_collect(int argc, char **argv)
 	    {"site", .text = &o.site},
 	    {"kid", .text = &o.kid},
 	    {"approve", .flag = &o.approve},
+	    {"store", .text = &o.conf.store},
+#ifdef HAVE_NATS
+	    {"nats", .text = &o.conf.nats},
+	    {"nats-ca", .text = &o.conf.nats_ca},
+	    {"nats-cert", .text = &o.conf.nats_cert},
+	    {"nats-key", .text = &o.conf.nats_key},
+#endif
 	    {"relay", .flag = &o.relay},
 	    {"vouches", .flag = &o.vouches},
 #ifdef HAVE_SEND
