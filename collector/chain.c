@@ -239,13 +239,30 @@ sum_row(struct work *w, const struct feed_row *row, const int64_t name[FT_N])
 static int
 store_row(struct work *w, const struct feed_row *row, int64_t id)
 {
+	/* What lists are filtered by (filter.c). */
+	static const bool seen[FT_N] = {
+	    [FT_SIG] = true,
+	    [FT_SRC] = true,
+	    [FT_DST] = true,
+	    [FT_RULE] = true,
+	    [FT_OBJECT] = true,
+	    [FT_OP] = true,
+	    [FT_SRC_IP] = true,
+	    [FT_DST_IP] = true,
+	    [FT_CONDUIT] = true,
+	    [FT_PROTO] = true,
+	    [FT_SITE] = true,
+	    [FT_TECH] = true,
+	};
 	int64_t name[FT_N], incident = incident_of(w, row);
 	int r;
 
 	if (incident < 0)
 		return (int)incident;
 	for (unsigned i = 0; i < FT_N; i++)
-		name[i] = tx_name(w->tx, row->text[i].p, row->text[i].n);
+		name[i] = seen[i] ? tx_name_seen(w->tx, row->text[i].p, row->text[i].n,
+					row->time_ms / SEEN_MS)
+				  : tx_name(w->tx, row->text[i].p, row->text[i].n);
 	r = tx_run(w->tx, ST_ALERT_PUT, "iiiiiiiiiiiiiiiiiiiiiiiiiiiii", id, row->time_ms,
 	    w->job->sensor, (int64_t)row->seq, row->sid, (int64_t)row->sev, (int64_t)row->blocked,
 	    row->count, (int64_t)row->sport, (int64_t)row->dport, incident, name[FT_SIG],

@@ -41,6 +41,7 @@
 #define DAY_MS	 INT64_C(86400000)
 #define SILENT_S 30
 #define KEEP_D	 365
+#define SWEPT	 32u  /* incidents that are told at a time */
 #define SWEEP_N	 5000 /* rows removed at a time, so that nobody waits for it */
 
 const struct route routes[] = {
@@ -165,8 +166,8 @@ fail:
 /* --- housekeeping ----------------------------------------------------------------------- */
 
 struct sweep {
-	int64_t now_ms, silent_ms, keep_ms;
-	int64_t sensor[32], incident[32];
+	int64_t now_ms, silent_ms, keep_ms, beats_ms, quiet_ms;
+	int64_t sensor[SWEPT], incident[SWEPT]; /* 0: none */
 	unsigned n;
 	bool more;
 };
@@ -180,8 +181,8 @@ silent_job(struct store_tx *tx, void *ctx)
 	    "SELECT id, name, site, last_seen, kind FROM sensor WHERE state = ? AND silent = 0 AND "
 	    "last_seen > 0"
 	    " AND last_seen < ? AND NOT EXISTS (SELECT 1 FROM via v JOIN sensor r ON r.id = v.relay"
-	    " WHERE v.sensor = sensor.id AND r.silent = 1) LIMIT 32", /* then the relay is told of */
-	    "ii", (int64_t)SENSOR_ACTIVE, s->now_ms - s->silent_ms);
+	    " WHERE v.sensor = sensor.id AND r.silent = 1) LIMIT ?", /* then the relay is told of */
+	    "iii", (int64_t)SENSOR_ACTIVE, s->now_ms - s->silent_ms, (int64_t)SWEPT);
 	int r = 0;
 
 	while (st && r == 0 && sqlite3_step(st) == SQLITE_ROW) {
@@ -203,6 +204,29 @@ silent_job(struct store_tx *tx, void *ctx)
 		s->n++;
 	}
 	sqlite3_finalize(st);
+	return r;
+}
+
+/* Incidents that nobody took up and that went quiet.  A silent sensor is quiet by nature: it is over when it is heard. */
+static int
+quiet_job(struct store_tx *tx, void *ctx)
+{
+	struct sweep *s = ctx;
+	sqlite3_stmt *st = db_query(tx_db(tx),
+	    "SELECT id FROM incident WHERE state = ? AND last < ? AND rule <> 'sensor.silent' "
+	    "LIMIT ?",
+	    "iii", (int64_t)INCIDENT_OPEN, s->now_ms - s->quiet_ms, (int64_t)SWEPT);
+	int r = 0;
+
+	while (st && s->n < SWEPT && sqlite3_step(st) == SQLITE_ROW)
+		s->incident[s->n++] = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	for (unsigned i = 0; i < s->n && r == 0; i++) {
+		r = tx_run(tx, ST_INCIDENT_OVER, "i", s->incident[i]);
+		if (r == 0)
+			r = tx_run(tx, ST_INCIDENT_LOG, "iitt", s->incident[i], s->now_ms,
+			    "collector", "closed: nothing more of it for the time that is set");
+	}
 	return r;
 }
 
@@ -254,12 +278,12 @@ retention_job(struct store_tx *tx, void *ctx)
 	}
 	if (r == 0)
 		r = tx_exec(tx, "DELETE FROM evidence WHERE time < ?", "i", s->now_ms - s->keep_ms);
-	/* A heartbeat is worth its line in the chain for a day; what it stood for is in `sensor`. */
+	/* A heartbeat is worth its line in the chain for a while; what it stood for is in `sensor`. */
 	if (r == 0)
 		r = tx_exec(tx,
 		    "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE n = 0 AND time < ? "
 		    "AND NOT " UNSENT " LIMIT ?)",
-		    "ii", s->now_ms - DAY_MS, (int64_t)SWEEP_N);
+		    "ii", s->now_ms - s->beats_ms, (int64_t)SWEEP_N);
 	if (r == 0 && sqlite3_changes(db) == SWEEP_N)
 		s->more = true;
 	if (r == 0)
@@ -279,11 +303,13 @@ static void
 sweep(struct collector *co, store_job job, struct sweep *s)
 {
 	s->n = 0;
+	memset(s->sensor, 0, sizeof(s->sensor));
 	if (store_write(co->store, job, s) < 0)
 		return;
 	for (unsigned i = 0; i < s->n; i++) {
 		sse_incident(co->bus, s->incident[i]);
-		sse_sensor(co->bus, s->sensor[i]);
+		if (s->sensor[i] > 0)
+			sse_sensor(co->bus, s->sensor[i]);
 	}
 }
 
@@ -295,6 +321,8 @@ collector_run(struct collector *co)
 	sigset_t set;
 
 	s.silent_ms = (int64_t)(co->conf.silent_s ? co->conf.silent_s : SILENT_S) * 1000;
+	s.beats_ms = (int64_t)(co->conf.beats_days ? co->conf.beats_days : 1) * DAY_MS;
+	s.quiet_ms = (int64_t)co->conf.quiet_s * 1000;
 	s.keep_ms = (int64_t)(co->conf.keep_days ? co->conf.keep_days : KEEP_D) * DAY_MS;
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGINT);
@@ -317,6 +345,8 @@ collector_run(struct collector *co)
 		s.now_ms = (int64_t)(clock_wall_ns() / 1000000);
 		if (tick % 4 == 0)
 			sweep(co, silent_job, &s);
+		if (tick % 4 == 2 && s.quiet_ms > 0)
+			sweep(co, quiet_job, &s);
 		if (tick % 120 == 1 || s.more) {
 			s.more = false;
 			sweep(co, retention_job, &s);

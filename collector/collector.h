@@ -51,6 +51,8 @@ struct collector_conf {
 	const char *library, *library_key; /* folder; public keys it is signed by, or NULL */
 	bool plain;			   /* the page without TLS: loopback only */
 	uint64_t keep_days;		   /* alerts; 0 = 365 */
+	uint64_t beats_days;		   /* empty batches; 0 = 1 */
+	uint64_t quiet_s;		   /* an open incident is closed after; 0 = never */
 	uint64_t silent_s;		   /* a sensor is silent after; 0 = 30 */
 	uint64_t connections, per_address; /* of either listener; 0 = 256, 64 */
 };

@@ -10,7 +10,7 @@
 #include "collector/query.h"
 #include "collector/store.h"
 
-#define IDS_MAX 200 /* names that a search text may fit */
+#define LIST_MAX 2000 /* names that a text may fit and still be looked for one by one */
 
 static void and (struct filter * f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void and (struct filter * f, const char *fmt, ...)
@@ -48,26 +48,85 @@ query_like(const char *text, char *out, size_t size)
 	out[n] = '\0';
 }
 
-/* "1,2,3" of the names that have the text in them; their number. */
-static unsigned
-names_like(struct sqlite3 *db, const char *text, char *out, size_t size)
+/* Three characters are what names are indexed by. */
+static bool
+long_enough(const char *text)
 {
-	char pattern[300];
-	sqlite3_stmt *st;
-	unsigned k = 0;
+	unsigned n = 0;
+
+	for (; *text && n < 3; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n == 3;
+}
+
+/* A statement that gives the names with that text in them. */
+static sqlite3_stmt *
+names_with(struct sqlite3 *db, const char *text)
+{
+	char pattern[600];
 	size_t n = 0;
 
-	query_like(text, pattern, sizeof(pattern));
-	st = db_query(db, "SELECT id FROM name WHERE text LIKE ? ESCAPE '\\' LIMIT ?", "ti",
-	    pattern, (int64_t)IDS_MAX);
-	out[0] = '\0';
-	while (st && sqlite3_step(st) == SQLITE_ROW && n + 24 < size) {
-		n += (size_t)snprintf(out + n, size - n, "%s%lld", k ? "," : "",
-		    (long long)sqlite3_column_int64(st, 0));
-		k++;
+	if (!long_enough(text)) {
+		query_like(text, pattern, sizeof(pattern));
+		return db_query(
+		    db, "SELECT id FROM name WHERE text LIKE ? ESCAPE '\\'", "t", pattern);
+	}
+	pattern[n++] = '"'; /* a phrase of the index's language: quotes are doubled in it */
+	for (; *text && n + 3 < sizeof(pattern); text++) {
+		if (*text == '"')
+			pattern[n++] = '"';
+		pattern[n++] = *text;
+	}
+	pattern[n++] = '"';
+	pattern[n] = '\0';
+	return db_query(db, "SELECT rowid FROM name_text WHERE name_text MATCH ?", "t", pattern);
+}
+
+static void
+set_list(struct filter_set *s, const int64_t *id, size_t n)
+{
+	size_t size = n * 21 + 3, at = 0;
+
+	if (!(s->list = malloc(size)))
+		return;
+	for (size_t i = 0; i < n; i++)
+		at += (size_t)snprintf(
+		    s->list + at, size - at, "%c%lld", i ? ',' : '[', (long long)id[i]);
+	(void)snprintf(s->list + at, size - at, "]");
+}
+
+/* All names with that text in them.  False: there are none. */
+static bool
+set_with(struct sqlite3 *db, struct filter_set *s, const char *text)
+{
+	int64_t id[LIST_MAX], most = db_number(db, 0, "SELECT max(id) FROM name", "");
+	sqlite3_stmt *st = names_with(db, text);
+	size_t n = 0;
+
+	s->n_bytes = (size_t)most / 8 + 1;
+	s->bits = calloc(1, s->n_bytes);
+	while (st && s->bits && sqlite3_step(st) == SQLITE_ROW) {
+		int64_t one = sqlite3_column_int64(st, 0);
+
+		if (one < 0 || one > most) /* it came just now */
+			continue;
+		s->bits[one / 8] |= (uint8_t)(1u << one % 8);
+		if (n < LIST_MAX)
+			id[n] = one;
+		n++;
 	}
 	sqlite3_finalize(st);
-	return k;
+	if (n > 0 && n <= LIST_MAX)
+		set_list(s, id, n);
+	return n > 0;
+}
+
+/* One name, of a column that `seen` is about. */
+static void
+set_one(struct filter *f, int64_t id)
+{
+	if (f->n_one < FILTER_SETS)
+		set_list(&f->one[f->n_one++], &id, 1);
 }
 
 static void
@@ -81,6 +140,7 @@ by_name(struct call *c, struct sqlite3 *db, struct filter *f, const char *arg, c
 	if ((id = name_id(db, s)) == 0)
 		f->nothing = true;
 	and(f, "a.%s = %lld", column, (long long)id);
+	set_one(f, id);
 }
 
 static void
@@ -117,65 +177,82 @@ by_severity(struct call *c, struct filter *f)
 		and(f, "a.sev = 1"); /* as the index has it */
 }
 
+void
+query_filter_text(struct sqlite3 *db, struct filter *f, const char *q)
+{
+	f->sparse = true;
+	if (!set_with(db, &f->text, q))
+		f->nothing = true;
+	and(f,
+	    "hit(?4, a.sig, a.src, a.dst, a.rule, a.object, a.op, a.src_ip, a.dst_ip, a.conduit)");
+}
+
 static void
 by_text(struct call *c, struct sqlite3 *db, struct filter *f)
 {
 	const char *q = call_arg(c, "q"), *tech = call_arg(c, "technique");
-	static const char *const in[] = {
-	    "sig", "src", "dst", "rule", "object", "op", "src_ip", "dst_ip", "conduit"};
-	char ids[1024];
 
-	if (tech && *tech) {
-		if (names_like(db, tech, ids, sizeof(ids)) == 0)
+	if (tech && *tech) { /* an alert's techniques are one name: "T0855,T1692.001" */
+		f->sparse = true;
+		if (!set_with(db, &f->tech, tech))
 			f->nothing = true;
-		and(f, "a.tech IN (%s)", ids[0] ? ids : "0");
+		and(f, "hit(?5, a.tech)");
 	}
-	if (!q || !*q)
-		return;
-	/* Whoever runs it puts the numbers of the names in front, as `hits`. */
-	and(f, "(a.%s IN (SELECT id FROM hits)", in[0]);
-	for (size_t i = 1; i < sizeof(in) / sizeof(in[0]); i++) {
-		size_t n = strlen(f->where);
-
-		(void)snprintf(
-		    f->where + n, sizeof(f->where) - n, " OR a.%s IN (SELECT id FROM hits)", in[i]);
-	}
-	(void)strncat(f->where, ")", sizeof(f->where) - strlen(f->where) - 1);
+	if (q && *q)
+		query_filter_text(db, f, q);
 }
 
-bool
+void
 query_filter(struct call *c, struct sqlite3 *db, struct filter *f)
 {
 	const char *device = call_arg(c, "device"), *action = call_arg(c, "action"),
 		   *rule = call_arg(c, "rule");
-	int64_t from = call_number(c, "from", 0, INT64_MAX),
-		to = call_number(c, "to", 0, INT64_MAX);
-	int64_t incident = call_number(c, "incident", 0, INT64_MAX);
+	int64_t to = call_number(c, "to", 0, INT64_MAX),
+		incident = call_number(c, "incident", 0, INT64_MAX);
 
 	memset(f, 0, sizeof(*f));
 	f->index = "alert_time";
+	f->from = call_number(c, "from", 0, INT64_MAX);
 	by_severity(c, f);
 	by_sensor(c, db, f);
 	by_name(c, db, f, "site", "site");
 	by_name(c, db, f, "proto", "proto");
+	f->sparse = f->n_one > 0;
 	by_name(c, db, f, "rule", "rule");
 	if (rule && *rule)
 		f->index = "alert_rule";
 	if (action && *action)
 		and(f, "a.blocked = %d", strcmp(action, "blocked") == 0);
-	if (incident) {
-		and(f, "a.incident = %lld", (long long)incident);
-		f->index = "alert_incident";
-	}
-	if (from)
-		and(f, "a.time >= %lld", (long long)from);
+	if (f->from)
+		and(f, "a.time >= %lld", (long long)f->from);
 	if (to)
 		and(f, "a.time < %lld", (long long)to);
 	if (device && *device) {
 		f->index = NULL;
 		if ((f->device = name_id(db, device)) == 0)
 			f->nothing = true;
+		set_one(f, f->device);
 	}
 	by_text(c, db, f);
-	return true;
+	f->sparse = f->sparse || f->n_one > 1;
+	if (incident) { /* one is not much to read */
+		and(f, "a.incident = %lld", (long long)incident);
+		f->index = "alert_incident";
+		f->device = 0;
+		if (device && *device)
+			and(f, "(a.src = %lld OR a.dst = %lld)", (long long)name_id(db, device),
+			    (long long)name_id(db, device));
+		f->sparse = false;
+	}
+}
+
+void
+query_filter_free(struct filter *f)
+{
+	free(f->text.list);
+	free(f->text.bits);
+	free(f->tech.list);
+	free(f->tech.bits);
+	for (unsigned i = 0; i < f->n_one; i++)
+		free(f->one[i].list);
 }

@@ -22,6 +22,8 @@
 #define ZONES_MAX  1000
 #define PAIRS_MAX  20000 /* of conduits that are looked at: a model is somebody else's */
 #define OPS_MAX	   8
+#define ASSETS_MAX 20000
+#define NO_LEVEL   (-1) /* nobody has said on which level it is */
 
 /* --- map ---------------------------------------------------------------------------------- */
 
@@ -31,6 +33,7 @@ struct map {
 	unsigned pairs;
 	json_t *zones, *edges, *where; /* where: name of a device -> its zone object */
 	json_t *day; /* name of a device -> [alerts, severity] of the last 24 hours */
+	json_t *made; /* name and address of a device -> [vendor, model] */
 	json_t *by;  /* from\nto\nproto -> its edge */
 };
 
@@ -43,7 +46,7 @@ text(const json_t *o, const char *name)
 }
 
 static json_t *
-zone_of(struct map *m, const char *site, const char *name, int level)
+zone_of(struct map *m, const char *site, const char *name, json_int_t level)
 {
 	char id[600];
 	json_t *z;
@@ -56,8 +59,9 @@ zone_of(struct map *m, const char *site, const char *name, int level)
 	}
 	if (json_array_size(m->zones) >= ZONES_MAX)
 		return NULL;
-	z = json_pack("{s:s%,s:s%,s:s%,s:i,s:[]}", "id", id, strlen(id), "site", site, strlen(site),
-	    "name", name, strlen(name), "level", level, "devices");
+	z = json_pack("{s:s%,s:s%,s:s%,s:o,s:[]}", "id", id, strlen(id), "site", site, strlen(site),
+	    "name", name, strlen(name), "level",
+	    level < 0 ? json_null() : json_integer(level > 5 ? 5 : level), "devices");
 	if (z)
 		(void)json_array_append_new(m->zones, z);
 	return z;
@@ -150,17 +154,15 @@ model(struct map *m, const char *site, const json_t *o)
 	if (text(o, "site")[0])
 		site = text(o, "site");
 	for (i = 0; (v = json_array_get(json_object_get(o, "zones"), i)); i++) {
-		json_int_t level = json_integer_value(json_object_get(v, "level"));
+		const json_t *level = json_object_get(v, "level");
 
 		(void)zone_of(m, site, text(v, "name"),
-		    (int)(level < 0   ? 0
-			  : level > 5 ? 5
-				      : level));
+		    json_is_integer(level) ? json_integer_value(level) : NO_LEVEL);
 	}
 	for (i = 0; (v = json_array_get(json_object_get(o, "devices"), i)); i++) {
 		const char *ip = json_string_value(json_array_get(json_object_get(v, "ips"), 0));
 
-		if (!(z = zone_of(m, site, text(v, "zone"), 3)) || !text(v, "name")[0] ||
+		if (!(z = zone_of(m, site, text(v, "zone"), NO_LEVEL)) || !text(v, "name")[0] ||
 		    !(d = device(m, z, text(v, "name"))))
 			continue;
 		(void)json_object_set_new(d, "ip", json_string(ip ? ip : ""));
@@ -214,7 +216,7 @@ tried(struct map *m, const char *site)
 		json_t *unknown = NULL, *e, *ops;
 
 		if (!json_object_get(m->where, from) || !json_object_get(m->where, to))
-			unknown = zone_of(m, at, "not in the policy", 4);
+			unknown = zone_of(m, at, "not in the policy", NO_LEVEL);
 		if (unknown && (!device(m, unknown, from) || !device(m, unknown, to)))
 			continue;
 		if (!(e = edge(m, from, to, db_text(st, 3), false)))
@@ -259,6 +261,48 @@ days(struct map *m)
 	sqlite3_finalize(st);
 }
 
+/* What the sensors' lists of devices know of vendor and model, by name and, where that is another, by address. */
+static void
+makers(struct map *m, const char *site)
+{
+	sqlite3_stmt *st = db_query(m->db,
+	    "SELECT a.name, json_extract(a.doc, '$.addresses[0].ip'), json_extract(a.doc, "
+	    "'$.vendor'),"
+	    " json_extract(a.doc, '$.model') FROM asset a JOIN sensor s ON s.id = a.sensor WHERE"
+	    " (?1 IS NULL OR s.site = ?1) AND json_valid(a.doc) ORDER BY a.last LIMIT ?2",
+	    "ti", site, (int64_t)ASSETS_MAX);
+
+	while (st && sqlite3_step(st) == SQLITE_ROW) {
+		const char *vendor = db_text(st, 2), *model = db_text(st, 3);
+		json_t *both = *vendor || *model ? json_pack("[s,s]", vendor, model) : NULL;
+
+		for (int i = 0; i < 2 && both; i++)
+			if (*db_text(st, i))
+				(void)json_object_set(m->made, db_text(st, i), both);
+		json_decref(both);
+	}
+	sqlite3_finalize(st);
+}
+
+static void
+made_by(const struct map *m)
+{
+	static const char *const what[] = {"vendor", "model"};
+	const char *name;
+	json_t *d;
+
+	json_object_foreach(m->where, name, d)
+	{
+		const json_t *both = json_object_get(m->made, name);
+
+		if (!both)
+			both = json_object_get(m->made, text(d, "ip"));
+		for (size_t i = 0; i < 2 && both; i++)
+			if (json_string_length(json_array_get(both, i)) > 0)
+				(void)json_object_set(d, what[i], json_array_get(both, i));
+	}
+}
+
 void
 query_map(struct call *c)
 {
@@ -274,11 +318,15 @@ query_map(struct call *c)
 	m.where = json_object();
 	m.by = json_object();
 	m.day = json_object();
+	m.made = json_object();
+	makers(&m, site);
 	days(&m);
 	models(&m, site);
 	tried(&m, site);
+	made_by(&m);
 	json_decref(m.where);
 	json_decref(m.day);
+	json_decref(m.made);
 	json_decref(m.by);
 	dump(c, json_pack("{s:o,s:o}", "zones", m.zones, "edges", m.edges));
 }
@@ -493,7 +541,9 @@ query_search(struct call *c)
 {
 	const char *q = call_arg(c, "q");
 	struct sqlite3 *db = call_db(c);
-	char pattern[300], sql[3000];
+	struct filter f = {.index = "alert_time"};
+	struct list_page p = {INT64_MAX, INT64_MAX, 20};
+	char pattern[300], sql[1200];
 	int64_t n = 0, last = 0;
 	sqlite3_stmt *st;
 	int rc = SQLITE_DONE;
@@ -508,26 +558,10 @@ query_search(struct call *c)
 	if (!call_begin(c, 200))
 		return;
 	jw_obj(&c->w, NULL);
-	/* Newest alerts of the names that have it: by index, a few of each. */
-	snprintf(sql, sizeof(sql),
-	    "WITH hits AS MATERIALIZED (SELECT id FROM name WHERE text LIKE ? ESCAPE '\\' LIMIT "
-	    "100), found(id) AS ("
-	    " SELECT a.id FROM hits h JOIN alert a ON a.id IN (SELECT id FROM alert INDEXED BY "
-	    "alert_src WHERE src = h.id ORDER BY time DESC LIMIT 20)"
-	    " UNION SELECT a.id FROM hits h JOIN alert a ON a.id IN (SELECT id FROM alert INDEXED "
-	    "BY alert_dst WHERE dst = h.id ORDER BY time DESC LIMIT 20)"
-	    " UNION SELECT a.id FROM hits h JOIN alert a ON a.id IN (SELECT id FROM alert INDEXED "
-	    "BY alert_rule WHERE rule = h.id ORDER BY time DESC LIMIT 20))"
-	    " SELECT %s FROM found JOIN alert a ON a.id = found.id ORDER BY a.time DESC LIMIT 20",
-	    query_alert_columns);
-	st = db_query(db, sql, "t", pattern);
+	query_filter_text(db, &f, q);
 	jw_arr(&c->w, "alerts");
-	while (st && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		jw_obj(&c->w, NULL);
-		query_alert_members(&c->w, st);
-		jw_close(&c->w, '}');
-	}
-	sqlite3_finalize(st);
+	(void)query_list(&c->w, db, &f, &p, &rc);
+	query_filter_free(&f);
 	jw_close(&c->w, ']');
 	if (query_late(c, rc))
 		return;

@@ -277,16 +277,16 @@ line_of(struct sqlite3 *db, int64_t sensor, int64_t epoch, int64_t seq)
 	    " ORDER BY first DESC LIMIT 1",
 	    "iii", sensor, epoch, seq);
 	json_t *o = NULL;
-	char *text = NULL, *p;
+	const char *line;
+	char *text = NULL;
+	size_t n;
 
 	if (st && sqlite3_step(st) == SQLITE_ROW &&
 	    seq < sqlite3_column_int64(st, 0) + sqlite3_column_int64(st, 1) &&
 	    (text = ingest_unpack(sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3),
 		 (size_t)sqlite3_column_int64(st, 2)))) {
-		p = text;
-		for (int64_t i = seq - sqlite3_column_int64(st, 0); p && i > 0; i--)
-			p = (p = strchr(p, '\n')) ? p + 1 : NULL;
-		o = p ? feed_json(p, strcspn(p, "\n")) : NULL;
+		line = ingest_line(text, seq - sqlite3_column_int64(st, 0), &n);
+		o = line ? feed_json(line, n) : NULL;
 	}
 	free(text);
 	sqlite3_finalize(st);

@@ -28,14 +28,17 @@ struct job {
 	struct job *next;
 };
 
+struct name {
+	uint8_t hash[NAME_HASH];
+	int64_t id;
+	int64_t seen; /* the stretch of time that was put last; -1 = none */
+};
+
 struct store_tx {
 	sqlite3 *db;
 	sqlite3_stmt *st[ST_N];
-	struct {
-		uint8_t hash[NAME_HASH];
-		int64_t id;
-	} * names;
-	bool names_new; /* since the last commit, some may have been made */
+	struct name *names;
+	bool names_new; /* since the last commit, some may have been made or seen */
 	uint64_t names_made;
 };
 
@@ -289,25 +292,27 @@ tx_keep(struct store_tx *tx)
 	(void)sqlite3_exec(tx->db, "RELEASE part", NULL, NULL, NULL);
 }
 
-int64_t
-tx_name(struct store_tx *tx, const char *text, size_t n)
+/* Its place in the cache, found or made; NULL: an empty one. */
+static struct name *
+name_of(struct store_tx *tx, const char *text, size_t n)
 {
 	uint8_t hash[NAME_HASH];
+	struct name *e;
 	uint32_t at;
 	sqlite3_stmt *st;
 	int64_t id = 0;
 
 	if (n == 0)
-		return 0;
+		return NULL;
 	if (n > STORE_NAME_MAX) { /* not in the middle of a character */
 		for (n = STORE_NAME_MAX; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80; n--)
 			;
 	}
 	crypto_blake2b(text, n, hash, sizeof(hash));
 	memcpy(&at, hash, sizeof(at));
-	at %= NAMES;
-	if (tx->names[at].id && memcmp(tx->names[at].hash, hash, sizeof(hash)) == 0)
-		return tx->names[at].id;
+	e = &tx->names[at % NAMES];
+	if (e->id && memcmp(e->hash, hash, sizeof(hash)) == 0)
+		return e;
 	st = tx->st[ST_NAME_GET];
 	(void)sqlite3_bind_text(st, 1, text, (int)n, SQLITE_STATIC);
 	if (sqlite3_step(st) == SQLITE_ROW)
@@ -319,12 +324,41 @@ tx_name(struct store_tx *tx, const char *text, size_t n)
 		if (sqlite3_step(st) == SQLITE_DONE)
 			id = sqlite3_last_insert_rowid(tx->db);
 		(void)sqlite3_reset(st);
+		st = tx->st[ST_NAME_TEXT];
+		(void)sqlite3_bind_int64(st, 1, id);
+		(void)sqlite3_bind_text(st, 2, text, (int)n, SQLITE_STATIC);
+		(void)sqlite3_step(st);
+		(void)sqlite3_reset(st);
 		tx->names_new = true;
 		tx->names_made++;
 	}
-	memcpy(tx->names[at].hash, hash, sizeof(hash));
-	tx->names[at].id = id;
-	return id;
+	memcpy(e->hash, hash, sizeof(hash));
+	e->id = id;
+	e->seen = -1;
+	return e;
+}
+
+int64_t
+tx_name(struct store_tx *tx, const char *text, size_t n)
+{
+	const struct name *e = name_of(tx, text, n);
+
+	return e ? e->id : 0;
+}
+
+int64_t
+tx_name_seen(struct store_tx *tx, const char *text, size_t n, int64_t t)
+{
+	struct name *e = name_of(tx, text, n);
+
+	if (!e)
+		return 0;
+	if (e->seen != t) {
+		(void)tx_run(tx, ST_SEEN_PUT, "ii", e->id, t);
+		e->seen = t;
+		tx->names_new = true;
+	}
+	return e->id;
 }
 
 /* --- the writer ---------------------------------------------------------------------- */
@@ -497,6 +531,22 @@ store_longer(struct store *s, sqlite3 *db, unsigned seconds)
 
 /* --- opening -------------------------------------------------------------------------------- */
 
+/* hit(bits, name...): is one of the names among those? */
+static void
+hit(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+	const uint8_t *bits = sqlite3_value_blob(v[0]);
+	int64_t most = (int64_t)sqlite3_value_bytes(v[0]) * 8;
+	int found = 0;
+
+	for (int i = 1; i < n && !found; i++) {
+		int64_t id = sqlite3_value_int64(v[i]);
+
+		found = id > 0 && id < most && (bits[id / 8] >> id % 8 & 1);
+	}
+	sqlite3_result_int(ctx, found);
+}
+
 static int
 migrate(sqlite3 *db, char *err, size_t err_size)
 {
@@ -544,6 +594,10 @@ open_db(sqlite3 **db, const char *path, bool writer, char *err, size_t err_size)
 			: "PRAGMA query_only = 1; PRAGMA cache_size = " READER_CACHE ";"
 			  "PRAGMA temp_store = MEMORY",
 		    NULL, NULL, NULL);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_create_function(*db, "hit", -1,
+			    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, hit, NULL,
+			    NULL);
 	}
 	if (rc != SQLITE_OK)
 		return err_say(err, err_size, store_err(rc), "%s: %s", path,

@@ -53,6 +53,8 @@ void tx_back(struct store_tx *tx);
 void tx_keep(struct store_tx *tx);
 /* The number of a text, made when it is new; 0 for none. */
 int64_t tx_name(struct store_tx *tx, const char *text, size_t n);
+/* The same, and an alert of that stretch of time has it (SEEN_MS). */
+int64_t tx_name_seen(struct store_tx *tx, const char *text, size_t n, int64_t t);
 /* ERR_* of a result of SQLite's. */
 int store_err(int rc);
 

@@ -18,7 +18,7 @@
 #include "collector/store.h"
 
 #define DB	     "collector.db"
-#define PASSWORD_ENV 512
+#define QUIET_S	     (7u * 86400)
 
 static const char help[] =
     "usage: interlock collect DIR [OPTION]...\n"
@@ -40,6 +40,10 @@ static const char help[] =
     "      --library-key FILE   public keys, one of which has to have signed them; without,\n"
     "                           they are shown as not verified\n"
     "      --keep-days N        alerts older than that are removed (default 365)\n"
+    "      --keep-heartbeats N  empty batches are removed after N days (default 1)\n"
+    "      --close-quiet TIME   an open incident that nobody took up is closed when it was\n"
+    "                           quiet for that (default 7d)\n"
+    "      --never-close        ... nor after any time\n"
     "      --silent TIME        a sensor that was not heard for that is silent (default 30s)\n"
     "      --store FILE         another data base than DIR/collector.db\n"
 #ifdef HAVE_NATS
@@ -65,7 +69,7 @@ static const char help[] =
 struct options {
 	struct collector_conf conf;
 	const char *host, *role, *site, *kid, *policy, *capture;
-	bool approve, demo, relay, vouches;
+	bool approve, demo, relay, vouches, never_close;
 #ifdef HAVE_SEND
 	struct forward_join join;
 #endif
@@ -227,6 +231,8 @@ prepare(struct options *o)
 	(void)sigaddset(&set, SIGHUP);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	log_set_limit(true);
+	if (o->never_close)
+		o->conf.quiet_s = 0;
 	if (!o->conf.listen)
 		o->conf.listen = "127.0.0.1:8443";
 	if (!o->conf.ingest)
@@ -244,7 +250,7 @@ prepare(struct options *o)
 int
 cmd_collect(int argc, char **argv)
 {
-	struct options o = {0};
+	struct options o = {.conf = {.quiet_s = QUIET_S}};
 	const struct cli_opt table[] = {
 	    {"listen", .text = &o.conf.listen},
 	    {"ingest", .text = &o.conf.ingest},
@@ -254,6 +260,9 @@ cmd_collect(int argc, char **argv)
 	    {"library", .text = &o.conf.library},
 	    {"library-key", .text = &o.conf.library_key},
 	    {"keep-days", .count = &o.conf.keep_days, .bad = "not a number of days"},
+	    {"keep-heartbeats", .count = &o.conf.beats_days, .bad = "not a number of days"},
+	    {"close-quiet", .seconds = &o.conf.quiet_s},
+	    {"never-close", .flag = &o.never_close},
 	    {"silent", .seconds = &o.conf.silent_s},
 	    {"connections", .count = &o.conf.connections, .bad = "not a number of connections"},
 	    {"per-address", .count = &o.conf.per_address, .bad = "not a number of connections"},

@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -362,6 +363,95 @@ def library():
         own.stop()
 
 
+def filters():
+    """a text, a technique, two things at once: every page of a list has what a look at all of them finds, in its order"""
+    s = sensor("many")
+    now = int(time.time())
+    for n in range(6):  # a third of them hours ago, so that there is much time without any
+        lines = []
+        for i in range(40):
+            when = now - 3600 * 7 * (i % 3) - 37 * (n * 40 + i)
+            lines += s.chain.lines(1, src=f"station-{i % 7}", dst=f"plc-{n}", rule=f"r{i % 5}", object=f"holding {i}", site=f"hall-{i % 2}",
+                                   app_proto=("modbus", "s7")[i % 11 == 0], severity=1 + i % 3, time=time.strftime("%Y-%m-%dT%H:%M:%S.000000+0000", time.gmtime(when)),
+                                   signature="\u5199\u5165\u5bc4\u5b58\u5668 \"100%\"" if i == 17 else "write",
+                                   meta={"il_seq": [str(s.chain.seq + i + 1)], "mitre_technique_id": [("T0855", "T0888", "T0843")[i % 13 % 3]]})
+        assert s.send(s.chain.batch(lines))[0] == 200
+    everything = viewer.items("alerts", sensor="many", limit=500)
+    assert len(everything) == 240 and everything == sorted(everything, key=lambda a: (-a["time"], -a["id"]))
+
+    def text(q):
+        return lambda a: any(q.lower() in (x or "").lower() for x in (a["signature"], a["src"]["name"], a["dst"]["name"], a["rule"], a["object"], a["op"],
+                                                                     a["src"]["ip"], a["dst"]["ip"], a["conduit"]))
+    looks = [({"q": q}, text(q)) for q in ("station-3", "holding 17", "OLDING 1", "\u5bc4\u5b58\u5668", '"100%"', "r4", "4", "%", "no such text", "plc-5")]
+    looks += [({"technique": "T0888"}, lambda a: a["techniques"] == ["T0888"]), ({"site": "hall-1"}, lambda a: a["site"] == "hall-1"),
+              ({"proto": "s7"}, lambda a: a["proto"] == "s7"), ({"technique": "T0999"}, lambda a: False),
+              ({"device": "station-2", "rule": "r1"}, lambda a: a["src"]["name"] == "station-2" and a["rule"] == "r1"),
+              ({"device": "plc-4", "q": "holding 3", "severity": "1"}, lambda a: a["dst"]["name"] == "plc-4" and text("holding 3")(a) and a["severity"] == 1),
+              ({"proto": "s7", "technique": "T0855", "site": "hall-0", "from": (now - 3600 * 8) * 1000}, lambda a: a["proto"] == "s7" and a["techniques"] == ["T0855"]
+               and a["site"] == "hall-0" and a["time"] >= (now - 3600 * 8) * 1000),
+              ({"q": "write", "to": (now - 3600 * 6) * 1000}, lambda a: text("write")(a) and a["time"] < (now - 3600 * 6) * 1000)]
+    for args, fits in looks:
+        want = [a["id"] for a in everything if fits(a)]
+        for limit in (3, 50):
+            got = [a["id"] for a in viewer.items("alerts", sensor="many", limit=limit, **args)]
+            assert got == want, (args, limit, len(got), len(want))
+    assert {a["sensor"] for a in viewer.get("search", q="holding 17")["alerts"]} == {"many"}
+    lines = viewer.call("GET", "/api/v1/export?format=ndjson&sensor=many&q=holding%2017", raw=True)[1].splitlines()
+    assert len(lines) == 6
+
+
+def plant():
+    """the map says who made a device, and of what no policy has not on which level it is"""
+    s = sensor("mapper")
+    assert s.call("PUT", "/ingest/v1/model", json.dumps({"v": 1, "site": "hall-9", "zones": [{"name": "cell", "level": 1}], "conduits": [], "devices": [
+        {"name": "press", "zone": "cell", "ips": ["10.9.0.1"], "role": "plc"}, {"name": "robot", "zone": "cell", "ips": ["10.9.0.2"], "role": "plc"}]}))[0] == 200
+    assert s.call("PUT", "/ingest/v1/assets", json.dumps({"devices": [
+        {"id": "1", "name": "press", "vendor": "Siemens", "model": "S7-1500", "addresses": [{"ip": "10.9.0.1"}]},
+        {"id": "2", "name": "10.9.0.2", "vendor": "KUKA", "addresses": [{"ip": "10.9.0.2"}]}]}))[0] == 200
+    assert s.send(s.chain.batch(s.chain.lines(1, src="10.9.0.66", dst="press", site="hall-9")))[0] == 200
+    zones = {z["name"]: z for z in viewer.get("map")["zones"] if z["site"] == "hall-9"}
+    assert zones["cell"]["level"] == 1 and zones["not in the policy"]["level"] is None, zones
+    made = {d["name"]: (d["vendor"], d["model"]) for z in zones.values() for d in z["devices"]}
+    assert made == {"press": ("Siemens", "S7-1500"), "robot": ("KUKA", None), "10.9.0.66": (None, None)}, made
+
+
+def quiet():
+    """open incidents that went quiet are closed, those that somebody took up and a silent sensor's are not; heartbeats go when they are old"""
+    own = Collector(tmp / "quiet", ["--close-quiet", "2s", "--silent", "2s"]).start()
+    try:
+        who, eye, s = Person(own.page, "analyst"), Person(own.page, "viewer"), Sensor(own.ingest, tmp / "quiet")
+        key = Key()
+        assert s.enrol(own.dir / "ca.crt", own.token("s"), "s", key)[0] == 200
+        chain = Chain(key, "s")
+        assert s.send(chain.batch(chain.lines(1, rule="a") + chain.lines(1, rule="b", meta={"il_seq": ["2"]})), chain.batch())[0] == 200
+        first = {i["rule"]: i["id"] for i in eye.items("incidents")}
+        assert who.post(f"incidents/{first['hmi-filler/b']}", {"state": "ack"})[0] == 200
+        collector.until(lambda: eye.get(f"incidents/{first['hmi-filler/a']}")["state"] == "closed")
+        assert "nothing more" in eye.get(f"incidents/{first['hmi-filler/a']}")["log"][0]["text"]
+        collector.until(lambda: [i for i in eye.items("incidents") if i["rule"] == "sensor.silent"])
+        time.sleep(3)
+        assert {i["rule"]: i["state"] for i in eye.items("incidents")} == {"hmi-filler/a": "closed", "hmi-filler/b": "ack", "sensor.silent": "open"}
+        own.stop()
+
+        def batches(change=None):
+            with sqlite3.connect(own.dir / "collector.db") as db:
+                if change:
+                    db.execute(change)
+                return db.execute("SELECT count(*) FROM batch").fetchone()[0]
+
+        assert batches("UPDATE batch SET time = time - 2 * 86400000") == 2
+        own.options += ["--keep-heartbeats", "3"]
+        own.start()
+        time.sleep(1)
+        own.stop()
+        assert batches() == 2
+        own.options = []
+        own.start()
+        collector.until(lambda: batches() == 1)
+    finally:
+        own.stop()
+
+
 def evidence():
     """packets of an alert: only those whose hash its signed line has"""
     data = b"\x0a\x0d\x0d\x0a" + bytes(300)
@@ -384,4 +474,4 @@ def audit_signed():
 
 
 if __name__ == "__main__":
-    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, playbook, library, evidence, described, audit_signed])
+    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, playbook, library, filters, plant, quiet, evidence, described, audit_signed])

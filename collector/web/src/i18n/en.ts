@@ -282,6 +282,7 @@ export const en = {
 	"map.allowed": "Allowed",
 	"map.only": "Denied only",
 	"map.level": "Level {n}",
+	"map.level.none": "Not in the policy",
 	"map.level.5": "Enterprise",
 	"map.level.4": "Site business",
 	"map.level.3": "Site operations",

@@ -284,6 +284,7 @@ export const zh: Record<Key, string> = {
 	"map.allowed": "已允许",
 	"map.only": "仅显示被拒绝",
 	"map.level": "第 {n} 层",
+	"map.level.none": "不在策略中",
 	"map.level.5": "企业网络",
 	"map.level.4": "站点业务",
 	"map.level.3": "生产运营",

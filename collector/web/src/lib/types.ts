@@ -145,7 +145,7 @@ export interface Zone {
 	id: string;
 	site: string;
 	name: string;
-	level: number;
+	level: number | null;
 	devices: MapDevice[];
 }
 

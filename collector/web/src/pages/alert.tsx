@@ -5,6 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n";
 import { type ApiError, type Resource, may, post, query, useResource } from "../lib/api";
 import { addr, full, num, who } from "../lib/format";
+import { byLevel, levelName, levelTag, levelText } from "../lib/level";
 import { crypt, proofFile, save, verify, type Result } from "../lib/proof";
 import { Link, go } from "../lib/router";
 import type { AlertDetail, Endpoint, PlantMap, Proposal, Zone } from "../lib/types";
@@ -81,13 +82,13 @@ function find(m: PlantMap | undefined, e: Endpoint | null) {
 function Where({ m, a }: { m: PlantMap; a: AlertDetail }) {
 	const s = find(m, a.src), d = find(m, a.dst);
 	if (!s.zone && !d.zone) return <p class="dim pad">{t("ad.where.unknown")}</p>;
-	const levels = [...new Set(m.zones.filter((z) => z.site === a.site || !a.site).map((z) => z.level))].sort((x, y) => y - x);
+	const levels = [...new Set(m.zones.filter((z) => z.site === a.site || !a.site).map((z) => z.level))].sort(byLevel);
 	return (
 		<ol class="ladder">
 			{levels.map((l) => (
 				<li key={l} class={s.zone?.level === l || d.zone?.level === l ? "on" : ""}>
 					<span class="ladder-level">
-						<span class="mono">L{l}</span> {t(`map.level.${l as 0}`)}
+						<span class="mono">{levelTag(l)}</span> {levelName(l)}
 					</span>
 					<span class="ladder-zones">
 						{m.zones
@@ -277,7 +278,7 @@ function Detail({ a, map }: { a: AlertDetail; map: Resource<PlantMap> }) {
 	const [raw, setRaw] = useState(false);
 	const x = useMemo(() => extra(a.eve), [a.eve]);
 	const src = find(map.data, a.src), dst = find(map.data, a.dst);
-	const level = (z?: Zone) => (z ? t("ad.level", { n: z.level }) : "");
+	const level = (z?: Zone) => (z ? (z.level === null ? levelText(z.level) : t("ad.level", { n: z.level })) : "");
 	const code = (s: ComponentChildren) => <span class="mono">{s}</span>;
 	return (
 		<>

@@ -3,7 +3,7 @@
 // side in their band, devices in rows in their zone.  They depend on the zones alone, so a new alert moves nothing.
 import cytoscape from "cytoscape";
 import { effect } from "@preact/signals";
-import { t } from "../i18n";
+import { byLevel, type Level, levelName, levelText } from "../lib/level";
 import { dark, lang } from "../lib/prefs";
 import type { Alert, PlantMap, Zone } from "../lib/types";
 import { denied, edgeKey, zoneName } from "./map";
@@ -31,8 +31,8 @@ interface Box {
 }
 
 function layout(zones: Zone[]) {
-	const levels = [...new Set(zones.map((z) => z.level))].sort((a, b) => b - a);
-	const boxes: Box[] = [], bands: { level: number; y: number; h: number }[] = [];
+	const levels = [...new Set(zones.map((z) => z.level))].sort(byLevel);
+	const boxes: Box[] = [], bands: { level: Level; y: number; h: number }[] = [];
 	let y = 0, width = 600;
 	for (const level of levels) {
 		let x = LABEL_W, h = 0;
@@ -115,7 +115,7 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 		const at = (x: number, y: number, w: number, h: number) => ({ position: { x: x + w / 2, y: y + h / 2 } });
 		for (const b of bands) {
 			nodes.push({ data: { id: `band:${b.level}`, w: width, h: b.h }, classes: "band", ...at(0, b.y, width, b.h) });
-			nodes.push({ data: { id: `label:${b.level}`, w: LABEL_W - 20, h: b.h, label: `${t("map.level", { n: b.level })}\n${t(`map.level.${b.level as 0}`)}` }, classes: "label", ...at(4, b.y, LABEL_W - 20, b.h) });
+			nodes.push({ data: { id: `label:${b.level}`, w: LABEL_W - 20, h: b.h, label: b.level === null ? levelName(b.level) : `${levelText(b.level)}\n${levelName(b.level)}` }, classes: "label", ...at(4, b.y, LABEL_W - 20, b.h) });
 		}
 		for (const b of boxes) {
 			nodes.push({ data: { id: `zone:${b.zone.id}`, w: b.w, h: b.h, label: zoneName(b.zone) }, classes: "zone", ...at(b.x, b.y, b.w, b.h) });

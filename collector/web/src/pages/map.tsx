@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n";
 import { useResource } from "../lib/api";
 import { ago, num } from "../lib/format";
+import { byLevel, levelName, levelTag, levelText } from "../lib/level";
 import { useLive, useLiveReload } from "../lib/live";
 import { Link, params, setParams } from "../lib/router";
 import type { Edge, MapDevice, PlantMap, Zone } from "../lib/types";
@@ -74,7 +75,7 @@ function Picked({ m, pick }: { m: PlantMap; pick: Pick }) {
 						rows={[
 							[t("as.address"), <span class="mono">{d.ip}</span>],
 							[t("as.role"), word("role", d.role)],
-							[t("as.zone"), `${zoneName(zone)} · ${t("map.level", { n: zone.level })}`],
+							[t("as.zone"), `${zoneName(zone)} · ${levelText(zone.level)}`],
 							[t("as.model"), [d.vendor, d.model].filter(Boolean).join(" ")],
 						]}
 					/>
@@ -126,13 +127,13 @@ function DeviceRow({ d, m }: { d: MapDevice; m: PlantMap }) {
 }
 
 function MapList({ m }: { m: PlantMap }) {
-	const levels = [...new Set(m.zones.map((z) => z.level))].sort((a, b) => b - a);
+	const levels = [...new Set(m.zones.map((z) => z.level))].sort(byLevel);
 	return (
 		<div class="maplist">
 			{levels.map((l) => (
 				<section key={l} aria-labelledby={`ml-${l}`}>
 					<h2 id={`ml-${l}`}>
-						<span class="mono">L{l}</span> {t(`map.level.${l as 0}`)}
+						<span class="mono">{levelTag(l)}</span> {levelName(l)}
 					</h2>
 					<div class="ml-zones">
 						{m.zones
