@@ -75,7 +75,7 @@ make_key(const char *dir, const char *name, char *err, size_t err_size)
 }
 
 int
-collector_init(const char *dir, const char *host, char *err, size_t err_size)
+collector_init(const char *dir, const char *host, uint64_t cert_s, char *err, size_t err_size)
 {
 	char path[512];
 	struct store *s = NULL;
@@ -84,7 +84,7 @@ collector_init(const char *dir, const char *host, char *err, size_t err_size)
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return err_say(
 		    err, err_size, err_from_errno(errno), "%s: %s", dir, strerror(errno));
-	if ((r = pki_init(dir, host, err, err_size)) < 0 ||
+	if ((r = pki_init(dir, host, cert_s, err, err_size)) < 0 ||
 	    (r = make_key(dir, "receipt.key", err, err_size)) < 0 ||
 	    (r = make_key(dir, "audit.key", err, err_size)) < 0)
 		return r;
@@ -299,6 +299,40 @@ retention_job(struct store_tx *tx, void *ctx)
 	return r;
 }
 
+/* --- certificates ------------------------------------------------------------------------ */
+
+#define CERT_RETRY_S 600
+
+/* Show what lies in the directory; a certificate of our own first has another one made when it is due. */
+static void
+certificates(struct collector *co, int64_t now_s, int64_t *due_s, bool asked)
+{
+	char err[300];
+	int r = pki_renew_server(co->conf.dir, co->conf.cert_s, now_s, due_s, err, sizeof(err));
+
+	if (r > 0)
+		(void)pki_renew_server(
+		    co->conf.dir, co->conf.cert_s, now_s, due_s, err, sizeof(err));
+	if (r == 0 && !asked)
+		return;
+	for (unsigned page = 0; page < 2 && r >= 0; page++)
+		if (page == 0 || !co->conf.plain)
+			r = pki_listen(co->conf.dir, page == 1, err, sizeof(err)) < 0 ? -1 : r;
+	if (r < 0) {
+		log_error("certificate: %s", err);
+		*due_s = now_s + CERT_RETRY_S;
+	}
+	audit_own(co, "certificate", r < 0 ? err : r > 0 ? "server.crt renewed" : "read again");
+}
+
+/* SIGHUP: what lies in files is read again. */
+static void
+read_again(struct collector *co, int64_t now_s, int64_t *due_s)
+{
+	audit_own(co, "library", guide_load(co) ? "read again" : "refused; what was is in force");
+	certificates(co, now_s, due_s, true);
+}
+
 static void
 sweep(struct collector *co, store_job job, struct sweep *s)
 {
@@ -317,6 +351,7 @@ int
 collector_run(struct collector *co)
 {
 	struct sweep s = {0};
+	int64_t due_s = 0;
 	unsigned tick = 0;
 	sigset_t set;
 
@@ -335,8 +370,7 @@ collector_run(struct collector *co)
 		int sig = sigtimedwait(&set, NULL, &wait);
 
 		if (sig == SIGHUP)
-			audit_own(co, "library",
-			    guide_load(co) ? "read again" : "refused; what was is in force");
+			read_again(co, (int64_t)(clock_wall_ns() / NS_PER_S), &due_s);
 		else if (sig > 0)
 			break;
 		bus_tick(co->bus);
@@ -345,6 +379,8 @@ collector_run(struct collector *co)
 		s.now_ms = (int64_t)(clock_wall_ns() / 1000000);
 		if (tick % 4 == 0)
 			sweep(co, silent_job, &s);
+		if (s.now_ms / 1000 >= due_s)
+			certificates(co, s.now_ms / 1000, &due_s, false);
 		if (tick % 4 == 2 && s.quiet_ms > 0)
 			sweep(co, quiet_job, &s);
 		if (tick % 120 == 1 || s.more) {

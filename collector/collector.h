@@ -51,6 +51,7 @@ struct collector_conf {
 	const char *library, *library_key; /* folder; public keys it is signed by, or NULL */
 	bool plain;			   /* the page without TLS: loopback only */
 	uint64_t keep_days;		   /* alerts; 0 = 365 */
+	uint64_t cert_s;		   /* what is issued is good for; 0 = pki.h has it */
 	uint64_t beats_days;		   /* empty batches; 0 = 1 */
 	uint64_t quiet_s;		   /* an open incident is closed after; 0 = never */
 	uint64_t silent_s;		   /* a sensor is silent after; 0 = 30 */
@@ -89,6 +90,7 @@ struct call {
 	char sensor_name[256], sensor_site[256];
 	int64_t relay; /* that sends it, 0: nobody between (relay.h) */
 	char relay_name[256];
+	uint8_t cert_fp[CRYPTO_SHA256_LEN]; /* of that certificate */
 	char *body;
 	size_t body_len, body_cap;
 	uint64_t conn_id;
@@ -131,7 +133,7 @@ void call_error(struct call *c, unsigned status, const char *code, const char *f
 void call_store_error(struct call *c, int err);
 
 /* Data of the directory that must be there: 0 or ERR_* said in err. */
-int collector_init(const char *dir, const char *host, char *err, size_t err_size);
+int collector_init(const char *dir, const char *host, uint64_t cert_s, char *err, size_t err_size);
 /* Open and serve; NULL: said in err.  collector_run() serves until collector_stop() or a signal. */
 struct collector *collector_new(const struct collector_conf *conf, char *err, size_t err_size);
 int collector_run(struct collector *co);

@@ -132,6 +132,7 @@ struct enrol {
 	const char *name;
 	const struct key *key;
 	const uint8_t *fp; /* NULL: none */
+	const uint8_t *asked; /* renewal: of the one in use */
 	int64_t now_ms, until_ms;
 	/* found */
 	int64_t sensor;
@@ -301,8 +302,8 @@ enrol_post(struct call *c)
 	} else if (!proof_ok(o, token, &key, err, sizeof(err))) {
 		audit_refused(c, "enrol: proof");
 		call_error(c, 422, "proof", "%s", err);
-	} else if (pki_issue(c->co->conf.dir, csr, strlen(csr), name, c->now_ms, &crt, fp,
-		       &e.until_ms, err, sizeof(err)) < 0) {
+	} else if (pki_issue(c->co->conf.dir, csr, strlen(csr), name, c->now_ms, c->co->conf.cert_s,
+		       &crt, fp, &e.until_ms, err, sizeof(err)) < 0) {
 		call_error(c, 422, "csr", "%s", err);
 	} else {
 		e.name = name;
@@ -318,6 +319,74 @@ enrol_post(struct call *c)
 			    e.active ? "active" : "pending");
 			sse_sensor(c->co->bus, e.sensor);
 			enrol_answer(c, &e, crt);
+		}
+	}
+	free(crt);
+	json_decref(o);
+}
+
+/* --- renewal ------------------------------------------------------------------------------ */
+
+static int
+retire_others(struct store_tx *tx, int64_t sensor, const uint8_t fp[CRYPTO_SHA256_LEN])
+{
+	return tx_exec(tx, "UPDATE cert SET state = ? WHERE sensor = ? AND state = ? AND fp <> ?",
+	    "iiib", (int64_t)KEY_RETIRED, sensor, (int64_t)KEY_ACTIVE, fp,
+	    (size_t)CRYPTO_SHA256_LEN);
+}
+
+/* The new one beside the one that asked; one that was renewed before and never used goes. */
+static int
+renew_job(struct store_tx *tx, void *ctx)
+{
+	const struct enrol *e = ctx;
+	int r = retire_others(tx, e->sensor, e->asked);
+
+	return r < 0
+		   ? r
+		   : tx_exec(tx,
+			 "INSERT INTO cert(fp, sensor, since, until, state) VALUES(?, ?, ?, ?, ?)",
+			 "biiii", e->fp, (size_t)CRYPTO_SHA256_LEN, e->sensor, e->now_ms,
+			 e->until_ms, (int64_t)KEY_ACTIVE);
+}
+
+/* It was used: those before it are of no more use to anybody. */
+static int
+used_job(struct store_tx *tx, void *ctx)
+{
+	const struct call *c = ctx;
+
+	return retire_others(tx, c->sensor, c->cert_fp);
+}
+
+void
+enrol_renew(struct call *c)
+{
+	json_t *o = call_json(c);
+	const char *csr = json_string_value(json_object_get(o, "csr"));
+	uint8_t fp[CRYPTO_SHA256_LEN];
+	struct enrol e = {.now_ms = c->now_ms, .fp = fp, .asked = c->cert_fp, .sensor = c->sensor};
+	char err[300], *crt = NULL;
+	int r;
+
+	if (!o)
+		return;
+	if (c->relay) {
+		call_error(c, 403, "relay", "a relay renews its own certificate");
+	} else if (!csr) {
+		call_error(c, 400, "bad_request", "csr");
+	} else if (pki_issue(c->co->conf.dir, csr, strlen(csr), c->sensor_name, c->now_ms,
+		       c->co->conf.cert_s, &crt, fp, &e.until_ms, err, sizeof(err)) < 0) {
+		call_error(c, 422, "csr", "%s", err);
+	} else if ((r = store_write(c->co->store, renew_job, &e)) < 0) {
+		call_store_error(c, r);
+	} else {
+		audit_log(c, "sensor.renew", c->sensor_name, true, "%s", "");
+		if (call_begin(c, 200)) {
+			jw_obj(&c->w, NULL);
+			jw_str(&c->w, "certificate", crt);
+			jw_i(&c->w, "until", e.until_ms);
+			jw_close(&c->w, '}');
 		}
 	}
 	free(crt);
@@ -350,9 +419,9 @@ enrol_identify(struct call *c)
 {
 	const union MHD_ConnectionInfo *i =
 	    MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-	uint8_t fp[CRYPTO_SHA256_LEN];
-	int r = i ? pki_peer(i->tls_session, fp) : ERR_NOTFOUND;
+	int r = i ? pki_peer(i->tls_session, c->cert_fp) : ERR_NOTFOUND;
 	int64_t state = -1, cert = KEY_REVOKED, kind = KIND_SENSOR;
+	bool before = false;
 	struct sqlite3 *db;
 	sqlite3_stmt *st;
 
@@ -366,10 +435,11 @@ enrol_identify(struct call *c)
 	if (!(db = call_db(c)))
 		return false;
 	st = db_query(db,
-	    "SELECT s.id, s.name, s.site, s.state, c.state, s.kind FROM cert c JOIN sensor s ON "
-	    "s.id = "
-	    "c.sensor WHERE c.fp = ?",
-	    "b", fp, sizeof(fp));
+	    "SELECT s.id, s.name, s.site, s.state, c.state, s.kind, EXISTS(SELECT 1 FROM cert o "
+	    "WHERE"
+	    " o.sensor = c.sensor AND o.state = c.state AND o.since < c.since) FROM cert c"
+	    " JOIN sensor s ON s.id = c.sensor WHERE c.fp = ?",
+	    "b", c->cert_fp, sizeof(c->cert_fp));
 	if (st && sqlite3_step(st) == SQLITE_ROW) {
 		c->sensor = sqlite3_column_int64(st, 0);
 		snprintf(c->sensor_name, sizeof(c->sensor_name), "%s", db_text(st, 1));
@@ -377,6 +447,7 @@ enrol_identify(struct call *c)
 		state = sqlite3_column_int64(st, 3);
 		cert = sqlite3_column_int64(st, 4);
 		kind = sqlite3_column_int64(st, 5);
+		before = sqlite3_column_int(st, 6) != 0;
 	}
 	sqlite3_finalize(st);
 	store_put(c->co->store, c->db); /* not while a body comes in */
@@ -392,6 +463,8 @@ enrol_identify(struct call *c)
 		call_error(c, 403, "pending", "an admin has not approved this sensor yet");
 		return false;
 	}
+	if (before) /* if that fails, the next call does it */
+		(void)!store_write(c->co->store, used_job, c);
 	return relay_admit(c, kind);
 }
 

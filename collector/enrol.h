@@ -6,6 +6,9 @@
  * proves that it has it) and a certificate request; it gets a client certificate of our CA and the
  * key that signs receipts.  It is active at once when the token was made for that key's
  * fingerprint or says so, else pending until an admin has compared the fingerprint and approves.
+ *
+ * A certificate is renewed over the connection that it is good for.  Both are good then, until the new one is used: an
+ * answer that was lost locks nobody out.
  */
 #ifndef COLLECTOR_ENROL_H
 #define COLLECTOR_ENROL_H
@@ -47,6 +50,7 @@ int enrol_keys_of(struct sqlite3 *db, int64_t sensor, bool past, struct key_set 
 
 /* Calls of routes.def. */
 void enrol_post(struct call *c);
+void enrol_renew(struct call *c);
 void enrol_tokens(struct call *c);
 void enrol_sensor(struct call *c);
 

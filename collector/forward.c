@@ -8,6 +8,8 @@
  */
 #include "collector/forward.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -29,6 +31,7 @@
 #include "sender/backoff.h"
 #include "sender/enrol.h"
 #include "sender/identity.h"
+#include "sender/renew.h"
 #include "sender/talk.h"
 
 #define PEERS_MAX    20000u
@@ -59,6 +62,8 @@ struct peer {
 struct forward {
 	struct collector *co;
 	struct identity id;
+	struct renew renew; /* of its certificate, in upstream/ as well */
+	int dirfd;
 	struct key key;
 	struct client *http;
 	struct backoff backoff;
@@ -590,6 +595,7 @@ forward_main(void *arg)
 		if (now - f->look_ns >= LOOK_NS || f->look_ns == 0) {
 			f->look_ns = now;
 			save(f);
+			renew_turn(&f->renew, &f->id, f->http, f->dirfd);
 			e = announce(f, now, &r);
 		}
 		if (e == 0)
@@ -631,11 +637,18 @@ forward_new(struct forward **out, struct collector *co, char *err, size_t err_si
 	if (!(f = calloc(1, sizeof(*f))))
 		return err_say(err, err_size, ERR_NOMEM, "out of memory");
 	f->co = co;
+	f->dirfd = -1;
 	f->want = BODY_WANT;
 	f->backoff.max_ms = BACKOFF_MAX_MS / 2;
 	(void)pthread_mutex_init(&f->lock, NULL);
 	collector_path(co->conf.dir, "upstream", path, sizeof(path));
-	if ((r = identity_load(&f->id, path, err, err_size)) < 0 ||
+	if ((f->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		r = err_say(err, err_size, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	else
+		r = identity_load(&f->id, path, err, err_size);
+	if (r == 0)
+		renew_begin(&f->renew, &f->id, f->dirfd);
+	if (r < 0 ||
 	    (r = key_load(&f->key, collector_path(co->conf.dir, "relay.key", path, sizeof(path)),
 		 err, err_size)) < 0)
 		goto fail;
@@ -667,6 +680,8 @@ forward_free(struct forward *f)
 	if (f->running)
 		(void)pthread_join(f->thread, NULL);
 	client_free(f->http);
+	if (f->dirfd >= 0)
+		(void)close(f->dirfd);
 	for (size_t i = 0; i < f->n; i++)
 		free(f->peer[i].receipt);
 	free(f->peer);

@@ -546,18 +546,17 @@ start(
 {
 	const struct collector_conf *cf = &h->co->conf;
 	bool tls = side == SIDE_INGEST || !cf->plain;
-	char *crt = NULL, *key = NULL;
 	struct MHD_OptionItem item[8];
 	unsigned n = 0;
 	int r = 0, fd = bound(address, side == SIDE_PAGE ? 8443 : 8444, !tls, port, err, err_size);
 
 	if (fd < 0)
 		return fd;
-	if (tls && (r = pki_server(cf->dir, side == SIDE_PAGE, &crt, &key, err, err_size)) < 0)
+	if (tls && (r = pki_listen(cf->dir, side == SIDE_PAGE, err, err_size)) < 0)
 		goto out;
 	if (tls) {
-		item[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, crt};
-		item[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, key};
+		item[n++] = (struct MHD_OptionItem){
+		    MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)pki_show(side == SIDE_PAGE)};
 		item[n++] = (struct MHD_OptionItem){
 		    MHD_OPTION_HTTPS_PRIORITIES, 0, side == SIDE_PAGE ? TLS_PAGE : TLS_INGEST};
 	}
@@ -580,10 +579,6 @@ start(
 out:
 	if (r < 0)
 		(void)close(fd);
-	free(crt);
-	if (key)
-		crypto_wipe(key, strlen(key));
-	free(key);
 	return r;
 }
 
@@ -616,5 +611,6 @@ http_free(struct http *h)
 	for (unsigned i = 0; i < 2; i++)
 		if (h->daemon[i])
 			MHD_stop_daemon(h->daemon[i]);
+	pki_forget();
 	free(h);
 }

@@ -39,6 +39,9 @@ page_of(struct call *c, struct list_page *p, int64_t most)
 
 /* --- one statement ------------------------------------------------------------------------ */
 
+#define NOTHING                                                                                    \
+	100u /* stretches in a row that had all names and no alert with all of them: they do not meet */
+
 /* Values: 1, 2 the time and number behind which, 3 how many, 4, 5 names as bits, 6 the least time. */
 #define P_TEXT	4
 #define P_TECH	5
@@ -146,6 +149,13 @@ rows(struct jw *w, sqlite3_stmt *st, struct list_page *p, int64_t *left, int *rc
 	return false;
 }
 
+/* Is there an index that reads less than everything? */
+static bool
+by_own_index(const struct filter *f)
+{
+	return f->device || strcmp(f->index, "alert_time") != 0;
+}
+
 static bool
 by_stretch(struct jw *w, struct sqlite3 *db, const struct filter *f, struct list_page *p,
     sqlite3_stmt *st, int *rc)
@@ -155,8 +165,9 @@ by_stretch(struct jw *w, struct sqlite3 *db, const struct filter *f, struct list
 	    " json_each(?1) h",
 	    "");
 	int64_t newest = db_number(db, -1, "SELECT max(time) FROM alert", ""), left = p->limit,
-		upto = p->time < newest ? p->time : newest,
+		before, upto = p->time < newest ? p->time : newest,
 		id = p->time < newest ? p->id : INT64_MAX;
+	unsigned nothing = 0;
 	bool more = false;
 
 	*rc = SQLITE_DONE;
@@ -166,10 +177,19 @@ by_stretch(struct jw *w, struct sqlite3 *db, const struct filter *f, struct list
 
 		if (t < 0)
 			break;
+		if (nothing > NOTHING && by_own_index(f)) {
+			one.time = upto;
+			one.id = id;
+			query_list_bind(st, &one, f->from);
+			more = rows(w, st, p, &left, rc);
+			break;
+		}
 		one.time = upto < least + SEEN_MS - 1 ? upto : least + SEEN_MS - 1;
 		one.id = one.time == upto ? id : INT64_MAX;
 		query_list_bind(st, &one, least);
+		before = left;
 		more = rows(w, st, p, &left, rc);
+		nothing = before == left ? nothing + 1 : 0;
 		upto = least - 1;
 		id = INT64_MAX;
 	}

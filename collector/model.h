@@ -5,7 +5,7 @@
 
 #define ALERTS_PER_BATCH INT64_C(65536) /* alert.id = batch.id * this + place in the batch */
 
-#define SEEN_MS INT64_C(120000) /* seen.t * this: in which two minutes an alert had that name */
+#define SEEN_MS INT64_C(60000) /* seen.t * this: in which minute an alert had that name */
 
 /* agg.dim: what a sum is of; key is a number of `name`. */
 enum agg_dim { DIM_ALL = 0, DIM_SENSOR, DIM_RULE, DIM_DEVICE };

@@ -8,6 +8,7 @@
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,11 @@
 #include "collector/collector.h"
 
 #define FILE_MAX    65536
-#define CA_DAYS	    3650
-#define SERVER_DAYS 825
-#define DAY_S	    86400
+#define CA_S	    (3650 * INT64_C(86400))
+#define SERVER_S    (825 * INT64_C(86400))
+#define CLIENT_S    (PKI_CLIENT_DAYS * INT64_C(86400))
+#define BACK_S	    3600 /* good from before now: clocks differ */
+#define RENEW_PART  3	 /* of its time has to be left */
 
 static int
 tls_err(char *err, size_t err_size, const char *what, int rc)
@@ -131,7 +134,7 @@ new_key(const char *dir, const char *name, gnutls_x509_privkey_t *key, char *err
 
 /* What all our certificates have: version, a random number, a name, a time. */
 static int
-begin(gnutls_x509_crt_t *crt, const char *cn, time_t now, int days)
+begin(gnutls_x509_crt_t *crt, const char *cn, time_t now, int64_t life_s)
 {
 	unsigned char serial[16];
 	int rc = gnutls_x509_crt_init(crt);
@@ -147,9 +150,10 @@ begin(gnutls_x509_crt_t *crt, const char *cn, time_t now, int days)
 		rc = gnutls_x509_crt_set_dn_by_oid(
 		    *crt, GNUTLS_OID_X520_COMMON_NAME, 0, cn, (unsigned)strnlen(cn, 64));
 	if (rc == 0)
-		rc = gnutls_x509_crt_set_activation_time(*crt, now - 3600);
+		rc = gnutls_x509_crt_set_activation_time(
+		    *crt, now - (time_t)(life_s / 10 < BACK_S ? life_s / 10 : BACK_S));
 	if (rc == 0)
-		rc = gnutls_x509_crt_set_expiration_time(*crt, now + (time_t)days * DAY_S);
+		rc = gnutls_x509_crt_set_expiration_time(*crt, now + (time_t)life_s);
 	return rc;
 }
 
@@ -185,7 +189,7 @@ make_ca(const char *dir, char *err, size_t err_size)
 		return r;
 	crypto_random(&tag, sizeof(tag));
 	snprintf(cn, sizeof(cn), "Interlock collector %08x", (unsigned)tag);
-	rc = begin(&crt, cn, time(NULL), CA_DAYS);
+	rc = begin(&crt, cn, time(NULL), CA_S);
 	if (rc == 0)
 		rc = gnutls_x509_crt_set_key(crt, key);
 	if (rc == 0)
@@ -218,83 +222,289 @@ alt_name(gnutls_x509_crt_t crt, const char *host)
 	    crt, GNUTLS_SAN_DNSNAME, host, (unsigned)strlen(host), GNUTLS_FSAN_APPEND);
 }
 
+#define SAN_OID "2.5.29.17" /* RFC 5280 4.2.1.6 */
+
+/* The names of a certificate before, or host and those of this machine. */
 static int
-make_server(const char *dir, const char *host, char *err, size_t err_size)
+server_names(gnutls_x509_crt_t crt, gnutls_x509_crt_t before, const char *host)
 {
-	gnutls_x509_privkey_t key, ca_key;
+	static const char *const own[] = {"localhost", "127.0.0.1", "::1"};
+	gnutls_datum_t san = {0};
+	int rc = 0;
+
+	if (before) {
+		rc = gnutls_x509_crt_get_extension_by_oid2(before, SAN_OID, 0, &san, NULL);
+		if (rc == 0)
+			rc = gnutls_x509_crt_set_extension_by_oid(
+			    crt, SAN_OID, san.data, san.size, 0);
+		gnutls_free(san.data);
+		return rc;
+	}
+	if (host)
+		rc = alt_name(crt, host);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]) && rc == 0; i++)
+		rc = alt_name(crt, own[i]);
+	return rc;
+}
+
+/* A certificate for that key, signed by the CA. */
+static int
+server_crt(const char *dir, gnutls_x509_privkey_t key, gnutls_x509_crt_t before, const char *host,
+    int64_t life_s, gnutls_datum_t *pem, char *err, size_t err_size)
+{
+	char cn[65] = "localhost";
+	size_t n = sizeof(cn);
+	gnutls_x509_privkey_t ca_key;
 	gnutls_x509_crt_t crt, ca;
-	gnutls_datum_t pem = {0};
-	int r = load_key(dir, "ca.key", &ca_key, err, err_size), rc;
+	int r = load_key(dir, "ca.key", &ca_key, err, err_size), rc = 0;
 
 	if (r < 0)
 		return r;
 	if ((r = load_crt(dir, "ca.crt", &ca, err, err_size)) < 0)
 		goto no_ca;
-	if ((r = new_key(dir, "server.key", &key, err, err_size)) < 0)
-		goto no_key;
-	rc = begin(&crt, host ? host : "localhost", time(NULL), SERVER_DAYS);
+	if (before)
+		rc = gnutls_x509_crt_get_dn_by_oid(
+		    before, GNUTLS_OID_X520_COMMON_NAME, 0, 0, cn, &n);
+	else if (host)
+		snprintf(cn, sizeof(cn), "%s", host);
 	if (rc == 0)
-		rc = gnutls_x509_crt_set_key(crt, key);
+		rc = begin(&crt, cn, time(NULL), life_s);
+	if (rc < 0)
+		goto no_crt;
+	rc = gnutls_x509_crt_set_key(crt, key);
 	if (rc == 0)
 		rc = gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE);
 	if (rc == 0)
 		rc = gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_SERVER, 0);
 	if (rc == 0)
 		rc = gnutls_x509_crt_set_basic_constraints(crt, 0, -1);
-	if (rc == 0 && host)
-		rc = alt_name(crt, host);
 	if (rc == 0)
-		rc = alt_name(crt, "localhost");
+		rc = server_names(crt, before, host);
 	if (rc == 0)
-		rc = alt_name(crt, "127.0.0.1");
-	if (rc == 0)
-		rc = alt_name(crt, "::1");
-	if (rc == 0)
-		rc = finish(crt, ca, ca_key, &pem);
-	r = rc < 0 ? tls_err(err, err_size, "server.crt", rc)
-		   : spill(dir, "server.crt", 0644, &pem, err, err_size);
-	gnutls_free(pem.data);
+		rc = finish(crt, ca, ca_key, pem);
 	gnutls_x509_crt_deinit(crt);
-	gnutls_x509_privkey_deinit(key);
-no_key:
+no_crt:
+	if (rc < 0)
+		r = tls_err(err, err_size, "server.crt", rc);
 	gnutls_x509_crt_deinit(ca);
 no_ca:
 	gnutls_x509_privkey_deinit(ca_key);
 	return r;
 }
 
+static int
+make_server(const char *dir, const char *host, int64_t life_s, char *err, size_t err_size)
+{
+	gnutls_x509_privkey_t key;
+	gnutls_datum_t pem = {0};
+	int r = new_key(dir, "server.key", &key, err, err_size);
+
+	if (r < 0)
+		return r;
+	r = server_crt(dir, key, NULL, host, life_s, &pem, err, err_size);
+	if (r == 0)
+		r = spill(dir, "server.crt", 0644, &pem, err, err_size);
+	gnutls_free(pem.data);
+	gnutls_x509_privkey_deinit(key);
+	return r;
+}
+
 int
-pki_init(const char *dir, const char *host, char *err, size_t err_size)
+pki_renew_server(
+    const char *dir, uint64_t life_s, int64_t now_s, int64_t *due_s, char *err, size_t err_size)
+{
+	char path[512], old[512];
+	gnutls_x509_privkey_t key;
+	gnutls_x509_crt_t crt;
+	gnutls_datum_t pem = {0};
+	int64_t from, until;
+	int r = load_crt(dir, "server.crt", &crt, err, err_size);
+
+	if (r < 0)
+		return r;
+	from = (int64_t)gnutls_x509_crt_get_activation_time(crt);
+	until = (int64_t)gnutls_x509_crt_get_expiration_time(crt);
+	*due_s = until - (until - from) / RENEW_PART;
+	if (now_s < *due_s || (r = load_key(dir, "server.key", &key, err, err_size)) < 0)
+		goto out;
+	if ((r = server_crt(dir, key, crt, NULL, life_s ? (int64_t)life_s : SERVER_S, &pem, err,
+		 err_size)) == 0) {
+		(void)unlink(collector_path(dir, "server.crt.new", path, sizeof(path)));
+		r = spill(dir, "server.crt.new", 0644, &pem, err, err_size);
+	}
+	if (r == 0 && rename(path, collector_path(dir, "server.crt", old, sizeof(old))) != 0)
+		r = err_say(err, err_size, err_from_errno(errno), "%s: %s", old, strerror(errno));
+	gnutls_free(pem.data);
+	gnutls_x509_privkey_deinit(key);
+	r = r == 0 ? 1 : r;
+out:
+	gnutls_x509_crt_deinit(crt);
+	return r;
+}
+
+int
+pki_init(const char *dir, const char *host, uint64_t life_s, char *err, size_t err_size)
 {
 	int r = 0;
 
 	if (!there(dir, "ca.crt"))
 		r = make_ca(dir, err, err_size);
 	if (r == 0 && !there(dir, "server.crt"))
-		r = make_server(dir, host, err, err_size);
+		r = make_server(dir, host, life_s ? (int64_t)life_s : SERVER_S, err, err_size);
 	return r;
 }
 
+/* --- what the listeners show ------------------------------------------------------------ */
+
+/*
+ * GnuTLS asks for it with every handshake and borrows it, so what was shown before stays for a while: as many changes
+ * as KEPT, and a handshake has HTTP_HEAD_S.
+ */
+#define KEPT  8u
+#define CHAIN 8u
+
+struct shown {
+	gnutls_pcert_st crt[CHAIN];
+	unsigned n;
+	gnutls_privkey_t key;
+};
+static struct {
+	pthread_mutex_t lock;
+	struct shown *now[2], *kept[2][KEPT];
+	unsigned turn[2];
+} listeners = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void
+shown_free(struct shown *s)
+{
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->n; i++)
+		gnutls_pcert_deinit(&s->crt[i]);
+	if (s->key)
+		gnutls_privkey_deinit(s->key);
+	free(s);
+}
+
+static int
+retrieve(unsigned side, gnutls_pcert_st **crt, unsigned *n, gnutls_privkey_t *key)
+{
+	struct shown *s;
+
+	(void)pthread_mutex_lock(&listeners.lock);
+	s = listeners.now[side];
+	(void)pthread_mutex_unlock(&listeners.lock);
+	if (!s)
+		return -1;
+	*crt = s->crt;
+	*n = s->n;
+	*key = s->key;
+	return 0;
+}
+
+static int
+retrieve_page(gnutls_session_t session, const gnutls_datum_t *ca, int n_ca,
+    const gnutls_pk_algorithm_t *algos, int n_algos, gnutls_pcert_st **crt, unsigned *n,
+    gnutls_privkey_t *key)
+{
+	(void)session, (void)ca, (void)n_ca, (void)algos, (void)n_algos;
+	return retrieve(0, crt, n, key);
+}
+
+static int
+retrieve_ingest(gnutls_session_t session, const gnutls_datum_t *ca, int n_ca,
+    const gnutls_pk_algorithm_t *algos, int n_algos, gnutls_pcert_st **crt, unsigned *n,
+    gnutls_privkey_t *key)
+{
+	(void)session, (void)ca, (void)n_ca, (void)algos, (void)n_algos;
+	return retrieve(1, crt, n, key);
+}
+
+pki_retrieve *
+pki_show(bool page)
+{
+	return (pki_retrieve *)(page ? retrieve_page : retrieve_ingest);
+}
+
+/* The chain, and is the key that of its first certificate? */
+static int
+shown_read(struct shown *s, const char *crt, const char *key)
+{
+	const gnutls_datum_t c = {(unsigned char *)(uintptr_t)crt, (unsigned)strlen(crt)},
+			     k = {(unsigned char *)(uintptr_t)key, (unsigned)strlen(key)};
+	uint8_t a[CRYPTO_SHA256_LEN], b[CRYPTO_SHA256_LEN];
+	size_t na = sizeof(a), nb = sizeof(b);
+	gnutls_pubkey_t pub;
+	unsigned n = CHAIN;
+	int rc = gnutls_pcert_list_import_x509_raw(s->crt, &n, &c, GNUTLS_X509_FMT_PEM, 0);
+
+	if (rc < 0)
+		return rc;
+	s->n = n;
+	if ((rc = gnutls_privkey_init(&s->key)) < 0 ||
+	    (rc = gnutls_privkey_import_x509_raw(s->key, &k, GNUTLS_X509_FMT_PEM, NULL, 0)) < 0 ||
+	    (rc = gnutls_pubkey_init(&pub)) < 0)
+		return rc;
+	if ((rc = gnutls_pubkey_import_privkey(pub, s->key, 0, 0)) == 0)
+		rc = gnutls_pubkey_get_key_id(pub, GNUTLS_KEYID_USE_SHA256, a, &na);
+	if (rc == 0)
+		rc = gnutls_pubkey_get_key_id(s->crt[0].pubkey, GNUTLS_KEYID_USE_SHA256, b, &nb);
+	gnutls_pubkey_deinit(pub);
+	if (rc == 0 && (na != nb || memcmp(a, b, na) != 0))
+		rc = GNUTLS_E_CERTIFICATE_KEY_MISMATCH;
+	return rc;
+}
+
 int
-pki_server(const char *dir, bool page, char **crt, char **key, char *err, size_t err_size)
+pki_listen(const char *dir, bool page, char *err, size_t err_size)
 {
 	bool own = !page || !there(dir, "page.crt");
-	int r = slurp(dir, own ? "server.crt" : "page.crt", crt, err, err_size);
+	char *crt = NULL, *key = NULL, *ca = NULL, *both = NULL;
+	struct shown *s = calloc(1, sizeof(*s)), *gone = NULL;
+	int r, rc;
 
-	if (r == 0)
-		r = slurp(dir, own ? "server.key" : "page.key", key, err, err_size);
-	if (r == 0 && own) { /* the whole chain: who pins by the CA's fingerprint has to see it */
-		char *ca, *both;
+	if ((r = slurp(dir, own ? "server.crt" : "page.crt", &crt, err, err_size)) < 0 ||
+	    (r = slurp(dir, own ? "server.key" : "page.key", &key, err, err_size)) < 0 ||
+	    /* the whole chain: who pins by the CA's fingerprint has to see it */
+	    (own && (r = slurp(dir, "ca.crt", &ca, err, err_size)) < 0))
+		goto out;
+	if (!s || asprintf(&both, "%s%s", crt, own ? ca : "") < 0) {
+		both = NULL;
+		r = err_say(err, err_size, ERR_NOMEM, "out of memory");
+	} else if ((rc = shown_read(s, both, key)) < 0) {
+		r = tls_err(err, err_size, own ? "server.crt" : "page.crt", rc);
+	} else {
+		(void)pthread_mutex_lock(&listeners.lock);
+		gone = listeners.kept[!page][listeners.turn[!page]];
+		listeners.kept[!page][listeners.turn[!page]] = listeners.now[!page];
+		listeners.turn[!page] = (listeners.turn[!page] + 1) % KEPT;
+		listeners.now[!page] = s;
+		(void)pthread_mutex_unlock(&listeners.lock);
+		s = NULL;
+	}
+out:
+	shown_free(gone);
+	shown_free(s);
+	if (key)
+		crypto_wipe(key, strlen(key));
+	free(key);
+	free(crt);
+	free(ca);
+	free(both);
+	return r;
+}
 
-		if ((r = slurp(dir, "ca.crt", &ca, err, err_size)) == 0) {
-			if (asprintf(&both, "%s%s", *crt, ca) < 0)
-				r = err_say(err, err_size, ERR_NOMEM, "out of memory");
-			free(*crt);
-			free(ca);
-			*crt = r == 0 ? both : NULL;
+void
+pki_forget(void)
+{
+	for (unsigned side = 0; side < 2; side++) {
+		shown_free(listeners.now[side]);
+		listeners.now[side] = NULL;
+		for (unsigned i = 0; i < KEPT; i++) {
+			shown_free(listeners.kept[side][i]);
+			listeners.kept[side][i] = NULL;
 		}
 	}
-	return r;
 }
 
 int
@@ -317,8 +527,9 @@ fingerprint(gnutls_x509_crt_t crt, uint8_t fp[CRYPTO_SHA256_LEN])
 }
 
 int
-pki_issue(const char *dir, const char *csr, size_t n, const char *name, int64_t now_ms, char **out,
-    uint8_t fp[CRYPTO_SHA256_LEN], int64_t *until_ms, char *err, size_t err_size)
+pki_issue(const char *dir, const char *csr, size_t n, const char *name, int64_t now_ms,
+    uint64_t life_s, char **out, uint8_t fp[CRYPTO_SHA256_LEN], int64_t *until_ms, char *err,
+    size_t err_size)
 {
 	gnutls_datum_t d = {(unsigned char *)csr, (unsigned)n}, pem = {0};
 	gnutls_x509_privkey_t ca_key;
@@ -326,6 +537,7 @@ pki_issue(const char *dir, const char *csr, size_t n, const char *name, int64_t 
 	gnutls_pubkey_t pub = NULL;
 	gnutls_x509_crq_t crq;
 	time_t now = (time_t)(now_ms / 1000);
+	int64_t life = life_s ? (int64_t)life_s : CLIENT_S;
 	int r, rc;
 
 	if (n > PKI_CSR_MAX)
@@ -341,7 +553,7 @@ pki_issue(const char *dir, const char *csr, size_t n, const char *name, int64_t 
 		goto no_key;
 	if ((r = load_crt(dir, "ca.crt", &ca, err, err_size)) < 0)
 		goto no_ca;
-	rc = begin(&crt, name, now, PKI_CLIENT_DAYS);
+	rc = begin(&crt, name, now, life);
 	if (rc == 0)
 		rc = gnutls_pubkey_init(&pub);
 	if (rc == 0)
@@ -363,7 +575,7 @@ pki_issue(const char *dir, const char *csr, size_t n, const char *name, int64_t 
 	} else if (!(*out = strndup((const char *)pem.data, pem.size))) {
 		r = err_say(err, err_size, ERR_NOMEM, "out of memory");
 	} else {
-		*until_ms = (now + (time_t)PKI_CLIENT_DAYS * DAY_S) * INT64_C(1000);
+		*until_ms = ((int64_t)now + life) * INT64_C(1000);
 	}
 	gnutls_free(pem.data);
 	gnutls_pubkey_deinit(pub);

@@ -20,15 +20,26 @@
 #define PKI_CLIENT_DAYS 397
 #define PKI_CSR_MAX	8192u
 
-/* Make what is missing; host: a name or address by which sensors reach us, NULL: only localhost. */
-int pki_init(const char *dir, const char *host, char *err, size_t err_size);
-/* Certificate and key of a listener as PEM, to be freed. */
-int pki_server(const char *dir, bool page, char **crt, char **key, char *err, size_t err_size);
+/* Make what is missing; host: a name or address by which sensors reach us, NULL: only localhost.  life_s: how long
+ * server.crt is good, 0 = 825 days. */
+int pki_init(const char *dir, const char *host, uint64_t life_s, char *err, size_t err_size);
+/* When a third of its time is left: another server.crt, for the same key and names, in its place.  1: made, 0: not due
+ * before *due_s, or ERR_* said in err. */
+int pki_renew_server(
+    const char *dir, uint64_t life_s, int64_t now_s, int64_t *due_s, char *err, size_t err_size);
+/* Read what a listener shows from now on; what it showed stays when that fails: ERR_* said in err. */
+int pki_listen(const char *dir, bool page, char *err, size_t err_size);
+/* What GnuTLS asks with every handshake (gnutls_certificate_retrieve_function2). */
+typedef void pki_retrieve(void);
+pki_retrieve *pki_show(bool page);
+void pki_forget(void); /* when nobody listens any more */
 /* The CA's certificate as PEM, to be freed. */
 int pki_ca(const char *dir, char **crt, char *err, size_t err_size);
-/* A client certificate for the key of a request (PEM, at most PKI_CSR_MAX); to be freed. */
+/* A client certificate for the key of a request (PEM, at most PKI_CSR_MAX), good for life_s (0 = PKI_CLIENT_DAYS); to
+ * be freed. */
 int pki_issue(const char *dir, const char *csr, size_t n, const char *name, int64_t now_ms,
-    char **crt, uint8_t fp[CRYPTO_SHA256_LEN], int64_t *until_ms, char *err, size_t err_size);
+    uint64_t life_s, char **crt, uint8_t fp[CRYPTO_SHA256_LEN], int64_t *until_ms, char *err,
+    size_t err_size);
 /* SHA-256 of the certificate a TLS peer showed and our CA signed; session is a gnutls_session_t.
  * 0, ERR_NOTFOUND (it showed none), ERR_SIGNATURE. */
 int pki_peer(void *session, uint8_t fp[CRYPTO_SHA256_LEN]);

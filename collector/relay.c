@@ -64,6 +64,8 @@ relay_admit(struct call *c, int64_t kind)
 
 	if (kind != KIND_SENSOR && name)
 		return named(c, name);
+	if (c->route->run == enrol_renew && !name) /* its own certificate */
+		return true;
 	if ((kind != KIND_SENSOR) == (c->route->run == relay_announce) && !name)
 		return true;
 	audit_refused(c, "relay");

@@ -225,8 +225,8 @@ query_incident(struct call *c)
 #define SENSOR_COLUMNS                                                                             \
 	"s.id, s.name, s.site, s.state, s.epoch, s.batch, s.seq, s.last_seen, s.skew, s.policy, "  \
 	"s.build, s.chain,"                                                                        \
-	" s.lost, s.silent, (SELECT coalesce(sum(n), 0) FROM agg WHERE dim = 1 AND hour > ?1 AND " \
-	"key = s.nid)"
+	" s.lost, s.silent, coalesce(day.n, 0), (SELECT max(until) FROM cert WHERE sensor = s.id " \
+	"AND state = 0)"
 
 static const char *
 sensor_state(sqlite3_stmt *st)
@@ -278,6 +278,12 @@ sensor(struct jw *w, struct sqlite3 *db, sqlite3_stmt *st)
 	jw_str(w, "chain", chain >= 0 && chain < 3 ? chains[chain] : "broken");
 	jw_i(w, "lost", sqlite3_column_int64(st, 12));
 	jw_i(w, "alerts_24h", sqlite3_column_int64(st, 14));
+	if (sqlite3_column_type(st, 15) == SQLITE_NULL) {
+		jw_key(w, "certificate_until");
+		jw_raw(w, "null", 4);
+	} else {
+		jw_i(w, "certificate_until", sqlite3_column_int64(st, 15));
+	}
 	jw_arr(w, "keys");
 	k = db_query(db,
 	    "SELECT kid, since, state, pk FROM sensor_key WHERE sensor = ? ORDER BY since DESC "

@@ -420,3 +420,25 @@ dial_fingerprint(const char *pem, size_t n, uint8_t fp[CRYPTO_SHA256_LEN])
 	gnutls_free(der.data);
 	return 0;
 }
+
+int
+dial_validity(const char *pem, int64_t *from_s, int64_t *until_s)
+{
+	const gnutls_datum_t text = {
+	    (unsigned char *)(uintptr_t)pem, (unsigned)strnlen(pem, 4 * (size_t)DIAL_PEM_MAX)};
+	gnutls_x509_crt_t crt;
+	time_t from = -1, until = -1;
+
+	if (gnutls_x509_crt_init(&crt) < 0)
+		return ERR_NOMEM;
+	if (gnutls_x509_crt_import(crt, &text, GNUTLS_X509_FMT_PEM) == 0) {
+		from = gnutls_x509_crt_get_activation_time(crt);
+		until = gnutls_x509_crt_get_expiration_time(crt);
+	}
+	gnutls_x509_crt_deinit(crt);
+	if (from < 0 || until < from)
+		return ERR_FORMAT;
+	*from_s = (int64_t)from;
+	*until_s = (int64_t)until;
+	return 0;
+}

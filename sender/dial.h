@@ -53,6 +53,8 @@ int dial_request(const char *name, char *key, char *csr, char *err, size_t err_s
  */
 int dial_find_ca(const struct dial_conf *conf, const uint8_t fp[CRYPTO_SHA256_LEN], char *pem,
     char *err, size_t err_size);
+/* From when until when, in s since 1970, the first certificate of a PEM text is good. 0 or ERR_FORMAT. */
+int dial_validity(const char *pem, int64_t *from_s, int64_t *until_s);
 /* SHA-256 of the first certificate of a PEM text. 0 or ERR_FORMAT. */
 int dial_fingerprint(const char *pem, size_t n, uint8_t fp[CRYPTO_SHA256_LEN]);
 

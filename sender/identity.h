@@ -4,7 +4,7 @@
  *
  *   collector.json   {"v":1,"url":"https://HOST:PORT","sensor":"NAME"}
  *   transport.key    private key of the transport (PEM, 0600); it signs no alert
- *   transport.crt    its certificate, from the collector
+ *   transport.crt    its certificate, from the collector; renew.h has later ones
  *   ca.crt           who signs the collector's certificate: nobody else is believed
  *   receipt.jwks     who signs receipts
  */

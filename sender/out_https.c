@@ -19,6 +19,7 @@
 #include "sender/client.h"
 #include "sender/identity.h"
 #include "sender/out.h"
+#include "sender/renew.h"
 #include "sender/talk.h"
 #include "sender/upload.h"
 
@@ -30,6 +31,7 @@ struct send_conn {
 	struct identity id;
 	struct client *http;
 	struct upload *upload;
+	struct renew renew;
 	size_t want; /* of a body; less after 413 */
 	size_t len;
 	unsigned n;
@@ -82,6 +84,7 @@ https_new(const struct send_target *t, const struct send_common *common, char *e
 	c->want = BODY_WANT;
 	if (identity_load(&c->id, common->identity, err, err_size) < 0)
 		goto fail;
+	renew_begin(&c->renew, &c->id, common->state_fd);
 	(void)snprintf(url, sizeof(url), "https://%s:%s", t->host, t->port);
 	hc = (struct client_conf){
 	    .base = c->id.url,
@@ -260,12 +263,14 @@ https_flush(struct send_conn *c, struct send_result *r)
 		return e;
 	c->conflict = false;
 	https_close(c);
+	renew_turn(&c->renew, &c->id, c->http, c->common->state_fd);
 	return 0;
 }
 
 static int
 https_idle(struct send_conn *c, const struct place *at, struct send_result *r)
 {
+	renew_turn(&c->renew, &c->id, c->http, c->common->state_fd);
 	return upload_turn(c->upload, at, r);
 }
 

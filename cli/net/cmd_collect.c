@@ -39,6 +39,8 @@ static const char help[] =
     "      --library DIR        playbooks and pages (those of the installation)\n"
     "      --library-key FILE   public keys, one of which has to have signed them; without,\n"
     "                           they are shown as not verified\n"
+    "      --cert-life TIME     certificates that it issues are good for that (397d of sensors,\n"
+    "                           825d of its own); a third before the end they are renewed\n"
     "      --keep-days N        alerts older than that are removed (default 365)\n"
     "      --keep-heartbeats N  empty batches are removed after N days (default 1)\n"
     "      --close-quiet TIME   an open incident that nobody took up is closed when it was\n"
@@ -93,7 +95,7 @@ init(const char *dir, const struct options *o)
 {
 	char err[512];
 
-	if (collector_init(dir, o->host, err, sizeof(err)) < 0)
+	if (collector_init(dir, o->host, o->conf.cert_s, err, sizeof(err)) < 0)
 		return said(err);
 	printf(
 	    "%s: ready; make an account: interlock collect user %s NAME --role admin\n", dir, dir);
@@ -259,6 +261,7 @@ cmd_collect(int argc, char **argv)
 	    {"openapi", .text = &o.conf.openapi},
 	    {"library", .text = &o.conf.library},
 	    {"library-key", .text = &o.conf.library_key},
+	    {"cert-life", .seconds = &o.conf.cert_s},
 	    {"keep-days", .count = &o.conf.keep_days, .bad = "not a number of days"},
 	    {"keep-heartbeats", .count = &o.conf.beats_days, .bad = "not a number of days"},
 	    {"close-quiet", .seconds = &o.conf.quiet_s},

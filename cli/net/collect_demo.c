@@ -225,7 +225,7 @@ begin(struct show *s, struct collector_conf *conf, char *err, size_t err_size)
 	key_init(&s->key);
 	return key_save(&s->key, path_in(s, "sensor.key", path, sizeof(path)), err, err_size) ==
 		   0 &&
-	       collector_init(s->dir, NULL, err, err_size) == 0 &&
+	       collector_init(s->dir, NULL, 0, err, err_size) == 0 &&
 	       (s->co = collector_new(conf, err, err_size)) &&
 	       auth_user_put(s->co->store, "demo", ROLE_ADMIN, s->password,
 		   (int64_t)(clock_wall_ns() / 1000000), err, err_size) == 0;

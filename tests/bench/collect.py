@@ -3,7 +3,8 @@
 """Signed batches of simulated sensors into the collector, then the page's own queries.  make bench-collector
 
 ALERTS (200000; the claim is about 10000000), SENSORS (100), LINES of a batch (200), THREADS (4), DIR (a temporary one; give
-one on a real disk), BYTES of the data base are printed.  Prints rates and milliseconds; judges nothing.
+one on a real disk).  BULK=10: a tenth is signed and verified, the rest are copies of it (collect_bulk.py).  TLS=ALERTS: so many more over
+HTTPS, by ten sensors that are not ours.  Prints rates and milliseconds; judges nothing.
 """
 import os
 import pathlib
@@ -11,19 +12,50 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
 from collector import Collector, Person  # noqa: E402
+from sensor import Chain, Key, Sensor  # noqa: E402
 
 REPEAT = 10
+
+
+def over_tls(co, alerts, lines, ticks, sensors=10):
+    """Batches that were signed before, by sensors with certificates of their own, in requests of one batch."""
+    work = []
+    for i in range(sensors):
+        s, key, name = Sensor(co.ingest, root / f"tls-{i}"), Key(), f"tls-{i}"
+        assert s.enrol(co.dir / "ca.crt", co.token(name), name, key)[0] == 200
+        chain = Chain(key, name)
+        work.append((s, [chain.batch(chain.lines(lines)) for _ in range(alerts // lines // sensors)]))
+
+    def send(s, batches):
+        for b in batches:
+            assert s.send(b)[0] == 200
+
+    threads = [threading.Thread(target=send, args=w) for w in work]
+    cpu, t = ticks(), time.perf_counter()
+    for th in threads:
+        th.start()
+    for th in threads:
+        th.join()
+    n, took = sum(len(b) for _, b in work) * lines, time.perf_counter() - t
+    print(f"{n} alerts over TLS: {n / took:.0f}/s, {(ticks() - cpu) * 1e4 / n:.1f} us of processor each")
+
+
 build = pathlib.Path(os.environ.get("B", "build"))
 e = os.environ.get
 root = pathlib.Path(e("DIR") or tempfile.mkdtemp())
 data = root / "data"
 try:
     if not data.exists():
-        subprocess.run([build / "bench/collect_load", data, e("ALERTS", "200000"), e("SENSORS", "100"), e("LINES", "200"), e("THREADS", "4")], check=True)
+        bulk = int(e("BULK", "1"))
+        subprocess.run([build / "bench/collect_load", data, str(int(e("ALERTS", "200000")) // bulk), e("SENSORS", "100"), e("LINES", "200"), e("THREADS", "4")], check=True)
+        if bulk > 1:  # one behind the other, so that they are as dense as before
+            shift = int(e("ALERTS")) / bulk * 604800 / 1e7 // 60 * 60
+            subprocess.run([sys.executable, pathlib.Path(__file__).parent / "collect_bulk.py", data / "collector.db", str(bulk), str(int(shift))], check=True)
     print(f"data base: {sum(f.stat().st_size for f in data.glob('collector.db*')) / 1e6:.0f} MB")
     co = Collector(root, users=False).start()
     try:
@@ -44,7 +76,12 @@ try:
             ("count per hour of a week", f"timeline?from={week}&to={now}&by=severity"),
             ("... by device", f"timeline?from={week}&to={now}&by=device"), ("map", "map"), ("overview", "overview"), ("incidents", "incidents"),
             ("one incident", f"incidents/{first}"), ("one alert, proven", "alerts/%d" % who.get("alerts", limit=1)["items"][0]["id"]),
-            ("search", "search?q=plc-7"), ("sensors", "sensors"), ("ATT&CK", "attack"),
+            ("timeline by device, a day", f"timeline?from={now - 86400000}&to={now}&by=device"),
+            ("a technique that all have", "alerts?limit=50&technique=T0855"), ("a rare technique", "alerts?limit=50&technique=T0843"),
+            ("text: in all", "alerts?limit=50&q=holding"), ("text: a device", "alerts?limit=50&q=plc-7"), ("text: rare", "alerts?limit=50&q=DB+"),
+            ("text: nowhere", "alerts?limit=50&q=no+such+text"), ("text and technique", "alerts?limit=50&q=plc-7&technique=T0843"),
+            ("device and site", "alerts?limit=50&device=plc-7&site=plant-1"), ("protocol, severity 1", "alerts?limit=50&proto=opcua&severity=1"),
+            ("search", "search?q=plc-7"), ("search: rare", "search?q=DB+"), ("sensors", "sensors"), ("ATT&CK", "attack"),
         ]:
             times, cpu = [], ticks()
             for _ in range(REPEAT):
@@ -52,6 +89,8 @@ try:
                 status = who.call("GET", "/api/v1/" + path, raw=True)[0]
                 times.append((time.perf_counter() - t) * 1000)
             print(f"{name:36} {status}  first {times[0]:7.1f} ms, then {min(times[1:]):7.1f}, of processor {(ticks() - cpu) * 10 / REPEAT:5.0f}")
+        if e("TLS"):
+            over_tls(co, int(e("TLS")), int(e("LINES", "200")), ticks)
         print(f"memory at most {co.memory_kib() / 1024:.0f} MB")
     finally:
         co.stop()

@@ -4,7 +4,7 @@
 
 usage: collect_bulk.py DATA-BASE TIMES [SHIFT]
 
-What is in it was signed and verified; every copy of it is the same rows SHIFT seconds (120, a multiple of that) earlier each time (later when
+What is in it was signed and verified; every copy of it is the same rows SHIFT seconds (120, a multiple of 60) earlier each time (later when
 negative), in an epoch of its own, with incidents of their own.  Sums are added up as at insert, to the hour.  Chains mean nothing afterwards.
 """
 import sqlite3
@@ -13,7 +13,7 @@ import time
 
 db = sqlite3.connect(sys.argv[1])
 times, shift = int(sys.argv[2]), int(sys.argv[3] if len(sys.argv) > 3 else 120) * 1000
-assert shift % 120000 == 0
+assert shift % 60000 == 0
 db.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -400000; PRAGMA temp_store = MEMORY")
 most = {t: db.execute(f"SELECT max(id) FROM {t}").fetchone()[0] for t in ("batch", "alert", "incident")}
 sums = {"agg": ("n", "blocked"), "minute": ("n", "blocked"), "edge": ("n", "blocked"), "technique": ("n",), "seen": ()}
@@ -39,7 +39,7 @@ for k in range(1, times):
     copy("minute", v, t="t - :by / 60000")
     copy("edge", v, last="last - :by")
     copy("technique", v)
-    copy("seen", v, t="t - :by / 120000")
+    copy("seen", v, t="t - :by / 60000")
     db.commit()
     print(f"{k + 1} times as large after {time.time() - began:.0f} s", flush=True)
 db.close()

@@ -25,6 +25,8 @@
 #define SENSORS_MAX 1000u
 #define ROUND	    200000u /* alerts signed before they are sent */
 #define LINE_ROOM   900u
+#define RARE	    50000u	       /* one in so many is another object, and another technique */
+#define A_WEEK	    UINT64_C(10000000) /* alerts: so dense they are, however many */
 #define WEEK_MS	    UINT64_C(604800000)
 
 struct sensor {
@@ -46,7 +48,7 @@ static atomic_uint next_sensor;
 static atomic_ullong stored;
 
 static size_t
-line(char *p, uint64_t seq, uint64_t i, uint64_t time_ms)
+line(char *p, uint64_t seq, uint64_t i, uint64_t time_ms, bool rare)
 {
 	static const char *const protos[] = {"modbus", "s7", "opcua"};
 	char ts[CLOCK_STRLEN];
@@ -63,8 +65,8 @@ line(char *p, uint64_t seq, uint64_t i, uint64_t time_ms)
 	    "\"metadata\":{\"il_seq\":[\"%llu\"],\"il_rule\":[\"rule-%llu\"],\"il_conduit\":["
 	    "\"line-%llu\"],\"il_verdict\":[\"drop\"],"
 	    "\"il_dst\":[\"plc-%llu\"],\"il_op\":[\"write_registers\"],\"il_access\":[\"write\"],"
-	    "\"il_object\":[\"holding %llu\"],"
-	    "\"mitre_technique_id\":[\"T0855\",\"T1692.001\",\"T0836\"],\"il_site\":[\"plant-%"
+	    "\"il_object\":[\"%s %llu\"],"
+	    "\"mitre_technique_id\":[%s],\"il_site\":[\"plant-%"
 	    "llu\"]}}}\n",
 	    clock_str(time_ms * 1000000, ts), (unsigned long long)i,
 	    (unsigned long long)(i / 7 % 4), (unsigned long long)(i * 7 % 50 + 1),
@@ -72,7 +74,8 @@ line(char *p, uint64_t seq, uint64_t i, uint64_t time_ms)
 	    (unsigned long long)(1000000000 + i % 25), (unsigned long long)(i % 10),
 	    (unsigned long long)(i % 10 == 0 ? 1 : i % 2 + 2), (unsigned long long)seq,
 	    (unsigned long long)(i % 25), (unsigned long long)(i % 10),
-	    (unsigned long long)(i % 40 + 1), (unsigned long long)(i % 200),
+	    (unsigned long long)(i % 40 + 1), rare ? "DB" : "holding",
+	    (unsigned long long)(i % 200), rare ? "\"T0843\"" : "\"T0855\",\"T1692.001\",\"T0836\"",
 	    (unsigned long long)(i % 5));
 }
 
@@ -93,7 +96,7 @@ sign_batch(struct sensor *s, uint64_t at)
 	s->b.n = lines;
 	for (unsigned i = 0; i < lines; i++) {
 		n = line(p, s->b.first + i, (uint64_t)(s - sensors) * 16 + i * 7919u % 16,
-		    start_ms + (at + i) * WEEK_MS / total);
+		    start_ms + (at + i) * WEEK_MS / A_WEEK, (at + i) % RARE == 0);
 		merkle_leaf(p, n - 1, leaf);
 		merkle_add(&m, leaf);
 		p += n;
@@ -146,7 +149,7 @@ set_up(const char *dir)
 {
 	char err[512], path[512];
 
-	if (collector_init(dir, NULL, err, sizeof(err)) < 0 ||
+	if (collector_init(dir, NULL, 0, err, sizeof(err)) < 0 ||
 	    store_open(&store, collector_path(dir, "collector.db", path, sizeof(path)), err,
 		sizeof(err)) < 0 ||
 	    auth_user_put(store, "bench", ROLE_ADMIN, "bench bench bench", 0, err, sizeof(err)) <
@@ -202,7 +205,7 @@ main(int argc, char **argv)
 	n_sensors = argc > 3 ? number(argv[3], SENSORS_MAX) : n_sensors;
 	lines = argc > 4 ? number(argv[4], 1000) : lines;
 	n_threads = argc > 5 ? number(argv[5], 64) : n_threads;
-	start_ms = clock_wall_ns() / 1000000 - WEEK_MS;
+	start_ms = clock_wall_ns() / 1000000 - total * WEEK_MS / A_WEEK;
 	set_up(argv[1]);
 	while (made < total) {
 		for (uint64_t round = 0; round < ROUND && made < total;)

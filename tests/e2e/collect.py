@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """What sensors send and people see; what is refused.  Run by collect.sh; prints TAP."""
 import atexit
+import datetime
 import hashlib
 import json
+import os
 import pathlib
 import re
 import shutil
 import signal
+import socket
 import sqlite3
+import ssl
 import subprocess
 import tempfile
 import time
 
 import jsonschema
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import collector
 from collector import INTERLOCK, Collector, Person
-from sensor import Chain, Key, Sensor, root, unb64
+from sensor import Chain, Key, Sensor, b64, root, unb64
 
 tmp = pathlib.Path(tempfile.mkdtemp())
 atexit.register(shutil.rmtree, tmp, True)
@@ -452,6 +458,131 @@ def quiet():
         own.stop()
 
 
+def served(port):
+    """What a listener shows: certificate."""
+    c = ssl.create_default_context()
+    c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port)) as k, c.wrap_socket(k) as t:
+        return x509.load_der_x509_certificate(t.getpeercert(True))
+
+
+def renewed():
+    """a certificate is renewed over itself: both are good until the new one is used, then it alone"""
+    s = sensor("renewed")
+
+    def renew():
+        tls, csr = s.request()
+        status, answer, _ = s.call("POST", "/ingest/v1/renew", json.dumps({"csr": csr}))
+        assert status == 200 and answer["until"] > (time.time() + 396 * 86400) * 1000, answer
+        return tls, answer["certificate"]
+
+    def asks(tls, certificate):
+        s.close()
+        s.use(tls, certificate)
+        return s.call("GET", "/ingest/v1/position")[0]
+
+    assert s.call("POST", "/ingest/v1/renew", "{}")[0] == 400 and s.call("POST", "/ingest/v1/renew", '{"csr":"x"}')[0] == 422
+    assert s.call("POST", "/ingest/v1/renew", json.dumps({"csr": s.request()[1]}), cert=False)[0] == 401
+    old = ((s.dir / "client.key").read_bytes(), (s.dir / "client.crt").read_text())
+    lost, kept = renew(), renew()  # the answer to the first did not arrive
+    assert s.call("GET", "/ingest/v1/position")[0] == 200
+    assert asks(*kept) == 200 and s.send(s.chain.batch(s.chain.lines(1)))[0] == 200
+    assert x509.load_pem_x509_certificate(kept[1].encode()).subject.rfc4514_string() == "CN=renewed"
+    assert asks(*lost) == 403
+    s.close()
+    (s.dir / "client.key").write_bytes(old[0])
+    (s.dir / "client.crt").write_text(old[1])
+    assert s.call("GET", "/ingest/v1/position")[0] == 403
+    until = x509.load_pem_x509_certificate(kept[1].encode()).not_valid_after.replace(tzinfo=datetime.timezone.utc).timestamp()
+    assert of("renewed")["certificate_until"] == until * 1000
+    assert [e["object"] for e in admin.items("audit", limit=500) if e["action"] == "sensor.renew"] == ["renewed"] * 2
+
+
+def short_lives():
+    """certificates of seconds: the sender and the collector renew theirs while they run, nothing is lost; who slept enrols again"""
+    folder, state = tmp / "short", tmp / "short" / "state"
+    own = Collector(folder, ["--cert-life", "9s"])
+    own.cli("init", folder / "other", "--cert-life", "9s")
+    for name in ("server.crt", "server.key", "ca.crt", "ca.key"):
+        shutil.copy(folder / "other" / name, own.dir / name)
+    own.start()
+    send = None
+    try:
+        key = Key()
+        (folder / "k").write_text(json.dumps(key.jwk() | {"use": "sig", "d": b64(key.sk.private_bytes_raw() if hasattr(key.sk, "private_bytes_raw") else
+                                                          key.sk.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))}))
+        os.chmod(folder / "k", 0o600)
+        first = served(own.ingest)
+        asleep = Sensor(own.ingest, folder / "asleep")
+        assert asleep.enrol(own.dir / "ca.crt", own.token("asleep"), "asleep", Key())[0] == 200
+        url = f"https://127.0.0.1:{own.ingest}"
+        subprocess.run([INTERLOCK, "send", "enrol", "--collector", url, "--token", own.token("sender"), "--ca", own.dir / "ca.crt", "--key", folder / "k", "--name", "sender",
+                        "--dir", folder / "id"], check=True, capture_output=True)
+        enrolled = (folder / "id" / "transport.crt").read_bytes()
+        journal, chain = folder / "journal", Chain(key, "sender")
+        journal.mkdir()
+        (journal / "key.pub").write_text(json.dumps(key.jwk() | {"use": "sig"}))
+        state.mkdir()
+        sent = []
+
+        def more(n):
+            lines = chain.lines(n)
+            body = chain.batch(lines)
+            sent.extend(lines)
+            with open(journal / "00000001.eve", "ab") as eve, open(journal / "00000001.jws", "ab") as jws:
+                eve.write(b"".join(line + b"\n" for line in lines))
+                eve.flush()
+                jws.write(body.split(b"\n")[0] + b"\n")
+
+        more(3)
+        send = subprocess.Popen([INTERLOCK, "send", "--user", "root", "--journal", journal, "--state", state, "--identity", folder / "id", url], stderr=subprocess.PIPE, text=True)
+        end = time.time() + 15
+        while time.time() < end:
+            more(2)
+            time.sleep(1)
+        eye = Person(own.page, "viewer")
+        collector.until(lambda: len(eye.items("alerts", sensor="sender", limit=500)) == len(sent))
+        got = eye.call("GET", "/api/v1/export?format=eve&sensor=sender", raw=True)[1].split(b"\n")[:-1][::-1]
+        assert got == sent
+        assert (folder / "id" / "transport.crt").read_bytes() == enrolled and (state / "transport.pem").exists()
+        now = served(own.ingest)
+        assert now.not_valid_after > first.not_valid_after and now.public_key() == first.public_key() and now.serial_number != first.serial_number
+        assert now.extensions.get_extension_for_class(x509.SubjectAlternativeName) == first.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        subprocess.run(["openssl", "verify", "-CAfile", own.dir / "ca.crt", own.dir / "server.crt"], check=True, capture_output=True)
+        asleep.close()
+        assert asleep.call("GET", "/ingest/v1/position")[0] == 401  # its certificate has ended
+    finally:
+        if send:
+            send.terminate()
+            print("# " + send.communicate()[1].replace("\n", "\n# "))
+        own.stop()
+
+
+def page_certificate():
+    """the page's certificate of somebody else is taken when it lies there and the collector is told; one that does not fit its key is not"""
+    def lay(crt, key):
+        shutil.copy(crt, own.dir / "page.crt")
+        shutil.copy(key, own.dir / "page.key")
+        own.proc.send_signal(signal.SIGHUP)
+
+    own = Collector(tmp / "tls", users=False)
+    own.plain = False
+    for n in "12":
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN=page {n}", "-days", "2",
+                        "-keyout", tmp / f"p{n}.key", "-out", tmp / f"p{n}.crt"], check=True, capture_output=True)
+    own.start()
+    try:
+        assert served(own.page).issuer.rfc4514_string().startswith("CN=Interlock collector")
+        for n in "12":
+            lay(tmp / f"p{n}.crt", tmp / f"p{n}.key")
+            collector.until(lambda: served(own.page).subject.rfc4514_string() == f"CN=page {n}")
+        lay(tmp / "p1.crt", tmp / "p2.key")
+        time.sleep(1)
+        assert served(own.page).subject.rfc4514_string() == "CN=page 2"
+    finally:
+        own.stop()
+
+
 def evidence():
     """packets of an alert: only those whose hash its signed line has"""
     data = b"\x0a\x0d\x0d\x0a" + bytes(300)
@@ -474,4 +605,5 @@ def audit_signed():
 
 
 if __name__ == "__main__":
-    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, playbook, library, filters, plant, quiet, evidence, described, audit_signed])
+    collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, playbook, library,
+                   filters, plant, quiet, renewed, short_lives, page_certificate, evidence, described, audit_signed])

@@ -21,7 +21,7 @@ class Collector:
     def __init__(self, folder=None, options=(), users=True, **popen):
         self.dir = pathlib.Path(folder or tempfile.mkdtemp()) / "data"
         self.options, self.popen = list(options), popen
-        self.proc = None
+        self.proc, self.plain = None, True
         self.dir.parent.mkdir(parents=True, exist_ok=True)
         if not self.dir.exists():
             self.cli("init", self.dir)
@@ -35,8 +35,8 @@ class Collector:
         return self.cli("token", self.dir, name, *(more or ("--approve",)))
 
     def start(self):
-        self.proc = subprocess.Popen([INTERLOCK, "collect", self.dir, "--listen", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--plain",
-                                      *self.options], stdout=subprocess.PIPE, text=True, **self.popen)
+        self.proc = subprocess.Popen([INTERLOCK, "collect", self.dir, "--listen", "127.0.0.1:0", "--ingest", "127.0.0.1:0",
+                                      *(["--plain"] if self.plain else []), *self.options], stdout=subprocess.PIPE, text=True, **self.popen)
         line = self.proc.stdout.readline()
         m = re.search(r"127.0.0.1:(\d+).* port (\d+)", line)
         if not m:
@@ -108,7 +108,9 @@ def until(what, seconds=10):
 
 
 def run(tests):
-    """TAP of functions; what fails is shown."""
+    """TAP of functions; what fails is shown.  ONLY=NAME,... in the environment: only those."""
+    only = os.environ.get("ONLY")
+    tests = [t for t in tests if not only or t.__name__ in only.split(",")]
     bad = 0
     print(f"1..{len(tests)}", flush=True)
     for n, test in enumerate(tests, 1):

@@ -144,19 +144,28 @@ class Sensor:
                                       {"Content-Type": "application/vnd.interlock.batches"} | headers)
         return status, answer
 
-    def enrol(self, ca, token, name, key, proof=None):
-        self.dir.mkdir(parents=True, exist_ok=True)
-        (self.dir / "ca.crt").write_text(pathlib.Path(ca).read_text())
+    @staticmethod
+    def request():
+        """A transport key, and a request for it in PEM."""
         tls = ec.generate_private_key(ec.SECP256R1())
         csr = x509.CertificateSigningRequestBuilder().subject_name(
             x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "admin")])).sign(tls, hashes.SHA256())  # a name nobody believes
+        return tls, csr.public_bytes(serialization.Encoding.PEM).decode()
+
+    def use(self, tls, certificate):
+        (self.dir / "client.key").write_bytes(tls.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        (self.dir / "client.crt").write_text(certificate)
+
+    def enrol(self, ca, token, name, key, proof=None):
+        self.dir.mkdir(parents=True, exist_ok=True)
+        (self.dir / "ca.crt").write_text(pathlib.Path(ca).read_text())
+        tls, csr = self.request()
         status, answer, _ = self.call("POST", "/ingest/v1/enrol", json.dumps({
-            "token": token, "name": name, "csr": csr.public_bytes(serialization.Encoding.PEM).decode(), "jwks": {"keys": [key.jwk()]},
+            "token": token, "name": name, "csr": csr, "jwks": {"keys": [key.jwk()]},
             "proof": proof or key.jws("interlock-enrol+jws", {"v": 1, "token": token})}), cert=False)
         if status == 200:
-            (self.dir / "client.key").write_bytes(tls.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-            (self.dir / "client.crt").write_text(answer["certificate"])
+            self.use(tls, answer["certificate"])
             (self.dir / "receipt.jwks").write_text(json.dumps(answer["receipt_jwks"]))
         return status, answer
 
