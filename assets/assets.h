@@ -7,7 +7,7 @@
  *                 +--> source: ARP, LLDP, DCP, ... --> claims and notes --> table
  *   PDU ----> assets_fact() --> who asks whom for what ------------------^   |
  *                                                                            v
- *                             assets_view_new() --> devices, roles, questions --> JSON, CSV
+ *                             assets_view_new() --> devices, roles, questions --> JSON, CSV, CycloneDX
  *
  * The table knows MACs and addresses, and which of them were seen together; what makes them one device is decided when
  * somebody asks, never while packets go by.  A MAC owns an address that it claims (ARP, NDP, DHCP, DCP, LLDP), or whose
@@ -16,7 +16,7 @@
  * All that is read here was written by the devices themselves, and any of them may lie.  Hence each value says where it
  * comes from, two that contradict each other are both kept, and a claim that takes another's address is a question.
  *
- * Memory is taken once, by assets_new(); what finds no room is counted.  A source of evidence is one file src_*.c and a
+ * Memory is taken once, by assets_new(); what finds no room is counted, and who was silent longest makes some.  A source of evidence is one file src_*.c and a
  * line in sources.def.  One thread.
  */
 #ifndef ASSETS_ASSETS_H
@@ -58,5 +58,6 @@ size_t assets_view_devices(const struct assets_view *v);
 /* Writers of a whole view; docs/FORMATS.md has the members and columns. */
 void assets_json(struct jw *w, const void *view);
 void assets_csv(struct jw *w, const void *view);
+void assets_cyclonedx(struct jw *w, const void *view); /* a bill of materials, CycloneDX 1.6 */
 
 #endif /* ASSETS_ASSETS_H */

@@ -272,12 +272,26 @@ about_addresses(const struct assets_view *v, const struct device *d, struct judg
 static void
 about_macs(const struct assets_view *v, const struct device *d, unsigned flags, struct judged *j)
 {
-	char mac[NET_MAC_STRLEN];
+	const struct assets *a = v->a;
+	char mac[NET_MAC_STRLEN], other[NET_MAC_STRLEN];
 
-	for (uint32_t s = d->stations; s != NONE; s = v->next_station[s])
-		if (v->a->station[s].mac[0] & 2)
+	for (uint32_t s = d->stations; s != NONE; s = v->next_station[s]) {
+		const struct station *st = &a->station[s];
+
+		if (st->mac[0] & 2)
 			ask(j, "local_mac", "%s is locally administered: no vendor has given it",
-			    net_mac_str(v->a->station[s].mac, mac));
+			    net_mac_str(st->mac, mac));
+		if (station_pretends(a, s))
+			ask(j, "lldp_claim",
+			    "%s says by LLDP that it is a part of %s; both have addresses of their "
+			    "own",
+			    net_mac_str(st->mac, mac),
+			    net_mac_str(a->station[st->chassis].mac, other));
+		else if (s != d->stations && memcmp(st->mac, a->station[d->stations].mac, 3) != 0)
+			ask(j, "lldp_part",
+			    "%s says by LLDP that it is a part of it; its prefix is another",
+			    net_mac_str(st->mac, mac));
+	}
 	if (flags & ST_ARP_DIFFERS)
 		ask(j, "arp_sender", "its ARP frames speak for another MAC than they come from");
 }

@@ -31,13 +31,31 @@ pool_init(struct pool *p, void **items, uint32_t max, size_t size, bool keyed)
 	return *items != NULL;
 }
 
+/* For a table that moves together. */
+static bool
+ages_init(struct ages *g, uint32_t n)
+{
+	g->station = calloc(
+	    (size_t)n * (1 + HOSTS_PER + PAIRS_PER + NOTES_PER + TALKS_PER), sizeof(uint32_t));
+	g->when = calloc((size_t)n * HOSTS_PER, sizeof(*g->when));
+	if (!g->station || !g->when)
+		return false;
+	g->host = g->station + n;
+	g->pair = g->host + (size_t)n * HOSTS_PER;
+	g->note = g->pair + (size_t)n * PAIRS_PER;
+	g->talk = g->note + (size_t)n * NOTES_PER;
+	return true;
+}
+
 struct assets *
 assets_new(size_t memory_bytes, uint64_t seed)
 {
 	const size_t each = sizeof(struct station) + HOSTS_PER * sizeof(struct host) +
 			    PAIRS_PER * sizeof(struct pair) + NOTES_PER * sizeof(struct note) +
 			    TALKS_PER * sizeof(struct talk) +
-			    (1 + HOSTS_PER + PAIRS_PER) * 4 * sizeof(uint32_t);
+			    (1 + HOSTS_PER + PAIRS_PER) * 4 * sizeof(uint32_t) +
+			    (1 + HOSTS_PER + PAIRS_PER + NOTES_PER + TALKS_PER) * sizeof(uint32_t) +
+			    HOSTS_PER * sizeof(uint64_t);
 	size_t n = memory_bytes / each;
 	struct assets *a = calloc(1, sizeof(*a));
 
@@ -54,7 +72,8 @@ assets_new(size_t memory_bytes, uint64_t seed)
 	    pool_init(
 		&a->p_note, (void **)&a->note, (uint32_t)n * NOTES_PER, sizeof(*a->note), false) &&
 	    pool_init(
-		&a->p_talk, (void **)&a->talk, (uint32_t)n * TALKS_PER, sizeof(*a->talk), false))
+		&a->p_talk, (void **)&a->talk, (uint32_t)n * TALKS_PER, sizeof(*a->talk), false) &&
+	    ages_init(&a->age, (uint32_t)n))
 		return a;
 	assets_free(a);
 	return NULL;
@@ -73,6 +92,8 @@ assets_free(struct assets *a)
 	free(a->pair);
 	free(a->note);
 	free(a->talk);
+	free(a->age.station);
+	free(a->age.when);
 	free(a);
 }
 
@@ -114,6 +135,7 @@ station_get(struct assets *a, const uint8_t mac[6])
 			return i - 1;
 	if ((i = pool_take(p, &p->index[at])) == NONE)
 		return NONE;
+	a->station[i] = (struct station){0}; /* somebody else may have been there */
 	a->station[i].chassis = a->station[i].pairs = a->station[i].notes.first = NONE;
 	memcpy(a->station[i].mac, mac, 6);
 	return i;
@@ -157,7 +179,7 @@ host_get(struct assets *a, const struct net_addr *ip)
 		return *slot - 1;
 	if (!is_unicast(ip) || (i = pool_take(&a->p_host, slot)) == NONE)
 		return NONE;
-	a->host[i].ip = *ip;
+	a->host[i] = (struct host){.ip = *ip};
 	a->host[i].pairs = a->host[i].talks = a->host[i].notes.first = NONE;
 	return i;
 }
@@ -180,9 +202,7 @@ pair_get(struct assets *a, uint32_t station, uint32_t host, uint16_t vlan)
 	if ((i = pool_take(p, &p->index[at])) == NONE)
 		return NONE;
 	pr = &a->pair[i];
-	pr->station = station;
-	pr->host = host;
-	pr->vlan = vlan;
+	*pr = (struct pair){.station = station, .host = host, .vlan = vlan};
 	pr->next_of_host = a->host[host].pairs;
 	a->host[host].pairs = i;
 	pr->next_of_station = NONE;
@@ -191,6 +211,40 @@ pair_get(struct assets *a, uint32_t station, uint32_t host, uint16_t vlan)
 		a->station[station].pairs = i;
 	}
 	return i;
+}
+
+static void
+pair_enter(struct assets *a, uint32_t i)
+{
+	const struct pool *p = &a->p_pair;
+	const struct pair *pr = &a->pair[i];
+	uint32_t at =
+	    (uint32_t)hash_mix(a->seed, (uint64_t)pr->station << 32 | pr->host, pr->vlan) & p->mask;
+
+	while (p->index[at] != 0)
+		at = (at + 1) & p->mask;
+	p->index[at] = i + 1;
+}
+
+void
+assets_index(struct assets *a)
+{
+	struct pool *const pools[] = {&a->p_station, &a->p_host, &a->p_pair};
+
+	for (size_t k = 0; k < sizeof(pools) / sizeof(pools[0]); k++)
+		memset(pools[k]->index, 0, (pools[k]->mask + 1) * sizeof(uint32_t));
+	for (uint32_t i = 0; i < a->p_station.n; i++) {
+		uint32_t at =
+		    (uint32_t)hash_mix(a->seed, mac_word(a->station[i].mac), 1) & a->p_station.mask;
+
+		while (a->p_station.index[at] != 0)
+			at = (at + 1) & a->p_station.mask;
+		a->p_station.index[at] = i + 1;
+	}
+	for (uint32_t i = 0; i < a->p_host.n; i++)
+		*host_slot(a, &a->host[i].ip) = i + 1;
+	for (uint32_t i = 0; i < a->p_pair.n; i++)
+		pair_enter(a, i);
 }
 
 /* first and last by packet time, which may jump. */
@@ -420,6 +474,7 @@ assets_frame(struct assets *a, const struct pkt *p)
 
 	a->frames++;
 	time_seen(&a->first_ns, &a->last_ns, p->ts_ns);
+	assets_age(a, p->ts_ns);
 	if (decode(p, &l) != DROP_NONE) {
 		a->undecoded++;
 		return;
@@ -447,9 +502,7 @@ talk_get(struct assets *a, uint32_t host, uint8_t proto, bool server)
 			return i;
 	if ((i = pool_take(&a->p_talk, NULL)) == NONE)
 		return NONE;
-	a->talk[i].proto = proto;
-	a->talk[i].server = server;
-	a->talk[i].next = a->host[host].talks;
+	a->talk[i] = (struct talk){.proto = proto, .server = server, .next = a->host[host].talks};
 	a->host[host].talks = i;
 	return i;
 }

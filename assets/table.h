@@ -126,6 +126,14 @@ struct pool {
 	uint64_t lost; /* asked for when there was no room */
 };
 
+/* age.c's: new places while the table moves together, and what was forgotten. */
+struct ages {
+	uint32_t *station, *host, *pair, *note, *talk; /* one array; station is its begin */
+	uint64_t *when;
+	uint64_t at_ns, lost; /* when it was done last; what had found no room by then */
+	uint64_t stations_gone, hosts_gone;
+};
+
 struct assets {
 	struct hash_seed seed;
 	struct pool p_station, p_host, p_pair, p_note, p_talk;
@@ -138,6 +146,7 @@ struct assets {
 	uint64_t frames, undecoded, notes_over; /* notes_over: beyond NOTES_EACH */
 	uint64_t first_ns, last_ns;
 	uint64_t read[N_SOURCES], malformed[N_SOURCES];
+	struct ages age;
 };
 
 /* The frame that a source looks at. */
@@ -169,6 +178,11 @@ struct asset_source {
 const char *source_name(uint8_t source, uint8_t proto); /* "lldp"; of PDUs the protocol's */
 enum confidence source_confidence(uint8_t source);
 const char *key_name(uint8_t key); /* "order_number" */
+
+/* Something found no room: who was silent longest is forgotten, if it is time for it. */
+void assets_age(struct assets *a, uint64_t now_ns);
+/* The hashes, made anew of what is in the pools. */
+void assets_index(struct assets *a);
 
 /* Find or make.  Multicast, zero and broadcast are nobody: NONE. */
 uint32_t station_get(struct assets *a, const uint8_t mac[6]);

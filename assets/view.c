@@ -42,13 +42,35 @@ key_name(uint8_t key)
 	return names[key];
 }
 
+/* Has it addresses of its own, as a port of a switch has not?  What LLDP says is about the chassis. */
+static bool
+has_addresses(const struct assets *a, uint32_t station)
+{
+	const unsigned own = (PAIR_CLAIMS & ~(unsigned)PAIR_LLDP) | PAIR_DIRECT;
+
+	for (uint32_t i = a->station[station].pairs; i != NONE; i = a->pair[i].next_of_station)
+		if (a->pair[i].flags & own)
+			return true;
+	return false;
+}
+
 uint32_t
 station_root(const struct assets *a, uint32_t station)
 {
 	uint32_t to = a->station[station].chassis;
 
 	/* one step only: who says that the chassis itself is part of another is not followed */
-	return to != NONE && a->station[to].chassis == NONE ? to : station;
+	return to != NONE && a->station[to].chassis == NONE && !station_pretends(a, station)
+		   ? to
+		   : station;
+}
+
+bool
+station_pretends(const struct assets *a, uint32_t station)
+{
+	uint32_t to = a->station[station].chassis;
+
+	return to != NONE && has_addresses(a, station) && has_addresses(a, to);
 }
 
 /* --- who owns an address ---------------------------------------------------------------------- */

@@ -51,6 +51,8 @@ view_walk(const struct assets_view *v)
 
 /* The station that another is part of, or itself. */
 uint32_t station_root(const struct assets *a, uint32_t station);
+/* It says by LLDP that it is part of another, but both have addresses of their own: anybody can say that, so they stay two. */
+bool station_pretends(const struct assets *a, uint32_t station);
 
 /* oui.c: vendors by MAC prefix; false: no such file, or nothing in it. */
 bool oui_read_file(const char *path, struct assets_view *v);

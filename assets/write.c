@@ -316,6 +316,10 @@ assets_json(struct jw *w, const void *view)
 	jw_u(w, "values", a->p_note.lost + a->notes_over);
 	jw_u(w, "protocols", a->p_talk.lost);
 	jw_close(w, '}');
+	jw_obj(w, "forgotten"); /* for others, when there was no room */
+	jw_u(w, "macs", a->age.stations_gone);
+	jw_u(w, "addresses", a->age.hosts_gone);
+	jw_close(w, '}');
 	jw_obj(w, "sources");
 	for (uint8_t i = 0; i < N_SOURCES; i++) {
 		if (i == SRC_pdu || i == SRC_app)

@@ -99,7 +99,7 @@ gather_live(struct learn *l, const struct options *o)
 	    .on_burst = on_burst,
 	    .on_start = on_listening,
 	    .ctx = &w,
-	    .until_ns = o->for_s ? clock_wall_ns() + o->for_s * NS_PER_S : 0,
+	    .until_ns = o->for_s ? clock_mono_ns() + o->for_s * NS_PER_S : 0,
 	    .packets = o->packets,
 	};
 	struct run_result r;

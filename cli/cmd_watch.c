@@ -20,6 +20,7 @@
 #include "cli/opts.h"
 #include "cli/report.h"
 #include "cli/sensor.h"
+#include "cli/top.h"
 
 #define FACTS_EVERY   (NS_PER_S / 2)
 #define MISSED_EVERY  (5 * NS_PER_S)
@@ -48,6 +49,9 @@ static const char help[] =
     "      --for TIME       30s, 10m, 24h, 7d\n"
     "      --packets N      so many frames\n"
     "      --every TIME     a line about what goes by, on standard error (default 60s)\n"
+    "      --top            what goes by, each second: a page on a terminal (q ends, tab, arrows), "
+    "else\n"
+    "                       lines; alerts of a policy, and of --detect\n"
     "      --user NAME      who it is once all is open (default interlock, else nobody)\n"
     "      --json           the summary as JSON\n"
     "      --memory SIZE    memory for flows and streams, e.g. 256M (default 64M)\n"
@@ -61,7 +65,7 @@ struct options {
 	const char *iface, *policy, *signers, *facts, *eve, *journal, *key, *user;
 	uint64_t for_s, packets, every_s;
 	size_t memory;
-	bool own, json, quiet;
+	bool own, json, quiet, top;
 	struct receipt_files receipts;
 	struct sensor sensor;
 };
@@ -71,6 +75,7 @@ struct watch {
 	struct policy *policy;
 	struct alerts *alerts;
 	struct facts *facts;
+	struct top *top;    /* NULL: not wanted */
 	struct capture cap; /* one: the interface */
 	uint64_t seed;	    /* for hashes */
 	/* the line of every so often, and what was so when it was said last */
@@ -92,7 +97,9 @@ check_options(const struct options *o)
 		return cli_usage("watch", "which interface? -i IFACE");
 	if (o->own && strncmp(o->iface, "dpdk:", 5) == 0)
 		return cli_usage("watch", "--own: a port of DPDK takes everything");
-	if (on_stdout(o->facts) + on_stdout(o->eve) + sensor_on_stdout(&o->sensor) + o->json > 1)
+	if (on_stdout(o->facts) + on_stdout(o->eve) + sensor_on_stdout(&o->sensor) + o->json +
+		o->top >
+	    1)
 		return cli_usage("watch", "only one output can be standard output");
 	if (o->key && !o->journal)
 		return cli_usage("watch", "--key needs --journal");
@@ -125,6 +132,7 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {"for", .seconds = &o->for_s},
 	    {"packets", .count = &o->packets, .bad = "not a number of frames"},
 	    {"every", .seconds = &o->every_s},
+	    {"top", .flag = &o->top},
 	    {"user", .text = &o->user},
 	    {"json", .flag = &o->json},
 	    {"memory", .size = &o->memory},
@@ -171,7 +179,17 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 static void
 on_event(void *ctx, const struct event *ev)
 {
-	tally_event(&((struct watch *)ctx)->cap.tally, ev);
+	struct watch *w = ctx;
+
+	tally_event(&w->cap.tally, ev);
+	if (w->top)
+		top_event(w->top, ev);
+}
+
+static void
+on_told(void *ctx, const struct event *ev)
+{
+	top_event(((struct watch *)ctx)->top, ev);
 }
 
 /* All is open: from here on it is somebody who can do nothing else. */
@@ -206,6 +224,15 @@ on_start(void *ctx, struct engine *e)
 		cli_say("%s: listening%s%s; nothing is sent", w->o.iface,
 		    w->o.own ? "" : ", promiscuous", root ? ", and no longer root" : "");
 	tell(w, GUARD_WATCH_STARTED, w->look_ns, 0, w->o.iface);
+	if (w->o.top) {
+		const struct top_conf tc = {
+		    .iface = w->o.iface, .policy = w->policy, .convs = w->o.sensor.convs};
+
+		if (!(w->top = top_new(&tc)))
+			return false;
+		w->o.sensor.told = on_told;
+		w->o.sensor.told_ctx = w;
+	}
 	return true;
 }
 
@@ -237,6 +264,20 @@ say_line(struct watch *w, struct engine *e, uint64_t now_ns)
 }
 
 static bool
+show(struct watch *w, const struct io *io, struct engine *e)
+{
+	const struct engine_stats *st = engine_stats(e);
+	const struct top_numbers n = {.frames = st->received,
+	    .bytes = st->bytes,
+	    .pdus = st->pdus,
+	    .connections = st->flows_active,
+	    .denied = w->cap.tally.denied,
+	    .missed = w->missed};
+
+	return top_turn(w->top, clock_mono_ns(), io->now_ns, &n);
+}
+
+static bool
 on_turn(void *ctx, const struct io *io, struct engine *e)
 {
 	struct watch *w = ctx;
@@ -258,6 +299,8 @@ on_turn(void *ctx, const struct io *io, struct engine *e)
 			tell(w, GUARD_WATCH_MISSED, now, st.rx_dropped - w->missed, w->o.iface);
 		w->missed = st.rx_dropped;
 	}
+	if (w->top)
+		return show(w, io, e);
 	if (!w->o.quiet && now - w->line_ns >= w->o.every_s * NS_PER_S) {
 		w->line_ns = now;
 		say_line(w, e, now);
@@ -272,6 +315,9 @@ on_end(void *ctx)
 
 	sensor_end(&w->o.sensor);
 	tell(w, GUARD_WATCH_STOPPED, clock_wall_ns(), 0, w->o.iface);
+	top_free(w->top);
+	w->top = NULL;
+	w->o.sensor.told = NULL;
 }
 
 /* --- the verb -------------------------------------------------------------------------------- */
@@ -300,6 +346,7 @@ open_all(struct watch *w)
 	if (o->facts && !(w->facts = facts_open(o->facts, w->policy)))
 		return EXIT_UNABLE;
 	crypto_random(&w->seed, sizeof(w->seed));
+	w->o.sensor.convs_wanted = o->top;
 	if (!sensor_open(&w->o.sensor, w->seed))
 		return EXIT_UNABLE;
 	if (w->o.sensor.evidence) {
@@ -333,7 +380,7 @@ listen_on(struct watch *w)
 	    .on_end = on_end,
 	    .ctx = w,
 	    .seed = w->seed,
-	    .until_ns = w->o.for_s ? clock_wall_ns() + w->o.for_s * NS_PER_S : 0,
+	    .until_ns = w->o.for_s ? clock_mono_ns() + w->o.for_s * NS_PER_S : 0,
 	    .packets = w->o.packets,
 	};
 	char spec[640]; /* a device of DPDK is long */
@@ -409,6 +456,7 @@ cmd_watch(int argc, char **argv)
 			status = finish(&w, status);
 	}
 	(void)facts_close(w.facts);
+	top_free(w.top);
 	sensor_fini(&w.o.sensor);
 	alerts_free(w.alerts);
 	tally_fini(&w.cap.tally);

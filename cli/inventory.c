@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 static bool
-is_csv(const char *path)
+ends_in(const char *path, const char *end)
 {
-	size_t n = strlen(path);
+	size_t n = strlen(path), m = strlen(end);
 
-	return n >= 4 && strcmp(path + n - 4, ".csv") == 0;
+	return n >= m && strcmp(path + n - m, end) == 0;
 }
 
 bool
@@ -27,7 +27,7 @@ inventory_open(struct inventory *inv, uint64_t seed)
 	}
 	if (!out_open(&inv->out, inv->path))
 		return false;
-	if (!(inv->assets = assets_new(ASSETS_MEMORY, seed)))
+	if (!(inv->assets = assets_new(inv->memory ? inv->memory : ASSETS_MEMORY, seed)))
 		cli_say("no memory for the list of devices");
 	return inv->assets != NULL;
 }
@@ -47,7 +47,11 @@ inventory_write(struct inventory *inv, const struct policy *pol)
 		cli_say("%s: no prefixes of vendors in it", inv->oui);
 	ok = v && (!inv->oui || oui_read);
 	if (v)
-		ok &= out_json(&inv->out, is_csv(inv->path) ? assets_csv : assets_json, v);
+		ok &= out_json(&inv->out,
+		    ends_in(inv->path, ".csv")	      ? assets_csv
+		    : ends_in(inv->path, ".cdx.json") ? assets_cyclonedx
+						      : assets_json,
+		    v);
 	assets_view_free(v);
 	ok &= out_close(&inv->out);
 	inv->out = (struct out){0};

@@ -11,11 +11,14 @@
 #include "cli/cli.h"
 
 #define INVENTORY_HELP                                                                             \
-	"      --assets FILE    the devices that were heard: JSON, or CSV when it ends in .csv\n"  \
+	"      --assets FILE    the devices that were heard: JSON; CSV when it ends in .csv, "     \
+	"CycloneDX\n"                                                                              \
+	"                       1.6 when in .cdx.json\n"                                           \
 	"      --oui FILE       vendors of MACs (default " ASSETS_OUI ")\n"
 
 struct inventory {
 	const char *path, *oui; /* options, borrowed; NULL = not given */
+	size_t memory;		/* of the table; 0 = ASSETS_MEMORY */
 	struct assets *assets;	/* NULL: not wanted */
 	struct out out;
 };

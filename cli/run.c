@@ -152,7 +152,7 @@ loop(const char *path, const struct run_conf *conf, struct io *io, struct engine
 	r->judged_ns = clock_mono_ns();
 	while (more && left > 0 && go_on(io, &drained_ns) &&
 	       (n = io->be->rx(io, burst, left < PKT_BURST ? (unsigned)left : PKT_BURST)) >= 0) {
-		more = conf->until_ns == 0 || io->now_ns < conf->until_ns;
+		more = conf->until_ns == 0 || clock_mono_ns() < conf->until_ns;
 		if (io->be->wait && conf->on_turn)
 			more &= conf->on_turn(conf->ctx, io, e);
 		if (n == 0) { /* an interface: time goes on all the same */

@@ -41,7 +41,7 @@ struct run_conf {
 	void *ctx;
 	uint64_t seed; /* for hashes; 0: RUN_SEED */
 	uint64_t
-	    until_ns; /* of an interface: wall time at which it is enough; 0 = a signal says so */
+	    until_ns; /* of an interface: when it is enough, by clock_mono_ns(); 0 = a signal says so */
 	uint64_t packets; /* so many frames are enough, exactly; 0 = all that come */
 };
 

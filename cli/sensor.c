@@ -52,6 +52,8 @@ on_finding(void *ctx, const struct event *ev)
 		with.evidence = &id;
 	if (s->alerts)
 		alerts_put(s->alerts, &with);
+	if (s->told)
+		s->told(s->told_ctx, &with);
 }
 
 #define BASELINE_MAX (64u << 20)
@@ -106,6 +108,7 @@ detect_open(struct sensor *s, uint64_t seed)
 bool
 sensor_open(struct sensor *s, uint64_t seed)
 {
+	s->inv.memory = s->table_memory;
 	if (!inventory_open(&s->inv, seed))
 		return false;
 	if (s->map_path && !ends_in(s->map_path, ".dot") && !ends_in(s->map_path, ".mmd") &&
@@ -116,9 +119,9 @@ sensor_open(struct sensor *s, uint64_t seed)
 	if (!out_open(&s->convs_out, s->convs_path) || !out_open(&s->map_out, s->map_path))
 		return false;
 	s->detect_wanted |= s->learn_s != 0 || s->baseline != NULL || s->evidence_dir != NULL;
-	if (!s->convs_path && !s->map_path && !s->detect_wanted)
+	if (!s->convs_path && !s->map_path && !s->detect_wanted && !s->convs_wanted)
 		return true;
-	if (!(s->convs = convs_new(CONVS_MEMORY, seed))) {
+	if (!(s->convs = convs_new(s->table_memory ? s->table_memory : CONVS_MEMORY, seed))) {
 		cli_say("no memory for the conversations");
 		return false;
 	}

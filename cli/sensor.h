@@ -18,6 +18,9 @@
 	INVENTORY_HELP                                                                             \
 	"      --conversations FILE  who talks to whom, about what, how often: JSON\n"             \
 	"      --map FILE       the same as a map by Purdue level: .dot, .mmd or .json\n"          \
+	"      --table-memory SIZE  memory for the devices, and as much for the conversations "    \
+	"(default\n"                                                                               \
+	"                       16M); who was silent longest makes room\n"                         \
 	"      --detect         find what is wrong without a rule (docs/DETECTION.md); alerts "    \
 	"tell\n"                                                                                   \
 	"      --learn-for TIME  before that, all is usual: 1h, 7d (implies --detect)\n"           \
@@ -31,6 +34,7 @@ struct sensor {
 	struct inventory inv;
 	const char *convs_path, *map_path; /* options, borrowed; NULL = not given */
 	struct out convs_out, map_out;
+	size_t table_memory; /* option; 0 = the defaults */
 	struct convs *convs; /* NULL: not wanted */
 	bool detect_wanted;
 	const char *baseline; /* option */
@@ -41,6 +45,9 @@ struct sensor {
 	struct evidence *evidence;
 	bool evidence_told;
 	struct alerts *alerts; /* borrowed; where findings go; or NULL */
+	bool convs_wanted;     /* by somebody else than its own outputs */
+	void (*told)(void *ctx, const struct event *ev); /* of each finding; or NULL */
+	void *told_ctx;
 	uint64_t found[DETECTION__MAX];
 };
 
@@ -51,6 +58,7 @@ struct sensor {
 	{"oui", .text = &(s)->inv.oui},                                                            \
 	{"conversations", .text = &(s)->convs_path},                                               \
 	{"map", .text = &(s)->map_path},                                                           \
+	{"table-memory", .size = &(s)->table_memory},                                              \
 	{"detect", .flag = &(s)->detect_wanted},                                                   \
 	{"learn-for", .seconds = &(s)->learn_s},                                                   \
 	{"baseline", .text = &(s)->baseline},                                                      \

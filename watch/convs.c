@@ -547,3 +547,37 @@ convs_fact(struct convs *c, const struct engine_pdu *pdu)
 	if (f->kind == FACT_REQUEST || f->kind == FACT_RESPONSE)
 		items_seen(c, v, f, pdu->ts_ns);
 }
+
+/* --- asking ------------------------------------------------------------------------------------- */
+
+uint32_t
+convs_rows(const struct convs *c, struct convs_row *out, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->pool[POOL_CONV].n && n < max; i++) {
+		const struct conv *v = CONV_AT(c, i);
+
+		if (!v->used)
+			continue;
+		out[n++] = (struct convs_row){.client = v->client,
+		    .server = v->server,
+		    .port = v->port,
+		    .l4 = v->l4,
+		    .service = v->proto < n_dissectors ? dissectors[v->proto]->name : v->app,
+		    .id = v->cell.hash,
+		    .frames = v->frames[0] + v->frames[1],
+		    .bytes = v->bytes[0] + v->bytes[1],
+		    .requests = v->requests,
+		    .exceptions = v->exceptions,
+		    .last_ns = v->last_ns};
+	}
+	return n;
+}
+
+uint32_t
+convs_room(const struct convs *c, uint64_t *evicted)
+{
+	*evicted = c->evicted;
+	return c->pool[POOL_CONV].max;
+}

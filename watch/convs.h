@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/net.h"
+
 #define CONVS_MEMORY (16u << 20) /* bytes; about three thousand conversations */
 
 struct convs;
@@ -53,5 +55,19 @@ struct convs_view {
 void convs_json(struct jw *w, const void *ctx);
 /* The same as a picture, by Purdue level. */
 void convs_map(struct jw *w, const void *ctx);
+
+/* A conversation as a list shows it; texts are static or the table's, and may be the wire's. */
+struct convs_row {
+	struct net_addr client, server;
+	uint16_t port;
+	uint8_t l4;
+	const char *service; /* a dissector, or what the flow was named; "" = not known */
+	uint64_t id;	     /* the same as long as it is in the table */
+	uint64_t frames, bytes, requests, exceptions, last_ns;
+};
+/* All of them, in no order; at most max.  Returns how many. */
+uint32_t convs_rows(const struct convs *c, struct convs_row *out, uint32_t max);
+/* So many fit, and so many had to go for others. */
+uint32_t convs_room(const struct convs *c, uint64_t *evicted);
 
 #endif /* WATCH_CONVS_H */

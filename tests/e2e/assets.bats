@@ -133,3 +133,24 @@ device() { is ".devices[] | select(.addresses[].ip == \"10.1.2.$1\") | $2" "$3";
 	run "$INTERLOCK" replay -q --assets nix/b.json "$ROOT/pcaps/modbus/polling.pcap"
 	[ "$status" = 2 ]
 }
+@test "CycloneDX: valid against its schema, each device with its firmware" {
+	for c in mixed/plant s7/system modbus/all-functions opcua/none modbus/attack-day; do
+		"$INTERLOCK" replay -q --assets "${c#*/}.cdx.json" --oui oui.txt -p "$ROOT/policies/cell.yaml" "$ROOT/pcaps/$c.pcap" || [ $? = 1 ]
+		assets "$ROOT/pcaps/$c.pcap"
+		# the same devices as in the list, whatever can be said of them
+		[ "$(jq -r '.components[]."bom-ref"' "${c#*/}.cdx.json")" = "$(jq -r '.devices[].id' a.json)" ]
+		[ "$(jq -r '[.components[].version // empty] | join(" ")' "${c#*/}.cdx.json")" = "$(jq -r '[.devices[].firmware // empty] | join(" ")' a.json)" ]
+	done
+	jq -e '[.components[] | select(.manufacturer.name != null and .version != null and .components[0].type == "firmware")] | length >= 1' system.cdx.json
+	jq -e '.metadata.component.name == "bottling-line-2" and (.components[] | .properties[] | select(.name == "interlock:zone").value) != ""' plant.cdx.json
+	cp -r "$ROOT/tests/e2e/cyclonedx" v
+	[ -d v/node_modules ] || npm --prefix v ci --no-audit --no-fund --fetch-retries=1 >npm.log 2>&1 || skip "npm cannot get the schema: $(tail -n 1 npm.log)"
+	node v/validate.mjs ./*.cdx.json
+	jq '.components[0].typo = 1' plant.cdx.json >bad.json # that it can fail
+	! node v/validate.mjs bad.json
+}
+@test "memory of the tables is an option, and is kept" {
+	"$INTERLOCK" replay -q --assets a.json --table-memory 4096 "$ROOT/pcaps/mixed/plant.pcap"
+	is '.devices | length < 8' true
+	is '[.no_room_for[]] | add > 0' true
+}

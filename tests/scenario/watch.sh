@@ -138,11 +138,56 @@ case_time() {
 	wait "$LISTEN" && [ -s "$TMP/facts" ] && watch --packets 20 && talk || return 1
 	wait "$LISTEN" && [ -s "$TMP/facts" ]
 }
+# The page: both devices and what they say to each other, the alert of the policy, keys, and the terminal as it was.
+case_top() {
+	(sleep 1.5; talk >/dev/null) &
+	in_ns sw "$ROOT/tests/tools/page.py" 30x100 "interlock watch side" "hmi1 " "tcp/502 modbus" size:12x60 key:tab "[devices]" key:tab "[alerts]" \
+		"otherwise, hmi1 -> plc1: write_single" key:right "[conversations]" key:down key:q -- \
+		"$INTERLOCK" watch -i side -p "$TMP/p.yaml" --top --user nobody >"$TMP/out" 2>"$TMP/err"
+	local got=$?
+	wait
+	[ $got = 0 ] && [ "$(tail -1 "$TMP/out")" = 1 ] && grep -q 'not allowed' "$TMP/out" || { cat "$TMP/out" "$TMP/err"; return 1; }
+}
+# Without a terminal plain lines, and nothing in them that a terminal would act on.
+case_plain() {
+	in_ns sw timeout "$LIMIT" "$INTERLOCK" watch -i side -p "$TMP/p.yaml" --top -q --for 4s >"$TMP/out" 2>"$TMP/err" &
+	LISTEN=$!
+	sleep 1.5
+	talk || return 1
+	wait "$LISTEN"
+	[ "$(grep -c ' frames/s ' "$TMP/out")" -ge 3 ] && grep -q '^alert .*write_single_register' "$TMP/out" && grep -q '^  hmi1 -> plc1 tcp/502 modbus ' "$TMP/out" &&
+		! grep -q $'[\001-\010\013-\037]' "$TMP/out" || { cat "$TMP/out" "$TMP/err"; return 1; }
+}
+# A clock that is put back by an hour makes nobody listen an hour longer.
+case_clock() {
+	cat >"$TMP/back.c" <<-'END'
+	#define _GNU_SOURCE
+	#include <dlfcn.h>
+	#include <time.h>
+	int clock_gettime(clockid_t id, struct timespec *ts)
+	{
+		static int (*real)(clockid_t, struct timespec *);
+		static long begun;
+		if (!real)
+			*(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
+		int r = real(id, ts);
+		if (id == CLOCK_REALTIME && begun == 0)
+			begun = ts->tv_sec;
+		if (id == CLOCK_REALTIME && ts->tv_sec > begun)
+			ts->tv_sec -= 3600;
+		return r;
+	}
+	END
+	cc -shared -fPIC -o "$TMP/back.so" "$TMP/back.c" -ldl && chmod 755 "$TMP" "$TMP/back.so" || return 1
+	LD_PRELOAD=$TMP/back.so ASAN_OPTIONS=verify_asan_link_order=0 in_ns sw timeout 15 "$INTERLOCK" watch -i side --for 3s -q 2>"$TMP/err" >/dev/null
+	local got=$?
+	[ $got = 0 ] || { echo "status $got"; cat "$TMP/err"; return 1; }
+}
 case_wrong() {
 	in_ns sw "$INTERLOCK" watch -i nix0 2>"$TMP/err"
 	[ $? = 2 ] && grep -q nix0 "$TMP/err" || return 1
 	local bad
-	for bad in "" "-i side x.pcap" "-i side --for 5x" "-i side --key k" "-i side --packets 0" "-i side --facts - --json" "-i dpdk:net_null0 --own"; do
+	for bad in "" "-i side x.pcap" "-i side --for 5x" "-i side --key k" "-i side --packets 0" "-i side --facts - --json" "-i side --top --json" "-i dpdk:net_null0 --own"; do
 		# shellcheck disable=SC2086 # words
 		"$INTERLOCK" watch $bad >/dev/null 2>&1
 		[ $? = 2 ] || { echo "$bad"; return 1; }
@@ -161,5 +206,8 @@ fi
 t "the devices that were heard, each once" case_assets
 t "the interface goes away" case_gone
 t "so long, so many frames" case_time
+t "--top: a page, keys, and the terminal as it was" case_top
+t "--top without a terminal: lines" case_plain
+t "--for is by a clock that only goes on" case_clock
 t "what it cannot do is said" case_wrong
 t_end

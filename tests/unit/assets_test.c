@@ -587,6 +587,30 @@ test_names(void **state)
 	world_end(w);
 }
 
+/* Anybody can say that it is a part of another.  Who has addresses of its own is none, and it is asked. */
+static void
+test_pretends(void **state)
+{
+	struct world *w = world(1 << 20);
+
+	(void)state;
+	put(w, eth(BCAST A, "0806", ARP(A, IP_A)));
+	/* a port of it, which has no address: the prefix is the device's */
+	put(w, eth("0180c200000e" C, "88cc", "0207 04" A "0404 07 'p1x' 0602 0078 0000"));
+	assert_string_equal(show(w), "00:1b:1b:00:00:01 unknown 10.1.0.1[arp]");
+	put(w, eth("0180c200000e" B, "88cc", "0207 04" A "0404 07 'p1x' 0602 0078 0000"));
+	assert_string_equal(show(w), "00:1b:1b:00:00:01 unknown 10.1.0.1[arp]");
+	/* it has one: another device */
+	put(w, eth(BCAST B, "0806", ARP(B, IP_B)));
+	assert_string_equal(show(w), "00:1b:1b:00:00:01 unknown 10.1.0.1[arp]\n"
+				     "00:1b:1b:00:00:02 unknown 10.1.0.2[arp] ?lldp_claim");
+	put(w, eth("0180c200000e"
+		   "0080f4000009",
+		   "88cc", "0207 04" A "0404 07 'p1x' 0602 0078 0000"));
+	assert_non_null(strstr(show(w), "10.1.0.1[arp] ?lldp_part\n"));
+	world_end(w);
+}
+
 /* --- bounds ---------------------------------------------------------------------------------------- */
 
 static void
@@ -608,8 +632,11 @@ test_bounds(void **state)
 	n = json_array_size(json_object_get(root, "devices"));
 	json_decref(root);
 	assert_in_range(n, 2, 20);
-	/* each that has no room is counted as often as it is heard: as sender, and as claimant */
-	assert_in_range(counter(w, "no_room_for", "macs", NULL), 900, 2000);
+	/* who finds no room is counted as often as it is heard, as sender and as claimant; who went for others once */
+	assert_in_range(counter(w, "no_room_for", "macs", NULL), 100, 2000);
+	assert_in_range(counter(w, "forgotten", "macs", NULL), 100, 1000);
+	assert_int_equal(
+	    counter(w, "forgotten", "macs", NULL), counter(w, "forgotten", "addresses", NULL));
 	world_end(w);
 
 	/* a device that says ever more */
@@ -621,6 +648,64 @@ test_bounds(void **state)
 		put(w, f);
 	}
 	assert_int_equal(counter(w, "no_room_for", "values", NULL), 100 - 24);
+	world_end(w);
+}
+
+/* A switch that speaks LLDP, with a port of it; heard in minute m. */
+static void
+hear(struct world *w, unsigned dev)
+{
+	struct frame arp = eth(BCAST A, "0806", ARP(A, IP_A));
+	struct frame lldp = eth("0180c200000e" A, "88cc", LLDP_HEAD "0a04 'na00' 0000");
+
+	wire_put16(arp.b + 10, dev);
+	wire_put16(arp.b + 26, dev);
+	wire_put16(arp.b + 30, dev + 256);
+	wire_put16(lldp.b + 10, dev);
+	wire_put16(lldp.b + 21, dev);
+	lldp.b[lldp.n - 4] = (uint8_t)('0' + dev / 10 % 10);
+	lldp.b[lldp.n - 3] = (uint8_t)('0' + dev % 10);
+	put(w, arp);
+	put(w, lldp);
+}
+
+/* The table holds a plant and is bounded: who is heard stays, with what is known; who is silent goes first. */
+static void
+test_age(void **state)
+{
+	struct world *w = world(65536);
+	char want[64];
+	json_t *root;
+	size_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++) {
+		hear(w, 1 + i % 5);    /* five that are there all the time */
+		hear(w, 1000 + i / 8); /* and others that come and go */
+	}
+	root = list(w);
+	n = json_array_size(json_object_get(root, "devices"));
+	json_decref(root);
+	assert_in_range(n, 10, 200);
+	(void)show(w);
+	for (unsigned i = 1; i <= 5; i++) {
+		snprintf(want, sizeof(want),
+		    "00:1b:1b:00:00:%02x unknown 10.1.%u.%u[arp] name=na%02u(lldp)", i,
+		    (i + 256) >> 8, i & 255, i);
+		if (!strstr(w->text, want))
+			print_error("%s\n", w->text);
+		assert_non_null(strstr(w->text, want));
+	}
+	snprintf(want, sizeof(want), "00:1b:1b:00:%02x:%02x unknown", (1000 + 374) >> 8,
+	    (1000 + 374) & 255);
+	assert_non_null(strstr(w->text, want));
+	assert_null(strstr(w->text, "00:1b:1b:00:03:e8 ")); /* the first that came */
+	assert_in_range(counter(w, "forgotten", "macs", NULL), 200, 375);
+	/* a clock that is put back by a year hinders nobody */
+	w->now -= UINT64_C(31536000) * 1000000000;
+	for (unsigned i = 0; i < 400; i++)
+		hear(w, 9000 + i);
+	assert_in_range(counter(w, "forgotten", "macs", NULL), 500, 800);
 	world_end(w);
 }
 
@@ -874,7 +959,9 @@ main(void)
 	    cmocka_unit_test(test_conflict),
 	    cmocka_unit_test(test_owner),
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_pretends),
 	    cmocka_unit_test(test_bounds),
+	    cmocka_unit_test(test_age),
 	    cmocka_unit_test(test_crowds),
 	    cmocka_unit_test(test_csv),
 	    cmocka_unit_test(test_oui),
