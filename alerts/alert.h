@@ -131,6 +131,8 @@ struct alerts_conf {
 	/* A line with evidence was written: mark is the event's, the others name the file.  Signer side. */
 	void (*named)(void *ctx, uint64_t mark, uint64_t epoch, uint64_t seq);
 	void *named_ctx;
+	/* Packet side, ctx is named_ctx too: of an event that becomes a line and has no evidence, the frames.  False: none. */
+	bool (*evidence)(void *ctx, const struct event *ev, struct event_evidence *out);
 	uint64_t fold_window_ns;  /* 0 = do not fold; default ALERT_FOLD_WINDOW_NS */
 	uint64_t fold_seed;	  /* 0 = random; the same events give the same lines only if set */
 	uint64_t journal_bytes;	  /* on disk at most; 0 = JOURNAL_MAX_BYTES */

@@ -94,6 +94,8 @@ put_event(struct alerts *a, const struct event *ev)
 		return;
 	}
 	record_head(r, ev);
+	if (a->conf.evidence && !ev->evidence)
+		(void)a->conf.evidence(a->conf.named_ctx, ev, &r->evidence);
 	record_text(r, ev, a->scratch, SCRATCH_SIZE);
 	STORE(a->writer->state, WRITER_PUTTING);
 	ring_put(a->ring, record_bytes(r));

@@ -148,27 +148,36 @@ lines_make(const char *frames, const char *baseline, const struct policy *pol)
 	return text;
 }
 
+/* What makes two lines candidates: the detection; of a policy's alert its rule or what denied it. */
+static bool
+same_kind(const json_t *a, const json_t *b)
+{
+	const char *x = meta(a, "il_detection"), *y = meta(b, "il_detection");
+
+	if (x || y)
+		return x && y && strcmp(x, y) == 0;
+	return json_equal(json_object_get(json_object_get(a, "alert"), "signature_id"),
+	    json_object_get(json_object_get(b, "alert"), "signature_id"));
+}
+
 /* Prints the line that is the same, or else the ones of the same kind. */
 static bool
 compare(json_t *alert, char *lines)
 {
-	char *kind = strdup(meta(alert, "il_detection") ? meta(alert, "il_detection") : ""), *save;
+	char *save;
 	bool same = false;
 
-	strip(alert);
 	for (char *line = strtok_r(lines, "\n", &save); line && !same;
 	     line = strtok_r(NULL, "\n", &save)) {
 		json_t *o = json_loads(line, 0, NULL);
-		const char *k = o ? meta(o, "il_detection") : NULL;
 
-		if (k && kind && strcmp(k, kind) == 0) {
+		if (o && same_kind(o, alert)) {
 			strip(o);
 			same = json_equal(o, alert);
 			puts(line);
 		}
 		json_decref(o);
 	}
-	free(kind);
 	return same;
 }
 
@@ -191,6 +200,7 @@ again(const char *path, struct sensor *options, const struct policy *pol)
 		lines = lines_make(frames, options->baseline, pol);
 	}
 	if (lines) {
+		strip(alert);
 		same = compare(alert, lines);
 		cli_say(
 		    same ? "%s: made again from %s" : "%s: not made again from %s", path, frames);

@@ -200,6 +200,7 @@ open_alerts(struct replay *rp)
 	    .fold_window_ns = o->no_fold ? 0 : ALERT_FOLD_WINDOW_NS,
 	    .fold_seed = RUN_SEED,
 	    .named = o->sensor.evidence ? evidence_named : NULL,
+	    .evidence = o->sensor.evidence ? evidence_of_policy : NULL,
 	    .named_ctx = o->sensor.evidence,
 	};
 	char err[512] = "";

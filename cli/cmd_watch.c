@@ -36,6 +36,11 @@ static const char help[] =
     "port "
     "of DPDK\n"
     "      --own            not promiscuous: only frames that the interface takes anyway\n"
+    "      --ring SIZE      of the kernel, for what comes while we are busy (default 16M)\n"
+    "      --snaplen BYTES  of each frame (default 65536)\n"
+    "      --fanout GROUP   share the interface with others of this group (1 to 65535), connection "
+    "by\n"
+    "                       connection\n"
     "  -p, --policy FILE    the policy; without one everything is allowed and told\n"
     "      --require-signed KEY  judge by a policy only that this public key has signed\n"
     "      --facts FILE     one JSON object per PDU\n" SENSOR_HELP
@@ -63,8 +68,8 @@ static const char help[] =
 
 struct options {
 	const char *iface, *policy, *signers, *facts, *eve, *journal, *key, *user;
-	uint64_t for_s, packets, every_s;
-	size_t memory;
+	uint64_t for_s, packets, every_s, snaplen, fanout;
+	size_t memory, ring;
 	bool own, json, quiet, top;
 	struct receipt_files receipts;
 	struct sensor sensor;
@@ -95,8 +100,10 @@ check_options(const struct options *o)
 {
 	if (!o->iface)
 		return cli_usage("watch", "which interface? -i IFACE");
-	if (o->own && strncmp(o->iface, "dpdk:", 5) == 0)
-		return cli_usage("watch", "--own: a port of DPDK takes everything");
+	if (strncmp(o->iface, "dpdk:", 5) == 0 && (o->own || o->ring || o->snaplen || o->fanout))
+		return cli_usage("watch", "--own, --ring, --snaplen, --fanout: a port of DPDK "
+					  "takes everything, and has queues "
+					  "of its own");
 	if (on_stdout(o->facts) + on_stdout(o->eve) + sensor_on_stdout(&o->sensor) + o->json +
 		o->top >
 	    1)
@@ -120,6 +127,9 @@ parse(int argc, char **argv, struct options *o, int *status)
 	const struct cli_opt table[] = {
 	    {"interface", 'i', .text = &o->iface},
 	    {"own", .flag = &o->own},
+	    {"ring", .size = &o->ring},
+	    {"snaplen", .count = &o->snaplen, .bad = "not a number of bytes"},
+	    {"fanout", .count = &o->fanout, .bad = "not a number of a group"},
 	    {"policy", 'p', .text = &o->policy},
 	    {"require-signed", .text = &o->signers},
 	    {"facts", .text = &o->facts},
@@ -351,6 +361,7 @@ open_all(struct watch *w)
 		return EXIT_UNABLE;
 	if (w->o.sensor.evidence) {
 		with.named = evidence_named;
+		with.evidence = evidence_of_policy;
 		with.named_ctx = w->o.sensor.evidence;
 	}
 	if ((o->eve || o->journal) && !(w->alerts = alerts_new(&with, err, sizeof(err)))) {
@@ -363,6 +374,24 @@ open_all(struct watch *w)
 		return EXIT_UNABLE;
 	}
 	return EXIT_OK;
+}
+
+/* As the backends want it; false: too long. */
+static bool
+spec_of(const struct options *o, char *buf, size_t size)
+{
+	int n;
+
+	if (strncmp(o->iface, "dpdk:", 5) == 0)
+		return snprintf(buf, size, "%s", o->iface) < (int)size;
+	n = snprintf(buf, size, "pcap:%s%s", o->iface, o->own ? ",own" : "");
+	if (n < (int)size && o->snaplen)
+		n += snprintf(buf + n, size - (size_t)n, ",snap=%" PRIu64, o->snaplen);
+	if (n < (int)size && o->ring)
+		n += snprintf(buf + n, size - (size_t)n, ",ring=%zu", o->ring);
+	if (n < (int)size && o->fanout)
+		n += snprintf(buf + n, size - (size_t)n, ",fanout=%" PRIu64, o->fanout);
+	return n < (int)size;
 }
 
 static int
@@ -385,9 +414,7 @@ listen_on(struct watch *w)
 	};
 	char spec[640]; /* a device of DPDK is long */
 
-	if (snprintf(spec, sizeof(spec), "%s%s%s",
-		strncmp(w->o.iface, "dpdk:", 5) == 0 ? "" : "pcap:", w->o.iface,
-		w->o.own ? ",own" : "") >= (int)sizeof(spec))
+	if (!spec_of(&w->o, spec, sizeof(spec)))
 		return cli_usage("watch", "-i %s: too long for an interface", w->o.iface);
 	w->cap.path = w->o.iface;
 	run_capture(spec, &conf, &w->cap.run);

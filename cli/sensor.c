@@ -3,12 +3,14 @@
 #include "cli/sensor.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/jw.h"
+#include "base/minisign.h"
 #include "dataplane/decode.h"
 #include "dataplane/engine.h"
 
@@ -58,6 +60,30 @@ on_finding(void *ctx, const struct event *ev)
 
 #define BASELINE_MAX (64u << 20)
 
+/* Is it what one of the keys has signed?  False: said why. */
+static bool
+baseline_signed(const struct sensor *s, const char *text, size_t len)
+{
+	char path[PATH_MAX], err[512], *sig = NULL;
+	static struct key_set keys;
+	struct minisign m;
+	size_t sig_len;
+	bool ok = false;
+
+	if (snprintf(path, sizeof(path), "%s.minisig", s->baseline) >= (int)sizeof(path))
+		cli_say("%s: the name is too long", s->baseline);
+	else if (key_set_load(&keys, s->baseline_keys, err, sizeof(err)) < 0)
+		cli_say("%s", err);
+	else if (!(sig = cli_read(path, MINISIGN_MAX, &sig_len)))
+		cli_say("%s: is not signed", s->baseline);
+	else if (minisign_verify(&keys, text, len, sig, sig_len, &m, err, sizeof(err)) < 0)
+		cli_say("%s: %s: %s", s->baseline, path, err);
+	else
+		ok = true;
+	free(sig);
+	return ok;
+}
+
 /* The file is opened while we may, and written when all is learned. */
 static bool
 baseline_open(struct sensor *s)
@@ -71,8 +97,17 @@ baseline_open(struct sensor *s)
 		cli_say("%s: is not there; --learn-for says how long to learn one", s->baseline);
 		return false;
 	}
+	if (s->baseline_keys && s->learn_s != 0) {
+		cli_say("--baseline-signed: what is learned is signed when it is there");
+		return false;
+	}
 	if (there && !(text = cli_read(s->baseline, BASELINE_MAX, &len)))
 		return false;
+	if (s->baseline_keys &&
+	    !baseline_signed(s, text, len)) { /* what was read is what is used */
+		free(text);
+		return false;
+	}
 	if (len != 0 && (r = detect_load(s->detect, text, len, err, sizeof(err))) < 0)
 		cli_say("%s: %s", s->baseline, err);
 	free(text);
@@ -102,6 +137,10 @@ detect_open(struct sensor *s, uint64_t seed)
 		cli_say("%s", err);
 		return false;
 	}
+	if (s->baseline_keys && !s->baseline) {
+		cli_say("--baseline-signed needs --baseline");
+		return false;
+	}
 	return !s->baseline || baseline_open(s);
 }
 
@@ -118,7 +157,8 @@ sensor_open(struct sensor *s, uint64_t seed)
 	}
 	if (!out_open(&s->convs_out, s->convs_path) || !out_open(&s->map_out, s->map_path))
 		return false;
-	s->detect_wanted |= s->learn_s != 0 || s->baseline != NULL || s->evidence_dir != NULL;
+	s->detect_wanted |= s->baseline_keys != NULL || s->learn_s != 0 || s->baseline != NULL ||
+			    s->evidence_dir != NULL;
 	if (!s->convs_path && !s->map_path && !s->detect_wanted && !s->convs_wanted)
 		return true;
 	if (!(s->convs = convs_new(s->table_memory ? s->table_memory : CONVS_MEMORY, seed))) {

@@ -25,6 +25,7 @@
 	"tell\n"                                                                                   \
 	"      --learn-for TIME  before that, all is usual: 1h, 7d (implies --detect)\n"           \
 	"      --baseline FILE  what is usual: read if it is there, written after learning\n"      \
+	"      --baseline-signed KEY  only one that this public key has signed (FILE.minisig)\n"   \
 	"      --evidence DIR   the frames of each finding, as captures of their own\n"
 
 struct pkt;
@@ -37,7 +38,7 @@ struct sensor {
 	size_t table_memory; /* option; 0 = the defaults */
 	struct convs *convs; /* NULL: not wanted */
 	bool detect_wanted;
-	const char *baseline; /* option */
+	const char *baseline, *baseline_keys; /* options */
 	uint64_t learn_s;
 	FILE *baseline_out; /* NULL: nothing is to be written */
 	struct detect *detect;
@@ -62,6 +63,7 @@ struct sensor {
 	{"detect", .flag = &(s)->detect_wanted},                                                   \
 	{"learn-for", .seconds = &(s)->learn_s},                                                   \
 	{"baseline", .text = &(s)->baseline},                                                      \
+	{"baseline-signed", .text = &(s)->baseline_keys},                                          \
 	{"evidence", .text = &(s)->evidence_dir}
 /* clang-format on */
 

@@ -337,6 +337,15 @@ evidence_take(
 	return true;
 }
 
+bool
+evidence_of_policy(void *ctx, const struct event *ev, struct event_evidence *out)
+{
+	struct evidence *e = ctx;
+
+	return ev->kind < EVENT_GUARD && ev->frame != 0 && e->n_waiting < PENDING / 2 &&
+	       evidence_take(e, ev, false, out);
+}
+
 void
 evidence_named(void *ctx, uint64_t mark, uint64_t epoch, uint64_t seq)
 {

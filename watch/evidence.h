@@ -33,6 +33,9 @@ void evidence_frame(struct evidence *e, const struct pkt *p, const struct layers
 /* Frames up to ev->frame between the ends of ev->tuple, or of its sender alone.  False: none, or no place. */
 bool evidence_take(
     struct evidence *e, const struct event *ev, bool by_sender, struct event_evidence *out);
+/* The same for alerts of a policy, of which there may be many: alerts_conf.evidence.  Only while half of the places is left, so that none of a
+ * finding is lost for it. */
+bool evidence_of_policy(void *ctx, const struct event *ev, struct event_evidence *out);
 /* alerts_conf.named; ctx is the struct evidence. */
 void evidence_named(void *ctx, uint64_t mark, uint64_t epoch, uint64_t seq);
 /* Write what has a name; what has none gets none any more.  0, or the last ERR_*; what could not be written is counted. */

@@ -4,17 +4,24 @@
  * that the engine would send or forward goes nowhere.
  *
  * The interface is promiscuous while it is open, since on a mirror port nearly all frames are somebody else's;
- * "pcap:eth2,own" takes only what the interface would take anyway.  The kernel takes promiscuity back when the
+ * the option `own` takes only what the interface would take anyway.  The kernel takes promiscuity back when the
  * socket is closed, also after a kill.
+ *
+ *	pcap:IFACE[,own][,snap=BYTES][,ring=BYTES][,fanout=GROUP]
+ *
+ * Sockets of one fanout group share the interface by connection: a hash of both ends, the same for both directions (the kernel's
+ * __skb_get_hash_symmetric()), and fragments are put together before.
  *
  * libpcap's buffer is good until the next frame only, so a burst is copied into ours.
  */
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -23,7 +30,10 @@
 extern const struct io_backend io_pcap;
 
 #define SNAPLEN	  (64u * 1024u) /* offloads put segments together up to this */
-#define RING_SIZE (16 << 20)	/* of the kernel, while we are busy */
+#define SNAP_MIN  64u
+#define RING_SIZE (16u << 20) /* of the kernel, while we are busy */
+#define RING_MIN  (1u << 20)
+#define RING_MAX  (1u << 30)
 #define TEXT_SIZE 512
 
 struct pcap_io {
@@ -54,20 +64,72 @@ link_of(int dlt)
 	}
 }
 
+/* What stands behind the name. */
+struct choice {
+	char name[64];
+	bool own;
+	unsigned long snap, ring, fanout; /* fanout: the group, 0 = none */
+};
+
+static bool
+number(const char *text, const char *key, unsigned long min, unsigned long max, unsigned long *out)
+{
+	size_t n = strlen(key);
+	char *end;
+
+	if (strncmp(text, key, n) != 0 || text[n] < '0' || text[n] > '9')
+		return false;
+	*out = strtoul(text + n, &end, 10);
+	return (*end == '\0' || *end == ',') && *out >= min && *out <= max;
+}
+
+static bool
+choose(const char *target, struct choice *c)
+{
+	const char *at = strchr(target, ',');
+	int n = at ? (int)(at - target) : (int)strlen(target);
+
+	*c = (struct choice){.snap = SNAPLEN, .ring = RING_SIZE};
+	if (n < 1 || n >= (int)sizeof(c->name))
+		return false;
+	memcpy(c->name, target, (size_t)n);
+	for (; at; at = strchr(at + 1, ','))
+		if (strcmp(at, ",own") == 0 || strncmp(at, ",own,", 5) == 0)
+			c->own = true;
+		else if (!number(at, ",snap=", SNAP_MIN, SNAPLEN, &c->snap) &&
+			 !number(at, ",ring=", RING_MIN, RING_MAX, &c->ring) &&
+			 !number(at, ",fanout=", 1, UINT16_MAX, &c->fanout))
+			return false;
+	return true;
+}
+
+/* Joined once it listens: what came before is in this ring alone. */
+static int
+join(pcap_t *in, unsigned long group)
+{
+	const uint32_t how = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG;
+	int value = (int)((uint32_t)group | how << 16);
+
+	return group == 0
+		   ? 0
+		   : setsockopt(pcap_fileno(in), SOL_PACKET, PACKET_FANOUT, &value, sizeof(value));
+}
+
 static int
 pcap_io_open(struct io **io, const struct io_conf *conf, unsigned queue, char *err, size_t err_size)
 {
-	const char *comma = strchr(conf->target, ',');
-	char name[64], text[PCAP_ERRBUF_SIZE] = "";
+	char text[PCAP_ERRBUF_SIZE] = "";
+	const char *name;
+	struct choice c;
 	struct pcap_io *p;
 	int r = 0, link;
 
 	(void)queue;
-	if (snprintf(name, sizeof(name), "%.*s", comma ? (int)(comma - conf->target) : 63,
-		conf->target) < 1 ||
-	    (comma && strcmp(comma, ",own") != 0))
+	if (!choose(conf->target, &c))
 		return err_say(err, err_size, ERR_USAGE,
-		    "pcap:%s: not pcap:IFACE or pcap:IFACE,own", conf->target);
+		    "pcap:%s: not pcap:IFACE[,own][,snap=BYTES][,ring=BYTES][,fanout=GROUP]",
+		    conf->target);
+	name = c.name;
 	if (conf->write_to)
 		return err_say(
 		    err, err_size, ERR_USAGE, "pcap:%s: frames are not written to a file", name);
@@ -76,10 +138,10 @@ pcap_io_open(struct io **io, const struct io_conf *conf, unsigned queue, char *e
 	p->io.be = &io_pcap;
 	p->in = pcap_create(name, text);
 	if (p->in) {
-		(void)pcap_set_snaplen(p->in, (int)SNAPLEN);
-		(void)pcap_set_promisc(p->in, !comma);
+		(void)pcap_set_snaplen(p->in, (int)c.snap);
+		(void)pcap_set_promisc(p->in, !c.own);
 		(void)pcap_set_timeout(p->in, 100);
-		(void)pcap_set_buffer_size(p->in, RING_SIZE);
+		(void)pcap_set_buffer_size(p->in, (int)c.ring);
 		(void)pcap_set_tstamp_precision(p->in, PCAP_TSTAMP_PRECISION_NANO);
 		r = pcap_activate(p->in);
 	}
@@ -88,6 +150,9 @@ pcap_io_open(struct io **io, const struct io_conf *conf, unsigned queue, char *e
 		    "%s: %s", name,
 		    p->in && r < 0 ? (r == PCAP_ERROR ? pcap_geterr(p->in) : pcap_statustostr(r))
 				   : text);
+	else if (join(p->in, c.fanout) < 0)
+		r = err_say(
+		    err, err_size, ERR_IO, "%s: fanout %lu: %s", name, c.fanout, strerror(errno));
 	else if ((link = link_of(pcap_datalink(p->in))) < 0)
 		r = err_say(err, err_size, ERR_UNSUPPORTED,
 		    "%s: frames of a link layer that is not read", name);

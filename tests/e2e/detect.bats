@@ -168,3 +168,48 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$INTERLOCK" repl
 		[ "$status" = 2 ] && [[ $output == *"bad.json: "* ]]
 	done
 }
+@test "a baseline is signed, and only that one is taken" {
+	"$INTERLOCK" replay -q --learn-for 1h --baseline b.json "$P/modbus/polling.pcap"
+	"$INTERLOCK" key new plant.key >/dev/null
+	"$INTERLOCK" key new other.key >/dev/null
+	look() { run "$INTERLOCK" replay -q --baseline b.json --baseline-signed "$1" "$P/modbus/attack-day.pcap"; }
+	look plant.key.pub
+	[ "$status" = 2 ] && [[ $output == *"b.json: is not signed"* ]]
+	"$INTERLOCK" key sign --key plant.key b.json
+	look plant.key.pub
+	[ "$status" = 0 ]
+	look other.key.pub
+	[ "$status" = 2 ]
+	# what it is signed for nobody changes: an entry that keeps a finding quiet
+	cp b.json before
+	jq -c '.expected = [{"detection":"flood","from":"10.1.2.66","to":"10.1.2.130","enabled":true}]' before >b.json
+	look plant.key.pub
+	[ "$status" = 2 ] && [[ $output == *"b.json.minisig: "* ]]
+	cp before b.json
+	look plant.key.pub
+	[ "$status" = 0 ]
+	run "$INTERLOCK" replay -q --baseline b.json --learn-for 1h --baseline-signed plant.key.pub "$P/modbus/polling.pcap"
+	[ "$status" = 2 ] && cmp before b.json
+	# a program that is not ours finds the same
+	command -v minisign >/dev/null || skip "no minisign"
+	"$INTERLOCK" key show --minisign plant.key.pub >plant.pub
+	minisign -Vm b.json -p plant.pub
+}
+@test "evidence of what a policy denies, and the alert made again from it" {
+	"$INTERLOCK" replay -q -p "$ROOT/policies/filling-line.yaml" --eve eve --evidence ev "$P/mixed/plant.pcap" || [ $? = 1 ]
+	n=0
+	while read -r line; do
+		n=$((n + 1))
+		[ $((n % 8)) = 1 ] || continue
+		echo "$line" >a.json
+		run "$INTERLOCK" replay -p "$ROOT/policies/filling-line.yaml" --evidence ev a.json
+		[ "$status" = 0 ] && [[ $output == *"made again from ev/"* ]] || { echo "$output"; return 1; }
+	done < <(jq -c 'select(.alert.metadata.il_evidence and (.alert.metadata.il_detection | not))' eve)
+	[ $n -ge 60 ] && is "$(find ev -type f | wc -l)" "$(jq -r '.alert.metadata.il_evidence[0] // empty' eve | sort -u | wc -l)"
+	# by a policy that allows it, it is not
+	jq -c 'select(.alert.metadata.il_object == ["coil 8"])' eve | head -1 >a.json
+	"$INTERLOCK" policy propose -p "$ROOT/policies/filling-line.yaml" -o new.yaml a.json >/dev/null
+	"$INTERLOCK" policy approve new.yaml --all
+	run "$INTERLOCK" replay -p new.yaml --evidence ev a.json
+	[ "$status" = 1 ] && [[ $output == *"another policy made it: "* ]] && [[ $output == *"not made again"* ]]
+}

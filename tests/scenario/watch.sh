@@ -141,11 +141,12 @@ case_time() {
 # The page: both devices and what they say to each other, the alert of the policy, keys, and the terminal as it was.
 case_top() {
 	(sleep 1.5; talk >/dev/null) &
+	local got peers=$!
 	in_ns sw "$ROOT/tests/tools/page.py" 30x100 "interlock watch side" "hmi1 " "tcp/502 modbus" size:12x60 key:tab "[devices]" key:tab "[alerts]" \
 		"otherwise, hmi1 -> plc1: write_single" key:right "[conversations]" key:down key:q -- \
 		"$INTERLOCK" watch -i side -p "$TMP/p.yaml" --top --user nobody >"$TMP/out" 2>"$TMP/err"
-	local got=$?
-	wait
+	got=$?
+	wait $peers
 	[ $got = 0 ] && [ "$(tail -1 "$TMP/out")" = 1 ] && grep -q 'not allowed' "$TMP/out" || { cat "$TMP/out" "$TMP/err"; return 1; }
 }
 # Without a terminal plain lines, and nothing in them that a terminal would act on.
