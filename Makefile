@@ -51,11 +51,11 @@ PROTOS := $(foreach p,$(filter-out _%,$(sort $(notdir $(patsubst %/,%,$(wildcard
             $(wildcard $(DISSECTORS)/$p/$p.c),$p))
 # (The library of playbooks needs nothing that a collector does: it is in every build.)
 SRC := $(sort $(filter-out $(FEATURE_SKIP) %.bpf.c,$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
-         dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c sender/*.c collector/*.c)) $(wildcard collector/playbook*.c)) \
+         dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c sender/*.c sharing/*.c collector/*.c)) $(wildcard collector/playbook*.c)) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
 CLI := $(wildcard cli/*.c)
 NET := $(filter-out $(FEATURE_SKIP) $(if $(filter metrics,$(FEATURES_HAVE)),$(if $(filter xdp,$(FEATURES_HAVE)),,%metrics.c),%metrics.c),$(wildcard cli/net/*.c))
-HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane ebpf assets watch guard sender collector cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
+HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane ebpf assets watch guard sender sharing collector cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
 OBJ := $(SRC:%.c=$B/%.o)
 GENOBJ := $B/gen/dissectors.o $B/gen/build_id.o
 

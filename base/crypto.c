@@ -2,6 +2,7 @@
 /* crypto.c - the only includer of libsodium and nettle. */
 #include "base/crypto.h"
 
+#include <nettle/hmac.h>
 #include <nettle/sha1.h>
 #include <nettle/sha2.h>
 #include <sodium.h>
@@ -58,6 +59,17 @@ crypto_sha1(const void *p, size_t n, uint8_t out[CRYPTO_SHA1_LEN])
 	sha1_init(&h);
 	sha1_update(&h, n, p);
 	sha1_digest(&h, CRYPTO_SHA1_LEN, out);
+}
+
+void
+crypto_hmac_sha256(
+    const void *key, size_t key_len, const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])
+{
+	struct hmac_sha256_ctx h;
+
+	hmac_sha256_set_key(&h, key_len, key);
+	hmac_sha256_update(&h, n, p);
+	hmac_sha256_digest(&h, CRYPTO_SHA256_LEN, out);
 }
 
 void

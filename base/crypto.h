@@ -39,6 +39,10 @@ void crypto_sha256_final(struct crypto_sha256 *h, uint8_t out[CRYPTO_SHA256_LEN]
 /* Only for Community ID, which asks for it; it protects nothing. */
 void crypto_sha1(const void *p, size_t n, uint8_t out[CRYPTO_SHA1_LEN]);
 
+/* RFC 2104 with SHA-256; a key of any length. */
+void crypto_hmac_sha256(
+    const void *key, size_t key_len, const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN]);
+
 /* RFC 7693, out_len 16..64, unkeyed. */
 void crypto_blake2b(const void *p, size_t n, uint8_t *out, size_t out_len);
 

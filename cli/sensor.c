@@ -119,16 +119,46 @@ baseline_open(struct sensor *s)
 	return r == 0;
 }
 
+/* Whole and signed, or not at all. */
+static bool
+watch_open(struct sensor *s, uint64_t seed)
+{
+	char err[300] = "", path[1024], *text = NULL, *sig = NULL;
+	struct key_set keys;
+	size_t n, sig_len;
+
+	if (!s->watch_key) {
+		cli_say("--watch-list: --watch-list-key says whom to believe");
+		return false;
+	}
+	if (key_set_load(&keys, s->watch_key, err, sizeof(err)) < 0) {
+		cli_say("%s", err);
+		return false;
+	}
+	snprintf(path, sizeof(path), "%s.minisig", s->watch_path);
+	if ((text = cli_read(s->watch_path, WATCH_LIST_BYTES, &n)) &&
+	    (sig = cli_read(path, MINISIGN_MAX, &sig_len)) &&
+	    !(s->watch = watch_list_new(
+		  text, n, sig, sig_len, &keys, hash_seed_make(seed), err, sizeof(err))))
+		cli_say("%s: %s", s->watch_path, err);
+	free(text);
+	free(sig);
+	return s->watch != NULL;
+}
+
 static bool
 detect_open(struct sensor *s, uint64_t seed)
 {
-	const struct detect_conf conf = {.convs = s->convs,
+	struct detect_conf conf = {.convs = s->convs,
 	    .seed = seed,
 	    .learn_ns = s->learn_s * UINT64_C(1000000000),
 	    .sink = on_finding,
 	    .ctx = s};
 	char err[512] = "";
 
+	if (s->watch_path && !watch_open(s, seed))
+		return false;
+	conf.watch = s->watch;
 	if (!(s->detect = detect_new(&conf))) {
 		cli_say("no memory for detections");
 		return false;
@@ -158,7 +188,7 @@ sensor_open(struct sensor *s, uint64_t seed)
 	if (!out_open(&s->convs_out, s->convs_path) || !out_open(&s->map_out, s->map_path))
 		return false;
 	s->detect_wanted |= s->baseline_keys != NULL || s->learn_s != 0 || s->baseline != NULL ||
-			    s->evidence_dir != NULL;
+			    s->evidence_dir != NULL || s->watch_path != NULL;
 	if (!s->convs_path && !s->map_path && !s->detect_wanted && !s->convs_wanted)
 		return true;
 	if (!(s->convs = convs_new(s->table_memory ? s->table_memory : CONVS_MEMORY, seed))) {
@@ -298,6 +328,8 @@ sensor_fini(struct sensor *s)
 	s->evidence = NULL;
 	detect_free(s->detect);
 	s->detect = NULL;
+	watch_list_free(s->watch);
+	s->watch = NULL;
 	convs_free(s->convs);
 	s->convs = NULL;
 }

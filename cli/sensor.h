@@ -13,6 +13,7 @@
 #include "watch/convs.h"
 #include "watch/detect.h"
 #include "watch/evidence.h"
+#include "watch/watch_list.h"
 
 #define SENSOR_HELP                                                                                \
 	INVENTORY_HELP                                                                             \
@@ -26,7 +27,10 @@
 	"      --learn-for TIME  before that, all is usual: 1h, 7d (implies --detect)\n"           \
 	"      --baseline FILE  what is usual: read if it is there, written after learning\n"      \
 	"      --baseline-signed KEY  only one that this public key has signed (FILE.minisig)\n"   \
-	"      --evidence DIR   the frames of each finding, as captures of their own\n"
+	"      --evidence DIR   the frames of each finding, as captures of their own\n"            \
+	"      --watch-list FILE  addresses that others warned of, from a collector (implies "     \
+	"--detect)\n"                                                                              \
+	"      --watch-list-key FILE  the collector's share.key.pub, that has signed it\n"
 
 struct pkt;
 struct engine_pdu;
@@ -44,6 +48,8 @@ struct sensor {
 	struct detect *detect;
 	const char *evidence_dir; /* option */
 	struct evidence *evidence;
+	const char *watch_path, *watch_key; /* options */
+	struct watch_list *watch;
 	bool evidence_told;
 	struct alerts *alerts; /* borrowed; where findings go; or NULL */
 	bool convs_wanted;     /* by somebody else than its own outputs */
@@ -64,7 +70,9 @@ struct sensor {
 	{"learn-for", .seconds = &(s)->learn_s},                                                   \
 	{"baseline", .text = &(s)->baseline},                                                      \
 	{"baseline-signed", .text = &(s)->baseline_keys},                                          \
-	{"evidence", .text = &(s)->evidence_dir}
+	{"evidence", .text = &(s)->evidence_dir},                                                  \
+	{"watch-list", .text = &(s)->watch_path},                                                  \
+	{"watch-list-key", .text = &(s)->watch_key}
 /* clang-format on */
 
 /* How many of its outputs are standard output. */

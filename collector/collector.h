@@ -23,9 +23,10 @@
 #define BODIES_MAX    (64u << 20) /* bytes of bodies being read, all calls together */
 #define CALL_PARTS    3u	  /* wild cards of a path */
 #define CALL_PART_MAX 256u
+#define CALL_HEADERS  2u
 #define USER_MAX      64u
 
-enum role { ROLE_ANY = 0, ROLE_VIEWER, ROLE_ANALYST, ROLE_ADMIN, ROLE_SENSOR };
+enum role { ROLE_ANY = 0, ROLE_VIEWER, ROLE_ANALYST, ROLE_ADMIN, ROLE_SENSOR, ROLE_DEST };
 enum side { SIDE_PAGE = 0, SIDE_INGEST };
 
 struct MHD_Connection;
@@ -105,6 +106,11 @@ struct call {
 	unsigned retry_after;
 	struct MHD_Response *response; /* a stream or a file instead of buf */
 	bool immutable;		       /* may be cached for ever */
+	unsigned n_headers;
+	struct call_header {
+		const char *name; /* literal */
+		char value[64];
+	} header[CALL_HEADERS];
 };
 
 struct route {
@@ -126,6 +132,8 @@ struct sqlite3 *call_db(struct call *c);
 json_t *call_json(struct call *c);
 /* Begin a JSON answer; the writer is c->w.  false: it has answered 503. */
 bool call_begin(struct call *c, unsigned status);
+/* A header of the answer; name is a literal. */
+void call_answer_header(struct call *c, const char *name, const char *value);
 /* {"error":{...}}. */
 void call_error(struct call *c, unsigned status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

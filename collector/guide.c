@@ -156,6 +156,19 @@ guide_load(struct collector *co)
 	return l != NULL;
 }
 
+const struct library *
+guide_hold(struct collector *co)
+{
+	(void)pthread_rwlock_rdlock(&co->guide->lock);
+	return co->guide->lib;
+}
+
+void
+guide_release(struct collector *co)
+{
+	(void)pthread_rwlock_unlock(&co->guide->lock);
+}
+
 /* --- beside an alert ----------------------------------------------------------------------- */
 
 static void

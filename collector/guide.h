@@ -25,12 +25,16 @@
 struct call;
 struct collector;
 struct guide;
+struct library;
 struct sqlite3;
 
 struct guide *guide_new(void); /* NULL: no memory */
 void guide_free(struct guide *g);
 /* Read conf.library of co (NULL: there is none).  false: refused, said in the log; what was stays. */
 bool guide_load(struct collector *co);
+/* What is in force, or NULL; it stays until guide_release(), which is due in any case and soon. */
+const struct library *guide_hold(struct collector *co);
+void guide_release(struct collector *co);
 
 /*
  * Members "playbook" (the best one, whole, or null), "playbooks" (what else fits), "pages" and

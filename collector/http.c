@@ -26,6 +26,7 @@
 #include "collector/pki.h"
 #include "collector/static.h"
 #include "collector/store.h"
+#include "collector/taxii.h"
 
 #define TLS_PAGE   "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 #define TLS_INGEST "NORMAL:-VERS-ALL:+VERS-TLS1.3"
@@ -151,6 +152,18 @@ header(struct MHD_Response *r, const char *name, const char *value)
 	(void)MHD_add_response_header(r, name, value);
 }
 
+void
+call_answer_header(struct call *c, const char *name, const char *value)
+{
+	struct call_header *h = &c->header[c->n_headers];
+
+	if (c->n_headers == CALL_HEADERS)
+		return;
+	h->name = name;
+	snprintf(h->value, sizeof(h->value), "%s", value);
+	c->n_headers++;
+}
+
 static enum MHD_Result
 answer(struct call *c)
 {
@@ -180,6 +193,8 @@ answer(struct call *c)
 		header(r, "Set-Cookie", c->cookie);
 	if (c->download[0])
 		header(r, "Content-Disposition", c->download);
+	for (unsigned i = 0; i < c->n_headers; i++)
+		header(r, c->header[i].name, c->header[i].value);
 	if (c->retry_after) {
 		snprintf(text, sizeof(text), "%u", c->retry_after);
 		header(r, "Retry-After", text);
@@ -270,6 +285,8 @@ admit(struct call *c)
 		return r->role == ROLE_ANY || enrol_identify(c);
 	if (r->role == ROLE_ANY)
 		return true;
+	if (r->role == ROLE_DEST)
+		return taxii_identify(c);
 	have = auth_identify(c);
 	if (have == ROLE_ANY) {
 		audit_refused(c, "no session");
@@ -311,6 +328,7 @@ call_new(struct http *h, struct MHD_Connection *mhd, const char *url, const char
 }
 
 static const struct route page_file = {SIDE_PAGE, ROLE_ANY, "GET", "*", 0, static_file};
+static const struct route taxii_path = {SIDE_PAGE, ROLE_ANY, "GET", "*", 0, taxii_nothing};
 static const struct route nothing = {SIDE_INGEST, ROLE_ANY, "GET", "", 0, NULL};
 
 /* The head is here: everything that can be refused is, before the body.  True: go on. */
@@ -322,8 +340,10 @@ begin(struct call *c, enum side side, const char *url)
 	bool other = false;
 
 	c->route = strlen(url) < sizeof(c->path) ? find(c, side, &other) : NULL;
-	if (!c->route && side == SIDE_PAGE && strncmp(c->path, "/api/", 5) != 0 &&
-	    (strcmp(c->method, "GET") == 0 || strcmp(c->method, "HEAD") == 0)) {
+	if (!c->route && side == SIDE_PAGE && strncmp(c->path, "/taxii2/", 8) == 0) {
+		c->route = &taxii_path;
+	} else if (!c->route && side == SIDE_PAGE && strncmp(c->path, "/api/", 5) != 0 &&
+		   (strcmp(c->method, "GET") == 0 || strcmp(c->method, "HEAD") == 0)) {
 		c->route = &page_file;
 	} else if (!c->route) {
 		c->route = side == SIDE_PAGE ? &page_file : &nothing;

@@ -4,7 +4,7 @@
 # usage: check-layers.sh   (in the root of the tree)
 set -eu
 
-files=$(find base dissectors policy alerts dataplane ebpf assets watch guard sender collector cli -name "*.[ch]" 2>/dev/null || :)
+files=$(find base dissectors policy alerts dataplane ebpf assets watch guard sender sharing collector cli -name "*.[ch]" 2>/dev/null || :)
 # shellcheck disable=SC2086 # a list of files
 awk '
 # A shell pattern with * only, as a regular expression.

@@ -15,7 +15,7 @@ import pathlib
 import re
 import sys
 
-FOLDERS = "base dissectors policy alerts dataplane ebpf assets watch guard sender collector cli tests".split()
+FOLDERS = "base dissectors policy alerts dataplane ebpf assets watch guard sender sharing collector cli tests".split()
 
 BANNED = {
     "strcpy": "snprintf or memcpy", "strcat": "snprintf", "sprintf": "snprintf", "vsprintf": "vsnprintf",

@@ -54,7 +54,7 @@ command -v clang >/dev/null && PATH=$PATH:/usr/sbin command -v bpftool >/dev/nul
 feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c guard/%.c tests/tools/xdp_%.c"
 feature expat expat policy/sym_xml.c
 feature metrics libmicrohttpd guard/metrics_http.c
-feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "collector/%.c cli/net/%collect.c cli/net/collect_%.c tests/tools/collect_%.c"
+feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "collector/%.c sharing/%.c cli/net/%collect.c cli/net/collect_%.c tests/tools/collect_%.c"
 feature send "libcurl gnutls libseccomp libcap" sender/client.c "sender/%.c collector/forward%.c cli/net/cmd_send.c"
 # The home of libseccomp and libcap is in a build that confines anybody.
 case "$have " in *" xdp "* | *" send "*) ;; *) skip="$skip base/sandbox.c" ;; esac

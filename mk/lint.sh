@@ -43,7 +43,7 @@ lint_alone() {
 	while read -r h; do
 		$CC -D_GNU_SOURCE -I. -std=c17 -Wall -Wextra -Werror -Wno-unused -fmax-errors=1 -x c \
 			-fsyntax-only -include "$h" /dev/null || { echo "$h: does not compile alone"; bad=1; }
-	done < <(find base dissectors policy alerts dataplane ebpf assets watch guard sender collector cli -name '*.h' ! -name '*.bpf.h' 2>/dev/null)
+	done < <(find base dissectors policy alerts dataplane ebpf assets watch guard sender sharing collector cli -name '*.h' ! -name '*.bpf.h' 2>/dev/null)
 	return $bad
 }
 
@@ -53,7 +53,7 @@ lint_cppcheck() {
 	cppcheck --quiet --std=c11 --language=c -D_GNU_SOURCE -D__x86_64__ '-DSEC(x)=' '-DLIBBPF_OPTS(T, n, ...)=struct T n' -I. -j 2 --cppcheck-build-dir="$B/cppcheck" \
 		--enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppressions-list=mk/cppcheck.suppress --template='{file}:{line}: {id}: {message}' \
-		$(ls -d base dissectors policy alerts dataplane ebpf assets watch guard sender collector cli 2>/dev/null) 2>&1
+		$(ls -d base dissectors policy alerts dataplane ebpf assets watch guard sender sharing collector cli 2>/dev/null) 2>&1
 }
 
 # Changed lines only: against LINT_BASE, else where this branch left the upstream.

@@ -27,11 +27,13 @@ struct engine_pdu;
 struct jw;
 struct layers;
 struct pkt;
+struct watch_list;
 
 struct detect_conf {
 	struct convs *convs; /* borrowed; gets its frames and facts in front of us */
 	uint64_t seed;
 	uint64_t learn_ns; /* for so long all is usual; 0: nothing is learned */
+	const struct watch_list *watch; /* borrowed; or NULL */
 	void (*sink)(void *ctx, const struct event *ev);
 	void *ctx;
 };

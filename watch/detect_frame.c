@@ -6,6 +6,7 @@
 #include "policy/policy.h"
 #include "watch/detect_int.h"
 #include "watch/public.h"
+#include "watch/watch_list.h"
 
 #define SCAN_TARGETS 8u /* that have not answered, in SCAN_TIME */
 #define SCAN_TIME    MINUTE
@@ -260,6 +261,32 @@ profinet(struct seen *s)
 				      : "something else is set");
 }
 
+/* Somebody warned of one of the two, or of the card that sends. */
+static void
+indicators(struct seen *s)
+{
+	const struct watch_list *list = s->d->conf.watch;
+	const struct net_addr mac =
+	    s->l->flags & LAYER_ETHERNET ? party_of_mac(s->l->smac) : s->t.src;
+	const struct net_addr *const who[] = {&s->t.src, &s->t.dst, &mac};
+	struct finding f = finding(s, DETECTION_INDICATOR);
+	const struct watch_entry *e = NULL;
+	struct net_tuple back;
+	char ip[NET_ADDR_STRLEN];
+	unsigned i = s->l->flags & LAYER_IP ? 0 : 2;
+
+	for (; i < 3 && !e; i++)
+		e = watch_list_lookup(list, who[i], s->p->ts_ns / SECOND);
+	if (!e)
+		return;
+	back = net_tuple_reverse(&s->t);
+	f.tuple = i == 2 ? &back : &s->t; /* each pair once, whoever sends */
+	f.variant = hash_16(s->d->seed, who[i - 1]->b);
+	f.lasts = true;
+	detect_tell(s->d, &f, "%s, %s",
+	    i == 3 ? net_mac_str(s->l->smac, ip) : net_addr_str(who[i - 1], ip), e->id);
+}
+
 void
 detect_frame(struct detect *d, const struct pkt *p, const struct layers *l)
 {
@@ -270,6 +297,8 @@ detect_frame(struct detect *d, const struct pkt *p, const struct layers *l)
 	d->when[p->frame % (2 * PKT_BURST)].heard = d->heard;
 	layers_tuple(l, p->port, &s.t);
 	sender(&s);
+	if (d->conf.watch)
+		indicators(&s);
 	if (l->flags & LAYER_IP) {
 		conversation(&s);
 		internet(&s);

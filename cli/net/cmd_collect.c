@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/net/collect_demo.h"
+#include "cli/net/collect_share.h"
 #include "cli/net/net.h"
 #include "cli/opts.h"
 #include "collector/auth.h"
@@ -29,7 +30,7 @@ static const char help[] =
     "                               [--relay | --vouches]\n"
     "       interlock collect join DIR --collector URL --token TOKEN --ca-fingerprint SHA256\n"
     "                              --name NAME [--ca FILE]\n"
-    "       interlock collect backup DIR FILE\n\n"
+    "       interlock collect backup DIR FILE\n" COLLECT_SHARE_USAGE "\n"
     "Receive the batches of sensors, verify and keep them, serve the page.\n\n"
     "      --listen ADDR:PORT   the page (default 127.0.0.1:8443)\n"
     "      --ingest ADDR:PORT   sensors, mutual TLS 1.3 (default 127.0.0.1:8444)\n"
@@ -65,7 +66,7 @@ static const char help[] =
     "           word for their keys is enough\n"
     "  join     this collector passes on what it stores to the one at URL, as NAME, from its next\n"
     "           start on: once, with a token of --relay or --vouches from there\n"
-    "  backup   a consistent copy of the data base, while it is used\n\n"
+    "  backup   a consistent copy of the data base, while it is used\n" COLLECT_SHARE_HELP "\n"
     "exit status: 0 done, 2 could not work\n";
 
 struct options {
@@ -75,6 +76,7 @@ struct options {
 #ifdef HAVE_SEND
 	struct forward_join join;
 #endif
+	struct collect_share share;
 };
 
 static int64_t
@@ -194,6 +196,25 @@ join(const char *dir, struct options *o)
 #endif
 }
 
+static int
+share(int argc, char **argv, const struct options *o)
+{
+	struct collect_share what = o->share;
+	char err[512], path[600];
+	struct store *s = argc > 1 ? store_of(argv[1], err, sizeof(err)) : NULL;
+	int status;
+
+	if (!s)
+		return argc > 1 ? said(err) : cli_usage("collect", "a directory");
+	what.library = o->conf.library ? o->conf.library
+				       : collect_found("library", "library", path, sizeof(path));
+	if (access(what.library, F_OK) != 0)
+		what.library = NULL;
+	status = collect_share_run(s, argc, argv, &what);
+	store_close(s);
+	return status;
+}
+
 int
 collect_serve(struct collector *co, const char *said)
 {
@@ -291,6 +312,15 @@ cmd_collect(int argc, char **argv)
 	    {"name", .text = &o.join.name},
 #endif
 	    {"demo", .flag = &o.demo},
+	    {"keep", .text = &o.share.keep},
+	    {"tlp", .text = &o.share.tlp},
+	    {"as", .text = &o.share.identity},
+	    {"to", .text = &o.share.to},
+	    {"writes", .flag = &o.share.writes},
+	    {"lang", .text = &o.share.lang},
+	    {"no-pdf", .flag = &o.share.no_pdf},
+	    {"format", .text = &o.share.format},
+	    {"output", 'o', .text = &o.share.out},
 	    {"policy", 'p', .text = &o.policy},
 	    {"capture", .text = &o.capture},
 	    {0},
@@ -309,6 +339,8 @@ cmd_collect(int argc, char **argv)
 		return backup(argv[1], argv[2]);
 	if (argc == 2 && strcmp(argv[0], "join") == 0)
 		return join(argv[1], &o);
+	if (argc > 0 && collect_share_knows(argv[0]))
+		return share(argc, argv, &o);
 	prepare(&o);
 	if (o.demo && argc == 0) {
 		o.conf.plain = true;

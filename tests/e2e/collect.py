@@ -218,7 +218,10 @@ def roles():
     spec = [("GET", p, "viewer") for p in "me overview alerts incidents sensors map assets attack timeline search?q=ab proposals export".split()]
     spec += [("GET", "audit", "admin"), ("GET", "users", "admin"), ("POST", "sensors/tokens", "admin"), ("POST", "sensors/1", "admin"),
              ("POST", "users", "admin"), ("POST", "users/nobody", "admin"), ("POST", "incidents/1", "analyst"), ("POST", "alerts/1/expected", "analyst"),
-             ("POST", "proposals/1", "analyst"), ("GET", "library", "viewer"), ("POST", "library/reload", "admin"), ("POST", "incidents/1/steps", "analyst")]
+             ("POST", "proposals/1", "analyst"), ("GET", "library", "viewer"), ("POST", "library/reload", "admin"), ("POST", "incidents/1/steps", "analyst"),
+             ("GET", "incidents/1/export", "viewer"), ("GET", "destinations", "viewer"), ("POST", "destinations", "admin"), ("POST", "incidents/1/share", "analyst"),
+             ("GET", "indicators", "viewer"), ("POST", "indicators", "analyst"), ("POST", "indicators/1/remove", "analyst"), ("GET", "watch-list", "viewer"),
+             ("POST", "incidents/1/bulletin", "analyst"), ("GET", "bulletins", "analyst"), ("GET", "bulletins/1/bulletin.jws", "analyst")]
     order = ["viewer", "analyst", "admin"]
     for method, path, least in spec:
         status = nobody.call(method, "/api/v1/" + path, "{}" if method == "POST" else None)[0]

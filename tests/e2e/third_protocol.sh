@@ -9,7 +9,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 mkdir "$tmp/tree"
-folders="Makefile mk base policy alerts assets watch ebpf dataplane guard sender collector cli"
+folders="Makefile mk base policy alerts assets watch ebpf dataplane guard sender sharing collector cli"
 # shellcheck disable=SC2086 # words
 tar c --exclude=node_modules $folders dissectors | tar x -C "$tmp/tree"
 cd "$tmp/tree"
