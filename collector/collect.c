@@ -30,6 +30,7 @@
 #include "collector/incident.h"
 #include "collector/ingest.h"
 #include "collector/model.h"
+#include "collector/notify.h"
 #include "collector/pki.h"
 #include "collector/query.h"
 #include "collector/receive.h"
@@ -108,6 +109,7 @@ collector_free(struct collector *co)
 #ifdef HAVE_SEND
 	forward_free(co->forward);
 #endif
+	notify_free(co->notify);
 	http_free(co->http);
 #ifdef HAVE_NATS
 	stream_free(co->stream);
@@ -157,6 +159,10 @@ collector_new(const struct collector_conf *conf, char *err, size_t err_size)
 #endif
 	if (!(co->http = http_new(co, err, err_size)))
 		goto fail;
+	if (!(co->notify = notify_new(co))) {
+		(void)err_say(err, err_size, ERR_NOMEM, "no thread for notifications");
+		goto fail;
+	}
 #ifdef HAVE_SEND
 	if (forward_new(&co->forward, co, err, err_size) < 0)
 		goto fail;

@@ -37,6 +37,7 @@ struct auth;
 struct audit;
 struct bus;
 struct guide;
+struct notify;
 struct http;
 struct forward;
 struct stream;
@@ -56,6 +57,7 @@ struct collector_conf {
 	uint64_t beats_days;		   /* empty batches; 0 = 1 */
 	uint64_t quiet_s;		   /* an open incident is closed after; 0 = never */
 	uint64_t silent_s;		   /* a sensor is silent after; 0 = 30 */
+	uint64_t escalate_s;		   /* until the next level is told; 0: notify.h */
 	uint64_t connections, per_address; /* of either listener; 0 = 256, 64 */
 };
 
@@ -66,6 +68,7 @@ struct collector {
 	struct audit *audit;
 	struct bus *bus;
 	struct guide *guide;
+	struct notify *notify;
 	struct http *http;
 	struct stream *stream;	 /* NULL: what comes is stored at once */
 	struct forward *forward; /* NULL: no collector above */

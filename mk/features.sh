@@ -46,6 +46,8 @@ feature() {
 	absent="$absent $name" skip="$skip $home${4:+ $4}"
 }
 without=$*
+# A collector tells people of incidents, by libcurl.
+pkg-config --exists libcurl || without="$without collector"
 of_net="metrics collector send nats"
 feature ndpi libndpi dataplane/classify_ndpi.c
 feature dpdk libdpdk dataplane/io/io_dpdk.c
@@ -54,11 +56,16 @@ command -v clang >/dev/null && PATH=$PATH:/usr/sbin command -v bpftool >/dev/nul
 feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c guard/%.c tests/tools/xdp_%.c"
 feature expat expat policy/sym_xml.c
 feature metrics libmicrohttpd guard/metrics_http.c
-feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "collector/%.c sharing/%.c cli/net/%collect.c cli/net/collect_%.c tests/tools/collect_%.c"
+feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "collector/%.c cli/net/%collect.c cli/net/collect_%.c tests/tools/collect_%.c"
 feature send "libcurl gnutls libseccomp libcap" sender/client.c "sender/%.c collector/forward%.c cli/net/cmd_send.c"
 # The home of libseccomp and libcap is in a build that confines anybody.
 case "$have " in *" xdp "* | *" send "*) ;; *) skip="$skip base/sandbox.c" ;; esac
 feature nats libnats collector/stream_nats.c
+
+case "$have " in
+*" collector "*) net="$net $(pkg-config --libs libcurl)" ;;
+*) skip="$skip sharing/%.c" ;;
+esac
 
 echo "FEATURE_CPPFLAGS :=$cpp"
 echo "FEATURE_LDLIBS :=$libs"

@@ -47,6 +47,7 @@ static const char help[] =
     "      --close-quiet TIME   an open incident that nobody took up is closed when it was\n"
     "                           quiet for that (default 7d)\n"
     "      --never-close        ... nor after any time\n"
+    "      --escalate TIME      nobody took an incident up for that: the next contact (15m)\n"
     "      --silent TIME        a sensor that was not heard for that is silent (default 30s)\n"
     "      --store FILE         another data base than DIR/collector.db\n"
 #ifdef HAVE_NATS
@@ -311,6 +312,7 @@ cmd_collect(int argc, char **argv)
 	    {"ca", .text = &o.join.ca},
 	    {"name", .text = &o.join.name},
 #endif
+	    {"escalate", .seconds = &o.conf.escalate_s},
 	    {"demo", .flag = &o.demo},
 	    {"keep", .text = &o.share.keep},
 	    {"tlp", .text = &o.share.tlp},
@@ -319,6 +321,12 @@ cmd_collect(int argc, char **argv)
 	    {"writes", .flag = &o.share.writes},
 	    {"lang", .text = &o.share.lang},
 	    {"no-pdf", .flag = &o.share.no_pdf},
+	    {"address", .text = &o.share.address},
+	    {"via", .text = &o.share.via},
+	    {"from", .text = &o.share.from},
+	    {"secret", .text = &o.share.secret},
+	    {"level", .count = &o.share.level, .bad = "not a level"},
+	    {"severity", .count = &o.share.severity, .bad = "not a severity"},
 	    {"format", .text = &o.share.format},
 	    {"output", 'o', .text = &o.share.out},
 	    {"policy", 'p', .text = &o.policy},

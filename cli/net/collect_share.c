@@ -3,6 +3,7 @@
 #include "cli/net/collect_share.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "collector/bulletins.h"
 #include "collector/collector.h"
 #include "collector/indicators.h"
+#include "collector/notify.h"
 #include "collector/playbook.h"
 #include "collector/share.h"
 #include "collector/store.h"
@@ -163,6 +165,31 @@ account(const struct run *r)
 }
 
 static int
+contact(const struct run *r)
+{
+	const struct collect_share *o = r->o;
+	struct contact c = {.level = o->level ? (int64_t)o->level : 1,
+	    .severity = o->severity ? (int64_t)o->severity : 1};
+	char err[400], *secret = NULL;
+	size_t n;
+	int e;
+
+	if (o->secret && !(secret = cli_read(o->secret, NOTIFY_TEXT, &n)))
+		return EXIT_UNABLE;
+	snprintf(c.name, sizeof(c.name), "%s", r->argv[2]);
+	snprintf(c.dest, sizeof(c.dest), "%s", o->to ? o->to : "");
+	snprintf(c.address, sizeof(c.address), "%s", o->address ? o->address : "");
+	snprintf(c.via, sizeof(c.via), "%s", o->via ? o->via : "");
+	snprintf(c.from, sizeof(c.from), "%s", o->from ? o->from : "");
+	if (secret)
+		snprintf(c.secret, sizeof(c.secret), "%.*s", (int)strcspn(secret, "\n"), secret);
+	free(secret);
+	e = notify_contact_put(r->s, &c, err, sizeof(err));
+	crypto_wipe(c.secret, sizeof(c.secret));
+	return e < 0 ? said(err) : EXIT_OK;
+}
+
+static int
 import(const struct run *r)
 {
 	struct indicator_import in = {
@@ -216,7 +243,8 @@ static const struct {
 	int words;
 	int (*run)(const struct run *r);
 } verbs[] = {{"destination", 3, destination}, {"export", 3, export}, {"bulletin", 3, bulletin},
-    {"account", 3, account}, {"import", 3, import}, {"watch-list", 3, watch_list}};
+    {"account", 3, account}, {"contact", 3, contact}, {"import", 3, import},
+    {"watch-list", 3, watch_list}};
 
 bool
 collect_share_knows(const char *verb)

@@ -4,6 +4,7 @@
 #define CLI_NET_COLLECT_SHARE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct store;
 
@@ -13,7 +14,9 @@ struct collect_share {
 	const char *library;
 	bool writes; /* of an account */
 	const char *lang;
-	bool no_pdf; /* of a bulletin */
+	bool no_pdf;				   /* of a bulletin */
+	const char *address, *via, *from, *secret; /* of a contact; secret: a file */
+	uint64_t level, severity;
 };
 
 /* The lines of the help for these. */
@@ -25,6 +28,10 @@ struct collect_share {
 	"       interlock collect bulletin DIR INCIDENT --to NAME [--lang en|zh] [--no-pdf] -o "   \
 	"FOLDER\n"                                                                                 \
 	"       interlock collect account DIR NAME [--writes]\n"                                   \
+	"       interlock collect contact DIR NAME --to DESTINATION --address ADDRESS [--level "   \
+	"N]\n"                                                                                     \
+	"                                 [--severity N] [--via URL] [--from MAIL] [--secret "     \
+	"FILE]\n"                                                                                  \
 	"       interlock collect import DIR FILE\n"                                               \
 	"       interlock collect watch-list DIR FILE\n"
 #define COLLECT_SHARE_HELP                                                                         \
@@ -36,6 +43,11 @@ struct collect_share {
 	"           that openssl verifies\n"                                                       \
 	"  account  a new token for a destination, to read by TAXII 2.1 what was shared with\n"    \
 	"           it; --writes: and to send indicators\n"                                        \
+	"  contact  who is told of new incidents, as that destination may read them: "             \
+	"mail:ADDRESS\n"                                                                           \
+	"           (--via smtps://HOST, --from), https://..., syslog://HOST:PORT; of "            \
+	"--severity\n"                                                                             \
+	"           (1) and worse; --level 2 (of 9): when nobody of level 1 has answered\n"        \
 	"  import   indicators of a bundle of STIX 2.1, for the watch list\n"                      \
 	"  watch-list  the watch list for sensors, and FILE.minisig by share.key\n"
 

@@ -221,7 +221,7 @@ def roles():
              ("POST", "proposals/1", "analyst"), ("GET", "library", "viewer"), ("POST", "library/reload", "admin"), ("POST", "incidents/1/steps", "analyst"),
              ("GET", "incidents/1/export", "viewer"), ("GET", "destinations", "viewer"), ("POST", "destinations", "admin"), ("POST", "incidents/1/share", "analyst"),
              ("GET", "indicators", "viewer"), ("POST", "indicators", "analyst"), ("POST", "indicators/1/remove", "analyst"), ("GET", "watch-list", "viewer"),
-             ("POST", "incidents/1/bulletin", "analyst"), ("GET", "bulletins", "analyst"), ("GET", "bulletins/1/bulletin.jws", "analyst")]
+             ("POST", "incidents/1/bulletin", "analyst"), ("GET", "bulletins", "analyst"), ("GET", "notifications", "viewer"), ("GET", "contacts", "admin"), ("POST", "contacts", "admin"), ("GET", "bulletins/1/bulletin.jws", "analyst")]
     order = ["viewer", "analyst", "admin"]
     for method, path, least in spec:
         status = nobody.call(method, "/api/v1/" + path, "{}" if method == "POST" else None)[0]
