@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/opts.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 
-#define OPTIONS_MAX 40u
+#define OPTIONS_MAX 64u /* of a verb */
 #define FIRST	    256 /* what getopt_long() says of the first of the table */
 #define HELP	    'h'
 
@@ -59,6 +60,7 @@ cli_options(const char *verb, const char *help, const struct cli_opt *table, int
 		if (table[n].letter && takes_value(&table[n]))
 			letters[at++] = ':';
 	}
+	assert(!table[n].name); /* else an option would be unknown that stands in the table */
 	options[n] = (struct option){"help", no_argument, NULL, HELP};
 	optind = 0; /* begins anew */
 	opterr = 0;
