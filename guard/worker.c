@@ -203,6 +203,7 @@ put_in_force(struct worker *w, const struct policy *pol)
 	policy_image_unmap(old);
 	take_permits(w, true);
 	set_budgets(w);
+	w->n_sent = 0; /* by the old numbers of conduits, which are others' now */
 	memset(w->sh->latency, 0, sizeof(w->sh->latency));
 }
 
