@@ -307,6 +307,7 @@ act(struct ctl *c, struct client *k, struct ctl_request *rq)
 	jw_bool(&w, "ok", true);
 	jw_obj(&w, "result");
 	r = c->conf.act(c->conf.ctx, rq, &w, err, sizeof(err));
+	memcpy(k->in_fd, rq->fd, sizeof(k->in_fd)); /* -1: kept; an answer may end the client */
 	if (r == CTL_LATER) {
 		k->waiting = true;
 		k->token = rq->token;
@@ -389,8 +390,6 @@ request(struct ctl *c, struct client *k, const char *line, size_t len)
 			log_info("ctl: %s, asked by user %u (pid %d)", rq.verb, (unsigned)k->uid,
 			    (int)k->pid);
 		act(c, k, &rq);
-		for (unsigned i = 0; i < k->n_in_fds; i++)
-			k->in_fd[i] = rq.fd[i]; /* -1: kept by whoever acted */
 	}
 	json_decref(root);
 	close_fds(k->in_fd, &k->n_in_fds);
@@ -537,6 +536,7 @@ void
 ctl_run(struct ctl *c, uint64_t mono_ns)
 {
 	struct epoll_event ev[EVENTS];
+	bool knocked = false;
 	int n;
 
 	c->now_ns = mono_ns;
@@ -545,7 +545,7 @@ ctl_run(struct ctl *c, uint64_t mono_ns)
 		struct client *k;
 
 		if (ev[i].data.u64 == LISTEN) {
-			client_accept(c);
+			knocked = true;
 			continue;
 		}
 		k = &c->client[ev[i].data.u64];
@@ -561,6 +561,8 @@ ctl_run(struct ctl *c, uint64_t mono_ns)
 		    !(ev[i].events & EPOLLIN))
 			client_close(k);
 	}
+	if (knocked) /* last: who comes may get the place of one of whom there was an event */
+		client_accept(c);
 	for (unsigned i = 0; i < CTL_CLIENTS; i++)
 		if (c->client[i].fd >= 0)
 			client_arm(c, &c->client[i]);

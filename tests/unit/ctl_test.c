@@ -40,6 +40,8 @@ static struct {
 	uid_t uid;
 	uint64_t later;
 	char got[64]; /* what stood in the descriptor that came */
+	bool keep;    /* that descriptor */
+	int kept;
 } seen;
 
 /* --- the guard's side ------------------------------------------------------------------------- */
@@ -75,6 +77,11 @@ act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t err_siz
 			return err_say(err, err_size, ERR_USAGE, "one descriptor, please");
 		n = read(rq->fd[0], seen.got, sizeof(seen.got) - 1);
 		seen.got[n > 0 ? n : 0] = '\0';
+		if (seen.keep) {
+			seen.kept = rq->fd[0];
+			rq->fd[0] = -1;
+			return 0;
+		}
 		rq->reply_fd[rq->n_reply_fds++] = STDIN_FILENO;
 		return 0;
 	default:
@@ -363,6 +370,56 @@ later(void **state)
 	ctl_close(c);
 }
 
+/* A request with a descriptor. */
+static void
+give(int fd, char *line, int what)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} u = {.buf = {0}};
+	struct iovec iov = {line, strlen(line)};
+	struct msghdr mh = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = u.buf,
+	    .msg_controllen = sizeof(u.buf)};
+	struct cmsghdr *h = CMSG_FIRSTHDR(&mh);
+
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(h), &what, sizeof(int));
+	assert_true(sendmsg(fd, &mh, 0) > 0);
+}
+
+static char takeover[] = "{\"verb\":\"takeover\"}\n";
+
+/* The asker is gone when the answer is sent: what the verb has kept is not closed with the rest. */
+static void
+kept(void **state)
+{
+	struct ctl *c = start(CTL_NO_GROUP, CTL_NO_GROUP);
+	int fd = dial(), p[2];
+	char buf[2];
+
+	(void)state;
+	(void)signal(SIGPIPE, SIG_IGN);
+	seen.keep = true;
+	turn(c); /* it is a client */
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(write(p[1], "hello", 5), 5);
+	give(fd, takeover, p[0]);
+	(void)close(fd);
+	turn(c);
+	assert_string_equal(seen.got, "hello");
+	assert_int_equal(write(p[1], "x", 1), 1);
+	assert_int_equal(read(seen.kept, buf, 2), 1);
+	(void)close(seen.kept);
+	(void)close(p[0]);
+	(void)close(p[1]);
+	ctl_close(c);
+}
+
 static void
 descriptors(void **state)
 {
@@ -370,26 +427,22 @@ descriptors(void **state)
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int))];
-	} u = {.buf = {0}};
-	char line[] = "{\"verb\":\"takeover\"}\n", buf[256];
-	struct iovec iov = {line, strlen(line)};
+	} u;
+	char buf[256];
+	struct iovec iov = {buf, sizeof(buf)};
 	struct msghdr mh = {.msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = u.buf,
 	    .msg_controllen = sizeof(u.buf)};
-	struct cmsghdr *h = CMSG_FIRSTHDR(&mh);
+	struct cmsghdr *h;
 	struct stat a, b;
 	int fd = dial(), p[2], got;
 
 	(void)state;
-	expect(c, fd, line, "failed"); /* without one */
+	expect(c, fd, takeover, "failed"); /* without one */
 	assert_int_equal(pipe(p), 0);
 	assert_int_equal(write(p[1], "hello", 5), 5);
-	h->cmsg_level = SOL_SOCKET;
-	h->cmsg_type = SCM_RIGHTS;
-	h->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(h), &p[0], sizeof(int));
-	assert_true(sendmsg(fd, &mh, 0) > 0);
+	give(fd, takeover, p[0]);
 	turn(c);
 	assert_string_equal(seen.got, "hello");
 	(void)close(p[0]);
@@ -397,8 +450,6 @@ descriptors(void **state)
 	(void)signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(write(p[1], "x", 1), -1);
 	(void)close(p[1]);
-	iov = (struct iovec){buf, sizeof(buf)};
-	mh.msg_controllen = sizeof(u.buf);
 	assert_true(recvmsg(fd, &mh, 0) > 0);
 	h = CMSG_FIRSTHDR(&mh);
 	assert_non_null(h);
@@ -588,6 +639,7 @@ main(void)
 	    cmocka_unit_test(roles),
 	    cmocka_unit_test(later),
 	    cmocka_unit_test(descriptors),
+	    cmocka_unit_test(kept),
 	    cmocka_unit_test(rude),
 	    cmocka_unit_test(places),
 	    cmocka_unit_test(adopted),
