@@ -45,15 +45,22 @@ policy() { # [KEYS OF THE HMI'S CONDUIT]
 
 client() { on hmi "$TMP/mb_client" "${IP[plc1]}" 502 "$@"; }
 
-# during SECONDS LONGEST-MS COMMAND...: polls, and after a second COMMAND; all polls are answered, none took
-# longer (TCP doubles its patience each time, so what is lost for a second costs two), and the same session still writes what it may and is refused what it may not
+# during SECONDS LONGEST-MS COMMAND...: polls for so long, and until COMMAND, which begins after a second, is done; all
+# polls are answered, none took longer (TCP doubles its patience each time, so what is lost for a second costs two), and then
+# the same session still writes what it may and is refused what it may not.  Then, not while a busy machine is at COMMAND
+# still: what is asked of an engine that is just leaving is asked again by TCP, after half a second too.
 during() {
-	local pid longest n
+	local pid longest n busy done
+	sleep 60 &
+	busy=$!
 	# shellcheck disable=SC2086 # steps
-	bg hmi "$TMP/poll" "$TMP/mb_client" "${IP[plc1]}" 502 poll:5 ${BEFORE:-} "for:$1:5" w6:101:7 w6:130:1=exception poll:5
+	bg hmi "$TMP/poll" "$TMP/mb_client" "${IP[plc1]}" 502 poll:5 ${BEFORE:-} "for:$1:5:$busy" w6:101:7 w6:130:1=exception poll:5
 	pid=$PID
 	sleep 1
-	"${@:3}" || { echo "# ${*:3} failed"; stop "$pid"; return 1; }
+	"${@:3}"
+	done=$?
+	{ kill "$busy" && wait "$busy"; } 2>/dev/null
+	[ $done = 0 ] || { echo "# ${*:3} failed"; stop "$pid"; return 1; }
 	wait "$pid" || { sed 's/^/# /' "$TMP/poll"; tail -n 5 "$GUARD_DIR/log" | sed 's/^/# /'; return 1; }
 	read -r _ n _ longest < <(grep '^polled' "$TMP/poll")
 	echo "# $n polls, the longest took $longest ms"

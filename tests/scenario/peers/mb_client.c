@@ -8,8 +8,9 @@
  *   w15:A:V,V,... w16:A:V,V,...  write several               w22:A:AND:OR      mask
  *   rw23:A:N:B:V,V,...           write at B, read at A
  *   unit:U   for what follows    wait:MS                     poll:N            N reads of 10 registers, all good
- *   for:S[:MS]                   polls every MS for S seconds, then says how many and the longest, in ms;
- *                        an answer may take LONG_S: TCP comes back from what is lost meanwhile
+ *   for:S[:MS[:PID]]             polls every MS for S seconds, and for as long as there is a process PID; then
+ *                        says how many and the longest, in ms.  An answer may take LONG_S: TCP
+ *                        comes back from what is lost meanwhile
  *
  * OUTCOME: ok (when absent), exception, silent (no answer within half a second), gone (the other
  * side ended the connection).  Written registers are read again when the write was good, and must
@@ -17,6 +18,7 @@
  */
 #include <errno.h>
 #include <modbus/modbus.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -51,13 +53,13 @@ poll_one(modbus_t *ctx)
 }
 
 static int
-poll_for(modbus_t *ctx, long seconds, long ms)
+poll_for(modbus_t *ctx, long seconds, long ms, pid_t pid)
 {
 	uint64_t end = now_ms() + (uint64_t)seconds * 1000, longest = 0;
 	unsigned n = 0;
 
 	modbus_set_response_timeout(ctx, LONG_S, 0);
-	for (uint64_t t = now_ms(); t < end; t = now_ms()) {
+	for (uint64_t t = now_ms(); t < end || (pid > 0 && kill(pid, 0) == 0); t = now_ms()) {
 		uint64_t took;
 
 		if (!poll_one(ctx)) {
@@ -105,7 +107,7 @@ run(modbus_t *ctx, const char *name, const long *v, int n)
 	if (strcmp(name, "wait") == 0)
 		return usleep((useconds_t)v[0] * 1000);
 	if (strcmp(name, "for") == 0)
-		return poll_for(ctx, v[0], v[1]);
+		return poll_for(ctx, v[0], v[1], (pid_t)v[2]);
 	if (strcmp(name, "poll") == 0) {
 		for (long i = 0; i < v[0]; i++)
 			if (!poll_one(ctx)) {
