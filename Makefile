@@ -85,6 +85,7 @@ SKEL := $(BPF:%.bpf.c=$B/gen/%.skel.h)
 $B/gen/%.skel.h: %.bpf.c $(wildcard ebpf/*.h ebpf/*.def) ebpf/gate.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)clang -std=gnu11 -O2 -g -fdebug-compilation-dir=. -Wall -Wextra -Werror -target bpf -mcpu=v3 -I. \
+	  $(if $(filter x86_64,$(shell uname -m)),-D__TARGET_ARCH_x86) \
 	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -c -o $(@:.skel.h=.bpf.o) $<
 	@llvm-strip -g $(@:.skel.h=.bpf.o) # DWARF names folders; BTF stays
 	@PATH=$$PATH:/usr/sbin bpftool gen skeleton $(@:.skel.h=.bpf.o) name $(notdir $*)_bpf > $@.new && mv $@.new $@

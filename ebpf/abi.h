@@ -47,7 +47,8 @@ enum gate_reason {
 #undef GATE_REASON
 	GATE__REASONS
 };
-#define GATE_PASSED	 63u /* by the other port, without the engine (flow_abi.h) */
+#define GATE_PASSED	 63u /* by the other port, unjudged (flow_abi.h) */
+#define GATE_FORWARDED	 62u /* judged by the kernel: counted in fast_counts, not here */
 #define GATE_COUNTS	 64u /* rows of a port in the map of counters */
 #define GATE_COUNTS_ROWS 128u
 

@@ -33,7 +33,6 @@ struct {
 	__type(value, struct kflow_bucket);
 } kflow_index SEC(".maps");
 
-/* Nobody can map it, for the lock; but so it begins with a page, and entries with a line. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -95,6 +94,7 @@ struct {
 } fast_ports SEC(".maps");
 
 #include "ebpf/fast_opcua.h"
+#include "ebpf/fast_pdu.h"
 
 enum fast_kind { FAST_NOTHING = 0, FAST_ASKS, FAST_TELLS };
 
@@ -112,9 +112,12 @@ struct fast_payload {
 	__u64 sum, hash;
 };
 
-/* The segment at hand.  Not on the stack, which is 512 bytes for all functions together; and of what
+/* The frame and the segment at hand.  Not on the stack, which is 512 bytes for all functions together; and of what
  * comes out of a map the verifier knows nothing, so that it need not look at each way it came there. */
 struct fast_hand {
+	struct frame f;
+	struct kflow_key key;
+	struct fast_ask ask;
 	struct fast_payload p;
 	struct fast_seg s;
 	struct ua_hand ua;
@@ -183,53 +186,35 @@ sum_right(__u64 sum)
 	return sum == 0xffff;
 }
 
-/* The last, up to seven bytes, as a word. */
+/* The last n & 7 of n bytes, as a word: what ends with them, less what is before.  The headers are. */
 static __always_inline bool
-take_rest(const __u8 *p, const __u8 *end, __u32 n, __u64 *word)
+take_rest(const struct cursor *c, __u32 n, __u64 *word)
 {
-	__u64 w = 0;
-	__u32 shift = 0;
+	__u32 at = c->at + n - 8;
+	const __u8 *p = c->data + (at & OFFSET_MASK);
 
-	if (n & 4) {
-		if (p + 4 > end)
-			return false;
-		w = *(const __u32 *)p;
-		p += 4;
-		shift = 32;
-	}
-	if (n & 2) {
-		if (p + 2 > end)
-			return false;
-		w |= (__u64) * (const __u16 *)p << shift;
-		p += 2;
-		shift += 16;
-	}
-	if (n & 1) {
-		if (p + 1 > end)
-			return false;
-		w |= (__u64)*p << shift;
-	}
-	*word = w;
+	if (at > OFFSET_MASK || p + 8 > c->end)
+		return false;
+	*word = *(const __u64 *)p >> (64 - (n & 7) * 8);
 	return true;
 }
 
-/* Sums and hashes the n bytes at `at`, and copies the head of them to where it can be read at fixed
- * places.  0 when they are not there.  A function of its own: the verifier looks at it once. */
-__noinline int
-take_payload(struct xdp_md *ctx, __u32 at, __u32 n, struct fast_payload *to)
+#define FAST_SHORT 4u /* words */
+
+/* Sums and hashes the n bytes behind the cursor, and copies the head of them to where it can be read at
+ * fixed places.  False when they are not there. */
+static __always_inline bool
+take_words(const struct cursor *c, __u32 n, struct fast_payload *to, const __u32 most)
 {
-	const __u8 *p = (const __u8 *)(long)ctx->data + (at & OFFSET_MASK);
-	const __u8 *end = (const __u8 *)(long)ctx->data_end;
+	const __u8 *p = c->data + (c->at & OFFSET_MASK);
 	__u32 whole = n / 8, i;
 	__u64 sum = 0, hash = 0, w;
 
-	if (!to || n > KFLOW_PAYLOAD)
-		return 0;
-	for (i = 0; i < KFLOW_PAYLOAD / 8; i++) {
+	for (i = 0; i < most; i++) {
 		if (i >= whole)
 			break;
-		if (p + 8 > end)
-			return 0;
+		if (p + 8 > c->end)
+			return false;
 		w = *(const __u64 *)p;
 		p += 8;
 		if (i < FAST_HEAD)
@@ -238,8 +223,8 @@ take_payload(struct xdp_md *ctx, __u32 at, __u32 n, struct fast_payload *to)
 		hash += kflow_hash_word(w, hash_key[i]);
 	}
 	if (n & 7) {
-		if (!take_rest(p, end, n, &w))
-			return 0;
+		if (!take_rest(c, n, &w))
+			return false;
 		if (whole < FAST_HEAD) {
 			i = whole;
 			asm volatile(""
@@ -251,7 +236,18 @@ take_payload(struct xdp_md *ctx, __u32 at, __u32 n, struct fast_payload *to)
 	}
 	to->sum = sum;
 	to->hash = hash;
-	return 1;
+	return true;
+}
+
+/* Of any length.  A function of its own: the verifier looks at it once. */
+__noinline int
+take_payload(struct xdp_md *ctx, __u32 at, __u32 n, struct fast_payload *to)
+{
+	struct cursor c = {.data = (const __u8 *)(long)ctx->data,
+	    .end = (const __u8 *)(long)ctx->data_end,
+	    .at = at};
+
+	return to && n <= KFLOW_PAYLOAD && take_words(&c, n, to, KFLOW_PAYLOAD / 8);
 }
 
 /* Headers and checksums; FAST_FORWARDED when there is nothing to object to. */
@@ -303,7 +299,9 @@ fast_segment(
 	s->len = f->ip_end - c.at;
 	if (s->len > KFLOW_PAYLOAD)
 		return FAST_LONG;
-	if (s->len != 0 && !take_payload(ctx, c.at, s->len, payload))
+	if (s->len != 0 &&
+	    !(s->len < 8 * FAST_SHORT + 8 ? take_words(&c, s->len, payload, FAST_SHORT)
+					  : take_payload(ctx, c.at, s->len, payload)))
 		return FAST_HEADER;
 	sum += payload->sum;
 	tcp_len = f->ip_end - f->l4_off;
@@ -318,27 +316,31 @@ fast_segment(
 	return sum_right(sum) ? FAST_FORWARDED : FAST_CHECKSUM;
 }
 
-/* Where the next request goes in open[]. */
+/*
+ * Which turn the next request gets: the one behind those that wait.  When none does, any will do; it is told by
+ * what is asked, so that a poll finds itself where it was, and needs but one line of the cache.
+ */
 static __always_inline __u32
-open_end(const struct kflow *e)
+open_end(const struct kflow *e, const struct fast_hand *h, __u32 proto)
 {
-	return ((__u32)e->open_at + e->n_open) & (KFLOW_OPEN - 1);
+	__u32 by_text = (__u32)(h->p.head[proto == KFLOW_S7 ? 3 : 1] * 0x9e3779b97f4a7c15ull >> 62);
+
+	return (e->n_open ? (__u32)e->open_at + e->n_open : by_text) & (KFLOW_OPEN - 1);
 }
 
 /*
  * Is it the request that stood there last, with another number?  Polls are; then what was said of
  * that one holds, for it was said since the kernel took the connection, by the tables of its
- * generation.  A look at the first KNOWN_WORDS words; a longer one is not known.
+ * generation.  One that is longer than a head is not known.
  */
-#define KNOWN_WORDS 4
 static __always_inline bool
 known_request(const struct kflow *e, const struct fast_hand *h, __u32 proto)
 {
-	__u32 at = open_end(e);
-	const __u64 *q = (const __u64 *)e->open[at];
+	__u32 at = open_end(e, h, proto);
+	const __u64 *q = (const __u64 *)e->turn[at].head;
 	__u64 differs = e->open_len[at] ^ h->s.len, d, within;
 
-	for (__u64 i = 0; i < KNOWN_WORDS; i++) {
+	for (__u64 i = 0; i < KFLOW_HEAD / 8; i++) {
 		d = q[i] ^ h->p.head[i];
 		if (i == 0 && proto == KFLOW_MODBUS)
 			d &= ~0xffffull; /* the transaction: bytes 0, 1 */
@@ -347,7 +349,7 @@ known_request(const struct kflow *e, const struct fast_hand *h, __u32 proto)
 		within = (__u64)((__s64)(i * 8 - h->s.len) >> 63);
 		differs |= d & within;
 	}
-	return differs == 0 && h->s.len <= KNOWN_WORDS * 8;
+	return differs == 0 && h->s.len <= KFLOW_HEAD;
 }
 
 /* What the payload is to be: a request, allowed by s->rule; or perhaps an answer. */
@@ -357,7 +359,7 @@ judge_payload(const struct kflow *e, struct fast_hand *h, __u32 proto, __u32 dir
 {
 	const __u8 *p = (const __u8 *)h->p.head;
 	struct fast_seg *s = &h->s;
-	struct fast_ask ask = {0};
+	struct fast_ask *ask = &h->ask;
 	int rule;
 
 	if (s->len == 0)
@@ -370,13 +372,13 @@ judge_payload(const struct kflow *e, struct fast_hand *h, __u32 proto, __u32 dir
 		return FAST_LONG;
 	s->kind = FAST_ASKS;
 	if (e->owner == KFLOW_KERNEL && e->generation == generation && known_request(e, h, proto)) {
-		s->rule = e->open_rule[open_end(e)];
+		s->rule = e->open_rule[open_end(e, h, proto)];
 		s->known = 1; /* if that is still so under the lock */
 		return FAST_FORWARDED;
 	}
-	if (!(proto == KFLOW_MODBUS ? modbus_ask(p, s->len, &ask) : s7_ask(p, s->len, &ask)))
+	if (!(proto == KFLOW_MODBUS ? modbus_ask(p, s->len, ask) : s7_ask(p, s->len, ask)))
 		return FAST_PDU;
-	rule = fast_rule(&ask, set, block);
+	rule = fast_rule(ask, set, block);
 	if (rule < 0)
 		return FAST_VERDICT;
 	s->rule = (__u32)rule;
@@ -384,6 +386,68 @@ judge_payload(const struct kflow *e, struct fast_hand *h, __u32 proto, __u32 dir
 }
 
 /* --- under the lock ----------------------------------------------------------------------------- */
+
+enum fast_held { KFLOW_IS_GONE = -1, KFLOW_IS_BUSY = -2 };
+#define KFLOW_TRIES 4096u /* some ten microseconds; it is held for less than a tenth of one */
+
+static __always_inline bool
+kflow_swap(struct kflow *e, __u32 was)
+{
+	return __sync_val_compare_and_swap(&e->version, was, was | KFLOW_HELD) == was;
+}
+
+struct kflow_try {
+	struct kflow *e;
+	int held;
+};
+
+static long
+kflow_try(__u32 i, struct kflow_try *t)
+{
+	__u32 v = *(volatile __u32 *)&t->e->version;
+
+	(void)i;
+	if (v & KFLOW_GONE)
+		t->held = KFLOW_IS_GONE;
+	else if (v & KFLOW_HELD || !kflow_swap(t->e, v))
+		return 0; /* once more */
+	else
+		t->held = (int)v;
+	return 1;
+}
+
+/* Another CPU has it, or the engine.  As kflow_hold(). */
+__noinline int
+kflow_wait(struct kflow *e)
+{
+	struct kflow_try t = {.e = e, .held = KFLOW_IS_BUSY};
+
+	if (!e)
+		return KFLOW_IS_GONE;
+	bpf_loop(KFLOW_TRIES, kflow_try, &t, 0);
+	return t.held;
+}
+
+/* The version that it had, even, for kflow_release(), which every way from here has to come to; or enum
+ * fast_held: nobody has to. */
+static __always_inline int
+kflow_hold(struct kflow *e)
+{
+	__u32 v = *(volatile __u32 *)&e->version;
+
+	return !(v & (KFLOW_GONE | KFLOW_HELD)) && kflow_swap(e, v) ? (int)v : kflow_wait(e);
+}
+
+static __always_inline void
+kflow_release(struct kflow *e, __u32 was)
+{
+#ifdef __TARGET_ARCH_x86 /* its stores are seen in their order */
+	asm volatile("" ::: "memory");
+	*(volatile __u32 *)&e->version = kflow_next_version(was);
+#else
+	__sync_lock_test_and_set(&e->version, kflow_next_version(was));
+#endif
+}
 
 static __always_inline bool
 before(__u32 a, __u32 b)
@@ -393,12 +457,12 @@ before(__u32 a, __u32 b)
 
 /* The peer has everything up to acked. */
 static __always_inline void
-forget_sent(struct kflow_way *w, const struct kflow_sent *sent, __u8 *sent_at)
+forget_sent(struct kflow *e, struct kflow_way *w, __u32 dir)
 {
-	__u32 n = w->n_sent, at = *sent_at;
+	__u32 n = w->n_sent, at = e->sent_at[dir];
 
 	for (__u32 i = 0; i < KFLOW_SENT && n > 0; i++) {
-		const struct kflow_sent *t = &sent[at & (KFLOW_SENT - 1)];
+		const struct kflow_sent *t = &e->turn[at & (KFLOW_SENT - 1)].sent[dir];
 
 		if (before(w->acked, t->seq + t->len))
 			break;
@@ -406,17 +470,18 @@ forget_sent(struct kflow_way *w, const struct kflow_sent *sent, __u8 *sent_at)
 		n--;
 	}
 	w->n_sent = (__u8)n;
-	*sent_at = (__u8)(at & (KFLOW_SENT - 1));
+	e->sent_at[dir] = (__u8)(at & (KFLOW_SENT - 1));
 }
 
 static __always_inline bool
-sent_before(const struct kflow_way *w, const struct kflow_sent *sent, __u8 sent_at,
-    const struct fast_seg *s, __u64 hash)
+sent_before(const struct kflow *e, const struct kflow_way *w, __u32 dir, const struct fast_seg *s,
+    __u64 hash)
 {
 	bool same = false;
 
 	for (__u32 i = 0; i < KFLOW_SENT; i++) {
-		const struct kflow_sent *t = &sent[(sent_at + i) & (KFLOW_SENT - 1)];
+		const struct kflow_sent *t =
+		    &e->turn[((__u32)e->sent_at[dir] + i) & (KFLOW_SENT - 1)].sent[dir];
 
 		same |= i < w->n_sent && t->seq == s->seq && t->len == s->len && t->hash == hash;
 	}
@@ -430,7 +495,7 @@ ask_fits(const struct kflow *e, const __u8 *p)
 	bool near = e->n_open >= KFLOW_OPEN;
 
 	for (__u32 i = 0; i < KFLOW_OPEN; i++) {
-		const __u8 *q = e->open[(e->open_at + i) & (KFLOW_OPEN - 1)];
+		const __u8 *q = e->turn[(e->open_at + i) & (KFLOW_OPEN - 1)].head;
 
 		if (i >= e->n_open)
 			break;
@@ -442,7 +507,7 @@ ask_fits(const struct kflow *e, const __u8 *p)
 static __always_inline enum fast_reason
 tell_fits(const struct kflow *e, const __u8 *p, struct fast_seg *s)
 {
-	const __u8 *q = e->open[e->open_at & (KFLOW_OPEN - 1)];
+	const __u8 *q = e->turn[e->open_at & (KFLOW_OPEN - 1)].head;
 
 	if (e->n_open == 0)
 		return FAST_UNPAIRED;
@@ -470,8 +535,7 @@ numbers_fit(const struct kflow *e, const struct kflow_way *w, const struct kflow
 	if (s->len == 0) /* or a keep-alive, RFC 9293 3.8.4 */
 		return s->seq == w->next || s->seq + 1 == w->next ? FAST_FORWARDED : FAST_SEQUENCE;
 	if (s->seq != w->next) {
-		*again = dir ? sent_before(w, e->sent[1], e->sent_at[1], s, p->hash)
-			     : sent_before(w, e->sent[0], e->sent_at[0], s, p->hash);
+		*again = dir ? sent_before(e, w, 1, s, p->hash) : sent_before(e, w, 0, s, p->hash);
 		return *again ? FAST_FORWARDED : FAST_SEQUENCE;
 	}
 	if (before(w->edge, s->seq + s->len))
@@ -485,17 +549,20 @@ numbers_fit(const struct kflow *e, const struct kflow_way *w, const struct kflow
 }
 
 static __always_inline void
-commit_payload(struct kflow *e, struct kflow_way *w, struct kflow_sent *sent, __u8 sent_at,
-    const struct fast_hand *h, __u32 dir, const bool ua)
+commit_payload(struct kflow *e, struct kflow_way *w, const struct fast_hand *h, __u32 dir,
+    __u32 proto, const bool ua)
 {
 	const struct fast_payload *p = &h->p;
 	const struct fast_seg *s = &h->s;
-	struct kflow_sent *t = &sent[(sent_at + w->n_sent) & (KFLOW_SENT - 1)];
-	__u32 at = open_end(e);
+	__u32 at = ua ? 0 : s->kind == FAST_ASKS ? open_end(e, h, proto) : e->open_at;
+	struct kflow_sent *t;
 	__u64 *q;
 
+	if (w->n_sent == 0)
+		e->sent_at[dir] = (__u8)at;
+	t = &e->turn[((__u32)e->sent_at[dir] + w->n_sent) & (KFLOW_SENT - 1)].sent[dir];
 	t->seq = s->seq;
-	t->len = s->len;
+	t->len = (__u16)s->len;
 	t->hash = p->hash;
 	w->n_sent++;
 	w->next = s->seq + s->len;
@@ -505,41 +572,51 @@ commit_payload(struct kflow *e, struct kflow_way *w, struct kflow_sent *sent, __
 		ua_commit(&e->ua, &e->n_open, (const __u8 *)h->p.head, &h->ua, dir);
 		return;
 	}
+	at &= KFLOW_OPEN - 1;
 	if (s->kind != FAST_ASKS) {
 		e->n_open--;
-		e->open_at = (__u8)((e->open_at + 1) & (KFLOW_OPEN - 1));
+		e->open_at = (__u8)((at + 1) & (KFLOW_OPEN - 1));
 		return;
 	}
+	if (e->n_open == 0)
+		e->open_at = (__u8)at;
 	e->open_len[at] = (__u8)s->len;
 	e->open_rule[at] = (__u16)s->rule;
 	e->n_open++;
-	q = (__u64 *)e->open[at];
-	for (int i = 0; i < (int)FAST_HEAD; i++)
+	q = (__u64 *)e->turn[at].head;
+	for (int i = 0; i < (int)KFLOW_HEAD / 8; i++)
 		q[i] = p->head[i];
+	if (s->len <= KFLOW_HEAD)
+		return;
+	q = (__u64 *)e->rest[at];
+	for (int i = 0; i < (int)(KFLOW_ADU - KFLOW_HEAD) / 8; i++)
+		q[i] = p->head[(int)KFLOW_HEAD / 8 + i];
 }
 
 static __always_inline void
 commit(struct kflow *e, struct kflow_way *w, struct kflow_way *o, const struct fast_hand *h,
-    __u32 dir, bool again, __u64 now, __u32 bytes, const bool ua)
+    __u32 dir, bool again, __u64 now, __u32 bytes, __u32 proto, const bool ua)
 {
 	const struct fast_seg *s = &h->s;
 	__u32 edge = s->ack + ((__u32)s->win << (w->wscale & 15));
 
 	if (o->acked != s->ack) {
 		o->acked = s->ack;
-		if (dir)
-			forget_sent(o, e->sent[0], &e->sent_at[0]);
+		if (s->ack == o->next)
+			o->n_sent = 0; /* all of it, without a look at what it was */
+		else if (dir)
+			forget_sent(e, o, 0);
 		else
-			forget_sent(o, e->sent[1], &e->sent_at[1]);
+			forget_sent(e, o, 1);
 	}
 	if (before(o->edge, edge))
 		o->edge = edge;
 	w->win = s->win;
 	w->ts = s->ts;
 	if (s->len != 0 && !again && dir)
-		commit_payload(e, w, e->sent[1], e->sent_at[1], h, 1, ua);
+		commit_payload(e, w, h, 1, proto, ua);
 	else if (s->len != 0 && !again)
-		commit_payload(e, w, e->sent[0], e->sent_at[0], h, 0, ua);
+		commit_payload(e, w, h, 0, proto, ua);
 	e->packets++;
 	e->bytes += bytes;
 	e->last_ns = now;
@@ -730,9 +807,18 @@ enum fast_answer {
 	FAST_PASS,
 	FAST_TO_ENGINE,
 	FAST_DROP,
+	FAST_IN_USE, /* dropped */
 	FAST_UNJUDGED,
 	FAST_IS_UA
 };
+
+/* Nothing has changed: as if the frame had been lost before it came here. */
+static __always_inline int
+fast_busy(__u32 port, __u32 bytes)
+{
+	fast_count(port, FAST_BUSY, bytes, false);
+	return FAST_IN_USE;
+}
 
 /*
  * when: 0 early, 1 late.  FAST_GO_ON: no entry, or (early) nothing that passes at once.
@@ -742,7 +828,7 @@ enum fast_answer {
  */
 static __always_inline int
 fast_any(
-    struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when, const bool ua)
+    struct xdp_md *ctx, struct fast_hand *hand, __u32 set, __u32 port, __u32 when, const bool ua)
 {
 	const struct gate_conf *conf = bpf_map_lookup_elem(&gate_confs, &set);
 	const volatile struct kflow_pulse *pulse;
@@ -750,39 +836,40 @@ fast_any(
 	const struct gate_conduit_row *row;
 	const struct kflow_place *place;
 	const struct kflow_offer *offer;
-	struct fast_hand *hand = bpf_map_lookup_elem(&fast_scratch, &zero);
+	const struct frame *f = &hand->f;
 	__u64 now, what;
-	struct kflow_key key;
+	struct kflow_key *key;
 	struct kflow *e;
 	struct kflow_way *w, *o;
 	struct fast_seg *s;
 	__u32 dir, slot, at, generation, bytes, conduit, block;
 	bool again = false, away, open, lo, there;
 	__u8 proto;
-	int why;
+	int why, held;
 
-	if (!f || !conf || !hand)
+	if (!conf)
 		return FAST_GO_ON;
 	port &= 1;
 	s = &hand->s;
-	lo = make_key(&key, f);
-	place = find(&key);
+	key = &hand->key;
+	lo = make_key(key, f);
+	place = find(key);
 	if (!place)
 		return FAST_GO_ON;
 	slot = (slot_in(place) & ~KFLOW_OFFERED) - 1; /* of a free place: none */
 	e = bpf_map_lookup_elem(&kflows, &slot);
-	if (!e || (when == 0 && e->owner != KFLOW_KERNEL) || !same_key(&e->key, &key))
+	if (!e || (when == 0 && e->owner != KFLOW_KERNEL) || !same_key(&e->key, key))
 		return FAST_GO_ON;
 	what = *(const volatile __u64 *)&e->what;
 	conduit = (__u32)what;
 	proto = what >> 32 & 3;
 	if ((proto == KFLOW_OPCUA) != ua)
 		return FAST_IS_UA;
-	offer = bpf_map_lookup_elem(&kflow_offers, &slot);
+	offer = when != 0 || ua ? bpf_map_lookup_elem(&kflow_offers, &slot) : NULL;
 	at = set * GATE_CONDUITS + conduit;
 	row = bpf_map_lookup_elem(&gate_conduits, &at);
 	pulse = bpf_map_lookup_elem(&kflow_pulse, &zero);
-	if (!offer || !row || !pulse || conduit >= GATE_CONDUITS)
+	if ((ua && !offer) || !row || !pulse || conduit >= GATE_CONDUITS)
 		return FAST_GO_ON;
 	if (when == 0 && row->counted)
 		return FAST_GO_ON; /* its zone's tokens first */
@@ -808,7 +895,7 @@ fast_any(
 	why = (int)forget(hand, (__u32)why);
 	if (why != FAST_FORWARDED && when == 0)
 		return FAST_GO_ON;
-	away = when != 0 && engine_is_away(ctx, port);
+	away = when != 0 && f->away == AWAY;
 	/* By its conduit's row of today: the entry may be of another policy. */
 	open = away && opens(f);
 	if (away && open && bpf_redirect_map(&fast_ports, port ^ 1, 0) != XDP_REDIRECT)
@@ -816,8 +903,10 @@ fast_any(
 
 	w = dir ? &e->way[1] : &e->way[0];
 	o = dir ? &e->way[0] : &e->way[1];
-	bpf_spin_lock(&e->lock);
-	there = same_key(&e->key, &key) && e->what == what;
+	held = kflow_hold(e);
+	if (held < 0)
+		return when == 0 || held == KFLOW_IS_GONE ? FAST_GO_ON : fast_busy(port, bytes);
+	there = same_key(&e->key, key) && e->what == what;
 	if (!there)
 		why = FAST_ENGINES; /* it was taken out meanwhile */
 	else if (why == FAST_FORWARDED && e->owner == KFLOW_KERNEL) {
@@ -827,22 +916,23 @@ fast_any(
 			why = FAST_ENGINES; /* withdrawn: wanted back */
 		else if (!same_mac(w->smac, f->smac) || !same_mac(w->dmac, f->dmac))
 			why = FAST_PLACE;
-		else if (s->known &&
-			 (s->rule != e->open_rule[open_end(e)] || !known_request(e, hand, proto)))
+		else if (s->known && (s->rule != e->open_rule[open_end(e, hand, proto)] ||
+					 !known_request(e, hand, proto)))
 			why = FAST_VERDICT; /* another was quicker */
-	} else if (why == FAST_FORWARDED && (s->known || !take_numbers(e, offer, generation, ua))) {
+	} else if (why == FAST_FORWARDED &&
+		   (when == 0 || !offer || s->known || !take_numbers(e, offer, generation, ua))) {
 		why = FAST_ENGINES;
 	}
 	if (why == FAST_FORWARDED)
 		why = numbers_fit(e, w, o, hand, dir, &again, ua);
 	if (why == FAST_FORWARDED) {
-		if (e->owner != KFLOW_KERNEL) {
+		if (when != 0 && e->owner != KFLOW_KERNEL) {
 			e->owner = KFLOW_KERNEL;
 			e->generation = generation;
 			put_macs(w, f->smac, f->dmac);
 			put_macs(o, f->dmac, f->smac);
 		}
-		commit(e, w, o, hand, dir, again, now, bytes, ua);
+		commit(e, w, o, hand, dir, again, now, bytes, proto, ua);
 	} else if (there && when != 0 && (!away || open)) {
 		if (e->owner == KFLOW_KERNEL) {
 			e->owner = KFLOW_ENGINE;
@@ -852,7 +942,7 @@ fast_any(
 		if (away)
 			e->lost++;
 	}
-	bpf_spin_unlock(&e->lock);
+	kflow_release(e, (__u32)held);
 
 	if (why == FAST_FORWARDED) {
 		fast_count(port, FAST_FORWARDED, bytes, s->len != 0 && !again);
@@ -869,25 +959,25 @@ fast_any(
 
 /* Twice, since the verifier would follow each way of one through all ways of the other. */
 __noinline int
-fast_flow(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when)
+fast_flow(struct xdp_md *ctx, struct fast_hand *hand, __u32 set, __u32 port, __u32 when)
 {
-	return fast_any(ctx, f, set, port, when, false);
+	return hand ? fast_any(ctx, hand, set, port, when, false) : FAST_GO_ON;
 }
 
 __noinline int
-fast_flow_ua(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when)
+fast_flow_ua(struct xdp_md *ctx, struct fast_hand *hand, __u32 set, __u32 port, __u32 when)
 {
-	return fast_any(ctx, f, set, port, when, true);
+	return hand ? fast_any(ctx, hand, set, port, when, true) : FAST_GO_ON;
 }
 
 /* enum fast_answer, never FAST_IS_UA. */
 static __always_inline int
-fast_frame(struct xdp_md *ctx, const struct frame *f, __u32 set, __u32 port, __u32 when)
+fast_frame(struct xdp_md *ctx, struct fast_hand *hand, __u32 set, __u32 port, __u32 when)
 {
-	int r = fast_flow(ctx, f, set, port, when);
+	int r = fast_flow(ctx, hand, set, port, when);
 
 	if (r == FAST_IS_UA)
-		r = fast_flow_ua(ctx, f, set, port, when);
+		r = fast_flow_ua(ctx, hand, set, port, when);
 	return r == FAST_IS_UA ? FAST_GO_ON : r;
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,26 +15,29 @@
 #include "base/err.h"
 #include "ebpf/gate_int.h"
 
+#define SPINS 4096u /* looks at a lock before a millisecond's sleep */
+
 struct fast {
-	int flows, counts, hits, shares, away, cell, confs;
+	int counts, hits, shares, away, cell, confs;
 	unsigned n_cpus;
 	void *per_cpu; /* a value of n_cpus counters */
+	struct kflow *flows;
 	struct kflow_offer *offers;
 	struct kflow_bucket *index;
 	struct kflow_place **places; /* of each slot: where the index has it, or NULL */
 	struct kflow_pulse *pulse;
-	size_t offer_bytes, pulse_bytes, index_bytes;
+	size_t flow_bytes, offer_bytes, pulse_bytes, index_bytes;
 	uint64_t key[KFLOW_HASH_WORDS];
 };
 
 _Static_assert(sizeof(struct kflow_key) == 40 && sizeof(struct kflow_way) == 32 &&
 		   sizeof(struct kflow_offer) == 56 + sizeof(struct kflow_ua) &&
-		   sizeof(struct kflow_ua) <= KFLOW_OPEN * KFLOW_ADU &&
+		   sizeof(struct kflow_turn) == 64 && KFLOW_OPEN == KFLOW_SENT &&
 		   sizeof(struct kflow_ua) % 8 == 0 && sizeof(struct kflow_bucket) == 64 &&
 		   KFLOW_HASH_WORDS * 8 >= KFLOW_PAYLOAD,
     "as the programs have them");
 _Static_assert(offsetof(struct kflow, way) == 64 && offsetof(struct kflow, up) == 128 &&
-		   offsetof(struct kflow, sent) == 192 && sizeof(struct kflow) % 64 == 0,
+		   offsetof(struct kflow, turn) == 192 && sizeof(struct kflow) % 64 == 0,
     "by lines of the cache");
 
 static const char *const reasons[] = {
@@ -92,7 +96,7 @@ fast_open(const struct gate *g, char *err, size_t err_size)
 	}
 	f->offer_bytes = whole_pages(KFLOW_MAX * sizeof(struct kflow_offer));
 	f->pulse_bytes = whole_pages(sizeof(struct kflow_pulse));
-	f->flows = fcntl(fd.flows, F_DUPFD_CLOEXEC, 0);
+	f->flow_bytes = whole_pages(KFLOW_MAX * sizeof(struct kflow));
 	f->counts = fcntl(fd.counts, F_DUPFD_CLOEXEC, 0);
 	f->hits = fcntl(fd.hits, F_DUPFD_CLOEXEC, 0);
 	f->shares = fcntl(fd.shares, F_DUPFD_CLOEXEC, 0);
@@ -101,13 +105,14 @@ fast_open(const struct gate *g, char *err, size_t err_size)
 	f->confs = fcntl(fd.confs, F_DUPFD_CLOEXEC, 0);
 	f->n_cpus = fd.n_cpus;
 	f->per_cpu = calloc(f->n_cpus, sizeof(struct fast_counter));
+	f->flows = map_in(fd.flows, f->flow_bytes);
 	f->offers = map_in(fd.offers, f->offer_bytes);
 	f->index_bytes = whole_pages(KFLOW_BUCKETS * sizeof(struct kflow_bucket));
 	f->index = map_in(fd.index, f->index_bytes);
 	f->places = calloc(KFLOW_MAX, sizeof(struct kflow_place *));
 	f->pulse = map_in(fd.pulse, f->pulse_bytes);
 	memcpy(f->key, gate_fast_key(g), sizeof(f->key));
-	if (f->flows >= 0 && f->counts >= 0 && f->hits >= 0 && f->shares >= 0 && f->away >= 0 &&
+	if (f->flows && f->counts >= 0 && f->hits >= 0 && f->shares >= 0 && f->away >= 0 &&
 	    f->cell >= 0 && f->confs >= 0 && f->per_cpu && f->offers && f->pulse && f->index &&
 	    f->places) {
 		find_places(f);
@@ -124,9 +129,9 @@ fast_close(struct fast *f)
 {
 	if (!f)
 		return;
-	for (unsigned i = 0; i < 7; i++) {
-		int fd = ((const int[]){
-		    f->flows, f->counts, f->hits, f->shares, f->away, f->cell, f->confs})[i];
+	for (unsigned i = 0; i < 6; i++) {
+		int fd =
+		    ((const int[]){f->counts, f->hits, f->shares, f->away, f->cell, f->confs})[i];
 
 		if (fd >= 0)
 			(void)close(fd);
@@ -135,6 +140,8 @@ fast_close(struct fast *f)
 	free(f->places);
 	if (f->index)
 		(void)munmap(f->index, f->index_bytes);
+	if (f->flows)
+		(void)munmap(f->flows, f->flow_bytes);
 	if (f->offers)
 		(void)munmap(f->offers, f->offer_bytes);
 	if (f->pulse)
@@ -185,16 +192,53 @@ place_of(const struct fast *f, const struct kflow_key *k)
 	return p ? p : place_in(g, bucket[1], tag);
 }
 
+/* A program has it.  That is over in a moment, unless the program was put off its CPU. */
+static void
+wait_for_program(unsigned *turns)
+{
+	if (++*turns % SPINS == 0)
+		(void)poll(NULL, 0, 1);
+}
+
+/* Twice the same even version, and nobody has written in between. */
 static int
 read_slot(const struct fast *f, uint32_t slot, struct kflow *out)
 {
-	return bpf_map_lookup_elem_flags(f->flows, &slot, out, BPF_F_LOCK) < 0 ? ERR_NOTFOUND : 0;
+	const struct kflow *e = &f->flows[slot];
+	unsigned turns = 0;
+
+	for (;;) {
+		uint32_t version = __atomic_load_n(&e->version, __ATOMIC_ACQUIRE);
+
+		if (version & KFLOW_GONE)
+			return ERR_NOTFOUND;
+		if (!(version & KFLOW_HELD)) {
+			memcpy(out, e, sizeof(*out));
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			if (__atomic_load_n(&e->version, __ATOMIC_RELAXED) == version)
+				return 0;
+		}
+		wait_for_program(&turns);
+	}
 }
 
-static int
-write_slot(const struct fast *f, uint32_t slot, const struct kflow *v)
+/* One that has KFLOW_GONE already is a dead predecessor's. */
+static void
+write_slot(struct fast *f, uint32_t slot, const struct kflow *v)
 {
-	return bpf_map_update_elem(f->flows, &slot, v, BPF_F_LOCK) < 0 ? -errno : 0;
+	struct kflow *e = &f->flows[slot];
+	uint32_t version = __atomic_load_n(&e->version, __ATOMIC_RELAXED);
+	unsigned turns = 0;
+
+	while ((version & KFLOW_HELD) ||
+	       !__atomic_compare_exchange_n(&e->version, &version, version | KFLOW_GONE, false,
+		   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+		wait_for_program(&turns);
+		version = __atomic_load_n(&e->version, __ATOMIC_RELAXED);
+	}
+	memcpy((char *)e + sizeof(e->version), (const char *)v + sizeof(v->version),
+	    sizeof(*v) - sizeof(v->version));
+	__atomic_store_n(&e->version, kflow_next_version(version), __ATOMIC_RELEASE);
 }
 
 int
@@ -209,7 +253,6 @@ fast_put(struct fast *f, const struct kflow_key *k, const struct fast_new *new)
 	    .used = 1};
 	struct kflow_place *p;
 	uint32_t bucket[2], tag;
-	int r;
 
 	if (new->slot >= KFLOW_MAX || new->proto >= KFLOW__PROTOS || new->client_port > 1)
 		return ERR_RANGE;
@@ -220,8 +263,7 @@ fast_put(struct fast *f, const struct kflow_key *k, const struct fast_new *new)
 	    !((p = place_free(f, bucket[0])) || (p = place_free(f, bucket[1]))))
 		return ERR_FULL;
 	fast_withdraw(f, new->slot);
-	if ((r = write_slot(f, new->slot, &v)) < 0)
-		return err_from_errno(-r);
+	write_slot(f, new->slot, &v);
 	p->tag = tag;
 	f->places[new->slot] = p;
 	__atomic_store_n(&p->slot, new->slot + 1, __ATOMIC_RELEASE);
@@ -262,7 +304,8 @@ fast_drop(struct fast *f, const struct kflow_key *k)
 	__atomic_store_n(&p->slot, 0, __ATOMIC_SEQ_CST);
 	p->tag = 0;
 	f->places[slot] = NULL;
-	return write_slot(f, slot, &(const struct kflow){0}) < 0 ? ERR_NOTFOUND : 0;
+	write_slot(f, slot, &(const struct kflow){0});
+	return 0;
 }
 
 unsigned

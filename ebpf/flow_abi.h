@@ -5,8 +5,8 @@
  *
  *   kflow_index   where the entry of a connection is: buckets by a keyed hash of its endpoints.  Mapped
  *                 memory that the engine writes; the programs only read it
- *   kflows        [slot] -> struct kflow, the connection as the kernel sees it.  The engine puts
- *                 it in, takes it out, reads it (BPF_F_LOCK); it never updates one that is there
+ *   kflows        [slot] -> struct kflow, the connection as the kernel sees it.  Mapped memory: the
+ *                 engine puts it in, takes it out, reads it; it never updates one that is there
  *   kflow_offers  [slot] -> struct kflow_offer, where the engine says: from these numbers on it
  *                 is yours.  Mapped memory; the programs only read it
  *   kflow_pulse   [0] -> when the engine was last seen alive
@@ -24,12 +24,13 @@
  * Of all memory that outlives its guard (gate.h, pins): one more whenever the layout or the meaning of a
  * map's keys or values changes in a way that their sizes do not show.
  */
-#define KFLOW_ABI 4u
+#define KFLOW_ABI 5u
 
 #define KFLOW_MAX     102400u /* connections */
 #define KFLOW_OPEN    4u     /* requests of one that wait for their answers */
 #define KFLOW_SENT    4u     /* segments of a direction that are not acknowledged */
 #define KFLOW_ADU     64u    /* bytes of a request of Modbus or S7; a longer one is the engine's */
+#define KFLOW_HEAD    32u    /* bytes of it that are looked at again */
 #define KFLOW_PAYLOAD 1472u  /* of a segment; the same: what an Ethernet frame holds */
 
 #define KFLOW_PULSE_NS 250000000ull /* an engine that was silent for so long is away */
@@ -68,8 +69,16 @@ struct kflow_bucket {
 
 /* A segment that went on its way and is not acknowledged: what comes again has to be the same. */
 struct kflow_sent {
-	__u32 seq, len;
+	__u32 seq;
+	__u16 len, pad;
 	__u64 hash; /* kflow_hash() of the payload */
+};
+
+/* One place of three rings, in a line of the cache: a segment of each direction, and a request without an
+ * answer as it was sent (the front of it).  A poll that waits for nothing else has all in one place. */
+struct kflow_turn {
+	struct kflow_sent sent[2];
+	__u8 head[KFLOW_HEAD];
 };
 
 struct kflow_way {
@@ -104,20 +113,23 @@ struct kflow_ua {
 	__u16 type[KFLOW_UA_OPEN];   /* of the request: number of its Default Binary encoding */
 };
 
-struct kflow_lock { /* a struct bpf_spin_lock, which is one word */
-	__u32 word;
-};
+/*
+ * The lock of an entry, and its version.  A program holds it from a compare-and-swap that makes it odd to a
+ * store of the next even number; the engine, while it puts the entry in or takes it out, by the highest bit.
+ * Then the entry is not there: programs do not wait for the engine, and one that is killed holds nobody up.
+ */
+#define KFLOW_HELD 1u
+#define KFLOW_GONE 0x80000000u
 
-/* Named by the programs alone; everybody else has the word. */
-#ifdef __bpf__
-#define KFLOW_LOCK struct bpf_spin_lock
-#else
-#define KFLOW_LOCK struct kflow_lock
-#endif
+static inline __attribute__((always_inline)) __u32
+kflow_next_version(__u32 was)
+{
+	return ((was | KFLOW_HELD) + 1) & ~KFLOW_GONE;
+}
 
 /* By lines of the cache: the fewer of them a frame needs, the better. */
 struct kflow {
-	KFLOW_LOCK lock;
+	__u32 version;
 	__u32 generation; /* of the policy when it was taken */
 	/* Written by the engine when it puts the entry in, all zero when it is taken out. */
 	struct kflow_key key;
@@ -135,7 +147,7 @@ struct kflow {
 	/* Written by the programs, under the lock; all zero at first. */
 	__u8 owner;   /* enum kflow_owner */
 	__u8 n_open;  /* requests in open[] */
-	__u8 open_at; /* the oldest of them; a ring */
+	__u8 open_at; /* turn[] of the oldest of them; a ring */
 	__u8 has_ts;  /* bit dir: way[dir].ts is one, and every segment carries one */
 	__u32 epoch;  /* how often the kernel has given it back */
 
@@ -146,17 +158,17 @@ struct kflow {
 	__u64 last_ns; /* kflow_pulse.alive_ns at the last frame that the kernel passed */
 	__u64 packets, bytes, pdus; /* that it passed */
 	__u8 open_len[KFLOW_OPEN];
-	__u8 sent_at[2]; /* the oldest in sent[]; rings */
+	__u8 sent_at[2]; /* turn[] of the oldest segment; rings */
 	__u8 pad[2];
 	__u32 slot;		     /* the engine's to write, as above */
 	__u32 errors;		     /* of pdus: exceptions and errors */
 	__u16 open_rule[KFLOW_OPEN]; /* that allowed it */
 
-	struct kflow_sent sent[2][KFLOW_SENT];
+	struct kflow_turn turn[KFLOW_OPEN];
 	union {
-		__u8 open[KFLOW_OPEN]
-			 [KFLOW_ADU]; /* requests without an answer, as they were sent */
-		struct kflow_ua ua;   /* of OPC UA */
+		__u8 rest[KFLOW_OPEN][KFLOW_ADU - KFLOW_HEAD]; /* of requests longer than a head */
+		struct kflow_ua ua;			       /* of OPC UA */
+		__u8 lines[4][64];			       /* as many as there are */
 	};
 };
 

@@ -157,24 +157,28 @@ count_away(const struct frame *f, bool passed)
 /* A TCP segment: early is what the kernel owns, late what the gate would give to the engine. */
 static __always_inline enum gate_reason
 judge_segment(
-    struct xdp_md *ctx, struct frame *f, __u32 set, __u32 port, const struct gate_conf *conf)
+    struct xdp_md *ctx, struct fast_hand *hand, __u32 set, __u32 port, const struct gate_conf *conf)
 {
+	struct frame *f = &hand->f;
 	enum gate_reason r;
 	int fast;
 
 	/* the usual ones have been asked about */
 	if (conf->fast && (f->v6 || f->l3_off != 14) &&
-	    fast_frame(ctx, f, set, port, 0) == FAST_PASS)
-		return (enum gate_reason)GATE_PASSED;
+	    fast_frame(ctx, hand, set, port, 0) == FAST_PASS)
+		return (enum gate_reason)GATE_FORWARDED;
 	r = (enum gate_reason)judge_ip(f, set, port);
 	if (r != GATE_TO_ENGINE)
 		return r;
-	fast = fast_frame(ctx, f, set, port, 1);
+	f->away = engine_is_away(ctx, port) ? AWAY : ALIVE;
+	fast = fast_frame(ctx, hand, set, port, 1);
 	if (fast == FAST_DROP || fast == FAST_UNJUDGED)
 		count_away(f, fast == FAST_UNJUDGED);
-	return fast == FAST_PASS || fast == FAST_UNJUDGED ? (enum gate_reason)GATE_PASSED
-	       : fast == FAST_DROP			  ? GATE_ENGINE_AWAY
-							  : r;
+	return fast == FAST_PASS       ? (enum gate_reason)GATE_FORWARDED
+	       : fast == FAST_UNJUDGED ? (enum gate_reason)GATE_PASSED
+	       : fast == FAST_DROP     ? GATE_ENGINE_AWAY
+	       : fast == FAST_IN_USE   ? GATE_BUSY
+				       : r;
 }
 
 /*
@@ -211,21 +215,25 @@ parse_usual(struct xdp_md *ctx, struct frame *f)
 
 /* What the kernel owns and can judge is gone before anything else is asked of it. */
 static __always_inline bool
-passes_early(struct xdp_md *ctx, __u32 port, struct frame *f)
+passes_early(struct xdp_md *ctx, __u32 port, struct fast_hand *hand)
 {
 	__u32 zero = 0, set, *cell = bpf_map_lookup_elem(&gate_cell, &zero);
-	const struct gate_conf *conf;
+	int r;
 
-	if (!fast_on || !cell || !parse_usual(ctx, f))
+	if (!fast_on || !cell || !parse_usual(ctx, &hand->f))
 		return false;
 	set = *(volatile __u32 *)cell - 1;
-	conf = set < GATE_SETS ? bpf_map_lookup_elem(&gate_confs, &set) : NULL;
-	return conf && conf->fast && fast_frame(ctx, f, set, port, 0) == FAST_PASS;
+	if (set >= GATE_SETS)
+		return false;
+	r = fast_any(ctx, hand, set, port, 0, false); /* here, not called: a return is dear */
+	return r == FAST_PASS ||
+	       (r == FAST_IS_UA && fast_flow_ua(ctx, hand, set, port, 0) == FAST_PASS);
 }
 
 static __always_inline enum gate_reason
-judge(struct xdp_md *ctx, __u32 port, __u32 bytes, struct frame *f)
+judge(struct xdp_md *ctx, __u32 port, __u32 bytes, struct fast_hand *hand)
 {
+	struct frame *f = &hand->f;
 	struct cursor c = {.data = (const __u8 *)(long)ctx->data,
 	    .end = (const __u8 *)(long)ctx->data_end,
 	    .bytes = bytes};
@@ -258,7 +266,7 @@ judge(struct xdp_md *ctx, __u32 port, __u32 bytes, struct frame *f)
 	switch (r) {
 	case PARSE_OK:
 		if (fast_on && f->proto == PROTO_TCP && !f->unsure && !f->fragment)
-			return judge_segment(ctx, f, set, port, conf);
+			return judge_segment(ctx, hand, set, port, conf);
 		return (enum gate_reason)judge_ip(f, set, port);
 	case PARSE_UNSURE:
 		return GATE_TO_ENGINE;
@@ -331,26 +339,37 @@ sample(struct xdp_md *ctx, __u32 port, __u32 reason, __u32 bytes)
 	return 0;
 }
 
+/* One answer for a frame: what has been told that it goes up may not be passed unjudged. */
+static __always_inline bool
+is_away(struct xdp_md *ctx, __u32 port, const struct frame *f)
+{
+	return f->away == NOT_ASKED ? engine_is_away(ctx, port) : f->away == AWAY;
+}
+
 static __always_inline int
 gate(struct xdp_md *ctx, __u32 port, void *xsks)
 {
-	__u32 bytes, reason = GATE_PASSED, row;
-	struct frame f;
+	__u32 bytes, reason, row, zero = 0;
+	struct fast_hand *hand = bpf_map_lookup_elem(&fast_scratch, &zero);
+	struct frame *f;
 	struct gate_counter *c;
 	long action = XDP_DROP;
 
-	if (passes_early(ctx, port, &f)) {
-		bytes = f.bytes;
-	} else {
-		__builtin_memset(&f, 0, sizeof(f));
-		f.bytes = bytes = (__u32)bpf_xdp_get_buff_len(ctx);
-		reason = judge(ctx, port, bytes, &f);
-	}
-	if (fast_on && reason == GATE_TO_ENGINE && engine_is_away(ctx, port)) {
-		reason = opens(&f) && bpf_redirect_map(&fast_ports, port ^ 1, 0) == XDP_REDIRECT
+	if (!hand)
+		return XDP_DROP;
+	if (passes_early(ctx, port, hand))
+		return XDP_REDIRECT; /* it has been said where to, and counted */
+	f = &hand->f;
+	__builtin_memset(f, 0, sizeof(*f));
+	f->bytes = bytes = (__u32)bpf_xdp_get_buff_len(ctx);
+	reason = judge(ctx, port, bytes, hand);
+	if (reason == GATE_FORWARDED)
+		return XDP_REDIRECT;
+	if (fast_on && reason == GATE_TO_ENGINE && is_away(ctx, port, f)) {
+		reason = opens(f) && bpf_redirect_map(&fast_ports, port ^ 1, 0) == XDP_REDIRECT
 			     ? GATE_PASSED
 			     : GATE_ENGINE_AWAY;
-		count_away(&f, reason == GATE_PASSED);
+		count_away(f, reason == GATE_PASSED);
 	}
 	if (reason == GATE_PASSED)
 		action = XDP_REDIRECT; /* it has been said where to */
@@ -365,7 +384,7 @@ gate(struct xdp_md *ctx, __u32 port, void *xsks)
 		return XDP_DROP;
 	c->packets++;
 	c->bytes += bytes;
-	if (reason > GATE_ENGINE_AWAY && reason != GATE_PASSED)
+	if (reason > GATE_ENGINE_AWAY && reason != GATE_BUSY && reason != GATE_PASSED)
 		sample(ctx, port, reason, bytes);
 	return (int)action;
 }

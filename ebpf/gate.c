@@ -136,7 +136,8 @@ open_gate(bool fast, const struct gate_pins *pins, char *err, size_t err_size)
 		g->link[0] = g->link[1] = g->sample_fd = -1;
 		g->record = g->pinned[0] = g->pinned[1] = -1;
 		g->n_cpus = n > 0 ? (unsigned)n : 1;
-		g->per_cpu = calloc(g->n_cpus, sizeof(struct gate_counter));
+		g->per_cpu =
+		    calloc(g->n_cpus, sizeof(struct fast_counter)); /* the larger of both */
 	}
 	bpf_said[0] = '\0';
 	print = libbpf_set_print(on_bpf_message);
@@ -642,6 +643,22 @@ gate_counts(const struct gate *g, struct gate_count *out, unsigned max)
 	return n;
 }
 
+/* What the programs have judged and passed on. */
+static uint64_t
+forwarded(const struct gate *g, unsigned port)
+{
+	const struct fast_counter *c = g->per_cpu;
+	uint32_t row = port * FAST_COUNTS + FAST_FORWARDED;
+	uint64_t sum = 0;
+
+	if (!g->bpf || !g->fast ||
+	    bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.fast_counts), &row, g->per_cpu) < 0)
+		return 0;
+	for (unsigned i = 0; i < g->n_cpus; i++)
+		sum += c[i].packets;
+	return sum;
+}
+
 void
 gate_totals(const struct gate *g, struct gate_totals *out)
 {
@@ -650,7 +667,7 @@ gate_totals(const struct gate *g, struct gate_totals *out)
 		out->dropped[port] = 0;
 		for (unsigned reason = GATE_TO_ENGINE + 1; reason < GATE__REASONS; reason++)
 			out->dropped[port] += count(g, port, reason).packets;
-		out->passed[port] = count(g, port, GATE_PASSED).packets;
+		out->passed[port] = count(g, port, GATE_PASSED).packets + forwarded(g, port);
 		out->rx[port] = out->to_engine[port] + out->dropped[port] + out->passed[port];
 	}
 }

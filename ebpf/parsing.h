@@ -97,6 +97,9 @@ struct cursor {
 	__u32 ip_end; /* offset behind the IP datagram, by its own length */
 };
 
+/* Is the engine there?  One answer for a frame: what is counted as going up must not be passed unjudged. */
+enum frame_away { NOT_ASKED = 0, ALIVE, AWAY };
+
 /* What was found.  Nothing but numbers, so that it can be handed to functions which the verifier
  * looks at one by one. */
 struct frame {
@@ -119,7 +122,7 @@ struct frame {
 	__u16 l3_off, l4_off, ip_end;
 	__u32 bytes; /* of the frame */
 	__u8 open;   /* passes when the engine is away */
-	__u8 pad2;
+	__u8 away;   /* enum frame_away */
 	__u32 row;	    /* of that conduit in gate_conduits, from 1; 0 = of none */
 	struct addr target; /* of NS and NA */
 };

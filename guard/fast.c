@@ -200,7 +200,8 @@ convert(const struct kflow *k, struct fast_flow *out)
 		to->wscale = d->wscale;
 		to->n_sent = d->n_sent;
 		for (unsigned j = 0; j < FAST_SENT; j++) { /* a ring: the oldest first */
-			const struct kflow_sent *t = &k->sent[i][(k->sent_at[i] + j) % FAST_SENT];
+			const struct kflow_sent *t =
+			    &k->turn[(k->sent_at[i] + j) % FAST_SENT].sent[i];
 
 			to->sent[j] = (struct fast_record){t->seq, t->len, t->hash};
 		}
@@ -213,7 +214,8 @@ convert(const struct kflow *k, struct fast_flow *out)
 		unsigned at = (k->open_at + i) % FAST_OPEN;
 
 		out->open[i].len = k->open_len[at];
-		memcpy(out->open[i].bytes, k->open[at], FAST_ADU);
+		memcpy(out->open[i].bytes, k->turn[at].head, KFLOW_HEAD);
+		memcpy(out->open[i].bytes + KFLOW_HEAD, k->rest[at], FAST_ADU - KFLOW_HEAD);
 	}
 }
 

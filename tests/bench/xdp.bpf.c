@@ -23,7 +23,8 @@ put_back(void)
 	if (!e)
 		return;
 	e->n_open = (__u8)bench.n_open;
-	e->open_at = 0;
+	if (bench.n_open)
+		e->open_at = e->sent_at[0];
 	e->way[0].n_sent = e->way[1].n_sent = 0;
 	e->way[0].next = bench.next[0];
 	e->way[1].next = bench.next[1];

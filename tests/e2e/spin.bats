@@ -5,7 +5,7 @@
 
 setup() {
 	command -v spin >/dev/null || skip "no spin (Debian package spin)"
-	model=$PWD/tests/spin/owner.pml both=$PWD/tests/spin/pairs.pml
+	model=$PWD/tests/spin/owner.pml both=$PWD/tests/spin/pairs.pml lock=$PWD/tests/spin/lock.pml
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
@@ -41,6 +41,24 @@ look() {
 	for mistake in NO_FEED NO_REST NO_CLEAR NO_BOTH NO_EPOCH NO_SEEN 'NO_COUNT -DNO_LATE'; do
 		echo "$mistake"
 		# shellcheck disable=SC2086 # two words
+		run look -D$mistake
+		[ "$output" = "errors: 1" ]
+	done
+}
+
+@test "the lock: one writes at a time, what is read is whole, nobody waits for the dead" {
+	model=$lock
+	run look
+	echo "$output"
+	[ "$output" = "errors: 0" ]
+	grep 'states, stored' pan.log
+	grep -A1 'unreached in proctype' pan.log | grep -c '(0 of' | grep -qx 2 # cpu and engine: all of it was looked at
+}
+
+@test "the lock: every mistake is found" {
+	model=$lock
+	for mistake in NO_SWAP NO_KEY NO_TAKING NO_AGAIN NO_ODD EARLY WAITS NO_HEIR; do
+		echo "$mistake"
 		run look -D$mistake
 		[ "$output" = "errors: 1" ]
 	done

@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include <cmocka.h>
 
 #include "base/err.h"
 #include "ebpf/fast.h"
+#include "ebpf/gate_int.h"
 #include "policy/gate.h"
 #include "tests/ebpf/kit.h"
 #include "tests/ebpf/talk.h"
@@ -217,7 +219,7 @@ ran(const uint8_t *frame, size_t n, unsigned port)
 							      : "gate: dropped";
 	if (strcmp(said, "forwarded") == 0 || strcmp(said, "away_open") == 0)
 		assert_int_equal(u.passed[port], t.passed[port] + 1);
-	else if (strcmp(said, "away_closed") == 0)
+	else if (strcmp(said, "away_closed") == 0 || strcmp(said, "busy") == 0)
 		assert_int_equal(u.dropped[port], t.dropped[port] + 1);
 	else
 		assert_int_equal(u.to_engine[port], t.to_engine[port] + 1);
@@ -504,9 +506,9 @@ repeated(void **state)
 	assert_string_equal(sent(first), "sequence");
 	assert_int_equal(entry().way[0].next, cli);
 	assert_int_equal(entry().n_open, 1);
-	assert_memory_equal(entry().open[0], (q[11] ^= 1, q), 12);
+	assert_memory_equal(entry().turn[entry().open_at].head, (q[11] ^= 1, q), 12);
 	assert_int_equal(entry().way[0].n_sent, 1);
-	assert_true(entry().sent[0][0].hash == fast_hash(fast, q, 12));
+	assert_true(entry().turn[entry().sent_at[0]].sent[0].hash == fast_hash(fast, q, 12));
 }
 
 /* --- what is handed up --------------------------------------------------------------------------- */
@@ -622,7 +624,7 @@ handed_up(void **state)
 		/* frozen, and it stays so */
 		assert_true(v.way[0].next == cli && v.way[1].next == srv);
 		assert_int_equal(v.n_open, 1);
-		assert_memory_equal(v.open[0], ask, 12);
+		assert_memory_equal(v.turn[v.open_at].head, ask, 12);
 		assert_string_equal(sent(from_client(NULL, 0)), "engine_owns");
 		assert_int_equal(entry().up, 2);
 		assert_int_equal(entry().epoch, 1);
@@ -972,6 +974,44 @@ reused(void **state)
 	    "# %ju runs, taken in %u of 20000 rounds\n", (uintmax_t)other.runs * 50, taken);
 }
 
+/* The lock of an entry, held by a CPU that is stopped, and by an engine that was killed. */
+static void
+held(void **state)
+{
+	const size_t bytes = (KFLOW_MAX * sizeof(struct kflow) + 4095) / 4096 * 4096;
+	struct gate_fast_fds fds;
+	struct kflow *all, was, v;
+	uint8_t q[64];
+
+	(void)state;
+	assert_int_equal(gate_fast_fds(gate, &fds), 0);
+	all = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds.flows, 0);
+	assert_true(all != MAP_FAILED);
+	begin_offered(CLOSED);
+	asked(q, 1, 3, 0, 4);
+	was = entry();
+	assert_int_equal(was.version & (KFLOW_HELD | KFLOW_GONE), 0);
+	all[9].version |= KFLOW_HELD;
+	assert_string_equal(sent(from_client(NULL, 0)), "busy");
+	all[9].version ^= KFLOW_HELD;
+	v = entry();
+	assert_memory_equal(&v, &was, sizeof(v)); /* as if the frame had not come */
+	ALLOWED(sent(from_client(NULL, 0)));
+	assert_int_equal(entry().version, was.version + 2);
+
+	all[9].version |= KFLOW_GONE;
+	was = all[9];
+	assert_int_equal(fast_read(fast, &key, &v), ERR_NOTFOUND);
+	assert_string_equal(sent(from_client(NULL, 0)), "gate: engine");
+	assert_memory_equal(
+	    &all[9], &was, sizeof(was)); /* nor is it counted: the entry is not there */
+	all[9].generation ^= 1;		 /* half written */
+	begin_offered(CLOSED);		 /* by the next one */
+	asked(q, 1, 3, 0, 4);
+	assert_int_equal(entry().owner, KFLOW_KERNEL);
+	(void)munmap(all, bytes);
+}
+
 static void
 verifier(void **state)
 {
@@ -996,6 +1036,7 @@ main(void)
 	    cmocka_unit_test(hashes),
 	    cmocka_unit_test(without),
 	    cmocka_unit_test(reused),
+	    cmocka_unit_test(held),
 	    cmocka_unit_test(verifier),
 	    cmocka_unit_test(polling),
 	    cmocka_unit_test(known),
