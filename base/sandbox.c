@@ -354,6 +354,21 @@ landlock_allow(int rules, const char *path, uint64_t allowed)
 	return r;
 }
 
+/* What is not there yet is made below a directory that is, or never. */
+static int
+landlock_allow_parent(int rules, const char *path)
+{
+	char dir[PATH_MAX];
+	char *slash;
+
+	(void)snprintf(dir, sizeof(dir), "%s", path);
+	if (!(slash = strrchr(dir, '/')))
+		(void)snprintf(dir, sizeof(dir), ".");
+	else
+		slash[slash == dir] = '\0';
+	return landlock_allow(rules, dir, LL_FS_LOOK) == 0 || errno == ENOENT ? 0 : -1;
+}
+
 /* What is listed: 0, or -1 with errno, and whose fault it is. */
 static int
 landlock_list(const struct sandbox *s, int rules, const struct ll_ruleset *rs, const char **who)
@@ -369,7 +384,8 @@ landlock_list(const struct sandbox *s, int rules, const struct ll_ruleset *rs, c
 		if (landlock_allow(rules, *who = s->dirs[i], LL_FS_FILES & rs->fs) < 0)
 			return -1;
 	for (unsigned i = 0; s->reads && s->reads[i]; i++)
-		if (landlock_allow(rules, *who = s->reads[i], LL_FS_LOOK) < 0)
+		if (landlock_allow(rules, *who = s->reads[i], LL_FS_LOOK) < 0 &&
+		    (errno != ENOENT || landlock_allow_parent(rules, s->reads[i]) < 0))
 			return -1;
 	return 0;
 }

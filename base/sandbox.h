@@ -41,10 +41,11 @@ struct sandbox {
 	bool driver;	  /* worker: has a driver of DPDK in it, which needs some calls more */
 	bool maps;	  /* worker: may read, put in and take out of maps that it has (bpf(2)) */
 	bool with_parent; /* is killed when its parent is gone */
-	const char *const
-	    *dirs; /* signer, sender: below these it may make and write files; NULL-ended */
-	const char *const *
-	    reads; /* signer, sender: files, and directories with what is below, that it may read */
+	/* signer, sender: below these it may make and write files; NULL-ended */
+	const char *const *dirs;
+	/* signer, sender: files, and directories with what is below, that it may read; instead of one that is
+	 * not there yet, what is beside it */
+	const char *const *reads;
 	const uint16_t *ports; /* sender: TCP ports it may connect to; 0-ended */
 };
 

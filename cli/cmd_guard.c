@@ -3,6 +3,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "alerts/delivery.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/opts.h"
@@ -30,6 +31,8 @@ static const char usage_text[] =
     "go\n"
     "                       of it; FILE is kept by interlock send\n"
     "      --receipt-key FILE  who signs receipts: receipt.jwks of interlock send enrol\n"
+    "      --sender DIR     --state of interlock send: what does not arrive is an alert, too\n"
+    "      --sender-behind TIME  ... when nothing arrived for so long (default 60s)\n"
     "      --ctl PATH       socket of interlock ctl (default /run/interlock/ctl.sock)\n"
     "      --admins GROUP   may use all of ctl (root always may)\n"
     "      --viewers GROUP  may look\n"
@@ -170,7 +173,7 @@ check(const struct guard_conf *c, enum verb verb)
 int
 cmd_guard(int argc, char **argv)
 {
-	struct guard_conf c = {.argv = argv};
+	struct guard_conf c = {.argv = argv, .sender_behind_s = DELIVERY_PATIENCE_S};
 	bool foreground, restore = false, detach = false;
 	const struct cli_opt table[] = {
 	    {"outside", .call = outside, .ctx = &c},
@@ -182,6 +185,8 @@ cmd_guard(int argc, char **argv)
 	    {"key", .text = &c.key_path},
 	    {"receipt", .text = &c.receipts.newest},
 	    {"receipt-key", .text = &c.receipts.keys},
+	    {"sender", .text = &c.sender_dir},
+	    {"sender-behind", .seconds = &c.sender_behind_s},
 	    {"ctl", .text = &c.ctl_path},
 	    {"admins", .text = &c.admins},
 	    {"viewers", .text = &c.viewers},

@@ -13,6 +13,7 @@
 
 #include "alerts/adopt.h"
 #include "alerts/alert.h"
+#include "alerts/delivery.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/err.h"
@@ -51,6 +52,8 @@ static const char help[] =
     "go\n"
     "                       of it; FILE is kept by interlock send\n"
     "      --receipt-key FILE  who signs receipts: receipt.jwks of interlock send enrol\n"
+    "      --sender DIR     --state of interlock send: what does not arrive is an alert, too\n"
+    "      --sender-behind TIME  ... when nothing arrived for so long (default 60s)\n"
     "      --for TIME       30s, 10m, 24h, 7d\n"
     "      --packets N      so many frames\n"
     "      --every TIME     a line about what goes by, on standard error (default 60s)\n"
@@ -72,6 +75,8 @@ struct options {
 	size_t memory, ring;
 	bool own, json, quiet, top;
 	struct receipt_files receipts;
+	const char *sender; /* whose deliveries are told */
+	uint64_t behind_s;
 	struct sensor sensor;
 };
 
@@ -81,6 +86,7 @@ struct watch {
 	struct alerts *alerts;
 	struct facts *facts;
 	struct top *top;    /* NULL: not wanted */
+	struct delivery *delivery; /* of a sender; or NULL */
 	struct capture cap; /* one: the interface */
 	uint64_t seed;	    /* for hashes */
 	/* the line of every so often, and what was so when it was said last */
@@ -139,6 +145,8 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {"key", .text = &o->key},
 	    {"receipt", .text = &o->receipts.newest},
 	    {"receipt-key", .text = &o->receipts.keys},
+	    {"sender", .text = &o->sender},
+	    {"sender-behind", .seconds = &o->behind_s},
 	    {"for", .seconds = &o->for_s},
 	    {"packets", .count = &o->packets, .bad = "not a number of frames"},
 	    {"every", .seconds = &o->every_s},
@@ -150,7 +158,7 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {0},
 	};
 
-	*o = (struct options){.every_s = EVERY_DEFAULT};
+	*o = (struct options){.every_s = EVERY_DEFAULT, .behind_s = DELIVERY_PATIENCE_S};
 	if (!cli_options("watch", help, table, &argc, &argv, status))
 		return false;
 	*status = argc > 0
@@ -273,6 +281,17 @@ say_line(struct watch *w, struct engine *e, uint64_t now_ns)
 	w->said_pdus = st->pdus;
 }
 
+static void
+tell_delivery(struct watch *w, uint64_t now_ns)
+{
+	enum guard_event event;
+	char note[DELIVERY_NOTE_MAX];
+
+	if (w->delivery &&
+	    delivery_look(w->delivery, clock_mono_ns(), now_ns / 1000000, &event, note))
+		tell(w, event, now_ns, 0, note);
+}
+
 static bool
 show(struct watch *w, const struct io *io, struct engine *e)
 {
@@ -302,6 +321,7 @@ on_turn(void *ctx, const struct io *io, struct engine *e)
 		w->facts_ns = now;
 		facts_flush(w->facts);
 	}
+	tell_delivery(w, now);
 	if (now - w->look_ns >= MISSED_EVERY) {
 		w->look_ns = now;
 		io->be->stats(io, &st);
@@ -369,6 +389,10 @@ open_all(struct watch *w)
 		return EXIT_UNABLE;
 	}
 	w->o.sensor.alerts = w->alerts;
+	if (o->sender && !(w->delivery = delivery_new(o->sender, o->behind_s))) {
+		cli_say("out of memory");
+		return EXIT_UNABLE;
+	}
 	if (!tally_init(&w->cap.tally, w->policy)) {
 		cli_say("no memory for the summary");
 		return EXIT_UNABLE;
@@ -486,6 +510,7 @@ cmd_watch(int argc, char **argv)
 	top_free(w.top);
 	sensor_fini(&w.o.sensor);
 	alerts_free(w.alerts);
+	delivery_free(w.delivery);
 	tally_fini(&w.cap.tally);
 	run_result_fini(&w.cap.run);
 	policy_free(w.policy);

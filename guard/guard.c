@@ -117,6 +117,7 @@ guard_turn(struct guard *g, int timeout_ms)
 	act_count(g);
 	away_step(g);
 	line_step(g);
+	service_step(g);
 	if (g->ctl)
 		ctl_run(g->ctl, g->now_ns);
 	if (g->worker.ready || !g->worker.wanted)

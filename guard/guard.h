@@ -29,6 +29,8 @@ struct guard_conf {
 	const char *policy_path;
 	const char *journal_dir, *key_path, *eve_path; /* as in alerts_conf; or NULL */
 	struct receipt_files receipts;		       /* of a collector, for the journal */
+	const char *sender_dir;			       /* whose deliveries are told; or NULL */
+	uint64_t sender_behind_s;
 	const char *sensor;			       /* or NULL: the host's name */
 	const char *ctl_path;			       /* NULL = CTL_PATH */
 	const char *admins, *viewers;		       /* groups, or NULL */

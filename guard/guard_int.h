@@ -223,6 +223,8 @@ int worker_ask(struct guard *g, const struct msg *m, int fd);
 
 /* Memory for alerts, and the parent's own half.  0 or ERR_*, said. */
 int service_prepare(struct guard *g, char *err, size_t size);
+/* Tell what the signer has seen of a sender. */
+void service_step(struct guard *g);
 /* As child.start. */
 int signer_start(struct guard *g, char *err, size_t size);
 int metrics_start(struct guard *g, char *err, size_t size);

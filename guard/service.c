@@ -47,7 +47,7 @@ service_prepare(struct guard *g, char *err, size_t size)
 
 struct confine {
 	const struct guard *g;
-	const char *dirs[3], *reads[2];
+	const char *dirs[3], *reads[3];
 	char eve_dir[512], receipt_dir[512];
 };
 
@@ -80,9 +80,12 @@ confine_signer(void *ctx, char *err, size_t size)
 	if (conf->eve_path)
 		c->dirs[n++] = dir_of(conf->eve_path, c->eve_dir, sizeof(c->eve_dir));
 	c->dirs[n] = NULL;
-	/* It is replaced whenever a collector has signed a new one. */
-	if (conf->receipts.newest)
-		c->reads[0] = dir_of(conf->receipts.newest, c->receipt_dir, sizeof(c->receipt_dir));
+	n = 0;
+	if (conf->receipts.newest) /* replaced whenever a collector has signed a new one */
+		c->reads[n++] =
+		    dir_of(conf->receipts.newest, c->receipt_dir, sizeof(c->receipt_dir));
+	if (conf->sender_dir)
+		c->reads[n++] = conf->sender_dir;
 	return sandbox_enter(&sb, err, size);
 }
 
@@ -109,6 +112,8 @@ run_signer(struct guard *g, int fd)
 	    .key_path = g->conf->key_path,
 	    .eve_path = g->conf->eve_path,
 	    .receipts = g->conf->receipts,
+	    .sender_dir = g->conf->sender_dir,
+	    .sender_behind_s = g->conf->sender_behind_s,
 	    .sensor = g->conf->sensor,
 	    .port_names = {g->conf->port[0], g->conf->port[1]},
 	    .journal_bytes = g->conf->journal_bytes,
@@ -157,6 +162,16 @@ signer_start(struct guard *g, char *err, size_t size)
 		signer_send_policy(pair[0], g->reload.next_fd) < 0))
 		log_error("signer: cannot be told of the policy: its alerts have no names");
 	return 0;
+}
+
+void
+service_step(struct guard *g)
+{
+	char note[DELIVERY_NOTE_MAX];
+	enum guard_event event;
+
+	if (g->signer_shared && signer_heard(g->signer_shared, &event, note))
+		guard_tell(g, event, note);
 }
 
 /* --- metrics --------------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ struct signer {
 	struct signer_shared *sh;
 	struct alerts *alerts;
 	const struct policy *policy[POLICY_SLOTS];
+	struct delivery *delivery; /* of a sender; or NULL */
 	bool stop;
 };
 
@@ -187,6 +188,23 @@ open_alerts(const struct signer_conf *c, char *err, size_t size)
 	}
 }
 
+/* One thing at a time: the parent tells it as it tells everything, by a record of its own. */
+static void
+look_at_sender(struct signer *s, uint64_t wall_ns)
+{
+	struct signer_shared *sh = s->sh;
+	uint32_t said = atomic_load(&sh->sender_said);
+	enum guard_event event;
+	char note[DELIVERY_NOTE_MAX];
+
+	if (!s->delivery || said != atomic_load(&sh->sender_heard) ||
+	    !delivery_look(s->delivery, clock_mono_ns(), wall_ns / 1000000, &event, note))
+		return;
+	sh->sender_event = event;
+	memcpy(sh->sender_note, note, sizeof(note));
+	atomic_store(&sh->sender_said, said + 1);
+}
+
 static void
 live(struct signer *s)
 {
@@ -203,6 +221,7 @@ live(struct signer *s)
 		now = clock_wall_ns();
 		if (alerts_pump(s->alerts, now) < 0)
 			note_error(s, alerts_error(s->alerts));
+		look_at_sender(s, now);
 		show(s, now);
 	}
 	msg_close(&peer);
@@ -223,6 +242,8 @@ signer_run(const struct signer_conf *conf)
 	SHOW(s.sh->ready, 0);
 	SHOW(s.sh->pid, getpid());
 	alerts_adopt(conf->uid, conf->gid, conf->journal_dir, conf->eve_path);
+	if (conf->sender_dir)
+		s.delivery = delivery_new(conf->sender_dir, conf->sender_behind_s);
 	s.alerts = open_alerts(conf, err, sizeof(err));
 	if (!s.alerts) {
 		log_error("%s", err);
@@ -246,6 +267,7 @@ signer_run(const struct signer_conf *conf)
 	show(&s, clock_wall_ns());
 	SHOW(s.sh->ready, 0);
 	alerts_free(s.alerts);
+	delivery_free(s.delivery);
 	return r < 0 ? 2 : 0;
 }
 
@@ -282,6 +304,20 @@ int
 signer_send_stop(int fd)
 {
 	return say(fd, MSG_STOP, 0, -1);
+}
+
+bool
+signer_heard(struct signer_shared *s, enum guard_event *event, char *note)
+{
+	uint32_t said = atomic_load(&s->sender_said), which = s->sender_event;
+
+	if (said == atomic_load(&s->sender_heard))
+		return false;
+	memcpy(note, s->sender_note, DELIVERY_NOTE_MAX);
+	note[DELIVERY_NOTE_MAX - 1] = '\0';
+	atomic_store(&s->sender_heard, said);
+	*event = (enum guard_event)which;
+	return which >= GUARD_SENDER_BEHIND && which <= GUARD_PROPOSAL;
 }
 
 bool

@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "alerts/delivery.h"
 #include "alerts/receipt.h"
 
 struct alerts_shared;
@@ -38,6 +39,10 @@ struct signer_shared {
 	_Atomic uint64_t error_ns;	/* wall clock of the last error; 0 = none yet */
 	_Atomic uint32_t error_seq;	/* odd while error is written */
 	char error[256];		/* the last one; stays when it is over */
+	/* What the sender's status says, for the parent to tell: said is heard, or one more than that. */
+	_Atomic uint32_t sender_said, sender_heard;
+	uint32_t sender_event;
+	char sender_note[DELIVERY_NOTE_MAX];
 };
 
 struct signer_conf {
@@ -46,6 +51,8 @@ struct signer_conf {
 	int fd;					       /* its end of the socketpair */
 	const char *journal_dir, *key_path, *eve_path; /* as in struct alerts_conf */
 	struct receipt_files receipts;
+	const char *sender_dir; /* of a sender that follows the journal, or NULL (alerts/delivery.h) */
+	uint64_t sender_behind_s;
 	const char *sensor;
 	const char *port_names[2]; /* outside, inside: EVE in_iface */
 	uint64_t journal_bytes;
@@ -73,6 +80,9 @@ int signer_send_drop(int fd, uint32_t generation);
 int signer_send_reopen(int fd);
 /* Work off the rings, sign the end, exit. */
 int signer_send_stop(int fd);
+
+/* What is to be told of the sender, once: note holds DELIVERY_NOTE_MAX.  False: nothing. */
+bool signer_heard(struct signer_shared *s, enum guard_event *event, char *note);
 
 /* The last error, whole; false: there was none.  buf holds sizeof(s->error). */
 bool signer_error(const struct signer_shared *s, char *buf);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "alerts/adopt.h"
 #include "base/err.h"
@@ -70,10 +69,7 @@ confine_sender(
 	list_put(ro, "/etc");
 	list_put(ro, c->identity);
 	list_put_dir(ro, c->assets_path);
-	if (c->evidence_dir && access(c->evidence_dir, F_OK) != 0) /* not made yet */
-		list_put_dir(ro, c->evidence_dir);
-	else
-		list_put(ro, c->evidence_dir);
+	list_put(ro, c->evidence_dir);
 	for (size_t i = 0; i < n; i++) {
 		const struct send_target *t = &o[i].target;
 
