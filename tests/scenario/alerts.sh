@@ -32,7 +32,7 @@ conduits:
         - {name: poll, units: [1], functions: read, holding: [0..199]}
         - {name: setpoints, units: [1], functions: [6, 16], holding: [100..119]}
 EOF
-dut guard -p "$pol" --metrics 127.0.0.1:9621 || exit 1
+dut guard -p "$pol" --metrics 127.0.0.1:9621 --sender "$TMP/sent" --sender-behind 2s || exit 1
 serve plc1 t 502 "$TMP/srv" "$TMP/mb_server" 502 "$TMP/adu" || exit 1
 ctl() { "$INTERLOCK" ctl --socket "$GUARD_CTL" "$@"; }
 modbus() { on hmi "$TMP/mb_client" "${IP[plc1]}" 502 "$@"; }
@@ -49,6 +49,18 @@ t "status is 0" status_page 0
 t "a forbidden write is refused" modbus w6:5:7=exception poll:10
 t "and told" wait_for 5 told '.alert.signature_id == 3 and .alert.action == "blocked" and .in_iface == "outside"'
 t "so is that the guard is in force" told '.alert.metadata.il_event[0] == "guard.started"'
+
+if "$INTERLOCK" --version | grep -q '+send'; then
+	# No sender runs yet; then one does.  (Of the signer's user, who reads its status.)
+	t "nobody sends them on: that is told" wait_for 10 told '.alert.metadata | .il_event[0] == "sender.behind" and (.il_note[0] | test("does not run"))'
+	"$INTERLOCK" send --journal "$GUARD_DIR/journal" --state "$TMP/sent" --user root "file:$TMP/sent.eve" 2>"$TMP/send.err" &
+	SEND=$!
+	t "and that somebody does" wait_for 10 told '.alert.metadata.il_event[0] == "sender.delivered"'
+	sent() { grep -q '"sender.delivered"' "$TMP/sent.eve"; }
+	t "what is told arrives there, too" wait_for 5 sent
+	kill "$SEND"
+	wait "$SEND" 2>/dev/null
+fi
 
 # With FAST=1 the kernel has most of them: they are counted, but take no time in the engine.
 counted() { ctl --json status | jq -e '([.result.fast_path.conduits // [] | .[].kernel] | add // 0) as $kernel |

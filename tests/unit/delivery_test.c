@@ -157,8 +157,8 @@ test_nobody(void **st)
 		assert_int_equal(look(170), NONE);
 	}
 	status(500, GOOD("a"));
-	assert_int_equal(look(200), NONE);
-	assert_int_equal(look(230), GUARD_SENDER_BEHIND);
+	assert_int_equal(look(198), NONE);
+	assert_int_equal(look(200), GUARD_SENDER_BEHIND);
 }
 
 static void
