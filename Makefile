@@ -262,10 +262,9 @@ install: $(PROGRAMS)			## PREFIX= DESTDIR=
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/library/playbooks $(wildcard library/playbooks/*.yaml)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/library/knowledge $(wildcard library/knowledge/*.md)
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' 'packaging/systemd/interlock-guard@.service' \
-	  > '$(DESTDIR)$(PREFIX)/lib/systemd/system/interlock-guard@.service'
-	sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' 'packaging/systemd/interlock-send@.service' \
-	  > '$(DESTDIR)$(PREFIX)/lib/systemd/system/interlock-send@.service'
+	for unit in 'interlock-guard@' 'interlock-send@' interlock-collect; do \
+	  sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' "packaging/systemd/$$unit.service" \
+	    > "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service" || exit 1; done
 	if [ -e $B/web/index.html ]; then install -d $(DESTDIR)$(PREFIX)/share/interlock/web/assets && \
 	  install -m 644 $B/web/*.* $(DESTDIR)$(PREFIX)/share/interlock/web && \
 	  install -m 644 $B/web/assets/* $(DESTDIR)$(PREFIX)/share/interlock/web/assets; fi

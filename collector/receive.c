@@ -473,15 +473,18 @@ receive_proposals(struct call *c)
 {
 	struct sqlite3 *db = call_db(c);
 	sqlite3_stmt *st;
+	int64_t after = call_number(c, "after", -1, INT64_MAX);
 	bool any = false;
 
 	if (!db || !call_begin(c, 200))
 		return;
+	/* A sender asks for those that are new, the oldest first, and has little room. */
 	st = db_query(db,
-	    "SELECT id, time, user, alert, rule_yaml, note FROM proposal WHERE sensor = ? AND "
-	    "state < 2"
-	    " ORDER BY id DESC LIMIT 200",
-	    "i", c->sensor);
+	    after >= 0 ? "SELECT id, time, user, alert, rule_yaml, note FROM proposal WHERE "
+			 "sensor = ? AND id > ? AND state < 2 ORDER BY id LIMIT 5"
+		       : "SELECT id, time, user, alert, rule_yaml, note FROM proposal WHERE "
+			 "sensor = ? AND id > ? AND state < 2 ORDER BY id DESC LIMIT 200",
+	    "ii", c->sensor, after >= 0 ? after : (int64_t)0);
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
 	while (st && sqlite3_step(st) == SQLITE_ROW) {

@@ -65,10 +65,16 @@ confine_sender(
 		goto out;
 	alerts_adopt(c->uid, c->gid, c->state_dir, NULL);
 	list_put(rw, c->state_dir);
+	if (c->proposals_dir) {
+		alerts_adopt(c->uid, c->gid, c->proposals_dir, NULL);
+		list_put(rw, c->proposals_dir);
+	}
 	list_put(ro, c->journal_dir);
 	list_put(ro, "/etc");
 	list_put(ro, c->identity);
 	list_put_dir(ro, c->assets_path);
+	list_put_dir(ro, c->policy_path);
+	list_put(ro, c->policy_path ? "/usr/share/zoneinfo" : NULL);
 	list_put(ro, c->evidence_dir);
 	for (size_t i = 0; i < n; i++) {
 		const struct send_target *t = &o[i].target;

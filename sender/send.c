@@ -32,6 +32,7 @@ struct sender {
 	pthread_t *thread;
 	size_t n, running;
 	int signal_fd;
+	_Atomic uint64_t proposal;
 };
 
 static int
@@ -50,6 +51,9 @@ open_dirs(struct sender *s, char *err, size_t err_size)
 	if (s->common.journal_fd < 0)
 		return err_say(err, err_size, err_from_errno(errno), "journal %s: %s",
 		    s->conf->journal_dir, strerror(errno));
+	if (s->conf->proposals_dir && mkdir(s->conf->proposals_dir, 0750) != 0 && errno != EEXIST)
+		return err_say(err, err_size, err_from_errno(errno), "%s: %s",
+		    s->conf->proposals_dir, strerror(errno));
 	if (flock(s->common.state_fd, LOCK_EX | LOCK_NB) != 0)
 		return err_say(err, err_size, ERR_EXISTS, "%s: another sender uses it", dir);
 	return 0;
@@ -214,6 +218,8 @@ send_run(const struct send_conf *conf, char *err, size_t err_size)
 		    .identity = conf->identity,
 		    .evidence_dir = conf->evidence_dir,
 		    .assets_path = conf->assets_path,
+		    .proposals_dir = conf->proposals_dir,
+		    .proposal = &s.proposal,
 		    .model = conf->model,
 		    .model_ctx = conf->model_ctx,
 		    .retry_max_ms = conf->retry_max_ms,

@@ -31,6 +31,9 @@ struct send_conf {
 	size_t n_targets;
 	const char *journal_dir, *state_dir;
 	const char *identity, *evidence_dir, *assets_path; /* may be NULL */
+	const char *proposals_dir;			   /* the same */
+	const char *policy_path; /* of the policy that model() reads, for the sandbox */
+	/* The policy's model as JSON, when it is another one than at the last call; else NULL. */
 	const char *(*model)(void *ctx, size_t *n);
 	void *model_ctx;
 	uint32_t retry_max_ms, timeout_ms, drain_ms;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* status.c - status.json: how every output stands (docs/FORMATS.md). */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -93,6 +95,16 @@ status_write(const struct send_common *c, struct output *o, size_t n)
 	jw_u(&w, "batch", any ? head.number : 0);
 	jw_u(&w, "seq", any ? head.last : 0);
 	jw_close(&w, '}');
+	if (atomic_load(c->proposal) != 0) {
+		char name[48];
+
+		(void)snprintf(name, sizeof(name), "proposal-%" PRIu64 ".yaml",
+		    (uint64_t)atomic_load(c->proposal));
+		jw_obj(&w, "proposals");
+		jw_u(&w, "newest", atomic_load(c->proposal));
+		jw_str(&w, "file", name);
+		jw_close(&w, '}');
+	}
 	jw_arr(&w, "outputs");
 	for (size_t i = 0; i < n; i++)
 		one(&w, &o[i], any ? &head : NULL, now);

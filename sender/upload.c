@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "sender/proposals.h"
 
 #define LOOK_NS	  (2 * NS_PER_S)
 #define WAIT_MS	  UINT64_C(600000) /* evidence waits for its alert no longer */
@@ -34,6 +35,7 @@ struct upload {
 	struct place
 	    mark; /* iat_ms: change time; epoch, seq: of the last file that was done with */
 	struct stat assets;
+	struct proposals *proposals; /* or NULL */
 	const char *model; /* waits to be sent */
 	size_t model_len;
 };
@@ -238,6 +240,8 @@ upload_turn(struct upload *u, const struct place *at, struct send_result *r)
 		e = assets(u, r);
 	if (e == 0 && u->common->evidence_dir)
 		e = evidence(u, at, r);
+	if (e == 0 && u->proposals)
+		e = proposals_turn(u->proposals, r);
 	if (e == 0)
 		u->look_ns = now + LOOK_NS;
 	return e;
@@ -253,11 +257,17 @@ upload_new(const struct send_common *c, struct client *http)
 	u->common = c;
 	u->http = http;
 	(void)place_load(c->state_fd, MARK_NAME, &u->mark);
+	if (c->proposals_dir && !(u->proposals = proposals_new(c, http))) {
+		free(u);
+		return NULL;
+	}
 	return u;
 }
 
 void
 upload_free(struct upload *u)
 {
+	if (u)
+		proposals_free(u->proposals);
 	free(u);
 }

@@ -6,13 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/jw.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/net/net.h"
 #include "cli/opts.h"
+#include "policy/model.h"
+#include "policy/policy.h"
 #include "sender/enrol.h"
 #include "sender/send.h"
 
@@ -37,6 +41,8 @@ static const char help[] =
     "      --evidence DIR   captures EPOCH-SEQ.pcapng: to the collector, after their alert\n"
     "      --assets FILE    the list of devices (--assets of watch): to the collector, when it\n"
     "                       changes\n"
+    "      --policy FILE    its zones, devices and conduits, for the collector's map: when it changes\n"
+    "      --proposals DIR  rules that the collector proposes, as files for people; never applied\n"
     "      --once           end when all that is there is delivered\n"
     "      --retry-max TIME pause between tries at most (default 60s)\n"
     "      --timeout TIME   of one request (default 60s)\n"
@@ -55,15 +61,48 @@ static const char help[] =
 #define STATUS_BYTES (1u << 20)
 #define STALE_MS     10000u
 #define NOGROUP	     65534u
+#define MODEL_MAX    (1u << 20)
 
 struct args {
-	const char *journal, *state, *identity, *evidence, *assets, *user;
+	const char *journal, *state, *identity, *evidence, *assets, *user, *policy, *proposals;
+	struct stat was; /* of the policy, when its model was made */
+	char *model;	 /* MODEL_MAX */
 	uint64_t retry_s, timeout_s, drain_s;
 	bool once, verbose;
 };
 
+/* struct send_conf has what it returns. */
+static const char *
+model_of(void *ctx, size_t *n)
+{
+	struct args *a = ctx;
+	struct policy *pol;
+	struct stat st;
+	struct jw w;
+
+	if (stat(a->policy, &st) != 0 ||
+	    (st.st_ino == a->was.st_ino && st.st_size == a->was.st_size &&
+		st.st_mtim.tv_sec == a->was.st_mtim.tv_sec &&
+		st.st_mtim.tv_nsec == a->was.st_mtim.tv_nsec))
+		return NULL;
+	a->was = st;
+	if (!a->model && !(a->model = malloc(MODEL_MAX)))
+		return NULL;
+	if (!(pol = cli_policy(a->policy))) /* with errors: that is said, and the map stays */
+		return NULL;
+	w = jw_make(a->model, MODEL_MAX);
+	policy_model(pol, &w);
+	policy_free(pol);
+	if (!jw_end(&w)) {
+		cli_say("%s: its map is longer than %u bytes", a->policy, MODEL_MAX);
+		return NULL;
+	}
+	*n = strlen(a->model);
+	return a->model;
+}
+
 static int
-send_here(const struct args *a, const char *const *targets, size_t n)
+send_here(struct args *a, const char *const *targets, size_t n)
 {
 	struct send_conf conf = {
 	    .targets = targets,
@@ -73,6 +112,10 @@ send_here(const struct args *a, const char *const *targets, size_t n)
 	    .identity = a->identity,
 	    .evidence_dir = a->evidence,
 	    .assets_path = a->assets,
+	    .policy_path = a->policy,
+	    .proposals_dir = a->proposals,
+	    .model = a->policy ? model_of : NULL,
+	    .model_ctx = a,
 	    .retry_max_ms = (uint32_t)a->retry_s * 1000,
 	    .timeout_ms = (uint32_t)a->timeout_s * 1000,
 	    .drain_ms = (uint32_t)a->drain_s * 1000,
@@ -241,6 +284,8 @@ cmd_send(int argc, char **argv)
 	    {"identity", .text = &a.identity},
 	    {"evidence", .text = &a.evidence},
 	    {"assets", .text = &a.assets},
+	    {"policy", .text = &a.policy},
+	    {"proposals", .text = &a.proposals},
 	    {"once", .flag = &a.once},
 	    {"retry-max", .seconds = &a.retry_s},
 	    {"timeout", .seconds = &a.timeout_s},

@@ -23,21 +23,28 @@ if systemd-analyze security --help | grep -q -- --offline; then
 	tail -n 1 "$at/score"
 fi
 
-# The sender needs nothing of what the guard needs.
-unit2=$at/usr/lib/systemd/system/interlock-send@.service
-if grep -n '@BINDIR@\|@DOCDIR@' "$unit2"; then exit 1; fi
-sed "s|/usr/bin/interlock|$at&|" "$unit2" >"$at/interlock-send@line2.service"
-said=$(systemd-analyze verify --man=no "$at/interlock-send@line2.service" 2>&1 | grep -i 'interlock-send' || :)
-[ -z "$said" ] || { echo "$said"; exit 1; }
-if systemd-analyze security --help | grep -q -- --offline; then
-	systemd-analyze security --offline=true --threshold=20 "$at/interlock-send@line2.service" >"$at/score" || { tail -n 1 "$at/score"; exit 1; }
-	tail -n 1 "$at/score"
-fi
+# Sender and collector need nothing of what the guard needs.
+for name in interlock-send@ interlock-collect; do
+	other=$at/usr/lib/systemd/system/$name.service
+	copy=$at/${name/@/@line2}.service
+	if grep -n '@BINDIR@\|@DOCDIR@' "$other"; then exit 1; fi
+	sed "s|/usr/bin/interlock|$at&|" "$other" >"$copy"
+	said=$(systemd-analyze verify --man=no "$copy" 2>&1 | grep -i "${name%@}" || :)
+	[ -z "$said" ] || { echo "$said"; exit 1; }
+	if systemd-analyze security --help | grep -q -- --offline; then
+		systemd-analyze security --offline=true --threshold=20 "$copy" >"$at/score" || { tail -n 1 "$at/score"; exit 1; }
+		tail -n 1 "$at/score"
+	fi
+	verb=$(sed -n 's|^ExecStart=[^ ]*/interlock \([a-z]*\) .*|\1|p' "$other")
+	for option in $(grep '^ExecStart=' "$other" | grep -o -- '--[a-z-]*'); do
+		"$B/interlock" "$verb" --help | grep -q -- "$option " || { echo "$verb has no $option"; exit 1; }
+	done
+done
 
 if [ "$(id -u)" = 0 ]; then
 	mkdir -p "$at/etc"
 	systemd-sysusers --root="$at" interlock.conf
-	for user in interlock interlock-send interlock-worker; do grep -q "^$user:" "$at/etc/passwd"; done
+	for user in interlock interlock-send interlock-collect interlock-worker; do grep -q "^$user:" "$at/etc/passwd"; done
 	systemd-tmpfiles --root="$at" --create interlock.conf
 	[ -d "$at/var/lib/interlock" ]
 fi

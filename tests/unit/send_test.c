@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "sender/backoff.h"
 #include "sender/cef.h"
+#include "sender/proposals.h"
 #include "sender/syslog.h"
 #include "sender/target.h"
 #include "sender/upload.h"
@@ -187,6 +188,26 @@ evidence_names(void **state)
 	assert_true(epoch == 1795477929 && seq == 12);
 }
 
+static void
+proposed(void **state)
+{
+	static char text[PROPOSAL_YAML_MAX + 2];
+	static const char *const bad[] = {"", "rule: {name: x}\n", "disabled: true\x1b[2J\n",
+	    "- {disabled: true}\n- {enabled: true}\n", "enabled: false\ndisabled: false\n",
+	    "disabled: true\r\n", "# DISABLED: TRUE\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (!proposals_wrong(bad[i], strlen(bad[i])))
+			fail_msg("%s: taken", bad[i]);
+	assert_null(proposals_wrong("rule:\n\tdisabled: true\n", 21));
+	assert_null(proposals_wrong("- {name: \xe9\x98\x80, enabled: false}\n", 30));
+	memset(text, '#', sizeof(text));
+	memcpy(text, "disabled: true\n", 15);
+	assert_null(proposals_wrong(text, PROPOSAL_YAML_MAX));
+	assert_non_null(proposals_wrong(text, PROPOSAL_YAML_MAX + 1));
+}
+
 int
 main(void)
 {
@@ -197,6 +218,7 @@ main(void)
 	    cmocka_unit_test(cef),
 	    cmocka_unit_test(syslog_frames),
 	    cmocka_unit_test(evidence_names),
+	    cmocka_unit_test(proposed),
 	};
 
 	return cmocka_run_group_tests_name("send", tests, NULL, NULL);
