@@ -29,7 +29,7 @@ struct track { /* an output; the first one is the sender as a whole */
 struct delivery {
 	char path[600];
 	uint64_t patience_s, look_ns;
-	bool looked; /* something was read at least once */
+	bool looked;	   /* something was read at least once */
 	uint64_t proposal; /* the newest that was told or found */
 	struct track track[1 + OUTPUTS_MAX];
 };
@@ -83,8 +83,8 @@ judge(struct delivery *d, struct track *t, enum arrival now, uint64_t mono_ns, c
 		if (t->said == FINE)
 			return false;
 		*event = GUARD_SENDER_DELIVERED;
-		(void)snprintf(note, DELIVERY_NOTE_MAX, "%s: delivers again, after %" PRIu64 " s",
-		    t->name, s);
+		(void)snprintf(
+		    note, DELIVERY_NOTE_MAX, "%s: delivers again, after %" PRIu64 " s", t->name, s);
 		t->said = FINE;
 		return true;
 	}
@@ -117,8 +117,8 @@ track_of(struct delivery *d, const char *name)
 }
 
 static bool
-judge_output(struct delivery *d, const json_t *o, uint64_t mono_ns, enum guard_event *event,
-    char *note)
+judge_output(
+    struct delivery *d, const json_t *o, uint64_t mono_ns, enum guard_event *event, char *note)
 {
 	struct track *t = *text(o, "name") ? track_of(d, text(o, "name")) : NULL;
 	uint64_t behind_ms = number(o, "behind_ms", UINT64_MAX);
@@ -162,8 +162,8 @@ judge_proposals(struct delivery *d, const json_t *root, enum guard_event *event,
 }
 
 static bool
-judge_all(struct delivery *d, const json_t *root, uint64_t mono_ns, enum guard_event *event,
-    char *note)
+judge_all(
+    struct delivery *d, const json_t *root, uint64_t mono_ns, enum guard_event *event, char *note)
 {
 	const json_t *o;
 	size_t i;

@@ -51,7 +51,8 @@ struct signer_conf {
 	int fd;					       /* its end of the socketpair */
 	const char *journal_dir, *key_path, *eve_path; /* as in struct alerts_conf */
 	struct receipt_files receipts;
-	const char *sender_dir; /* of a sender that follows the journal, or NULL (alerts/delivery.h) */
+	const char
+	    *sender_dir; /* of a sender that follows the journal, or NULL (alerts/delivery.h) */
 	uint64_t sender_behind_s;
 	const char *sensor;
 	const char *port_names[2]; /* outside, inside: EVE in_iface */

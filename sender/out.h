@@ -41,7 +41,7 @@ struct send_common {
 	int state_fd;	      /* directory of places and of the receipt */
 	const char *identity; /* directory of what enrolment left, or NULL */
 	const char *evidence_dir, *assets_path;
-	const char *proposals_dir; /* or NULL */
+	const char *proposals_dir;  /* or NULL */
 	_Atomic uint64_t *proposal; /* id of the newest that was kept in this run; 0 = none */
 	const char *(*model)(
 	    void *ctx, size_t *n); /* the policy's zones as JSON, or NULL; changes seldom */

@@ -104,8 +104,7 @@ take(struct proposals *p, int dirfd, const json_t *o, uint64_t id, struct send_r
 	    yaml[n - 1] == '\n' ? "" : "\n");
 	e = keep(dirfd, name, text, (size_t)len);
 	if (e < 0)
-		(void)send_fail(
-		    r, e, "%s/%s: %s", p->common->proposals_dir, name, strerror(errno));
+		(void)send_fail(r, e, "%s/%s: %s", p->common->proposals_dir, name, strerror(errno));
 	else
 		log_warn("%s/%s: a collector proposes a rule; it is not in force",
 		    p->common->proposals_dir, name);
@@ -159,8 +158,7 @@ proposals_turn(struct proposals *p, struct send_result *r)
 	if (now < p->ask_ns)
 		return 0;
 	(void)snprintf(path, sizeof(path), "/ingest/v1/proposals?after=%" PRIu64, p->mark.at.batch);
-	e = client_request(
-	    p->http, "GET", path, NULL, NULL, NULL, 0, &a, why, sizeof(why));
+	e = client_request(p->http, "GET", path, NULL, NULL, NULL, 0, &a, why, sizeof(why));
 	if (e < 0)
 		return send_fail(r, e, "proposals: %s", why);
 	p->ask_ns = now + ASK_NS;

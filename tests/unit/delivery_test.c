@@ -38,7 +38,7 @@ look(uint64_t at_s)
 	enum guard_event ev;
 
 	return delivery_look(d, (at_s + 1) * NS_PER_S, BASE_MS + at_s * 1000, &ev, note) ? (int)ev
-											  : NONE;
+											 : NONE;
 }
 
 #define OUT(name, state, more)                                                                     \
