@@ -256,7 +256,7 @@ install: $(PROGRAMS)			## PREFIX= DESTDIR=
 	  $(DESTDIR)$(PREFIX)/share/doc/interlock
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/interlock/img $(wildcard docs/img/*.png)
 	install -D -m 644 docs/interlock.1 $(DESTDIR)$(PREFIX)/share/man/man1/interlock.1
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/demo pcaps/mixed/plant.pcap
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/demo pcaps/mixed/plant.pcap pcaps/modbus/attack-day.pcap
 	install -m 644 collector/openapi.yaml $(DESTDIR)$(PREFIX)/share/interlock
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/library library/library.yaml
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/library/playbooks $(wildcard library/playbooks/*.yaml)

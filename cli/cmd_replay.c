@@ -33,6 +33,7 @@ static const char usage_text[] =
     "      --eve FILE       alerts as Suricata EVE JSON lines\n"
     "      --journal DIR    sign the alerts into a journal\n"
     "      --key KEY        with this secret key (see interlock key)\n"
+    "      --name NAME      what alerts and batches call the sensor (default: the host's name)\n"
     "      --no-fold        one alert per event, also in a storm\n"
     "      --junit FILE     JUnit XML\n"
     "      --sarif FILE     SARIF 2.1.0; needs a policy\n"
@@ -44,7 +45,7 @@ static const char usage_text[] =
     "mode only alerts), 2 could not work, or not to the end: a broken capture, a full disk\n";
 
 struct options {
-	const char *policy, *signers, *facts, *eve, *journal, *key, *write, *junit, *sarif;
+	const char *policy, *signers, *facts, *eve, *journal, *key, *name, *write, *junit, *sarif;
 	struct cli_permits permits;
 	struct sensor sensor;
 	bool inline_mode, no_fold, json, quiet, fast;
@@ -108,6 +109,7 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    SENSOR_OPTS(&o->sensor),
 	    {"eve", .text = &o->eve},
 	    {"journal", .text = &o->journal},
+	    {"name", .text = &o->name},
 	    {"key", .text = &o->key},
 	    {"no-fold", .flag = &o->no_fold},
 	    {"junit", .text = &o->junit},
@@ -191,6 +193,7 @@ open_alerts(struct replay *rp)
 	const struct options *o = &rp->o;
 	struct alerts_conf ac = {
 	    .policy = rp->policy,
+	    .sensor = o->name,
 	    .eve_path = o->eve,
 	    .journal_dir = o->journal,
 	    .key_path = o->key,

@@ -94,7 +94,7 @@ change_incident(struct call *c)
 
 #define PROPOSAL_COLUMNS                                                                           \
 	"p.id, p.time, p.user, (SELECT name FROM sensor WHERE id = p.sensor), p.alert, "           \
-	"p.rule_yaml, p.diff, p.state, p.note"
+	"p.rule_yaml, p.diff, p.state, p.note, p.policy, p.expected, p.notes"
 
 static void
 proposal(struct jw *w, sqlite3_stmt *st)
@@ -112,6 +112,9 @@ proposal(struct jw *w, sqlite3_stmt *st)
 	jw_str(w, "diff", db_text(st, 6));
 	jw_str(w, "state", states[state >= 0 && state < 3 ? state : 0]);
 	jw_str(w, "note", db_text(st, 8));
+	jw_str(w, "policy", db_text(st, 9));
+	jw_str(w, "expected", db_text(st, 10));
+	jw_str(w, "notes", db_text(st, 11));
 	jw_close(w, '}');
 }
 
@@ -136,7 +139,8 @@ query_proposals(struct call *c)
 struct put {
 	const struct call *c;
 	int64_t alert, sensor, id;
-	const char *yaml, *diff, *note;
+	const struct proposed *what;
+	const char *note;
 };
 
 static int
@@ -144,9 +148,11 @@ put_job(struct store_tx *tx, void *ctx)
 {
 	struct put *p = ctx;
 	int r = tx_exec(tx,
-	    "INSERT INTO proposal(time, user, sensor, alert, rule_yaml, diff, state, note) "
-	    "VALUES(?, ?, ?, ?, ?, ?, 0, ?)",
-	    "itiittt", p->c->now_ms, p->c->user, p->sensor, p->alert, p->yaml, p->diff, p->note);
+	    "INSERT INTO proposal(time, user, sensor, alert, rule_yaml, diff, state, note, policy,"
+	    " expected, notes) VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
+	    "itiitttttt", p->c->now_ms, p->c->user, p->sensor, p->alert, p->what->text,
+	    p->what->p.diff ? p->what->p.diff : "", p->note, p->what->policy,
+	    p->what->p.expected ? p->what->p.expected : "", p->what->notes);
 
 	p->id = sqlite3_last_insert_rowid(tx_db(tx));
 	return r;
@@ -178,8 +184,9 @@ change_expected(struct call *c)
 {
 	json_t *o = call_json(c);
 	struct sqlite3 *db = o ? call_db(c) : NULL;
-	struct put p = {.c = c, .alert = strtoll(c->part[0], NULL, 10), .diff = ""};
-	char *yaml, err[200];
+	struct put p = {.c = c, .alert = strtoll(c->part[0], NULL, 10)};
+	struct proposed what;
+	char err[500];
 	int r;
 
 	if (!db) {
@@ -193,10 +200,10 @@ change_expected(struct call *c)
 		call_error(c, 404, "not_found", "no such alert");
 	} else if (strlen(p.note) > NOTE_MAX) {
 		call_error(c, 400, "bad_request", "the note is too long");
-	} else if (!(yaml = propose_rule(db, p.alert, err, sizeof(err)))) {
-		call_error(c, 422, "no_rule", "%s", err);
+	} else if ((r = propose_alert(db, p.sensor, p.alert, &what, err, sizeof(err))) < 0) {
+		call_error(c, r == ERR_NOTFOUND ? 404 : 422, "no_rule", "%s", err);
 	} else {
-		p.yaml = yaml;
+		p.what = &what;
 		store_put(c->co->store, c->db);
 		c->db = NULL;
 		if ((r = store_write(c->co->store, put_job, &p)) < 0) {
@@ -206,7 +213,7 @@ change_expected(struct call *c)
 			    c, "expected", c->part[0], true, "proposal %lld", (long long)p.id);
 			answer(c, p.id, "proposal");
 		}
-		free(yaml);
+		proposed_fini(&what);
 	}
 	json_decref(o);
 }

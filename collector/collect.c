@@ -32,6 +32,7 @@
 #include "collector/model.h"
 #include "collector/notify.h"
 #include "collector/pki.h"
+#include "collector/propose.h"
 #include "collector/query.h"
 #include "collector/receive.h"
 #include "collector/indicators.h"

@@ -12,6 +12,7 @@
 #include "collector/collector.h"
 #include "collector/enrol.h"
 #include "collector/ingest.h"
+#include "collector/propose.h"
 #include "collector/receive.h"
 #include "collector/store.h"
 
@@ -94,13 +95,31 @@ out:
 }
 
 int
-demo_model(struct collector *co, const struct demo *d, const char *json)
+demo_policy(struct collector *co, const struct demo *d, const char *text, size_t n, char *err,
+    size_t err_size)
 {
-	return receive_document(co, d->sensor, json, strlen(json), true);
+	json_t *doc = json_pack(
+	    "{s:i,s:s,s:{s:s%}}", "v", 1, "name", "plant.yaml", "files", "plant.yaml", text, n);
+	char *json = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
+	int r = json ? propose_keep_policy(co->store, d->sensor, json, strlen(json),
+			   (int64_t)(clock_wall_ns() / 1000000), err, err_size)
+		     : err_say(err, err_size, ERR_FORMAT, "the policy is no text");
+
+	free(json);
+	json_decref(doc);
+	return r;
 }
 
 int
 demo_assets(struct collector *co, const struct demo *d, const char *json)
 {
 	return receive_document(co, d->sensor, json, strlen(json), false);
+}
+
+int
+demo_evidence(struct collector *co, const struct demo *d, uint64_t epoch, uint64_t seq,
+    const void *data, size_t n)
+{
+	return receive_packets(co, d->sensor, (int64_t)epoch, (int64_t)seq, data, n,
+	    (int64_t)(clock_wall_ns() / 1000000));
 }

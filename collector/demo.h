@@ -22,8 +22,11 @@ struct demo {
 /* Take what a journal, signed by that key, has beyond the last.  Alerts or ERR_*, said in err. */
 int64_t demo_take(struct collector *co, struct demo *d, const char *journal, const struct key *key,
     const char *site, char *err, size_t err_size);
-/* What the sensor would PUT: its model, its list of devices.  0 or ERR_*. */
-int demo_model(struct collector *co, const struct demo *d, const char *json);
+/* What the sensor would PUT: its policy of one file, its list of devices, the packets of an alert.  0 or ERR_*. */
+int demo_policy(struct collector *co, const struct demo *d, const char *text, size_t n, char *err,
+    size_t err_size);
 int demo_assets(struct collector *co, const struct demo *d, const char *json);
+int demo_evidence(struct collector *co, const struct demo *d, uint64_t epoch, uint64_t seq,
+    const void *data, size_t n);
 
 #endif /* COLLECTOR_DEMO_H */

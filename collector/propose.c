@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* propose.c - see propose.h.  What a rule says is in docs/POLICY.md. */
+/* propose.c - see propose.h. */
 #include "collector/propose.h"
 
 #include <stdio.h>
@@ -9,67 +9,246 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "base/jw.h"
-#include "collector/query.h"
+#include "collector/audit.h"
+#include "collector/collector.h"
+#include "collector/feed.h"
+#include "collector/ingest.h"
+#include "collector/model.h"
 #include "collector/store.h"
+#include "policy/files.h"
+#include "policy/model.h"
+#include "policy/policy.h"
 
-#define YAML_MAX 8192u
+#define HASH_BYTES 16u /* as il_policy of an alert */
+#define MODEL_MAX  (1u << 20)
 
-#define N(column) "(SELECT text FROM name WHERE id = a." column ")"
+/* --- the policy of a sensor ----------------------------------------------------------------- */
 
-static void
-line(struct jw *w, const char *key, const char *text)
+/* .read of a policy_source; ctx: the object of files. */
+static int
+read_file(void *ctx, const char *rel, char **text, size_t *len, char *why, size_t size)
 {
-	jw_raw(w, key, strlen(key));
-	jw_quote(w, text, strlen(text)); /* a JSON string is a YAML one */
-	jw_ch(w, '\n');
-}
+	const json_t *v = json_object_get((const json_t *)ctx, rel);
 
-static void
-put(struct jw *w, const char *text)
-{
-	jw_raw(w, text, strlen(text));
-}
-
-char *
-propose_rule(struct sqlite3 *db, int64_t alert, char *err, size_t err_size)
-{
-	sqlite3_stmt *st = db_query(db,
-	    "SELECT " N("conduit") ", " N("proto") ", " N("op") ", " N("object") ", " N(
-		"src") ", " N("dst") ", " N("sig") ", " N("access") " FROM alert a WHERE a.id = ?",
-	    "i", alert);
-	char *buf = malloc(YAML_MAX), name[40];
-	struct jw w = jw_make(buf, buf ? YAML_MAX : 0);
-	bool ok = false;
-
-	if (!st || sqlite3_step(st) != SQLITE_ROW || !db_text(st, 1)[0] || !db_text(st, 2)[0]) {
-		(void)err_say(err, err_size, ERR_UNSUPPORTED,
-		    "this alert is not about a request that a rule could allow");
-		goto out;
+	if (!json_is_string(v)) {
+		(void)err_say(why, size, 0, "it was not uploaded");
+		return ERR_NOTFOUND;
 	}
-	snprintf(name, sizeof(name), "expected-%lld", (long long)(alert & 0xffffff));
-	put(&w, "# ");
-	for (const char *s = db_text(st, 6); *s; s++)
-		jw_ch(&w, (unsigned char)*s < 0x20 ? ' ' : *s);
-	put(&w, "\n");
-	line(&w, "conduit: ", db_text(st, 0)[0] ? db_text(st, 0) : "new");
-	line(&w, "from: ", db_text(st, 4));
-	line(&w, "to: ", db_text(st, 5));
-	line(&w, "protocol: ", db_text(st, 1));
-	put(&w, "rule:\n  disabled: true\n");
-	line(&w, "  name: ", name);
-	put(&w, "  functions: [");
-	jw_quote(&w, db_text(st, 2), strlen(db_text(st, 2)));
-	put(&w, "]\n");
-	if (db_text(st, 3)[0])
-		line(&w, "  object: ", db_text(st, 3));
-	ok = jw_end(&w);
-	if (!ok)
-		(void)err_say(err, err_size, ERR_RANGE, "the rule is too long");
-out:
+	*len = json_string_length(v);
+	if (!(*text = malloc(*len + 1)))
+		return err_say(why, size, ERR_NOMEM, "out of memory");
+	memcpy(*text, json_string_value(v), *len + 1);
+	return 0;
+}
+
+/* False: it has no main file. */
+static bool
+source_of(const json_t *doc, struct policy_source *src)
+{
+	json_t *files = json_object_get(doc, "files");
+	const char *name = json_string_value(json_object_get(doc, "name"));
+	const json_t *main = name ? json_object_get(files, name) : NULL;
+
+	if (!json_is_string(main))
+		return false;
+	*src = (struct policy_source){.name = name,
+	    .text = json_string_value(main),
+	    .len = json_string_length(main),
+	    .read = read_file,
+	    .ctx = files};
+	return true;
+}
+
+struct keep {
+	int64_t sensor, now_ms;
+	char hash[2 * HASH_BYTES + 1];
+	const char *doc, *model;
+};
+
+static int
+keep_job(struct store_tx *tx, void *ctx)
+{
+	const struct keep *k = ctx;
+	int r =
+	    tx_exec(tx, "INSERT OR REPLACE INTO policy(sensor, time, hash, doc) VALUES(?, ?, ?, ?)",
+		"iitt", k->sensor, k->now_ms, k->hash, k->doc);
+
+	return r < 0
+		   ? r
+		   : tx_exec(tx, "INSERT OR REPLACE INTO model(sensor, time, doc) VALUES(?, ?, ?)",
+			 "iit", k->sensor, k->now_ms, k->model);
+}
+
+int
+propose_keep_policy(struct store *s, int64_t sensor, const char *json, size_t n, int64_t now_ms,
+    char *err, size_t err_size)
+{
+	json_t *doc = feed_json(json, n);
+	struct keep k = {.sensor = sensor, .now_ms = now_ms};
+	struct complaints c = {0};
+	struct policy_source src;
+	struct policy *pol = NULL;
+	char *text = NULL, *model = malloc(MODEL_MAX);
+	struct jw w = jw_make(model, model ? MODEL_MAX : 0);
+	int r;
+
+	if (!source_of(doc, &src)) {
+		r = err_say(err, err_size, ERR_FORMAT, "v, name, and files with that name");
+	} else if (!(pol = policy_build_source(&src, &c))) {
+		const struct complaint *first = c.n > 0 ? &c.v[0] : NULL;
+
+		r = err_say(err, err_size, ERR_FORMAT, "%s:%u:%u: %s",
+		    first ? complaint_file(&c, first) : src.name, first ? first->line : 0,
+		    first ? first->col : 0, first ? first->text : "is no policy");
+	} else {
+		(void)crypto_hex(policy_hash(pol), HASH_BYTES, k.hash);
+		policy_model(pol, &w);
+		text = json_dumps(doc, JSON_COMPACT);
+		k.doc = text;
+		k.model = model;
+		r = model && text && jw_end(&w)
+			? store_write(s, keep_job, &k)
+			: err_say(err, err_size, ERR_RANGE, "it is too large");
+		if (r < 0 && r != ERR_RANGE)
+			(void)err_say(err, err_size, r, "not stored: %s", err_str(r));
+	}
+	policy_free(pol);
+	complaints_fini(&c);
+	free(model);
+	free(text);
+	json_decref(doc);
+	return r;
+}
+
+void
+receive_policy(struct call *c)
+{
+	char err[400];
+	int r = propose_keep_policy(c->co->store, c->sensor, c->body ? c->body : "", c->body_len,
+	    c->now_ms, err, sizeof(err));
+
+	if (r == ERR_FORMAT || r == ERR_RANGE)
+		call_error(c, 422, "policy", "%s", err);
+	else if (r < 0)
+		call_store_error(c, r);
+	else if (call_begin(c, 200))
+		jw_raw(&c->w, "{}", 2);
+}
+
+/* --- a proposal --------------------------------------------------------------------------------- */
+
+/* The line of an alert, malloc'd. */
+static char *
+line_of(struct sqlite3 *db, int64_t alert, size_t *n)
+{
+	sqlite3_stmt *st = db_query(
+	    db, "SELECT size, lines FROM batch WHERE id = ?", "i", alert / ALERTS_PER_BATCH);
+	char *text = NULL, *line = NULL;
+	const char *p = NULL;
+
+	if (st && sqlite3_step(st) == SQLITE_ROW)
+		text = ingest_unpack(sqlite3_column_blob(st, 1),
+		    (size_t)sqlite3_column_bytes(st, 1), (size_t)sqlite3_column_int64(st, 0));
 	sqlite3_finalize(st);
-	if (!ok) {
-		free(buf);
-		return NULL;
+	if (text && (p = ingest_line(text, alert % ALERTS_PER_BATCH, n)))
+		line = strndup(p, *n);
+	free(text);
+	return line;
+}
+
+static json_t *
+policy_of(struct sqlite3 *db, int64_t sensor, char *hash, size_t size)
+{
+	sqlite3_stmt *st =
+	    db_query(db, "SELECT hash, doc FROM policy WHERE sensor = ?", "i", sensor);
+	json_t *doc = NULL;
+
+	if (st && sqlite3_step(st) == SQLITE_ROW) {
+		snprintf(hash, size, "%s", db_text(st, 0));
+		doc = json_loads(db_text(st, 1), 0, NULL); /* as it was accepted */
 	}
-	return buf;
+	sqlite3_finalize(st);
+	return doc;
+}
+
+/* What the sensor's people do where the policy is. */
+static char *
+without_policy(const json_t *line)
+{
+	const char *seq = feed_meta(line, "il_seq");
+	const char *what =
+	    json_string_value(json_object_get(json_object_get(line, "alert"), "signature"));
+	char *text;
+	int n;
+
+	n = asprintf(&text,
+	    "# %.500s\n"
+	    "# The sensor has not uploaded its policy, so no rule could be written here. At the "
+	    "sensor:\n"
+	    "#   interlock policy propose -p POLICY --journal JOURNAL %.20s\n",
+	    what ? what : "", seq[strspn(seq, "0123456789")] == '\0' ? seq : "SEQ");
+	if (n < 0)
+		return NULL;
+	for (size_t i = 2, end = 2 + strnlen(what ? what : "", 500); i < end; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) /* a comment is one line */
+			text[i] = '?';
+	return text;
+}
+
+static int
+proposed(struct proposed *out, const json_t *line, const json_t *doc, int made, char *err,
+    size_t err_size)
+{
+	const char *judged = feed_meta(line, "il_policy");
+
+	snprintf(out->notes, sizeof(out->notes), "%s", out->p.notes ? out->p.notes : "");
+	if (doc && *judged && strcmp(judged, out->policy) != 0) {
+		size_t n = strlen(out->notes);
+
+		snprintf(out->notes + n, sizeof(out->notes) - n,
+		    "the alert was judged by policy %.32s; the one of this sensor that is here is "
+		    "%s\n",
+		    judged, out->policy);
+	}
+	if (made < 0 && (doc || !*feed_meta(line, "il_op")))
+		return err_say(err, err_size, ERR_UNSUPPORTED, "nothing can be proposed: %.300s",
+		    out->notes[0] ? out->notes
+				  : "this alert is not about a request that a rule could allow");
+	out->text = made == 0 ? strdup(out->p.rules) : without_policy(line);
+	return out->text ? 0 : err_say(err, err_size, ERR_NOMEM, "out of memory");
+}
+
+int
+propose_alert(struct sqlite3 *db, int64_t sensor, int64_t alert, struct proposed *out, char *err,
+    size_t err_size)
+{
+	json_t *doc, *o = NULL;
+	struct policy_source src;
+	char *line;
+	size_t n = 0;
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	if (!(line = line_of(db, alert, &n)))
+		return err_say(
+		    err, err_size, ERR_NOTFOUND, "the alert's line is not here any more");
+	doc = policy_of(db, sensor, out->policy, sizeof(out->policy));
+	o = feed_json(line, n);
+	r = propose(line, n, doc && source_of(doc, &src) ? &src : NULL, &out->p, err, err_size);
+	if (r != ERR_NOMEM)
+		r = proposed(out, o, doc, r, err, err_size);
+	json_decref(o);
+	json_decref(doc);
+	free(line);
+	if (r < 0)
+		proposed_fini(out);
+	return r;
+}
+
+void
+proposed_fini(struct proposed *p)
+{
+	proposal_fini(&p->p);
+	free(p->text);
+	memset(p, 0, sizeof(*p));
 }

@@ -253,8 +253,9 @@ done(struct call *c, int r)
 /* --- evidence ------------------------------------------------------------------------------------ */
 
 struct evidence {
-	const struct call *c;
-	int64_t epoch, seq;
+	int64_t sensor, epoch, seq, now_ms;
+	const void *data;
+	size_t n;
 };
 
 static int
@@ -264,7 +265,7 @@ evidence_job(struct store_tx *tx, void *ctx)
 
 	return tx_exec(tx,
 	    "INSERT OR REPLACE INTO evidence(sensor, epoch, seq, time, data) VALUES(?, ?, ?, ?, ?)",
-	    "iiiib", e->c->sensor, e->epoch, e->seq, e->c->now_ms, e->c->body, e->c->body_len);
+	    "iiiib", e->sensor, e->epoch, e->seq, e->now_ms, e->data, e->n);
 }
 
 /* The line of an alert of this sensor, as JSON; NULL: it is not here (yet). */
@@ -293,28 +294,40 @@ line_of(struct sqlite3 *db, int64_t sensor, int64_t epoch, int64_t seq)
 	return o;
 }
 
+int
+receive_packets(struct collector *co, int64_t sensor, int64_t epoch, int64_t seq, const void *data,
+    size_t n, int64_t now_ms)
+{
+	struct evidence e = {sensor, epoch, seq, now_ms, data, n};
+	struct sqlite3 *db = store_get(co->store);
+	uint8_t sum[CRYPTO_SHA256_LEN];
+	char hex[2 * CRYPTO_SHA256_LEN + 1];
+	json_t *line = db ? line_of(db, sensor, epoch, seq) : NULL;
+	int r = line ? 0 : db ? ERR_NOTFOUND : ERR_AGAIN;
+
+	store_put(co->store, db);
+	crypto_sha256(n ? data : "", n, sum);
+	if (r == 0 && (n == 0 || strcmp(crypto_hex(sum, sizeof(sum), hex),
+				     feed_meta(line, "il_evidence_sha256")) != 0))
+		r = ERR_SIGNATURE;
+	if (r == 0)
+		r = store_write(co->store, evidence_job, &e);
+	json_decref(line);
+	return r;
+}
+
 void
 receive_evidence(struct call *c)
 {
-	struct evidence e = {c, strtoll(c->part[0], NULL, 10), strtoll(c->part[1], NULL, 10)};
-	struct sqlite3 *db = call_db(c);
-	uint8_t sum[CRYPTO_SHA256_LEN];
-	char hex[2 * CRYPTO_SHA256_LEN + 1];
-	json_t *line;
+	int r = receive_packets(c->co, c->sensor, strtoll(c->part[0], NULL, 10),
+	    strtoll(c->part[1], NULL, 10), c->body, c->body_len, c->now_ms);
 
-	if (!db)
-		return;
-	if (!(line = line_of(db, c->sensor, e.epoch, e.seq))) {
+	if (r == ERR_NOTFOUND)
 		call_error(c, 404, "not_found", "that alert is not here");
-		return;
-	}
-	crypto_sha256(c->body ? c->body : "", c->body_len, sum);
-	if (c->body_len == 0 ||
-	    strcmp(crypto_hex(sum, sizeof(sum), hex), feed_meta(line, "il_evidence_sha256")) != 0)
+	else if (r == ERR_SIGNATURE)
 		call_error(c, 422, "hash", "its SHA-256 is not the one that the alert has");
 	else
-		done(c, store_write(c->co->store, evidence_job, &e));
-	json_decref(line);
+		done(c, r);
 }
 
 /* --- assets and model -------------------------------------------------------------------------------- */
@@ -480,11 +493,12 @@ receive_proposals(struct call *c)
 		return;
 	/* A sender asks for those that are new, the oldest first, and has little room. */
 	st = db_query(db,
-	    after >= 0 ? "SELECT id, time, user, alert, rule_yaml, note FROM proposal WHERE "
-			 "sensor = ? AND id > ? AND state < 2 ORDER BY id LIMIT 5"
-		       : "SELECT id, time, user, alert, rule_yaml, note FROM proposal WHERE "
-			 "sensor = ? AND id > ? AND state < 2 ORDER BY id DESC LIMIT 200",
+#define COLUMNS "SELECT id, time, user, alert, rule_yaml, note, diff, policy, expected, notes FROM proposal"
+	    after >= 0
+		? COLUMNS " WHERE sensor = ? AND id > ? AND state < 2 ORDER BY id LIMIT 5"
+		: COLUMNS " WHERE sensor = ? AND id > ? AND state < 2 ORDER BY id DESC LIMIT 200",
 	    "ii", c->sensor, after >= 0 ? after : (int64_t)0);
+#undef COLUMNS
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
 	while (st && sqlite3_step(st) == SQLITE_ROW) {
@@ -496,6 +510,10 @@ receive_proposals(struct call *c)
 		jw_i(&c->w, "alert", sqlite3_column_int64(st, 3));
 		jw_str(&c->w, "rule_yaml", db_text(st, 4));
 		jw_str(&c->w, "note", db_text(st, 5));
+		jw_str(&c->w, "diff", db_text(st, 6));
+		jw_str(&c->w, "policy", db_text(st, 7));
+		jw_str(&c->w, "expected", db_text(st, 8));
+		jw_str(&c->w, "notes", db_text(st, 9));
 		jw_close(&c->w, '}');
 	}
 	sqlite3_finalize(st);

@@ -19,6 +19,9 @@ void receive_assets(struct call *c);
 void receive_model(struct call *c);
 void receive_proposals(struct call *c);
 
+/* Packets of an alert.  0; ERR_NOTFOUND: that alert is not here; ERR_SIGNATURE: its signed line names others; ERR_*. */
+int receive_packets(struct collector *co, int64_t sensor, int64_t epoch, int64_t seq,
+    const void *data, size_t n, int64_t now_ms);
 /* Keep a model (else a list of devices) of a sensor.  0 or ERR_*; ERR_FORMAT: it is none. */
 int receive_document(struct collector *co, int64_t sensor, const char *text, size_t n, bool model);
 

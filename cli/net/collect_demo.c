@@ -14,6 +14,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,28 +27,48 @@
 #include "collector/auth.h"
 #include "collector/collector.h"
 #include "collector/demo.h"
-#include "policy/model.h"
 #include "policy/policy.h"
 
-#define TREE_POLICY "policies/filling-line.yaml"
+#define CELLS_MAX    2
 #define ROUNDS	    6	 /* of the past */
-#define ROUND_S	    3600 /* between two of them */
-#define LIVE_S	    60
+#define ROUND_S	     3600 /* between two of them */
 #define CAPTURE_MAX (64u << 20)
-#define MODEL_MAX   (1u << 20)
+#define POLICY_MAX   (4u << 20)
+#define EVIDENCE_MAX (256u << 10)
 #define PCAP_HEAD   24u /* a pcap file: then records of 16 bytes and the frame */
 #define PCAP_MAGIC  0xa1b2c3d4u
 
 extern char **environ;
 
-struct show {
-	struct collector *co;
+/* What one sensor sees. */
+struct cell {
+	const char *name, *policy_name, *capture_name,
+	    *installed;	 /* of the tree; the capture where it is installed */
+	unsigned live_s; /* between two rounds */
+};
+static const struct cell cells[CELLS_MAX] = {
+    {"guard-line-2", "policies/filling-line.yaml", "pcaps/mixed/plant.pcap", "demo/plant.pcap", 60},
+    {"guard-line-1", "policies/blow-moulding.yaml", "pcaps/modbus/attack-day.pcap",
+	"demo/attack-day.pcap", 600},
+};
+#define SILENT_S 1800
+
+/* A sensor: its journal, key, capture, list of devices and evidence lie in a directory of its own. */
+struct view {
+	const struct cell *cell;
 	struct demo demo;
 	struct key key;
-	char dir[256], password[24];
-	const char *policy, *site;
+	struct policy *pol;
+	char dir[280], policy[600], site[256];
 	char *capture;
 	size_t capture_len;
+};
+
+struct show {
+	struct collector *co;
+	struct view view[CELLS_MAX];
+	unsigned n;
+	char dir[256], password[24];
 	atomic_bool stop;
 };
 
@@ -58,7 +79,7 @@ collect_found(const char *in_tree, const char *installed, char *buf, size_t size
 }
 
 static char *
-path_in(const struct show *s, const char *name, char *buf, size_t size)
+path_in(const struct view *s, const char *name, char *buf, size_t size)
 {
 	return collector_path(s->dir, name, buf, size);
 }
@@ -67,7 +88,7 @@ path_in(const struct show *s, const char *name, char *buf, size_t size)
 
 /* The capture with its last frame at end_s.  False: it is no pcap of microseconds. */
 static bool
-write_moved(const struct show *s, const char *path, int64_t end_s)
+write_moved(const struct view *s, const char *path, int64_t end_s)
 {
 	struct cur c = cur_make(s->capture, s->capture_len);
 	int64_t last = 0, by;
@@ -109,13 +130,15 @@ write_moved(const struct show *s, const char *path, int64_t end_s)
 }
 
 static bool
-judge(const struct show *s)
+judge(const struct view *s)
 {
-	char pcap[300], journal[300], key[300], assets[300], program[600];
+	char pcap[300], journal[300], key[300], assets[300], evidence[300], program[600];
 	char *argv[] = {"interlock", "replay", "-q", "--inline", "-p", (char *)(uintptr_t)s->policy,
-	    "--journal", path_in(s, "journal", journal, sizeof(journal)), "--key",
+	    "--name", (char *)(uintptr_t)s->cell->name, "--journal",
+	    path_in(s, "journal", journal, sizeof(journal)), "--key",
 	    path_in(s, "sensor.key", key, sizeof(key)), "--assets",
-	    path_in(s, "assets.json", assets, sizeof(assets)),
+	    path_in(s, "assets.json", assets, sizeof(assets)), "--detect", "--evidence",
+	    path_in(s, "evidence", evidence, sizeof(evidence)),
 	    path_in(s, "plant.pcap", pcap, sizeof(pcap)), NULL};
 	pid_t pid;
 	int status;
@@ -130,8 +153,33 @@ judge(const struct show *s)
 	return WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_FOUND;
 }
 
+/* What the sender would upload; then it goes. */
+static void
+take_evidence(struct collector *co, const struct view *s)
+{
+	char dir[300], path[600];
+	DIR *d = opendir(path_in(s, "evidence", dir, sizeof(dir)));
+	struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		unsigned long long epoch, seq;
+		char *data;
+		size_t n;
+
+		if (sscanf(de->d_name, "%llu-%llu.pcapng", &epoch, &seq) != 2)
+			continue;
+		collector_path(dir, de->d_name, path, sizeof(path));
+		if ((data = cli_read(path, EVIDENCE_MAX, &n)))
+			(void)demo_evidence(co, &s->demo, epoch, seq, data, n);
+		free(data);
+		(void)unlink(path);
+	}
+	if (d)
+		(void)closedir(d);
+}
+
 static bool
-play(struct show *s, int64_t end_s)
+play(struct collector *co, struct view *s, int64_t end_s)
 {
 	char path[300], err[300] = "";
 	int64_t n;
@@ -144,10 +192,12 @@ play(struct show *s, int64_t end_s)
 		cli_say("demo: the capture could not be judged");
 		return false;
 	}
-	n = demo_take(s->co, &s->demo, path_in(s, "journal", path, sizeof(path)), &s->key, s->site,
+	n = demo_take(co, &s->demo, path_in(s, "journal", path, sizeof(path)), &s->key, s->site,
 	    err, sizeof(err));
 	if (n < 0)
 		cli_say("demo: %s", err);
+	else
+		take_evidence(co, s);
 	return n >= 0;
 }
 
@@ -155,13 +205,16 @@ static void *
 live(void *arg)
 {
 	struct show *s = arg;
+	bool ok = true;
 
-	for (unsigned tick = 1; !atomic_load(&s->stop); tick++) {
+	for (unsigned tick = 1; ok && !atomic_load(&s->stop); tick++) {
 		const struct timespec second = {1, 0};
 
 		(void)nanosleep(&second, NULL);
-		if (tick % LIVE_S == 0 && !play(s, (int64_t)(clock_wall_ns() / NS_PER_S)))
-			break;
+		for (unsigned i = 0; i < s->n && ok; i++)
+			if (tick % s->view[i].cell->live_s == 0)
+				ok =
+				    play(s->co, &s->view[i], (int64_t)(clock_wall_ns() / NS_PER_S));
 	}
 	return NULL;
 }
@@ -188,22 +241,51 @@ remove_all(const char *dir)
 }
 
 static bool
-documents(struct show *s, const struct policy *pol)
+documents(struct collector *co, const struct view *s)
 {
-	char path[300], *text = malloc(MODEL_MAX), *assets;
-	struct jw w = jw_make(text, text ? MODEL_MAX : 0);
+	char path[300], *text, *assets, err[300];
 	size_t n;
-	bool ok;
+	bool ok = false;
 
-	policy_model(pol, &w);
-	ok = text && jw_end(&w) && demo_model(s->co, &s->demo, text) == 0;
+	if ((text = cli_read(s->policy, POLICY_MAX, &n)))
+		ok = demo_policy(co, &s->demo, text, n, err, sizeof(err)) == 0;
+	if (!ok)
+		cli_say("demo: %s", text ? err : s->policy);
 	free(text);
 	if (ok &&
 	    (assets = cli_read(path_in(s, "assets.json", path, sizeof(path)), CAPTURE_MAX, &n))) {
-		ok = demo_assets(s->co, &s->demo, assets) == 0;
+		ok = demo_assets(co, &s->demo, assets) == 0;
 		free(assets);
 	}
 	return ok;
+}
+
+/* Its directory, its key, what it will see. */
+static bool
+view_begin(struct show *s, struct view *v, const char *policy, const char *capture)
+{
+	const struct cell *c = v->cell;
+	char path[600], err[512] = "";
+
+	snprintf(v->dir, sizeof(v->dir), "%s/%s", s->dir, c->name);
+	if (mkdir(v->dir, 0700) != 0) {
+		cli_say("%s: %s", v->dir, strerror(errno));
+		return false;
+	}
+	snprintf(v->policy, sizeof(v->policy), "%s",
+	    policy ? policy : collect_found(c->policy_name, c->policy_name, path, sizeof(path)));
+	if (!capture)
+		capture = collect_found(c->capture_name, c->installed, path, sizeof(path));
+	if (!(v->capture = cli_read(capture, CAPTURE_MAX, &v->capture_len)) ||
+	    !(v->pol = cli_policy(v->policy)))
+		return false;
+	snprintf(v->site, sizeof(v->site), "%s", policy_site(v->pol) ? policy_site(v->pol) : "");
+	key_init(&v->key);
+	if (key_save(&v->key, path_in(v, "sensor.key", path, sizeof(path)), err, sizeof(err)) < 0) {
+		cli_say("%s", err);
+		return false;
+	}
+	return true;
 }
 
 static bool
@@ -211,65 +293,69 @@ begin(struct show *s, struct collector_conf *conf, char *err, size_t err_size)
 {
 	const char *tmp = getenv("TMPDIR");
 	uint8_t secret[12];
-	char path[300];
 
 	snprintf(s->dir, sizeof(s->dir), "%s/interlock-demo-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	if (!mkdtemp(s->dir)) {
 		snprintf(err, err_size, "%s: %s", s->dir, strerror(errno));
+		s->dir[0] = '\0';
 		return false;
 	}
 	conf->dir = s->dir;
-	conf->silent_s = 10 * LIVE_S;
+	conf->silent_s = SILENT_S;
 	crypto_random(secret, sizeof(secret));
 	crypto_b64url(secret, sizeof(secret), s->password);
-	key_init(&s->key);
-	return key_save(&s->key, path_in(s, "sensor.key", path, sizeof(path)), err, err_size) ==
-		   0 &&
-	       collector_init(s->dir, NULL, 0, err, err_size) == 0 &&
+	return collector_init(s->dir, NULL, 0, err, err_size) == 0 &&
 	       (s->co = collector_new(conf, err, err_size)) &&
 	       auth_user_put(s->co->store, "demo", ROLE_ADMIN, s->password,
 		   (int64_t)(clock_wall_ns() / 1000000), err, err_size) == 0;
+}
+
+static bool
+past(struct show *s, int64_t now_s)
+{
+	bool ok = true;
+
+	for (int k = ROUNDS; k >= 0 && ok; k--)
+		for (unsigned i = 0; i < s->n && ok; i++)
+			ok = play(s->co, &s->view[i], now_s - k * ROUND_S);
+	for (unsigned i = 0; i < s->n && ok; i++)
+		ok = documents(s->co, &s->view[i]);
+	return ok;
 }
 
 int
 collect_demo(struct collector_conf *conf, const char *policy, const char *capture)
 {
 	struct show *s = calloc(1, sizeof(*s));
-	char err[512] = "out of memory", said[200], p[600], q[600];
+	char err[512] = "out of memory", said[200];
 	int64_t now = (int64_t)(clock_wall_ns() / NS_PER_S);
-	struct policy *pol = NULL;
 	int status = EXIT_UNABLE;
-	bool ok;
 	pthread_t thread;
+	bool ok;
 
 	if (!s)
 		return EXIT_UNABLE;
-	s->policy = policy ? policy : collect_found(TREE_POLICY, TREE_POLICY, p, sizeof(p));
-	if (!capture)
-		capture = collect_found("pcaps/mixed/plant.pcap", "demo/plant.pcap", q, sizeof(q));
-	if (!(s->capture = cli_read(capture, CAPTURE_MAX, &s->capture_len)) ||
-	    !(pol = cli_policy(s->policy)))
-		goto out;
-	s->site = policy_site(pol) ? policy_site(pol) : "";
 	if (!(ok = begin(s, conf, err, sizeof(err))))
 		cli_say("%s", err);
-	for (int i = ROUNDS; i >= 0 && ok; i--)
-		ok = play(s, now - i * ROUND_S);
-	if (ok && !(ok = documents(s, pol)))
-		cli_say("demo: model and devices could not be stored");
+	while (ok && s->n < (policy || capture ? 1 : CELLS_MAX)) {
+		s->view[s->n].cell = &cells[s->n];
+		ok = view_begin(s, &s->view[s->n++], policy, capture);
+	}
+	ok = ok && past(s, now);
 	if (ok && pthread_create(&thread, NULL, live, s) == 0) {
 		snprintf(said, sizeof(said), "user demo, password %s", s->password);
 		status = collect_serve(s->co, said);
 		atomic_store(&s->stop, true);
 		(void)pthread_join(thread, NULL);
 	}
-out:
 	collector_free(s->co);
 	if (s->dir[0])
 		remove_all(s->dir);
-	policy_free(pol);
-	key_wipe(&s->key);
-	free(s->capture);
+	for (unsigned i = 0; i < s->n; i++) {
+		policy_free(s->view[i].pol);
+		key_wipe(&s->view[i].key);
+		free(s->view[i].capture);
+	}
 	free(s);
 	return status;
 }

@@ -252,13 +252,46 @@ def incident_work():
 
 
 def proposal():
-    """an alert that was expected becomes a disabled rule, which its sensor fetches"""
+    """an alert that was expected becomes disabled rules of the sensor's policy with what they change; without the policy that is said"""
     a = viewer.items("alerts", sensor="s1")[0]["id"]
     status, answer = analyst.post(f"alerts/{a}/expected", {"note": "new recipe"})
     p = answer["proposal"]
-    assert status == 200 and "disabled: true" in p["rule_yaml"] and p["state"] == "proposed", answer
-    assert s1.call("GET", "/ingest/v1/proposals")[1]["items"][0]["id"] == p["id"]
+    assert status == 200 and p["state"] == "proposed" and p["policy"] == "" and yaml.safe_load(p["rule_yaml"]) is None and "policy propose" in p["rule_yaml"], answer
+    s, name = sensor("p1"), "policies/filling-line.yaml"
+    text = pathlib.Path(name).read_text()
+    eve = subprocess.run([INTERLOCK, "replay", "-q", "--inline", "-p", name, "--eve", "-", "pcaps/mixed/plant.pcap"], capture_output=True, text=True).stdout.splitlines()
+    alert = next(x for x in map(json.loads, eve) if x["alert"]["metadata"].get("il_op") == ["write_single_register"])
+    alert["alert"]["metadata"]["il_seq"] = ["1"]
+    (tmp / "one.json").write_text(json.dumps(alert))
+    assert s.send(s.chain.batch([json.dumps(alert).encode()]))[0] == 200
+    a = viewer.items("alerts", sensor="p1")[0]["id"]
+
+    def put(files, main="plant.yaml"):
+        return s.call("PUT", "/ingest/v1/policy", json.dumps({"v": 1, "name": main, "files": files}))[:2]
+
+    for wrong in ({"plant.yaml": "interlock: 1\nmode: alert\nzones: 3\n"}, {}, {"plant.yaml": 3}, {"plant.yaml": text.replace("zones:", "include: [no.yaml]\nzones:")}):
+        status, answer = put(wrong)
+        assert status == 422, (wrong, answer)
+    why = put({"plant.yaml": "interlock: 1\nmode: alert\nzones: 3\n"})[1]["error"]["message"]
+    assert why.startswith("plant.yaml:"), why
+    assert put({"plant.yaml": text})[0] == 200
+    status, answer = analyst.post(f"alerts/{a}/expected", {"note": "new recipe"})
+    p = answer["proposal"]
+    rule = yaml.safe_load(p["rule_yaml"])[0]
+    assert status == 200 and rule["enabled"] is False and rule["functions"] == ["write_single_register"], p
+    assert p["policy"] == alert["alert"]["metadata"]["il_policy"][0] and p["diff"].startswith("+ ") and "judged by" not in p["notes"], p
+    said = subprocess.run([INTERLOCK, "policy", "propose", "-p", name, tmp / "one.json"], capture_output=True, text=True).stdout
+    assert all(line.strip() in said for line in p["rule_yaml"].splitlines() + p["diff"].splitlines()), (said, p)
+    got = s.call("GET", "/ingest/v1/proposals")[1]["items"][0]
+    assert {k: got[k] for k in ("id", "rule_yaml", "diff", "policy", "note")} == {k: p[k] for k in ("id", "rule_yaml", "diff", "policy", "note")}
     assert next(x for x in viewer.get("proposals")["items"] if x["id"] == p["id"])["state"] == "fetched"
+    both = {"plant.yaml": text + "include: [more.yaml]\n", "more.yaml": "interlock: 1\nzones: {cell2: {level: 1, nets: [10.1.9.0/24]}}\n"}
+    assert put(both)[0] == 200 and put({"plant.yaml": both["plant.yaml"]})[0] == 422
+    assert "cell2" in {z["name"] for z in viewer.get("map")["zones"] if z["site"] == "bottling-line-2"}
+    assert put({"plant.yaml": text + "# another text, the same rules\n"})[0] == 200
+    p = analyst.post(f"alerts/{a}/expected", {})[1]["proposal"]
+    assert "the alert was judged by policy " + alert["alert"]["metadata"]["il_policy"][0] in p["notes"], p
+    assert {z["name"] for z in viewer.get("map")["zones"] if z["site"] == "bottling-line-2"} >= {"scada", "cell1"}
 
 
 def described():
@@ -586,6 +619,37 @@ def page_certificate():
         own.stop()
 
 
+def demo():
+    """--demo: a plant with two sensors, alerts, packets, playbooks and a map within seconds; it ends cleanly and leaves nothing"""
+    (tmp / "demo").mkdir()
+    p = subprocess.Popen([INTERLOCK, "collect", "--demo", "--listen", "127.0.0.1:0", "--ingest", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, env=os.environ | {"TMPDIR": str(tmp / "demo")})
+    try:
+        page = int(re.search(r"page http://127.0.0.1:(\d+)", p.stdout.readline())[1])
+        user, password = re.match(r"user (\w+), password (\S+)", p.stdout.readline()).groups()
+        who = Person(page, user, password)
+        assert {(s["name"], s["site"], s["chain"]) for s in who.get("sensors")["items"]} == {("guard-line-1", "bottling-line-1", "whole"), ("guard-line-2", "bottling-line-2", "whole")}
+        zones = {(z["site"], z["name"], z["level"]) for z in who.get("map")["zones"] if z["level"] is not None}
+        assert zones == {("bottling-line-1", "panels", 2), ("bottling-line-1", "moulding", 1), ("bottling-line-2", "scada", 2), ("bottling-line-2", "cell1", 1)}, zones
+        for name in ("guard-line-1", "guard-line-2"):
+            detected = [a for a in who.items("alerts", sensor=name, limit=500, q="stop") if a["category"] == "Unauthorized Command" and 200 <= a["signature_id"] < 300]
+            a = who.get(f"alerts/{detected[0]['id']}")
+            assert a["evidence"] and a["proof"]["state"] == "verified" and a["playbook"]["id"] == "plc-stop", a
+            assert who.call("GET", f"/api/v1/alerts/{a['id']}/evidence", raw=True)[1].startswith(b"\x0a\x0d\x0d\x0a")
+        denied = next(a for a in who.items("alerts", sensor="guard-line-2", limit=500) if a["op"] == "write_single_register")
+        assert "enabled: false" in who.post(f"alerts/{denied['id']}/expected", {})[1]["proposal"]["rule_yaml"]
+        status, html, _ = who.call("GET", "/", raw=True)
+        built = (pathlib.Path(INTERLOCK).parent / "web" / "index.html").exists()
+        assert (status, b"<!doctype html>" in html.lower()) == ((200, True) if built else (404, False)), (status, built, html)
+        p.send_signal(signal.SIGTERM)
+        out, err = p.communicate(timeout=30)
+        assert (p.returncode, out, err) == (0, "", ""), (p.returncode, out, err)
+        assert not list((tmp / "demo").iterdir())
+    finally:
+        p.kill()
+        p.communicate()
+
+
 def evidence():
     """packets of an alert: only those whose hash its signed line has"""
     data = b"\x0a\x0d\x0d\x0a" + bytes(300)
@@ -609,4 +673,4 @@ def audit_signed():
 
 if __name__ == "__main__":
     collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, playbook, library,
-                   filters, plant, quiet, renewed, short_lives, page_certificate, evidence, described, audit_signed])
+                   filters, plant, quiet, renewed, short_lives, page_certificate, demo, evidence, described, audit_signed])
