@@ -83,6 +83,82 @@ def killed():
         co.stop()
 
 
+class Wire:
+    """A wire to a port that is cut and slow: each connection ends after some bytes, in either direction, or goes on drop by drop."""
+
+    def __init__(self, port):
+        self.port, self.cut, self.slowed, self.all = port, 0, 0, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.at = self.listener.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.port))
+            self.all += 1
+            fate = dice.choice(("good", "cut", "cut", "slow"))
+            left = [dice.randint(200, 40000)]
+            self.slowed += fate == "slow"
+            for a, b in ((near, far), (far, near)):
+                threading.Thread(target=self.carry, args=(a, b, fate, left), daemon=True).start()
+
+    def carry(self, a, b, fate, left):
+        try:
+            while data := a.recv(4000 if fate == "slow" else 65536):
+                left[0] -= len(data)
+                if fate == "cut" and left[0] < 0:
+                    self.cut += 1
+                    b.sendall(data[:left[0]])  # half of it arrives
+                    break
+                if fate == "slow":
+                    time.sleep(0.01)
+                b.sendall(data)
+        except OSError:
+            pass
+        for k in (a, b):
+            try:
+                k.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def wire():
+    """a wire that is cut in the middle of requests and answers, and slow: the stored set is the sent set, once"""
+    s = enrolled(co, "wire", tmp)
+    s.close()
+    w = Wire(co.ingest)
+    s.port = w.at
+    lines, batches = [], []
+    for _ in range(60):
+        batch = s.chain.lines(dice.randint(0, 30))
+        lines += batch
+        batches.append(s.chain.batch(batch))
+    log = {"receipted": 0}
+    end = time.time() + 100
+    while log["receipted"] < len(batches) and time.time() < end:
+        try:
+            have = s.call("GET", "/ingest/v1/position")[1]["batch"]
+            assert have >= log["receipted"]
+            if s.send(*batches[have:have + dice.randint(1, 4)])[0] == 200:
+                log["receipted"] = s.call("GET", "/ingest/v1/position")[1]["batch"]
+            if dice.random() < 0.5:
+                s.close()  # another connection, another fate
+        except (OSError, http.client.HTTPException):
+            s.close()
+    w.listener.close()
+    print(f"# {w.all} connections, {w.cut} cut, {w.slowed} slow")
+    assert w.cut > 2 and w.slowed > 0
+    got = eve(viewer, sensor="wire")
+    assert sorted(got) == sorted(lines) and len(got) == len(lines), (len(got), len(lines))
+    me = next(x for x in viewer.get("sensors")["items"] if x["name"] == "wire")
+    assert (me["chain"], me["batch"], me["lost"]) == ("whole", len(batches), 0), me
+    assert not viewer.items("incidents", sensor="wire") or {i["kind"] for i in viewer.items("incidents", sensor="wire")} == {"policy"}
+
+
 def disk_full():
     """a full disk: refused with Retry-After, no receipt, nothing half; when there is room again it goes on"""
     folder = tmp / "small"
@@ -289,7 +365,7 @@ def paths():
 def crowd():
     """connections beyond the cap wait or are refused, slow ones are cut, memory stays within what is stated"""
     held = []
-    for _ in range(80):
+    for _ in range(60):
         try:
             k = socket.create_connection(("127.0.0.1", co.page), timeout=5)
             k.sendall(b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n")
@@ -357,4 +433,4 @@ def account_race():
 
 
 if __name__ == "__main__":
-    collector.run([killed, disk_full, silent, clock, streamed, sharp, monsters, paths, account_race, guessing, crowd])
+    collector.run([killed, disk_full, wire, silent, clock, streamed, sharp, monsters, paths, account_race, guessing, crowd])

@@ -19,6 +19,31 @@ done
 (cd / && env -i "$tmp/root/opt/il/bin/interlock" --version)
 echo "installed"
 
+# The collector finds there what it serves: the page, where one was built, its description, the library.
+if "$tmp/root/opt/il/bin/interlock" --version | grep -q '[+]collector'; then
+	(
+		il=$tmp/root/opt/il/bin/interlock
+		cd /
+		env -i "$il" collect init "$tmp/data" >/dev/null
+		echo "correct horse battery" | env -i "$il" collect user "$tmp/data" anna --role viewer
+		env -i "$il" collect "$tmp/data" --plain --listen 127.0.0.1:0 --ingest 127.0.0.1:0 >"$tmp/at" &
+		trap 'kill $!; wait $! || true' EXIT
+		for _ in $(seq 100); do grep -q . "$tmp/at" && break || sleep 0.1; done
+		at=$(grep -oE 'http://127.0.0.1:[0-9]+' "$tmp/at")
+		curl -fsS -c "$tmp/jar" -d '{"user":"anna","password":"correct horse battery"}' "$at/api/v1/login" >"$tmp/me"
+		curl -fsS -b "$tmp/jar" "$at/api/v1/library" | grep -q '"state":"unverified"'
+		curl -fsS "$at/api/v1/openapi.yaml" | grep -q '^openapi: 3.1'
+		if [ -e "$OLDPWD/$B/web/index.html" ]; then
+			curl -fsS "$at/" | cmp - "$OLDPWD/$B/web/index.html"
+			for f in $(grep -oE '(src|href)="/[^"]+' "$OLDPWD/$B/web/index.html" | cut -d / -f 2-); do
+				curl -fsS -o "$tmp/file" "$at/$f"
+				cmp "$tmp/file" "$OLDPWD/$B/web/$f"
+			done
+			echo "the page is served as it was built"
+		fi
+	)
+fi
+
 # Who sees packets, holds the key or reads a policy has no library in it that speaks with networks or keeps a data
 # base; these are in the second program, which is found where the first one is, and nowhere else.
 net='curl|microhttpd|gnutls|sqlite|nghttp|ldap|libssl|libssh'
