@@ -47,7 +47,7 @@ export function AttackPage() {
 												{[...list].sort((x, y) => y.alerts - x.alerts || Number(y.covered) - Number(x.covered) || x.name.localeCompare(y.name)).map((x) => {
 													const body = (
 														<>
-															<span class="at-name">{x.name}</span>
+															<span class="at-name">{x.name.replaceAll("/", "/\u200b")}</span>
 															<span class="at-foot mono">
 																<span class="at-id" title={x.old_id ?? undefined}>
 																	{x.id}

@@ -5,10 +5,8 @@ import cytoscape from "cytoscape";
 import { effect } from "@preact/signals";
 import { byLevel, type Level, levelName, levelText } from "../lib/level";
 import { dark, lang } from "../lib/prefs";
-import type { Alert, PlantMap, Zone } from "../lib/types";
-import { denied, edgeKey, zoneName } from "./map";
-
-type Pick = { kind: "device"; name: string } | { kind: "edge"; key: string } | null;
+import type { Alert, Edge, MapDevice, PlantMap, Zone } from "../lib/types";
+import { type Pick, denied, pairKey, zoneName } from "./map";
 
 export interface Graph {
 	show(m: PlantMap, only: boolean): void;
@@ -19,7 +17,7 @@ export interface Graph {
 	end(): void;
 }
 
-const DEV_W = 122, DEV_H = 48, GAP = 16, PAD = 14, TOP = 28, ZONE_GAP = 28, BAND_GAP = 44, LABEL_W = 128, PER_ROW = 4;
+const DEV_W = 148, DEV_H = 46, MADE_H = 16, GAP = 16, PAD = 14, TOP = 28, ZONE_GAP = 28, BAND_GAP = 38, LABEL_W = 128, PER_ROW = 4;
 
 interface Box {
 	zone: Zone;
@@ -30,7 +28,13 @@ interface Box {
 	cols: number;
 }
 
+const made = (d: MapDevice) => {
+	const s = [d.vendor?.split(" ")[0], d.model].filter(Boolean).join(" ");
+	return s.length > 19 ? s.slice(0, 18) + "…" : s;
+};
+
 function layout(zones: Zone[]) {
+	const devH = DEV_H + (zones.some((z) => z.devices.some(made)) ? MADE_H : 0);
 	const levels = [...new Set(zones.map((z) => z.level))].sort(byLevel);
 	const boxes: Box[] = [], bands: { level: Level; y: number; h: number }[] = [];
 	let y = 0, width = 600;
@@ -38,7 +42,7 @@ function layout(zones: Zone[]) {
 		let x = LABEL_W, h = 0;
 		for (const zone of zones.filter((z) => z.level === level).sort((a, b) => a.site.localeCompare(b.site) || a.name.localeCompare(b.name))) {
 			const n = Math.max(1, zone.devices.length), cols = Math.min(PER_ROW, n), rows = Math.ceil(n / cols);
-			const w = cols * DEV_W + (cols - 1) * GAP + 2 * PAD, zh = rows * DEV_H + (rows - 1) * GAP + PAD + TOP;
+			const w = cols * DEV_W + (cols - 1) * GAP + 2 * PAD, zh = rows * devH + (rows - 1) * GAP + PAD + TOP;
 			boxes.push({ zone, x, y: y + 14, w, h: zh, cols });
 			x += w + ZONE_GAP;
 			h = Math.max(h, zh);
@@ -54,7 +58,7 @@ function layout(zones: Zone[]) {
 		const shift = (width - PAD - right) / 2;
 		for (const o of own) o.x += shift;
 	}
-	return { boxes, bands, width, height: y - BAND_GAP };
+	return { boxes, bands, width, devH };
 }
 
 const css = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -65,21 +69,25 @@ function style(): cytoscape.StylesheetJson {
 	return [
 		{ selector: "node", style: { "font-family": font, color: text, "font-size": 13, "z-index-compare": "manual", shape: "round-rectangle", width: "data(w)", height: "data(h)", "border-width": 1, "overlay-opacity": 0 } },
 		{ selector: ".band", style: { "background-color": css("--band"), "border-width": 0, events: "no", "z-index": 0 } },
-		{ selector: ".label", style: { "background-opacity": 0, "border-width": 0, label: "data(label)", "text-wrap": "wrap", "text-valign": "center", "text-halign": "center", "text-justification": "left", color: dim, "font-size": 13, "line-height": 1.3, events: "no", "z-index": 1 } },
-		{ selector: ".zone", style: { "background-color": css("--surface"), "background-opacity": 0.85, "border-color": line, "border-style": "solid", label: "data(label)", "text-valign": "top", "text-halign": "center", "text-margin-y": 20, "font-size": 13, "font-weight": 600, color: dim, events: "no", "z-index": 2 } },
-		{ selector: ".device", style: { "background-color": css("--surface-2"), "border-color": line, label: "data(label)", "text-valign": "center", "text-wrap": "wrap", "text-max-width": "120px", "line-height": 1.25, "font-size": 13, "z-index": 10 } },
+		{ selector: ".label", style: { "background-opacity": 0, "border-width": 0, label: "data(label)", "text-wrap": "wrap", "text-valign": "center", "text-halign": "right", "text-justification": "left", color: dim, "font-size": 13, "line-height": 1.3, events: "no", "z-index": 1 } },
+		{ selector: ".zone", style: { "background-color": css("--surface"), "background-opacity": 0.85, "border-color": line, "border-style": "solid", events: "no", "z-index": 2 } },
+		{ selector: ".zone-name", style: { "background-opacity": 0, "border-width": 0, label: "data(label)", "text-valign": "center", "text-halign": "right", "font-size": 13, "font-weight": 600, color: dim, "text-background-color": css("--surface"), "text-background-opacity": 1, "text-background-padding": "3px", "text-background-shape": "roundrectangle", events: "no", "z-index": 9 } },
+		{ selector: ".device", style: { "background-color": css("--surface-2"), "border-color": line, label: "data(label)", "text-valign": "center", "text-wrap": "wrap", "text-max-width": "400px", "line-height": 1.25, "font-size": 13, "z-index": 10 } },
 		{ selector: ".device.s1", style: { "border-color": bad, "border-width": 2.5, "background-color": css("--sev1-bg") } },
 		{ selector: ".device.s2", style: { "border-color": css("--sev2"), "border-width": 2, "background-color": css("--sev2-bg") } },
 		{ selector: ".device.s3", style: { "border-color": css("--sev3"), "border-width": 1.5 } },
 		{ selector: ".outsider", style: { "border-style": "dashed", "border-color": bad } },
-		{ selector: "edge", style: { width: 1.5, "line-color": css("--edge"), "target-arrow-color": css("--edge"), "target-arrow-shape": "triangle", "arrow-scale": 0.9, "curve-style": "bezier", "control-point-step-size": 34, "z-index-compare": "manual", "z-index": 5, "overlay-opacity": 0, opacity: 0.9 } },
-		{ selector: ".denied", style: { width: 3, "line-color": bad, "target-arrow-color": bad, "line-style": "dashed", "line-dash-pattern": [9, 5], "z-index": 8, opacity: 1, "font-family": font, "font-size": 12.5, "font-weight": 600, color: css("--sev1-text"), "text-background-color": css("--surface"), "text-background-opacity": 0.95, "text-background-padding": "3px", "text-background-shape": "roundrectangle", "text-border-width": 1, "text-border-color": bad, "text-border-opacity": 0.5 } },
+		{ selector: "edge", style: { width: 1.5, "line-color": css("--edge"), "target-arrow-color": css("--edge"), "source-arrow-color": css("--edge"), "target-arrow-shape": "triangle", "arrow-scale": 0.9, "curve-style": "bezier", "control-point-step-size": 34, "z-index-compare": "manual", "z-index": 5, "overlay-opacity": 0, opacity: 0.9 } },
+		{ selector: ".both", style: { "source-arrow-shape": "triangle" } },
+		// In one row: below the devices, not behind those in between.
+		{ selector: ".beside", style: { "curve-style": "unbundled-bezier", "control-point-distances": "data(bend)", "control-point-weights": 0.5, "source-endpoint": "0 50%", "target-endpoint": "0 50%" } },
+		{ selector: ".denied", style: { width: "data(width)", "line-color": bad, "target-arrow-color": bad, "source-arrow-color": bad, "line-style": "dashed", "line-dash-pattern": [9, 5], "z-index": 8, opacity: 1, "underlay-color": bad, "underlay-opacity": 0.13, "underlay-padding": 5, "font-family": font, "font-size": 12, "font-weight": 600, color: css("--sev1-text"), "text-background-color": css("--surface"), "text-background-opacity": 0.95, "text-background-padding": "3px", "text-background-shape": "roundrectangle", "text-border-width": 1, "text-border-color": bad, "text-border-opacity": 0.5 } },
 		{ selector: ".told, .denied.picked", style: { label: "data(label)" } },
 		{ selector: ".flash", style: { width: 6, "underlay-color": bad, "underlay-opacity": 0.35, "underlay-padding": 6 } },
 		{ selector: "node.flash", style: { "border-width": 3.5, width: "data(w)" } },
 		{ selector: ".off", style: { opacity: 0.14 } },
-		{ selector: ".picked", style: { "border-color": css("--accent"), "border-width": 3, "line-color": css("--accent"), "target-arrow-color": css("--accent") } },
-		{ selector: ".denied.picked", style: { "line-color": bad, "target-arrow-color": bad, width: 5 } },
+		{ selector: ".picked", style: { "border-color": css("--accent"), "border-width": 3, "line-color": css("--accent"), "target-arrow-color": css("--accent"), "source-arrow-color": css("--accent") } },
+		{ selector: ".denied.picked", style: { "line-color": bad, "target-arrow-color": bad, "source-arrow-color": bad, width: 5 } },
 	] as cytoscape.StylesheetJson;
 }
 
@@ -110,18 +118,19 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 	size.observe(container);
 
 	const build = () => {
-		const { boxes, bands, width } = layout(model.zones);
+		const { boxes, bands, width, devH } = layout(model.zones);
 		const nodes: cytoscape.ElementDefinition[] = [];
 		const at = (x: number, y: number, w: number, h: number) => ({ position: { x: x + w / 2, y: y + h / 2 } });
 		for (const b of bands) {
 			nodes.push({ data: { id: `band:${b.level}`, w: width, h: b.h }, classes: "band", ...at(0, b.y, width, b.h) });
-			nodes.push({ data: { id: `label:${b.level}`, w: LABEL_W - 20, h: b.h, label: b.level === null ? levelName(b.level) : `${levelText(b.level)}\n${levelName(b.level)}` }, classes: "label", ...at(4, b.y, LABEL_W - 20, b.h) });
+			nodes.push({ data: { id: `label:${b.level}`, w: 1, h: b.h, label: b.level === null ? levelName(b.level) : `${levelText(b.level)}\n${levelName(b.level)}` }, classes: "label", ...at(14, b.y, 1, b.h) });
 		}
 		for (const b of boxes) {
-			nodes.push({ data: { id: `zone:${b.zone.id}`, w: b.w, h: b.h, label: zoneName(b.zone) }, classes: "zone", ...at(b.x, b.y, b.w, b.h) });
+			nodes.push({ data: { id: `zone:${b.zone.id}`, w: b.w, h: b.h }, classes: "zone", ...at(b.x, b.y, b.w, b.h) });
+			nodes.push({ data: { id: `name:${b.zone.id}`, w: 1, h: 20, label: zoneName(b.zone) }, classes: "zone-name", ...at(b.x + PAD, b.y + 4, 1, 20) });
 			b.zone.devices.forEach((d, i) => {
-				const x = b.x + PAD + (i % b.cols) * (DEV_W + GAP), y = b.y + TOP + Math.floor(i / b.cols) * (DEV_H + GAP);
-				nodes.push({ data: { id: `d:${d.name}`, name: d.name, w: DEV_W, h: DEV_H, label: d.ip && d.ip !== d.name ? `${d.name}\n${d.ip}` : d.name }, classes: "device", ...at(x, y, DEV_W, DEV_H) });
+				const x = b.x + PAD + (i % b.cols) * (DEV_W + GAP), y = b.y + TOP + Math.floor(i / b.cols) * (devH + GAP);
+				nodes.push({ data: { id: `d:${d.name}`, name: d.name, w: DEV_W, h: devH }, classes: "device", ...at(x, y, DEV_W, devH) });
 			});
 		}
 		cy.elements().remove();
@@ -156,34 +165,52 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 			for (const z of m.zones)
 				for (const d of z.devices) {
 					const n = cy.getElementById(`d:${d.name}`);
+					const sev = d.alerts_24h ? d.severity || 0 : 0;
 					n.removeClass("s1 s2 s3");
-					if (d.alerts_24h && d.severity) n.addClass(`s${d.severity}`);
+					if (sev) n.addClass(`s${sev}`);
+					n.data("label", [`${["", "◆ ", "▲ ", "● "][sev]}${d.name}`, d.ip !== d.name && d.ip, made(d)].filter(Boolean).join("\n"));
 				}
-			const want = new Set<string>();
+			const want = new Map<string, Edge[]>();
 			for (const e of m.edges) {
-				if (only && !denied(e)) continue;
-				const source = end(e.from), target = end(e.to), id = `e:${edgeKey(e)}`;
-				if (!source || !target || want.has(id)) continue;
-				want.add(id);
-				const label = `${e.proto}${e.blocked ? ` ×${e.blocked}` : ""}`;
-				const old = cy.getElementById(id);
-				if (old.nonempty()) old.data("label", label);
-				else cy.add({ data: { id, source, target, label, key: edgeKey(e) }, classes: denied(e) ? "denied" : "allowed" });
-				cy.getElementById(id).toggleClass("denied", denied(e));
+				if ((only && !denied(e)) || !end(e.from) || !end(e.to)) continue;
+				const id = `e:${pairKey(e)}`, list = want.get(id);
+				if (list) list.push(e);
+				else want.set(id, [e]);
+			}
+			for (const [id, list] of want) {
+				// What was denied says where the arrows point; how often, how thick the line is.
+				const bad = list.filter(denied), shown = bad.length ? bad : list, first = shown[0];
+				const blocked = bad.reduce((n, e) => n + e.blocked, 0), protos = [...new Set(shown.map((e) => e.proto))].join(", ");
+				const data = { label: `${protos}${blocked ? ` ×${blocked}` : ""}`, width: Math.min(6, 2.5 + Math.log10(1 + blocked)) };
+				if (cy.getElementById(id).empty()) {
+					const source = end(first.from)!, target = end(first.to)!;
+					const a = cy.getElementById(source), b = cy.getElementById(target), dx = b.position("x") - a.position("x");
+					const beside = a.is(".device") && b.is(".device") && a.position("y") === b.position("y");
+					cy.add({ data: { id, source, target, key: pairKey(first), ...data, bend: Math.sign(dx) * (26 + Math.abs(dx) / 16) }, classes: beside ? "beside" : "" });
+				}
+				const edge = cy.getElementById(id).data(data);
+				edge.toggleClass("denied", bad.length > 0).toggleClass("allowed", !bad.length);
+				edge.toggleClass("both", shown.some((e) => e.from !== first.from));
 			}
 			cy.edges().forEach((e) => {
 				if (!want.has(e.id())) e.remove();
 			});
 		});
 		// Counts on the lines only where they can be read; the list beside the picture has them all.
-		cy.edges(".denied").toggleClass("told", cy.edges(".denied").length <= 6);
+		const few = cy.edges(".denied").length <= 6;
+		cy.edges().forEach((e) => {
+			// A line that passes a level would have its words behind the devices there.
+			const [a, b] = [e.source(), e.target()].map((n) => (n as cytoscape.NodeSingular).position("y")).sort((x, y) => x - y);
+			const over = cy.nodes(".band").filter((n) => (n as cytoscape.NodeSingular).position("y") > a + DEV_H && (n as cytoscape.NodeSingular).position("y") < b - DEV_H).nonempty();
+			e.toggleClass("told", few && e.hasClass("denied") && !over);
+		});
 		mark();
 	};
 
 	cy.on("tap", (ev) => {
 		if (ev.target === cy) return onPick(null);
 		const key = ev.target.data("key") as string | undefined, name = ev.target.data("name") as string | undefined;
-		onPick(key ? { kind: "edge", key } : name ? { kind: "device", name } : null);
+		onPick(key ? { kind: "pair", key } : name ? { kind: "device", name } : null);
 	});
 	cy.on("mouseover", ".device, edge", () => (container.style.cursor = "pointer"));
 	cy.on("mouseout", ".device, edge", () => (container.style.cursor = ""));
@@ -208,7 +235,7 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 		},
 		flash: (a) => {
 			const names = [a.src?.name ?? a.src?.ip, a.dst?.name ?? a.dst?.ip];
-			const edges = cy.edges().filter((e) => (e.source().data("name") as string) === names[0] && (e.target().data("name") as string) === names[1]);
+			const edges = cy.edges().filter((e) => [e.source(), e.target()].every((n) => names.includes(n.data("name") as string)));
 			const lit = edges.union(names[1] ? cy.getElementById(`d:${names[1]}`) : cy.collection());
 			lit.addClass("flash");
 			const timer = window.setTimeout(() => (timers.delete(timer), lit.removeClass("flash")), 1600);

@@ -12,14 +12,17 @@ import { Button, Empty, Facts, Head, Load, Panel, Segments, Select, Sev, Tag } f
 import { Icon } from "../ui/icons";
 import type { Graph } from "./graph";
 
-export const edgeKey = (e: Edge) => `${e.from}|${e.to}|${e.proto}|${e.allowed ? 1 : 0}`;
+const edgeKey = (e: Edge) => `${e.from}|${e.to}|${e.proto}|${e.allowed ? 1 : 0}`;
+// Both ways between two ends are one line in the picture.
+export const pairKey = (e: Edge) => JSON.stringify([e.from, e.to].sort());
 export const denied = (e: Edge) => !e.allowed || e.blocked > 0;
 
 // Who is in no zone of the policy is in one of the collector's.
 export const zoneName = (z: Zone) => (z.name === "not in the policy" ? t("map.unlisted") : z.name);
 
-type Pick = { kind: "device"; name: string } | { kind: "edge"; key: string } | null;
+export type Pick = { kind: "device"; name: string } | { kind: "pair"; key: string } | null;
 
+const worstFirst = (a: Edge, b: Edge) => Number(denied(b)) - Number(denied(a)) || (b.last ?? 0) - (a.last ?? 0);
 function Conversation({ e, title }: { e: Edge; title: string }) {
 	return (
 		<div class={`conv ${denied(e) ? "conv-denied" : ""}`}>
@@ -41,25 +44,16 @@ function Conversation({ e, title }: { e: Edge; title: string }) {
 }
 
 function Picked({ m, pick }: { m: PlantMap; pick: Pick }) {
-	if (pick?.kind === "edge") {
-		const e = m.edges.find((x) => edgeKey(x) === pick.key);
-		if (e)
+	if (pick?.kind === "pair") {
+		const edges = m.edges.filter((e) => pairKey(e) === pick.key).sort(worstFirst);
+		const [one, other] = JSON.parse(pick.key) as [string, string];
+		if (edges.length)
 			return (
 				<div class="picked">
-					<h2>
-						{e.from} <Icon name="arrow" /> {e.to}
-					</h2>
-					<p><Tag kind={denied(e) ? "bad" : "ok"}>{denied(e) ? t("map.denied") : t("map.allowed")}</Tag></p>
-					<Facts
-						rows={[
-							[t("al.proto"), <span class="mono">{e.proto}</span>],
-							[t("map.ops"), e.ops.length ? <span class="mono">{e.ops.join(", ")}</span> : null],
-							[t("nav.alerts"), e.alerts ? num(e.alerts) : null],
-							[t("action.blocked"), e.blocked ? num(e.blocked) : null],
-							[t("map.last"), e.last ? ago(e.last) : null],
-						]}
-					/>
-					{e.alerts > 0 && <p><Link class="btn btn-plain" to={`/alerts?device=${encodeURIComponent(e.from)}&q=${encodeURIComponent(e.to)}`}>{t("map.see")}</Link></p>}
+					<h2>{one} – {other}</h2>
+					<p><Tag kind={edges.some(denied) ? "bad" : "ok"}>{edges.some(denied) ? t("map.denied") : t("map.allowed")}</Tag></p>
+					{edges.map((e) => <Conversation key={edgeKey(e)} e={e} title={`${e.from} → ${e.to}`} />)}
+					{edges.some((e) => e.alerts) && <p><Link class="btn btn-plain" to={`/alerts?device=${encodeURIComponent(one)}&q=${encodeURIComponent(other)}`}>{t("map.see")}</Link></p>}
 				</div>
 			);
 	}
@@ -67,7 +61,7 @@ function Picked({ m, pick }: { m: PlantMap; pick: Pick }) {
 		const zone = m.zones.find((z) => z.devices.some((d) => d.name === pick.name));
 		const d = zone?.devices.find((x) => x.name === pick.name);
 		if (d && zone) {
-			const edges = m.edges.filter((e) => e.from === d.name || e.to === d.name).sort((a, b) => Number(denied(b)) - Number(denied(a)));
+			const edges = m.edges.filter((e) => e.from === d.name || e.to === d.name).sort(worstFirst);
 			return (
 				<div class="picked">
 					<h2>{d.name}</h2>
@@ -88,7 +82,7 @@ function Picked({ m, pick }: { m: PlantMap; pick: Pick }) {
 			);
 		}
 	}
-	const bad = m.edges.filter(denied).sort((a, b) => (b.last ?? 0) - (a.last ?? 0));
+	const bad = m.edges.filter(denied).sort(worstFirst);
 	return (
 		<div class="picked">
 			<h2>{t("map.denied")}</h2>
@@ -113,7 +107,7 @@ function DeviceRow({ d, m }: { d: MapDevice; m: PlantMap }) {
 			{edges.length > 0 && (
 				<ul>
 					{edges
-						.sort((a, b) => Number(denied(b)) - Number(denied(a)))
+						.sort(worstFirst)
 						.map((e) => (
 							<li key={edgeKey(e)} class={denied(e) ? "bad" : "dim"}>
 								{denied(e) ? t("map.denied") : t("map.allowed")}: {e.from === d.name ? `→ ${e.to}` : `← ${e.from}`} <span class="mono">{e.proto}</span>
@@ -169,7 +163,7 @@ function Picture({ m, only, pick, onPick }: { m: PlantMap; only: boolean; pick: 
 		};
 	}, []);
 	useEffect(() => graph.current?.show(m, only), [m, only]);
-	useEffect(() => graph.current?.select(pick ? (pick.kind === "edge" ? pick.key : pick.name) : null), [pick]);
+	useEffect(() => graph.current?.select(pick ? (pick.kind === "pair" ? pick.key : pick.name) : null), [pick]);
 	useLive("alert", (a) => graph.current?.flash(a));
 	const devices = m.zones.reduce((n, z) => n + z.devices.length, 0);
 	return (
