@@ -3,7 +3,8 @@
 // that are really signed, so that what the page verifies can be true or false.
 // usage: node mock.mjs [PORT] [--web DIR]    log in as admin, ana or vic, password "bottling-line"
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,20 +12,51 @@ import { fileURLToPath } from "node:url";
 const sha = (...parts) => parts.reduce((h, p) => h.update(p), createHash("sha256")).digest();
 const b64 = (b) => Buffer.from(b).toString("base64url");
 export const CSP = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+// The library of the tree, read by the program itself.
+const library = {
+	kept: new Map(),
+	ask(...args) {
+		const key = args.join(" ");
+		if (!this.kept.has(key)) this.kept.set(key, JSON.parse(execFileSync(process.env.INTERLOCK ?? join(root, process.env.B ?? "build", "interlock"), ["library", ...args.slice(0, 1), "--json", ...args.slice(1)], { encoding: "utf8", maxBuffer: 1 << 24 })));
+		return this.kept.get(key);
+	},
+	dir: join(root, "library"),
+	show(id) {
+		try {
+			return this.ask("show", this.dir, id);
+		} catch {
+			throw [404, "not_found"];
+		}
+	},
+	ids: (kind) => readdirSync(join(library.dir, kind)).filter((f) => !f.includes(".zh.")).map((f) => f.replace(/\..*/, "")),
+	find(a) {
+		const what = Object.entries({ signature: a.signature_id, op: a.op, access: a.access, reason: a.reason, proto: a.proto }).flatMap(([k, v]) => (v ? ["--" + k, String(v)] : []));
+		try {
+			const { playbooks, pages } = this.ask("find", ...what, this.dir);
+			return { playbook: playbooks.length ? this.show(playbooks[0].id) : null, playbooks: playbooks.slice(1, 9), pages: pages.slice(0, 8) };
+		} catch {
+			return { playbook: null, playbooks: [], pages: [] }; // nothing fits
+		}
+	},
+};
+const head = ({ questions, never, references, steps, body, ...h }) => h;
+
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
 
 // RFC 6962 2.1 and 2.1.1, written from the text: not the way the page does it
-function root(leaves) {
+function rootOf(leaves) {
 	if (leaves.length === 1) return sha(Buffer.of(0), leaves[0]);
 	let k = 1;
 	while (k * 2 < leaves.length) k *= 2;
-	return sha(Buffer.of(1), root(leaves.slice(0, k)), root(leaves.slice(k)));
+	return sha(Buffer.of(1), rootOf(leaves.slice(0, k)), rootOf(leaves.slice(k)));
 }
 function path(m, leaves) {
 	if (leaves.length === 1) return [];
 	let k = 1;
 	while (k * 2 < leaves.length) k *= 2;
-	return m < k ? [...path(m, leaves.slice(0, k)), root(leaves.slice(k))] : [...path(m - k, leaves.slice(k)), root(leaves.slice(0, k))];
+	return m < k ? [...path(m, leaves.slice(0, k)), rootOf(leaves.slice(k))] : [...path(m - k, leaves.slice(k)), rootOf(leaves.slice(0, k))];
 }
 
 class Signer {
@@ -37,7 +69,7 @@ class Signer {
 		this.prev = "0".repeat(64);
 	}
 	seal(lines, first) {
-		const r = root(lines.map((l) => Buffer.from(l)));
+		const r = rootOf(lines.map((l) => Buffer.from(l)));
 		const head = b64(JSON.stringify({ alg: "Ed25519", typ: "interlock-batch+jws", kid: this.kid }));
 		const body = b64(JSON.stringify({ v: 1, iss: this.name, epoch: this.epoch, batch: ++this.batch, first, last: first + lines.length - 1, n: lines.length,
 			sha256: sha(lines.map((l) => l + "\n").join("")).toString("hex"), root: r.toString("hex"), prev: this.prev, iat: Date.now() / 1000 }));
@@ -172,7 +204,7 @@ export class Mock {
 		return this.list.filter((a) => is("sensor", a.sensor) && is("site", a.site) && is("rule", a.rule) && is("severity", a.severity) && is("action", a.action) && is("proto", a.proto) && is("incident", a.incident) && is("technique", ...a.techniques) && is("device", a.src.name, a.src.ip, a.dst.name, a.dst.ip)
 			&& (!q.get("from") || a.time >= +q.get("from")) && (!q.get("to") || a.time <= +q.get("to")) && (!text || JSON.stringify(this.short(a)).toLowerCase().includes(text)));
 	}
-	incident({ fold, log, ...i }) {
+	incident({ fold, log, ticks, ...i }) {
 		return i;
 	}
 	propose(a, user, note) {
@@ -216,12 +248,21 @@ export class Mock {
 				this.note(me.user, "proposal.create", a.sensor);
 				return { proposal: this.propose(a, me.user, body.note ?? "") };
 			}
-			return { ...this.short(a), eve: a.eve, pdu: a.pdu, proof: a.proof, evidence: a.seq % 5 !== 0, related: this.list.filter((x) => x.incident === a.incident && x !== a).slice(0, 20).map(this.short) };
+			return { ...this.short(a), eve: a.eve, pdu: a.pdu, proof: a.proof, evidence: a.seq % 5 !== 0, related: this.list.filter((x) => x.incident === a.incident && x !== a).slice(0, 20).map(this.short), ...library.find(a), ticks: this.incidents.get(a.incident).ticks ?? [] };
 		}
 		case "incidents": {
 			if (!id) return page([...this.incidents.values()].filter((i) => ["state", "severity", "sensor"].every((k) => !q.get(k) || String(i[k]) === q.get(k)) && (!q.get("q") || JSON.stringify(i).toLowerCase().includes(q.get("q").toLowerCase()))).sort((a, b) => b.last - a.last).map(this.incident));
 			const i = this.incidents.get(Number(id));
 			if (!i) throw [404, "not_found"];
+			if (sub === "steps") {
+				need("analyst");
+				const p = library.show(body.playbook), step = p.steps.find((x) => x.id === body.step);
+				if (!step) throw [404, "not_found"];
+				i.ticks = (i.ticks ?? []).filter((x) => x.step !== step.id || x.playbook !== p.id);
+				if (body.done) i.ticks.push({ playbook: p.id, step: step.id, version: p.version, user: me.user, time: now, note: body.note ?? "" });
+				this.tell("incident", this.incident(i));
+				return { ticks: i.ticks };
+			}
 			if (post) {
 				need("analyst");
 				(i.log ??= []).unshift({ time: now, user: me.user, text: body.note ?? Object.entries(body).map(([k, v]) => `${k}: ${v}`).join(", ") });
@@ -229,7 +270,13 @@ export class Mock {
 				this.tell("incident", this.incident(i));
 				return this.incident(i);
 			}
-			return { ...this.incident(i), alerts_newest: this.list.filter((a) => a.incident === Number(id)).slice(0, 50).map(this.short), log: i.log ?? [], playbook: null };
+			return { ...this.incident(i), alerts_newest: this.list.filter((a) => a.incident === Number(id)).slice(0, 50).map(this.short), log: i.log ?? [], ...library.find(this.list.find((a) => a.incident === Number(id)) ?? {}), ticks: i.ticks ?? [] };
+		}
+		case "library": {
+			const all = (kind) => (this.noLibrary ? [] : library.ids(kind).map((n) => head(library.show(n))));
+			if (sub) return library.show(sub);
+			if (post) need("admin");
+			return { state: this.noLibrary ? "none" : "verified", refused: false, problems: [], version: 7, kid: this.signers[0].kid, signed: now - 9 * 864e5, playbooks: all("playbooks"), pages: all("knowledge") };
 		}
 		case "sensors":
 			if (post) {

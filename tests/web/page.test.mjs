@@ -8,7 +8,7 @@ import { Mock } from "./mock.mjs";
 
 const web = join(root, process.env.B ?? "build", "web");
 const browser = await launch();
-const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/proposals", "/users", "/audit", "/search?q=plc"];
+const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/proposals", "/library", "/library/playbooks/plc-stop", "/library/pages/s7", "/users", "/audit", "/search?q=plc"];
 
 // Tests that share a collector and a page, one after the other; whatever the page complained of fails the test.
 const on = ({ plant = {}, prepare, ...options }) => {
@@ -217,6 +217,41 @@ ana("incident: acknowledged, noted, closed, by an analyst", async (page, mock) =
 	same(i.state, "closed", "state");
 });
 
+ana("playbook: steps are ticked, by whom is said, in the alert and its incident; taken back; pages are read", async (page, mock) => {
+	mock.tamper = null;
+	const a = mock.list.find((x) => x.op === "plc_stop" || x.op === "request_download"), i = mock.incidents.get(a.incident);
+	await visit(page, `/alerts/${a.id}`);
+	const box = page.locator(".gd-phase[open] input").first(), all = Number(/of (\d+)/.exec(await text(page, ".gd-count"))[1]);
+	ok(all > 5, `${all} steps`);
+	await box.click();
+	await page.getByText(`1 of ${all} steps done`).waitFor();
+	same(i.ticks.map((x) => [x.playbook === null, x.user]), [[false, "ana"]], "kept");
+	await walk(page, `/incidents/${i.id}`);
+	await page.locator(".gd-by").getByText("ana").waitFor({ state: "attached" }); // in a phase that is done, and closed
+	mock.api({ method: "POST" }, `/incidents/${i.id}/steps`, new URLSearchParams(), { playbook: i.ticks[0].playbook, step: i.ticks[0].step, done: false }, { user: "bo", role: "analyst" });
+	await page.getByText(`0 of ${all} steps done`).waitFor(); // told by the stream
+	mock.fail.add(`/incidents/${i.id}/steps`);
+	await page.locator(".gd-phase[open] input").first().click();
+	await page.locator(".guide .form-error").waitFor();
+	same(await page.locator(".gd-phase[open] input").first().isChecked(), false, "what was refused is not ticked");
+	mock.fail.clear();
+	await page.locator(".gd-more .gd-link").first().click();
+	await page.waitForURL(/\/library\/pages\//);
+	await page.locator(".prose h2").first().waitFor();
+	ok((await page.locator(".prose .table").count()) > 0, "a table");
+});
+
+vic("playbook: a viewer reads it and ticks nothing; without a library that is said", async (page, mock) => {
+	const a = mock.list.find((x) => x.proto === "s7");
+	await visit(page, `/alerts/${a.id}`);
+	await page.locator(".gd-step").first().waitFor();
+	same(await page.locator(".gd-step input").count(), 0, "boxes");
+	mock.noLibrary = true;
+	await walk(page, "/library");
+	await page.getByText("No library").waitFor();
+	mock.noLibrary = false;
+});
+
 vic("map: drawn, a device says who it talks to, and the list says the same", async (page, mock) => {
 	await visit(page, "/map?site=bottling-line-2");
 	await page.waitForFunction(() => document.querySelectorAll(".canvas canvas").length > 0);
@@ -300,10 +335,16 @@ admin("language and theme: switched, kept over a reload, every text in Chinese",
 });
 
 test("both tables of texts have the same keys and the same places for values", async () => {
-	const table = (l) => Object.fromEntries([...readFileSync(join(root, `collector/web/src/i18n/${l}.ts`), "utf8").matchAll(/^\t"([^"]+)": "(.*)",$/gm)].map((m) => [m[1], m[2]]));
+	const table = (l) => Object.fromEntries(["", "said."].flatMap((part) => [...readFileSync(join(root, `collector/web/src/i18n/${part}${l}.ts`), "utf8").matchAll(/^\t"([^"]+)": "(.*)",$/gm)]).map((m) => [m[1], m[2]]));
 	const en = table("en"), zh = table("zh");
 	ok(Object.keys(en).length > 300, "texts");
 	same(Object.keys(zh).sort(), Object.keys(en).sort(), "keys");
+	// What sensors say is found by their own words.
+	const list = (file, re) => [...readFileSync(join(root, "alerts", file), "utf8").matchAll(re)].map((m) => [m[1], m[2]]);
+	for (const [set, said] of [["event", list("guard_event.def", /^GUARD_EVENT\(\w+,\s*"([^"]+)",\s*\d,\s*"([^"]+)"/gm)], ["detection", list("detection.def", /^DETECTION\(\w+, "([^"]+)", \d, "[^"]+", \d, "[^"]+", "([^"]+)"/gm)]]) {
+		ok(said.length > 25, `${set}: ${said.length}`);
+		for (const [name, words] of said) same(en[`${set}.${name}`], words, `${set}.${name}`);
+	}
 	const places = (s) => [...new Set(s.match(/\{\w+\}/g) ?? [])].sort();
 	for (const k of Object.keys(en)) {
 		ok(zh[k], k);

@@ -14,6 +14,7 @@ const user = process.env.USER_NAME ?? "admin", password = process.env.PASSWORD ?
 const browser = await launch();
 
 const newest = async (page, query) => (await (await page.context().request.get(`${base}/api/v1/alerts?limit=1&${query}`)).json()).items[0]?.id;
+const incident = async (page, query) => (await (await page.context().request.get(`${base}/api/v1/alerts?limit=1&${query}`)).json()).items[0]?.incident;
 const wait = (ms) => new Promise((r) => setTimeout(r, ms));
 const shots = [
 	["overview-light", "/", {}],
@@ -28,6 +29,13 @@ const shots = [
 		await page.mouse.move(0, 0);
 	}],
 	["alert-zh-dark", async (page) => `/alerts/${await newest(page, "severity=1&proto=s7")}`, { dark: true, lang: "zh-CN", height: 940 }],
+	["playbook-light", async (page) => `/incidents/${await incident(page, "severity=1&proto=s7&q=stop")}`, { height: 940 }, async (page) => {
+		await page.locator(".gd-phase[open] input").first().check();
+		await wait(400);
+		await page.locator(".gd-phase").nth(1).evaluate((e) => (e.open = true));
+		await page.mouse.move(0, 0);
+	}],
+	["library-zh-dark", "/library/pages/s7", { dark: true, lang: "zh-CN" }],
 	["attack-light", "/attack?seen=1", {}],
 	["timeline-light", "/timeline?range=7d", {}, () => wait(600)],
 	["sensors-light", "/sensors?id=2", {}],

@@ -45,7 +45,7 @@ export class Plant {
 		execFileSync(interlock, ["collect", "init", data]);
 		for (const [name, role] of users) execFileSync(interlock, ["collect", "user", data, name, "--role", role], { input: password + "\n" });
 		const web = join(root, process.env.B ?? "build", "web"), openapi = join(root, "collector/openapi.yaml");
-		const m = await said(this.start("collect", data, "--listen", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--web", web, "--openapi", openapi), "stdout", /127\.0\.0\.1:(\d+).* port (\d+)/);
+		const m = await said(this.start("collect", data, "--listen", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--web", web, "--openapi", openapi, "--library", join(root, "library")), "stdout", /127\.0\.0\.1:(\d+).* port (\d+)/);
 		this.page = `https://127.0.0.1:${m[1]}`;
 		this.ingest = Number(m[2]);
 		this.ca = join(data, "ca.crt");

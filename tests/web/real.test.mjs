@@ -12,7 +12,7 @@ const [port, feed] = ["sense0", "feed0"]; // the two ends of a cable, made by we
 
 const sensor = hostname(), plant = new Plant();
 const [browser] = await Promise.all([launch(), plant.collect([["root", "admin"], ["ana", "analyst"], ["vic", "viewer"]])]);
-const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/proposals", "/search?q=plc"];
+const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/proposals", "/library", "/library/playbooks/plc-stop", "/library/pages/s7", "/search?q=plc"];
 
 // A person's page; whatever it complained of fails the test.
 const as = (user, fn, options = {}) => async () => {
@@ -73,6 +73,12 @@ test("an attack is in the list within 2 s; opened, proved, its packets downloade
 	same(await page.locator(".step-ok").count(), 5, "steps");
 	const proof = await download(page, page.getByRole("button", { name: "Download proof" }));
 	execFileSync(interlock, ["journal", "prove", "--check", proof.path, "--key", plant.at("key.pub")]);
+
+	await page.locator(".gd-name", { hasText: "A controller was stopped" }).waitFor();
+	await page.locator(".gd-phase[open] input").first().click();
+	await page.locator(".gd-by").getByText("ana").waitFor();
+	const ticked = (await api(page, page.url().split("/").slice(-2).join("/"))).ticks;
+	same(ticked.map((x) => [x.playbook, x.user]), [["plc-stop", "ana"]], "kept by the collector");
 
 	const link = page.getByRole("link", { name: "Download capture" });
 	for (let i = 0; i < 20 && !(await link.count()); i++) { // packets come after their alert
@@ -155,6 +161,11 @@ for (const [name, options] of [["1366x768", {}], ["dark, phone, Chinese", { widt
 			same(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `width on ${p}`);
 			same(await axe(page), [], `axe on ${p}`);
 		}
+		if (!options.lang) return;
+		const [stop] = (await api(page, "alerts?limit=1&q=plc-stop")).items; // as the sensor said it, and as it is read
+		await walk(page, `/alerts/${stop.id}`);
+		same(await page.locator(".signature").innerText(), "检测 plc-stop：控制器被命令停机：hmi1 对 plc-caps 的 stop（access control）", "the sentence in Chinese");
+		same(await page.locator(".signature").getAttribute("title"), stop.signature, "its original");
 	}, options));
 
 test("a sensor that is stopped says so; its devices are listed; nobody warned of anything", as("vic", async (page) => {

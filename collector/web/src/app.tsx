@@ -14,6 +14,7 @@ import { Alerts } from "./pages/alerts";
 import { Assets } from "./pages/assets";
 import { AttackPage } from "./pages/attack";
 import { IncidentPage, Incidents } from "./pages/incidents";
+import { KnowledgePage, LibraryPage, PlaybookPage } from "./pages/library";
 import { Login } from "./pages/login";
 import { Audit, Users } from "./pages/admin";
 import { MapPage } from "./pages/map";
@@ -44,6 +45,9 @@ const routes: Route[] = [
 	{ path: /^\/timeline$/, page: TimelinePage, title: "nav.timeline" },
 	{ path: /^\/sensors$/, page: Sensors, title: "nav.sensors" },
 	{ path: /^\/proposals$/, page: Proposals, title: "nav.proposals" },
+	{ path: /^\/library$/, page: LibraryPage, title: "nav.library" },
+	{ path: /^\/library\/playbooks\/([^/]+)$/, page: PlaybookPage, title: "nav.library" },
+	{ path: /^\/library\/pages\/([^/]+)$/, page: KnowledgePage, title: "nav.library" },
 	{ path: /^\/users$/, page: Users, title: "nav.users", role: "admin" },
 	{ path: /^\/audit$/, page: Audit, title: "nav.audit", role: "admin" },
 	{ path: /^\/search$/, page: Search, title: "sr.title" },
@@ -80,6 +84,7 @@ const menu: { text: Key; items: Item[] }[] = [
 		text: "nav.manage",
 		items: [
 			{ to: "/proposals", icon: "proposals", text: "nav.proposals" },
+			{ to: "/library", icon: "book", text: "nav.library" },
 			{ to: "/users", icon: "users", text: "nav.users", role: "admin" },
 			{ to: "/audit", icon: "audit", text: "nav.audit", role: "admin" },
 		],

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Texts in two languages.  English says one and many by "one|many".
 import { lang } from "../lib/prefs";
-import { en } from "./en";
-import { zh } from "./zh";
+import { en as own } from "./en";
+import { said } from "./said.en";
+import { saidZh } from "./said.zh";
+import { zh as ownZh } from "./zh";
 
+const en = { ...own, ...said }, zh = { ...ownZh, ...saidZh };
 export type Key = keyof typeof en;
 const tables: Record<"en" | "zh", Record<Key, string>> = { en, zh };
 

@@ -52,7 +52,86 @@ export interface ProofState {
 	root: string;
 }
 
-export interface AlertDetail extends Alert {
+export interface Words {
+	en: string;
+	zh: string;
+}
+
+// docs/LIBRARY.md
+export interface PlaybookHead {
+	id: string;
+	version: number;
+	severity: Severity;
+	title: Words;
+	when: Words;
+	roles: string[];
+	techniques: string[];
+	knowledge: string[];
+	n_steps: number;
+}
+
+export interface Step {
+	id: string;
+	phase: string;
+	role: string;
+	text: Words;
+	expect: Words;
+	safety?: Words;
+	evidence?: Words;
+	commands?: string[];
+	action?: { kind: string; command: string; undo: string };
+}
+
+export interface Playbook extends PlaybookHead {
+	questions: Words[];
+	never: Words[];
+	references: string[];
+	steps: Step[];
+}
+
+export interface PageHead {
+	id: string;
+	version: number;
+	kind: string;
+	title: Words;
+	protos: string[];
+	roles: string[];
+	techniques: string[];
+}
+
+export interface Knowledge extends PageHead {
+	body: Words;
+}
+
+export interface Tick {
+	playbook: string;
+	step: string;
+	version: number;
+	user: string;
+	time: number;
+	note: string;
+}
+
+// What to do about an alert or an incident.
+export interface Guide {
+	playbook: Playbook | null;
+	playbooks: PlaybookHead[];
+	pages: PageHead[];
+	ticks: Tick[];
+}
+
+export interface Library {
+	state: "verified" | "unverified" | "refused" | "none";
+	refused: boolean;
+	problems: string[];
+	version: number;
+	kid: string;
+	signed: number;
+	playbooks: PlaybookHead[];
+	pages: PageHead[];
+}
+
+export interface AlertDetail extends Alert, Guide {
 	eve: string;
 	pdu: Record<string, unknown> | null;
 	proof: ProofState | null;
@@ -91,7 +170,7 @@ export interface Incident {
 	kind: "policy" | "sensor" | "chain";
 }
 
-export interface IncidentDetail extends Incident {
+export interface IncidentDetail extends Incident, Guide {
 	alerts_newest: Alert[];
 	log: { time: number; user: string; text: string }[];
 }

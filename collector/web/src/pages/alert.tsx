@@ -3,15 +3,18 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n";
+import { original, sentence } from "../i18n/sentences";
 import { type ApiError, type Resource, may, post, query, useResource } from "../lib/api";
 import { addr, full, num, who } from "../lib/format";
 import { byLevel, levelName, levelTag, levelText } from "../lib/level";
+import { useLive } from "../lib/live";
 import { crypt, proofFile, save, verify, type Result } from "../lib/proof";
 import { Link, go } from "../lib/router";
 import type { AlertDetail, Endpoint, PlantMap, Proposal, Zone } from "../lib/types";
 import { Action, Button, Copy, Empty, Facts, Failed, Modal, Panel, Sev, Skeleton, Tag, Technique, what, why } from "../ui/common";
 import { Icon } from "../ui/icons";
 import { neighbours } from "./alerts";
+import { GuidePanel } from "./guide";
 import { zoneName } from "./map";
 import { AlertLine } from "./overview";
 
@@ -323,7 +326,7 @@ function Detail({ a, map }: { a: AlertDetail; map: Resource<PlantMap> }) {
 								[t("in.note"), x.note],
 							]}
 						/>
-						<p class="pad dim signature">{a.signature}</p>
+						<p class="pad dim signature" title={original(a.signature)}>{sentence(a.signature)}</p>
 					</Panel>
 					{(a.src || a.dst) && (
 						<Panel id="ad-who" title={t("ad.who")}>
@@ -336,6 +339,7 @@ function Detail({ a, map }: { a: AlertDetail; map: Resource<PlantMap> }) {
 							</div>
 						</Panel>
 					)}
+					<GuidePanel g={a} incident={a.incident ? String(a.incident) : null} />
 					<Panel id="ad-rule" title={t("ad.rule")}>
 						<Facts
 							rows={[
@@ -408,6 +412,7 @@ export function AlertPage({ id }: { id: string }) {
 	const plant = useRef<string | null>(null);
 	if (r.data) plant.current = "/map" + query({ site: r.data.site });
 	const map = useResource<PlantMap>(plant.current);
+	useLive("incident", (i) => r.data && i.id === r.data.incident && r.reload()); // somebody ticked
 	const list = neighbours();
 	const at = list.indexOf(id);
 	const to = (i: number) => (at >= 0 && list[i] ? `/alerts/${encodeURIComponent(list[i])}` : null);

@@ -2,13 +2,15 @@
 // Incidents: what belongs together, who takes care of it, what was done.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n";
+import { original, sentence } from "../i18n/sentences";
 import { ApiError, get, may, me, post, query, useResource } from "../lib/api";
 import { num } from "../lib/format";
 import { useLive, useLiveReload } from "../lib/live";
 import { Link, go, params, setParams } from "../lib/router";
 import type { Incident, IncidentDetail, Page } from "../lib/types";
-import { Button, Empty, Facts, Failed, Head, Load, Panel, Segments, Select, Sev, Skeleton, Tag, Technique, Typed, When, plainly, why } from "../ui/common";
+import { Button, Empty, Facts, Failed, Head, Load, Panel, Segments, Select, Sev, Skeleton, Tag, Technique, Typed, When, why } from "../ui/common";
 import { Icon } from "../ui/icons";
+import { GuidePanel } from "./guide";
 import { AlertLine } from "./overview";
 
 const stateTag = (s: Incident["state"]) => <Tag kind={s === "open" ? "bad" : s === "ack" ? "warn" : "off"}>{word("state", s)}</Tag>;
@@ -92,7 +94,7 @@ export function Incidents() {
 									<tr key={i.id} onClick={(e) => !(e.target as HTMLElement).closest("a") && open(i)}>
 										<td class="c-sev"><Sev s={i.severity} /></td>
 										<td class="wrap">
-											<Link class="row-link" to={`/incidents/${encodeURIComponent(i.id)}`}>{plainly(i.title)}</Link>
+											<Link class="row-link" to={`/incidents/${encodeURIComponent(i.id)}`} title={original(i.title)}>{sentence(i.title)}</Link>
 											<span class="dim block">
 												{i.kind !== "policy" && <Tag kind="warn">{word("kind", i.kind)}</Tag>}
 												{i.src && i.dst ? <> {i.src} <Icon name="arrow" size={12} /> {i.dst}</> : ""}
@@ -165,7 +167,7 @@ export function IncidentPage({ id }: { id: string }) {
 										{stateTag(i.state)}
 										{i.kind !== "policy" && <Tag kind="warn">{word("kind", i.kind)}</Tag>}
 									</p>
-									<h1 tabIndex={-1}>{plainly(i.title)}</h1>
+									<h1 tabIndex={-1} title={original(i.title)}>{sentence(i.title)}</h1>
 									{i.src && i.dst && (
 										<p class="sentence">
 											<b>{i.src}</b> <Icon name="arrow" size={14} /> <b>{i.dst}</b>
@@ -187,6 +189,7 @@ export function IncidentPage({ id }: { id: string }) {
 							{error && <p class="form-error" role="alert">{error}</p>}
 							<div class="ad-grid">
 								<div class="ad-main">
+									<GuidePanel g={i} incident={String(i.id)} />
 									<Panel id="in-alerts" title={t("in.alerts")} acts={<Link to={`/alerts?incident=${encodeURIComponent(i.id)}&fold=0`}>{t("in.all")}</Link>}>
 										<div class="lines">{alerts.map((a) => <AlertLine key={a.id} a={a} />)}</div>
 									</Panel>

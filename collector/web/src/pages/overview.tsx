@@ -2,12 +2,13 @@
 // What is wrong now, whether the sensors see, how much happens.
 import { useState } from "preact/hooks";
 import { t, word } from "../i18n";
+import { original, sentence } from "../i18n/sentences";
 import { useResource } from "../lib/api";
 import { ago, hourMin, num, short, who } from "../lib/format";
 import { useLive, useLiveReload } from "../lib/live";
 import { Link } from "../lib/router";
 import type { Alert, Incident, Overview, Page, Sensor, Severity } from "../lib/types";
-import { Action, Empty, Load, Panel, Sev, Tag, When, plainly, what } from "../ui/common";
+import { Action, Empty, Load, Panel, Sev, Tag, When, what } from "../ui/common";
 import { Icon } from "../ui/icons";
 import { chainKind, stateKind } from "./sensors";
 
@@ -57,7 +58,7 @@ export function IncidentLine({ i }: { i: Incident }) {
 		<Link to={`/incidents/${encodeURIComponent(i.id)}`} class="line">
 			<Sev s={i.severity} />
 			<span class="line-main">
-				<b>{plainly(i.title)}</b>
+				<b title={original(i.title)}>{sentence(i.title)}</b>
 				<span class="dim">
 					{i.src && i.dst ? (
 						<>

@@ -3,6 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n";
+import { sentence } from "../i18n/sentences";
 import type { ApiError, Resource } from "../lib/api";
 import { addr, ago, full, when, who } from "../lib/format";
 import { Link } from "../lib/router";
@@ -249,11 +250,8 @@ export function Technique({ id }: { id: string }) {
 	);
 }
 
-// The sensor begins its sentences with its own name; here everything is from it.
-export const plainly = (s: string) => s.replace(/^Interlock:? /, "");
-
 // What an alert is about, in a line.
 export function what(a: Alert): string {
 	if (a.op || a.object) return [a.op, a.object].filter(Boolean).join(" ");
-	return plainly(a.signature);
+	return sentence(a.signature);
 }
