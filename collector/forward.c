@@ -72,7 +72,8 @@ struct forward {
 	struct peer *peer;
 	size_t n, next;
 	size_t want;
-	uint64_t look_ns, said_ns;
+	uint64_t look_ns, said_ns, all_ns;
+	bool all; /* those who were announced are looked at as well */
 	char *body;
 	size_t len;
 	/* for who looks */
@@ -291,6 +292,8 @@ gather(struct forward *f, struct saying *s, uint64_t now)
 		struct jw o = jw_make(one, sizeof(one));
 		uint8_t hash[CRYPTO_SHA256_LEN];
 
+		if (p->taken && !f->all)
+			continue;
 		describe(&o, db, p);
 		crypto_sha256(one, jw_len(&o), hash);
 		if (o.full ||
@@ -441,7 +444,7 @@ fill(struct forward *f, const struct peer *p, struct taken *t)
 	/* A key is there before what it signs: one that is not announced yet goes in front. */
 	if (t->n > 0 && !as_announced(db, p)) {
 		t->n = 0;
-		f->look_ns = 0;
+		f->look_ns = f->all_ns = 0;
 	}
 	store_put(f->co->store, db);
 	return e;
@@ -594,6 +597,8 @@ forward_main(void *arg)
 		look(f);
 		if (now - f->look_ns >= LOOK_NS || f->look_ns == 0) {
 			f->look_ns = now;
+			f->all = now - f->all_ns >= ALIVE_NS || f->all_ns == 0;
+			f->all_ns = f->all ? now : f->all_ns;
 			save(f);
 			renew_turn(&f->renew, &f->id, f->http, f->dirfd);
 			e = announce(f, now, &r);
