@@ -209,6 +209,8 @@ bench-xdp: $B/bench/bench_xdp		## what a PDU that is judged in the kernel costs,
 	$<
 bench-collector: $(PROGRAMS) $B/bench/collect_load	## batches of 100 sensors into the collector, then the page's queries (ALERTS= DIR=)
 	@B=$B INTERLOCK=$B/interlock python3 tests/bench/collect.py
+bench-scale: $(PROGRAMS) $B/bench/collect_load	## what a fleet of 1, 10, 100, 1000 sensors costs a collector (ALERTS= FLEETS= DIR=)
+	@B=$B INTERLOCK=$B/interlock python3 tests/bench/scale.py
 bench-replay: $B/interlock $B/tests/tools/traffic $B/tests/tools/readloop	## a packet of a capture: replay beside ndpiReader, tshark and a bare loop
 	@B=$B python3 tests/bench/replay.py
 web: $B/web/index.html			## the collector's web page, into build/web (node 18 or later, npm)
@@ -280,6 +282,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: bench-collector all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
+.PHONY: bench-collector bench-scale all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

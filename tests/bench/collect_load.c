@@ -6,7 +6,7 @@
  *
  * Sensors with keys of their own sign batches of LINES alerts each, beforehand and outside of what is
  * timed; then THREADS do what the threads of connections do - take apart, verify, wait for the disk -
- * without TLS.  DIR is made, and is a collector's directory afterwards: user "bench".
+ * without TLS.  LINES 0: empty batches, as a sensor sends when nothing happens; ALERTS counts these then.  DIR is made, and is a collector's directory afterwards: user "bench".
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -42,6 +42,7 @@ struct sensor {
 
 static struct sensor sensors[SENSORS_MAX];
 static unsigned n_sensors = 100, lines = 200, n_threads = 4;
+static unsigned per_batch; /* what is counted of one */
 static struct store *store;
 static uint64_t total, made, start_ms;
 static atomic_uint next_sensor;
@@ -101,7 +102,7 @@ sign_batch(struct sensor *s, uint64_t at)
 		merkle_add(&m, leaf);
 		p += n;
 	}
-	s->b.last = s->b.first + lines - 1;
+	s->b.last = s->b.first + lines - 1; /* of an empty one: in front of it */
 	s->b.iat_ms = clock_wall_ns() / 1000000;
 	crypto_sha256(text, (size_t)(p - text), s->b.sha256);
 	merkle_root(&m, s->b.root);
@@ -137,7 +138,7 @@ send_all(void *arg)
 				fprintf(stderr, "%s: %s %s\n", sensors[i].name, err, job.why);
 				exit(1);
 			}
-			atomic_fetch_add(&stored, job.alerts);
+			atomic_fetch_add(&stored, lines ? job.alerts : job.stored);
 			ingest_fini(&in);
 			free(sensors[i].body[k]);
 		}
@@ -159,7 +160,7 @@ set_up(const char *dir)
 	}
 	for (unsigned i = 0; i < n_sensors; i++) {
 		struct sensor *s = &sensors[i];
-		unsigned most = ROUND / lines / n_sensors + 2;
+		unsigned most = ROUND / per_batch / n_sensors + 2;
 
 		snprintf(s->name, sizeof(s->name), "sensor-%03u", i);
 		key_init(&s->key);
@@ -203,14 +204,17 @@ main(int argc, char **argv)
 		return 2;
 	total = strtoull(argv[2], NULL, 10);
 	n_sensors = argc > 3 ? number(argv[3], SENSORS_MAX) : n_sensors;
-	lines = argc > 4 ? number(argv[4], 1000) : lines;
+	lines = argc > 4 && strcmp(argv[4], "0") == 0 ? 0
+		: argc > 4			      ? number(argv[4], 1000)
+						      : lines;
+	per_batch = lines ? lines : 1;
 	n_threads = argc > 5 ? number(argv[5], 64) : n_threads;
 	start_ms = clock_wall_ns() / 1000000 - total * WEEK_MS / A_WEEK;
 	set_up(argv[1]);
 	while (made < total) {
 		for (uint64_t round = 0; round < ROUND && made < total;)
 			for (unsigned i = 0; i < n_sensors && made < total;
-			     i++, made += lines, round += lines)
+			     i++, made += per_batch, round += per_batch)
 				sign_batch(&sensors[i], made);
 		atomic_store(&next_sensor, 0);
 		t0 = clock_mono_ns();
@@ -225,9 +229,9 @@ main(int argc, char **argv)
 		ns += took;
 		for (unsigned i = 0; i < n_sensors; i++)
 			sensors[i].n = 0;
-		printf("%llu alerts: %.0f/s in this round, %.0f/s since the start, %.1f us of "
+		printf("%llu %s: %.0f/s in this round, %.0f/s since the start, %.1f us of "
 		       "processor each\n",
-		    (unsigned long long)atomic_load(&stored),
+		    (unsigned long long)atomic_load(&stored), lines ? "alerts" : "empty batches",
 		    (double)(ROUND < total ? ROUND : total) * 1e9 / (double)took,
 		    (double)atomic_load(&stored) * 1e9 / (double)ns,
 		    (double)cpu / 1e3 / (double)atomic_load(&stored));
