@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "collector/fleet.h"
 #include "collector/incident.h"
 #include "collector/ingest.h"
 #include "collector/model.h"
@@ -274,6 +275,45 @@ store_row(struct work *w, const struct feed_row *row, int64_t id)
 }
 
 static int
+tell(struct work *w, enum incident_kind kind, uint8_t sev, const char *rule, const char *title)
+{
+	struct incident_what what = {.kind = kind,
+	    .sev = sev,
+	    .title = title,
+	    .rule = rule,
+	    .site = w->job->site,
+	    .sensor = w->job->name,
+	    .time_ms = w->job->now_ms};
+	int64_t id = incident_tell(w->tx, &what, title);
+
+	if (id > 0)
+		touched(w->job, id);
+	return id < 0 ? (int)id : 0;
+}
+
+/* What it runs, when that has changed; from what is pinned to something else is told (fleet.h). */
+static int
+runs(struct work *w, const struct ingest_batch *ib)
+{
+	sqlite3 *db = tx_db(w->tx);
+	char title[200];
+	int r = tx_exec(w->tx,
+	    "UPDATE sensor SET policy = ?2, build = ?3 WHERE id = ?1 AND"
+	    " (policy IS NOT ?2 OR build IS NOT ?3)",
+	    "itt", w->job->sensor, ib->policy, ib->build);
+
+	if (r < 0 || sqlite3_changes(db) == 0 ||
+	    db_number(db, 0,
+		"SELECT count(*) FROM pin WHERE sensor = ?1 AND ((policy <> '' AND policy <> ?2) OR"
+		" (build <> '' AND build <> ?3))",
+		"itt", w->job->sensor, ib->policy, ib->build) == 0)
+		return r;
+	snprintf(title, sizeof(title), "runs build %s with policy %s, and other ones are pinned",
+	    ib->build, ib->policy);
+	return tell(w, INCIDENT_SENSOR, 2, "fleet.drift", title);
+}
+
+static int
 store_batch(struct work *w, const struct ingest_batch *ib)
 {
 	struct ingest_job *job = w->job;
@@ -302,10 +342,7 @@ store_batch(struct work *w, const struct ingest_batch *ib)
 		    (int64_t)b->number, (int64_t)b->last, ib->hash, sizeof(ib->hash),
 		    (int64_t)b->final, (int64_t)b->lost);
 	if (r == 0 && ib->policy[0])
-		r = tx_exec(w->tx,
-		    "UPDATE sensor SET policy = ?2, build = ?3 WHERE id = ?1 AND"
-		    " (policy IS NOT ?2 OR build IS NOT ?3)",
-		    "itt", job->sensor, ib->policy, ib->build);
+		r = runs(w, ib);
 	return r;
 }
 
@@ -389,23 +426,6 @@ fits(struct work *w, const struct place *p, const struct ingest_batch *ib)
 	if (b->number != 1)
 		return removed_by_sensor(w->job, b) ? FIT_LOSS : FIT_GAP;
 	return p->epoch == 0 ? FIT_NEXT : FIT_EPOCH;
-}
-
-static int
-tell(struct work *w, enum incident_kind kind, uint8_t sev, const char *rule, const char *title)
-{
-	struct incident_what what = {.kind = kind,
-	    .sev = sev,
-	    .title = title,
-	    .rule = rule,
-	    .site = w->job->site,
-	    .sensor = w->job->name,
-	    .time_ms = w->job->now_ms};
-	int64_t id = incident_tell(w->tx, &what, title);
-
-	if (id > 0)
-		touched(w->job, id);
-	return id < 0 ? (int)id : 0;
 }
 
 static int
@@ -573,6 +593,9 @@ ingest_store(struct store_tx *tx, void *ctx)
 		r = heard(w);
 	if (r == 0)
 		r = tx_run(tx, ST_SENSOR_SEEN, "ii", job->sensor, job->now_ms);
+	if (r == 0 && job->stored > 0 && !job->last->b.capture_clock)
+		r = tx_run(tx, ST_SENSOR_CLOCK, "iii", job->sensor, job->now_ms / FLEET_WINDOW_MS,
+		    (int64_t)job->last->b.iat_ms - job->now_ms);
 	free(w);
 	return r;
 }

@@ -24,6 +24,7 @@
 #include "collector/bulletins.h"
 #include "collector/collector.h"
 #include "collector/enrol.h"
+#include "collector/fleet.h"
 #include "collector/forward.h"
 #include "collector/guide.h"
 #include "collector/http.h"
