@@ -85,9 +85,9 @@ struct watch {
 	struct policy *policy;
 	struct alerts *alerts;
 	struct facts *facts;
-	struct top *top;    /* NULL: not wanted */
+	struct top *top;	   /* NULL: not wanted */
 	struct delivery *delivery; /* of a sender; or NULL */
-	struct capture cap; /* one: the interface */
+	struct capture cap;	   /* one: the interface */
 	uint64_t seed;	    /* for hashes */
 	/* the line of every so often, and what was so when it was said last */
 	uint64_t line_ns, look_ns, facts_ns, said_ns, said_frames, said_pdus, missed;

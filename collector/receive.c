@@ -493,10 +493,12 @@ receive_proposals(struct call *c)
 		return;
 	/* A sender asks for those that are new, the oldest first, and has little room. */
 	st = db_query(db,
-#define COLUMNS "SELECT id, time, user, alert, rule_yaml, note, diff, policy, expected, notes FROM proposal"
-	    after >= 0
-		? COLUMNS " WHERE sensor = ? AND id > ? AND state < 2 ORDER BY id LIMIT 5"
-		: COLUMNS " WHERE sensor = ? AND id > ? AND state < 2 ORDER BY id DESC LIMIT 200",
+#define COLUMNS                                                                                    \
+	"SELECT id, time, user, alert, rule_yaml, note, diff, policy, expected, notes FROM "       \
+	"proposal"
+	    after >= 0 ? COLUMNS " WHERE sensor = ? AND id > ? AND state < 2 ORDER BY id LIMIT 5"
+		       : COLUMNS
+		" WHERE sensor = ? AND id > ? AND state < 2 ORDER BY id DESC LIMIT 200",
 	    "ii", c->sensor, after >= 0 ? after : (int64_t)0);
 #undef COLUMNS
 	jw_obj(&c->w, NULL);

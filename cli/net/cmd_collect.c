@@ -18,8 +18,8 @@
 #include "collector/forward.h"
 #include "collector/store.h"
 
-#define DB	     "collector.db"
-#define QUIET_S	     (7u * 86400)
+#define DB	"collector.db"
+#define QUIET_S (7u * 86400)
 
 static const char help[] =
     "usage: interlock collect DIR [OPTION]...\n"

@@ -30,13 +30,13 @@
 #include "policy/policy.h"
 
 #define CELLS_MAX    2
-#define ROUNDS	    6	 /* of the past */
+#define ROUNDS	     6	  /* of the past */
 #define ROUND_S	     3600 /* between two of them */
-#define CAPTURE_MAX (64u << 20)
+#define CAPTURE_MAX  (64u << 20)
 #define POLICY_MAX   (4u << 20)
 #define EVIDENCE_MAX (256u << 10)
-#define PCAP_HEAD   24u /* a pcap file: then records of 16 bytes and the frame */
-#define PCAP_MAGIC  0xa1b2c3d4u
+#define PCAP_HEAD    24u /* a pcap file: then records of 16 bytes and the frame */
+#define PCAP_MAGIC   0xa1b2c3d4u
 
 extern char **environ;
 
