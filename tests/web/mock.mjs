@@ -324,7 +324,7 @@ export class Mock {
 				b.n += a.count;
 				b.by[k] = (b.by[k] ?? 0) + a.count;
 			}
-			return { step, buckets };
+			return { step, buckets: buckets.filter((b) => b.n) }; // as the collector does
 		}
 		case "search": {
 			const qq = new URLSearchParams({ q: q.get("q") });

@@ -272,15 +272,22 @@ vic("map: drawn, a device says who it talks to, and the list says the same", asy
 	for (const s of ["L2 Supervision", "plc-filler", "10.1.2.130", "Denied: ← office-pc-17"]) ok(list.includes(s), s);
 });
 
-vic("timeline: dragging chooses a range; the way back", async (page, mock) => {
+vic("timeline: dragging chooses a range, also where nothing was; the way back", async (page, mock) => {
+	const drag = async (from, to) => {
+		await page.locator(".u-over").waitFor();
+		const b = await page.locator(".u-over").boundingBox();
+		await page.mouse.move(b.x + b.width * from, b.y + 50);
+		await page.mouse.down();
+		await page.mouse.move(b.x + b.width * to, b.y + 60, { steps: 4 });
+		await page.mouse.up();
+		await page.waitForURL(/from=\d+&to=\d+/);
+		return Number(new URL(page.url()).searchParams.get("from"));
+	};
+	await visit(page, "/timeline?range=30d"); // the mock's alerts are of a week
+	const days = (Date.now() - (await drag(0.1, 0.2))) / 864e5;
+	ok(days > 26 && days < 28, `${days} days ago`);
 	await visit(page, "/timeline");
-	await page.locator(".u-over").waitFor();
-	const b = await page.locator(".u-over").boundingBox();
-	await page.mouse.move(b.x + b.width * 0.9, b.y + 50);
-	await page.mouse.down();
-	await page.mouse.move(b.x + b.width * 0.98, b.y + 60, { steps: 4 });
-	await page.mouse.up();
-	await page.waitForURL(/from=\d+&to=\d+/);
+	await drag(0.9, 0.98);
 	await page.getByRole("button", { name: "Whole range" }).click();
 	ok(!page.url().includes("from="), page.url());
 });

@@ -37,7 +37,7 @@ const shots = [
 	}],
 	["library-zh-dark", "/library/pages/s7", { dark: true, lang: "zh-CN" }],
 	["attack-light", "/attack?seen=1", {}],
-	["timeline-light", "/timeline?range=7d", {}, () => wait(600)],
+	["timeline-light", "/timeline", {}, () => wait(600)],
 	["sensors-light", "/sensors?id=2", {}],
 	["incidents-dark", "/incidents", { dark: true }],
 	["proposals-light", "/proposals", {}],

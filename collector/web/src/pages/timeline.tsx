@@ -58,6 +58,13 @@ export function TimelinePage() {
 		if (sums.length > keys.length && by !== "severity") series.unshift({ key: "", label: t("tl.other"), color: "--cat7" });
 		return { series, sums };
 	}, [r.data, by, lang.value]);
+	// The collector leaves out what is empty; a chart does not.
+	const whole = useMemo(() => {
+		if (!r.data) return undefined;
+		const { step, buckets } = r.data, there = new Map(buckets.map((b) => [b.t, b]));
+		const first = Math.floor(from / step) * step, n = Math.min(1000, Math.ceil((to - first) / step));
+		return { step, buckets: Array.from({ length: n }, (_, i) => there.get(first + i * step) ?? { t: first + i * step, n: 0, by: {} }) };
+	}, [r.data, from, to]);
 	const color = (k: string) => series.find((s) => s.key === k)?.color ?? "--cat7";
 	const filter = { severity: "severity", sensor: "sensor", rule: "rule", device: "device" }[by];
 
@@ -76,7 +83,7 @@ export function TimelinePage() {
 					<Link class="push" to={`/alerts?from=${from}&to=${to}`}>{t("tl.see")}</Link>
 				</div>
 				<div class="tl-body"><Load r={r} rows={8}>
-					{(d) => (total(d) ? <Chart data={d} series={series} onRange={(a, b) => setParams({ from: String(a), to: String(b) }, false)} /> : <div class="chart"><Empty icon="timeline" title={t("tl.none")} /></div>)}
+					{(d) => (total(d) ? <Chart data={whole!} series={series} onRange={(a, b) => setParams({ from: String(a), to: String(b) }, false)} /> : <div class="chart"><Empty icon="timeline" title={t("tl.none")} /></div>)}
 				</Load></div>
 			</Panel>
 			<Panel id="tl-sums" title={t("tl.table")} acts={<b>{r.data ? t("tl.total", { n: num(total(r.data)) }) : ""}</b>}>
