@@ -350,7 +350,7 @@ test("both tables of texts have the same keys and the same places for values", a
 	const list = (file, re) => [...readFileSync(join(root, "alerts", file), "utf8").matchAll(re)].map((m) => [m[1], m[2]]);
 	for (const [set, said] of [["event", list("guard_event.def", /^GUARD_EVENT\(\w+,\s*"([^"]+)",\s*\d,\s*"([^"]+)"/gm)], ["detection", list("detection.def", /^DETECTION\(\w+, "([^"]+)", \d, "[^"]+", \d, "[^"]+", "([^"]+)"/gm)]]) {
 		ok(said.length > 25, `${set}: ${said.length}`);
-		for (const [name, words] of said) same(en[`${set}.${name}`], words, `${set}.${name}`);
+		for (const [name, words] of said) same(en[`${set}.${name}`], words, `words of ${name} in collector/web/src/i18n/said.en.ts, and said.zh.ts`);
 	}
 	const places = (s) => [...new Set(s.match(/\{\w+\}/g) ?? [])].sort();
 	for (const k of Object.keys(en)) {

@@ -547,6 +547,7 @@ export const en = {
 	"category.Program Upload": "Program upload",
 	"category.New Behaviour": "New behaviour",
 	"category.Reconnaissance": "Reconnaissance",
+	"category.Known Indicator": "Known indicator",
 	"tactic.Initial Access": "Initial Access",
 	"tactic.Execution": "Execution",
 	"tactic.Persistence": "Persistence",

@@ -117,4 +117,9 @@ export const said = {
 	"detection.weak-opcua-security": "an OPC UA session without signature and encryption",
 	"detection.it-protocol": "a device of the control network speaks a protocol of offices",
 	"detection.internet-address": "a device of the control network talks to an address of the internet",
+	"event.sender.behind": "alerts are signed, and somewhere they do not arrive",
+	"event.sender.refused": "somebody refuses the alerts: a person has to look",
+	"event.sender.delivered": "alerts arrive again",
+	"event.proposal.received": "a collector proposes a rule: it is a file, disabled, for a person to read",
+	"detection.indicator": "an address that somebody warned of (--watch-list) is seen",
 };

@@ -118,4 +118,9 @@ export const saidZh: Record<keyof typeof said, string> = {
 	"detection.weak-opcua-security": "没有签名和加密的 OPC UA 会话",
 	"detection.it-protocol": "控制网设备使用办公协议",
 	"detection.internet-address": "控制网设备与互联网地址通信",
+	"event.sender.behind": "告警已签名，但未能送达某处",
+	"event.sender.refused": "有接收方拒绝告警：需要人工查看",
+	"event.sender.delivered": "告警恢复送达",
+	"event.proposal.received": "采集器提出一条规则：以停用的文件存放，待人审阅",
+	"detection.indicator": "出现被预警的地址（--watch-list）",
 };

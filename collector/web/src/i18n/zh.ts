@@ -549,6 +549,7 @@ export const zh: Record<keyof typeof en, string> = {
 	"category.Program Upload": "程序上载",
 	"category.New Behaviour": "新行为",
 	"category.Reconnaissance": "侦察",
+	"category.Known Indicator": "已知威胁指标",
 	"tactic.Initial Access": "初始访问",
 	"tactic.Execution": "执行",
 	"tactic.Persistence": "持久化",
