@@ -7,7 +7,7 @@
 //   DIR/sensor.pub                         keys that sign batches (JWK or JWK Set)
 //   DIR/receipt.jwk                        its own key, with "d"
 //   DIR/mode      read at each POST: "ok", or how to misbehave (below)
-//   DIR/stored    what it has: one JSON object a line {epoch,batch,hash,jws,text}
+//   DIR/stored    what it has: one JSON object a line {epoch,batch,hash,jws,text}; may be removed
 //   DIR/log       a line per request
 // With ENROL=TOKEN it also enrols, once: openssl looks at the request and signs it with DIR/ca.key.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -143,6 +143,7 @@ const server = createServer({ cert: readFileSync(file("server.crt")), key: readF
 	req.on("data", (d) => parts.push(d));
 	req.on("end", () => {
 		const body = Buffer.concat(parts);
+		if (!existsSync(file("stored"))) stored.length = 0; // whoever removes it begins anew
 		if (req.method === "GET" && req.url === "/ingest/v1/position") {
 			log("position");
 			answer(res, 200, have());
