@@ -46,7 +46,7 @@ fi
 
 # Who sees packets, holds the key or reads a policy has no library in it that speaks with networks or keeps a data
 # base; these are in the second program, which is found where the first one is, and nowhere else.
-net='curl|microhttpd|gnutls|sqlite|nghttp|ldap|libssl|libssh'
+net='curl|microhttpd|gnutls|sqlite|libnats|nghttp|ldap|libssl|libssh'
 prog=$tmp/root/opt/il/bin/interlock second=$tmp/root/opt/il/libexec/interlock/interlock-net
 if ldd "$prog" | grep -E "$net"; then exit 1; fi
 if "$prog" --version | grep -qE '[+](send|collector)'; then
