@@ -35,7 +35,7 @@ put_pattern(FILE *to, const char *name)
 	size_t n = 0;
 
 	for (; name[n]; n++)
-		buf[n] = name[n] == '*' ? '?' : name[n];
+		buf[n] = name[n] == '*' || name[n] < ' ' || name[n] > '~' ? '?' : name[n];
 	buf[n] = '\0';
 	put_quoted(to, buf);
 }
