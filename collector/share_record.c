@@ -83,7 +83,8 @@ verify(struct cached *b, struct sqlite3 *db)
 	crypto_sha256(b->jws, strlen(b->jws), hash);
 	crypto_hex(hash, sizeof(hash), b->hash);
 	b->state = "broken";
-	enrol_keys_of(db, b->sensor, true, &keys);
+	if (enrol_keys_of(db, b->sensor, true, &keys) < 0)
+		return;
 	for (unsigned i = 0; i < keys.n; i++) {
 		const struct key_set one = {1, {keys.key[i]}};
 
