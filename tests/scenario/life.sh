@@ -50,7 +50,7 @@ client() { on hmi "$TMP/mb_client" "${IP[plc1]}" 502 "$@"; }
 # the same session still writes what it may and is refused what it may not.  Then, not while a busy machine is at COMMAND
 # still: what is asked of an engine that is just leaving is asked again by TCP, after half a second too.
 during() {
-	local pid longest n busy done
+	local pid longest n busy status
 	sleep 60 &
 	busy=$!
 	# shellcheck disable=SC2086 # steps
@@ -58,9 +58,9 @@ during() {
 	pid=$PID
 	sleep 1
 	"${@:3}"
-	done=$?
+	status=$?
 	{ kill "$busy" && wait "$busy"; } 2>/dev/null
-	[ $done = 0 ] || { echo "# ${*:3} failed"; stop "$pid"; return 1; }
+	[ $status = 0 ] || { echo "# ${*:3} failed"; stop "$pid"; return 1; }
 	wait "$pid" || { sed 's/^/# /' "$TMP/poll"; tail -n 5 "$GUARD_DIR/log" | sed 's/^/# /'; return 1; }
 	read -r _ n _ longest < <(grep '^polled' "$TMP/poll")
 	echo "# $n polls, the longest took $longest ms"
