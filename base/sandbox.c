@@ -127,6 +127,7 @@ static const struct call {
     {SCMP_SYS(memfd_create), BUILDER, "the image"},
     /* The signer's files: below its directories only (landlock). */
     {SCMP_SYS(openat), SIGNER | SENDER, "segments of the journal, EVE files"},
+    {SCMP_SYS(openat2), SENDER, "the files of a policy, without any link"},
     {SCMP_SYS(fsync), SIGNER | SENDER, "a batch is on disk before it leaves"},
     {SCMP_SYS(fdatasync), SIGNER | SENDER, "the same"},
     {SCMP_SYS(sync_file_range), SIGNER, "the same"},

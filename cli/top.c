@@ -402,8 +402,9 @@ put_list(struct top *t, unsigned room)
 static void
 draw_screen(struct top *t, uint64_t wall_ns, const struct top_numbers *n)
 {
-	static const char *const heads[] = {"client                 server                 service "
-					    "          B/s   bytes   asked refused",
+	static const char *const heads[] = {
+	    ("client                 server                 service "
+	     "          B/s   bytes   asked refused"),
 	    "address                                 is       peers    B/s  bytes last heard",
 	    "time      what"};
 	char when[CLOCK_STRLEN], f[16], b[16], p[16];

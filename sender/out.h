@@ -43,9 +43,9 @@ struct send_common {
 	const char *evidence_dir, *assets_path;
 	const char *proposals_dir;  /* or NULL */
 	_Atomic uint64_t *proposal; /* id of the newest that was kept in this run; 0 = none */
-	const char *(*model)(
-	    void *ctx, size_t *n); /* the policy's zones as JSON, or NULL; changes seldom */
-	void *model_ctx;
+	const char *(*policy)(
+	    void *ctx, size_t *n); /* the policy and its files as JSON, or NULL; changes seldom */
+	void *policy_ctx;
 	uint32_t retry_max_ms, timeout_ms;
 	atomic_uint reopen; /* counts SIGHUP: files are opened anew */
 	int wake_fd;	    /* readable from the moment on that it is to end */

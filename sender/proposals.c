@@ -14,11 +14,13 @@
 #include "alerts/jws.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/jw.h"
 #include "base/log.h"
 
 #define ASK_NS	  (10 * NS_PER_S)
 #define MARK_NAME "proposals.place"
-#define FILE_MAX  (PROPOSAL_YAML_MAX + 2048u)
+#define WORDS_ALL 4096u /* of what stands in comments, each */
+#define FILE_MAX  (PROPOSAL_YAML_MAX + 4u * WORDS_ALL)
 #define WORDS_MAX 400u /* of a note or a name */
 
 struct proposals {
@@ -27,6 +29,16 @@ struct proposals {
 	uint64_t ask_ns;
 	struct place mark; /* at.batch: the newest that was done with */
 };
+
+/* No line that is anything else. */
+static bool
+comments(const char *yaml)
+{
+	for (const char *p = yaml; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if (*p != '#' && *p != '\n')
+			return false;
+	return true;
+}
 
 const char *
 proposals_wrong(const char *yaml, size_t n)
@@ -38,7 +50,7 @@ proposals_wrong(const char *yaml, size_t n)
 			return "has control characters";
 	if (strstr(yaml, "enabled: true") || strstr(yaml, "disabled: false"))
 		return "has a rule that is not disabled";
-	if (!strstr(yaml, "disabled: true") && !strstr(yaml, "enabled: false"))
+	if (!strstr(yaml, "disabled: true") && !strstr(yaml, "enabled: false") && !comments(yaml))
 		return "does not say that it is disabled";
 	return NULL;
 }
@@ -54,6 +66,32 @@ words(const json_t *o, const char *key, char buf[WORDS_MAX])
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = ' ';
 	return buf;
+}
+
+/* Lines of a member as comments, under a title; cut where it is long. */
+static void
+remark(struct jw *w, const json_t *o, const char *key, const char *title)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+	size_t left = WORDS_ALL;
+
+	if (!s || !*s)
+		return;
+	jw_raw(w, title, strlen(title));
+	while (*s) {
+		size_t n = strcspn(s, "\n");
+
+		if (n + 5 > left) {
+			jw_raw(w, "#   ...\n", 8);
+			return;
+		}
+		jw_raw(w, "#   ", 4);
+		for (size_t i = 0; i < n; i++)
+			jw_ch(w, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? ' ' : s[i]);
+		jw_ch(w, '\n');
+		left -= n + 5;
+		s += n + (s[n] == '\n');
+	}
 }
 
 /* A new file of that name, or none.  0 or ERR_*, errno says more. */
@@ -84,12 +122,16 @@ take(struct proposals *p, int dirfd, const json_t *o, uint64_t id, struct send_r
 {
 	const char *yaml = json_string_value(json_object_get(o, "rule_yaml")), *wrong;
 	size_t n = json_string_length(json_object_get(o, "rule_yaml"));
-	char name[48], user[WORDS_MAX], note[WORDS_MAX], *text;
+	char name[48], user[WORDS_MAX], note[WORDS_MAX], head[4 * WORDS_MAX], *text;
+	bool entry = json_string_length(json_object_get(o, "expected")) > 0;
 	uint64_t alert = 0;
-	int len, e;
+	struct jw w;
+	int e;
 
 	(void)snprintf(name, sizeof(name), "proposal-%" PRIu64 ".yaml", id);
-	wrong = yaml && strlen(yaml) == n ? proposals_wrong(yaml, n) : "is no text";
+	wrong = !yaml || strlen(yaml) != n ? "is no text"
+		: n == 0 && entry	   ? NULL
+					   : proposals_wrong(yaml, n);
 	if (wrong) {
 		log_warn("%s: what the collector proposes %s: left out", name, wrong);
 		return 0;
@@ -97,12 +139,20 @@ take(struct proposals *p, int dirfd, const json_t *o, uint64_t id, struct send_r
 	if (!(text = malloc(FILE_MAX)))
 		return send_fail(r, ERR_NOMEM, "%s: out of memory", name);
 	(void)jws_number(o, "alert", &alert);
-	len = snprintf(text, FILE_MAX,
+	(void)snprintf(head, sizeof(head),
 	    "# Proposal %" PRIu64 " of the collector, for alert %" PRIu64 ", by %s: %s\n"
-	    "# Disabled, and not in force: nothing reads this file but people.\n%s%s",
-	    id, alert, words(o, "user", user), words(o, "note", note), yaml,
-	    yaml[n - 1] == '\n' ? "" : "\n");
-	e = keep(dirfd, name, text, (size_t)len);
+	    "# Disabled, and not in force: nothing reads this file but people.\n",
+	    id, alert, words(o, "user", user), words(o, "note", note));
+	w = jw_make(text, FILE_MAX);
+	jw_raw(&w, head, strlen(head));
+	remark(&w, o, "diff", "# Enabled, it would newly allow:\n");
+	remark(&w, o, "notes", "# Besides:\n");
+	jw_raw(&w, yaml, n);
+	if (n > 0 && yaml[n - 1] != '\n')
+		jw_ch(&w, '\n');
+	remark(&w, o, "expected",
+	    "# For the baseline (\"expected\" in its file), disabled as well:\n");
+	e = keep(dirfd, name, text, jw_len(&w));
 	if (e < 0)
 		(void)send_fail(r, e, "%s/%s: %s", p->common->proposals_dir, name, strerror(errno));
 	else

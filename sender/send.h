@@ -32,10 +32,11 @@ struct send_conf {
 	const char *journal_dir, *state_dir;
 	const char *identity, *evidence_dir, *assets_path; /* may be NULL */
 	const char *proposals_dir;			   /* the same */
-	const char *policy_path; /* of the policy that model() reads, for the sandbox */
-	/* The policy's model as JSON, when it is another one than at the last call; else NULL. */
-	const char *(*model)(void *ctx, size_t *n);
-	void *model_ctx;
+	const char *policy_path; /* of the policy that policy() reads, for the sandbox */
+	/* The policy and all its files as JSON (collector/openapi.yaml, PUT /ingest/v1/policy), when it is another
+	 * one than at the last call; else NULL. */
+	const char *(*policy)(void *ctx, size_t *n);
+	void *policy_ctx;
 	uint32_t retry_max_ms, timeout_ms, drain_ms;
 	bool once; /* end when all that is there is delivered */
 	uid_t uid; /* whom root becomes once all is open; all others stay who they are */

@@ -36,8 +36,8 @@ struct upload {
 	    mark; /* iat_ms: change time; epoch, seq: of the last file that was done with */
 	struct stat assets;
 	struct proposals *proposals; /* or NULL */
-	const char *model; /* waits to be sent */
-	size_t model_len;
+	const char *policy;	     /* waits to be sent */
+	size_t policy_len;
 };
 
 /* --- requests -------------------------------------------------------------------- */
@@ -212,17 +212,17 @@ assets(struct upload *u, struct send_result *r)
 }
 
 static int
-model(struct upload *u, struct send_result *r)
+policy(struct upload *u, struct send_result *r)
 {
 	int e;
 
-	if (!u->model)
-		u->model = u->common->model(u->common->model_ctx, &u->model_len);
-	if (!u->model)
+	if (!u->policy)
+		u->policy = u->common->policy(u->common->policy_ctx, &u->policy_len);
+	if (!u->policy)
 		return 0;
-	e = put(u, "/ingest/v1/model", "application/json", u->model, u->model_len, r);
+	e = put(u, "/ingest/v1/policy", "application/json", u->policy, u->policy_len, r);
 	if (e == 0)
-		u->model = NULL;
+		u->policy = NULL;
 	return e == 0 ? 1 : e;
 }
 
@@ -234,8 +234,8 @@ upload_turn(struct upload *u, const struct place *at, struct send_result *r)
 
 	if (now < u->look_ns)
 		return 0;
-	if (e == 0 && u->common->model)
-		e = model(u, r);
+	if (e == 0 && u->common->policy)
+		e = policy(u, r);
 	if (e == 0 && u->common->assets_path)
 		e = assets(u, r);
 	if (e == 0 && u->common->evidence_dir)

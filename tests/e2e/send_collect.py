@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 
@@ -87,6 +88,13 @@ def zones():
     copy.write_text(text.replace(f"{first}:", "renamed:", 1).replace(f"zone: {first}", "zone: renamed"))
     send("--policy", copy)
     assert "renamed" in {z["name"] for z in viewer.get("map")["zones"]}
+    # An included file goes along, byte for byte.
+    parts = copy.read_text().split("\nconduits:\n")
+    copy.write_text(parts[0] + "\ninclude: [more.yaml]\n")
+    (tmp / "more.yaml").write_text("interlock: 1\nconduits:\n" + parts[1])
+    send("--policy", copy)
+    doc = json.loads(sqlite3.connect(f"file:{co.dir}/collector.db?mode=ro", uri=True).execute("SELECT doc FROM policy").fetchone()[0])
+    assert doc == {"v": 1, "name": "plant.yaml", "files": {f: (tmp / f).read_text() for f in ("plant.yaml", "more.yaml")}}, doc
     copy.write_text("interlock: 7\n")  # said, and the map stays
     assert "plant.yaml:1:" in send("--policy", copy)
     assert "renamed" in {z["name"] for z in viewer.get("map")["zones"]}
@@ -114,5 +122,25 @@ def proposals():
     assert len(list(out.iterdir())) == 6
 
 
+def ruled():
+    """of a sensor whose policy is there, a proposal has the rule, disabled, and what it would allow"""
+    il("key", "new", tmp / "key2")
+    il("send", "enrol", "--collector", f"https://localhost:{co.ingest}", "--token", co.token("s2"), "--ca", co.dir / "ca.crt",
+       "--key", tmp / "key2", "--name", "s2", "--dir", tmp / "id2")
+    il("replay", "-q", "-p", POLICY, "--journal", tmp / "j2", "--key", tmp / "key2", "--name", "s2", "pcaps/mixed/plant.pcap", ok=(0, 1))
+    sensor = ("send", "--journal", tmp / "j2", "--state", tmp / "st2", "--identity", tmp / "id2", "--user", "root", "--once",
+              "--policy", POLICY, "--proposals", tmp / "proposals2", f"https://localhost:{co.ingest}")
+    il(*sensor)
+    write = next(a for a in viewer.items("alerts", sensor="s2") if a["op"] == "write_single_register")
+    status, got = analyst.post(f"alerts/{write['id']}/expected", {"note": "the new recipe"})
+    assert status == 200 and got["proposal"]["diff"], got
+    il(*sensor)
+    text = next((tmp / "proposals2").iterdir()).read_text()
+    lines = text.splitlines()
+    at = lines.index("# Enabled, it would newly allow:")
+    assert lines[at + 1:at + 2] == ["#   " + d for d in got["proposal"]["diff"].splitlines()][:1], text
+    assert yaml.safe_load(text)[0]["enabled"] is False and "values:" in text, text
+
+
 if __name__ == "__main__":
-    collector.run([enrolled, evidence, devices, zones, proposals])
+    collector.run([enrolled, evidence, devices, proposals, zones, ruled])

@@ -194,12 +194,13 @@ proposed(void **state)
 	static char text[PROPOSAL_YAML_MAX + 2];
 	static const char *const bad[] = {"", "rule: {name: x}\n", "disabled: true\x1b[2J\n",
 	    "- {disabled: true}\n- {enabled: true}\n", "enabled: false\ndisabled: false\n",
-	    "disabled: true\r\n", "# DISABLED: TRUE\n"};
+	    "disabled: true\r\n", "# disabled\nrule: {name: x}\n", "\t# disabled\n"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (!proposals_wrong(bad[i], strlen(bad[i])))
 			fail_msg("%s: taken", bad[i]);
+	assert_null(proposals_wrong("# no rule could be written\n\n# DISABLED\n", 39));
 	assert_null(proposals_wrong("rule:\n\tdisabled: true\n", 21));
 	assert_null(proposals_wrong("- {name: \xe9\x98\x80, enabled: false}\n", 30));
 	memset(text, '#', sizeof(text));
