@@ -324,6 +324,7 @@ on_turn(void *ctx, const struct io *io, struct engine *e)
 	tell_delivery(w, now);
 	if (now - w->look_ns >= MISSED_EVERY) {
 		w->look_ns = now;
+		sensor_look(&w->o.sensor);
 		io->be->stats(io, &st);
 		if (st.rx_dropped > w->missed)
 			tell(w, GUARD_WATCH_MISSED, now, st.rx_dropped - w->missed, w->o.iface);

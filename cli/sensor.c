@@ -3,9 +3,11 @@
 #include "cli/sensor.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -119,31 +121,81 @@ baseline_open(struct sensor *s)
 	return r == 0;
 }
 
-/* Whole and signed, or not at all. */
+/* Has one of the two files of the list been replaced since this was asked last? */
 static bool
-watch_open(struct sensor *s, uint64_t seed)
+watch_changed(struct sensor *s)
+{
+	char path[1024];
+	bool moved = false;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct stat st = {0}, *was = &s->watch_was[i];
+
+		snprintf(path, sizeof(path), "%s%s", s->watch_path, i ? ".minisig" : "");
+		(void)stat(path, &st);
+		moved |= st.st_ino != was->st_ino || st.st_size != was->st_size ||
+			 st.st_mtim.tv_sec != was->st_mtim.tv_sec ||
+			 st.st_mtim.tv_nsec != was->st_mtim.tv_nsec;
+		*was = st;
+	}
+	return moved;
+}
+
+/* Whole and signed, or not at all: NULL, said. */
+static struct watch_list *
+watch_read(const struct sensor *s)
 {
 	char err[300] = "", path[1024], *text = NULL, *sig = NULL;
-	struct key_set keys;
+	struct watch_list *l = NULL;
 	size_t n, sig_len;
+
+	snprintf(path, sizeof(path), "%s.minisig", s->watch_path);
+	if ((text = cli_read(s->watch_path, WATCH_LIST_BYTES, &n)) &&
+	    (sig = cli_read(path, MINISIGN_MAX, &sig_len)) &&
+	    !(l = watch_list_new(
+		  text, n, sig, sig_len, s->watch_keys, hash_seed_make(s->seed), err, sizeof(err))))
+		cli_say("%s: %s", s->watch_path, err);
+	free(text);
+	free(sig);
+	return l;
+}
+
+static bool
+watch_open(struct sensor *s)
+{
+	char err[300] = "";
 
 	if (!s->watch_key) {
 		cli_say("--watch-list: --watch-list-key says whom to believe");
 		return false;
 	}
-	if (key_set_load(&keys, s->watch_key, err, sizeof(err)) < 0) {
-		cli_say("%s", err);
+	if (!(s->watch_keys = calloc(1, sizeof(*s->watch_keys))) ||
+	    key_set_load(s->watch_keys, s->watch_key, err, sizeof(err)) < 0) {
+		cli_say("%s", *err ? err : "out of memory");
 		return false;
 	}
-	snprintf(path, sizeof(path), "%s.minisig", s->watch_path);
-	if ((text = cli_read(s->watch_path, WATCH_LIST_BYTES, &n)) &&
-	    (sig = cli_read(path, MINISIGN_MAX, &sig_len)) &&
-	    !(s->watch = watch_list_new(
-		  text, n, sig, sig_len, &keys, hash_seed_make(seed), err, sizeof(err))))
-		cli_say("%s: %s", s->watch_path, err);
-	free(text);
-	free(sig);
-	return s->watch != NULL;
+	(void)watch_changed(s);
+	return (s->watch = watch_read(s)) != NULL;
+}
+
+void
+sensor_look(struct sensor *s)
+{
+	struct watch_list *l;
+
+	if (!s->watch || !watch_changed(s) || !(l = watch_read(s)))
+		return;
+	if (watch_list_serial(l) < watch_list_serial(s->watch)) {
+		cli_say("%s: serial %" PRIu64 " is older than %" PRIu64 ", which stays",
+		    s->watch_path, watch_list_serial(l), watch_list_serial(s->watch));
+		watch_list_free(l);
+		return;
+	}
+	detect_watch(s->detect, l);
+	watch_list_free(s->watch);
+	s->watch = l;
+	cli_say("%s: serial %" PRIu64 ", %" PRIu32 " entries", s->watch_path, watch_list_serial(l),
+	    watch_list_size(l));
 }
 
 static bool
@@ -156,7 +208,7 @@ detect_open(struct sensor *s, uint64_t seed)
 	    .ctx = s};
 	char err[512] = "";
 
-	if (s->watch_path && !watch_open(s, seed))
+	if (s->watch_path && !watch_open(s))
 		return false;
 	conf.watch = s->watch;
 	if (!(s->detect = detect_new(&conf))) {
@@ -178,6 +230,7 @@ bool
 sensor_open(struct sensor *s, uint64_t seed)
 {
 	s->inv.memory = s->table_memory;
+	s->seed = seed;
 	if (!inventory_open(&s->inv, seed))
 		return false;
 	if (s->map_path && !ends_in(s->map_path, ".dot") && !ends_in(s->map_path, ".mmd") &&
@@ -330,6 +383,8 @@ sensor_fini(struct sensor *s)
 	s->detect = NULL;
 	watch_list_free(s->watch);
 	s->watch = NULL;
+	free(s->watch_keys);
+	s->watch_keys = NULL;
 	convs_free(s->convs);
 	s->convs = NULL;
 }

@@ -8,6 +8,8 @@
 #ifndef CLI_SENSOR_H
 #define CLI_SENSOR_H
 
+#include <sys/stat.h>
+
 #include "cli/inventory.h"
 #include "cli/opts.h"
 #include "watch/convs.h"
@@ -50,9 +52,12 @@ struct sensor {
 	struct evidence *evidence;
 	const char *watch_path, *watch_key; /* options */
 	struct watch_list *watch;
+	struct key_set *watch_keys;
+	struct stat watch_was[2]; /* the list, its signature */
+	uint64_t seed;
 	bool evidence_told;
-	struct alerts *alerts; /* borrowed; where findings go; or NULL */
-	bool convs_wanted;     /* by somebody else than its own outputs */
+	struct alerts *alerts;				 /* borrowed; where findings go; or NULL */
+	bool convs_wanted;				 /* by somebody else than its own outputs */
 	void (*told)(void *ctx, const struct event *ev); /* of each finding; or NULL */
 	void *told_ctx;
 	uint64_t found[DETECTION__MAX];
@@ -89,6 +94,8 @@ void sensor_end(struct sensor *s);
 void sensor_flush(struct sensor *s);
 /* Between two bursts, or at the end: the baseline is written when it is complete.  False: said why. */
 bool sensor_turn(struct sensor *s, bool end);
+/* Every few seconds, where time goes on: a list of addresses that was replaced is taken, unless it is an older one. */
+void sensor_look(struct sensor *s);
 /* "plc-stop 2, flood 1, and 3 that the baseline expects"; "" without findings. */
 const char *sensor_findings(const struct sensor *s, char *buf, size_t size);
 /* Write what is known and close; false: said why. */

@@ -14,10 +14,10 @@
 #include "collector/collector.h"
 #include "collector/store.h"
 
-#define TOKEN	 32u
-#define COOKIE	 "il_session="
-#define LIMITS	 1024u
-#define WAYS	 8u /* places that an entry may have */
+#define TOKEN  32u
+#define COOKIE "il_session="
+#define LIMITS 1024u
+#define WAYS   8u /* places that an entry may have */
 
 struct session {
 	uint8_t hash[CRYPTO_SHA256_LEN];

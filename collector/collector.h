@@ -43,12 +43,12 @@ struct forward;
 struct stream;
 
 struct collector_conf {
-	const char *dir;		   /* data: made by `collect init` */
-	const char *listen, *ingest;	   /* "ADDR:PORT", NULL: none */
-	const char *web;		   /* folder of the built page, or NULL */
-	const char *openapi;		   /* the file, or NULL */
-	const char *store;		   /* another data base than DIR/collector.db, or NULL */
-	const char *nats;		   /* servers, commas between; NULL: none (stream.h) */
+	const char *dir;	     /* data: made by `collect init` */
+	const char *listen, *ingest; /* "ADDR:PORT", NULL: none */
+	const char *web;	     /* folder of the built page, or NULL */
+	const char *openapi;	     /* the file, or NULL */
+	const char *store;	     /* another data base than DIR/collector.db, or NULL */
+	const char *nats;	     /* servers, commas between; NULL: none (stream.h) */
 	const char *nats_ca, *nats_cert, *nats_key; /* files in PEM; NULL: no TLS */
 	const char *library, *library_key; /* folder; public keys it is signed by, or NULL */
 	bool plain;			   /* the page without TLS: loopback only */

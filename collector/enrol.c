@@ -131,7 +131,7 @@ struct enrol {
 	uint8_t token[CRYPTO_SHA256_LEN];
 	const char *name;
 	const struct key *key;
-	const uint8_t *fp; /* NULL: none */
+	const uint8_t *fp;    /* NULL: none */
 	const uint8_t *asked; /* renewal: of the one in use */
 	int64_t now_ms, until_ms;
 	/* found */

@@ -19,12 +19,12 @@
 #include "base/err.h"
 #include "collector/collector.h"
 
-#define FILE_MAX    65536
-#define CA_S	    (3650 * INT64_C(86400))
-#define SERVER_S    (825 * INT64_C(86400))
-#define CLIENT_S    (PKI_CLIENT_DAYS * INT64_C(86400))
-#define BACK_S	    3600 /* good from before now: clocks differ */
-#define RENEW_PART  3	 /* of its time has to be left */
+#define FILE_MAX   65536
+#define CA_S	   (3650 * INT64_C(86400))
+#define SERVER_S   (825 * INT64_C(86400))
+#define CLIENT_S   (PKI_CLIENT_DAYS * INT64_C(86400))
+#define BACK_S	   3600 /* good from before now: clocks differ */
+#define RENEW_PART 3	/* of its time has to be left */
 
 static int
 tls_err(char *err, size_t err_size, const char *what, int rc)

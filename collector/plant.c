@@ -32,9 +32,9 @@ struct map {
 	int64_t hour;
 	unsigned pairs;
 	json_t *zones, *edges, *where; /* where: name of a device -> its zone object */
-	json_t *day; /* name of a device -> [alerts, severity] of the last 24 hours */
+	json_t *day;  /* name of a device -> [alerts, severity] of the last 24 hours */
 	json_t *made; /* name and address of a device -> [vendor, model] */
-	json_t *by;  /* from\nto\nproto -> its edge */
+	json_t *by;   /* from\nto\nproto -> its edge */
 };
 
 static const char *

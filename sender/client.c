@@ -16,7 +16,7 @@ struct client {
 	struct client_conf conf;
 	CURL *curl;
 	char why[CURL_ERROR_SIZE];
-	char body[CLIENT_ANSWER_MAX + 1];
+	char *body; /* answer_max + 1 bytes */
 	size_t len;
 	bool too_long;
 };
@@ -35,7 +35,7 @@ on_body(char *p, size_t size, size_t n, void *ctx)
 	struct client *h = ctx;
 
 	n *= size;
-	if (n > CLIENT_ANSWER_MAX - h->len) {
+	if (n > h->conf.answer_max - h->len) {
 		h->too_long = true;
 		return 0;
 	}
@@ -105,8 +105,12 @@ client_new(const struct client_conf *conf)
 	if (!h)
 		return NULL;
 	h->conf = *conf;
-	if (!(h->curl = curl_easy_init())) {
-		free(h);
+	if (h->conf.answer_max == 0)
+		h->conf.answer_max = CLIENT_ANSWER_MAX;
+	h->body = malloc(h->conf.answer_max + 1);
+	h->curl = curl_easy_init();
+	if (!h->body || !h->curl) {
+		client_free(h);
 		return NULL;
 	}
 	return h;
@@ -118,6 +122,7 @@ client_free(struct client *h)
 	if (!h)
 		return;
 	curl_easy_cleanup(h->curl);
+	free(h->body);
 	free(h);
 }
 
@@ -138,8 +143,8 @@ static int
 failed(struct client *h, CURLcode code, char *err, size_t err_size)
 {
 	if (h->too_long)
-		return err_say(err, err_size, ERR_FORMAT, "the answer is longer than %u bytes",
-		    CLIENT_ANSWER_MAX);
+		return err_say(err, err_size, ERR_FORMAT, "the answer is longer than %zu bytes",
+		    h->conf.answer_max);
 	return err_say(err, err_size, code == CURLE_OUT_OF_MEMORY ? ERR_NOMEM : ERR_IO, "%s",
 	    h->why[0] ? h->why : curl_easy_strerror(code));
 }

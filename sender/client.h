@@ -3,7 +3,7 @@
  * client.h - requests to one HTTPS server, one after the other over a kept connection; the home of libcurl.
  *
  * TLS 1.3 and nothing older; whom to believe is one file and never the system's list; no redirects, no
- * proxies, no other protocols, answers of at most CLIENT_ANSWER_MAX bytes.  One thread per client.
+ * proxies, no other protocols, answers of at most CLIENT_ANSWER_MAX bytes if nothing else is said.  One thread per client.
  */
 #ifndef SENDER_CLIENT_H
 #define SENDER_CLIENT_H
@@ -22,6 +22,7 @@ struct client_conf {
 	const char *ca;	  /* file of certificates in PEM: only what these have signed is believed */
 	const char *cert, *key;	  /* files in PEM, or NULL: nobody in particular */
 	uint32_t timeout_ms;	  /* of a whole request; of the connection a third of it */
+	size_t answer_max;	  /* bytes of an answer; 0: CLIENT_ANSWER_MAX */
 	bool (*hurry)(void *ctx); /* true: give up; asked several times a second; may be NULL */
 	void *ctx;
 };

@@ -69,6 +69,7 @@ confine_sender(
 		alerts_adopt(c->uid, c->gid, c->proposals_dir, NULL);
 		list_put(rw, c->proposals_dir);
 	}
+	list_put_dir(rw, c->watchlist_path);
 	list_put(ro, c->journal_dir);
 	list_put(ro, "/etc");
 	list_put(ro, c->identity);

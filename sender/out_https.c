@@ -22,6 +22,7 @@
 #include "sender/renew.h"
 #include "sender/talk.h"
 #include "sender/upload.h"
+#include "sender/watchlist.h"
 
 #define BODY_WANT (1u << 20) /* then it is sent, whatever else there is */
 #define BATCHES	  1024u	     /* in one request */
@@ -92,6 +93,7 @@ https_new(const struct send_target *t, const struct send_common *common, char *e
 	    .cert = c->id.cert,
 	    .key = c->id.key,
 	    .timeout_ms = common->timeout_ms,
+	    .answer_max = common->watchlist_path ? WATCHLIST_ANSWER_MAX : 0,
 	    .hurry = hurry,
 	    .ctx = (void *)(uintptr_t)common,
 	};

@@ -22,7 +22,7 @@ void proposals_free(struct proposals *p); /* NULL: nothing */
 /* Ask, when it is time.  0, or ERR_*, said in r. */
 int proposals_turn(struct proposals *p, struct send_result *r);
 
-/* Is it a text of people's characters, in which each rule is disabled (or none is: comments)?  NULL: yes; else what is wrong. */
+/* Is it (n characters and a NUL) a text of people's characters, in which each rule is disabled (or none is: comments)?  NULL: yes; else what is wrong. */
 const char *proposals_wrong(const char *yaml, size_t n);
 
 #endif /* SENDER_PROPOSALS_H */

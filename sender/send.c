@@ -219,6 +219,7 @@ send_run(const struct send_conf *conf, char *err, size_t err_size)
 		    .evidence_dir = conf->evidence_dir,
 		    .assets_path = conf->assets_path,
 		    .proposals_dir = conf->proposals_dir,
+		    .watchlist_path = conf->watchlist_path,
 		    .proposal = &s.proposal,
 		    .policy = conf->policy,
 		    .policy_ctx = conf->policy_ctx,

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sender/proposals.h"
+#include "sender/watchlist.h"
 
 #define LOOK_NS	  (2 * NS_PER_S)
 #define WAIT_MS	  UINT64_C(600000) /* evidence waits for its alert no longer */
@@ -36,6 +37,7 @@ struct upload {
 	    mark; /* iat_ms: change time; epoch, seq: of the last file that was done with */
 	struct stat assets;
 	struct proposals *proposals; /* or NULL */
+	struct watchlist *watchlist; /* or NULL */
 	const char *policy;	     /* waits to be sent */
 	size_t policy_len;
 };
@@ -242,6 +244,8 @@ upload_turn(struct upload *u, const struct place *at, struct send_result *r)
 		e = evidence(u, at, r);
 	if (e == 0 && u->proposals)
 		e = proposals_turn(u->proposals, r);
+	if (e == 0 && u->watchlist)
+		e = watchlist_turn(u->watchlist, r);
 	if (e == 0)
 		u->look_ns = now + LOOK_NS;
 	return e;
@@ -257,8 +261,9 @@ upload_new(const struct send_common *c, struct client *http)
 	u->common = c;
 	u->http = http;
 	(void)place_load(c->state_fd, MARK_NAME, &u->mark);
-	if (c->proposals_dir && !(u->proposals = proposals_new(c, http))) {
-		free(u);
+	if ((c->proposals_dir && !(u->proposals = proposals_new(c, http))) ||
+	    (c->watchlist_path && !(u->watchlist = watchlist_new(c, http)))) {
+		upload_free(u);
 		return NULL;
 	}
 	return u;
@@ -267,7 +272,9 @@ upload_new(const struct send_common *c, struct client *http)
 void
 upload_free(struct upload *u)
 {
-	if (u)
+	if (u) {
 		proposals_free(u->proposals);
+		watchlist_free(u->watchlist);
+	}
 	free(u);
 }

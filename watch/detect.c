@@ -93,6 +93,12 @@ detect_new(const struct detect_conf *conf)
 }
 
 void
+detect_watch(struct detect *d, const struct watch_list *list)
+{
+	d->conf.watch = list;
+}
+
+void
 detect_free(struct detect *d)
 {
 	if (!d)

@@ -32,7 +32,7 @@ struct watch_list;
 struct detect_conf {
 	struct convs *convs; /* borrowed; gets its frames and facts in front of us */
 	uint64_t seed;
-	uint64_t learn_ns; /* for so long all is usual; 0: nothing is learned */
+	uint64_t learn_ns;		/* for so long all is usual; 0: nothing is learned */
 	const struct watch_list *watch; /* borrowed; or NULL */
 	void (*sink)(void *ctx, const struct event *ev);
 	void *ctx;
@@ -41,6 +41,8 @@ struct detect_conf {
 /* NULL: no memory. */
 struct detect *detect_new(const struct detect_conf *conf);
 void detect_free(struct detect *d); /* NULL is allowed */
+/* Another list of addresses, borrowed; what it finds that its predecessor told of is no news. */
+void detect_watch(struct detect *d, const struct watch_list *list);
 
 /* In front of each burst: what its predecessor has brought is complete then. */
 void detect_burst(struct detect *d);

@@ -46,6 +46,7 @@ static const char help[] =
     "what\n"
     "                       it proposes; when FILE changes\n"
     "      --proposals DIR  rules that the collector proposes, as files for people; never applied\n"
+    "      --watch-list FILE  addresses that the collector warns of, for --watch-list of watch\n"
     "      --once           end when all that is there is delivered\n"
     "      --retry-max TIME pause between tries at most (default 60s)\n"
     "      --timeout TIME   of one request (default 60s)\n"
@@ -67,7 +68,8 @@ static const char help[] =
 #define POLICY_MAX   (4u << 20) /* with all its files, as JSON: UPLOAD_DOC_MAX */
 
 struct args {
-	const char *journal, *state, *identity, *evidence, *assets, *user, *policy, *proposals;
+	const char *journal, *state, *identity, *evidence, *assets, *user, *policy, *proposals,
+	    *watchlist;
 	struct stat was; /* of the policy, when it was read */
 	char *text;	 /* POLICY_MAX: what is uploaded of it */
 	uint64_t retry_s, timeout_s, drain_s;
@@ -173,6 +175,7 @@ send_here(struct args *a, const char *const *targets, size_t n)
 	    .assets_path = a->assets,
 	    .policy_path = a->policy,
 	    .proposals_dir = a->proposals,
+	    .watchlist_path = a->watchlist,
 	    .policy = a->policy ? policy_text : NULL,
 	    .policy_ctx = a,
 	    .retry_max_ms = (uint32_t)a->retry_s * 1000,
@@ -345,6 +348,7 @@ cmd_send(int argc, char **argv)
 	    {"assets", .text = &a.assets},
 	    {"policy", .text = &a.policy},
 	    {"proposals", .text = &a.proposals},
+	    {"watch-list", .text = &a.watchlist},
 	    {"once", .flag = &a.once},
 	    {"retry-max", .seconds = &a.retry_s},
 	    {"timeout", .seconds = &a.timeout_s},

@@ -9,11 +9,13 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import time
+import uuid
 
 import yaml
 
 import collector
-from collector import INTERLOCK, Collector, Person
+from collector import INTERLOCK, Collector, Person, until
 from sensor import Chain, Key
 
 POLICY = "policies/filling-line.yaml"
@@ -142,5 +144,44 @@ def ruled():
     assert yaml.safe_load(text)[0]["enabled"] is False and "values:" in text, text
 
 
+def warned():
+    """addresses that the collector warns of are fetched with their signature, again only when there are others"""
+    address = "198.51.100.7"
+
+    def indicator(ip):
+        return {"type": "indicator", "spec_version": "2.1", "id": "indicator--" + str(uuid.uuid4()), "created": "2026-01-01T00:00:00.000Z",
+                "modified": "2026-01-01T00:00:00.000Z", "pattern": f"[ipv4-addr:value = '{ip}']", "pattern_type": "stix",
+                "valid_from": "2026-01-01T00:00:00Z"}
+
+    def bundle(*ips):
+        (tmp / "bundle.json").write_text(json.dumps({"type": "bundle", "id": "bundle--" + str(uuid.uuid4()), "objects": [indicator(i) for i in ips]}))
+        co.cli("import", co.dir, tmp / "bundle.json")
+
+    def good():
+        pub = il("key", "show", "--minisign", co.dir / "share.key.pub").splitlines()[-1]
+        return subprocess.run(["minisign", "-V", "-q", "-m", listed, "-P", pub], capture_output=True).returncode == 0
+
+    listed = tmp / "warn" / "watch.list"
+    listed.parent.mkdir()
+    bundle(address)
+    for part in range(3):  # more than an answer of 64 KiB
+        bundle(*(f"10.{part}.{i // 200}.{i % 200}" for i in range(400)))
+    send("--watch-list", listed)
+    text = listed.read_text()
+    assert f"address {address} " in text and "end 1201" in text and len(text) > 70000 and good(), text[:200]
+    runs = subprocess.Popen([INTERLOCK, "send", "--journal", tmp / "j", "--state", tmp / "st", "--identity", tmp / "id", "--user", "root",
+                             "--watch-list", listed, f"https://localhost:{co.ingest}"], stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1.5)
+        first = listed.stat().st_ino
+        time.sleep(11)  # it has asked again
+        assert listed.stat().st_ino == first
+        bundle("198.51.100.8")
+        until(lambda: "198.51.100.8 " in listed.read_text() and good(), 15)
+    finally:
+        runs.terminate()
+        runs.wait(20)
+
+
 if __name__ == "__main__":
-    collector.run([enrolled, evidence, devices, proposals, zones, ruled])
+    collector.run([enrolled, evidence, devices, proposals, zones, ruled, warned])

@@ -123,6 +123,24 @@ case_assets() {
 	printf '%s\n' "10.1.2.5 $(in_ns hmi cat /sys/class/net/eth0/address) hmi" "10.1.2.130 $(in_ns plc cat /sys/class/net/eth0/address) plc" |
 		diff - "$TMP/got" && jq -e '[.no_room_for[]] | add == 0' "$TMP/a.json" >/dev/null
 }
+listed() { # SERIAL LINE...: signed
+	{ printf 'interlock-watch-list 1\nserial %s\n' "$1"; shift; for l; do echo "$l"; done; echo "end $#"; } >"$TMP/new/list"
+	"$INTERLOCK" key sign --key "$TMP/lk" "$TMP/new/list" >/dev/null 2>&1 && chmod 644 "$TMP"/new/* && mv "$TMP/new/list.minisig" "$TMP/list.minisig" && mv "$TMP/new/list" "$TMP/list"
+}
+case_list() {
+	mkdir -p "$TMP/new"
+	[ -e "$TMP/lk" ] || "$INTERLOCK" key new "$TMP/lk" >/dev/null
+	listed 5 || return 1
+	chmod 755 "$TMP" # it is read by who is no longer root
+	watch --watch-list "$TMP/list" --watch-list-key "$TMP/lk.pub" && talk || return 1
+	listed 6 "address 10.1.2.5 0 indicator--me" || return 1
+	for _ in {1..100}; do grep -q 'serial 6, 1 entries' "$TMP/err" && break; sleep 0.1; done
+	talk || return 1
+	listed 4 || return 1
+	for _ in {1..100}; do grep -q 'serial 4 is older than 6, which stays' "$TMP/err" && break; sleep 0.1; done
+	ended 0 && grep -q 'serial 4 is older than 6' "$TMP/err" &&
+		jq -e -s 'map(select(.alert.metadata.il_detection == ["indicator"])) | length == 1 and (.[0].alert.metadata.il_note[0] | test("10.1.2.5, indicator--me"))' "$TMP/eve" >/dev/null
+}
 case_gone() {
 	watch || return 1
 	in_ns sw ip link del side
@@ -209,6 +227,7 @@ t "the interface goes away" case_gone
 t "so long, so many frames" case_time
 t "--top: a page, keys, and the terminal as it was" case_top
 t "--top without a terminal: lines" case_plain
+t "a list of addresses is replaced while it listens, never by an older one" case_list
 t "--for is by a clock that only goes on" case_clock
 t "what it cannot do is said" case_wrong
 t_end

@@ -191,7 +191,7 @@ evidence_names(void **state)
 static void
 proposed(void **state)
 {
-	static char text[PROPOSAL_YAML_MAX + 2];
+	static char text[PROPOSAL_YAML_MAX + 2]; /* ends with a NUL */
 	static const char *const bad[] = {"", "rule: {name: x}\n", "disabled: true\x1b[2J\n",
 	    "- {disabled: true}\n- {enabled: true}\n", "enabled: false\ndisabled: false\n",
 	    "disabled: true\r\n", "# disabled\nrule: {name: x}\n", "\t# disabled\n"};
@@ -203,7 +203,7 @@ proposed(void **state)
 	assert_null(proposals_wrong("# no rule could be written\n\n# DISABLED\n", 39));
 	assert_null(proposals_wrong("rule:\n\tdisabled: true\n", 21));
 	assert_null(proposals_wrong("- {name: \xe9\x98\x80, enabled: false}\n", 30));
-	memset(text, '#', sizeof(text));
+	memset(text, '#', sizeof(text) - 1);
 	memcpy(text, "disabled: true\n", 15);
 	assert_null(proposals_wrong(text, PROPOSAL_YAML_MAX));
 	assert_non_null(proposals_wrong(text, PROPOSAL_YAML_MAX + 1));
