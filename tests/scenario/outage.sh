@@ -55,8 +55,11 @@ enrol() {
 }
 t "the sensor enrols" enrol
 # Of the user who signs here, who reads its status.
-bg g "$TMP/send.log" "$INTERLOCK" send -v --journal "$GUARD_DIR/journal" --state "$TMP/sent" --identity "$TMP/id" --user root --retry-max 1s --timeout 4s $URL
-SEND=$PID
+sender() {
+	bg g "$TMP/send.log" "$INTERLOCK" send -v --journal "$GUARD_DIR/journal" --state "$TMP/sent" --identity "$TMP/id" --user root --retry-max 1s --timeout 4s $URL
+	SEND=$PID
+}
+sender
 
 # il_seq of what the collector has, against what was signed.
 cat >"$TMP/have.py" <<'END'
@@ -98,6 +101,21 @@ t "a third one meanwhile" attack 40 45
 t "that they arrive is an alert" wait_for 40 told sender.delivered
 t "all of it is at the collector, once, and nothing else" wait_for 20 same
 (in_ns c nft delete table ip s)
+
+# kill -9, while polls go on: they lose nothing, and the next sender goes on where this one was.
+killed() {
+	local poll
+	bg hmi "$TMP/poll" "$TMP/mb_client" "${IP[plc1]}" 502 poll:5 for:3:5 poll:5
+	poll=$PID
+	attack 50 55 || return 1
+	pkill -9 -f "send -v --journal $GUARD_DIR/journal" || return 1
+	attack 60 65 || return 1
+	sleep 0.5
+	sender
+	wait "$poll" || { sed 's/^/# /' "$TMP/poll"; return 1; }
+}
+t "kill -9 of the sender under polls: none fails" killed
+t "and all that was signed meanwhile arrives, once" wait_for 20 same
 
 stopped() { ctl_stop && wait_for 20 test ! -S "$GUARD_CTL"; }
 ctl_stop() { "$INTERLOCK" ctl --socket "$GUARD_CTL" stop; }
