@@ -44,9 +44,9 @@ fi
 apt() {
 	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"
 }
-# A syslog server is for the tests to start: not for this machine, now or at its next start.
+# Servers are for the tests to start: not for this machine, now or at its next start.
 case " $missing " in
-*" rsyslog "*)
+*" rsyslog "* | *" nats-server "*)
 	if [ ! -e /usr/sbin/policy-rc.d ]; then
 		trap '$as_root rm -f /usr/sbin/policy-rc.d' EXIT
 		printf '#!/bin/sh\nexit 101\n' | $as_root tee /usr/sbin/policy-rc.d >/dev/null
@@ -57,6 +57,11 @@ esac
 apt update
 # shellcheck disable=SC2086 # a list of packages
 apt install -y --no-install-recommends $missing
-case " $missing " in
-*" rsyslog "*) ! command -v systemctl >/dev/null || $as_root systemctl --quiet disable rsyslog syslog.socket 2>/dev/null || : ;;
-esac
+for unit in rsyslog:"rsyslog syslog.socket" nats-server:nats-server; do
+	case " $missing " in
+	*" ${unit%%:*} "*)
+		# shellcheck disable=SC2086 # a list of units
+		! command -v systemctl >/dev/null || $as_root systemctl --quiet disable ${unit#*:} 2>/dev/null || :
+		;;
+	esac
+done
