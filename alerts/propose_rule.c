@@ -40,24 +40,6 @@ put_pattern(FILE *to, const char *name)
 	put_quoted(to, buf);
 }
 
-static const struct dis_key *
-key_of(const struct dis_schema *sc, enum dis_key_kind kind, uint8_t space, uint8_t access)
-{
-	const struct dis_key *any = NULL;
-
-	for (unsigned i = 0; i < sc->n_keys; i++) {
-		const struct dis_key *k = &sc->keys[i];
-
-		if (k->kind != kind || k->map || (k->access && access && k->access != access))
-			continue;
-		if (k->space == space)
-			return k;
-		if (k->space == DIS_SPACE_ANY)
-			any = k;
-	}
-	return any;
-}
-
 /* Which words the block has chosen; a new one chooses the first. */
 static void
 options_of(const struct dis_schema *sc, const struct ynode *block, uint8_t opt[DIS_OPTION_MAX])
@@ -144,7 +126,7 @@ put_items(const struct say *s, uint8_t access, bool *any)
 			char text[96];
 
 			if ((access && it->access != access) ||
-			    key_of(s->sc, it->name[0] ? KEY_PATTERN : KEY_RANGE, it->space,
+			    dis_schema_key(s->sc, it->name[0] ? KEY_PATTERN : KEY_RANGE, it->space,
 				it->access) != k)
 				continue;
 			if (!it->name[0] && !run_text(s->sc, k, s->opt, it, text, sizeof(text))) {
@@ -174,8 +156,8 @@ put_values(const struct say *s)
 {
 	const struct wanted *w = s->w;
 	uint8_t space = w->n_items ? w->items[0].space : 0;
-	const struct dis_key *k = key_of(s->sc, KEY_VALUES, space, 0);
-	const struct dis_key *range = key_of(s->sc, KEY_RANGE, space, 0);
+	const struct dis_key *k = dis_schema_key(s->sc, KEY_VALUES, space, 0);
+	const struct dis_key *range = dis_schema_key(s->sc, KEY_RANGE, space, 0);
 	uint32_t lo = UINT32_MAX, hi = 0;
 
 	if (w->n_values == 0 || w->values_over || !k || !range || k->space != space)

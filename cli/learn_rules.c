@@ -251,25 +251,6 @@ rule_of(struct learn *l, const struct dis_schema *sc, struct rules *rs, enum cla
 
 /* --- keys of a rule ------------------------------------------------------------------------------- */
 
-static const struct dis_key *
-key_of(const struct dis_schema *sc, enum dis_key_kind kind, uint8_t space, uint8_t access)
-{
-	const struct dis_key *any = NULL;
-
-	for (unsigned i = 0; i < sc->n_keys; i++) {
-		const struct dis_key *k = &sc->keys[i];
-
-		if (k->kind != kind || k->map ||
-		    (k->access != 0 && access != 0 && k->access != access))
-			continue;
-		if (k->space == space)
-			return k;
-		if (k->space == DIS_SPACE_ANY)
-			any = k;
-	}
-	return any;
-}
-
 static void
 put_run(struct learn *l, struct learn_text *t, const struct dis_schema *sc, uint8_t space,
     const struct learn_run *r)
@@ -327,7 +308,8 @@ put_ranges(struct learn *l, struct body *b, const struct dis_schema *sc,
 		if (k->kind != KEY_RANGE)
 			continue;
 		for (unsigned s = 0; s < sc->n_spaces; s++)
-			if (runs[s].n != 0 && key_of(sc, KEY_RANGE, (uint8_t)s, access) == k) {
+			if (runs[s].n != 0 &&
+			    dis_schema_key(sc, KEY_RANGE, (uint8_t)s, access) == k) {
 				if (first)
 					learn_put(l, &t, "%s%s: [", indent, k->name);
 				put_runs(l, &t, sc, (uint8_t)s, &runs[s], &first);
@@ -398,7 +380,7 @@ steps(const struct learn_value *v)
 static void
 put_values(struct learn *l, struct body *b, const struct dis_schema *sc, struct rule *r)
 {
-	const struct dis_key *k = key_of(sc, KEY_VALUES, r->value_space, 0);
+	const struct dis_key *k = dis_schema_key(sc, KEY_VALUES, r->value_space, 0);
 	struct learn_values *v = &r->values;
 	struct learn_text t = {0};
 	bool coarse = v->n > VALUES_MAX;
@@ -456,8 +438,9 @@ put_access(struct learn *l, struct body *b, const struct dis_schema *sc, struct 
     bool both)
 {
 	uint8_t access = w ? ACC_WRITE : ACC_READ;
-	const struct dis_key *names = r->names[w].n ? key_of(sc, KEY_PATTERN, 0, access) : NULL;
-	const struct dis_key *map = NULL, *sub = key_of(sc, KEY_SUB, 0, 0);
+	const struct dis_key *names =
+	    r->names[w].n ? dis_schema_key(sc, KEY_PATTERN, 0, access) : NULL;
+	const struct dis_key *map = NULL, *sub = dis_schema_key(sc, KEY_SUB, 0, 0);
 	const char *indent = "          ";
 	struct learn_text t = {0};
 
@@ -484,7 +467,7 @@ put_access(struct learn *l, struct body *b, const struct dis_schema *sc, struct 
 static void
 put_what(struct learn *l, struct body *b, const struct dis_schema *sc, struct rule *r)
 {
-	const struct dis_key *ops = key_of(sc, KEY_OPS, 0, 0);
+	const struct dis_key *ops = dis_schema_key(sc, KEY_OPS, 0, 0);
 	bool reads = any_runs(r->runs[0], sc) || r->names[0].n != 0;
 	bool writes = any_runs(r->runs[1], sc) || r->names[1].n != 0;
 	struct learn_text t = {0};

@@ -433,4 +433,8 @@ const struct dis_op *dissector_op(const struct dis_schema *s, uint16_t opx);
 char *dissector_show_item(const struct dis_schema *s, const struct fact_item *it, char *buf,
     size_t size);
 
+/* The key of a rule that says this of a space (or of every space), for this access; 0: any.  NULL: the protocol has none. */
+const struct dis_key *dis_schema_key(
+    const struct dis_schema *sc, enum dis_key_kind kind, uint8_t space, uint8_t access);
+
 #endif /* DISSECTORS_DISSECTOR_H */

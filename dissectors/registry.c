@@ -58,3 +58,22 @@ dissector_show_item(const struct dis_schema *s, const struct fact_item *it, char
 	}
 	return buf;
 }
+
+const struct dis_key *
+dis_schema_key(const struct dis_schema *sc, enum dis_key_kind kind, uint8_t space, uint8_t access)
+{
+	const struct dis_key *any = NULL;
+
+	for (unsigned i = 0; i < sc->n_keys; i++) {
+		const struct dis_key *k = &sc->keys[i];
+
+		if (k->kind != kind || k->map ||
+		    (k->access != 0 && access != 0 && k->access != access))
+			continue;
+		if (k->space == space)
+			return k;
+		if (k->space == DIS_SPACE_ANY)
+			any = k;
+	}
+	return any;
+}
