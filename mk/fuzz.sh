@@ -10,5 +10,6 @@ corpus=tests/fuzz/corpus/$name
 mkdir -p "$dir/corpus/$name"
 dict=tests/fuzz/$name.dict
 [ -f "$dict" ] && set -- -dict="$dict" || set --
-exec "$dir/fuzz_$name" -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
+# libFuzzer's own status for a crash is 77, which tests/run takes for "skipped".
+exec "$dir/fuzz_$name" -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=2048 -error_exitcode=1 \
 	-print_final_stats=1 -artifact_prefix="$dir/$name-" "$@" "$dir/corpus/$name" "$corpus"

@@ -18,7 +18,7 @@ said=$(systemd-analyze verify --man=no "$at/interlock-guard@line2.service" 2>&1 
 [ -z "$said" ] || { echo "$said"; exit 1; }
 
 # No worse than what docs/OPERATIONS.md says; the unit says of each open point why.
-if systemd-analyze security --help | grep -q -- --offline; then
+if grep -q -- --offline <<<"$(systemd-analyze security --help)"; then
 	systemd-analyze security --offline=true --threshold=45 "$at/interlock-guard@line2.service" >"$at/score" || { tail -n 1 "$at/score"; exit 1; }
 	tail -n 1 "$at/score"
 fi
@@ -31,13 +31,13 @@ for name in interlock-send@ interlock-collect; do
 	sed "s|/usr/bin/interlock|$at&|" "$other" >"$copy"
 	said=$(systemd-analyze verify --man=no "$copy" 2>&1 | grep -i "${name%@}" || :)
 	[ -z "$said" ] || { echo "$said"; exit 1; }
-	if systemd-analyze security --help | grep -q -- --offline; then
+	if grep -q -- --offline <<<"$(systemd-analyze security --help)"; then
 		systemd-analyze security --offline=true --threshold=20 "$copy" >"$at/score" || { tail -n 1 "$at/score"; exit 1; }
 		tail -n 1 "$at/score"
 	fi
 	verb=$(sed -n 's|^ExecStart=[^ ]*/interlock \([a-z]*\) .*|\1|p' "$other")
 	for option in $(grep '^ExecStart=' "$other" | grep -o -- '--[a-z-]*'); do
-		"$B/interlock" "$verb" --help | grep -q -- "$option " || { echo "$verb has no $option"; exit 1; }
+		grep -q -- "$option " <<<"$("$B/interlock" "$verb" --help)" || { echo "$verb has no $option"; exit 1; }
 	done
 done
 
@@ -57,6 +57,6 @@ fi
 		[ -n "${!name:-}" ] || { echo "the example has no $name"; exit 1; }
 	done
 	for option in $(grep -o -- '--[a-z-]*' <<<"$OPTIONS $(sed -n '/^ExecStart=/,/[^\\]$/p' "$unit")"); do
-		"$B/interlock" guard --help | grep -q -- "$option " || { echo "guard has no $option"; exit 1; }
+		grep -q -- "$option " <<<"$("$B/interlock" guard --help)" || { echo "guard has no $option"; exit 1; }
 	done
 )

@@ -23,12 +23,19 @@
 
 static bool is_admin;
 
+/* Said here and not taken from the table, so that a verb which becomes a viewer's is noticed. */
+static bool
+for_viewers(enum ctl_verb id)
+{
+	return id == CTL_status || id == CTL_counters || id == CTL_flows || id == CTL_metrics ||
+	       id == CTL_shadow || id == CTL_permits;
+}
+
 static int
 act(void *ctx, struct ctl_request *rq, struct jw *out, char *err, size_t err_size)
 {
 	(void)ctx;
-	if (!is_admin && rq->id != CTL_status && rq->id != CTL_counters && rq->id != CTL_flows &&
-	    rq->id != CTL_metrics)
+	if (!is_admin && !for_viewers(rq->id))
 		abort();
 	if (!json_is_object(rq->args) || rq->id >= CTL__VERBS)
 		abort();
