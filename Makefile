@@ -224,6 +224,11 @@ $B/web/index.html: $(WEBSRC) | collector/web/node_modules/.package-lock.json
 	@touch $@
 web-pictures: $B/web/index.html		## pictures of the page for docs/img (chromium)
 	@B=$B bash tests/e2e/web.sh --pictures
+# The other compiler's warnings, of everything that is built; it makes no code.
+WARNSRC := $(SRC) $(CLI) $(NET) $(UNIT:%=tests/unit/%_test.c) $(MODEL:%=tests/model/%.c) $(EBPFTEST:%=tests/ebpf/%_test.c) \
+           $(patsubst $B/%,%.c,$(TOOLBIN))
+warnings: $(SKEL) $B/gen/dissectors.c	## what clang says of all sources
+	@printf '%s\n' $(WARNSRC) | xargs -P $$(nproc) -n 16 clang $(CPPFLAGS) $(DPDK_CPPFLAGS) -DPREFIX='"$(PREFIX)"' -std=c17 $(WARN) -fsyntax-only
 lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 	@B=$B CC=$(CC) bash mk/lint.sh
 fast-scenarios: all test-programs	## every scenario of the guard with the kernel path on (root, 20 minutes)
@@ -282,6 +287,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: bench-collector bench-scale all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
+.PHONY: warnings bench-collector bench-scale all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:
