@@ -49,6 +49,12 @@ payload_write(const struct batch *b, char *buf, size_t size)
 		jw_u(&w, "lost", b->lost);
 	if (b->oldest > 1)
 		jw_u(&w, "oldest", b->oldest);
+	if (b->clock != BATCH_CLOCK_UNSAID) {
+		jw_obj(&w, "time");
+		jw_bool(&w, "in_step", b->clock == BATCH_CLOCK_IN_STEP);
+		jw_u(&w, "error_ms", b->clock_error_ms);
+		jw_close(&w, '}');
+	}
 	jw_close(&w, '}');
 	return jw_len(&w);
 }
@@ -97,6 +103,16 @@ payload_read(const json_t *o, struct batch *b, char *err, size_t err_size)
 		if (!jws_text(o, "clock", clock, sizeof(clock)) || strcmp(clock, "capture") != 0)
 			return err_say(err, err_size, ERR_UNSUPPORTED, "unknown clock");
 		b->capture_clock = true;
+	}
+	if ((v = json_object_get(o, "time")) != NULL) {
+		const json_t *kept = json_object_get(v, "in_step");
+		uint64_t ms;
+
+		if (!json_is_boolean(kept) || !jws_number(v, "error_ms", &ms) || ms > UINT32_MAX)
+			return err_say(
+			    err, err_size, ERR_FORMAT, "time does not say how its clock is kept");
+		b->clock = json_is_true(kept) ? BATCH_CLOCK_IN_STEP : BATCH_CLOCK_FREE;
+		b->clock_error_ms = (uint32_t)ms;
 	}
 	if (b->number == 0 || b->first == 0 || b->n > BATCH_LINES_MAX ||
 	    b->last + 1 != b->first + b->n || b->oldest == 0 || b->oldest > b->number)

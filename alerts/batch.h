@@ -25,6 +25,13 @@
 #define BATCH_JWS_MAX	4096u  /* bytes of one JWS */
 #define BATCH_ISS_MAX	255u
 
+/* How the clock of the sensor was kept when it signed. */
+enum batch_clock {
+	BATCH_CLOCK_UNSAID = 0, /* a capture, or an older sensor */
+	BATCH_CLOCK_FREE,	/* nothing keeps it in step */
+	BATCH_CLOCK_IN_STEP
+};
+
 struct batch {
 	char iss[BATCH_ISS_MAX + 1]; /* the sensor */
 	uint64_t epoch;		     /* changes when the sensor lost its state */
@@ -39,6 +46,8 @@ struct batch {
 	bool final;			 /* a clean end; a later run may go on after it */
 	uint64_t lost;	 /* alerts that never got into the journal, told in this batch */
 	uint64_t oldest; /* first batch of the epoch still kept; 1 = all */
+	enum batch_clock clock;
+	uint32_t clock_error_ms; /* at most, says who keeps it in step; 0 with BATCH_CLOCK_UNSAID */
 };
 
 /* Sign; jws holds BATCH_JWS_MAX and gets no newline.  Returns its length. */

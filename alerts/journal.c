@@ -613,6 +613,13 @@ journal_append(
 	size_t gone;
 	int r;
 
+	if (!j->conf.replay) {
+		uint64_t error_us;
+
+		b.clock = clock_in_step(&error_us) ? BATCH_CLOCK_IN_STEP : BATCH_CLOCK_FREE;
+		b.clock_error_ms =
+		    (uint32_t)(error_us / 1000 < UINT32_MAX ? (error_us + 999) / 1000 : UINT32_MAX);
+	}
 	snprintf(b.iss, sizeof(b.iss), "%s", j->conf.iss);
 	memcpy(b.sha256, l->sha256, sizeof(b.sha256));
 	memcpy(b.root, l->root, sizeof(b.root));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
+#include <sys/timex.h>
 #include <time.h>
 
 static uint64_t
@@ -34,6 +35,17 @@ uint64_t
 clock_cpu_ns(void)
 {
 	return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+bool
+clock_in_step(uint64_t *error_us)
+{
+	struct timex t = {.modes = 0};
+	int state = adjtimex(&t);
+
+	if (error_us)
+		*error_us = t.maxerror > 0 ? (uint64_t)t.maxerror : 0;
+	return state >= 0 && state != TIME_ERROR && !(t.status & STA_UNSYNC);
 }
 
 static char *

@@ -71,6 +71,8 @@ static const struct call {
     /* Time. */
     {SCMP_SYS(clock_gettime), ALL, "where the vDSO cannot answer by itself (some hypervisors)"},
     {SCMP_SYS(gettimeofday), SIGNER | SENDER, "the same"},
+    {SCMP_SYS(adjtimex), SIGNER, "is the clock kept in step; to set it takes a capability"},
+    {SCMP_SYS(clock_adjtime), SIGNER, "the same"},
     /* Descriptors it has. */
     {SCMP_SYS(close), ALL, "descriptors that came with a message"},
     {SCMP_SYS(write), ALL, "a last word on standard error; what a dump or an export is"},

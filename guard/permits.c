@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/timex.h>
 
 #include "alerts/alert.h"
 #include "alerts/permit.h"
@@ -228,15 +227,6 @@ permits_revoke(struct permits *p, const struct policy *pol, const char *id, char
 	return err_say(err, size, ERR_NOTFOUND, "no permit of this id is open");
 }
 
-/* The system's word on its clock; read once a second is enough, and it is cheap. */
-static bool
-in_step(void)
-{
-	struct timex t = {.modes = 0};
-
-	return adjtimex(&t) != TIME_ERROR && !(t.status & STA_UNSYNC);
-}
-
 void
 permits_step(struct permits *p, const struct policy *pol, uint64_t wall_ns)
 {
@@ -249,7 +239,7 @@ permits_step(struct permits *p, const struct policy *pol, uint64_t wall_ns)
 	if (policy_window_count(pol) == 0 && !again)
 		return;
 	p->generation = policy_generation(pol);
-	atomic_store(&p->sh->in_step, policy_clock_synchronised(pol) ? in_step() : 1u);
+	atomic_store(&p->sh->in_step, policy_clock_synchronised(pol) ? clock_in_step(NULL) : 1u);
 	for (unsigned i = 0; i < PERMITS_MAX; i++) {
 		struct permit_slot *s = &p->sh->slot[i];
 

@@ -56,6 +56,8 @@ round_trip(void **state)
 			     .final = true,
 			     .lost = 7,
 			     .oldest = 4,
+			     .clock = BATCH_CLOCK_FREE,
+			     .clock_error_ms = 16000,
 			 },
 		     out;
 	char jws[BATCH_JWS_MAX], err[128];
@@ -152,6 +154,11 @@ payloads(void **state)
 	    {"{" GOOD "}", ERR_FORMAT},
 	    {"{\"v\":1," GOOD ",\"iat\":2}", ERR_FORMAT},
 	    {"{\"v\":1," GOOD ",\"final\":1}", ERR_FORMAT},
+	    {"{\"v\":1," GOOD ",\"time\":{\"in_step\":true,\"error_ms\":1}}", 0},
+	    {"{\"v\":1," GOOD ",\"time\":{\"in_step\":true}}", ERR_FORMAT},
+	    {"{\"v\":1," GOOD ",\"time\":{\"in_step\":1,\"error_ms\":1}}", ERR_FORMAT},
+	    {"{\"v\":1," GOOD ",\"time\":{\"in_step\":true,\"error_ms\":4294967296}}", ERR_FORMAT},
+	    {"{\"v\":1," GOOD ",\"time\":null}", ERR_FORMAT},
 	    {"{\"v\":1," GOOD ",\"lost\":-1}", ERR_FORMAT},
 	    {"{\"v\":1," GOOD ",\"lost\":9007199254740993}", ERR_FORMAT},
 	    {"{\"v\":1," GOOD ",\"oldest\":2}", ERR_FORMAT},
