@@ -52,14 +52,14 @@ text_or_null(struct jw *w, const char *key, const char *s)
 }
 
 static void
-end(struct jw *w, const char *key, sqlite3_stmt *st, int ip, int port, int name)
+end(struct jw *w, const char *key, struct db_stmt *st, int ip, int port, int name)
 {
 	const char *address = db_text(st, ip), *known = db_text(st, name);
 
 	jw_obj(w, key);
 	text_or_null(w, "ip", address);
-	if (sqlite3_column_int(st, port)) {
-		jw_i(w, "port", sqlite3_column_int(st, port));
+	if (db_int(st, port)) {
+		jw_i(w, "port", db_int(st, port));
 	} else {
 		jw_key(w, "port");
 		jw_raw(w, "null", 4);
@@ -69,7 +69,7 @@ end(struct jw *w, const char *key, sqlite3_stmt *st, int ip, int port, int name)
 }
 
 void
-query_alert_members(struct jw *w, struct sqlite3_stmt *st)
+query_alert_members(struct jw *w, struct db_stmt *st)
 {
 	static const struct {
 		const char *name;
@@ -90,18 +90,18 @@ query_alert_members(struct jw *w, struct sqlite3_stmt *st)
 	};
 	const char *t = db_text(st, C_TECH);
 
-	jw_i(w, "id", sqlite3_column_int64(st, C_ID));
-	jw_i(w, "time", sqlite3_column_int64(st, C_TIME));
+	jw_i(w, "id", db_i64(st, C_ID));
+	jw_i(w, "time", db_i64(st, C_TIME));
 	jw_str(w, "sensor", db_text(st, C_SENSOR));
 	jw_str(w, "site", db_text(st, C_SITE));
-	jw_i(w, "severity", sqlite3_column_int(st, C_SEV));
-	jw_str(w, "action", sqlite3_column_int(st, C_BLOCKED) ? "blocked" : "allowed");
-	jw_i(w, "signature_id", sqlite3_column_int64(st, C_SID));
+	jw_i(w, "severity", db_int(st, C_SEV));
+	jw_str(w, "action", db_int(st, C_BLOCKED) ? "blocked" : "allowed");
+	jw_i(w, "signature_id", db_i64(st, C_SID));
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		text_or_null(w, plain[i].name, db_text(st, (int)plain[i].col));
 	end(w, "src", st, C_SRC_IP, C_SPORT, C_SRC);
 	end(w, "dst", st, C_DST_IP, C_DPORT, C_DST);
-	jw_i(w, "count", sqlite3_column_int64(st, C_COUNT));
+	jw_i(w, "count", db_i64(st, C_COUNT));
 	jw_arr(w, "techniques");
 	while (*t) {
 		size_t n = strcspn(t, ",");
@@ -110,25 +110,25 @@ query_alert_members(struct jw *w, struct sqlite3_stmt *st)
 		t += n + (t[n] == ',');
 	}
 	jw_close(w, ']');
-	jw_i(w, "incident", sqlite3_column_int64(st, C_INCIDENT));
+	jw_i(w, "incident", db_i64(st, C_INCIDENT));
 }
 
 bool
-query_alert_write(struct jw *w, struct sqlite3 *db, int64_t id)
+query_alert_write(struct jw *w, struct db *db, int64_t id)
 {
 	char sql[2048];
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 	bool ok;
 
 	snprintf(sql, sizeof(sql), "SELECT %s FROM alert a WHERE a.id = ?", query_alert_columns);
 	st = db_query(db, sql, "i", id);
-	ok = st && sqlite3_step(st) == SQLITE_ROW;
+	ok = st && db_step(st) == DB_ROW;
 	if (ok) {
 		jw_obj(w, NULL);
 		query_alert_members(w, st);
 		jw_close(w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return ok;
 }
 
@@ -202,10 +202,10 @@ verify(struct found *f, size_t jws_len)
 
 /* The batch of an alert, or NULL: it has answered. */
 static struct found *
-find_alert(struct call *c, struct sqlite3 *db, int64_t id)
+find_alert(struct call *c, struct db *db, int64_t id)
 {
 	struct found *f = calloc(1, sizeof(*f));
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT b.sensor, b.epoch, b.number, b.first, b.n, b.size, s.name, b.jws, b.lines FROM "
 	    "batch b"
 	    " JOIN sensor s ON s.id = b.sensor WHERE b.id = ? AND EXISTS (SELECT 1 FROM alert "
@@ -214,23 +214,22 @@ find_alert(struct call *c, struct sqlite3 *db, int64_t id)
 	size_t jws_len = 0;
 	bool ok = false;
 
-	if (f && st && sqlite3_step(st) == SQLITE_ROW) {
-		f->sensor = sqlite3_column_int64(st, 0);
-		f->epoch = sqlite3_column_int64(st, 1);
-		f->number = sqlite3_column_int64(st, 2);
-		f->first = sqlite3_column_int64(st, 3);
-		f->n = sqlite3_column_int64(st, 4);
-		f->len = (size_t)sqlite3_column_int64(st, 5);
+	if (f && st && db_step(st) == DB_ROW) {
+		f->sensor = db_i64(st, 0);
+		f->epoch = db_i64(st, 1);
+		f->number = db_i64(st, 2);
+		f->first = db_i64(st, 3);
+		f->n = db_i64(st, 4);
+		f->len = (size_t)db_i64(st, 5);
 		snprintf(f->name, sizeof(f->name), "%s", db_text(st, 6));
-		jws_len = (size_t)sqlite3_column_bytes(st, 7);
-		f->jws = strndup(sqlite3_column_blob(st, 7), jws_len);
-		f->text = ingest_unpack(
-		    sqlite3_column_blob(st, 8), (size_t)sqlite3_column_bytes(st, 8), f->len);
+		jws_len = db_bytes(st, 7);
+		f->jws = strndup(db_blob(st, 7), jws_len);
+		f->text = ingest_unpack(db_blob(st, 8), db_bytes(st, 8), f->len);
 		f->index = id % ALERTS_PER_BATCH;
 		ok = f->jws && f->text && f->index < f->n && cut_lines(f) &&
 		     enrol_keys(c, f->sensor, true, &f->keys) == 0;
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	if (!ok) {
 		found_free(f);
 		call_error(c, 404, "not_found", "no such alert");
@@ -305,10 +304,10 @@ pdu_member(struct jw *w, const char *line, size_t n)
 }
 
 static void
-related(struct jw *w, struct sqlite3 *db, int64_t id)
+related(struct jw *w, struct db *db, int64_t id)
 {
 	char sql[2048];
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 
 	snprintf(sql, sizeof(sql),
 	    "SELECT %s FROM alert a INDEXED BY alert_incident WHERE a.incident ="
@@ -317,22 +316,22 @@ related(struct jw *w, struct sqlite3 *db, int64_t id)
 	    query_alert_columns);
 	st = db_query(db, sql, "i", id);
 	jw_arr(w, "related");
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		jw_obj(w, NULL);
 		query_alert_members(w, st);
 		jw_close(w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(w, ']');
 }
 
 void
 query_alert(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	int64_t id = id_of(c);
 	struct found *f;
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 	char sql[2048];
 	const char *line;
 	size_t n;
@@ -343,7 +342,7 @@ query_alert(struct call *c)
 	n = (size_t)(f->line[f->index + 1] - line) - 1;
 	snprintf(sql, sizeof(sql), "SELECT %s FROM alert a WHERE a.id = ?", query_alert_columns);
 	st = db_query(db, sql, "i", id);
-	if (st && sqlite3_step(st) == SQLITE_ROW && call_begin(c, 200)) {
+	if (st && db_step(st) == DB_ROW && call_begin(c, 200)) {
 		jw_obj(&c->w, NULL);
 		query_alert_members(&c->w, st);
 		jw_strn(&c->w, "eve", line, n);
@@ -354,17 +353,17 @@ query_alert(struct call *c)
 			"SELECT count(*) FROM evidence WHERE sensor = ? AND epoch = ? AND seq = ?",
 			"iii", f->sensor, f->epoch, f->first + f->index) > 0);
 		related(&c->w, db, id);
-		guide_members(c, db, sqlite3_column_int64(st, C_INCIDENT), NULL, line, n);
+		guide_members(c, db, db_i64(st, C_INCIDENT), NULL, line, n);
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	found_free(f);
 }
 
 void
 query_proof(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	struct found *f = db ? find_alert(c, db, id_of(c)) : NULL;
 
 	if (f && strcmp(f->state, "verified") != 0)
@@ -377,9 +376,9 @@ query_proof(struct call *c)
 void
 query_evidence(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	int64_t id = id_of(c);
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 	size_t n;
 
 	if (!db)
@@ -389,14 +388,14 @@ query_evidence(struct call *c)
 	    "e.sensor = b.sensor"
 	    " AND e.epoch = b.epoch AND e.seq = b.first + a.id % 65536 WHERE a.id = ?",
 	    "i", id);
-	if (st && sqlite3_step(st) == SQLITE_ROW && call_begin(c, 200)) {
-		n = (size_t)sqlite3_column_bytes(st, 0);
-		jw_raw(&c->w, sqlite3_column_blob(st, 0), n);
+	if (st && db_step(st) == DB_ROW && call_begin(c, 200)) {
+		n = db_bytes(st, 0);
+		jw_raw(&c->w, db_blob(st, 0), n);
 		c->type = "application/x-pcapng";
 		snprintf(c->download, sizeof(c->download),
 		    "attachment; filename=\"alert-%lld.pcapng\"", (long long)id);
 	} else {
 		call_error(c, 404, "not_found", "there is no evidence");
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 }

@@ -175,8 +175,8 @@ audit_list(struct call *c)
 {
 	int64_t limit = call_number(c, "limit", 50, 500), last = 0;
 	int64_t before = call_number(c, "cursor", INT64_MAX, INT64_MAX);
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 	int64_t n = 0;
 
 	if (!db || !call_begin(c, 200))
@@ -187,20 +187,20 @@ audit_list(struct call *c)
 	    "ii", before, limit + 1);
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
-	while (st && sqlite3_step(st) == SQLITE_ROW && n++ < limit) {
-		last = sqlite3_column_int64(st, 0);
+	while (st && db_step(st) == DB_ROW && n++ < limit) {
+		last = db_i64(st, 0);
 		jw_obj(&c->w, NULL);
 		jw_i(&c->w, "id", last);
-		jw_i(&c->w, "time", sqlite3_column_int64(st, 1));
+		jw_i(&c->w, "time", db_i64(st, 1));
 		jw_str(&c->w, "user", db_text(st, 2));
 		jw_str(&c->w, "address", db_text(st, 3));
 		jw_str(&c->w, "action", db_text(st, 4));
 		jw_str(&c->w, "object", db_text(st, 5));
-		jw_bool(&c->w, "ok", sqlite3_column_int(st, 6));
+		jw_bool(&c->w, "ok", db_int(st, 6));
 		jw_str(&c->w, "text", db_text(st, 7));
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(&c->w, ']');
 	if (n > limit) {
 		char cursor[24];

@@ -107,7 +107,7 @@ hash_in_turn(struct auth *a, const char *password, const uint8_t *salt, uint8_t 
 static bool
 unchanged(struct call *c, const char *user, int role, const uint8_t *salt)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 
 	return db && db_number(db, 0,
 			 "SELECT count(*) FROM user"
@@ -120,8 +120,8 @@ static int
 check(struct call *c, const char *user, const char *password, uint8_t salt[CRYPTO_SALT_LEN])
 {
 	uint8_t want[AUTH_HASH_LEN] = {0}, got[AUTH_HASH_LEN];
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 	int role = 0, r;
 
 	memset(salt, 1, CRYPTO_SALT_LEN);
@@ -129,14 +129,13 @@ check(struct call *c, const char *user, const char *password, uint8_t salt[CRYPT
 		return ERR_AGAIN;
 	st = db_query(
 	    db, "SELECT role, salt, hash FROM user WHERE name = ? AND disabled = 0", "t", user);
-	if (st && sqlite3_step(st) == SQLITE_ROW &&
-	    sqlite3_column_bytes(st, 1) == CRYPTO_SALT_LEN &&
-	    sqlite3_column_bytes(st, 2) == sizeof(want)) {
-		role = sqlite3_column_int(st, 0);
-		memcpy(salt, sqlite3_column_blob(st, 1), CRYPTO_SALT_LEN);
-		memcpy(want, sqlite3_column_blob(st, 2), sizeof(want));
+	if (st && db_step(st) == DB_ROW && db_bytes(st, 1) == CRYPTO_SALT_LEN &&
+	    db_bytes(st, 2) == sizeof(want)) {
+		role = db_int(st, 0);
+		memcpy(salt, db_blob(st, 1), CRYPTO_SALT_LEN);
+		memcpy(want, db_blob(st, 2), sizeof(want));
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	store_put(c->co->store, c->db); /* not while a password is hashed */
 	c->db = NULL;
 	/* An account that is not there takes as long as one that is. */

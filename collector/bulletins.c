@@ -210,7 +210,7 @@ keep_job(struct store_tx *tx, void *ctx)
 	    k->b->html_len, k->b->pdf, k->b->pdf_len, k->b->evidence, k->b->evidence_len,
 	    k->b->jws);
 
-	k->id = sqlite3_last_insert_rowid(tx_db(tx));
+	k->id = db_last_id(tx_db(tx));
 	return r < 0 ? r
 		     : tx_exec(tx, "DELETE FROM bulletin WHERE id <= ?", "i",
 			   k->id - (int64_t)BULLETINS);
@@ -219,33 +219,33 @@ keep_job(struct store_tx *tx, void *ctx)
 #define COLUMNS "id, incident, dest, lang, time, user, pdf IS NOT NULL"
 
 static void
-one(struct jw *w, sqlite3_stmt *st)
+one(struct jw *w, struct db_stmt *st)
 {
 	jw_obj(w, NULL);
-	jw_i(w, "id", sqlite3_column_int64(st, 0));
-	jw_i(w, "incident", sqlite3_column_int64(st, 1));
+	jw_i(w, "id", db_i64(st, 0));
+	jw_i(w, "incident", db_i64(st, 1));
 	jw_str(w, "to", db_text(st, 2));
 	jw_str(w, "lang", db_text(st, 3));
-	jw_i(w, "time", sqlite3_column_int64(st, 4));
+	jw_i(w, "time", db_i64(st, 4));
 	jw_str(w, "user", db_text(st, 5));
-	jw_bool(w, "pdf", sqlite3_column_int(st, 6));
+	jw_bool(w, "pdf", db_int(st, 6));
 	jw_close(w, '}');
 }
 
 void
 bulletins_list(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
 	st = db_query(db, "SELECT " COLUMNS " FROM bulletin ORDER BY id DESC LIMIT 500", "");
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
-	while (st && sqlite3_step(st) == SQLITE_ROW)
+	while (st && db_step(st) == DB_ROW)
 		one(&c->w, st);
-	sqlite3_finalize(st);
+	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 }
 
@@ -255,7 +255,7 @@ bulletins_make(struct call *c)
 	json_t *o = call_json(c), *record = NULL;
 	const char *to = shared_text(o, "to"), *lang = shared_text(o, "lang");
 	struct keep k = {.c = c, .dest = to, .incident = strtoll(c->part[0], NULL, 10)};
-	struct sqlite3 *db = o ? call_db(c) : NULL;
+	struct db *db = o ? call_db(c) : NULL;
 	struct bulletin_done b = {0};
 	struct share_dest d;
 	char err[300] = "";
@@ -305,9 +305,9 @@ bulletins_file(struct call *c)
 	    {"bulletin.pdf", "pdf", "application/pdf"},
 	    {"evidence.json", "evidence", "application/json"},
 	    {"bulletin.jws", "jws", "application/jose"}};
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	char sql[100], err[300];
-	sqlite3_stmt *st = NULL;
+	struct db_stmt *st = NULL;
 	struct key key;
 
 	if (!db)
@@ -336,14 +336,13 @@ bulletins_file(struct call *c)
 		st = db_query(db, sql, "i", (int64_t)strtoll(c->part[0], NULL, 10));
 		c->type = files[i].type;
 	}
-	if (st && sqlite3_step(st) == SQLITE_ROW && sqlite3_column_bytes(st, 0) > 0 &&
-	    call_begin(c, 200)) {
-		jw_raw(&c->w, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+	if (st && db_step(st) == DB_ROW && db_bytes(st, 0) > 0 && call_begin(c, 200)) {
+		jw_raw(&c->w, db_blob(st, 0), db_bytes(st, 0));
 		snprintf(
 		    c->download, sizeof(c->download), "attachment; filename=\"%.32s\"", c->part[1]);
 		audit_log(c, "bulletin.read", c->part[0], true, "%s", c->part[1]);
 	} else {
 		call_error(c, 404, "not_found", "there is no such bulletin or file");
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 }

@@ -295,14 +295,14 @@ tell(struct work *w, enum incident_kind kind, uint8_t sev, const char *rule, con
 static int
 runs(struct work *w, const struct ingest_batch *ib)
 {
-	sqlite3 *db = tx_db(w->tx);
+	struct db *db = tx_db(w->tx);
 	char title[200];
 	int r = tx_exec(w->tx,
 	    "UPDATE sensor SET policy = ?2, build = ?3 WHERE id = ?1 AND"
 	    " (policy IS NOT ?2 OR build IS NOT ?3)",
 	    "itt", w->job->sensor, ib->policy, ib->build);
 
-	if (r < 0 || sqlite3_changes(db) == 0 ||
+	if (r < 0 || db_changes(db) == 0 ||
 	    db_number(db, 0,
 		"SELECT count(*) FROM pin WHERE sensor = ?1 AND ((policy <> '' AND policy <> ?2) OR"
 		" (build <> '' AND build <> ?3))",
@@ -327,7 +327,7 @@ store_batch(struct work *w, const struct ingest_batch *ib)
 	    ib->packed_len);
 	if (r < 0)
 		return r;
-	id = sqlite3_last_insert_rowid(tx_db(w->tx));
+	id = db_last_id(tx_db(w->tx));
 	for (uint64_t i = 0; i < b->n && r == 0; i++) {
 		r = store_row(w, &ib->row[i], id * ALERTS_PER_BATCH + (int64_t)i);
 		if (job->n_first < sizeof(job->first_alert) / sizeof(job->first_alert[0]))
@@ -358,21 +358,21 @@ struct place {
 static bool
 place_read(struct store_tx *tx, int64_t sensor, struct place *p)
 {
-	sqlite3_stmt *st = tx_query(tx, ST_SENSOR_GET, "i", sensor);
-	bool ok = sqlite3_step(st) == SQLITE_ROW;
+	struct db_stmt *st = tx_query(tx, ST_SENSOR_GET, "i", sensor);
+	bool ok = db_step(st) == DB_ROW;
 
 	memset(p, 0, sizeof(*p));
 	if (ok) {
-		p->epoch = (uint64_t)sqlite3_column_int64(st, 0);
-		p->batch = (uint64_t)sqlite3_column_int64(st, 1);
-		p->seq = (uint64_t)sqlite3_column_int64(st, 2);
-		if (sqlite3_column_bytes(st, 3) == sizeof(p->hash))
-			memcpy(p->hash, sqlite3_column_blob(st, 3), sizeof(p->hash));
-		p->final = sqlite3_column_int64(st, 4) != 0;
-		p->chain = sqlite3_column_int64(st, 5);
-		p->state = sqlite3_column_int64(st, 6);
-		p->name = sqlite3_column_int64(st, 7);
-		p->silent = sqlite3_column_int64(st, 8) != 0;
+		p->epoch = (uint64_t)db_i64(st, 0);
+		p->batch = (uint64_t)db_i64(st, 1);
+		p->seq = (uint64_t)db_i64(st, 2);
+		if (db_bytes(st, 3) == sizeof(p->hash))
+			memcpy(p->hash, db_blob(st, 3), sizeof(p->hash));
+		p->final = db_i64(st, 4) != 0;
+		p->chain = db_i64(st, 5);
+		p->state = db_i64(st, 6);
+		p->name = db_i64(st, 7);
+		p->silent = db_i64(st, 8) != 0;
 	}
 	tx_done(st);
 	return ok;
@@ -383,7 +383,7 @@ enum fit { FIT_NEXT = 0, FIT_KNOWN, FIT_LOSS, FIT_EPOCH, FIT_GAP, FIT_FORK };
 static enum fit
 known_or_fork(struct work *w, const struct place *p, const struct ingest_batch *ib)
 {
-	sqlite3_stmt *st = tx_query(w->tx, ST_BATCH_HASH, "iii", w->job->sensor,
+	struct db_stmt *st = tx_query(w->tx, ST_BATCH_HASH, "iii", w->job->sensor,
 	    (int64_t)ib->b.epoch, (int64_t)ib->b.number);
 	enum fit fit = FIT_KNOWN; /* what retention removed cannot be compared any more */
 	int64_t last = ib->b.epoch == p->epoch
@@ -392,9 +392,8 @@ known_or_fork(struct work *w, const struct place *p, const struct ingest_batch *
 				 "SELECT batch FROM epoch WHERE sensor = ? AND epoch = ?", "ii",
 				 w->job->sensor, (int64_t)ib->b.epoch);
 
-	if (sqlite3_step(st) == SQLITE_ROW &&
-	    (sqlite3_column_bytes(st, 0) != sizeof(ib->hash) ||
-		memcmp(sqlite3_column_blob(st, 0), ib->hash, sizeof(ib->hash)) != 0))
+	if (db_step(st) == DB_ROW && (db_bytes(st, 0) != sizeof(ib->hash) ||
+					 memcmp(db_blob(st, 0), ib->hash, sizeof(ib->hash)) != 0))
 		fit = FIT_FORK;
 	tx_done(st);
 	/* An epoch that is over does not go on: nothing may be called stored that never was. */
@@ -529,11 +528,11 @@ accept(struct work *w, const struct ingest_batch *ib, struct place *p, enum fit 
 int
 ingest_heard(struct store_tx *tx, const char *name, int64_t now_ms, int64_t *id, unsigned *n)
 {
-	sqlite3_stmt *st = tx_query(tx, ST_INCIDENT_SILENT, "t", name);
+	struct db_stmt *st = tx_query(tx, ST_INCIDENT_SILENT, "t", name);
 	int r = 0;
 
-	for (*n = 0; *n < 8 && sqlite3_step(st) == SQLITE_ROW; (*n)++)
-		id[*n] = sqlite3_column_int64(st, 0);
+	for (*n = 0; *n < 8 && db_step(st) == DB_ROW; (*n)++)
+		id[*n] = db_i64(st, 0);
 	tx_done(st);
 	for (unsigned i = 0; i < *n && r == 0; i++) {
 		r = tx_run(tx, ST_INCIDENT_OVER, "i", id[i]);

@@ -97,17 +97,17 @@ change_incident(struct call *c)
 	"p.rule_yaml, p.diff, p.state, p.note, p.policy, p.expected, p.notes"
 
 static void
-proposal(struct jw *w, sqlite3_stmt *st)
+proposal(struct jw *w, struct db_stmt *st)
 {
 	static const char *const states[] = {"proposed", "fetched", "withdrawn"};
-	int state = sqlite3_column_int(st, 7);
+	int state = db_int(st, 7);
 
 	jw_obj(w, NULL);
-	jw_i(w, "id", sqlite3_column_int64(st, 0));
-	jw_i(w, "time", sqlite3_column_int64(st, 1));
+	jw_i(w, "id", db_i64(st, 0));
+	jw_i(w, "time", db_i64(st, 1));
 	jw_str(w, "user", db_text(st, 2));
 	jw_str(w, "sensor", db_text(st, 3));
-	jw_i(w, "alert", sqlite3_column_int64(st, 4));
+	jw_i(w, "alert", db_i64(st, 4));
 	jw_str(w, "rule_yaml", db_text(st, 5));
 	jw_str(w, "diff", db_text(st, 6));
 	jw_str(w, "state", states[state >= 0 && state < 3 ? state : 0]);
@@ -121,8 +121,8 @@ proposal(struct jw *w, sqlite3_stmt *st)
 void
 query_proposals(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -130,9 +130,9 @@ query_proposals(struct call *c)
 	    db, "SELECT " PROPOSAL_COLUMNS " FROM proposal p ORDER BY p.id DESC LIMIT 500", "");
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
-	while (st && sqlite3_step(st) == SQLITE_ROW)
+	while (st && db_step(st) == DB_ROW)
 		proposal(&c->w, st);
-	sqlite3_finalize(st);
+	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 }
 
@@ -154,19 +154,19 @@ put_job(struct store_tx *tx, void *ctx)
 	    p->what->p.diff ? p->what->p.diff : "", p->note, p->what->policy,
 	    p->what->p.expected ? p->what->p.expected : "", p->what->notes);
 
-	p->id = sqlite3_last_insert_rowid(tx_db(tx));
+	p->id = db_last_id(tx_db(tx));
 	return r;
 }
 
 static void
 answer(struct call *c, int64_t id, const char *key)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st =
+	struct db *db = call_db(c);
+	struct db_stmt *st =
 	    db ? db_query(db, "SELECT " PROPOSAL_COLUMNS " FROM proposal p WHERE p.id = ?", "i", id)
 	       : NULL;
 
-	if (st && sqlite3_step(st) == SQLITE_ROW && call_begin(c, 200)) {
+	if (st && db_step(st) == DB_ROW && call_begin(c, 200)) {
 		if (key) {
 			jw_obj(&c->w, NULL);
 			jw_key(&c->w, key);
@@ -176,14 +176,14 @@ answer(struct call *c, int64_t id, const char *key)
 		if (key)
 			jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 void
 change_expected(struct call *c)
 {
 	json_t *o = call_json(c);
-	struct sqlite3 *db = o ? call_db(c) : NULL;
+	struct db *db = o ? call_db(c) : NULL;
 	struct put p = {.c = c, .alert = strtoll(c->part[0], NULL, 10)};
 	struct proposed what;
 	char err[500];

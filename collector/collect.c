@@ -189,7 +189,7 @@ static int
 silent_job(struct store_tx *tx, void *ctx)
 {
 	struct sweep *s = ctx;
-	sqlite3_stmt *st = db_query(tx_db(tx),
+	struct db_stmt *st = db_query(tx_db(tx),
 	    "SELECT id, name, site, last_seen, kind FROM sensor WHERE state = ? AND silent = 0 AND "
 	    "last_seen > 0"
 	    " AND last_seen < ? AND NOT EXISTS (SELECT 1 FROM via v JOIN sensor r ON r.id = v.relay"
@@ -197,10 +197,10 @@ silent_job(struct store_tx *tx, void *ctx)
 	    "iii", (int64_t)SENSOR_ACTIVE, s->now_ms - s->silent_ms, (int64_t)SWEPT);
 	int r = 0;
 
-	while (st && r == 0 && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && r == 0 && db_step(st) == DB_ROW) {
 		struct incident_what w = {.kind = INCIDENT_SENSOR,
 		    .sev = 1,
-		    .title = sqlite3_column_int(st, 4) == KIND_SENSOR
+		    .title = db_int(st, 4) == KIND_SENSOR
 				 ? "the sensor is silent: no batch, not even an empty one"
 				 : "the relay is silent: nothing of the sensors behind it comes",
 		    .rule = "sensor.silent",
@@ -208,14 +208,14 @@ silent_job(struct store_tx *tx, void *ctx)
 		    .site = db_text(st, 2),
 		    .time_ms = s->now_ms};
 
-		s->sensor[s->n] = sqlite3_column_int64(st, 0);
+		s->sensor[s->n] = db_i64(st, 0);
 		s->incident[s->n] = incident_tell(tx, &w, "silent");
 		r = s->incident[s->n] < 0 ? (int)s->incident[s->n]
 					  : tx_exec(tx, "UPDATE sensor SET silent = 1 WHERE id = ?",
 						"i", s->sensor[s->n]);
 		s->n++;
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return r;
 }
 
@@ -224,15 +224,15 @@ static int
 quiet_job(struct store_tx *tx, void *ctx)
 {
 	struct sweep *s = ctx;
-	sqlite3_stmt *st = db_query(tx_db(tx),
+	struct db_stmt *st = db_query(tx_db(tx),
 	    "SELECT id FROM incident WHERE state = ? AND last < ? AND rule <> 'sensor.silent' "
 	    "LIMIT ?",
 	    "iii", (int64_t)INCIDENT_OPEN, s->now_ms - s->quiet_ms, (int64_t)SWEPT);
 	int r = 0;
 
-	while (st && s->n < SWEPT && sqlite3_step(st) == SQLITE_ROW)
-		s->incident[s->n++] = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
+	while (st && s->n < SWEPT && db_step(st) == DB_ROW)
+		s->incident[s->n++] = db_i64(st, 0);
+	db_finalize(st);
 	for (unsigned i = 0; i < s->n && r == 0; i++) {
 		r = tx_run(tx, ST_INCIDENT_OVER, "i", s->incident[i]);
 		if (r == 0)
@@ -249,18 +249,18 @@ quiet_job(struct store_tx *tx, void *ctx)
 
 /* The newest of the oldest batches that hold some SWEEP_N alerts and are older than that; 0: none. */
 static int64_t
-sweep_to(sqlite3 *db, int64_t before_ms)
+sweep_to(struct db *db, int64_t before_ms)
 {
-	sqlite3_stmt *st =
+	struct db_stmt *st =
 	    db_query(db, "SELECT id, n, time, " UNSENT " FROM batch ORDER BY id LIMIT 500", "");
 	int64_t last = 0, n = 0;
 
-	while (st && sqlite3_step(st) == SQLITE_ROW && n < SWEEP_N &&
-	       sqlite3_column_int64(st, 2) < before_ms && !sqlite3_column_int(st, 3)) {
-		last = sqlite3_column_int64(st, 0);
-		n += sqlite3_column_int64(st, 1);
+	while (st && db_step(st) == DB_ROW && n < SWEEP_N && db_i64(st, 2) < before_ms &&
+	       !db_int(st, 3)) {
+		last = db_i64(st, 0);
+		n += db_i64(st, 1);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return last;
 }
 
@@ -277,7 +277,7 @@ static int
 retention_job(struct store_tx *tx, void *ctx)
 {
 	struct sweep *s = ctx;
-	sqlite3 *db = tx_db(tx);
+	struct db *db = tx_db(tx);
 	int64_t last = sweep_to(db, s->now_ms - s->keep_ms);
 	int r = 0;
 
@@ -296,7 +296,7 @@ retention_job(struct store_tx *tx, void *ctx)
 		    "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE n = 0 AND time < ? "
 		    "AND NOT " UNSENT " LIMIT ?)",
 		    "ii", s->now_ms - s->beats_ms, (int64_t)SWEEP_N);
-	if (r == 0 && sqlite3_changes(db) == SWEEP_N)
+	if (r == 0 && db_changes(db) == SWEEP_N)
 		s->more = true;
 	if (r == 0)
 		r = tx_exec(

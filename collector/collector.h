@@ -31,7 +31,7 @@ enum side { SIDE_PAGE = 0, SIDE_INGEST };
 
 struct MHD_Connection;
 struct MHD_Response;
-struct sqlite3;
+struct db;
 struct store;
 struct auth;
 struct audit;
@@ -98,7 +98,7 @@ struct call {
 	char *body;
 	size_t body_len, body_cap;
 	uint64_t conn_id;
-	struct sqlite3 *db; /* call_db() */
+	struct db *db; /* call_db() */
 
 	/* the answer */
 	unsigned status; /* 0: none yet */
@@ -130,7 +130,7 @@ const char *call_header(const struct call *c, const char *name);
 /* A number of it within 0..most, or otherwise. */
 int64_t call_number(const struct call *c, const char *name, int64_t otherwise, int64_t most);
 /* A connection of the store for this call, or NULL: it has answered 503. */
-struct sqlite3 *call_db(struct call *c);
+struct db *call_db(struct call *c);
 /* The body as an object, or NULL: it has answered 400.  To be json_decref()'d. */
 json_t *call_json(struct call *c);
 /* Begin a JSON answer; the writer is c->w.  false: it has answered 503. */

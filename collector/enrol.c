@@ -175,29 +175,29 @@ static int
 enrol_job(struct store_tx *tx, void *ctx)
 {
 	struct enrol *e = ctx;
-	sqlite3_stmt *st = db_query(tx_db(tx),
+	struct db_stmt *st = db_query(tx_db(tx),
 	    "SELECT name, site, kid, approve, kind FROM token WHERE hash = ? AND expires >= ?",
 	    "bi", e->token, sizeof(e->token), e->now_ms);
 	enum sensor_kind kind = KIND_SENSOR;
 	char site[256] = "";
 	int r = 0;
 
-	if (!st || sqlite3_step(st) != SQLITE_ROW) {
+	if (!st || db_step(st) != DB_ROW) {
 		e->why = "the token is not known, was used, or is too old";
 	} else if (strcmp(db_text(st, 0), e->name) != 0) {
 		e->why = "the token is for a sensor of another name";
 	} else if (db_text(st, 2)[0] && strcmp(db_text(st, 2), e->key->kid) != 0) {
 		e->why = "the token is for another signing key";
-	} else if ((sqlite3_column_int(st, 4) == KIND_SENSOR) !=
-		   (db_number(tx_db(tx), sqlite3_column_int(st, 4),
-			"SELECT kind FROM sensor WHERE name = ?", "t", e->name) == KIND_SENSOR)) {
+	} else if ((db_int(st, 4) == KIND_SENSOR) !=
+		   (db_number(tx_db(tx), db_int(st, 4), "SELECT kind FROM sensor WHERE name = ?",
+			"t", e->name) == KIND_SENSOR)) {
 		e->why = "the name is taken: by a sensor, when it is for a relay, or by a relay";
 	} else {
-		kind = (enum sensor_kind)sqlite3_column_int(st, 4);
-		e->active = db_text(st, 2)[0] || sqlite3_column_int(st, 3);
+		kind = (enum sensor_kind)db_int(st, 4);
+		e->active = db_text(st, 2)[0] || db_int(st, 3);
 		snprintf(site, sizeof(site), "%s", db_text(st, 1));
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	if (e->why) /* a name or key that does not fit leaves the token good */
 		return 0;
 	r = tx_exec(tx, "DELETE FROM token WHERE hash = ?", "b", e->token, sizeof(e->token));
@@ -267,7 +267,7 @@ enrol_answer(struct call *c, const struct enrol *e, const char *crt)
 static bool
 token_known(struct call *c, const char *token)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	uint8_t hash[CRYPTO_SHA256_LEN];
 
 	crypto_sha256(token, strlen(token), hash);
@@ -422,8 +422,8 @@ enrol_identify(struct call *c)
 	int r = i ? pki_peer(i->tls_session, c->cert_fp) : ERR_NOTFOUND;
 	int64_t state = -1, cert = KEY_REVOKED, kind = KIND_SENSOR;
 	bool before = false;
-	struct sqlite3 *db;
-	sqlite3_stmt *st;
+	struct db *db;
+	struct db_stmt *st;
 
 	if (r < 0) {
 		audit_refused(c, r == ERR_NOTFOUND ? "no client certificate"
@@ -440,16 +440,16 @@ enrol_identify(struct call *c)
 	    " o.sensor = c.sensor AND o.state = c.state AND o.since < c.since) FROM cert c"
 	    " JOIN sensor s ON s.id = c.sensor WHERE c.fp = ?",
 	    "b", c->cert_fp, sizeof(c->cert_fp));
-	if (st && sqlite3_step(st) == SQLITE_ROW) {
-		c->sensor = sqlite3_column_int64(st, 0);
+	if (st && db_step(st) == DB_ROW) {
+		c->sensor = db_i64(st, 0);
 		snprintf(c->sensor_name, sizeof(c->sensor_name), "%s", db_text(st, 1));
 		snprintf(c->sensor_site, sizeof(c->sensor_site), "%s", db_text(st, 2));
-		state = sqlite3_column_int64(st, 3);
-		cert = sqlite3_column_int64(st, 4);
-		kind = sqlite3_column_int64(st, 5);
-		before = sqlite3_column_int(st, 6) != 0;
+		state = db_i64(st, 3);
+		cert = db_i64(st, 4);
+		kind = db_i64(st, 5);
+		before = db_int(st, 6) != 0;
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	store_put(c->co->store, c->db); /* not while a body comes in */
 	c->db = NULL;
 	c->role = ROLE_SENSOR;
@@ -475,27 +475,27 @@ enrol_keys(struct call *c, int64_t sensor, bool past, struct key_set *out)
 }
 
 int
-enrol_keys_of(struct sqlite3 *db, int64_t sensor, bool past, struct key_set *out)
+enrol_keys_of(struct db *db, int64_t sensor, bool past, struct key_set *out)
 {
-	sqlite3_stmt *st = db ? db_query(db,
-				    "SELECT pk FROM sensor_key WHERE sensor = ? AND state < ? "
-				    "ORDER BY state, since DESC"
-				    " LIMIT 64",
-				    "ii", sensor, INT64_C(2) + past)
-			      : NULL;
+	struct db_stmt *st = db ? db_query(db,
+				      "SELECT pk FROM sensor_key WHERE sensor = ? AND state < ? "
+				      "ORDER BY state, since DESC"
+				      " LIMIT 64",
+				      "ii", sensor, INT64_C(2) + past)
+				: NULL;
 
 	memset(out, 0, sizeof(*out));
 	if (!st)
 		return ERR_AGAIN;
-	while (sqlite3_step(st) == SQLITE_ROW) {
+	while (db_step(st) == DB_ROW) {
 		struct key k;
 
-		if (sqlite3_column_bytes(st, 0) != CRYPTO_PK_LEN)
+		if (db_bytes(st, 0) != CRYPTO_PK_LEN)
 			continue;
-		key_from_public(&k, sqlite3_column_blob(st, 0));
+		key_from_public(&k, db_blob(st, 0));
 		(void)key_set_add(out, &k);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return 0;
 }
 
@@ -513,17 +513,17 @@ static int
 act_job(struct store_tx *tx, void *ctx)
 {
 	struct act *a = ctx;
-	sqlite3_stmt *st =
+	struct db_stmt *st =
 	    db_query(tx_db(tx), "SELECT name, site, kind FROM sensor WHERE id = ?", "i", a->sensor);
 	int r = 0;
 
-	if (st && sqlite3_step(st) == SQLITE_ROW) {
+	if (st && db_step(st) == DB_ROW) {
 		a->known = true;
 		snprintf(a->name, sizeof(a->name), "%s", db_text(st, 0));
 		snprintf(a->site, sizeof(a->site), "%s", db_text(st, 1));
-		a->kind = (enum sensor_kind)sqlite3_column_int(st, 2);
+		a->kind = (enum sensor_kind)db_int(st, 2);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	if (!a->known)
 		return ERR_NOTFOUND;
 	if (strcmp(a->action, "approve") == 0) {

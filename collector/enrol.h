@@ -24,7 +24,7 @@
 #define ENROL_TOKEN_S (24 * 3600)
 
 struct call;
-struct sqlite3;
+struct db;
 struct store;
 
 /* What a token is for. */
@@ -46,7 +46,7 @@ int64_t enrol_local(
 bool enrol_identify(struct call *c);
 /* Keys with which batches of a sensor may be signed; past: could have been (revoked ones too).  0 or ERR_*. */
 int enrol_keys(struct call *c, int64_t sensor, bool past, struct key_set *out);
-int enrol_keys_of(struct sqlite3 *db, int64_t sensor, bool past, struct key_set *out);
+int enrol_keys_of(struct db *db, int64_t sensor, bool past, struct key_set *out);
 
 /* Calls of routes.def. */
 void enrol_post(struct call *c);

@@ -22,8 +22,8 @@ enum format { FORMAT_NDJSON = 0, FORMAT_CSV, FORMAT_EVE };
 struct export
 {
 	struct collector *co;
-	struct sqlite3 *db;
-	sqlite3_stmt *st;
+	struct db *db;
+	struct db_stmt *st;
 	enum format format;
 	uint64_t conn_id;
 	char *buf;
@@ -78,21 +78,20 @@ static const struct {
 static void
 eve_line(struct export *x, struct jw *w)
 {
-	int64_t id = sqlite3_column_int64(x->st, C_ID), batch = id / ALERTS_PER_BATCH;
+	int64_t id = db_i64(x->st, C_ID), batch = id / ALERTS_PER_BATCH;
 	const char *p;
 	size_t n;
 
 	if (x->batch != batch) {
-		sqlite3_stmt *st =
+		struct db_stmt *st =
 		    db_query(x->db, "SELECT size, lines FROM batch WHERE id = ?", "i", batch);
 
 		free(x->text);
 		x->text = NULL;
-		if (st && sqlite3_step(st) == SQLITE_ROW)
-			x->text = ingest_unpack(sqlite3_column_blob(st, 1),
-			    (size_t)sqlite3_column_bytes(st, 1),
-			    (size_t)sqlite3_column_int64(st, 0));
-		sqlite3_finalize(st);
+		if (st && db_step(st) == DB_ROW)
+			x->text =
+			    ingest_unpack(db_blob(st, 1), db_bytes(st, 1), (size_t)db_i64(st, 0));
+		db_finalize(st);
 		x->batch = batch;
 	}
 	if ((p = ingest_line(x->text, id % ALERTS_PER_BATCH, &n)))
@@ -103,7 +102,7 @@ static ssize_t
 on_export(void *arg, uint64_t pos, char *buf, size_t max)
 {
 	struct export *x = arg;
-	int rc = SQLITE_OK;
+	int rc = ERR_FULL;
 	size_t n;
 
 	(void)pos;
@@ -115,7 +114,7 @@ on_export(void *arg, uint64_t pos, char *buf, size_t max)
 			for (size_t i = 0; i < CELLS; i++)
 				cell(&w, cells[i].name, i + 1 == CELLS);
 		x->head = true;
-		if (jw_len(&w) == 0 && (rc = sqlite3_step(x->st)) == SQLITE_ROW) {
+		if (jw_len(&w) == 0 && (rc = db_step(x->st)) == DB_ROW) {
 			if (x->format == FORMAT_EVE) {
 				eve_line(x, &w);
 			} else if (x->format == FORMAT_CSV) {
@@ -129,8 +128,8 @@ on_export(void *arg, uint64_t pos, char *buf, size_t max)
 		}
 		x->n = w.full ? 0 : jw_len(&w);
 		if (x->n == 0) /* a cut export must not look like a whole one */
-			return rc == SQLITE_DONE ? MHD_CONTENT_READER_END_OF_STREAM
-						 : MHD_CONTENT_READER_END_WITH_ERROR;
+			return rc == DB_DONE ? MHD_CONTENT_READER_END_OF_STREAM
+					     : MHD_CONTENT_READER_END_WITH_ERROR;
 	}
 	n = x->n - x->off < max ? x->n - x->off : max;
 	memcpy(buf, x->buf + x->off, n);
@@ -143,7 +142,7 @@ on_export_end(void *arg)
 {
 	struct export *x = arg;
 
-	sqlite3_finalize(x->st);
+	db_finalize(x->st);
 	store_put(x->co->store, x->db);
 	(void)atomic_fetch_sub(&x->co->exports, 1);
 	free(x->text);
@@ -155,7 +154,7 @@ void
 query_export(struct call *c)
 {
 	const char *format = call_arg(c, "format");
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	struct list_page p = {INT64_MAX, INT64_MAX, call_number(c, "limit", 100000, 1000000)};
 	struct export *x;
 	struct filter f;

@@ -27,7 +27,7 @@ static void and (struct filter * f, const char *fmt, ...)
 }
 
 static int64_t
-name_id(struct sqlite3 *db, const char *text)
+name_id(struct db *db, const char *text)
 {
 	return db_number(db, 0, "SELECT id FROM name WHERE text = ?", "t", text);
 }
@@ -60,8 +60,8 @@ long_enough(const char *text)
 }
 
 /* A statement that gives the names with that text in them. */
-static sqlite3_stmt *
-names_with(struct sqlite3 *db, const char *text)
+static struct db_stmt *
+names_with(struct db *db, const char *text)
 {
 	char pattern[600];
 	size_t n = 0;
@@ -97,16 +97,16 @@ set_list(struct filter_set *s, const int64_t *id, size_t n)
 
 /* All names with that text in them.  False: there are none. */
 static bool
-set_with(struct sqlite3 *db, struct filter_set *s, const char *text)
+set_with(struct db *db, struct filter_set *s, const char *text)
 {
 	int64_t id[LIST_MAX], most = db_number(db, 0, "SELECT max(id) FROM name", "");
-	sqlite3_stmt *st = names_with(db, text);
+	struct db_stmt *st = names_with(db, text);
 	size_t n = 0;
 
 	s->n_bytes = (size_t)most / 8 + 1;
 	s->bits = calloc(1, s->n_bytes);
-	while (st && s->bits && sqlite3_step(st) == SQLITE_ROW) {
-		int64_t one = sqlite3_column_int64(st, 0);
+	while (st && s->bits && db_step(st) == DB_ROW) {
+		int64_t one = db_i64(st, 0);
 
 		if (one < 0 || one > most) /* it came just now */
 			continue;
@@ -115,7 +115,7 @@ set_with(struct sqlite3 *db, struct filter_set *s, const char *text)
 			id[n] = one;
 		n++;
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	if (n > 0 && n <= LIST_MAX)
 		set_list(s, id, n);
 	return n > 0;
@@ -130,7 +130,7 @@ set_one(struct filter *f, int64_t id)
 }
 
 static void
-by_name(struct call *c, struct sqlite3 *db, struct filter *f, const char *arg, const char *column)
+by_name(struct call *c, struct db *db, struct filter *f, const char *arg, const char *column)
 {
 	const char *s = call_arg(c, arg);
 	int64_t id;
@@ -144,7 +144,7 @@ by_name(struct call *c, struct sqlite3 *db, struct filter *f, const char *arg, c
 }
 
 static void
-by_sensor(struct call *c, struct sqlite3 *db, struct filter *f)
+by_sensor(struct call *c, struct db *db, struct filter *f)
 {
 	const char *s = call_arg(c, "sensor");
 	int64_t id;
@@ -178,7 +178,7 @@ by_severity(struct call *c, struct filter *f)
 }
 
 void
-query_filter_text(struct sqlite3 *db, struct filter *f, const char *q)
+query_filter_text(struct db *db, struct filter *f, const char *q)
 {
 	f->sparse = true;
 	if (!set_with(db, &f->text, q))
@@ -188,7 +188,7 @@ query_filter_text(struct sqlite3 *db, struct filter *f, const char *q)
 }
 
 static void
-by_text(struct call *c, struct sqlite3 *db, struct filter *f)
+by_text(struct call *c, struct db *db, struct filter *f)
 {
 	const char *q = call_arg(c, "q"), *tech = call_arg(c, "technique");
 
@@ -203,7 +203,7 @@ by_text(struct call *c, struct sqlite3 *db, struct filter *f)
 }
 
 void
-query_filter(struct call *c, struct sqlite3 *db, struct filter *f)
+query_filter(struct call *c, struct db *db, struct filter *f)
 {
 	const char *device = call_arg(c, "device"), *action = call_arg(c, "action"),
 		   *rule = call_arg(c, "rule");

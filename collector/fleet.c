@@ -19,36 +19,33 @@
 /* --- what there is ------------------------------------------------------------------- */
 
 static void
-counts(struct jw *w, sqlite3 *db, const char *key, const char *sql)
+counts(struct jw *w, struct db *db, const char *key, const char *sql)
 {
-	sqlite3_stmt *st = db_query(db, sql, "");
+	struct db_stmt *st = db_query(db, sql, "");
 
 	jw_arr(w, key);
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		jw_obj(w, NULL);
 		jw_str(w, "value", db_text(st, 0));
-		jw_i(w, "sensors", sqlite3_column_int64(st, 1));
+		jw_i(w, "sensors", db_i64(st, 1));
 		jw_close(w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(w, ']');
 }
 
 /* From column at on: window, its greatest, that of the one before.  NULL: nothing came for a while. */
 static void
-offset(struct jw *w, sqlite3_stmt *st, int at, int64_t now_ms)
+offset(struct jw *w, struct db_stmt *st, int at, int64_t now_ms)
 {
-	int64_t window = now_ms / FLEET_WINDOW_MS, a = sqlite3_column_int64(st, at + 1),
-		b = sqlite3_column_int64(st, at + 2);
+	int64_t window = now_ms / FLEET_WINDOW_MS, a = db_i64(st, at + 1), b = db_i64(st, at + 2);
 
-	if (sqlite3_column_type(st, at) == SQLITE_NULL ||
-	    sqlite3_column_int64(st, at) < window - 1) {
+	if (db_null(st, at) || db_i64(st, at) < window - 1) {
 		jw_key(w, "clock_offset_ms");
 		jw_raw(w, "null", 4);
 		return;
 	}
-	if (sqlite3_column_int64(st, at) == window &&
-	    sqlite3_column_type(st, at + 2) != SQLITE_NULL && b > a)
+	if (db_i64(st, at) == window && !db_null(st, at + 2) && b > a)
 		a = b;
 	jw_i(w, "clock_offset_ms", a);
 }
@@ -60,16 +57,16 @@ differs(const char *have, const char *pinned)
 }
 
 static void
-item(struct jw *w, sqlite3 *db, sqlite3_stmt *st, int64_t now_ms)
+item(struct jw *w, struct db *db, struct db_stmt *st, int64_t now_ms)
 {
 	/* db_text() is borrowed from st until it steps. */
 	const char *build = db_text(st, 3), *policy = db_text(st, 4);
 
 	jw_obj(w, NULL);
-	jw_i(w, "id", sqlite3_column_int64(st, 0));
+	jw_i(w, "id", db_i64(st, 0));
 	jw_str(w, "name", db_text(st, 1));
 	jw_str(w, "site", db_text(st, 2));
-	relay_path_write(w, db, sqlite3_column_int64(st, 0));
+	relay_path_write(w, db, db_i64(st, 0));
 	jw_str(w, "build", build);
 	jw_str(w, "policy", policy);
 	jw_str(w, "pinned_build", db_text(st, 5));
@@ -87,8 +84,8 @@ item(struct jw *w, sqlite3 *db, sqlite3_stmt *st, int64_t now_ms)
 void
 fleet_list(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -106,9 +103,9 @@ fleet_list(struct call *c)
 	    "s.off_b FROM sensor s LEFT JOIN pin p ON p.sensor = s.id WHERE s.kind = 0 AND s.state "
 	    "= 1 ORDER BY s.name LIMIT 5000",
 	    "");
-	while (st && sqlite3_step(st) == SQLITE_ROW)
+	while (st && db_step(st) == DB_ROW)
 		item(&c->w, db, st, c->now_ms);
-	sqlite3_finalize(st);
+	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 }
 

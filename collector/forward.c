@@ -158,26 +158,27 @@ peer_of(struct forward *f, int64_t id)
 static void
 look(struct forward *f)
 {
-	sqlite3 *db = store_get(f->co->store);
-	sqlite3_stmt *st = db ? db_query(db,
-				    "SELECT id, name, epoch, batch FROM sensor WHERE kind = 0 AND "
-				    "state <> ? ORDER BY id",
-				    "i", (int64_t)SENSOR_PENDING)
-			      : NULL;
+	struct db *db = store_get(f->co->store);
+	struct db_stmt *st =
+	    db ? db_query(db,
+		     "SELECT id, name, epoch, batch FROM sensor WHERE kind = 0 AND "
+		     "state <> ? ORDER BY id",
+		     "i", (int64_t)SENSOR_PENDING)
+	       : NULL;
 
 	(void)pthread_mutex_lock(&f->lock);
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
-		struct peer *p = peer_of(f, sqlite3_column_int64(st, 0));
+	while (st && db_step(st) == DB_ROW) {
+		struct peer *p = peer_of(f, db_i64(st, 0));
 
 		if (!p)
 			break;
 		if (!p->name[0])
 			(void)snprintf(p->name, sizeof(p->name), "%s", db_text(st, 1));
-		p->here.epoch = (uint64_t)sqlite3_column_int64(st, 2);
-		p->here.batch = (uint64_t)sqlite3_column_int64(st, 3);
+		p->here.epoch = (uint64_t)db_i64(st, 2);
+		p->here.batch = (uint64_t)db_i64(st, 3);
 	}
 	(void)pthread_mutex_unlock(&f->lock);
-	sqlite3_finalize(st);
+	db_finalize(st);
 	store_put(f->co->store, db);
 }
 
@@ -219,40 +220,40 @@ save(struct forward *f)
 
 /* One sensor as an object; its bytes are what is compared. */
 static void
-describe(struct jw *w, sqlite3 *db, const struct peer *p)
+describe(struct jw *w, struct db *db, const struct peer *p)
 {
 	static const char *const states[] = {"active", "retired", "revoked"};
-	sqlite3_stmt *st = db_query(db, "SELECT site FROM sensor WHERE id = ?", "i", p->id);
+	struct db_stmt *st = db_query(db, "SELECT site FROM sensor WHERE id = ?", "i", p->id);
 
 	jw_obj(w, NULL);
 	jw_str(w, "name", p->name);
-	jw_str(w, "site", st && sqlite3_step(st) == SQLITE_ROW ? db_text(st, 0) : "");
-	sqlite3_finalize(st);
+	jw_str(w, "site", st && db_step(st) == DB_ROW ? db_text(st, 0) : "");
+	db_finalize(st);
 	relay_path_write(w, db, p->id);
 	jw_arr(w, "keys");
 	st = db_query(db,
 	    "SELECT pk, state FROM sensor_key WHERE sensor = ? AND state < 3 ORDER BY state, since "
 	    "DESC LIMIT ?",
 	    "ii", p->id, (int64_t)RELAY_KEYS_MAX);
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		char jwk[KEY_JWK_MAX], x[CRYPTO_B64URL_CHARS(CRYPTO_PK_LEN) + 1];
 
-		if (sqlite3_column_bytes(st, 0) != CRYPTO_PK_LEN)
+		if (db_bytes(st, 0) != CRYPTO_PK_LEN)
 			continue;
-		crypto_b64url(sqlite3_column_blob(st, 0), CRYPTO_PK_LEN, x);
+		crypto_b64url(db_blob(st, 0), CRYPTO_PK_LEN, x);
 		(void)snprintf(jwk, sizeof(jwk),
 		    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s\",\"state\":\"%s\"}", x,
-		    states[sqlite3_column_int(st, 1) % 3]);
+		    states[db_int(st, 1) % 3]);
 		jw_key(w, NULL);
 		jw_raw(w, jwk, strlen(jwk));
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(w, ']');
 	jw_close(w, '}');
 }
 
 static bool
-as_announced(sqlite3 *db, const struct peer *p)
+as_announced(struct db *db, const struct peer *p)
 {
 	uint8_t hash[CRYPTO_SHA256_LEN];
 	char one[DESCRIBE_MAX];
@@ -275,7 +276,7 @@ struct saying {
 static bool
 gather(struct forward *f, struct saying *s, uint64_t now)
 {
-	sqlite3 *db = store_get(f->co->store);
+	struct db *db = store_get(f->co->store);
 	const char *aud = f->id.receipts.key[0].kid;
 	bool more = false;
 
@@ -393,8 +394,8 @@ struct taken {
 static int
 fill(struct forward *f, const struct peer *p, struct taken *t)
 {
-	sqlite3 *db = store_get(f->co->store);
-	sqlite3_stmt *st =
+	struct db *db = store_get(f->co->store);
+	struct db_stmt *st =
 	    db ? db_query(db,
 		     "SELECT epoch, number, n, size, jws, lines, hash FROM batch WHERE sensor = ?1"
 		     " AND (epoch, number) > (?2, ?3) ORDER BY epoch, number LIMIT ?4",
@@ -404,11 +405,11 @@ fill(struct forward *f, const struct peer *p, struct taken *t)
 
 	*t = (struct taken){0};
 	f->len = 0;
-	while (e == 0 && sqlite3_step(st) == SQLITE_ROW) {
-		size_t size = (size_t)sqlite3_column_int64(st, 3);
-		size_t jws = (size_t)sqlite3_column_bytes(st, 4), need = jws + 1 + size;
-		uint64_t epoch = (uint64_t)sqlite3_column_int64(st, 0);
-		uint64_t batch = (uint64_t)sqlite3_column_int64(st, 1);
+	while (e == 0 && db_step(st) == DB_ROW) {
+		size_t size = (size_t)db_i64(st, 3);
+		size_t jws = db_bytes(st, 4), need = jws + 1 + size;
+		uint64_t epoch = (uint64_t)db_i64(st, 0);
+		uint64_t batch = (uint64_t)db_i64(st, 1);
 		char *lines = NULL;
 
 		if (need > TALK_BODY_MAX || (t->n > 0 && f->len + need > f->want))
@@ -420,13 +421,12 @@ fill(struct forward *f, const struct peer *p, struct taken *t)
 		} else if (batch != (epoch == t->last.epoch ? t->last.batch + 1 : 1)) {
 			break; /* a gap is told in front of a request */
 		}
-		if (sqlite3_column_int64(st, 2) > 0 &&
-		    !(lines = ingest_unpack(
-			  sqlite3_column_blob(st, 5), (size_t)sqlite3_column_bytes(st, 5), size))) {
+		if (db_i64(st, 2) > 0 &&
+		    !(lines = ingest_unpack(db_blob(st, 5), db_bytes(st, 5), size))) {
 			e = ERR_FORMAT;
 			break;
 		}
-		memcpy(f->body + f->len, sqlite3_column_blob(st, 4), jws);
+		memcpy(f->body + f->len, db_blob(st, 4), jws);
 		f->len += jws;
 		f->body[f->len++] = '\n';
 		if (lines)
@@ -435,12 +435,12 @@ fill(struct forward *f, const struct peer *p, struct taken *t)
 		free(lines);
 		t->last.epoch = epoch;
 		t->last.batch = batch;
-		if (sqlite3_column_bytes(st, 6) == sizeof(t->last.hash))
-			memcpy(t->last.hash, sqlite3_column_blob(st, 6), sizeof(t->last.hash));
+		if (db_bytes(st, 6) == sizeof(t->last.hash))
+			memcpy(t->last.hash, db_blob(st, 6), sizeof(t->last.hash));
 		t->n++;
-		t->alerts += (uint64_t)sqlite3_column_int64(st, 2);
+		t->alerts += (uint64_t)db_i64(st, 2);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	/* A key is there before what it signs: one that is not announced yet goes in front. */
 	if (t->n > 0 && !as_announced(db, p)) {
 		t->n = 0;

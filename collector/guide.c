@@ -57,15 +57,14 @@ static int
 last_job(struct store_tx *tx, void *ctx)
 {
 	struct library_last *last = ctx;
-	sqlite3_stmt *st = db_query(
+	struct db_stmt *st = db_query(
 	    tx_db(tx), "SELECT version, manifest FROM library ORDER BY version DESC LIMIT 1", "");
 
-	if (st && sqlite3_step(st) == SQLITE_ROW &&
-	    sqlite3_column_bytes(st, 1) == sizeof(last->manifest)) {
-		last->version = (uint32_t)sqlite3_column_int64(st, 0);
-		memcpy(last->manifest, sqlite3_column_blob(st, 1), sizeof(last->manifest));
+	if (st && db_step(st) == DB_ROW && db_bytes(st, 1) == sizeof(last->manifest)) {
+		last->version = (uint32_t)db_i64(st, 0);
+		memcpy(last->manifest, db_blob(st, 1), sizeof(last->manifest));
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return 0;
 }
 
@@ -179,41 +178,41 @@ null_member(struct jw *w, const char *key)
 }
 
 static void
-ticks(struct jw *w, struct sqlite3 *db, int64_t incident)
+ticks(struct jw *w, struct db *db, int64_t incident)
 {
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT playbook, step, version, user, time, note FROM step WHERE incident = ?"
 	    " ORDER BY time LIMIT ?",
 	    "ii", incident, (int64_t)GUIDE_TICKS);
 
 	jw_arr(w, "ticks");
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		jw_obj(w, NULL);
 		jw_str(w, "playbook", db_text(st, 0));
 		jw_str(w, "step", db_text(st, 1));
-		jw_i(w, "version", sqlite3_column_int64(st, 2));
+		jw_i(w, "version", db_i64(st, 2));
 		jw_str(w, "user", db_text(st, 3));
-		jw_i(w, "time", sqlite3_column_int64(st, 4));
+		jw_i(w, "time", db_i64(st, 4));
 		jw_str(w, "note", db_text(st, 5));
 		jw_close(w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(w, ']');
 }
 
 /* What the sensor's list of devices says it is: "plc"; "" when it says nothing. */
 static void
-role_of(struct sqlite3 *db, int64_t incident, const char *device, char *out, size_t size)
+role_of(struct db *db, int64_t incident, const char *device, char *out, size_t size)
 {
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT a.role FROM asset a JOIN sensor s ON s.id = a.sensor JOIN incident i ON"
 	    " i.sensor = s.name WHERE i.id = ? AND a.name = ? AND a.role <> '' LIMIT 1",
 	    "it", incident, device);
 
 	out[0] = '\0';
-	if (st && sqlite3_step(st) == SQLITE_ROW)
+	if (st && db_step(st) == DB_ROW)
 		snprintf(out, size, "%s", db_text(st, 0));
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 static void
@@ -239,8 +238,8 @@ lists(struct jw *w, const struct library *l, const struct library_query *q)
 }
 
 void
-guide_members(struct call *c, struct sqlite3 *db, int64_t incident, const char *rule,
-    const char *line, size_t n)
+guide_members(
+    struct call *c, struct db *db, int64_t incident, const char *rule, const char *line, size_t n)
 {
 	static const char *const found[] = {"il_event", "il_condition", "il_key"};
 	json_t *o = line ? feed_json(line, n) : NULL, *tech, *v;
@@ -277,22 +276,21 @@ guide_members(struct call *c, struct sqlite3 *db, int64_t incident, const char *
 }
 
 void
-guide_incident(struct call *c, struct sqlite3 *db, int64_t incident, const char *rule)
+guide_incident(struct call *c, struct db *db, int64_t incident, const char *rule)
 {
 	int64_t id = db_number(db, 0,
 	    "SELECT id FROM (SELECT id, sev FROM alert INDEXED BY alert_incident WHERE incident = ?"
 	    " ORDER BY time DESC LIMIT 50) ORDER BY sev, id DESC LIMIT 1",
 	    "i", incident);
-	sqlite3_stmt *st =
+	struct db_stmt *st =
 	    db_query(db, "SELECT size, lines FROM batch WHERE id = ?", "i", id / ALERTS_PER_BATCH);
 	const char *line = NULL;
 	char *text = NULL;
 	size_t n = 0;
 
-	if (id > 0 && st && sqlite3_step(st) == SQLITE_ROW)
-		text = ingest_unpack(sqlite3_column_blob(st, 1),
-		    (size_t)sqlite3_column_bytes(st, 1), (size_t)sqlite3_column_int64(st, 0));
-	sqlite3_finalize(st);
+	if (id > 0 && st && db_step(st) == DB_ROW)
+		text = ingest_unpack(db_blob(st, 1), db_bytes(st, 1), (size_t)db_i64(st, 0));
+	db_finalize(st);
 	if (text)
 		line = ingest_line(text, id % ALERTS_PER_BATCH, &n);
 	guide_members(c, db, incident, rule, line, n);
@@ -417,7 +415,7 @@ tick_job(struct store_tx *tx, void *ctx)
 	else
 		r = tx_exec(tx, "DELETE FROM step WHERE incident = ? AND playbook = ? AND step = ?",
 		    "itt", t->incident, t->playbook, t->step);
-	t->changed = r == 0 && sqlite3_changes(tx_db(tx)) > 0;
+	t->changed = r == 0 && db_changes(tx_db(tx)) > 0;
 	if (!t->changed)
 		return r;
 	snprintf(text, sizeof(text), "%s: %.100s/%.100s", t->done ? "done" : "not done after all",
@@ -448,7 +446,7 @@ version_of(struct guide *g, const char *playbook, const char *step)
 static void
 tick_answer(struct call *c, const struct tick *t)
 {
-	struct sqlite3 *db;
+	struct db *db;
 
 	if (t->changed) {
 		audit_log(c, "step", c->part[0], true, "%s %s/%s version %lld",

@@ -26,7 +26,7 @@ struct call;
 struct collector;
 struct guide;
 struct library;
-struct sqlite3;
+struct db;
 
 struct guide *guide_new(void); /* NULL: no memory */
 void guide_free(struct guide *g);
@@ -41,10 +41,10 @@ void guide_release(struct collector *co);
  * "ticks" of an open object.  incident: whose ticks; rule: what the collector itself told
  * ("sensor.silent"), or NULL; line: of an alert, n bytes, or NULL.
  */
-void guide_members(struct call *c, struct sqlite3 *db, int64_t incident, const char *rule,
-    const char *line, size_t n);
+void guide_members(
+    struct call *c, struct db *db, int64_t incident, const char *rule, const char *line, size_t n);
 /* The same for an incident: by the worst of its newest alerts. */
-void guide_incident(struct call *c, struct sqlite3 *db, int64_t incident, const char *rule);
+void guide_incident(struct call *c, struct db *db, int64_t incident, const char *rule);
 
 /* Calls of routes.def. */
 void guide_library(struct call *c);

@@ -75,7 +75,7 @@ call_number(const struct call *c, const char *name, int64_t otherwise, int64_t m
 	return errno || *end || v > most ? otherwise : v;
 }
 
-struct sqlite3 *
+struct db *
 call_db(struct call *c)
 {
 	if (!c->db && !(c->db = store_get(c->co->store))) {

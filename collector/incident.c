@@ -36,15 +36,15 @@ int64_t
 incident_find(struct store_tx *tx, const struct incident_what *w)
 {
 	uint8_t fold[INCIDENT_FOLD];
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 	int64_t id = 0, last = 0;
 	int r;
 
 	incident_fold(w, fold);
 	st = tx_query(tx, ST_INCIDENT_FIND, "b", fold, sizeof(fold));
-	if (sqlite3_step(st) == SQLITE_ROW) {
-		id = sqlite3_column_int64(st, 0);
-		last = sqlite3_column_int64(st, 1);
+	if (db_step(st) == DB_ROW) {
+		id = db_i64(st, 0);
+		last = db_i64(st, 1);
 	}
 	tx_done(st);
 	if (id > 0 && w->time_ms - last <= INCIDENT_WINDOW_MS)
@@ -53,7 +53,7 @@ incident_find(struct store_tx *tx, const struct incident_what *w)
 	    (int64_t)w->sev, w->site ? w->site : "", w->sensor, w->src ? w->src : "",
 	    w->dst ? w->dst : "", w->rule ? w->rule : "", w->tech ? w->tech : "", w->time_ms,
 	    w->time_ms, (int64_t)w->kind);
-	return r < 0 ? r : sqlite3_last_insert_rowid(tx_db(tx));
+	return r < 0 ? r : db_last_id(tx_db(tx));
 }
 
 int

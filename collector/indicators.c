@@ -117,12 +117,12 @@ share_key(const char *dir, struct key *out, char *err, size_t err_size)
 
 char *
 indicator_list(
-    struct sqlite3 *db, const struct key *key, int64_t now_ms, size_t *n, char sig[MINISIGN_MAX])
+    struct db *db, const struct key *key, int64_t now_ms, size_t *n, char sig[MINISIGN_MAX])
 {
 	size_t size = (INDICATORS_MAX + 8) * (size_t)LINE_MAX_BYTES, at;
 	char *out = malloc(size), comment[64];
 	long long serial = db_number(db, 0, "SELECT serial FROM watch_serial", "");
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 	unsigned count = 0;
 
 	if (!out)
@@ -133,13 +133,13 @@ indicator_list(
 	    "ORDER BY value, stix"
 	    " LIMIT ?",
 	    "ii", now_ms, (int64_t)INDICATORS_MAX);
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		at += (size_t)snprintf(out + at, size - at, "%s %.45s %lld %.63s\n",
-		    sqlite3_column_int(st, 0) ? "mac" : "address", db_text(st, 1),
-		    (long long)sqlite3_column_int64(st, 2), db_text(st, 3));
+		    db_int(st, 0) ? "mac" : "address", db_text(st, 1), (long long)db_i64(st, 2),
+		    db_text(st, 3));
 		count++;
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	at += (size_t)snprintf(out + at, size - at, "end %u\n", count);
 	snprintf(comment, sizeof(comment), "watch list, serial %lld", serial);
 	(void)minisign_sign(key, out, at, (uint64_t)now_ms / 1000, comment, sig);
@@ -152,8 +152,8 @@ indicator_list(
 void
 indicators_list(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -161,27 +161,27 @@ indicators_list(struct call *c)
 	jw_i(&c->w, "serial", db_number(db, 0, "SELECT serial FROM watch_serial", ""));
 	jw_obj(&c->w, "refused");
 	st = db_query(db, "SELECT reason, n FROM refused ORDER BY reason", "");
-	while (st && sqlite3_step(st) == SQLITE_ROW)
-		jw_i(&c->w, db_text(st, 0), sqlite3_column_int64(st, 1));
-	sqlite3_finalize(st);
+	while (st && db_step(st) == DB_ROW)
+		jw_i(&c->w, db_text(st, 0), db_i64(st, 1));
+	db_finalize(st);
 	jw_close(&c->w, '}');
 	jw_arr(&c->w, "items");
 	st = db_query(db,
 	    "SELECT kind, value, stix, name, source, until, added FROM indicator ORDER BY value, "
 	    "stix LIMIT ?",
 	    "i", (int64_t)INDICATORS_MAX);
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		jw_obj(&c->w, NULL);
-		jw_str(&c->w, "kind", sqlite3_column_int(st, 0) ? "mac" : "address");
+		jw_str(&c->w, "kind", db_int(st, 0) ? "mac" : "address");
 		jw_str(&c->w, "value", db_text(st, 1));
 		jw_str(&c->w, "id", db_text(st, 2));
 		jw_str(&c->w, "name", db_text(st, 3));
 		jw_str(&c->w, "source", db_text(st, 4));
-		jw_i(&c->w, "until", sqlite3_column_int64(st, 5));
-		jw_i(&c->w, "added", sqlite3_column_int64(st, 6));
+		jw_i(&c->w, "until", db_i64(st, 5));
+		jw_i(&c->w, "added", db_i64(st, 6));
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 }
 
@@ -229,7 +229,7 @@ remove_job(struct store_tx *tx, void *ctx)
 	const struct call *c = ctx;
 	int r = tx_exec(tx, "DELETE FROM indicator WHERE stix = ?", "t", c->part[0]);
 
-	if (r == 0 && sqlite3_changes(tx_db(tx)) == 0)
+	if (r == 0 && db_changes(tx_db(tx)) == 0)
 		return ERR_NOTFOUND;
 	return r < 0 ? r : tx_exec(tx, "UPDATE watch_serial SET serial = serial + 1", "");
 }
@@ -252,7 +252,7 @@ indicators_remove(struct call *c)
 void
 indicators_watch_list(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	char sig[MINISIGN_MAX], err[300], *text;
 	struct key key;
 	size_t n;

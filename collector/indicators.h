@@ -25,7 +25,7 @@
 struct call;
 struct store;
 struct store_tx;
-struct sqlite3;
+struct db;
 
 /* A new or newer object of STIX, inside a job.  REFUSAL_*, or ERR_*: nothing was kept. */
 int indicator_take(struct store_tx *tx, const json_t *object, const char *source, int64_t now_ms);
@@ -41,7 +41,7 @@ int indicator_import(struct store_tx *tx, void *ctx);
 
 /* The list as it is now, with its signature.  NULL: no memory.  To be freed. */
 char *indicator_list(
-    struct sqlite3 *db, const struct key *key, int64_t now_ms, size_t *n, char sig[MINISIGN_MAX]);
+    struct db *db, const struct key *key, int64_t now_ms, size_t *n, char sig[MINISIGN_MAX]);
 /* DIR/share.key, made when it is not there. */
 int share_key(const char *dir, struct key *out, char *err, size_t err_size);
 

@@ -47,8 +47,8 @@ page_of(struct call *c, struct list_page *p, int64_t most)
 #define P_TECH	5
 #define P_LEAST 6
 
-struct sqlite3_stmt *
-query_list_statement(struct sqlite3 *db, const struct filter *f)
+struct db_stmt *
+query_list_statement(struct db *db, const struct filter *f)
 {
 	static const char ids[] =
 	    "SELECT a.id AS id, a.time AS time FROM alert a INDEXED BY %s WHERE %s%s%s a.time >= "
@@ -57,7 +57,7 @@ query_list_statement(struct sqlite3 *db, const struct filter *f)
 	const char *and = f->where[0] ? " AND" : "";
 	size_t size = 16384, n = 0;
 	char *sql = malloc(size), side[96];
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 
 	if (!sql)
 		return NULL;
@@ -81,42 +81,40 @@ query_list_statement(struct sqlite3 *db, const struct filter *f)
 	st = db_query(db, sql, "");
 	free(sql);
 	if (st && f->text.bits)
-		(void)sqlite3_bind_blob64(
-		    st, P_TEXT, f->text.bits, f->text.n_bytes, SQLITE_TRANSIENT);
+		(void)db_bind(st, P_TEXT - 1, "b", f->text.bits, f->text.n_bytes);
 	if (st && f->tech.bits)
-		(void)sqlite3_bind_blob64(
-		    st, P_TECH, f->tech.bits, f->tech.n_bytes, SQLITE_TRANSIENT);
+		(void)db_bind(st, P_TECH - 1, "b", f->tech.bits, f->tech.n_bytes);
 	return st;
 }
 
 void
-query_list_bind(struct sqlite3_stmt *st, const struct list_page *p, int64_t least_ms)
+query_list_bind(struct db_stmt *st, const struct list_page *p, int64_t least_ms)
 {
-	(void)sqlite3_reset(st);
+	db_reset(st);
 	(void)db_bind(st, 0, "iii", p->time, p->id, p->limit);
-	(void)sqlite3_bind_int64(st, P_LEAST, least_ms);
+	(void)db_bind(st, P_LEAST - 1, "i", least_ms);
 }
 
 /* --- where it was seen --------------------------------------------------------------------- */
 
 /* The newest stretch not behind t in which a name of the set was seen, or -1. */
 static int64_t
-seen(sqlite3_stmt *st, const struct filter_set *set, int64_t t)
+seen(struct db_stmt *st, const struct filter_set *set, int64_t t)
 {
 	int64_t found = -1;
 
 	if (!set->list)
 		return t;
-	(void)sqlite3_reset(st);
+	db_reset(st);
 	(void)db_bind(st, 0, "ti", set->list, t);
-	if (sqlite3_step(st) == SQLITE_ROW && sqlite3_column_type(st, 0) != SQLITE_NULL)
-		found = sqlite3_column_int64(st, 0);
+	if (db_step(st) == DB_ROW && !db_null(st, 0))
+		found = db_i64(st, 0);
 	return found;
 }
 
 /* The newest not behind t that has a name of each set; -1: none. */
 static int64_t
-stretch(sqlite3_stmt *st, const struct filter *f, int64_t t)
+stretch(struct db_stmt *st, const struct filter *f, int64_t t)
 {
 	int64_t before;
 
@@ -135,13 +133,13 @@ stretch(sqlite3_stmt *st, const struct filter *f, int64_t t)
 
 /* Rows of one run into w, until limit.  True: there was one more. */
 static bool
-rows(struct jw *w, sqlite3_stmt *st, struct list_page *p, int64_t *left, int *rc)
+rows(struct jw *w, struct db_stmt *st, struct list_page *p, int64_t *left, int *rc)
 {
-	while ((*rc = sqlite3_step(st)) == SQLITE_ROW) {
+	while ((*rc = db_step(st)) == DB_ROW) {
 		if ((*left)-- == 0)
 			return true;
-		p->time = sqlite3_column_int64(st, C_TIME);
-		p->id = sqlite3_column_int64(st, C_ID);
+		p->time = db_i64(st, C_TIME);
+		p->id = db_i64(st, C_ID);
 		jw_obj(w, NULL);
 		query_alert_members(w, st);
 		jw_close(w, '}');
@@ -157,10 +155,10 @@ by_own_index(const struct filter *f)
 }
 
 static bool
-by_stretch(struct jw *w, struct sqlite3 *db, const struct filter *f, struct list_page *p,
-    sqlite3_stmt *st, int *rc)
+by_stretch(struct jw *w, struct db *db, const struct filter *f, struct list_page *p,
+    struct db_stmt *st, int *rc)
 {
-	sqlite3_stmt *where = db_query(db,
+	struct db_stmt *where = db_query(db,
 	    "SELECT max((SELECT max(t) FROM seen WHERE name = h.value AND t <= ?2)) FROM"
 	    " json_each(?1) h",
 	    "");
@@ -170,8 +168,8 @@ by_stretch(struct jw *w, struct sqlite3 *db, const struct filter *f, struct list
 	unsigned nothing = 0;
 	bool more = false;
 
-	*rc = SQLITE_DONE;
-	while (where && !more && *rc == SQLITE_DONE && upto >= f->from) {
+	*rc = DB_DONE;
+	while (where && !more && *rc == DB_DONE && upto >= f->from) {
 		int64_t t = stretch(where, f, upto / SEEN_MS), least = t * SEEN_MS;
 		struct list_page one = {.limit = left + 1};
 
@@ -193,18 +191,18 @@ by_stretch(struct jw *w, struct sqlite3 *db, const struct filter *f, struct list
 		upto = least - 1;
 		id = INT64_MAX;
 	}
-	sqlite3_finalize(where);
+	db_finalize(where);
 	return more;
 }
 
 bool
-query_list(struct jw *w, struct sqlite3 *db, const struct filter *f, struct list_page *p, int *rc)
+query_list(struct jw *w, struct db *db, const struct filter *f, struct list_page *p, int *rc)
 {
-	sqlite3_stmt *st = f->nothing ? NULL : query_list_statement(db, f);
+	struct db_stmt *st = f->nothing ? NULL : query_list_statement(db, f);
 	int64_t left = p->limit;
 	bool more = false;
 
-	*rc = SQLITE_DONE;
+	*rc = DB_DONE;
 	if (st && f->sparse) {
 		more = by_stretch(w, db, f, p, st, rc);
 	} else if (st) {
@@ -212,7 +210,7 @@ query_list(struct jw *w, struct sqlite3 *db, const struct filter *f, struct list
 		query_list_bind(st, p, INT64_MIN);
 		more = rows(w, st, p, &left, rc);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return more;
 }
 
@@ -236,7 +234,7 @@ query_next(struct jw *w, bool more, int64_t time, int64_t id)
 bool
 query_late(struct call *c, int rc)
 {
-	if (store_err(rc) != ERR_AGAIN)
+	if (rc != ERR_AGAIN)
 		return false;
 	call_error(c, 503, "too_long", "that takes too long: narrow the time or the filter");
 	return true;
@@ -245,7 +243,7 @@ query_late(struct call *c, int rc)
 void
 query_alerts(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	struct list_page p;
 	struct filter f;
 	bool more;

@@ -106,7 +106,7 @@ notify_contact_put(struct store *s, const struct contact *c, char *err, size_t e
 }
 
 static void
-contact_of(sqlite3_stmt *st, int at, struct contact *c)
+contact_of(struct db_stmt *st, int at, struct contact *c)
 {
 	memset(c, 0, sizeof(*c));
 	snprintf(c->name, sizeof(c->name), "%s", db_text(st, at));
@@ -115,8 +115,8 @@ contact_of(sqlite3_stmt *st, int at, struct contact *c)
 	snprintf(c->via, sizeof(c->via), "%s", db_text(st, at + 3));
 	snprintf(c->from, sizeof(c->from), "%s", db_text(st, at + 4));
 	snprintf(c->secret, sizeof(c->secret), "%s", db_text(st, at + 5));
-	c->level = sqlite3_column_int64(st, at + 6);
-	c->severity = sqlite3_column_int64(st, at + 7);
+	c->level = db_i64(st, at + 6);
+	c->severity = db_i64(st, at + 7);
 }
 #define CONTACT_COLUMNS "c.name, c.dest, c.address, c.via, c.sender, c.secret, c.level, c.severity"
 
@@ -147,22 +147,22 @@ tell_level(struct store_tx *tx, int64_t notice, int64_t sev, int64_t above, int6
 static int
 begin_notices(struct store_tx *tx, const struct turn *t)
 {
-	sqlite3 *db = tx_db(tx);
+	struct db *db = tx_db(tx);
 	int64_t last = db_number(db, -1, "SELECT last FROM notify_at", ""), level;
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 	int r = 0;
 
 	st = db_query(db,
 	    "SELECT id, sev FROM incident WHERE id > ? AND state = 0 ORDER BY id LIMIT ?", "ii",
 	    last, (int64_t)NOTIFY_NEW);
-	while (st && r == 0 && sqlite3_step(st) == SQLITE_ROW) {
-		int64_t sev = sqlite3_column_int64(st, 1), notice;
+	while (st && r == 0 && db_step(st) == DB_ROW) {
+		int64_t sev = db_i64(st, 1), notice;
 
-		last = sqlite3_column_int64(st, 0);
+		last = db_i64(st, 0);
 		r = tx_exec(tx,
 		    "INSERT INTO notice(incident, level, state, due, time) VALUES(?, 0, 0, ?, ?)",
 		    "iii", last, t->now_ms + t->escalate_ms, t->now_ms);
-		notice = sqlite3_last_insert_rowid(db);
+		notice = db_last_id(db);
 		if (r < 0 || (level = tell_level(tx, notice, sev, 0, t->now_ms)) < 0)
 			r = r < 0 ? r : (int)level;
 		else if (level == 0) /* nobody wants to know of this */
@@ -171,14 +171,14 @@ begin_notices(struct store_tx *tx, const struct turn *t)
 			r = tx_exec(
 			    tx, "UPDATE notice SET level = ? WHERE id = ?", "ii", level, notice);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return r < 0 ? r : tx_exec(tx, "UPDATE notify_at SET last = ?", "i", last);
 }
 
 static int
 escalate(struct store_tx *tx, const struct turn *t)
 {
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 	int r = tx_exec(tx,
 	    "UPDATE notice SET state = 1 WHERE state = 0 AND NOT EXISTS (SELECT 1 FROM incident i "
 	    "WHERE i.id = incident"
@@ -190,10 +190,9 @@ escalate(struct store_tx *tx, const struct turn *t)
 	    "n.state = 0 AND n.due <="
 	    " ? LIMIT 100",
 	    "i", t->now_ms);
-	while (st && r == 0 && sqlite3_step(st) == SQLITE_ROW) {
-		int64_t id = sqlite3_column_int64(st, 0),
-			level = tell_level(tx, id, sqlite3_column_int64(st, 2),
-			    sqlite3_column_int64(st, 1), t->now_ms);
+	while (st && r == 0 && db_step(st) == DB_ROW) {
+		int64_t id = db_i64(st, 0),
+			level = tell_level(tx, id, db_i64(st, 2), db_i64(st, 1), t->now_ms);
 
 		if (level < 0)
 			r = (int)level;
@@ -203,7 +202,7 @@ escalate(struct store_tx *tx, const struct turn *t)
 			r = tx_exec(tx, "UPDATE notice SET level = ?, due = ? WHERE id = ?", "iii",
 			    level, t->now_ms + t->escalate_ms, id);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return r;
 }
 
@@ -245,7 +244,7 @@ ack(struct store_tx *tx, int64_t incident, int64_t now_ms, const char *who)
 	int r =
 	    tx_exec(tx, "UPDATE incident SET state = 1 WHERE id = ? AND state = 0", "i", incident);
 
-	if (r == 0 && sqlite3_changes(tx_db(tx)) > 0)
+	if (r == 0 && db_changes(tx_db(tx)) > 0)
 		r = tx_run(tx, ST_INCIDENT_LOG, "iitt", incident, now_ms, who,
 		    "acknowledged a notification");
 	return r < 0 ? r
@@ -280,24 +279,24 @@ outcome_job(struct store_tx *tx, void *ctx)
 }
 
 static bool
-next_due(struct sqlite3 *db, int64_t now_ms, struct due *d)
+next_due(struct db *db, int64_t now_ms, struct due *d)
 {
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT d.id, d.notice, n.incident, d.tries, d.level, " CONTACT_COLUMNS
 	    " FROM delivery d JOIN notice n ON n.id = d.notice JOIN contact c ON c.name = d.contact"
 	    " WHERE d.state = 0 AND d.due <= ? ORDER BY d.due, d.id LIMIT 1",
 	    "i", now_ms);
-	bool ok = st && sqlite3_step(st) == SQLITE_ROW;
+	bool ok = st && db_step(st) == DB_ROW;
 
 	if (ok) {
-		d->id = sqlite3_column_int64(st, 0);
-		d->notice = sqlite3_column_int64(st, 1);
-		d->incident = sqlite3_column_int64(st, 2);
-		d->tries = sqlite3_column_int64(st, 3);
-		d->level = sqlite3_column_int64(st, 4);
+		d->id = db_i64(st, 0);
+		d->notice = db_i64(st, 1);
+		d->incident = db_i64(st, 2);
+		d->tries = db_i64(st, 3);
+		d->level = db_i64(st, 4);
 		contact_of(st, 5, &d->contact);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	if (ok)
 		d->wait =
 		    db_number(db, 0,
@@ -309,8 +308,8 @@ next_due(struct sqlite3 *db, int64_t now_ms, struct due *d)
 
 /* The message as this contact may have it.  False: there is no such incident any more. */
 static bool
-write_body(struct sqlite3 *db, const struct due *d, struct message *m, char *title,
-    size_t title_size, char *body)
+write_body(struct db *db, const struct due *d, struct message *m, char *title, size_t title_size,
+    char *body)
 {
 	static const char *const texts[] = {"site", "sensor", "src", "dst", "rule", "state"};
 	json_t *record = share_record(db, d->incident, NULL);
@@ -351,7 +350,7 @@ static bool
 deliver(struct notify *n, int64_t now_ms)
 {
 	struct collector *co = n->co;
-	struct sqlite3 *db = store_get(co->store);
+	struct db *db = store_get(co->store);
 	char title[512], token[TOKEN_CHARS + 1], err[200] = "", *body;
 	struct message m = {.token = token, .host = n->host, .now_ms = now_ms};
 	struct outcome o = {.token = token, .now_ms = now_ms, .error = err};
@@ -444,8 +443,8 @@ notify_free(struct notify *n)
 void
 notify_contacts(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -453,17 +452,17 @@ notify_contacts(struct call *c)
 	    db, "SELECT " CONTACT_COLUMNS " FROM contact c ORDER BY level, name LIMIT 1000", "");
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		jw_obj(&c->w, NULL);
 		jw_str(&c->w, "name", db_text(st, 0));
 		jw_str(&c->w, "to", db_text(st, 1));
 		jw_str(&c->w, "address", db_text(st, 2));
 		jw_str(&c->w, "via", db_text(st, 3));
-		jw_i(&c->w, "level", sqlite3_column_int64(st, 6));
-		jw_i(&c->w, "severity", sqlite3_column_int64(st, 7));
+		jw_i(&c->w, "level", db_i64(st, 6));
+		jw_i(&c->w, "severity", db_i64(st, 7));
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 }
 
@@ -511,8 +510,8 @@ notify_list(struct call *c)
 	static const char *const states[] = {"due", "sent", "failed"}, *const notices[] = {"waits",
 									   "acknowledged",
 									   "nobody left"};
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -523,20 +522,20 @@ notify_list(struct call *c)
 	    "");
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		jw_obj(&c->w, NULL);
-		jw_i(&c->w, "id", sqlite3_column_int64(st, 0));
-		jw_i(&c->w, "incident", sqlite3_column_int64(st, 1));
+		jw_i(&c->w, "id", db_i64(st, 0));
+		jw_i(&c->w, "incident", db_i64(st, 1));
 		jw_str(&c->w, "contact", db_text(st, 2));
-		jw_i(&c->w, "level", sqlite3_column_int64(st, 3));
-		jw_str(&c->w, "state", states[sqlite3_column_int(st, 4) % 3]);
-		jw_i(&c->w, "tries", sqlite3_column_int64(st, 5));
-		jw_i(&c->w, "time", sqlite3_column_int64(st, 6));
+		jw_i(&c->w, "level", db_i64(st, 3));
+		jw_str(&c->w, "state", states[db_int(st, 4) % 3]);
+		jw_i(&c->w, "tries", db_i64(st, 5));
+		jw_i(&c->w, "time", db_i64(st, 6));
 		jw_str(&c->w, "error", db_text(st, 7));
-		jw_str(&c->w, "notice", notices[sqlite3_column_int(st, 8) % 3]);
+		jw_str(&c->w, "notice", notices[db_int(st, 8) % 3]);
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 }
 
@@ -551,18 +550,18 @@ ack_job(struct store_tx *tx, void *ctx)
 {
 	struct acked *a = ctx;
 	uint8_t hash[CRYPTO_SHA256_LEN];
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 
 	crypto_sha256(a->token, strlen(a->token), hash);
 	st = db_query(tx_db(tx),
 	    "SELECT n.incident, d.contact FROM delivery d JOIN notice n ON n.id = d.notice WHERE "
 	    "d.token = ?",
 	    "b", hash, sizeof(hash));
-	if (st && sqlite3_step(st) == SQLITE_ROW) {
-		a->incident = sqlite3_column_int64(st, 0);
+	if (st && db_step(st) == DB_ROW) {
+		a->incident = db_i64(st, 0);
 		snprintf(a->contact, sizeof(a->contact), "%s", db_text(st, 1));
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return a->incident == 0 ? ERR_NOTFOUND : ack(tx, a->incident, a->now_ms, a->contact);
 }
 

@@ -28,7 +28,7 @@
 /* --- map ---------------------------------------------------------------------------------- */
 
 struct map {
-	struct sqlite3 *db;
+	struct db *db;
 	int64_t hour;
 	unsigned pairs;
 	json_t *zones, *edges, *where; /* where: name of a device -> its zone object */
@@ -176,19 +176,19 @@ model(struct map *m, const char *site, const json_t *o)
 static void
 models(struct map *m, const char *site)
 {
-	sqlite3_stmt *st = db_query(m->db,
+	struct db_stmt *st = db_query(m->db,
 	    "SELECT s.site, m.doc FROM model m JOIN sensor s ON s.id = m.sensor WHERE ?1 IS NULL "
 	    "OR s.site = ?1"
 	    " ORDER BY m.sensor LIMIT ?2",
 	    "ti", site, (int64_t)MODELS_MAX);
 
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		json_t *o = feed_json(db_text(st, 1), strlen(db_text(st, 1)));
 
 		model(m, db_text(st, 0), o);
 		json_decref(o);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 static void
@@ -201,7 +201,7 @@ add(json_t *e, const char *key, int64_t n)
 static void
 tried(struct map *m, const char *site)
 {
-	sqlite3_stmt *st = db_query(m->db,
+	struct db_stmt *st = db_query(m->db,
 	    "SELECT (SELECT text FROM name WHERE id = e.site), (SELECT text FROM name WHERE id = "
 	    "e.src),"
 	    " (SELECT text FROM name WHERE id = e.dst), (SELECT text FROM name WHERE id = e.proto),"
@@ -210,7 +210,7 @@ tried(struct map *m, const char *site)
 	    "DESC LIMIT ?2",
 	    "ti", site, (int64_t)EDGES_MAX * 2);
 
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		const char *at = db_text(st, 0), *from = db_text(st, 1), *to = db_text(st, 2),
 			   *op = db_text(st, 4);
 		json_t *unknown = NULL, *e, *ops;
@@ -221,16 +221,15 @@ tried(struct map *m, const char *site)
 			continue;
 		if (!(e = edge(m, from, to, db_text(st, 3), false)))
 			continue;
-		add(e, "alerts", sqlite3_column_int64(st, 5));
-		add(e, "blocked", sqlite3_column_int64(st, 6));
-		if (sqlite3_column_int64(st, 7) > json_integer_value(json_object_get(e, "last")))
-			(void)json_object_set_new(
-			    e, "last", json_integer(sqlite3_column_int64(st, 7)));
+		add(e, "alerts", db_i64(st, 5));
+		add(e, "blocked", db_i64(st, 6));
+		if (db_i64(st, 7) > json_integer_value(json_object_get(e, "last")))
+			(void)json_object_set_new(e, "last", json_integer(db_i64(st, 7)));
 		ops = json_object_get(e, "ops");
 		if (*op && json_array_size(ops) < OPS_MAX)
 			(void)json_array_append_new(ops, json_string(op));
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 static void
@@ -247,32 +246,31 @@ dump(struct call *c, json_t *o)
 static void
 days(struct map *m)
 {
-	sqlite3_stmt *st = db_query(m->db,
+	struct db_stmt *st = db_query(m->db,
 	    "WITH d AS MATERIALIZED (SELECT key, sum(n) AS n, min(sev) AS sev FROM agg WHERE dim = "
 	    "3"
 	    " AND hour > ? GROUP BY key) SELECT (SELECT text FROM name WHERE id = d.key), n, sev "
 	    "FROM d",
 	    "i", m->hour);
 
-	while (st && sqlite3_step(st) == SQLITE_ROW)
+	while (st && db_step(st) == DB_ROW)
 		(void)json_object_set_new(m->day, db_text(st, 0),
-		    json_pack("[I,I]", (json_int_t)sqlite3_column_int64(st, 1),
-			(json_int_t)sqlite3_column_int64(st, 2)));
-	sqlite3_finalize(st);
+		    json_pack("[I,I]", (json_int_t)db_i64(st, 1), (json_int_t)db_i64(st, 2)));
+	db_finalize(st);
 }
 
 /* What the sensors' lists of devices know of vendor and model, by name and, where that is another, by address. */
 static void
 makers(struct map *m, const char *site)
 {
-	sqlite3_stmt *st = db_query(m->db,
+	struct db_stmt *st = db_query(m->db,
 	    "SELECT a.name, json_extract(a.doc, '$.addresses[0].ip'), json_extract(a.doc, "
 	    "'$.vendor'),"
 	    " json_extract(a.doc, '$.model') FROM asset a JOIN sensor s ON s.id = a.sensor WHERE"
 	    " (?1 IS NULL OR s.site = ?1) AND json_valid(a.doc) ORDER BY a.last LIMIT ?2",
 	    "ti", site, (int64_t)ASSETS_MAX);
 
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		const char *vendor = db_text(st, 2), *model = db_text(st, 3);
 		json_t *both = *vendor || *model ? json_pack("[s,s]", vendor, model) : NULL;
 
@@ -281,7 +279,7 @@ makers(struct map *m, const char *site)
 				(void)json_object_set(m->made, db_text(st, i), both);
 		json_decref(both);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 static void
@@ -336,7 +334,7 @@ query_map(struct call *c)
 #define ASSET_COLUMNS "a.id, s.site, s.name, a.name, a.zone, a.role, a.first, a.last, a.doc"
 
 static void
-asset(struct jw *w, sqlite3_stmt *st, bool whole)
+asset(struct jw *w, struct db_stmt *st, bool whole)
 {
 	static const char *const plain[][2] = {{"vendor", "vendor"}, {"model", "model"},
 	    {"firmware", "firmware"}, {"serial", "serial"}};
@@ -346,14 +344,14 @@ asset(struct jw *w, sqlite3_stmt *st, bool whole)
 	size_t i;
 
 	jw_obj(w, NULL);
-	jw_i(w, "id", sqlite3_column_int64(st, 0));
+	jw_i(w, "id", db_i64(st, 0));
 	jw_str(w, "site", db_text(st, 1));
 	jw_str(w, "sensor", db_text(st, 2));
 	jw_str(w, "name", db_text(st, 3));
 	jw_str(w, "zone", db_text(st, 4));
 	jw_str(w, "role", db_text(st, 5)[0] ? db_text(st, 5) : "unknown");
-	jw_i(w, "first", sqlite3_column_int64(st, 6));
-	jw_i(w, "last", sqlite3_column_int64(st, 7));
+	jw_i(w, "first", db_i64(st, 6));
+	jw_i(w, "last", db_i64(st, 7));
 	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		jw_str(w, plain[i][0], text(o, plain[i][1]));
 	jw_str(w, "confidence", confidence);
@@ -380,11 +378,11 @@ asset(struct jw *w, sqlite3_stmt *st, bool whole)
 }
 
 static void
-assets_into(struct jw *w, struct sqlite3 *db, const char *q, const char *zone, const char *role,
+assets_into(struct jw *w, struct db *db, const char *q, const char *zone, const char *role,
     int64_t after, int64_t limit, int64_t *n, int64_t *last)
 {
 	char pattern[300] = "%";
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 
 	if (q && *q)
 		query_like(q, pattern, sizeof(pattern));
@@ -394,11 +392,11 @@ assets_into(struct jw *w, struct sqlite3 *db, const char *q, const char *zone, c
 	    " ESCAPE '\\' AND (?3 = '' OR a.zone = ?3) AND (?4 = '' OR a.role = ?4) ORDER BY a.id "
 	    "LIMIT ?5",
 	    "ittti", after, pattern, zone ? zone : "", role ? role : "", limit + 1);
-	while (st && sqlite3_step(st) == SQLITE_ROW && (*n)++ < limit) {
-		*last = sqlite3_column_int64(st, 0);
+	while (st && db_step(st) == DB_ROW && (*n)++ < limit) {
+		*last = db_i64(st, 0);
 		asset(w, st, false);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 void
@@ -406,7 +404,7 @@ query_assets(struct call *c)
 {
 	int64_t limit = call_number(c, "limit", 50, 500), n = 0, last = 0;
 	const char *cursor = call_arg(c, "cursor");
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	int64_t after = 0, ignored = 0;
 
 	if (cursor &&
@@ -426,18 +424,19 @@ query_assets(struct call *c)
 void
 query_asset(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st = db ? db_query(db,
-				    "SELECT " ASSET_COLUMNS
-				    " FROM asset a JOIN sensor s ON s.id = a.sensor WHERE a.id = ?",
-				    "i", (int64_t)strtoll(c->part[0], NULL, 10))
-			      : NULL;
+	struct db *db = call_db(c);
+	struct db_stmt *st =
+	    db ? db_query(db,
+		     "SELECT " ASSET_COLUMNS
+		     " FROM asset a JOIN sensor s ON s.id = a.sensor WHERE a.id = ?",
+		     "i", (int64_t)strtoll(c->part[0], NULL, 10))
+	       : NULL;
 
-	if (st && sqlite3_step(st) == SQLITE_ROW && call_begin(c, 200))
+	if (st && db_step(st) == DB_ROW && call_begin(c, 200))
 		asset(&c->w, st, true);
 	else if (db)
 		call_error(c, 404, "not_found", "no such asset");
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 /* --- ATT&CK ----------------------------------------------------------------------------------- */
@@ -490,7 +489,7 @@ number_or_null(struct jw *w, const char *key, int64_t v)
 void
 query_attack(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -540,13 +539,13 @@ void
 query_search(struct call *c)
 {
 	const char *q = call_arg(c, "q");
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	struct filter f = {.index = "alert_time"};
 	struct list_page p = {INT64_MAX, INT64_MAX, 20};
 	char pattern[300], sql[1200];
 	int64_t n = 0, last = 0;
-	sqlite3_stmt *st;
-	int rc = SQLITE_DONE;
+	struct db_stmt *st;
+	int rc = DB_DONE;
 
 	if (!db)
 		return;
@@ -572,12 +571,12 @@ query_search(struct call *c)
 	    query_incident_columns);
 	st = db_query(db, sql, "t", pattern);
 	jw_arr(&c->w, "incidents");
-	while (st && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+	while (st && (rc = db_step(st)) == DB_ROW) {
 		jw_obj(&c->w, NULL);
 		query_incident_members(&c->w, st, 0);
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(&c->w, ']');
 	jw_arr(&c->w, "assets");
 	assets_into(&c->w, db, q, NULL, NULL, 0, 20, &n, &last);
@@ -587,9 +586,9 @@ query_search(struct call *c)
 	    "LIMIT 20",
 	    "t", pattern);
 	jw_arr(&c->w, "sensors");
-	while (st && sqlite3_step(st) == SQLITE_ROW)
-		(void)query_sensor_write(&c->w, db, sqlite3_column_int64(st, 0), c->now_ms);
-	sqlite3_finalize(st);
+	while (st && db_step(st) == DB_ROW)
+		(void)query_sensor_write(&c->w, db, db_i64(st, 0), c->now_ms);
+	db_finalize(st);
 	jw_close(&c->w, ']');
 	jw_close(&c->w, '}');
 	(void)query_late(c, rc);

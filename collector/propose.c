@@ -139,17 +139,16 @@ receive_policy(struct call *c)
 
 /* The line of an alert, malloc'd. */
 static char *
-line_of(struct sqlite3 *db, int64_t alert, size_t *n)
+line_of(struct db *db, int64_t alert, size_t *n)
 {
-	sqlite3_stmt *st = db_query(
+	struct db_stmt *st = db_query(
 	    db, "SELECT size, lines FROM batch WHERE id = ?", "i", alert / ALERTS_PER_BATCH);
 	char *text = NULL, *line = NULL;
 	const char *p = NULL;
 
-	if (st && sqlite3_step(st) == SQLITE_ROW)
-		text = ingest_unpack(sqlite3_column_blob(st, 1),
-		    (size_t)sqlite3_column_bytes(st, 1), (size_t)sqlite3_column_int64(st, 0));
-	sqlite3_finalize(st);
+	if (st && db_step(st) == DB_ROW)
+		text = ingest_unpack(db_blob(st, 1), db_bytes(st, 1), (size_t)db_i64(st, 0));
+	db_finalize(st);
 	if (text && (p = ingest_line(text, alert % ALERTS_PER_BATCH, n)))
 		line = strndup(p, *n);
 	free(text);
@@ -157,17 +156,17 @@ line_of(struct sqlite3 *db, int64_t alert, size_t *n)
 }
 
 static json_t *
-policy_of(struct sqlite3 *db, int64_t sensor, char *hash, size_t size)
+policy_of(struct db *db, int64_t sensor, char *hash, size_t size)
 {
-	sqlite3_stmt *st =
+	struct db_stmt *st =
 	    db_query(db, "SELECT hash, doc FROM policy WHERE sensor = ?", "i", sensor);
 	json_t *doc = NULL;
 
-	if (st && sqlite3_step(st) == SQLITE_ROW) {
+	if (st && db_step(st) == DB_ROW) {
 		snprintf(hash, size, "%s", db_text(st, 0));
 		doc = json_loads(db_text(st, 1), 0, NULL); /* as it was accepted */
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return doc;
 }
 
@@ -219,8 +218,8 @@ proposed(struct proposed *out, const json_t *line, const json_t *doc, int made, 
 }
 
 int
-propose_alert(struct sqlite3 *db, int64_t sensor, int64_t alert, struct proposed *out, char *err,
-    size_t err_size)
+propose_alert(
+    struct db *db, int64_t sensor, int64_t alert, struct proposed *out, char *err, size_t err_size)
 {
 	json_t *doc, *o = NULL;
 	struct policy_source src;

@@ -15,7 +15,7 @@
 #include "alerts/propose.h"
 
 struct call;
-struct sqlite3;
+struct db;
 
 struct proposed {
 	struct proposal p;
@@ -25,8 +25,8 @@ struct proposed {
 };
 
 /* 0; ERR_UNSUPPORTED: nothing can be proposed, said in err; other ERR_*.  To be proposed_fini()'d when 0. */
-int propose_alert(struct sqlite3 *db, int64_t sensor, int64_t alert, struct proposed *out,
-    char *err, size_t err_size);
+int propose_alert(
+    struct db *db, int64_t sensor, int64_t alert, struct proposed *out, char *err, size_t err_size);
 void proposed_fini(struct proposed *p);
 
 /* Call of routes.def: {"v":1,"name":MAIN,"files":{NAME:TEXT}}.  It has to be a policy; its picture for the map is made of it. */

@@ -15,19 +15,19 @@
 #include "base/jw.h"
 
 struct call;
-struct sqlite3;
-struct sqlite3_stmt;
+struct db;
+struct db_stmt;
 
 /* One object; false: there is none. */
-bool query_alert_write(struct jw *w, struct sqlite3 *db, int64_t id);
-bool query_incident_write(struct jw *w, struct sqlite3 *db, int64_t id);
-bool query_sensor_write(struct jw *w, struct sqlite3 *db, int64_t id, int64_t now_ms);
+bool query_alert_write(struct jw *w, struct db *db, int64_t id);
+bool query_incident_write(struct jw *w, struct db *db, int64_t id);
+bool query_sensor_write(struct jw *w, struct db *db, int64_t id, int64_t now_ms);
 /* Answer with that sensor. */
 void query_sensor_by(struct call *c, int64_t id);
 /* Columns of an alert, and its members from them (the object is open). */
 extern const char query_alert_columns[];
-void query_alert_members(struct jw *w, struct sqlite3_stmt *st);
-void query_incident_members(struct jw *w, struct sqlite3_stmt *st, int at);
+void query_alert_members(struct jw *w, struct db_stmt *st);
+void query_incident_members(struct jw *w, struct db_stmt *st, int at);
 extern const char query_incident_columns[];
 
 enum alert_col {
@@ -82,8 +82,8 @@ struct filter {
 	struct filter_set text, tech, one[FILTER_SETS];
 	unsigned n_one; /* sets of one name */
 };
-void query_filter(struct call *c, struct sqlite3 *db, struct filter *f);
-void query_filter_text(struct sqlite3 *db, struct filter *f, const char *q);
+void query_filter(struct call *c, struct db *db, struct filter *f);
+void query_filter_text(struct db *db, struct filter *f, const char *q);
 void query_filter_free(struct filter *f);
 /* %text% for LIKE ... ESCAPE '\\'. */
 void query_like(const char *text, char *out, size_t size);
@@ -93,11 +93,10 @@ struct list_page {
 	int64_t time, id, limit;
 };
 /* Alerts as objects into an open list: at most limit.  True: there are more, behind *p then.  rc is SQLite's. */
-bool query_list(
-    struct jw *w, struct sqlite3 *db, const struct filter *f, struct list_page *p, int *rc);
+bool query_list(struct jw *w, struct db *db, const struct filter *f, struct list_page *p, int *rc);
 /* One statement for all of a page, columns as in query_alert_columns; NULL: said in the log. */
-struct sqlite3_stmt *query_list_statement(struct sqlite3 *db, const struct filter *f);
-void query_list_bind(struct sqlite3_stmt *st, const struct list_page *p, int64_t least_ms);
+struct db_stmt *query_list_statement(struct db *db, const struct filter *f);
+void query_list_bind(struct db_stmt *st, const struct list_page *p, int64_t least_ms);
 /* Ends "items" of a list: with a cursor behind that one when there are more. */
 void query_next(struct jw *w, bool more, int64_t time, int64_t id);
 /* Did a statement end because it took too long?  Then it has answered. */

@@ -226,7 +226,7 @@ out:
 void
 receive_position(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -270,9 +270,9 @@ evidence_job(struct store_tx *tx, void *ctx)
 
 /* The line of an alert of this sensor, as JSON; NULL: it is not here (yet). */
 static json_t *
-line_of(struct sqlite3 *db, int64_t sensor, int64_t epoch, int64_t seq)
+line_of(struct db *db, int64_t sensor, int64_t epoch, int64_t seq)
 {
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT first, n, size, lines FROM batch WHERE sensor = ? AND epoch = ? AND first <= ? "
 	    "AND n > 0"
 	    " ORDER BY first DESC LIMIT 1",
@@ -282,15 +282,13 @@ line_of(struct sqlite3 *db, int64_t sensor, int64_t epoch, int64_t seq)
 	char *text = NULL;
 	size_t n;
 
-	if (st && sqlite3_step(st) == SQLITE_ROW &&
-	    seq < sqlite3_column_int64(st, 0) + sqlite3_column_int64(st, 1) &&
-	    (text = ingest_unpack(sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3),
-		 (size_t)sqlite3_column_int64(st, 2)))) {
-		line = ingest_line(text, seq - sqlite3_column_int64(st, 0), &n);
+	if (st && db_step(st) == DB_ROW && seq < db_i64(st, 0) + db_i64(st, 1) &&
+	    (text = ingest_unpack(db_blob(st, 3), db_bytes(st, 3), (size_t)db_i64(st, 2)))) {
+		line = ingest_line(text, seq - db_i64(st, 0), &n);
 		o = line ? feed_json(line, n) : NULL;
 	}
 	free(text);
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return o;
 }
 
@@ -299,7 +297,7 @@ receive_packets(struct collector *co, int64_t sensor, int64_t epoch, int64_t seq
     size_t n, int64_t now_ms)
 {
 	struct evidence e = {sensor, epoch, seq, now_ms, data, n};
-	struct sqlite3 *db = store_get(co->store);
+	struct db *db = store_get(co->store);
 	uint8_t sum[CRYPTO_SHA256_LEN];
 	char hex[2 * CRYPTO_SHA256_LEN + 1];
 	json_t *line = db ? line_of(db, sensor, epoch, seq) : NULL;
@@ -484,8 +482,8 @@ fetched_job(struct store_tx *tx, void *ctx)
 void
 receive_proposals(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 	int64_t after = call_number(c, "after", -1, INT64_MAX);
 	bool any = false;
 
@@ -503,13 +501,13 @@ receive_proposals(struct call *c)
 #undef COLUMNS
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		any = true;
 		jw_obj(&c->w, NULL);
-		jw_i(&c->w, "id", sqlite3_column_int64(st, 0));
-		jw_i(&c->w, "time", sqlite3_column_int64(st, 1));
+		jw_i(&c->w, "id", db_i64(st, 0));
+		jw_i(&c->w, "time", db_i64(st, 1));
 		jw_str(&c->w, "user", db_text(st, 2));
-		jw_i(&c->w, "alert", sqlite3_column_int64(st, 3));
+		jw_i(&c->w, "alert", db_i64(st, 3));
 		jw_str(&c->w, "rule_yaml", db_text(st, 4));
 		jw_str(&c->w, "note", db_text(st, 5));
 		jw_str(&c->w, "diff", db_text(st, 6));
@@ -518,7 +516,7 @@ receive_proposals(struct call *c)
 		jw_str(&c->w, "notes", db_text(st, 9));
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 	if (any)
 		(void)!store_write(c->co->store, fetched_job, c);

@@ -24,9 +24,9 @@
 static bool
 named(struct call *c, const char *name)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	int64_t state = -1;
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 
 	if (!db)
 		return false;
@@ -34,15 +34,15 @@ named(struct call *c, const char *name)
 	    "SELECT s.id, s.name, s.site, s.state FROM via v JOIN sensor s ON s.id = v.sensor"
 	    " WHERE v.relay = ? AND s.name = ?",
 	    "it", c->sensor, name);
-	if (st && sqlite3_step(st) == SQLITE_ROW) {
+	if (st && db_step(st) == DB_ROW) {
 		c->relay = c->sensor;
 		snprintf(c->relay_name, sizeof(c->relay_name), "%s", c->sensor_name);
-		c->sensor = sqlite3_column_int64(st, 0);
+		c->sensor = db_i64(st, 0);
 		snprintf(c->sensor_name, sizeof(c->sensor_name), "%s", db_text(st, 1));
 		snprintf(c->sensor_site, sizeof(c->sensor_site), "%s", db_text(st, 2));
-		state = sqlite3_column_int64(st, 3);
+		state = db_i64(st, 3);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	store_put(c->co->store, c->db); /* not while a body comes in */
 	c->db = NULL;
 	if (state < 0) {
@@ -316,17 +316,17 @@ put_one(struct store_tx *tx, struct announcement *a, struct announced *s)
 {
 	const char *sql = "SELECT s.id, s.kind, EXISTS(SELECT 1 FROM via WHERE relay = ? AND sensor"
 			  " = s.id) FROM sensor s WHERE s.name = ?";
-	sqlite3_stmt *st = db_query(tx_db(tx), sql, "it", a->c->sensor, s->name);
-	bool any = st && sqlite3_step(st) == SQLITE_ROW, behind = false;
+	struct db_stmt *st = db_query(tx_db(tx), sql, "it", a->c->sensor, s->name);
+	bool any = st && db_step(st) == DB_ROW, behind = false;
 	int64_t kind = KIND_SENSOR;
 	int r = 0;
 
 	if (any) {
-		s->id = sqlite3_column_int64(st, 0);
-		kind = sqlite3_column_int64(st, 1);
-		behind = sqlite3_column_int(st, 2);
+		s->id = db_i64(st, 0);
+		kind = db_i64(st, 1);
+		behind = db_int(st, 2);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	if (!any)
 		r = put_new(tx, a, s);
 	else if (kind != KIND_SENSOR || (!behind && !knows_key(tx, s)))
@@ -344,21 +344,21 @@ put_one(struct store_tx *tx, struct announcement *a, struct announced *s)
 }
 
 static void
-look(struct sqlite3 *db, struct announced *s)
+look(struct db *db, struct announced *s)
 {
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT state, epoch, batch, (SELECT count(*) FROM sensor_key WHERE sensor = s.id AND "
 	    "state = 3)"
 	    " FROM sensor s WHERE id = ?",
 	    "i", s->id);
 
-	if (st && sqlite3_step(st) == SQLITE_ROW) {
-		s->state = sqlite3_column_int64(st, 0);
-		s->epoch = sqlite3_column_int64(st, 1);
-		s->batch = sqlite3_column_int64(st, 2);
-		s->pending = sqlite3_column_int64(st, 3);
+	if (st && db_step(st) == DB_ROW) {
+		s->state = db_i64(st, 0);
+		s->epoch = db_i64(st, 1);
+		s->batch = db_i64(st, 2);
+		s->pending = db_i64(st, 3);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 static int
@@ -438,21 +438,21 @@ relay_announce(struct call *c)
 /* --- what is shown ---------------------------------------------------------------------- */
 
 void
-relay_path(struct sqlite3 *db, int64_t sensor, char *out)
+relay_path(struct db *db, int64_t sensor, char *out)
 {
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT path FROM via WHERE sensor = ?1 AND NOT EXISTS"
 	    " (SELECT 1 FROM cert WHERE sensor = ?1 AND state = 0) ORDER BY since, relay LIMIT 1",
 	    "i", sensor);
 
 	*out = '\0';
-	if (st && sqlite3_step(st) == SQLITE_ROW)
+	if (st && db_step(st) == DB_ROW)
 		snprintf(out, RELAY_PATH_MAX, "%s", db_text(st, 0));
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 void
-relay_path_write(struct jw *w, struct sqlite3 *db, int64_t sensor)
+relay_path_write(struct jw *w, struct db *db, int64_t sensor)
 {
 	char path[RELAY_PATH_MAX], *p = path;
 
@@ -470,9 +470,9 @@ relay_path_write(struct jw *w, struct sqlite3 *db, int64_t sensor)
 void
 relay_network(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	static const char *const states[] = {"pending", "ok", "revoked", "silent"};
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -490,22 +490,22 @@ relay_network(struct call *c)
 	    " = s.id), (SELECT kid FROM sensor_key k WHERE k.sensor = s.id AND k.state = 0 LIMIT 1)"
 	    " FROM sensor s WHERE kind > 0 ORDER BY name LIMIT 2000",
 	    "");
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
-		int64_t state = sqlite3_column_int64(st, 2);
+	while (st && db_step(st) == DB_ROW) {
+		int64_t state = db_i64(st, 2);
 
-		if (state == SENSOR_ACTIVE && sqlite3_column_int(st, 5))
+		if (state == SENSOR_ACTIVE && db_int(st, 5))
 			state = 3;
 		jw_obj(&c->w, NULL);
-		jw_i(&c->w, "id", sqlite3_column_int64(st, 0));
+		jw_i(&c->w, "id", db_i64(st, 0));
 		jw_str(&c->w, "name", db_text(st, 1));
 		jw_str(&c->w, "state", states[state & 3]);
-		jw_bool(&c->w, "vouches", sqlite3_column_int(st, 3) == KIND_VOUCHES);
-		jw_i(&c->w, "last_seen", sqlite3_column_int64(st, 4));
-		jw_i(&c->w, "sensors", sqlite3_column_int64(st, 6));
+		jw_bool(&c->w, "vouches", db_int(st, 3) == KIND_VOUCHES);
+		jw_i(&c->w, "last_seen", db_i64(st, 4));
+		jw_i(&c->w, "sensors", db_i64(st, 6));
 		jw_str(&c->w, "kid", db_text(st, 7));
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(&c->w, ']');
 	jw_close(&c->w, '}');
 }

@@ -28,7 +28,7 @@
 struct batch;
 struct call;
 struct jw;
-struct sqlite3;
+struct db;
 
 /* The certificate is of a sensor or relay of this kind (model.h): may it make this call, and for whom?  Then the call's
  * sensor is the one that was named.  False: it has answered. */
@@ -36,9 +36,9 @@ bool relay_admit(struct call *c, int64_t kind);
 /* The relay's word that it has not any more what is missing, as an `oldest` of the sensor's.  1: there is one, 0: none, ERR_* said. */
 int relay_loss(struct call *c, struct batch *out, char *err, size_t err_size);
 /* "path": the relays between, the nearest to here first; [] when the sensor comes itself. */
-void relay_path_write(struct jw *w, struct sqlite3 *db, int64_t sensor);
+void relay_path_write(struct jw *w, struct db *db, int64_t sensor);
 /* The same as "A/B", "" for none; holds RELAY_PATH_MAX. */
-void relay_path(struct sqlite3 *db, int64_t sensor, char *out);
+void relay_path(struct db *db, int64_t sensor, char *out);
 
 /* Calls of routes.def. */
 void relay_announce(struct call *c);

@@ -77,29 +77,29 @@ share_bundle(const json_t *record, const struct share_dest *dest, unsigned cap)
 #define DEST_COLUMNS "name, identity, keep, tlp, key, created"
 
 static void
-dest_of(sqlite3_stmt *st, struct share_dest *out)
+dest_of(struct db_stmt *st, struct share_dest *out)
 {
-	int64_t tlp = sqlite3_column_int64(st, 3);
+	int64_t tlp = db_i64(st, 3);
 
 	memset(out, 0, sizeof(*out));
 	snprintf(out->name, sizeof(out->name), "%s", db_text(st, 0));
 	snprintf(out->identity, sizeof(out->identity), "%s", db_text(st, 1));
-	out->keep = (unsigned)sqlite3_column_int64(st, 2);
+	out->keep = (unsigned)db_i64(st, 2);
 	out->tlp = tlp >= 0 && tlp < TLP__MAX ? (enum share_tlp)tlp : TLP_RED;
-	if (sqlite3_column_bytes(st, 4) == SHARE_KEY_LEN)
-		memcpy(out->key, sqlite3_column_blob(st, 4), SHARE_KEY_LEN);
+	if (db_bytes(st, 4) == SHARE_KEY_LEN)
+		memcpy(out->key, db_blob(st, 4), SHARE_KEY_LEN);
 }
 
 bool
-share_dest_get(struct sqlite3 *db, const char *name, struct share_dest *out)
+share_dest_get(struct db *db, const char *name, struct share_dest *out)
 {
-	sqlite3_stmt *st =
+	struct db_stmt *st =
 	    db_query(db, "SELECT " DEST_COLUMNS " FROM destination WHERE name = ?", "t", name);
-	bool ok = st && sqlite3_step(st) == SQLITE_ROW;
+	bool ok = st && db_step(st) == DB_ROW;
 
 	if (ok)
 		dest_of(st, out);
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return ok;
 }
 
@@ -165,15 +165,15 @@ share_dest_put(struct store *s, const struct share_change *what, char *err, size
 void
 share_dests(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
 	st = db_query(db, "SELECT " DEST_COLUMNS " FROM destination ORDER BY name LIMIT 1000", "");
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		struct share_dest d;
 		char keep[128];
 
@@ -184,10 +184,10 @@ share_dests(struct call *c)
 		jw_str(&c->w, "identity", d.identity);
 		jw_str(&c->w, "keep", keep);
 		jw_str(&c->w, "tlp", share_tlp_name(d.tlp));
-		jw_i(&c->w, "created", sqlite3_column_int64(st, 5));
+		jw_i(&c->w, "created", db_i64(st, 5));
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 }
 
@@ -223,7 +223,7 @@ share_incident(struct call *c)
 	static const char *const types[] = {"application/stix+json;version=2.1", NULL, NULL};
 	const char *to = call_arg(c, "to"), *name = call_arg(c, "format");
 	int format = share_format_parse(name ? name : "stix");
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	struct share_dest d;
 	json_t *record;
 	char kept[128];

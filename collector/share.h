@@ -21,14 +21,14 @@
 struct call;
 struct collector;
 struct library;
-struct sqlite3;
+struct db;
 struct store;
 
 enum share_format { SHARE_STIX = 0, SHARE_MISP, SHARE_JSON, SHARE__FORMATS };
 int share_format_parse(const char *name); /* "stix", or -1 */
 
 /* All that is known of an incident (sharing/field.def); lib may be NULL.  NULL: there is none.  To be json_decref()'d. */
-json_t *share_record(struct sqlite3 *db, int64_t incident, const struct library *lib);
+json_t *share_record(struct db *db, int64_t incident, const struct library *lib);
 /* Write an export of it.  False: no memory. */
 bool share_export(struct jw *w, const json_t *record, const struct share_dest *dest, unsigned cap,
     enum share_format format);
@@ -38,7 +38,7 @@ json_t *share_bundle(const json_t *record, const struct share_dest *dest, unsign
 unsigned share_cap(int role);
 
 /* A destination by name.  False: there is none. */
-bool share_dest_get(struct sqlite3 *db, const char *name, struct share_dest *out);
+bool share_dest_get(struct db *db, const char *name, struct share_dest *out);
 struct share_change {
 	const char *name, *identity, *keep,
 	    *tlp; /* NULL: as it is, or nothing, "Interlock", amber */

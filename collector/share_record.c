@@ -67,7 +67,7 @@ cut(struct cached *b)
 }
 
 static void
-verify(struct cached *b, struct sqlite3 *db)
+verify(struct cached *b, struct db *db)
 {
 	uint8_t root[MERKLE_LEN], hash[CRYPTO_SHA256_LEN];
 	struct key_set keys;
@@ -98,9 +98,9 @@ verify(struct cached *b, struct sqlite3 *db)
 }
 
 static bool
-fetch(struct cached *b, struct sqlite3 *db, int64_t id)
+fetch(struct cached *b, struct db *db, int64_t id)
 {
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 	bool ok = false;
 
 	if (b->id == id && b->text)
@@ -108,18 +108,17 @@ fetch(struct cached *b, struct sqlite3 *db, int64_t id)
 	cached_fini(b);
 	st = db_query(
 	    db, "SELECT sensor, n, size, jws, lines, first FROM batch WHERE id = ?", "i", id);
-	if (st && sqlite3_step(st) == SQLITE_ROW) {
+	if (st && db_step(st) == DB_ROW) {
 		b->id = id;
-		b->sensor = sqlite3_column_int64(st, 0);
-		b->n = sqlite3_column_int64(st, 1);
-		b->len = (size_t)sqlite3_column_int64(st, 2);
-		b->jws = strndup(sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3));
-		b->text = ingest_unpack(
-		    sqlite3_column_blob(st, 4), (size_t)sqlite3_column_bytes(st, 4), b->len);
-		b->first = sqlite3_column_int64(st, 5);
+		b->sensor = db_i64(st, 0);
+		b->n = db_i64(st, 1);
+		b->len = (size_t)db_i64(st, 2);
+		b->jws = strndup(db_blob(st, 3), db_bytes(st, 3));
+		b->text = ingest_unpack(db_blob(st, 4), db_bytes(st, 4), b->len);
+		b->first = db_i64(st, 5);
 		ok = b->jws && b->text && cut(b);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	if (ok)
 		verify(b, db);
 	else
@@ -210,9 +209,9 @@ proof(json_t *o, const struct cached *b, int64_t index)
 }
 
 static void
-frames(json_t *o, struct sqlite3 *db, const struct cached *b, int64_t index)
+frames(json_t *o, struct db *db, const struct cached *b, int64_t index)
 {
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT e.data FROM batch b JOIN evidence e ON e.sensor = b.sensor AND e.epoch = "
 	    "b.epoch AND e.seq = "
 	    "b.first + ? WHERE b.id = ?",
@@ -220,19 +219,19 @@ frames(json_t *o, struct sqlite3 *db, const struct cached *b, int64_t index)
 	char *text;
 	size_t n;
 
-	if (st && sqlite3_step(st) == SQLITE_ROW) {
-		n = (size_t)sqlite3_column_bytes(st, 0);
+	if (st && db_step(st) == DB_ROW) {
+		n = db_bytes(st, 0);
 		if ((text = malloc(CRYPTO_B64_CHARS(n) + 1)))
-			set(o, "frames", crypto_b64(sqlite3_column_blob(st, 0), n, text));
+			set(o, "frames", crypto_b64(db_blob(st, 0), n, text));
 		free(text);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 static void
-items(json_t *record, struct sqlite3 *db, int64_t incident)
+items(json_t *record, struct db *db, int64_t incident)
 {
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT id, time, sev, blocked, count, seq FROM alert INDEXED BY alert_incident WHERE "
 	    "incident = ?"
 	    " ORDER BY time DESC, id DESC LIMIT ?",
@@ -240,8 +239,8 @@ items(json_t *record, struct sqlite3 *db, int64_t incident)
 	json_t *list = json_array();
 	struct cached b = {0};
 
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
-		int64_t id = sqlite3_column_int64(st, 0), index = id % ALERTS_PER_BATCH;
+	while (st && db_step(st) == DB_ROW) {
+		int64_t id = db_i64(st, 0), index = id % ALERTS_PER_BATCH;
 		json_t *o, *line;
 
 		if (!fetch(&b, db, id / ALERTS_PER_BATCH) || index >= b.n ||
@@ -249,17 +248,15 @@ items(json_t *record, struct sqlite3 *db, int64_t incident)
 			  b.line[index], (size_t)(b.line[index + 1] - b.line[index]) - 1)))
 			continue;
 		o = json_pack("{s:I,s:I,s:i,s:b,s:I,s:I}", "id", (json_int_t)id, "time",
-		    (json_int_t)sqlite3_column_int64(st, 1), "severity", sqlite3_column_int(st, 2),
-		    "blocked", sqlite3_column_int(st, 3), "count",
-		    (json_int_t)sqlite3_column_int64(st, 4), "seq",
-		    (json_int_t)sqlite3_column_int64(st, 5));
+		    (json_int_t)db_i64(st, 1), "severity", db_int(st, 2), "blocked", db_int(st, 3),
+		    "count", (json_int_t)db_i64(st, 4), "seq", (json_int_t)db_i64(st, 5));
 		from_line(o, line);
 		proof(o, &b, index);
 		frames(o, db, &b, index);
 		(void)json_array_append_new(list, o);
 		json_decref(line);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	cached_fini(&b);
 	(void)json_object_set_new(record, "items", list);
 }
@@ -322,32 +319,32 @@ actions(json_t *record, const struct library *lib)
 /* --- the incident ------------------------------------------------------------------------------- */
 
 static void
-history(json_t *record, struct sqlite3 *db, int64_t incident)
+history(json_t *record, struct db *db, int64_t incident)
 {
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT time, user, text FROM incident_log WHERE incident = ? ORDER BY id DESC LIMIT ?",
 	    "ii", incident, (int64_t)LOG_MAX);
 	json_t *list = json_array(), *o;
 
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		o = json_object();
-		(void)json_object_set_new(o, "time", json_integer(sqlite3_column_int64(st, 0)));
+		(void)json_object_set_new(o, "time", json_integer(db_i64(st, 0)));
 		set(o, "user", db_text(st, 1));
 		set(o, "text", db_text(st, 2));
 		(void)json_array_append_new(list, o);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	(void)json_object_set_new(record, "log", list);
 }
 
 json_t *
-share_record(struct sqlite3 *db, int64_t incident, const struct library *lib)
+share_record(struct db *db, int64_t incident, const struct library *lib)
 {
 	static const char *const states[] = {"open", "ack", "closed"},
 				 *const kinds[] = {"policy", "sensor", "chain"},
 				 *const texts[] = {
 				     "title", "site", "sensor", "src", "dst", "rule", "assignee"};
-	sqlite3_stmt *st = db_query(db,
+	struct db_stmt *st = db_query(db,
 	    "SELECT title, site, sensor, src, dst, rule, assignee, sev, state, kind, alerts, "
 	    "first, last, tech"
 	    " FROM incident WHERE id = ?",
@@ -355,18 +352,18 @@ share_record(struct sqlite3 *db, int64_t incident, const struct library *lib)
 	json_t *o = NULL, *list;
 	const char *tech;
 
-	if (st && sqlite3_step(st) == SQLITE_ROW && (o = json_object())) {
-		int state = sqlite3_column_int(st, 8), kind = sqlite3_column_int(st, 9);
+	if (st && db_step(st) == DB_ROW && (o = json_object())) {
+		int state = db_int(st, 8), kind = db_int(st, 9);
 
 		(void)json_object_set_new(o, "id", json_integer(incident));
 		for (int i = 0; i < 7; i++)
 			set(o, texts[i], db_text(st, i));
-		(void)json_object_set_new(o, "severity", json_integer(sqlite3_column_int(st, 7)));
+		(void)json_object_set_new(o, "severity", json_integer(db_int(st, 7)));
 		set(o, "state", states[state >= 0 && state < 3 ? state : 0]);
 		set(o, "kind", kinds[kind >= 0 && kind < 3 ? kind : 0]);
-		(void)json_object_set_new(o, "alerts", json_integer(sqlite3_column_int64(st, 10)));
-		(void)json_object_set_new(o, "first", json_integer(sqlite3_column_int64(st, 11)));
-		(void)json_object_set_new(o, "last", json_integer(sqlite3_column_int64(st, 12)));
+		(void)json_object_set_new(o, "alerts", json_integer(db_i64(st, 10)));
+		(void)json_object_set_new(o, "first", json_integer(db_i64(st, 11)));
+		(void)json_object_set_new(o, "last", json_integer(db_i64(st, 12)));
 		list = json_array();
 		for (tech = db_text(st, 13); *tech;) {
 			size_t n = strcspn(tech, ",");
@@ -376,7 +373,7 @@ share_record(struct sqlite3 *db, int64_t incident, const struct library *lib)
 		}
 		(void)json_object_set_new(o, "techniques", list);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	if (!o)
 		return NULL;
 	items(o, db, incident);

@@ -161,7 +161,7 @@ event(struct jw *w, uint64_t id, const char *name)
 static bool
 render(struct stream *s, const struct happening *h, unsigned n, uint64_t first)
 {
-	struct sqlite3 *db = n ? store_get(s->who.co->store) : NULL;
+	struct db *db = n ? store_get(s->who.co->store) : NULL;
 	size_t used = 0;
 
 	for (unsigned i = 0; i < n && db; i++) {

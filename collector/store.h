@@ -11,10 +11,11 @@
 #ifndef COLLECTOR_STORE_H
 #define COLLECTOR_STORE_H
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "collector/db.h"
 
 #define STORE_READERS  6u
 #define STORE_QUERY_MS 5000u
@@ -39,14 +40,13 @@ void store_close(struct store *s);
 typedef int (*store_job)(struct store_tx *tx, void *ctx);
 int store_write(struct store *s, store_job fn, void *ctx) __attribute__((warn_unused_result));
 
-/* Inside a job.  fmt has a letter per value: i int64_t, t text or NULL, b blob (pointer, size_t),
- * n NULL.  tx_run() runs to the end: 0 or ERR_*.  tx_query() gives a bound statement to step, which
+/* Inside a job.  fmt as db_bind()'s.  tx_run() runs to the end: 0 or ERR_*.  tx_query() gives a bound statement to step, which
  * tx_done() gives back.  tx_exec() is for what is run seldom. */
 int tx_run(struct store_tx *tx, enum stmt id, const char *fmt, ...);
-sqlite3_stmt *tx_query(struct store_tx *tx, enum stmt id, const char *fmt, ...);
-void tx_done(sqlite3_stmt *st);
+struct db_stmt *tx_query(struct store_tx *tx, enum stmt id, const char *fmt, ...);
+void tx_done(struct db_stmt *st);
 int tx_exec(struct store_tx *tx, const char *sql, const char *fmt, ...);
-sqlite3 *tx_db(struct store_tx *tx);
+struct db *tx_db(struct store_tx *tx);
 /* Undo part of a job: to tx_mark() from tx_back(), else tx_keep(). */
 int tx_mark(struct store_tx *tx);
 void tx_back(struct store_tx *tx);
@@ -55,25 +55,12 @@ void tx_keep(struct store_tx *tx);
 int64_t tx_name(struct store_tx *tx, const char *text, size_t n);
 /* The same, and an alert of that stretch of time has it (SEEN_MS). */
 int64_t tx_name_seen(struct store_tx *tx, const char *text, size_t n, int64_t t);
-/* ERR_* of a result of SQLite's. */
-int store_err(int rc);
 
 /* Readers.  NULL: none is free within a second. */
-sqlite3 *store_get(struct store *s);
-void store_put(struct store *s, sqlite3 *db);
+struct db *store_get(struct store *s);
+void store_put(struct store *s, struct db *db);
 /* What this reader runs may take that long instead: exports. */
-void store_longer(struct store *s, sqlite3 *db, unsigned seconds);
-/* Prepare and bind as above; NULL: said in the log.  To be finalised. */
-sqlite3_stmt *db_query(sqlite3 *db, const char *sql, const char *fmt, ...);
-/* Bind behind the first `at` values. */
-int db_bind(sqlite3_stmt *st, int at, const char *fmt, ...);
-/* A number that one row has, or otherwise. */
-int64_t db_number(sqlite3 *db, int64_t otherwise, const char *sql, const char *fmt, ...);
-/* Text of a column, "" for NULL. */
-const char *db_text(sqlite3_stmt *st, int col);
-
-/* A consistent copy while others write.  0 or ERR_* said in err. */
-int store_backup(const char *from, const char *to, char *err, size_t err_size);
+void store_longer(struct store *s, struct db *db, unsigned seconds);
 
 struct store_stats {
 	uint64_t jobs, commits, failed, names;

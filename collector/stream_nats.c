@@ -57,7 +57,7 @@ say(char *err, size_t err_size, const char *what, natsStatus st)
 static bool
 is_stored(struct stream *s, int64_t sensor, const struct ingest_batch *ib)
 {
-	sqlite3 *db = store_get(s->co->store);
+	struct db *db = store_get(s->co->store);
 	bool there =
 	    db && db_number(db, 0,
 		      "SELECT count(*) FROM batch WHERE sensor = ? AND epoch = ? AND number = ? "
@@ -72,7 +72,7 @@ is_stored(struct stream *s, int64_t sensor, const struct ingest_batch *ib)
 static void
 have(struct stream *s, struct ingest_job *job)
 {
-	sqlite3 *db = store_get(s->co->store);
+	struct db *db = store_get(s->co->store);
 
 	if (!db)
 		return;
@@ -96,20 +96,20 @@ struct taken {
 static bool
 who(struct stream *s, const char *name, struct taken *t)
 {
-	sqlite3 *db = store_get(s->co->store);
-	sqlite3_stmt *st =
+	struct db *db = store_get(s->co->store);
+	struct db_stmt *st =
 	    db ? db_query(db, "SELECT id, site FROM sensor WHERE name = ? AND state = ?", "ti",
 		     name, (int64_t)SENSOR_ACTIVE)
 	       : NULL;
-	bool ok = st && sqlite3_step(st) == SQLITE_ROW;
+	bool ok = st && db_step(st) == DB_ROW;
 
 	if (ok) {
-		t->job.sensor = sqlite3_column_int64(st, 0);
+		t->job.sensor = db_i64(st, 0);
 		snprintf(t->name, sizeof(t->name), "%s", name);
 		snprintf(t->site, sizeof(t->site), "%s", db_text(st, 1));
 		ok = enrol_keys_of(db, t->job.sensor, false, &t->keys) == 0;
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	store_put(s->co->store, db);
 	return ok;
 }

@@ -114,8 +114,8 @@ taxii_identify(struct call *c)
 {
 	char name[SHARE_NAME_MAX + 1], token[TAXII_TOKEN];
 	uint8_t hash[CRYPTO_SHA256_LEN];
-	struct sqlite3 *db;
-	sqlite3_stmt *st;
+	struct db *db;
+	struct db_stmt *st;
 	bool ok = false;
 
 	if (token_of(c, name, sizeof(name), token) && (db = call_db(c))) {
@@ -124,11 +124,11 @@ taxii_identify(struct call *c)
 		st = db_query(db,
 		    "SELECT name FROM destination WHERE token = ? AND (name = ? OR ? = '')", "btt",
 		    hash, sizeof(hash), name, name);
-		if (st && sqlite3_step(st) == SQLITE_ROW) {
+		if (st && db_step(st) == DB_ROW) {
 			snprintf(c->user, sizeof(c->user), "%s", db_text(st, 0));
 			ok = true;
 		}
-		sqlite3_finalize(st);
+		db_finalize(st);
 	}
 	if (!ok && c->status == 0) {
 		audit_refused(c, "taxii");
@@ -151,7 +151,7 @@ token_job(struct store_tx *tx, void *ctx)
 	int r = tx_exec(tx, "UPDATE destination SET token = ?, writes = ? WHERE name = ?", "bit",
 	    t->hash, sizeof(t->hash), (int64_t)t->writes, t->dest);
 
-	return r < 0 ? r : sqlite3_changes(tx_db(tx)) == 0 ? ERR_NOTFOUND : 0;
+	return r < 0 ? r : db_changes(tx_db(tx)) == 0 ? ERR_NOTFOUND : 0;
 }
 
 int
@@ -348,7 +348,7 @@ asked(struct call *c, struct asked *a)
 #define IN_LIST(list, what) "instr(',' || " list " || ',', ',' || " what " || ',') > 0"
 #define OTHERS		    " FROM taxii_object x WHERE x.dest = o.dest AND x.coll = o.coll AND x.stix = o.stix)"
 
-static sqlite3_stmt *
+static struct db_stmt *
 objects_of(struct call *c, const struct asked *a, int64_t limit)
 {
 	return db_query(call_db(c),
@@ -364,10 +364,10 @@ objects_of(struct call *c, const struct asked *a, int64_t limit)
 	    a->nothing ? (int64_t)0 : limit);
 }
 
-typedef void write_one(struct jw *w, sqlite3_stmt *st);
+typedef void write_one(struct jw *w, struct db_stmt *st);
 
 static void
-write_object(struct jw *w, sqlite3_stmt *st)
+write_object(struct jw *w, struct db_stmt *st)
 {
 	const char *doc = db_text(st, 3);
 
@@ -376,51 +376,51 @@ write_object(struct jw *w, sqlite3_stmt *st)
 }
 
 static void
-write_manifest(struct jw *w, sqlite3_stmt *st)
+write_manifest(struct jw *w, struct db_stmt *st)
 {
 	char text[SHARE_TIME];
 
 	jw_obj(w, NULL);
 	jw_str(w, "id", db_text(st, 1));
-	jw_str(w, "date_added", stamp(sqlite3_column_int64(st, 0), true, text));
-	jw_str(w, "version", stamp(sqlite3_column_int64(st, 2), false, text));
+	jw_str(w, "date_added", stamp(db_i64(st, 0), true, text));
+	jw_str(w, "version", stamp(db_i64(st, 2), false, text));
 	jw_str(w, "media_type", STIX_TYPE);
 	jw_close(w, '}');
 }
 
 static void
-write_version(struct jw *w, sqlite3_stmt *st)
+write_version(struct jw *w, struct db_stmt *st)
 {
 	char text[SHARE_TIME];
 
-	jw_str(w, NULL, stamp(sqlite3_column_int64(st, 2), false, text));
+	jw_str(w, NULL, stamp(db_i64(st, 2), false, text));
 }
 
 /* One page of whatever: envelope (3.7), manifest (5.6), versions (5.8). */
 static void
 page(struct call *c, struct asked *a, const char *key, write_one *one, bool must)
 {
-	sqlite3_stmt *st = objects_of(c, a, a->limit + 1);
+	struct db_stmt *st = objects_of(c, a, a->limit + 1);
 	int64_t n = 0, first = 0, last = 0;
 	char text[SHARE_TIME];
 	bool more = false;
 
 	if (!st || !begin(c, 200)) {
-		sqlite3_finalize(st);
+		db_finalize(st);
 		return;
 	}
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, key);
-	while (sqlite3_step(st) == SQLITE_ROW) {
+	while (db_step(st) == DB_ROW) {
 		if (n == a->limit || jw_len(&c->w) + ANSWER_ROOM > ANSWER_MAX) {
 			more = true;
 			break;
 		}
-		last = sqlite3_column_int64(st, 0);
+		last = db_i64(st, 0);
 		first = n++ == 0 ? last : first;
 		one(&c->w, st);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	if (n == 0 && must) {
 		refuse(c, 404, "Not found", "there is no such object");
 		return;
@@ -518,7 +518,7 @@ acceptable(const json_t *o)
 static int
 put_one(struct store_tx *tx, struct put *p, const json_t *o)
 {
-	sqlite3 *db = tx_db(tx);
+	struct db *db = tx_db(tx);
 	const char *id = shared_text(o, "id");
 	int64_t now = p->now_ms * 1000, version = version_of(o, now), last, same;
 	bool dated = *shared_text(o, "modified") || *shared_text(o, "created");
@@ -693,14 +693,14 @@ taxii_add(struct call *c)
 void
 taxii_status(struct call *c)
 {
-	sqlite3_stmt *st = db_query(call_db(c),
+	struct db_stmt *st = db_query(call_db(c),
 	    "SELECT doc FROM taxii_status WHERE id = ? AND dest = ?", "tt", c->part[0], c->user);
 
-	if (!st || sqlite3_step(st) != SQLITE_ROW)
+	if (!st || db_step(st) != DB_ROW)
 		refuse(c, 404, "Not found", "there is no such status; they are kept for a day");
 	else if (begin(c, 200))
 		jw_raw(&c->w, db_text(st, 0), strlen(db_text(st, 0)));
-	sqlite3_finalize(st);
+	db_finalize(st);
 }
 
 /* --- going out ---------------------------------------------------------------------------------------- */
@@ -710,7 +710,7 @@ taxii_share(struct call *c)
 {
 	json_t *o = call_json(c), *record = NULL, *bundle = NULL;
 	const char *to = shared_text(o, "to");
-	struct sqlite3 *db = o ? call_db(c) : NULL;
+	struct db *db = o ? call_db(c) : NULL;
 	struct share_dest d;
 	int r = ERR_NOTFOUND;
 

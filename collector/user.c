@@ -141,8 +141,8 @@ auth_user_password(struct store *s, const char *name, const uint8_t *was, const 
 void
 auth_users(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -151,16 +151,16 @@ auth_users(struct call *c)
 	    "");
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		jw_obj(&c->w, NULL);
 		jw_str(&c->w, "name", db_text(st, 0));
-		jw_str(&c->w, "role", auth_role_name(sqlite3_column_int(st, 1)));
-		jw_bool(&c->w, "disabled", sqlite3_column_int(st, 2));
-		jw_i(&c->w, "created", sqlite3_column_int64(st, 3));
-		jw_i(&c->w, "last_login", sqlite3_column_int64(st, 4));
+		jw_str(&c->w, "role", auth_role_name(db_int(st, 1)));
+		jw_bool(&c->w, "disabled", db_int(st, 2));
+		jw_i(&c->w, "created", db_i64(st, 3));
+		jw_i(&c->w, "last_login", db_i64(st, 4));
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(&c->w, ']');
 	jw_key(&c->w, "next");
 	jw_raw(&c->w, "null}", 5);

@@ -43,27 +43,27 @@ static const char *const state_names[] = {"open", "ack", "closed"};
 static const char *const kind_names[] = {"policy", "sensor", "chain"};
 
 void
-query_incident_members(struct jw *w, struct sqlite3_stmt *st, int at)
+query_incident_members(struct jw *w, struct db_stmt *st, int at)
 {
 	static const char *const texts[] = {"site", "sensor", "src", "dst", "rule"};
-	int state = sqlite3_column_int(st, at + 3), kind = sqlite3_column_int(st, at + 14);
+	int state = db_int(st, at + 3), kind = db_int(st, at + 14);
 
-	jw_i(w, "id", sqlite3_column_int64(st, at));
+	jw_i(w, "id", db_i64(st, at));
 	jw_str(w, "title", db_text(st, at + 1));
-	jw_i(w, "severity", sqlite3_column_int(st, at + 2));
+	jw_i(w, "severity", db_int(st, at + 2));
 	jw_str(w, "state", state >= 0 && state < 3 ? state_names[state] : "open");
 	for (int i = 0; i < 5; i++)
 		jw_str(w, texts[i], db_text(st, at + 4 + i));
 	list(w, "techniques", db_text(st, at + 9));
-	jw_i(w, "alerts", sqlite3_column_int64(st, at + 10));
-	jw_i(w, "first", sqlite3_column_int64(st, at + 11));
-	jw_i(w, "last", sqlite3_column_int64(st, at + 12));
+	jw_i(w, "alerts", db_i64(st, at + 10));
+	jw_i(w, "first", db_i64(st, at + 11));
+	jw_i(w, "last", db_i64(st, at + 12));
 	jw_str(w, "assignee", db_text(st, at + 13));
 	jw_str(w, "kind", kind >= 0 && kind < 3 ? kind_names[kind] : "policy");
 }
 
 static void
-incident(struct jw *w, sqlite3_stmt *st)
+incident(struct jw *w, struct db_stmt *st)
 {
 	jw_obj(w, NULL);
 	query_incident_members(w, st, 0);
@@ -71,19 +71,19 @@ incident(struct jw *w, sqlite3_stmt *st)
 }
 
 bool
-query_incident_write(struct jw *w, struct sqlite3 *db, int64_t id)
+query_incident_write(struct jw *w, struct db *db, int64_t id)
 {
 	char sql[400];
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 	bool ok;
 
 	snprintf(
 	    sql, sizeof(sql), "SELECT %s FROM incident i WHERE i.id = ?", query_incident_columns);
 	st = db_query(db, sql, "i", id);
-	ok = st && sqlite3_step(st) == SQLITE_ROW;
+	ok = st && db_step(st) == DB_ROW;
 	if (ok)
 		incident(w, st);
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return ok;
 }
 
@@ -110,9 +110,9 @@ query_incidents(struct call *c)
 	int64_t time = INT64_MAX, id = INT64_MAX, n = 0, last_time = 0, last_id = 0;
 	unsigned bits = states(state);
 	char sql[1200], pattern[300] = "%";
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
-	int rc = SQLITE_DONE;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
+	int rc = DB_DONE;
 
 	if (!db)
 		return;
@@ -135,23 +135,23 @@ query_incidents(struct call *c)
 		    : "");
 	st = db_query(db, sql, "iii", time, id, limit + 1);
 	if (!st || !call_begin(c, 200)) {
-		sqlite3_finalize(st);
+		db_finalize(st);
 		return;
 	}
 	if (severity)
-		(void)sqlite3_bind_int64(st, 4, severity);
+		(void)db_bind(st, 3, "i", severity);
 	if (sensor && *sensor)
-		(void)sqlite3_bind_text(st, 5, sensor, -1, SQLITE_STATIC);
+		(void)db_bind(st, 4, "t", sensor);
 	if (q && *q)
-		(void)sqlite3_bind_text(st, 6, pattern, -1, SQLITE_STATIC);
+		(void)db_bind(st, 5, "t", pattern);
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW && n++ < limit) {
-		last_id = sqlite3_column_int64(st, 0);
-		last_time = sqlite3_column_int64(st, 12);
+	while ((rc = db_step(st)) == DB_ROW && n++ < limit) {
+		last_id = db_i64(st, 0);
+		last_time = db_i64(st, 12);
 		incident(&c->w, st);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	if (!query_late(c, rc))
 		query_next(&c->w, n > limit, last_time, last_id);
 }
@@ -159,57 +159,56 @@ query_incidents(struct call *c)
 void
 query_incident(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	int64_t id = strtoll(c->part[0], NULL, 10);
 	char sql[2048], rule[80] = "";
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 
 	if (!db)
 		return;
 	snprintf(
 	    sql, sizeof(sql), "SELECT %s FROM incident i WHERE i.id = ?", query_incident_columns);
 	st = db_query(db, sql, "i", id);
-	if (!st || sqlite3_step(st) != SQLITE_ROW) {
-		sqlite3_finalize(st);
+	if (!st || db_step(st) != DB_ROW) {
+		db_finalize(st);
 		call_error(c, 404, "not_found", "no such incident");
 		return;
 	}
 	if (!call_begin(c, 200)) {
-		sqlite3_finalize(st);
+		db_finalize(st);
 		return;
 	}
 	jw_obj(&c->w, NULL);
 	query_incident_members(&c->w, st, 0);
-	if (sqlite3_column_int(st, 14) !=
-	    INCIDENT_POLICY) /* kind: told by the collector or sensor */
+	if (db_int(st, 14) != INCIDENT_POLICY) /* kind: told by the collector or sensor */
 		snprintf(rule, sizeof(rule), "%s", db_text(st, 8));
-	sqlite3_finalize(st);
+	db_finalize(st);
 	snprintf(sql, sizeof(sql),
 	    "SELECT %s FROM alert a INDEXED BY alert_incident WHERE a.incident = ? ORDER BY a.time "
 	    "DESC, a.id DESC LIMIT 50",
 	    query_alert_columns);
 	st = db_query(db, sql, "i", id);
 	jw_arr(&c->w, "alerts_newest");
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		jw_obj(&c->w, NULL);
 		query_alert_members(&c->w, st);
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(&c->w, ']');
 	st = db_query(db,
 	    "SELECT time, user, text FROM incident_log WHERE incident = ? ORDER BY id DESC LIMIT "
 	    "200",
 	    "i", id);
 	jw_arr(&c->w, "log");
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
+	while (st && db_step(st) == DB_ROW) {
 		jw_obj(&c->w, NULL);
-		jw_i(&c->w, "time", sqlite3_column_int64(st, 0));
+		jw_i(&c->w, "time", db_i64(st, 0));
 		jw_str(&c->w, "user", db_text(st, 1));
 		jw_str(&c->w, "text", db_text(st, 2));
 		jw_close(&c->w, '}');
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(&c->w, ']');
 	guide_incident(c, db, id, rule);
 	jw_close(&c->w, '}');
@@ -229,28 +228,28 @@ query_incident(struct call *c)
 	"AND state = 0)"
 
 static const char *
-sensor_state(sqlite3_stmt *st)
+sensor_state(struct db_stmt *st)
 {
-	int64_t skew = sqlite3_column_int64(st, 8);
+	int64_t skew = db_i64(st, 8);
 
-	if (sqlite3_column_int(st, 3) == SENSOR_PENDING)
+	if (db_int(st, 3) == SENSOR_PENDING)
 		return "pending";
-	if (sqlite3_column_int(st, 3) == SENSOR_REVOKED)
+	if (db_int(st, 3) == SENSOR_REVOKED)
 		return "revoked";
-	if (sqlite3_column_int(st, 13))
+	if (db_int(st, 13))
 		return "silent";
-	return sqlite3_column_int(st, 11) == CHAIN_FORK || llabs(skew) > 60000 ? "trouble" : "ok";
+	return db_int(st, 11) == CHAIN_FORK || llabs(skew) > 60000 ? "trouble" : "ok";
 }
 
 static void
-sensor(struct jw *w, struct sqlite3 *db, sqlite3_stmt *st)
+sensor(struct jw *w, struct db *db, struct db_stmt *st)
 {
 	static const char *const chains[] = {"whole", "gap", "fork"}, *const keys[] = {"active",
 									  "retired", "revoked",
 									  "pending"};
-	int64_t id = sqlite3_column_int64(st, 0);
-	int chain = sqlite3_column_int(st, 11);
-	sqlite3_stmt *k;
+	int64_t id = db_i64(st, 0);
+	int chain = db_int(st, 11);
+	struct db_stmt *k;
 
 	jw_obj(w, NULL);
 	jw_i(w, "id", id);
@@ -258,31 +257,31 @@ sensor(struct jw *w, struct sqlite3 *db, sqlite3_stmt *st)
 	jw_str(w, "site", db_text(st, 2));
 	relay_path_write(w, db, id);
 	jw_str(w, "state", sensor_state(st));
-	jw_i(w, "epoch", sqlite3_column_int64(st, 4));
-	jw_i(w, "batch", sqlite3_column_int64(st, 5));
-	jw_i(w, "seq", sqlite3_column_int64(st, 6));
-	if (sqlite3_column_int64(st, 7) == 0) {
+	jw_i(w, "epoch", db_i64(st, 4));
+	jw_i(w, "batch", db_i64(st, 5));
+	jw_i(w, "seq", db_i64(st, 6));
+	if (db_i64(st, 7) == 0) {
 		jw_key(w, "last_seen");
 		jw_raw(w, "null", 4);
 	} else {
-		jw_i(w, "last_seen", sqlite3_column_int64(st, 7));
+		jw_i(w, "last_seen", db_i64(st, 7));
 	}
-	if (sqlite3_column_type(st, 8) == SQLITE_NULL) {
+	if (db_null(st, 8)) {
 		jw_key(w, "clock_skew_ms");
 		jw_raw(w, "null", 4);
 	} else {
-		jw_i(w, "clock_skew_ms", sqlite3_column_int64(st, 8));
+		jw_i(w, "clock_skew_ms", db_i64(st, 8));
 	}
 	jw_str(w, "policy", db_text(st, 9));
 	jw_str(w, "build", db_text(st, 10));
 	jw_str(w, "chain", chain >= 0 && chain < 3 ? chains[chain] : "broken");
-	jw_i(w, "lost", sqlite3_column_int64(st, 12));
-	jw_i(w, "alerts_24h", sqlite3_column_int64(st, 14));
-	if (sqlite3_column_type(st, 15) == SQLITE_NULL) {
+	jw_i(w, "lost", db_i64(st, 12));
+	jw_i(w, "alerts_24h", db_i64(st, 14));
+	if (db_null(st, 15)) {
 		jw_key(w, "certificate_until");
 		jw_raw(w, "null", 4);
 	} else {
-		jw_i(w, "certificate_until", sqlite3_column_int64(st, 15));
+		jw_i(w, "certificate_until", db_i64(st, 15));
 	}
 	jw_arr(w, "keys");
 	k = db_query(db,
@@ -290,58 +289,58 @@ sensor(struct jw *w, struct sqlite3 *db, sqlite3_stmt *st)
 	    "LIMIT "
 	    "64",
 	    "i", id);
-	while (k && sqlite3_step(k) == SQLITE_ROW) {
+	while (k && db_step(k) == DB_ROW) {
 		char x[CRYPTO_B64URL_CHARS(CRYPTO_PK_LEN) + 1];
-		int state = sqlite3_column_int(k, 2);
+		int state = db_int(k, 2);
 
-		if (sqlite3_column_bytes(k, 3) != CRYPTO_PK_LEN)
+		if (db_bytes(k, 3) != CRYPTO_PK_LEN)
 			continue;
-		crypto_b64url(sqlite3_column_blob(k, 3), CRYPTO_PK_LEN, x);
+		crypto_b64url(db_blob(k, 3), CRYPTO_PK_LEN, x);
 		jw_obj(w, NULL);
 		jw_str(w, "kid", db_text(k, 0));
 		jw_str(w, "x", x);
-		jw_i(w, "since", sqlite3_column_int64(k, 1));
+		jw_i(w, "since", db_i64(k, 1));
 		jw_str(w, "state", keys[state >= 0 && state < 4 ? state : 2]);
 		jw_close(w, '}');
 	}
-	sqlite3_finalize(k);
+	db_finalize(k);
 	jw_close(w, ']');
 	jw_arr(w, "gaps");
 	k = db_query(db,
 	    "SELECT epoch, first, last, signed_loss FROM gap WHERE sensor = ? ORDER BY id DESC "
 	    "LIMIT 20",
 	    "i", id);
-	while (k && sqlite3_step(k) == SQLITE_ROW) {
+	while (k && db_step(k) == DB_ROW) {
 		jw_obj(w, NULL);
-		jw_i(w, "epoch", sqlite3_column_int64(k, 0));
-		jw_i(w, "from", sqlite3_column_int64(k, 1));
-		jw_i(w, "to", sqlite3_column_int64(k, 2));
-		jw_bool(w, "signed_loss", sqlite3_column_int(k, 3));
+		jw_i(w, "epoch", db_i64(k, 0));
+		jw_i(w, "from", db_i64(k, 1));
+		jw_i(w, "to", db_i64(k, 2));
+		jw_bool(w, "signed_loss", db_int(k, 3));
 		jw_close(w, '}');
 	}
-	sqlite3_finalize(k);
+	db_finalize(k);
 	jw_close(w, ']');
 	jw_close(w, '}');
 }
 
 bool
-query_sensor_write(struct jw *w, struct sqlite3 *db, int64_t id, int64_t now_ms)
+query_sensor_write(struct jw *w, struct db *db, int64_t id, int64_t now_ms)
 {
-	sqlite3_stmt *st =
+	struct db_stmt *st =
 	    db_query(db, SENSOR_DAY "SELECT " SENSOR_COLUMNS SENSOR_FROM " WHERE s.id = ?2", "ii",
 		now_ms / HOUR_MS - DAY_H, id);
-	bool ok = st && sqlite3_step(st) == SQLITE_ROW;
+	bool ok = st && db_step(st) == DB_ROW;
 
 	if (ok)
 		sensor(w, db, st);
-	sqlite3_finalize(st);
+	db_finalize(st);
 	return ok;
 }
 
 void
 query_sensor_by(struct call *c, int64_t id)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 
 	if (db && call_begin(c, 200) && !query_sensor_write(&c->w, db, id, c->now_ms))
 		call_error(c, 404, "not_found", "no such sensor");
@@ -350,8 +349,8 @@ query_sensor_by(struct call *c, int64_t id)
 void
 query_sensors(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
-	sqlite3_stmt *st;
+	struct db *db = call_db(c);
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -361,28 +360,28 @@ query_sensors(struct call *c)
 	    "i", c->now_ms / HOUR_MS - DAY_H);
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
-	while (st && sqlite3_step(st) == SQLITE_ROW)
+	while (st && db_step(st) == DB_ROW)
 		sensor(&c->w, db, st);
-	sqlite3_finalize(st);
+	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 }
 
 /* --- overview -------------------------------------------------------------------------------- */
 
 static void
-rate(struct jw *w, struct sqlite3 *db, int64_t now_ms)
+rate(struct jw *w, struct db *db, int64_t now_ms)
 {
 	int64_t to = now_ms / MINUTE_MS, n[RATE_N] = {0}, blocked[RATE_N] = {0};
-	sqlite3_stmt *st = db_query(
+	struct db_stmt *st = db_query(
 	    db, "SELECT t, n, blocked FROM minute WHERE t > ? AND t <= ?", "ii", to - RATE_N, to);
 
-	while (st && sqlite3_step(st) == SQLITE_ROW) {
-		int64_t at = sqlite3_column_int64(st, 0) - (to - RATE_N + 1);
+	while (st && db_step(st) == DB_ROW) {
+		int64_t at = db_i64(st, 0) - (to - RATE_N + 1);
 
-		n[at] += sqlite3_column_int64(st, 1);
-		blocked[at] += sqlite3_column_int64(st, 2);
+		n[at] += db_i64(st, 1);
+		blocked[at] += db_i64(st, 2);
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_arr(w, "rate");
 	for (int i = 0; i < RATE_N; i++) {
 		jw_obj(w, NULL);
@@ -395,7 +394,7 @@ rate(struct jw *w, struct sqlite3 *db, int64_t now_ms)
 }
 
 static void
-sensor_counts(struct jw *w, struct sqlite3 *db)
+sensor_counts(struct jw *w, struct db *db)
 {
 	int64_t silent = db_number(
 	    db, 0, "SELECT count(*) FROM sensor WHERE kind = 0 AND state = 1 AND silent = 1", "");
@@ -417,10 +416,10 @@ sensor_counts(struct jw *w, struct sqlite3 *db)
 void
 query_overview(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	int64_t hour = c->now_ms / HOUR_MS - DAY_H;
 	char sql[500], key[2] = "1";
-	sqlite3_stmt *st;
+	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -446,9 +445,9 @@ query_overview(struct call *c)
 	    "i.last DESC LIMIT 5",
 	    query_incident_columns);
 	st = db_query(db, sql, "");
-	while (st && sqlite3_step(st) == SQLITE_ROW)
+	while (st && db_step(st) == DB_ROW)
 		incident(&c->w, st);
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(&c->w, ']');
 	jw_close(&c->w, '}');
 }
@@ -466,13 +465,13 @@ query_timeline(struct call *c)
 		from = call_number(c, "from", to - DAY_H * HOUR_MS, INT64_MAX);
 	int64_t step = call_number(c, "step", HOUR_MS, 366 * DAY_H * HOUR_MS), bucket = -1, n = 0;
 	const char *by = call_arg(c, "by");
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 	enum agg_dim dim = DIM_ALL;
 	bool minutes, open = false;
 	struct jw sub;
 	char parts[65536], sql[900];
-	sqlite3_stmt *st;
-	int rc = SQLITE_DONE;
+	struct db_stmt *st;
+	int rc = DB_DONE;
 
 	if (!db)
 		return;
@@ -512,15 +511,15 @@ query_timeline(struct call *c)
 		    (int)dim);
 	st = db_query(db, sql, "iii", from, to, step);
 	if (!st || !call_begin(c, 200)) {
-		sqlite3_finalize(st);
+		db_finalize(st);
 		return;
 	}
 	jw_obj(&c->w, NULL);
 	jw_i(&c->w, "step", step);
 	jw_arr(&c->w, "buckets");
 	for (;;) {
-		rc = sqlite3_step(st);
-		if (open && (rc != SQLITE_ROW || sqlite3_column_int64(st, 0) != bucket)) {
+		rc = db_step(st);
+		if (open && (rc != DB_ROW || db_i64(st, 0) != bucket)) {
 			jw_i(&c->w, "n", n);
 			jw_key(&c->w, "by");
 			jw_close(&sub, '}');
@@ -528,10 +527,10 @@ query_timeline(struct call *c)
 			jw_close(&c->w, '}');
 			open = false;
 		}
-		if (rc != SQLITE_ROW)
+		if (rc != DB_ROW)
 			break;
 		if (!open) {
-			bucket = sqlite3_column_int64(st, 0);
+			bucket = db_i64(st, 0);
 			jw_obj(&c->w, NULL);
 			jw_i(&c->w, "t", bucket);
 			sub = jw_make(parts, sizeof(parts));
@@ -539,15 +538,15 @@ query_timeline(struct call *c)
 			n = 0;
 			open = true;
 		}
-		n += sqlite3_column_int64(st, 2);
+		n += db_i64(st, 2);
 		if (sub.comma)
 			jw_ch(&sub, ',');
 		jw_quote(&sub, db_text(st, 1), strlen(db_text(st, 1)));
 		jw_ch(&sub, ':');
-		jw_dec(&sub, (uint64_t)sqlite3_column_int64(st, 2));
+		jw_dec(&sub, (uint64_t)db_i64(st, 2));
 		sub.comma = true;
 	}
-	sqlite3_finalize(st);
+	db_finalize(st);
 	jw_close(&c->w, ']');
 	jw_close(&c->w, '}');
 	(void)query_late(c, rc);
@@ -556,7 +555,7 @@ query_timeline(struct call *c)
 void
 query_health(struct call *c)
 {
-	struct sqlite3 *db = call_db(c);
+	struct db *db = call_db(c);
 
 	if (!db || !call_begin(c, 200))
 		return;

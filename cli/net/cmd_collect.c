@@ -171,7 +171,7 @@ backup(const char *dir, const char *to)
 {
 	char err[512], path[512];
 
-	if (store_backup(collector_path(dir, DB, path, sizeof(path)), to, err, sizeof(err)) < 0)
+	if (db_backup(collector_path(dir, DB, path, sizeof(path)), to, err, sizeof(err)) < 0)
 		return said(err);
 	return EXIT_OK;
 }

@@ -73,7 +73,7 @@ record_of(const struct run *r, struct share_dest *d)
 {
 	struct complaints c = {0};
 	struct library *lib = r->o->library ? library_load(r->o->library, NULL, NULL, &c) : NULL;
-	struct sqlite3 *db = store_get(r->s);
+	struct db *db = store_get(r->s);
 	json_t *record = NULL;
 
 	if (!db || !r->o->to || !share_dest_get(db, r->o->to, d))
@@ -219,7 +219,7 @@ static int
 watch_list(const struct run *r)
 {
 	char sig[MINISIGN_MAX], path[1024], err[300];
-	struct sqlite3 *db = store_get(r->s);
+	struct db *db = store_get(r->s);
 	struct key key;
 	size_t n = 0;
 	char *text = NULL;

@@ -124,7 +124,7 @@ tear_down(void **state)
 static int64_t
 count(const char *sql)
 {
-	sqlite3 *db = store_get(store);
+	struct db *db = store_get(store);
 	int64_t n = db_number(db, -1, sql, "");
 
 	store_put(store, db);
@@ -300,17 +300,17 @@ newer_schema(void **state)
 {
 	char path[64], copy[64], err[256];
 	struct store *s;
-	sqlite3 *db;
+	struct db *db;
 
 	(void)state;
 	collector_path(dir, "db", path, sizeof(path));
 	collector_path(dir, "copy", copy, sizeof(copy));
-	assert_int_equal(store_backup(path, copy, err, sizeof(err)), 0); /* while it is open */
-	assert_int_equal(store_backup(path, copy, err, sizeof(err)), ERR_EXISTS);
-	assert_int_equal(sqlite3_open(copy, &db), SQLITE_OK);
+	assert_int_equal(db_backup(path, copy, err, sizeof(err)), 0); /* while it is open */
+	assert_int_equal(db_backup(path, copy, err, sizeof(err)), ERR_EXISTS);
+	assert_int_equal(db_open(&db, copy, DB_WRITER, err, sizeof(err)), 0);
 	assert_int_equal(db_number(db, 0, "SELECT count(*) FROM sensor", ""), 1);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_int_equal(db_exec(db, "PRAGMA user_version = 99"), 0);
+	assert_int_equal(db_close(db), 0);
 	assert_int_equal(store_open(&s, copy, err, sizeof(err)), ERR_UNSUPPORTED);
 	assert_non_null(strstr(err, "newer"));
 }
