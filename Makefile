@@ -269,7 +269,7 @@ install: $(PROGRAMS)			## PREFIX= DESTDIR=
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/library/playbooks $(wildcard library/playbooks/*.yaml)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/interlock/library/knowledge $(wildcard library/knowledge/*.md)
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	for unit in 'interlock-guard@' 'interlock-send@' interlock-collect; do \
+	for unit in 'interlock-guard@' 'interlock-send@' 'interlock-rollout@' interlock-collect; do \
 	  sed 's|@BINDIR@|$(PREFIX)/bin|; s|@DOCDIR@|$(PREFIX)/share/doc/interlock|' "packaging/systemd/$$unit.service" \
 	    > "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service" || exit 1; done
 	if [ -e $B/web/index.html ]; then install -d $(DESTDIR)$(PREFIX)/share/interlock/web/assets && \

@@ -10,9 +10,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "alerts/permit.h"
@@ -20,13 +17,13 @@
 #include "base/jw.h"
 #include "cli/cli.h"
 #include "cli/opts.h"
+#include "cli/ctl_client.h"
+#include "cli/ctl_rollout.h"
 #include "cli/ctl_show.h"
 #include "policy/bundle.h"
 #include "policy/files.h"
 
-#define SOCKET	  "/run/interlock/ctl.sock"
-#define REPLY_MAX (8u << 20)
-#define WAIT_S	  60 /* a reload builds a policy meanwhile */
+#define SOCKET "/run/interlock/ctl.sock"
 
 static const char help_head[] = "usage: interlock ctl [OPTION]... VERB [ARGUMENT]\n"
 				"Ask a running guard, or tell it.\n\n";
@@ -38,6 +35,9 @@ static const char help_tail[] =
     "      --stop         shadow: no more\n"
     "      --for TIME     panic: it ends by itself after TIME\n"
     "      --revoke ID    permit: it is closed before its time\n"
+    "      --key FILE     rollout: who may sign a policy\n"
+    "  -p, --policy FILE  rollout: where one that was confirmed is kept\n"
+    "      --follow       rollout: go on until it is ended\n"
     "      --force        reload, shadow --promote: also while another policy waits to be "
     "confirmed\n"
     "      --socket PATH  of the guard (default " SOCKET ")\n"
@@ -55,7 +55,8 @@ enum {
 	TAKES_FOR = 1 << 5,
 	TAKES_MODE = 1 << 6, /* is followed by a word */
 	TAKES_REVOKE = 1 << 7,
-	TAKES_TOKEN = 1 << 8, /* is followed by a file with a permit, which is read here */
+	TAKES_TOKEN = 1 << 8,	/* is followed by a file with a permit, which is read here */
+	TAKES_ROLLOUT = 1 << 9, /* is followed by a directory: several questions (ctl_rollout.h) */
 };
 struct question {
 	unsigned given; /* TAKES_* */
@@ -95,6 +96,8 @@ static const struct ctl_verb {
 	"FILE: open a window by a permit (interlock permit); --revoke ID: close it", show_permit},
     {"permits", false, 0, "the permits that are open, and what the clock is worth", show_permits},
     {"reopen", true, 0, "open the EVE file anew, after it was renamed (logrotate)", NULL},
+    {"rollout", true, TAKES_ROLLOUT, "DIR: the policy that a collector offers there, on trial",
+	NULL},
     {"stop", true, 0, "stop the guard and put its ports back", NULL},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -107,75 +110,6 @@ help(FILE *to)
 		fprintf(to, "  %-10s%s%s\n", verbs[i].name, verbs[i].text,
 		    verbs[i].admin ? " (admins)" : "");
 	fputs(help_tail, to);
-}
-
-static int
-dial(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	const struct timeval wait = {.tv_sec = WAIT_S};
-	int fd;
-
-	if (strlen(path) >= sizeof(a.sun_path)) {
-		cli_say("%s: the path is too long for a socket", path);
-		return -1;
-	}
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof(a)) != 0) {
-		cli_say("%s: %s%s", path, strerror(errno),
-		    errno == ENOENT || errno == ECONNREFUSED ? ": is a guard running?" : "");
-		if (fd >= 0)
-			(void)close(fd);
-		return -1;
-	}
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	return fd;
-}
-
-/* One line, to be freed, and the descriptor that came with it (-1: none).  NULL: said why. */
-static char *
-hear(int sock, const char *path, size_t *len, int *fd)
-{
-	char *buf = malloc(REPLY_MAX), *nl = NULL;
-	size_t n = 0;
-
-	*fd = -1;
-	while (buf && !nl && n < REPLY_MAX) {
-		union {
-			struct cmsghdr align;
-			char buf[CMSG_SPACE(sizeof(int))];
-		} control;
-		struct iovec iov = {buf + n, REPLY_MAX - n};
-		struct msghdr mh = {.msg_iov = &iov,
-		    .msg_iovlen = 1,
-		    .msg_control = control.buf,
-		    .msg_controllen = sizeof(control.buf)};
-		ssize_t k = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
-		const struct cmsghdr *h = k > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (h && h->cmsg_type == SCM_RIGHTS && *fd < 0)
-			memcpy(fd, CMSG_DATA(h), sizeof(*fd));
-		if (k <= 0) {
-			cli_say("%s: %s", path,
-			    k == 0	      ? "it hung up"
-			    : errno == EAGAIN ? "no answer"
-					      : strerror(errno));
-			free(buf);
-			return NULL;
-		}
-		nl = memchr(buf + n, '\n', (size_t)k);
-		n += (size_t)k;
-	}
-	if (!nl) {
-		cli_say("%s: %s", path, buf ? "the answer has no end" : "out of memory");
-		free(buf);
-		return NULL;
-	}
-	*len = (size_t)(nl - buf);
-	return buf;
 }
 
 /* A file that the guard passed, as it is. */
@@ -250,46 +184,14 @@ request(const struct ctl_verb *verb, const struct question *q, char *buf, size_t
 	return jw_end(&w) ? jw_len(&w) : 0;
 }
 
-/* The request, and with its first byte the descriptors. */
-static void
-say(int sock, const struct question *q, const char *buf, size_t n)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(3 * sizeof(int))];
-	} control = {0};
-	struct iovec iov = {(void *)(uintptr_t)buf, n};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
-	size_t fds = q->n_fds;
-
-	if (q->given & TAKES_FILE) {
-		struct cmsghdr *h;
-
-		mh.msg_control = control.buf;
-		mh.msg_controllen = CMSG_SPACE(fds * sizeof(int));
-		h = CMSG_FIRSTHDR(&mh);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(fds * sizeof(int));
-		memcpy(CMSG_DATA(h), q->fd, fds * sizeof(int));
-	}
-	/* One who may not even ask is told so before: the answer is there though sending fails. */
-	(void)sendmsg(sock, &mh, MSG_NOSIGNAL);
-}
-
 static int
 ask(const struct ctl_verb *verb, const struct question *q, const char *path, bool json)
 {
 	char buf[16384];
 	size_t len, n = request(verb, q, buf, sizeof(buf));
-	int sock = n == 0 ? -1 : dial(path), fd = -1, status;
-	char *line;
+	int fd = -1, status;
+	char *line = n == 0 ? NULL : ctl_ask(path, buf, n, q->fd, q->n_fds, &len, &fd);
 
-	if (sock < 0)
-		return EXIT_UNABLE;
-	say(sock, q, buf, n);
-	line = hear(sock, path, &len, &fd);
-	(void)close(sock);
 	status = line ? show(verb, line, len, fd, json) : EXIT_UNABLE;
 	free(line);
 	if (fd >= 0)
@@ -382,6 +284,7 @@ cmd_ctl(int argc, char **argv)
 {
 	const char *path = SOCKET;
 	struct question q = {0};
+	struct ctl_rollout roll = {0};
 	bool json = false;
 	const struct cli_opt table[] = {
 	    {"json", .flag = &json},
@@ -393,6 +296,9 @@ cmd_ctl(int argc, char **argv)
 	    {"revoke", .text = &q.revoke, .given = &q.given, .bit = TAKES_REVOKE},
 	    {"promote", .given = &q.given, .bit = TAKES_PROMOTE},
 	    {"stop", .given = &q.given, .bit = TAKES_STOP},
+	    {"key", .text = &roll.key, .given = &q.given, .bit = TAKES_ROLLOUT},
+	    {"policy", 'p', .text = &roll.policy, .given = &q.given, .bit = TAKES_ROLLOUT},
+	    {"follow", .flag = &roll.follow, .given = &q.given, .bit = TAKES_ROLLOUT},
 	    {0},
 	};
 	const struct ctl_verb *verb;
@@ -416,6 +322,13 @@ cmd_ctl(int argc, char **argv)
 		q.given |= TAKES_MODE;
 		q.mode = argv[1];
 		return ask(verb, &q, path, json);
+	}
+	if (verb->takes & TAKES_ROLLOUT) {
+		if (argc != 2 || !roll.key)
+			return cli_usage("ctl", "rollout takes a directory, and --key");
+		roll.dir = argv[1];
+		roll.socket = path;
+		return ctl_rollout(&roll);
 	}
 	if (argc > (verb->takes & (TAKES_FILE | TAKES_TOKEN) ? 2 : 1))
 		return cli_usage("ctl", "%s: that is too much", argv[argc - 1]);

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "collector/fleet.h"
+#include "collector/rollout.h"
 #include "collector/incident.h"
 #include "collector/ingest.h"
 #include "collector/model.h"
@@ -271,6 +272,9 @@ store_row(struct work *w, const struct feed_row *row, int64_t id)
 	    name[FT_PROTO], name[FT_OP], name[FT_ACCESS], name[FT_OBJECT], name[FT_SRC_IP],
 	    name[FT_SRC], name[FT_DST_IP], name[FT_DST], name[FT_DIR], name[FT_EVENT],
 	    name[FT_SITE], name[FT_TECH]);
+	if (r == 0 && row->text[FT_EVENT].n > 0)
+		r = rollout_heard(w->tx, w->job->sensor, row->text[FT_EVENT].p,
+		    row->text[FT_EVENT].n, w->job->now_ms);
 	return r < 0 ? r : sum_row(w, row, name);
 }
 
@@ -353,6 +357,7 @@ struct place {
 	uint8_t hash[CRYPTO_SHA256_LEN];
 	bool final, silent;
 	int64_t chain, state, name;
+	enum batch_clock clock; /* as its batch before said */
 };
 
 static bool
@@ -373,6 +378,9 @@ place_read(struct store_tx *tx, int64_t sensor, struct place *p)
 		p->state = db_i64(st, 6);
 		p->name = db_i64(st, 7);
 		p->silent = db_i64(st, 8) != 0;
+		p->clock = db_null(st, 9)	? BATCH_CLOCK_UNSAID
+			   : db_i64(st, 9) != 0 ? BATCH_CLOCK_IN_STEP
+						: BATCH_CLOCK_FREE;
 	}
 	tx_done(st);
 	return ok;
@@ -592,9 +600,16 @@ ingest_store(struct store_tx *tx, void *ctx)
 		r = heard(w);
 	if (r == 0)
 		r = tx_run(tx, ST_SENSOR_SEEN, "ii", job->sensor, job->now_ms);
-	if (r == 0 && job->stored > 0 && !job->last->b.capture_clock)
-		r = tx_run(tx, ST_SENSOR_CLOCK, "iii", job->sensor, job->now_ms / FLEET_WINDOW_MS,
-		    (int64_t)job->last->b.iat_ms - job->now_ms);
+	if (r == 0 && job->stored > 0 && !job->last->b.capture_clock) {
+		const struct batch *b = &job->last->b;
+
+		r = tx_run(tx, ST_SENSOR_CLOCK, b->clock == BATCH_CLOCK_UNSAID ? "iiinn" : "iiiii",
+		    job->sensor, job->now_ms / FLEET_WINDOW_MS, (int64_t)b->iat_ms - job->now_ms,
+		    (int64_t)(b->clock == BATCH_CLOCK_IN_STEP), (int64_t)b->clock_error_ms);
+		if (r == 0 && p.clock == BATCH_CLOCK_IN_STEP && b->clock == BATCH_CLOCK_FREE)
+			r = tell(w, INCIDENT_SENSOR, 3, "sensor.time",
+			    "nothing keeps its clock in step any more (NTP, PTP)");
+	}
 	free(w);
 	return r;
 }

@@ -25,6 +25,7 @@
 #include "collector/collector.h"
 #include "collector/enrol.h"
 #include "collector/fleet.h"
+#include "collector/rollout.h"
 #include "collector/forward.h"
 #include "collector/guide.h"
 #include "collector/http.h"
@@ -391,6 +392,8 @@ collector_run(struct collector *co)
 		s.now_ms = (int64_t)(clock_wall_ns() / 1000000);
 		if (tick % 4 == 0)
 			sweep(co, silent_job, &s);
+		if (tick % 4 == 3)
+			rollout_turn(co, s.now_ms);
 		if (s.now_ms / 1000 >= due_s)
 			certificates(co, s.now_ms / 1000, &due_s, false);
 		if (tick % 4 == 2 && s.quiet_ms > 0)

@@ -50,6 +50,21 @@ offset(struct jw *w, struct db_stmt *st, int at, int64_t now_ms)
 	jw_i(w, "clock_offset_ms", a);
 }
 
+/* From column at on: does something keep its clock in step, and how well; null where it does not say. */
+static void
+kept(struct jw *w, struct db_stmt *st, int at)
+{
+	if (db_null(st, at)) {
+		jw_key(w, "time");
+		jw_raw(w, "null", 4);
+		return;
+	}
+	jw_obj(w, "time");
+	jw_bool(w, "in_step", db_i64(st, at) != 0);
+	jw_i(w, "error_ms", db_i64(st, at + 1));
+	jw_close(w, '}');
+}
+
 static bool
 differs(const char *have, const char *pinned)
 {
@@ -78,6 +93,7 @@ item(struct jw *w, struct db *db, struct db_stmt *st, int64_t now_ms)
 		jw_str(w, NULL, "policy");
 	jw_close(w, ']');
 	offset(w, st, 7, now_ms);
+	kept(w, st, 10);
 	jw_close(w, '}');
 }
 
@@ -100,7 +116,8 @@ fleet_list(struct call *c)
 	jw_arr(&c->w, "items");
 	st = db_query(db,
 	    "SELECT s.id, s.name, s.site, s.build, s.policy, p.build, p.policy, s.off_w, s.off_a, "
-	    "s.off_b FROM sensor s LEFT JOIN pin p ON p.sensor = s.id WHERE s.kind = 0 AND s.state "
+	    "s.off_b, s.time_kept, s.time_error FROM sensor s LEFT JOIN pin p ON p.sensor = s.id "
+	    "WHERE s.kind = 0 AND s.state "
 	    "= 1 ORDER BY s.name LIMIT 5000",
 	    "");
 	while (st && db_step(st) == DB_ROW)

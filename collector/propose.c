@@ -19,7 +19,6 @@
 #include "policy/model.h"
 #include "policy/policy.h"
 
-#define HASH_BYTES 16u /* as il_policy of an alert */
 #define MODEL_MAX  (1u << 20)
 
 /* --- the policy of a sensor ----------------------------------------------------------------- */
@@ -61,7 +60,7 @@ source_of(const json_t *doc, struct policy_source *src)
 
 struct keep {
 	int64_t sensor, now_ms;
-	char hash[2 * HASH_BYTES + 1];
+	char hash[2 * PROPOSE_HASH_BYTES + 1];
 	const char *doc, *model;
 };
 
@@ -79,29 +78,55 @@ keep_job(struct store_tx *tx, void *ctx)
 			 "iit", k->sensor, k->now_ms, k->model);
 }
 
+/* The policy of a document, or NULL: why in err. */
+static struct policy *
+build(const json_t *doc, struct policy_source *src, char *err, size_t err_size)
+{
+	struct complaints c = {0};
+	struct policy *pol = NULL;
+
+	if (!source_of(doc, src)) {
+		(void)err_say(err, err_size, ERR_FORMAT, "v, name, and files with that name");
+	} else if (!(pol = policy_build_source(src, &c))) {
+		const struct complaint *first = c.n > 0 ? &c.v[0] : NULL;
+
+		(void)err_say(err, err_size, ERR_FORMAT, "%s:%u:%u: %s",
+		    first ? complaint_file(&c, first) : src->name, first ? first->line : 0,
+		    first ? first->col : 0, first ? first->text : "is no policy");
+	}
+	complaints_fini(&c);
+	return pol;
+}
+
+int
+propose_policy(const json_t *doc, struct policy_source *src, char hash[2 * PROPOSE_HASH_BYTES + 1],
+    char *err, size_t err_size)
+{
+	struct policy *pol = build(doc, src, err, err_size);
+
+	if (!pol)
+		return ERR_FORMAT;
+	(void)crypto_hex(policy_hash(pol), PROPOSE_HASH_BYTES, hash);
+	policy_free(pol);
+	return 0;
+}
+
 int
 propose_keep_policy(struct store *s, int64_t sensor, const char *json, size_t n, int64_t now_ms,
     char *err, size_t err_size)
 {
 	json_t *doc = feed_json(json, n);
 	struct keep k = {.sensor = sensor, .now_ms = now_ms};
-	struct complaints c = {0};
 	struct policy_source src;
-	struct policy *pol = NULL;
+	struct policy *pol = build(doc, &src, err, err_size);
 	char *text = NULL, *model = malloc(MODEL_MAX);
 	struct jw w = jw_make(model, model ? MODEL_MAX : 0);
 	int r;
 
-	if (!source_of(doc, &src)) {
-		r = err_say(err, err_size, ERR_FORMAT, "v, name, and files with that name");
-	} else if (!(pol = policy_build_source(&src, &c))) {
-		const struct complaint *first = c.n > 0 ? &c.v[0] : NULL;
-
-		r = err_say(err, err_size, ERR_FORMAT, "%s:%u:%u: %s",
-		    first ? complaint_file(&c, first) : src.name, first ? first->line : 0,
-		    first ? first->col : 0, first ? first->text : "is no policy");
+	if (!pol) {
+		r = ERR_FORMAT;
 	} else {
-		(void)crypto_hex(policy_hash(pol), HASH_BYTES, k.hash);
+		(void)crypto_hex(policy_hash(pol), PROPOSE_HASH_BYTES, k.hash);
 		policy_model(pol, &w);
 		text = json_dumps(doc, JSON_COMPACT);
 		k.doc = text;
@@ -113,7 +138,6 @@ propose_keep_policy(struct store *s, int64_t sensor, const char *json, size_t n,
 			(void)err_say(err, err_size, r, "not stored: %s", err_str(r));
 	}
 	policy_free(pol);
-	complaints_fini(&c);
 	free(model);
 	free(text);
 	json_decref(doc);

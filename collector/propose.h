@@ -9,10 +9,14 @@
 #ifndef COLLECTOR_PROPOSE_H
 #define COLLECTOR_PROPOSE_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "alerts/propose.h"
+#include "policy/files.h"
+
+#define PROPOSE_HASH_BYTES 16u /* of a policy, as il_policy of an alert has it */
 
 struct call;
 struct db;
@@ -35,5 +39,8 @@ void receive_policy(struct call *c);
 struct store;
 int propose_keep_policy(struct store *s, int64_t sensor, const char *json, size_t n, int64_t now_ms,
     char *err, size_t err_size);
+/* Is such a document a policy?  0 and its hash, in hex; src is its source, which borrows from doc.  Or ERR_FORMAT, said in err. */
+int propose_policy(const json_t *doc, struct policy_source *src,
+    char hash[2 * PROPOSE_HASH_BYTES + 1], char *err, size_t err_size);
 
 #endif /* COLLECTOR_PROPOSE_H */

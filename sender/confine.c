@@ -69,6 +69,10 @@ confine_sender(
 		alerts_adopt(c->uid, c->gid, c->proposals_dir, NULL);
 		list_put(rw, c->proposals_dir);
 	}
+	if (c->rollouts_dir) {
+		alerts_adopt(c->uid, c->gid, c->rollouts_dir, NULL);
+		list_put(rw, c->rollouts_dir);
+	}
 	list_put_dir(rw, c->watchlist_path);
 	list_put(ro, c->journal_dir);
 	list_put(ro, "/etc");

@@ -43,6 +43,7 @@ struct send_common {
 	const char *evidence_dir, *assets_path;
 	const char *proposals_dir;  /* or NULL */
 	const char *watchlist_path; /* or NULL */
+	const char *rollouts_dir;   /* or NULL */
 	_Atomic uint64_t *proposal; /* id of the newest that was kept in this run; 0 = none */
 	const char *(*policy)(
 	    void *ctx, size_t *n); /* the policy and its files as JSON, or NULL; changes seldom */

@@ -93,7 +93,7 @@ https_new(const struct send_target *t, const struct send_common *common, char *e
 	    .cert = c->id.cert,
 	    .key = c->id.key,
 	    .timeout_ms = common->timeout_ms,
-	    .answer_max = common->watchlist_path ? WATCHLIST_ANSWER_MAX : 0,
+	    .answer_max = common->watchlist_path || common->rollouts_dir ? WATCHLIST_ANSWER_MAX : 0,
 	    .hurry = hurry,
 	    .ctx = (void *)(uintptr_t)common,
 	};

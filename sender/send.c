@@ -51,11 +51,15 @@ open_dirs(struct sender *s, char *err, size_t err_size)
 	if (s->common.journal_fd < 0)
 		return err_say(err, err_size, err_from_errno(errno), "journal %s: %s",
 		    s->conf->journal_dir, strerror(errno));
-	if (s->conf->proposals_dir && mkdir(s->conf->proposals_dir, 0750) != 0 && errno != EEXIST)
-		return err_say(err, err_size, err_from_errno(errno), "%s: %s",
-		    s->conf->proposals_dir, strerror(errno));
+	for (unsigned i = 0; i < 2; i++) {
+		dir = i == 0 ? s->conf->proposals_dir : s->conf->rollouts_dir;
+		if (dir && mkdir(dir, 0750) != 0 && errno != EEXIST)
+			return err_say(
+			    err, err_size, err_from_errno(errno), "%s: %s", dir, strerror(errno));
+	}
 	if (flock(s->common.state_fd, LOCK_EX | LOCK_NB) != 0)
-		return err_say(err, err_size, ERR_EXISTS, "%s: another sender uses it", dir);
+		return err_say(
+		    err, err_size, ERR_EXISTS, "%s: another sender uses it", s->conf->state_dir);
 	return 0;
 }
 
@@ -220,6 +224,7 @@ send_run(const struct send_conf *conf, char *err, size_t err_size)
 		    .assets_path = conf->assets_path,
 		    .proposals_dir = conf->proposals_dir,
 		    .watchlist_path = conf->watchlist_path,
+		    .rollouts_dir = conf->rollouts_dir,
 		    .proposal = &s.proposal,
 		    .policy = conf->policy,
 		    .policy_ctx = conf->policy_ctx,

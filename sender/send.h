@@ -33,6 +33,7 @@ struct send_conf {
 	const char *identity, *evidence_dir, *assets_path; /* may be NULL */
 	const char *proposals_dir;			   /* the same */
 	const char *watchlist_path;			   /* the same */
+	const char *rollouts_dir;			   /* the same */
 	const char *policy_path; /* of the policy that policy() reads, for the sandbox */
 	/* The policy and all its files as JSON (collector/openapi.yaml, PUT /ingest/v1/policy), when it is another
 	 * one than at the last call; else NULL. */

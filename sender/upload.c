@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sender/proposals.h"
+#include "sender/rollouts.h"
 #include "sender/watchlist.h"
 
 #define LOOK_NS	  (2 * NS_PER_S)
@@ -38,6 +39,7 @@ struct upload {
 	struct stat assets;
 	struct proposals *proposals; /* or NULL */
 	struct watchlist *watchlist; /* or NULL */
+	struct rollouts *rollouts;   /* or NULL */
 	const char *policy;	     /* waits to be sent */
 	size_t policy_len;
 };
@@ -246,6 +248,8 @@ upload_turn(struct upload *u, const struct place *at, struct send_result *r)
 		e = proposals_turn(u->proposals, r);
 	if (e == 0 && u->watchlist)
 		e = watchlist_turn(u->watchlist, r);
+	if (e == 0 && u->rollouts)
+		e = rollouts_turn(u->rollouts, r);
 	if (e == 0)
 		u->look_ns = now + LOOK_NS;
 	return e;
@@ -262,7 +266,8 @@ upload_new(const struct send_common *c, struct client *http)
 	u->http = http;
 	(void)place_load(c->state_fd, MARK_NAME, &u->mark);
 	if ((c->proposals_dir && !(u->proposals = proposals_new(c, http))) ||
-	    (c->watchlist_path && !(u->watchlist = watchlist_new(c, http)))) {
+	    (c->watchlist_path && !(u->watchlist = watchlist_new(c, http))) ||
+	    (c->rollouts_dir && !(u->rollouts = rollouts_new(c, http)))) {
 		upload_free(u);
 		return NULL;
 	}
@@ -275,6 +280,7 @@ upload_free(struct upload *u)
 	if (u) {
 		proposals_free(u->proposals);
 		watchlist_free(u->watchlist);
+		rollouts_free(u->rollouts);
 	}
 	free(u);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/net/collect_demo.h"
+#include "cli/net/collect_rollout.h"
 #include "cli/net/collect_share.h"
 #include "cli/net/net.h"
 #include "cli/opts.h"
@@ -30,6 +31,7 @@ static const char help[] =
     "                               [--relay | --vouches]\n"
     "       interlock collect join DIR --collector URL --token TOKEN --ca-fingerprint SHA256\n"
     "                              --name NAME [--ca FILE]\n"
+    "       interlock collect rollout DIR [POLICY --stage SENSOR,...]...\n"
     "       interlock collect backup DIR FILE\n" COLLECT_SHARE_USAGE "\n"
     "Receive the batches of sensors, verify and keep them, serve the page.\n\n"
     "      --listen ADDR:PORT   the page (default 127.0.0.1:8443)\n"
@@ -67,6 +69,7 @@ static const char help[] =
     "           word for their keys is enough\n"
     "  join     this collector passes on what it stores to the one at URL, as NAME, from its next\n"
     "           start on: once, with a token of --relay or --vouches from there\n"
+    "  rollout  a signed policy to sensors in stages, on trial (collect rollout --help)\n"
     "  backup   a consistent copy of the data base, while it is used\n" COLLECT_SHARE_HELP "\n"
     "exit status: 0 done, 2 could not work\n";
 
@@ -105,8 +108,8 @@ init(const char *dir, const struct options *o)
 	return EXIT_OK;
 }
 
-static struct store *
-store_of(const char *dir, char *err, size_t err_size)
+struct store *
+collect_store(const char *dir, char *err, size_t err_size)
 {
 	struct store *s = NULL;
 	char path[512];
@@ -124,7 +127,7 @@ static int
 user(const char *dir, const char *name, const struct options *o)
 {
 	char err[512], password[AUTH_PASSWORD_MAX + 2] = "";
-	struct store *s = store_of(dir, err, sizeof(err));
+	struct store *s = collect_store(dir, err, sizeof(err));
 	int r;
 
 	if (!s)
@@ -145,7 +148,7 @@ static int
 token(const char *dir, const char *name, const struct options *o)
 {
 	char err[512], text[48];
-	struct store *s = store_of(dir, err, sizeof(err));
+	struct store *s = collect_store(dir, err, sizeof(err));
 	int r;
 
 	if (!s)
@@ -202,7 +205,7 @@ share(int argc, char **argv, const struct options *o)
 {
 	struct collect_share what = o->share;
 	char err[512], path[600];
-	struct store *s = argc > 1 ? store_of(argv[1], err, sizeof(err)) : NULL;
+	struct store *s = argc > 1 ? collect_store(argv[1], err, sizeof(err)) : NULL;
 	int status;
 
 	if (!s)
@@ -335,6 +338,8 @@ cmd_collect(int argc, char **argv)
 	};
 	int status;
 
+	if (argc > 1 && strcmp(argv[1], "rollout") == 0)
+		return collect_rollout(argc - 1, argv + 1);
 	if (!cli_options("collect", help, table, &argc, &argv, &status))
 		return status;
 	if (argc == 2 && strcmp(argv[0], "init") == 0)

@@ -15,9 +15,8 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/net/net.h"
+#include "cli/net/policy_doc.h"
 #include "cli/opts.h"
-#include "policy/files.h"
-#include "policy/policy.h"
 #include "sender/enrol.h"
 #include "sender/send.h"
 
@@ -44,9 +43,10 @@ static const char help[] =
     "                       changes\n"
     "      --policy FILE    what is in force, with its files: for the collector's map, and for "
     "what\n"
-    "                       it proposes; when FILE changes\n"
+    "                       it proposes; when one of them changes\n"
     "      --proposals DIR  rules that the collector proposes, as files for people; never applied\n"
     "      --watch-list FILE  addresses that the collector warns of, for --watch-list of watch\n"
+    "      --rollouts DIR   policies that the collector rolls out, for interlock ctl rollout\n"
     "      --once           end when all that is there is delivered\n"
     "      --retry-max TIME pause between tries at most (default 60s)\n"
     "      --timeout TIME   of one request (default 60s)\n"
@@ -65,101 +65,29 @@ static const char help[] =
 #define STATUS_BYTES (1u << 20)
 #define STALE_MS     10000u
 #define NOGROUP	     65534u
-#define POLICY_MAX   (4u << 20) /* with all its files, as JSON: UPLOAD_DOC_MAX */
 
 struct args {
 	const char *journal, *state, *identity, *evidence, *assets, *user, *policy, *proposals,
-	    *watchlist;
-	struct stat was; /* of the policy, when it was read */
-	char *text;	 /* POLICY_MAX: what is uploaded of it */
+	    *watchlist, *rollouts;
+	struct policy_doc was; /* the policy, when it was read */
+	char *text;	       /* POLICY_DOC_MAX: what is uploaded of it */
 	uint64_t retry_s, timeout_s, drain_s;
 	bool once, verbose;
 };
 
 /* --- the policy ------------------------------------------------------------------- */
 
-struct reading {
-	int dir;
-	struct jw w; /* inside "files": */
-};
-
-/* .read of a source: every file is written down as well. */
-static int
-read_file(void *ctx, const char *rel, char **text, size_t *len, char *why, size_t size)
-{
-	struct reading *r = ctx;
-	int e = policy_dir_read(&r->dir, rel, text, len, why, size);
-
-	if (e < 0)
-		return e;
-	jw_key(&r->w, NULL);
-	jw_quote(&r->w, rel, strlen(rel)); /* who wrote the policy chose it */
-	jw_ch(&r->w, ':');
-	jw_quote(&r->w, *text, *len);
-	return 0;
-}
-
-/* Is it one that a guard would take, and did its files fit?  A policy with errors is said, and not sent. */
-static bool
-read_policy(struct args *a, struct reading *r)
-{
-	const char *slash = strrchr(a->policy, '/'), *name = slash ? slash + 1 : a->policy;
-	struct policy_source src = {.name = name, .read = read_file, .ctx = r};
-	struct complaints c = {.file = a->policy};
-	struct policy *pol = NULL;
-	char why[256], *text = NULL;
-	int e;
-
-	r->w = jw_make(a->text, POLICY_MAX);
-	jw_obj(&r->w, NULL);
-	jw_u(&r->w, "v", 1);
-	jw_str(&r->w, "name", name);
-	jw_obj(&r->w, "files");
-	if ((r->dir = policy_dir_open(a->policy)) < 0)
-		cli_say("%s: %s", a->policy, err_str(r->dir));
-	else if ((e = read_file(r, name, &text, &src.len, why, sizeof(why))) < 0)
-		cli_say("%s: %s", a->policy, why);
-	else {
-		src.text = text;
-		pol = policy_build_source(&src, &c);
-		complaints_print(&c, stderr);
-		if (!pol)
-			cli_say("%s: not a usable policy: it is not sent", a->policy);
-	}
-	if (r->dir >= 0)
-		(void)close(r->dir);
-	jw_close(&r->w, '}');
-	jw_close(&r->w, '}');
-	if (pol && !jw_end(&r->w)) {
-		cli_say("%s: with its files longer than %u bytes: it is not sent", a->policy,
-		    POLICY_MAX);
-		policy_free(pol);
-		pol = NULL;
-	}
-	free(text);
-	complaints_fini(&c);
-	policy_free(pol);
-	return pol != NULL;
-}
-
 /* struct send_conf has what it returns. */
 static const char *
 policy_text(void *ctx, size_t *n)
 {
 	struct args *a = ctx;
-	struct reading r;
-	struct stat st;
 
-	if (stat(a->policy, &st) != 0 ||
-	    (st.st_ino == a->was.st_ino && st.st_size == a->was.st_size &&
-		st.st_mtim.tv_sec == a->was.st_mtim.tv_sec &&
-		st.st_mtim.tv_nsec == a->was.st_mtim.tv_nsec))
+	if (!policy_doc_changed(a->policy, &a->was) ||
+	    (!a->text && !(a->text = malloc(POLICY_DOC_MAX))))
 		return NULL;
-	a->was = st;
-	if ((!a->text && !(a->text = malloc(POLICY_MAX))) || !read_policy(a, &r))
-		return NULL;
-	*n = jw_len(&r.w);
-	return a->text;
+	*n = policy_doc_read(a->policy, a->text, &a->was);
+	return *n > 0 ? a->text : NULL;
 }
 
 static int
@@ -176,6 +104,7 @@ send_here(struct args *a, const char *const *targets, size_t n)
 	    .policy_path = a->policy,
 	    .proposals_dir = a->proposals,
 	    .watchlist_path = a->watchlist,
+	    .rollouts_dir = a->rollouts,
 	    .policy = a->policy ? policy_text : NULL,
 	    .policy_ctx = a,
 	    .retry_max_ms = (uint32_t)a->retry_s * 1000,
@@ -349,6 +278,7 @@ cmd_send(int argc, char **argv)
 	    {"policy", .text = &a.policy},
 	    {"proposals", .text = &a.proposals},
 	    {"watch-list", .text = &a.watchlist},
+	    {"rollouts", .text = &a.rollouts},
 	    {"once", .flag = &a.once},
 	    {"retry-max", .seconds = &a.retry_s},
 	    {"timeout", .seconds = &a.timeout_s},

@@ -24,7 +24,7 @@ if grep -q -- --offline <<<"$(systemd-analyze security --help)"; then
 fi
 
 # Sender and collector need nothing of what the guard needs.
-for name in interlock-send@ interlock-collect; do
+for name in interlock-send@ interlock-rollout@ interlock-collect; do
 	other=$at/usr/lib/systemd/system/$name.service
 	copy=$at/${name/@/@line2}.service
 	if grep -n '@BINDIR@\|@DOCDIR@' "$other"; then exit 1; fi

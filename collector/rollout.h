@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rollout.h - a signed policy goes to sensors in stages.
+ *
+ * An admin brings a policy that was signed elsewhere, and says which sensors get it first.  A sensor fetches what it is
+ * offered (send --rollouts) and hands it to its guard, on trial (ctl rollout): the guard checks signature and age by its own keys and
+ * its own record, the collector cannot make it take anything.  When its signed lines say that it runs that policy, and for the time of the
+ * soak no new incident came of it, the collector confirms; who is not confirmed in time goes back by itself, also when the new policy cut
+ * it off from here.  The next stage begins when every sensor of this one is done, by itself or when an admin says so.
+ * One that refuses or goes back ends the roll-out, which is an incident.
+ */
+#ifndef COLLECTOR_ROLLOUT_H
+#define COLLECTOR_ROLLOUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ROLLOUT_BYTES	(3u << 20) /* of all files of a policy, as JSON */
+#define ROLLOUT_STAGES	16u
+#define ROLLOUT_SENSORS 5000u
+#define ROLLOUT_TRIAL_S 600
+#define ROLLOUT_SOAK_S	120
+#define ROLLOUT_SPARE_S 15 /* a trial lasts longer than the soak by that: to fetch, to confirm */
+
+struct call;
+struct collector;
+struct db;
+struct jw;
+struct store;
+struct store_tx;
+
+struct rollout_spec {
+	const json_t *doc;    /* {"name":MAIN,"files":{NAME:TEXT,...}} */
+	const char *minisig;  /* of MAIN; its comment covers the others */
+	const json_t *stages; /* arrays of names of sensors */
+	int64_t trial_s, soak_s;
+	bool automatic; /* the next stage begins by itself */
+	const char *user;
+	int64_t now_ms;
+};
+
+/* 0 and its number, or ERR_* said in err: ERR_FORMAT what was brought is no good, ERR_NOTFOUND no such sensor, ERR_EXISTS one of
+ * them has part in another that is not over. */
+int rollout_make(
+    struct store *s, const struct rollout_spec *spec, int64_t *id, char *err, size_t err_size);
+/* Go on with one that is held, or stop one.  0, ERR_NOTFOUND, or ERR_EXISTS: it is not in that state. */
+int rollout_change(struct store *s, int64_t id, bool go, const char *user, int64_t now_ms,
+    char *err, size_t err_size);
+/* One as an object, or all as "items", newest first. */
+bool rollout_write(struct jw *w, struct db *db, int64_t id);
+void rollout_items(struct jw *w, struct db *db);
+
+/* Inside a job: a signed line of this sensor says what became of a policy ("policy.confirmed", ...).  0 or ERR_*. */
+int rollout_heard(struct store_tx *tx, int64_t sensor, const char *event, size_t n, int64_t now_ms);
+/* Once a second. */
+void rollout_turn(struct collector *co, int64_t now_ms);
+
+/* Calls of routes.def. */
+void rollout_list(struct call *c);
+void rollout_one(struct call *c);
+void rollout_post(struct call *c);
+void rollout_post_one(struct call *c);
+void rollout_offer(struct call *c);
+void rollout_bundle(struct call *c);
+
+#endif /* COLLECTOR_ROLLOUT_H */
