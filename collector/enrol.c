@@ -82,9 +82,12 @@ enrol_token(struct store *s, const struct enrol_what *what, int64_t now_ms, char
 static void
 token_answer(struct call *c, const struct enrol_what *what)
 {
-	char token[48], err[200];
-	int r = enrol_token(c->co->store, what, c->now_ms, token, err, sizeof(err));
+	char token[48], err[200], hex[2 * CRYPTO_SHA256_LEN + 1];
+	uint8_t fp[CRYPTO_SHA256_LEN];
+	int r = pki_ca_fingerprint(c->co->conf.dir, fp, err, sizeof(err));
 
+	if (r == 0)
+		r = enrol_token(c->co->store, what, c->now_ms, token, err, sizeof(err));
 	audit_log(c, what->kind == KIND_SENSOR ? "sensor.token" : "relay.token", what->name, r == 0,
 	    "%s%s",
 	    r < 0	    ? err
@@ -100,6 +103,13 @@ token_answer(struct call *c, const struct enrol_what *what)
 		jw_obj(&c->w, NULL);
 		jw_str(&c->w, "token", token);
 		jw_i(&c->w, "expires", c->now_ms + ENROL_TOKEN_S * INT64_C(1000));
+		if (c->co->ingest_port) {
+			jw_i(&c->w, "ingest_port", c->co->ingest_port);
+		} else {
+			jw_key(&c->w, "ingest_port");
+			jw_raw(&c->w, "null", 4);
+		}
+		jw_str(&c->w, "ca_fingerprint", crypto_hex(fp, sizeof(fp), hex));
 		jw_close(&c->w, '}');
 	}
 }

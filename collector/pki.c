@@ -527,6 +527,19 @@ fingerprint(gnutls_x509_crt_t crt, uint8_t fp[CRYPTO_SHA256_LEN])
 }
 
 int
+pki_ca_fingerprint(const char *dir, uint8_t fp[CRYPTO_SHA256_LEN], char *err, size_t err_size)
+{
+	gnutls_x509_crt_t ca;
+	int r = load_crt(dir, "ca.crt", &ca, err, err_size), rc;
+
+	if (r < 0)
+		return r;
+	rc = fingerprint(ca, fp);
+	gnutls_x509_crt_deinit(ca);
+	return rc < 0 ? tls_err(err, err_size, "ca.crt", rc) : 0;
+}
+
+int
 pki_issue(const char *dir, const char *csr, size_t n, const char *name, int64_t now_ms,
     uint64_t life_s, char **out, uint8_t fp[CRYPTO_SHA256_LEN], int64_t *until_ms, char *err,
     size_t err_size)

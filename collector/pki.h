@@ -35,6 +35,8 @@ pki_retrieve *pki_show(bool page);
 void pki_forget(void); /* when nobody listens any more */
 /* The CA's certificate as PEM, to be freed. */
 int pki_ca(const char *dir, char **crt, char *err, size_t err_size);
+/* SHA-256 of it, which a sensor that enrols compares (--ca-fingerprint). */
+int pki_ca_fingerprint(const char *dir, uint8_t fp[CRYPTO_SHA256_LEN], char *err, size_t err_size);
 /* A client certificate for the key of a request (PEM, at most PKI_CSR_MAX), good for life_s (0 = PKI_CLIENT_DAYS); to
  * be freed. */
 int pki_issue(const char *dir, const char *csr, size_t n, const char *name, int64_t now_ms,

@@ -27,7 +27,7 @@ export async function open(browser, base, { width = 1366, height = 768, dark = f
 	const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", locale: lang, acceptDownloads: true, hasTouch: phone, isMobile: phone, deviceScaleFactor: scale, reducedMotion: "reduce", ignoreHTTPSErrors: base.startsWith("https:") });
 	const page = await context.newPage();
 	page.faults = [];
-	page.on("console", (m) => m.type() === "error" && !/status of (401|403|404|503)/.test(m.text()) && page.faults.push(`console: ${m.text()}`));
+	page.on("console", (m) => m.type() === "error" && !/status of (401|403|404|501|503)/.test(m.text()) && page.faults.push(`console: ${m.text()}`));
 	page.on("pageerror", (e) => page.faults.push(`error: ${e.message}`));
 	page.on("dialog", (d) => (page.faults.push(`dialog: ${d.message()}`), d.dismiss()));
 	page.on("request", (r) => new RegExp(`^(${base}/|blob:|data:)`).test(r.url()) || page.faults.push(`request: ${r.url()}`));

@@ -143,6 +143,39 @@ export class Mock {
 		this.audit.reverse();
 		const last = this.list.find((a) => a.rule === "recipes");
 		if (last) this.propose(last, "ana", "Recipe change RC-2291, every Monday");
+		this.dests = [["cert", "Plant operators' CERT", "", "green"], ["vendor", "Bottling Works Ltd", "names,objects", "amber+strict"]].map(([name, identity, keep, tlp]) => ({ name, identity: hostile ?? identity, keep, tlp, created: now - 9e8 }));
+		this.indicators = { serial: 41, refused: { path: 3, expired: 1 }, items: [["address", "198.51.100.23"], ["address", "2001:db8:5::17"], ["mac", "02:00:5e:10:00:01"]].map(([kind, value], i) => ({ kind, value, id: `indicator--${i}c1a83fb-4c7b-4651-b2a3-1b0e4476df3a`, name: hostile ?? `Scanner of PLCs, wave ${i + 1}`, source: hostile ?? "cert", until: i ? now + 30 * 864e5 : 0, added: now - 864e5 })) };
+		this.bulletins = [];
+		this.ca = sha("ca").toString("hex");
+		this.share = generateKeyPairSync("ed25519");
+		this.pinned = new Map([["gate-packaging", { policy: "0123456789abcdef0123456789abcdef" }]]);
+		const name = (s) => hostile ?? s;
+		this.network = {
+			name: "site-centre",
+			upstream: { url: "https://region.example:8444", name: name("site-centre"), state: "sending", last_ok: now - 4000, last_error_time: now - 7e6, last_error: name("connection refused"), behind_sensors: 2, behind_batches: 14, batches: 88100, alerts: 4321, sensors: [{ name: name("gate-line2"), state: "active", epoch: 1, batch: 2 }, { name: name("gate-packaging"), state: "pending", epoch: 1, batch: 2 }] },
+			relays: [["hall-north", "ok", true, 12], ["hall-south", "pending", false, 3]].map(([n, state, vouches, sensors], i) => ({ id: 70 + i, name: name(n), state, vouches, last_seen: now - 3000, sensors, kid: b64(sha(n)) })),
+		};
+	}
+
+	fleet() {
+		const items = this.sensors.filter((s) => s.state !== "pending").map((s, i) => {
+			const p = { build: "", policy: "", ...this.pinned.get(s.name) }, build = s.build ?? "", policy = i === 1 ? "9f2c61d0a4b7e85813c2f6a09d4e7b31" : (s.policy ?? "");
+			return { id: s.id, name: this.hostile ?? s.name, site: s.site, path: i === 1 ? ["hall-north"] : [], build, policy, pinned_build: p.build, pinned_policy: p.policy, drift: ["build", "policy"].filter((k) => p[k] && p[k] !== { build, policy }[k]), clock_offset_ms: [12, -2400, null][i] ?? 3 };
+		});
+		const of = (k) => [...new Set(items.map((x) => x[k]))].map((value) => ({ value, sensors: items.filter((x) => x[k] === value).length }));
+		return { builds: of("build"), policies: of("policy"), items, next: null };
+	}
+	// As the collector redacts: what a test looks for is whether the page shows it before it saves it.
+	shared(i, dest) {
+		const nym = (s) => `name-${sha(dest.name, s).toString("hex").slice(0, 10)}`;
+		return { type: "bundle", id: `bundle--${i.id}`, objects: [{ type: "identity", name: dest.identity }, { type: "grouping", name: dest.keep.includes("notes") ? i.title : "incident" }, ...[i.src, i.dst].filter(Boolean).map((s) => ({ type: "observed-data", device: dest.keep.includes("names") ? s : nym(s) }))] };
+	}
+	bulletin(b) {
+		const files = { "bulletin.html": `<!doctype html><title>Bulletin ${b.id}</title>`, "evidence.json": '{"alerts":[]}', ...(b.pdf && { "bulletin.pdf": "%PDF-1.7 mock" }) };
+		const jwk = this.share.publicKey.export({ format: "jwk" }), kid = b64(sha(`{"crv":"Ed25519","kty":"OKP","x":"${jwk.x}"}`));
+		const head = b64(JSON.stringify({ alg: "Ed25519", typ: "interlock-bulletin+jws", kid })), body = b64(JSON.stringify({ v: 1, files: Object.fromEntries(Object.entries(files).map(([n, v]) => [n, sha(v).toString("hex")])) }));
+		const all = { ...files, "bulletin.jws": `${head}.${body}.${b64(sign(null, Buffer.from(`${head}.${body}`), this.share.privateKey))}`, "key.jwk": JSON.stringify({ ...jwk, kid }), "key.pem": this.share.publicKey.export({ format: "pem", type: "spki" }) };
+		return this.forge ? this.forge(all) : all;
 	}
 
 	device(name) {
@@ -263,6 +296,19 @@ export class Mock {
 				this.tell("incident", this.incident(i));
 				return { ticks: i.ticks };
 			}
+			if (sub === "export") {
+				const d = this.dests.find((x) => x.name === q.get("to"));
+				if (!d) throw [404, "not_found"];
+				this.note(me.user, "share", id);
+				return { raw: Buffer.from(JSON.stringify(this.shared(i, d))), type: "application/json" };
+			}
+			if (sub === "share") return need("analyst"), { objects: this.shared(i, this.dests.find((x) => x.name === body.to)).objects.length };
+			if (sub === "bulletin") {
+				need("analyst");
+				if (body.pdf && this.noPdf) throw [501, "bulletin"];
+				this.bulletins.unshift({ id: this.bulletins.length + 1, incident: i.id, to: body.to, lang: body.lang, time: now, user: me.user, pdf: !!body.pdf });
+				return { id: this.bulletins[0].id };
+			}
 			if (post) {
 				need("analyst");
 				(i.log ??= []).unshift({ time: now, user: me.user, text: body.note ?? Object.entries(body).map(([k, v]) => `${k}: ${v}`).join(", ") });
@@ -281,12 +327,55 @@ export class Mock {
 		case "sensors":
 			if (post) {
 				need("admin");
-				if (id === "tokens") return { token: "il1." + b64(sha(body.name)), expires: now + 3600e3 };
+				if (id === "tokens") return { token: "il1." + b64(sha(body.name)), expires: now + 3600e3, ingest_port: 8444, ca_fingerprint: this.ca };
+				if (this.network.relays.some((r) => r.id === Number(id))) {
+					const r = this.network.relays.find((x) => x.id === Number(id));
+					r.state = body.action === "revoke" ? "revoked" : "ok";
+					return r;
+				}
+				if (body.action === "rotate") return { token: "il1." + b64(sha("again")), expires: now + 3600e3, ingest_port: 8444, ca_fingerprint: this.ca };
 				const s = this.sensors.find((x) => x.id === Number(id));
 				s.state = body.action === "approve" ? "silent" : body.action === "revoke" ? "revoked" : s.state;
 				return s;
 			}
 			return page(this.sensors.map((s) => ({ ...s, alerts_24h: day.filter((a) => a.sensor === s.name).length })));
+		case "fleet":
+			if (post) {
+				need("admin");
+				for (const n of body.sensors) {
+					const s = this.sensors.find((x) => x.name === n);
+					this.pinned.set(n, { build: body.build && s.build, policy: body.policy && s.policy });
+				}
+			}
+			return this.fleet();
+		case "network": return this.network;
+		case "destinations":
+			if (post) {
+				need("admin");
+				this.dests = [...this.dests.filter((d) => d.name !== body.name), { created: now, ...body }].sort((a, b) => (a.name < b.name ? -1 : 1));
+			}
+			return page(this.dests);
+		case "indicators":
+			if (post && sub === "remove") {
+				need("analyst");
+				this.indicators.items = this.indicators.items.filter((x) => x.id !== decodeURIComponent(id));
+				this.indicators.serial++;
+			} else if (post) {
+				need("analyst");
+				if (!Array.isArray(body.objects)) throw [400, "bad_request"];
+				const own = body.objects.map((o) => [o, /^\[ipv4-addr:value = '([\d.]+)'\]$/.exec(o.pattern ?? "")?.[1]]), good = own.filter(([, v]) => v);
+				this.indicators.items.push(...good.map(([o, value]) => ({ kind: "address", value, id: o.id, name: o.name, source: me.user, until: 0, added: now })));
+				return { taken: good.length, refused: own.length > good.length ? { path: own.length - good.length } : {} };
+			}
+			return { ...this.indicators, next: null };
+		case "watch-list": return { list: "# watch list\n" + this.indicators.items.map((x) => x.value + "\n").join(""), minisig: "untrusted comment: mock\n" };
+		case "bulletins": {
+			need("analyst");
+			if (!id) return page(this.bulletins);
+			const text = this.bulletin(this.bulletins.find((b) => b.id === Number(id)))[sub];
+			if (text === undefined) throw [404, "not_found"];
+			return { raw: Buffer.from(text), type: "application/octet-stream" };
+		}
 		case "map": {
 			const site = q.get("site");
 			const zones = plant.filter((z) => !site || z[1] === site).map(([name, s, level, devices]) => ({ id: `${s}/${name}`, site: s, name: this.hostile ?? name, level, devices: devices.map(([n, ip, role], i) => {

@@ -8,7 +8,7 @@ import { Mock } from "./mock.mjs";
 
 const web = join(root, process.env.B ?? "build", "web");
 const browser = await launch();
-const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/proposals", "/library", "/library/playbooks/plc-stop", "/library/pages/s7", "/users", "/audit", "/search?q=plc"];
+const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/network", "/sharing", "/proposals", "/library", "/library/playbooks/plc-stop", "/library/pages/s7", "/users", "/audit", "/search?q=plc"];
 
 // Tests that share a collector and a page, one after the other; whatever the page complained of fails the test.
 const on = ({ plant = {}, prepare, ...options }) => {
@@ -298,7 +298,16 @@ admin("admin: token for a sensor, a pending one approved, a user made", async (p
 	await page.getByLabel("Name of the sensor").fill("gate-line3");
 	await page.getByLabel("Site").fill("line-3");
 	await page.getByRole("button", { name: "Make token" }).click();
-	ok((await text(page, ".token output")).startsWith("il1."), "token");
+	const token = await text(page, ".token output");
+	ok(token.startsWith("il1."), "token");
+	same(await axe(page), [], "axe, token");
+	await page.getByLabel("Address at which it reaches this collector").fill("soc.example");
+	const command = await page.locator(".cmd .code").first().innerText();
+	for (const s of ["interlock send enrol --collector https://soc.example:8444", `--token ${token}`, "--ca-fingerprint " + mock.ca, "--name gate-line3"]) ok(command.includes(s), `${s} in ${command}`);
+	await page.keyboard.press("Escape");
+	await page.getByRole("button", { name: "Details of gate-packaging" }).click();
+	await page.getByRole("button", { name: "Ask for a new key" }).click();
+	ok((await page.locator(".cmd .code").first().innerText()).includes("--name gate-packaging"), "the command of a rotation");
 	await page.keyboard.press("Escape");
 	await page.getByRole("button", { name: "Details of gate-warehouse" }).click();
 	await page.getByRole("button", { name: "Approve" }).click();
@@ -309,6 +318,132 @@ admin("admin: token for a sensor, a pending one approved, a user made", async (p
 	await page.getByLabel("New password").fill("long enough");
 	await page.getByRole("button", { name: "Save" }).click();
 	await page.getByText("kim").waitFor();
+});
+
+admin("network: what drifted, pinned as it runs; a relay approved; a site's token is a command", async (page, mock) => {
+	await visit(page, "/network");
+	await page.getByRole("button", { name: "Drifted 1" }).click();
+	same(await page.locator(".panel .table tbody tr").count(), 1, "drifted");
+	await page.getByLabel("Choose gate-packaging").check();
+	await page.getByRole("button", { name: "Pin what they run now" }).click();
+	await page.getByText("Every pinned sensor runs what it should").waitFor();
+	same(mock.pinned.get("gate-packaging").policy, mock.sensors[2].policy, "pinned");
+	await page.getByRole("button", { name: "Clear filters" }).click();
+	await page.getByRole("button", { name: "Clock off 1" }).click();
+	same(await page.locator(".panel .table tbody tr").allInnerTexts().then((l) => l.map((x) => /span-boiler.*hall-north.*−2.4 s/s.test(x))), [true], "who, by whom, how far");
+	await page.getByRole("button", { name: "Approve" }).click();
+	await page.waitForFunction(() => !document.querySelector("main").innerText.includes("Waits for approval"));
+	same(mock.network.relays[1].state, "ok", "relay");
+	await page.getByRole("button", { name: "Connect a site" }).click();
+	await page.getByLabel("Name of its collector").fill("hall-west");
+	await page.getByLabel("It vouches for its sensors").check();
+	await page.getByRole("button", { name: "Make token" }).click();
+	ok(/^interlock collect join .*--name hall-west$/s.test(await page.locator(".cmd .code").innerText()), "join");
+});
+
+ana("sharing: what would leave is shown first, and is what is saved; less than that for a viewer's role is said", async (page, mock) => {
+	const i = [...mock.incidents.values()].find((x) => x.src && x.state === "open");
+	await visit(page, `/incidents/${i.id}`);
+	await page.getByRole("button", { name: "Export" }).click();
+	same(await page.getByRole("button", { name: "Download this file" }).isDisabled(), true, "nothing is saved before it was shown");
+	await page.locator(".modal").getByLabel("Destination").selectOption("vendor");
+	same(await page.locator(".modal .sh-classes .kept").allInnerTexts().then((l) => l.map((x) => x.split("\n")[0])), ["Names", "Objects"], "what leaves");
+	await page.getByRole("button", { name: "Show what would leave" }).click();
+	const shown = JSON.parse(await page.locator(".sh-made .code").innerText());
+	const [d] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download this file" }).click()]);
+	const saved = readFileSync(await d.path(), "utf8");
+	same(saved, JSON.stringify(mock.shared(i, mock.dests[1])), "the bytes of the collector");
+	same(JSON.parse(saved), shown, "and what was shown");
+	await page.locator(".modal").getByLabel("Destination").selectOption("cert");
+	same(await page.locator(".sh-made").count(), 0, "another destination begins anew");
+	await page.getByRole("button", { name: "Show what would leave" }).click();
+	await page.locator(".sh-made").waitFor();
+	ok(!(await page.locator(".sh-made").innerText()).includes(i.src), "a pseudonym");
+	same(await axe(page), [], "axe, export");
+	await page.getByRole("button", { name: "Put it into its TAXII collection" }).click();
+	await page.getByText("cert finds it by TAXII now: 4 new objects.").waitFor();
+	await page.keyboard.press("Escape");
+});
+
+ana("bulletin: made, downloaded, verified here; a forged one is not", async (page, mock) => {
+	const i = [...mock.incidents.values()].find((x) => x.src && x.state === "open");
+	await visit(page, `/incidents/${i.id}`);
+	await page.locator(".panel .segments").getByRole("button", { name: "Chinese" }).click();
+	await page.getByLabel("PDF").check();
+	mock.noPdf = true;
+	await page.getByRole("button", { name: "Make bulletin" }).click();
+	await page.getByText("This collector makes no PDF").waitFor();
+	mock.noPdf = false;
+	await page.getByRole("button", { name: "Make bulletin" }).click();
+	await page.getByText("for cert").waitFor();
+	same(mock.bulletins.map((b) => [b.incident, b.to, b.lang, b.pdf]), [[i.id, "cert", "zh", true]], "made");
+	const [d] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "HTML" }).click()]);
+	same([d.suggestedFilename(), readFileSync(await d.path(), "utf8")], ["bulletin.html", mock.bulletin(mock.bulletins[0])["bulletin.html"]], "download");
+	await page.getByRole("button", { name: "Verify in this browser" }).click();
+	await page.getByText("Signature and 3 files hold").waitFor();
+	for (const forge of [
+		(all) => ({ ...all, "bulletin.html": all["bulletin.html"] + " " }),
+		(all) => ({ ...all, "bulletin.jws": all["bulletin.jws"].replace(/\.[^.]{8}([^.]*)$/, ".AAAAAAAA$1") }),
+		(all) => ({ ...all, "key.jwk": JSON.stringify({ ...mock.signers[0].jwk, kid: "x" }) }),
+	]) {
+		mock.forge = forge;
+		await page.reload();
+		await page.getByRole("button", { name: "Verify in this browser" }).click();
+		await page.getByText("It does not hold").waitFor();
+	}
+	mock.forge = null;
+});
+
+admin("playbook: a prepared change is filled in, confirmed, noted with its step; nothing runs", async (page, mock) => {
+	const i = mock.incidents.get(mock.list.find((a) => a.op === "plc_stop").incident);
+	await visit(page, `/incidents/${i.id}`);
+	await page.locator(".gd-phase").evaluateAll((l) => l.forEach((e) => (e.open = true)));
+	await page.getByRole("button", { name: "Prepare and confirm" }).first().click();
+	same(await axe(page), [], "axe");
+	const command = await page.locator(".modal .cmd .code").first().innerText();
+	same(await page.getByRole("button", { name: "Note it and tick the step" }).isDisabled(), true, "not yet");
+	await page.getByLabel("I have read what can go wrong").check();
+	await page.getByRole("button", { name: "Note it and tick the step" }).click();
+	await page.locator(".gd-by", { hasText: command }).waitFor();
+	same(i.ticks.map((x) => [x.user, x.note]), [["admin", command]], "kept");
+});
+
+admin("sharing: a destination made; a bundle imported, an address removed, the list saved", async (page, mock) => {
+	await visit(page, "/sharing");
+	await page.getByRole("button", { name: "New destination" }).click();
+	await page.getByLabel("Name of the destination").fill("court");
+	for (const c of ["Names", "Sentences"]) await page.getByLabel(c, { exact: false }).and(page.locator(".modal input")).check();
+	same(await axe(page), [], "axe, destination");
+	await page.getByRole("button", { name: "Save" }).click();
+	await page.locator(".sh-dests").getByText("court", { exact: true }).waitFor();
+	same([mock.dests[1].name, mock.dests[1].keep], ["court", "names,notes"], "made");
+	const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByRole("button", { name: "Import STIX" }).click()]);
+	const objects = ["[ipv4-addr:value = '203.0.113.77']", "[file:name = 'x']"].map((pattern, n) => ({ type: "indicator", id: `indicator--${n}`, name: `Warning ${n}`, pattern }));
+	await chooser.setFiles({ name: "bundle.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ objects })) });
+	await page.getByText("1 taken. 1 × about something no sensor looks at").waitFor();
+	await page.getByRole("button", { name: "Remove 198.51.100.23" }).click();
+	await page.waitForFunction(() => !document.querySelector("main").innerText.includes("198.51.100.23"));
+	const saved = [];
+	page.on("download", (d) => saved.push(d.suggestedFilename()));
+	await page.getByRole("button", { name: "Watch list, signed" }).click();
+	for (let n = 0; n < 50 && saved.length < 2; n++) await page.waitForTimeout(20);
+	same(saved.sort(), ["watch.txt", "watch.txt.minisig"], "saved");
+});
+
+vic("a viewer makes no bulletin, changes no destination, and shares nothing that is not redacted", async (page, mock) => {
+	const i = [...mock.incidents.values()].find((x) => x.src);
+	await visit(page, "/sharing");
+	same(await page.getByRole("button", { name: /^(Change|New destination|Import|Remove)/ }).count(), 0, "buttons");
+	await walk(page, `/incidents/${i.id}`);
+	same(await page.getByText("Bulletins").count(), 0, "bulletins");
+	await page.getByRole("button", { name: "Export" }).click();
+	await page.locator(".modal").getByLabel("Destination").selectOption("vendor");
+	same(await page.locator(".modal .sh-classes .kept").count(), 0, "what leaves");
+	await page.getByText("As Viewer you share less").waitFor();
+	same(await page.getByRole("button", { name: /TAXII/ }).count(), 0, "TAXII");
+	await page.keyboard.press("Escape");
+	await walk(page, "/network");
+	same(await page.getByRole("button", { name: /Approve|Revoke|Connect|Pin/ }).count(), 0, "network");
 });
 
 vic("a viewer has no pages of administrators", async (page, mock) => {
@@ -418,6 +553,7 @@ on({ user: "admin", plant: { alerts: 40, hostile: evil } })("hostile texts in ev
 const empty = (mock) => {
 	mock.sensors = [];
 	mock.incidents.clear();
+	Object.assign(mock, { dests: [], bulletins: [], indicators: { serial: 0, refused: {}, items: [] }, network: { name: "site-centre", upstream: null, relays: [] } });
 };
 on({ user: "admin", plant: { alerts: 0 }, prepare: empty })("an empty collector says what to do", async (page) => {
 	await visit(page, "/");

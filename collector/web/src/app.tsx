@@ -18,10 +18,12 @@ import { KnowledgePage, LibraryPage, PlaybookPage } from "./pages/library";
 import { Login } from "./pages/login";
 import { Audit, Users } from "./pages/admin";
 import { MapPage } from "./pages/map";
+import { NetworkPage } from "./pages/network";
 import { OverviewPage } from "./pages/overview";
 import { Proposals } from "./pages/proposals";
 import { Search } from "./pages/search";
 import { Sensors } from "./pages/sensors";
+import { Sharing } from "./pages/sharing";
 import { TimelinePage } from "./pages/timeline";
 import { Button, Empty, what } from "./ui/common";
 import { Brand, Icon, type IconName } from "./ui/icons";
@@ -44,6 +46,8 @@ const routes: Route[] = [
 	{ path: /^\/attack$/, page: AttackPage, title: "nav.attack" },
 	{ path: /^\/timeline$/, page: TimelinePage, title: "nav.timeline" },
 	{ path: /^\/sensors$/, page: Sensors, title: "nav.sensors" },
+	{ path: /^\/network$/, page: NetworkPage, title: "nav.network" },
+	{ path: /^\/sharing$/, page: Sharing, title: "nav.sharing" },
 	{ path: /^\/proposals$/, page: Proposals, title: "nav.proposals" },
 	{ path: /^\/library$/, page: LibraryPage, title: "nav.library" },
 	{ path: /^\/library\/playbooks\/([^/]+)$/, page: PlaybookPage, title: "nav.library" },
@@ -78,12 +82,14 @@ const menu: { text: Key; items: Item[] }[] = [
 			{ to: "/map", icon: "map", text: "nav.map", key: "m" },
 			{ to: "/assets", icon: "assets", text: "nav.assets" },
 			{ to: "/sensors", icon: "sensors", text: "nav.sensors", key: "s" },
+			{ to: "/network", icon: "network", text: "nav.network", key: "n" },
 		],
 	},
 	{
 		text: "nav.manage",
 		items: [
 			{ to: "/proposals", icon: "proposals", text: "nav.proposals" },
+			{ to: "/sharing", icon: "share", text: "nav.sharing" },
 			{ to: "/library", icon: "book", text: "nav.library" },
 			{ to: "/users", icon: "users", text: "nav.users", role: "admin" },
 			{ to: "/audit", icon: "audit", text: "nav.audit", role: "admin" },

@@ -9,6 +9,7 @@ import "./styles/shell.css";
 import "./styles/parts.css";
 import "./styles/pages.css";
 import "./styles/guide.css";
+import "./styles/share.css";
 import "./lib/prefs";
 
 const fonts = Promise.race([

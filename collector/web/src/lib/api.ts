@@ -17,7 +17,14 @@ export class ApiError extends Error {
 	}
 }
 
-export async function call<T>(path: string, init: { method?: string; body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
+interface Init {
+	method?: string;
+	body?: unknown;
+	signal?: AbortSignal;
+}
+
+// The bytes of an answer, as they came.
+async function ask(path: string, init: Init): Promise<Response> {
 	const headers: Record<string, string> = { accept: "application/json" };
 	if (init.body !== undefined) headers["content-type"] = "application/json";
 	if (init.method && init.method !== "GET" && me.value) headers["x-csrf-token"] = me.value.csrf;
@@ -34,28 +41,24 @@ export async function call<T>(path: string, init: { method?: string; body?: unkn
 		if ((e as Error).name === "AbortError") throw e;
 		throw new ApiError(0, "unreachable", "The collector does not answer");
 	}
-	const text = await res.text();
-	let data: unknown = null;
+	if (res.ok) return res;
+	const err = ((await res.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null)?.error;
+	// The session is over: whatever page this is, log in again.
+	if (res.status === 401 && path !== "/login") me.value = null;
+	throw new ApiError(res.status, err?.code ?? "http_" + res.status, err?.message ?? res.statusText, Number(res.headers.get("retry-after")) || 0);
+}
+
+export async function call<T>(path: string, init: Init = {}): Promise<T> {
+	const res = await ask(path, init), text = await res.text();
 	try {
-		data = text ? JSON.parse(text) : null;
+		return (text ? JSON.parse(text) : null) as T;
 	} catch {
-		if (res.ok) throw new ApiError(res.status, "not_json", "The answer is not JSON");
+		throw new ApiError(res.status, "not_json", "The answer is not JSON");
 	}
-	if (!res.ok) {
-		const err = (data as { error?: { code?: string; message?: string } } | null)?.error;
-		// The session is over: whatever page this is, log in again.
-		if (res.status === 401 && path !== "/login") me.value = null;
-		throw new ApiError(
-			res.status,
-			err?.code ?? "http_" + res.status,
-			err?.message ?? res.statusText,
-			Number(res.headers.get("retry-after")) || 0,
-		);
-	}
-	return data as T;
 }
 
 export const get = <T>(path: string, abort?: AbortSignal) => call<T>(path, { signal: abort });
+export const bytes = async (path: string) => new Uint8Array(await (await ask(path, {})).arrayBuffer());
 export const post = <T>(path: string, body: unknown = {}) => call<T>(path, { method: "POST", body });
 
 export interface Resource<T> {
@@ -63,7 +66,7 @@ export interface Resource<T> {
 	error: ApiError | undefined;
 	loading: boolean;
 	reload: () => void;
-	set: (fn: (old: T) => T) => void;
+	set(fn: (old: T) => T): void;
 }
 
 // The answer to GET path.  What was there stays on reload; another path begins anew.  null: ask nothing.
@@ -96,6 +99,8 @@ export function useResource<T>(path: string | null): Resource<T> {
 	const fits = state.path === path;
 	return { data: fits ? state.data : undefined, error: fits ? state.error : undefined, loading: state.loading || !fits, reload, set };
 }
+
+export const settled = (...all: Resource<unknown>[]) => all.every((r) => r.data !== undefined || r.error);
 
 const rank: Record<Role, number> = { viewer: 0, analyst: 1, admin: 2 };
 export const may = (role: Role) => !!me.value && rank[me.value.role] >= rank[role];

@@ -13,8 +13,8 @@ export interface Result {
 	proof: Proof;
 }
 
-const utf8 = new TextEncoder();
-const strict = new TextDecoder("utf-8", { fatal: true });
+export const utf8 = new TextEncoder();
+export const strict = new TextDecoder("utf-8", { fatal: true });
 export const hex = (b: Uint8Array) => Array.from(b, (v) => v.toString(16).padStart(2, "0")).join("");
 
 function unhex(s: string): Uint8Array<ArrayBuffer> {
@@ -22,13 +22,13 @@ function unhex(s: string): Uint8Array<ArrayBuffer> {
 	return Uint8Array.from(s.match(/../g) ?? [], (p) => parseInt(p, 16));
 }
 
-function unb64(s: string): Uint8Array<ArrayBuffer> {
+export function unb64(s: string): Uint8Array<ArrayBuffer> {
 	if (!/^[A-Za-z0-9_-]*$/.test(s)) throw new Error("not base64url");
 	return Uint8Array.from(atob(s.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
 }
 const b64 = (b: Uint8Array) => btoa(String.fromCharCode(...b)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 
-async function sha256(...parts: Uint8Array[]): Promise<Uint8Array> {
+export async function sha256(...parts: Uint8Array[]): Promise<Uint8Array> {
 	const all = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
 	let at = 0;
 	for (const p of parts) {
@@ -64,6 +64,17 @@ export async function rootOf(line: Uint8Array, index: number, n: number, path: s
 // RFC 7638: the name of a key is the hash of its members.
 export async function thumbprint(x: string): Promise<string> {
 	return b64(await sha256(utf8.encode(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`)));
+}
+
+// null: this browser cannot say.
+export async function signed(x: string, signature: string, data: string): Promise<boolean | null> {
+	try {
+		const key = await crypto.subtle.importKey("raw", unb64(x), { name: "Ed25519" }, false, ["verify"]);
+		return await crypto.subtle.verify({ name: "Ed25519" }, key, unb64(signature), utf8.encode(data));
+	} catch (e) {
+		// NotSupportedError, or SyntaxError in browsers that do not know the name: no Ed25519 here.
+		return /^(NotSupportedError|SyntaxError|TypeError)$/.test((e as Error).name) ? null : false;
+	}
 }
 
 export const crypt = () => typeof crypto !== "undefined" && !!crypto.subtle;
@@ -139,15 +150,7 @@ export async function verify(a: AlertDetail): Promise<Result> {
 	}
 
 	if (!crypt() || !x) say("sig", null, "");
-	else
-		try {
-			const key = await crypto.subtle.importKey("raw", unb64(x), { name: "Ed25519" }, false, ["verify"]);
-			say("sig", await crypto.subtle.verify({ name: "Ed25519" }, key, unb64(s), utf8.encode(`${h}.${p}`)), "Ed25519");
-		} catch (e) {
-			// NotSupportedError, or SyntaxError in browsers that do not know the name: no Ed25519 here.
-			const unknown = /^(NotSupportedError|SyntaxError|TypeError)$/.test((e as Error).name);
-			say("sig", unknown ? null : false, (e as Error).name);
-		}
+	else say("sig", await signed(x, s, `${h}.${p}`), "Ed25519");
 	const outcome = steps.some((v) => v.ok === false) ? "broken" : steps.length === 5 && steps.every((v) => v.ok) ? "proved" : "part";
 	return { steps, outcome, payload, kid, proof };
 }
@@ -155,7 +158,7 @@ export async function verify(a: AlertDetail): Promise<Result> {
 // In the form that `interlock journal prove --check` reads.
 export const proofFile = (r: Result) => JSON.stringify(r.proof) + "\n";
 
-export function save(name: string, text: string, type = "application/json"): void {
+export function save(name: string, text: BlobPart, type = "application/json"): void {
 	const url = URL.createObjectURL(new Blob([text], { type }));
 	const a = document.createElement("a");
 	a.href = url;

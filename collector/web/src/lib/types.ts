@@ -210,6 +210,100 @@ export interface Sensor {
 	alerts_24h: number;
 }
 
+export interface Token {
+	token: string;
+	expires: number;
+	ingest_port: number | null; // null: this collector listens to no sensors
+	ca_fingerprint: string;
+}
+
+export interface FleetItem {
+	id: number;
+	name: string;
+	site: string;
+	path: string[];
+	build: string;
+	policy: string;
+	pinned_build: string;
+	pinned_policy: string;
+	drift: ("build" | "policy")[];
+	clock_offset_ms: number | null;
+}
+
+export interface Running {
+	value: string;
+	sensors: number;
+}
+
+export interface Fleet extends Page<FleetItem> {
+	builds: Running[];
+	policies: Running[];
+}
+
+export interface Relay {
+	id: number;
+	name: string;
+	state: "ok" | "silent" | "pending" | "revoked";
+	vouches: boolean;
+	last_seen: number;
+	sensors: number;
+	kid: string;
+}
+
+export interface Upstream {
+	url: string;
+	name: string;
+	state: "starting" | "current" | "sending" | "retrying";
+	last_ok: number | null;
+	last_error_time: number | null;
+	last_error: string;
+	behind_sensors: number;
+	behind_batches: number;
+	batches: number;
+	alerts: number;
+	sensors: { name: string; state: string; epoch: number; batch: number }[];
+}
+
+export interface Network {
+	name: string;
+	upstream: Upstream | null;
+	relays: Relay[];
+}
+
+// docs/SHARING.md
+export interface Destination {
+	name: string;
+	identity: string;
+	keep: string; // classes, with commas
+	tlp: string;
+	created: number;
+}
+
+export interface Indicator {
+	kind: "address" | "mac";
+	value: string;
+	id: string;
+	name: string;
+	source: string;
+	until: number;
+	added: number;
+}
+
+export interface Indicators extends Page<Indicator> {
+	serial: number;
+	refused: Record<string, number>;
+}
+
+export interface Bulletin {
+	id: number;
+	incident: number;
+	to: string;
+	lang: "en" | "zh";
+	time: number;
+	user: string;
+	pdf: boolean;
+}
+
 export interface MapDevice {
 	name: string;
 	ip: string;

@@ -8,7 +8,7 @@ import { num } from "../lib/format";
 import { lang } from "../lib/prefs";
 import { Link } from "../lib/router";
 import type { Guide, PageHead, Playbook, PlaybookHead, Step, Tick, Words } from "../lib/types";
-import { Copy, Panel, Sev, Tag, When, why } from "../ui/common";
+import { Button, Copy, Lines, Modal, Panel, Sev, Tag, When, why } from "../ui/common";
 import { Icon, type IconName } from "../ui/icons";
 
 export const say = (w: Words) => (lang.value === "zh" ? w.zh : w.en);
@@ -35,7 +35,58 @@ function Command({ text }: { text: string }) {
 	);
 }
 
-function About({ s }: { s: Step }) {
+const SLOT = /\b[A-Z][A-Z0-9]+(?:-[A-Z0-9]+)*\b/g; // a word that is to be filled in
+
+// What an admin runs at the guard: capital words are filled in here, and that it was done is the step's note.  Nothing runs
+// from here: the collector has no way to a guard, on purpose.
+function Apply({ s, onClose, done }: { s: Step; onClose: () => void; done: (note: string) => Promise<boolean> }) {
+	const action = s.action!, words = (line: string) => line.match(SLOT) ?? [];
+	const slots = [...new Set([...words(action.command), ...words(action.undo)])];
+	const [filled, setFilled] = useState<Record<string, string>>({});
+	const [sure, setSure] = useState(false);
+	const [busy, setBusy] = useState(false);
+	const put = (line: string) => line.replace(SLOT, (w) => filled[w] || w);
+	const ready = words(action.command).every((w) => filled[w]), command = put(action.command), undo = put(action.undo);
+	return (
+		<Modal wide title={t("gd.apply")} onClose={onClose}>
+			<div class="form">
+				<p>{say(s.text)}</p>
+				{s.safety && <Aside icon="alerts" kind="gd-safety" label={t("gd.safety")}>{say(s.safety)}</Aside>}
+				{slots.map((w) => (
+					<label key={w}>
+						<span>{t("gd.fill", { word: w })}</span>
+						<input value={filled[w] ?? ""} maxLength={100} autocapitalize="none" spellcheck={false} onInput={(e) => setFilled({ ...filled, [w]: e.currentTarget.value.replace(/[^\w./:,=-]/g, "") })} />
+					</label>
+				))}
+				<Lines label={t("gd.run")} text={command} />
+				<Lines label={t("gd.undo")} text={undo} />
+				<p class="dim">{t(`gd.ends.${action.kind as "panic"}`)}</p>
+				<label class="check">
+					<input type="checkbox" checked={sure} disabled={!ready} onChange={(e) => setSure(e.currentTarget.checked)} />
+					<span>{t("gd.sure")}</span>
+				</label>
+				<div class="acts">
+					<Button
+						look="main"
+						busy={busy}
+						disabled={!sure || !ready}
+						onClick={async () => {
+							setBusy(true);
+							if (await done(command)) onClose();
+							else setBusy(false);
+						}}
+					>
+						{t("gd.confirm")}
+					</Button>
+					<Button onClick={onClose}>{t("app.cancel")}</Button>
+				</div>
+			</div>
+		</Modal>
+	);
+}
+
+function About({ s, tick, done }: { s: Step; tick?: Tick; done: ((note: string) => Promise<boolean>) | null }) {
+	const [apply, setApply] = useState(false);
 	return (
 		<div class="gd-about">
 			{s.safety && <Aside icon="alerts" kind="gd-safety" label={t("gd.safety")}>{say(s.safety)}</Aside>}
@@ -53,13 +104,15 @@ function About({ s }: { s: Step }) {
 					<Command text={s.action.command} />
 					<p class="dim">{t("gd.undo")}</p>
 					<Command text={s.action.undo} />
+					{done && !tick && may("admin") && <Button icon="shield" onClick={() => setApply(true)}>{t("gd.apply")}</Button>}
 				</div>
 			)}
+			{apply && done && <Apply s={s} done={done} onClose={() => setApply(false)} />}
 		</div>
 	);
 }
 
-type Set = (step: string, done: boolean) => Promise<void>;
+type Set = (step: string, done: boolean, note?: string) => Promise<boolean>;
 
 function StepRow({ p, s, tick, set }: { p: Playbook; s: Step; tick?: Tick; set: Set | null }) {
 	const [busy, setBusy] = useState(false);
@@ -91,13 +144,13 @@ function StepRow({ p, s, tick, set }: { p: Playbook; s: Step; tick?: Tick; set: 
 						{tick.note && <> · {tick.note}</>}
 					</p>
 				)}
-				<About s={s} />
+				<About s={s} tick={tick} done={set && ((note) => set(s.id, true, note))} />
 			</div>
 		</li>
 	);
 }
 
-function Lines({ title, list, kind, icon }: { title: string; list: Words[]; kind: string; icon: IconName }) {
+function Boxed({ title, list, kind, icon }: { title: string; list: Words[]; kind: string; icon: IconName }) {
 	if (!list.length) return null;
 	return (
 		<div class={`gd-box ${kind}`}>
@@ -119,8 +172,8 @@ export function Steps({ p, ticks, set }: { p: Playbook; ticks: Tick[]; set: Set 
 	return (
 		<>
 			<div class="gd-boxes">
-				<Lines title={t("gd.ask")} list={p.questions} kind="gd-ask" icon="question" />
-				<Lines title={t("gd.never")} list={p.never} kind="gd-never" icon="stop" />
+				<Boxed title={t("gd.ask")} list={p.questions} kind="gd-ask" icon="question" />
+				<Boxed title={t("gd.never")} list={p.never} kind="gd-never" icon="stop" />
 			</div>
 			{phases
 				.filter((f) => of(f).length)
@@ -168,14 +221,16 @@ export function GuidePanel({ g, incident }: { g: Guide; incident: string | null 
 	const [error, setError] = useState("");
 	const now = ticks.of === g.ticks ? ticks.now : g.ticks; // asked again: that is the newest
 	const p = g.playbook;
-	const set = async (step: string, done: boolean) => {
+	const set = async (step: string, done: boolean, note = "") => {
 		setError("");
 		try {
-			const r = await post<{ ticks: Tick[] }>(`/incidents/${encodeURIComponent(incident!)}/steps`, { playbook: p!.id, step, done });
+			const r = await post<{ ticks: Tick[] }>(`/incidents/${encodeURIComponent(incident!)}/steps`, { playbook: p!.id, step, done, ...(note && { note }) });
 			setTicks({ of: g.ticks, now: r.ticks });
+			return true;
 		} catch (e) {
 			setError(t("app.failed", { why: why(e as ApiError) }));
 			setTicks({ of: g.ticks, now: [...now] });
+			return false;
 		}
 	};
 	const n = p ? p.steps.filter((s) => now.some((x) => x.playbook === p.id && x.step === s.id)).length : 0;

@@ -12,6 +12,7 @@ import { Button, Empty, Facts, Failed, Head, Load, Panel, Segments, Select, Sev,
 import { Icon } from "../ui/icons";
 import { GuidePanel } from "./guide";
 import { AlertLine } from "./overview";
+import { BulletinPanel, Export } from "./share";
 
 const stateTag = (s: Incident["state"]) => <Tag kind={s === "open" ? "bad" : s === "ack" ? "warn" : "off"}>{word("state", s)}</Tag>;
 
@@ -135,6 +136,7 @@ export function Incidents() {
 export function IncidentPage({ id }: { id: string }) {
 	const r = useResource<IncidentDetail>(`/incidents/${encodeURIComponent(id)}`);
 	const [error, setError] = useState("");
+	const [out, setOut] = useState(false);
 	useLive("incident", (i) => String(i.id) === id && r.reload());
 	useLive("again", r.reload);
 	const change = async (body: Record<string, string>) => {
@@ -174,17 +176,20 @@ export function IncidentPage({ id }: { id: string }) {
 										</p>
 									)}
 								</div>
-								{may("analyst") && (
-									<div class="acts">
-										{i.assignee !== me.value?.user && i.state !== "closed" && <Button icon="user" onClick={() => change({ assignee: me.value!.user })}>{t("in.take")}</Button>}
-										{i.state === "open" && <Button icon="check" onClick={() => change({ state: "ack" })}>{t("in.ack")}</Button>}
-										{i.state !== "closed" ? (
-											<Button look="main" onClick={() => change({ state: "closed" })}>{t("in.close")}</Button>
-										) : (
-											<Button onClick={() => change({ state: "open" })}>{t("in.reopen")}</Button>
-										)}
-									</div>
-								)}
+								<div class="acts">
+									<Button icon="share" onClick={() => setOut(true)}>{t("sh.export")}</Button>
+									{may("analyst") && (
+										<>
+											{i.assignee !== me.value?.user && i.state !== "closed" && <Button icon="user" onClick={() => change({ assignee: me.value!.user })}>{t("in.take")}</Button>}
+											{i.state === "open" && <Button icon="check" onClick={() => change({ state: "ack" })}>{t("in.ack")}</Button>}
+											{i.state !== "closed" ? (
+												<Button look="main" onClick={() => change({ state: "closed" })}>{t("in.close")}</Button>
+											) : (
+												<Button onClick={() => change({ state: "open" })}>{t("in.reopen")}</Button>
+											)}
+										</>
+									)}
+								</div>
 							</header>
 							{error && <p class="form-error" role="alert">{error}</p>}
 							<div class="ad-grid">
@@ -239,8 +244,10 @@ export function IncidentPage({ id }: { id: string }) {
 											</form>
 										)}
 									</Panel>
+									{may("analyst") && <BulletinPanel incident={String(i.id)} />}
 								</div>
 							</div>
+							{out && <Export incident={String(i.id)} onClose={() => setOut(false)} />}
 						</>
 					);
 				}}

@@ -3,11 +3,12 @@
 import { useState } from "preact/hooks";
 import { t, word } from "../i18n";
 import { type ApiError, may, post, useResource } from "../lib/api";
-import { ago, dateOnly, full, num } from "../lib/format";
+import { ago, dateOnly, num } from "../lib/format";
 import { useLive, useLiveReload } from "../lib/live";
 import { Link, params, setParams } from "../lib/router";
-import type { Page, Sensor } from "../lib/types";
-import { Button, Copy, Empty, Facts, Head, Load, Modal, Panel, Tag, When, why } from "../ui/common";
+import type { Page, Sensor, Token } from "../lib/types";
+import { Button, Empty, Facts, Head, Load, Panel, Tag, When, why } from "../ui/common";
+import { Enrol } from "./enrol";
 
 export const stateKind = (s: string) => (s === "ok" ? "ok" : s === "trouble" ? "bad" : s === "silent" ? "warn" : "off") as "ok" | "bad" | "warn" | "off";
 export const chainKind = (s: string) => (s === "whole" ? "ok" : s === "gap" ? "warn" : "bad") as "ok" | "warn" | "bad";
@@ -17,55 +18,16 @@ function skew(ms: number | null): string {
 	return `${ms > 0 ? "+" : "−"}${num(Math.round(Math.abs(ms) / 1000))} s`;
 }
 
-function Token({ onClose }: { onClose: () => void }) {
-	const [made, setMade] = useState<{ token: string; expires: number } | null>(null);
-	const [error, setError] = useState("");
-	const submit = async (e: SubmitEvent) => {
-		e.preventDefault();
-		const f = new FormData(e.currentTarget as HTMLFormElement);
-		try {
-			setMade(await post("/sensors/tokens", { name: f.get("name"), site: f.get("site") }));
-		} catch (x) {
-			setError(t("app.failed", { why: why(x as ApiError) }));
-		}
-	};
-	return (
-		<Modal title={t("se.token.title")} onClose={onClose}>
-			{made ? (
-				<div class="form">
-					<p class="token mono">
-						<output>{made.token}</output>
-						<Copy text={made.token} />
-					</p>
-					<p>{t("se.token.once", { when: full(made.expires) })}</p>
-					<Button look="main" onClick={onClose}>{t("app.done")}</Button>
-				</div>
-			) : (
-				<form class="form" onSubmit={submit}>
-					<label>
-						<span>{t("se.token.name")}</span>
-						<input name="name" required maxLength={64} pattern="[A-Za-z0-9._\-]+" autocapitalize="none" spellcheck={false} />
-					</label>
-					<label>
-						<span>{t("al.site")}</span>
-						<input name="site" required maxLength={64} />
-					</label>
-					<p class="form-error" role="alert">{error}</p>
-					<Button type="submit" look="main">{t("se.token.make")}</Button>
-				</form>
-			)}
-		</Modal>
-	);
-}
-
 function Details({ s, reload }: { s: Sensor; reload: () => void }) {
 	const [error, setError] = useState("");
+	const [token, setToken] = useState<Token | null>(null);
 	const act = async (action: string) => {
 		if (action === "revoke" && !confirm(t("se.revoke.sure", { name: s.name }))) return;
 		setError("");
 		try {
-			await post(`/sensors/${encodeURIComponent(s.id)}`, { action });
-			reload();
+			const r = await post<unknown>(`/sensors/${encodeURIComponent(s.id)}`, { action });
+			if (action === "rotate") setToken(r as Token);
+			else reload();
 		} catch (e) {
 			setError(t("app.failed", { why: why(e as ApiError) }));
 		}
@@ -115,6 +77,7 @@ function Details({ s, reload }: { s: Sensor; reload: () => void }) {
 				</p>
 				<p class="form-error" role="alert">{error}</p>
 			</div>
+			{token && <Enrol kind="sensor" name={s.name} made={token} onClose={() => (setToken(null), reload())} />}
 		</div>
 	);
 }
@@ -178,7 +141,7 @@ export function Sensors() {
 					}
 				</Load>
 			</Panel>
-			{token && <Token onClose={() => (setToken(false), r.reload())} />}
+			{token && <Enrol kind="sensor" onClose={() => (setToken(false), r.reload())} />}
 		</div>
 	);
 }

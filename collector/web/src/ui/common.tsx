@@ -137,7 +137,7 @@ export function Load<T>({ r, rows, children }: { r: Resource<T>; rows?: number; 
 	return <Skeleton rows={rows} />;
 }
 
-export function Modal({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
+export function Modal({ title, wide = false, onClose, children }: { title: string; wide?: boolean; onClose: () => void; children: ComponentChildren }) {
 	const ref = useRef<HTMLDialogElement>(null);
 	useEffect(() => {
 		const before = document.activeElement as HTMLElement | null;
@@ -147,7 +147,7 @@ export function Modal({ title, onClose, children }: { title: string; onClose: ()
 	return (
 		<dialog
 			ref={ref}
-			class="modal"
+			class={`modal ${wide ? "modal-wide" : ""}`}
 			aria-labelledby="modal-title"
 			onClose={onClose}
 			onClick={(e) => e.target === ref.current && onClose()}
@@ -171,6 +171,19 @@ export function Copy({ text }: { text: string }) {
 			() => undefined, // refused: the text can still be marked
 		);
 	return <Button look="quiet" icon={done ? "check" : "copy"} aria-label={done ? t("app.copied") : t("app.copy")} onClick={copy} />;
+}
+
+// Lines for a terminal, to be read whole and copied whole.
+export function Lines({ label, text }: { label: string; text: string }) {
+	return (
+		<div class="cmd">
+			<p>
+				<span>{label}</span>
+				<Copy text={text} />
+			</p>
+			<pre class="code" role="group" tabIndex={0} aria-label={label}>{text}</pre>
+		</div>
+	);
 }
 
 export function Select({ label, value, options, onChange }: { label: string; value: string; options: [string, string][]; onChange: (v: string) => void }) {
