@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks for secrets in what leaves: as they are, and in every base64 and hexadecimal part of it, whatever it is packed into."""
+"""Looks for secrets in what leaves: as they are, and in every base64 and hexadecimal part of it, whatever it is packed into.
+
+usage: secrets.py FILE... < LIST     LIST is JSON, texts; prints {FILE: [which of them]}
+"""
 import base64
 import binascii
+import json
+import pathlib
 import re
+import sys
 import zlib
 
 
@@ -39,3 +45,8 @@ def found(data, secrets):
         low = layer.lower()
         out |= {s for s, b in want.items() if b in low}
     return out
+
+
+if __name__ == "__main__":
+    wanted = json.load(sys.stdin)
+    print(json.dumps({f: sorted(found(pathlib.Path(f).read_bytes(), wanted)) for f in sys.argv[1:]}))

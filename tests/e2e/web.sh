@@ -31,9 +31,9 @@ case ${1:-} in
 --real)
 	export INTERLOCK=${INTERLOCK:-$PWD/$B/interlock}
 	"$INTERLOCK" --version | grep -q '+send.*+collector' || skip "built without the sender or the collector"
-	ports='ip link set lo up && ip link add name sense0 type veth peer name feed0 && ip link set sense0 up && ip link set feed0 up'
-	unshare -n sh -c "$ports" 2>/dev/null || skip "no network namespaces here, or not root"
-	exec unshare -n sh -c "$ports"' && exec timeout 200 node tests/web/real.test.mjs "$@"' sh "${@:2}"
+	ports='hostname sensor-xray9 && ip link set lo up && ip link add name sense0 type veth peer name feed0 && ip link set sense0 up && ip link set feed0 up'
+	unshare -nu sh -c "$ports" 2>/dev/null || skip "no network namespaces here, or not root"
+	exec unshare -nu sh -c "$ports"' && exec timeout 200 node tests/web/real.test.mjs "$@"' sh "${@:2}"
 	;;
 --pictures) exec node tests/web/pictures.mjs "${@:2}" ;;
 *) exec timeout 500 node tests/web/page.test.mjs "$@" ;;

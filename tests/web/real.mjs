@@ -52,10 +52,13 @@ export class Plant {
 	}
 	token = (name) => execFileSync(interlock, ["collect", "token", this.at("data"), name, "--approve"]).toString().trim();
 
-	// The sensor gets its identity with that token, listens on the port, and sends what it signs.
-	async enrol(name, token) {
+	// The sensor gets its identity by the command that the page shows, with files of this plant.
+	async enrol(command) {
 		execFileSync(interlock, ["key", "new", this.at("key")]);
-		await run(interlock, ["send", "enrol", "--collector", `https://127.0.0.1:${this.ingest}`, "--token", token, "--ca", this.ca, "--key", this.at("key"), "--dir", this.at("id"), "--name", name]);
+		const [program, ...args] = command.replace(/\\\n/g, " ").split(/\s+/);
+		if (program !== "interlock") throw new Error(command);
+		for (const [option, path] of [["--key", this.at("key")], ["--dir", this.at("id")]]) args[args.indexOf(option) + 1] = path;
+		await run(interlock, args);
 	}
 	async sense(port) {
 		for (const d of ["state", "evidence"]) mkdirSync(this.at(d));

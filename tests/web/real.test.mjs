@@ -3,6 +3,7 @@
 // page, listening on a port, an attack replayed there.  In a network namespace: tests/e2e/web.sh --real.
 // usage: node real.test.mjs [PART-OF-A-NAME]
 import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { axe, launch, ok, open, root, run, same, settled, test, visit, walk } from "./kit.mjs";
@@ -11,8 +12,8 @@ import { Plant, interlock, password } from "./real.mjs";
 const [port, feed] = ["sense0", "feed0"]; // the two ends of a cable, made by web.sh
 
 const sensor = hostname(), plant = new Plant();
-const [browser] = await Promise.all([launch(), plant.collect([["root", "admin"], ["ana", "analyst"], ["vic", "viewer"]])]);
-const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/proposals", "/library", "/library/playbooks/plc-stop", "/library/pages/s7", "/search?q=plc"];
+const [browser] = await Promise.all([launch(), plant.collect([["wilma", "admin"], ["ana", "analyst"], ["vic", "viewer"]])]);
+const pages = ["/", "/alerts", "/incidents", "/map", "/map?view=list", "/assets", "/attack", "/timeline", "/sensors", "/network", "/sharing", "/proposals", "/library", "/library/playbooks/plc-stop", "/library/pages/s7", "/search?q=plc"];
 
 // A person's page; whatever it complained of fails the test.
 const as = (user, fn, options = {}) => async () => {
@@ -30,16 +31,16 @@ const download = async (page, click) => {
 	return { path: await d.path(), name: d.suggestedFilename() };
 };
 
-test("a sensor enrols with a token made in the page, and waits until it is approved there", as("root", async (page) => {
+test("a sensor enrols with a token made in the page, and waits until it is approved there", as("wilma", async (page) => {
 	await visit(page, "/sensors");
 	await page.getByText("No sensor yet").waitFor();
 	await page.getByRole("button", { name: "Enrol a sensor" }).click();
 	await page.getByLabel("Name of the sensor").fill(sensor);
 	await page.getByLabel("Site").fill("bottling-line-2");
 	await page.getByRole("button", { name: "Make token" }).click();
-	const token = await page.locator(".token output").innerText();
+	const command = await page.locator(".cmd .code").first().innerText();
 	await page.keyboard.press("Escape");
-	await plant.enrol(sensor, token);
+	await plant.enrol(command);
 	await page.reload();
 	await page.getByRole("button", { name: `Details of ${sensor}` }).click();
 	await page.getByText("Waits for approval").first().waitFor();
@@ -108,6 +109,74 @@ test("an attack is in the list within 2 s; opened, proved, its packets downloade
 	same((await page.context().request.get(plant.page + "/api/v1/alerts")).status(), 401, "the session is over");
 }));
 
+test("of its incident a bulletin is made, verified by openssl, and an export: nothing of the plant is in what leaves", as("wilma", async (page) => {
+	await visit(page, "/sharing");
+	await page.getByRole("button", { name: "New destination" }).first().click();
+	await page.getByLabel("Name of the destination").fill("cert");
+	await page.getByLabel("Whom it sees as the author").fill("Plant operators' CERT");
+	await page.getByLabel("Marking").selectOption("green");
+	await page.getByRole("button", { name: "Save" }).click();
+	await page.locator(".sh-dests").getByText("Plant operators' CERT").waitFor();
+
+	const [a] = (await api(page, "alerts?limit=1&q=plc-stop")).items;
+	await visit(page, `/incidents/${a.incident}`);
+	await page.getByRole("textbox", { name: "Note" }).fill("papa was here");
+	await page.getByRole("button", { name: "Add note" }).click();
+	await page.locator(".log").getByText("papa was here").waitFor();
+	await page.getByRole("button", { name: "Assign to me" }).click();
+	await page.locator(".gd-phase").evaluateAll((l) => l.forEach((e) => (e.open = true)));
+	await page.getByRole("button", { name: "Prepare and confirm" }).first().click();
+	await page.getByLabel("I have read what can go wrong").check();
+	await page.getByRole("button", { name: "Note it and tick the step" }).click();
+	await page.locator(".gd-by").getByText(/wilma.*interlock ctl panic/).waitFor();
+
+	await page.locator(".panel .segments").getByRole("button", { name: "Chinese" }).click();
+	await page.getByRole("button", { name: "Make bulletin" }).click();
+	await page.getByText("for cert").waitFor();
+	await page.getByRole("button", { name: "Verify in this browser" }).click();
+	await page.getByText("Signature and 2 files hold").waitFor();
+	const folder = plant.at("bulletin"), files = ["evidence.json", "bulletin.jws", "key.pem", "key.jwk"];
+	mkdirSync(folder);
+	for (const [name, link] of [["bulletin.html", "HTML"], ...files.map((f) => [f, f])]) {
+		const d = await download(page, page.getByRole("link", { name: link, exact: true }));
+		same(d.name, name, "name of the file");
+		copyFileSync(d.path, join(folder, name));
+	}
+	const html = readFileSync(join(folder, "bulletin.html"), "utf8");
+	ok(html.includes("工业控制系统安全事件通报") && html.includes("TLP:GREEN"), "in Chinese, marked");
+	const how = /<pre id="verify">(.*?)<\/pre>/s.exec(html)[1].replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&quot;/g, '"').replace(/&#39;/g, "'").replace(/&amp;/g, "&");
+	const commands = () => execFileSync("sh", ["-e", "-c", how], { cwd: folder, stdio: ["ignore", "pipe", "pipe"], env: { PATH: "/usr/bin:/bin" } }).toString();
+	ok(!how.includes("interlock") && commands().includes("Signature Verified Successfully"), "openssl");
+	const jws = readFileSync(join(folder, "bulletin.jws"), "utf8");
+	writeFileSync(join(folder, "bulletin.jws"), jws.replace(/\.[^.]{8}([^.]*)$/, ".AAAAAAAA$1"));
+	let passed = true;
+	try {
+		commands();
+	} catch {
+		passed = false;
+	}
+	ok(!passed, "a forged signature does not pass");
+
+	await page.getByRole("button", { name: "Export" }).click();
+	for (const format of ["STIX 2.1", "MISP", "JSON"]) {
+		await page.locator(".modal").getByRole("button", { name: format }).click();
+		await page.getByRole("button", { name: "Show what would leave" }).click();
+		await page.locator(".sh-made").waitFor();
+		const d = await download(page, page.getByRole("button", { name: "Download this file" }));
+		copyFileSync(d.path, join(folder, d.name));
+	}
+	await page.keyboard.press("Escape");
+	// Whatever of it has a name or a number of this plant, in any coding, in any of these files.
+	const i = await api(page, `incidents/${a.incident}`);
+	const secrets = [...new Set([i.sensor, i.site, i.src, i.dst, i.assignee, "papa was here", ...i.alerts_newest.flatMap((x) => [x.src.ip, x.src.name, x.dst.ip, x.dst.name, x.conduit, x.object])])].filter(Boolean);
+	writeFileSync(join(folder, "all"), JSON.stringify(i)); // in which all of it is found; beside it what openssl needed
+	const where = readdirSync(folder).map((f) => join(folder, f));
+	const found = JSON.parse(execFileSync("python3", [join(root, "tests/e2e/secrets.py"), ...where], { input: JSON.stringify(secrets) }).toString());
+	same(found[join(folder, "all")], [...secrets].sort(), "what there is to find");
+	ok(secrets.length > 6 && where.length === 11, `${secrets.length} secrets, ${where.length} files`);
+	for (const f of where) if (!f.endsWith("/all")) same(found[f], [], `${f}: in what leaves`);
+}));
+
 test("a viewer sees it all and changes nothing: what the page does not offer the collector refuses", as("vic", async (page) => {
 	const [a] = (await api(page, "alerts?limit=1&q=QB0")).items;
 	await visit(page, `/alerts/${a.id}`);
@@ -152,7 +221,7 @@ test("script in every text that a sensor sends stays text, also in what was made
 }));
 
 for (const [name, options] of [["1366x768", {}], ["dark, phone, Chinese", { width: 390, height: 844, phone: true, dark: true, lang: "zh-CN" }]])
-	test(`with what a real collector answers axe finds nothing, nothing shifts, nothing is too wide: ${name}`, as("root", async (page) => {
+	test(`with what a real collector answers axe finds nothing, nothing shifts, nothing is too wide: ${name}`, as("wilma", async (page) => {
 		const [a] = (await api(page, "alerts?limit=1&q=QB0")).items;
 		const list = options.phone ? ["/", "/alerts", "/proposals"] : [...pages, "/users", "/audit"];
 		for (const p of [...list, `/alerts/${a.id}`, `/incidents/${a.incident}`]) {

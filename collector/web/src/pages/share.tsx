@@ -53,10 +53,11 @@ interface Made {
 	parts: [string, number][];
 }
 
-// What it is made of, counted: of STIX objects by type, of MISP attributes by type, else alerts.
+// What it is made of, counted: objects of STIX and attributes of MISP by type; of the record its alerts, log and actions.
 function parts(format: string, data: unknown): [string, number][] {
-	const d = data as { objects?: { type: string }[]; Event?: { Attribute?: { type: string }[] }; alerts?: unknown[] };
-	const list = format === "stix" ? d.objects : format === "misp" ? d.Event?.Attribute : d.alerts?.map(() => ({ type: "alert" }));
+	const d = data as { objects?: { type: string }[]; Event?: { Attribute?: { type: string }[] } } & Record<string, unknown>;
+	if (format === "json") return ["items", "log", "actions"].flatMap((k): [string, number][] => (Array.isArray(d[k]) ? [[k, d[k].length]] : []));
+	const list = format === "stix" ? d.objects : d.Event?.Attribute;
 	const n = new Map<string, number>();
 	for (const x of list ?? []) n.set(x.type, (n.get(x.type) ?? 0) + 1);
 	return [...n].sort((a, b) => b[1] - a[1]);
