@@ -545,8 +545,7 @@ ingest_heard(struct store_tx *tx, const char *name, int64_t now_ms, int64_t *id,
 	for (unsigned i = 0; i < *n && r == 0; i++) {
 		r = tx_run(tx, ST_INCIDENT_OVER, "i", id[i]);
 		if (r == 0)
-			r = tx_run(
-			    tx, ST_INCIDENT_LOG, "iitt", id[i], now_ms, "collector", "heard again");
+			r = incident_say(tx, id[i], now_ms, "collector", SAID_HEARD, NULL);
 	}
 	return r;
 }

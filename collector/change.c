@@ -18,50 +18,13 @@
 
 /* --- incidents ------------------------------------------------------------------------- */
 
-struct edit {
-	const struct call *c;
-	int64_t id;
-	int state; /* -1: as it is */
-	const char *assignee, *note;
-};
-
-static int
-edit_job(struct store_tx *tx, void *ctx)
-{
-	static const char *const names[] = {"opened", "acknowledged", "closed"};
-	const struct edit *e = ctx;
-	char text[200];
-	int r = 0;
-
-	if (db_number(tx_db(tx), 0, "SELECT count(*) FROM incident WHERE id = ?", "i", e->id) == 0)
-		return ERR_NOTFOUND;
-	if (e->state >= 0) {
-		r = tx_exec(tx, "UPDATE incident SET state = ? WHERE id = ?", "ii",
-		    (int64_t)e->state, e->id);
-		if (r == 0)
-			r = tx_run(tx, ST_INCIDENT_LOG, "iitt", e->id, e->c->now_ms, e->c->user,
-			    names[e->state]);
-	}
-	if (r == 0 && e->assignee) {
-		snprintf(text, sizeof(text), "assigned to %.150s",
-		    e->assignee[0] ? e->assignee : "nobody");
-		r = tx_exec(
-		    tx, "UPDATE incident SET assignee = ? WHERE id = ?", "ti", e->assignee, e->id);
-		if (r == 0)
-			r = tx_run(
-			    tx, ST_INCIDENT_LOG, "iitt", e->id, e->c->now_ms, e->c->user, text);
-	}
-	if (r == 0 && e->note && e->note[0])
-		r = tx_run(tx, ST_INCIDENT_LOG, "iitt", e->id, e->c->now_ms, e->c->user, e->note);
-	return r;
-}
-
 void
 change_incident(struct call *c)
 {
 	static const char *const states[] = {"open", "ack", "closed"};
 	json_t *o = call_json(c);
-	struct edit e = {.c = c, .id = strtoll(c->part[0], NULL, 10), .state = -1};
+	struct incident_edit e = {
+	    .id = strtoll(c->part[0], NULL, 10), .now_ms = c->now_ms, .state = -1, .user = c->user};
 	const char *state;
 	int r;
 
@@ -76,7 +39,7 @@ change_incident(struct call *c)
 	if ((state && e.state < 0) || (e.assignee && strlen(e.assignee) > USER_MAX) ||
 	    (e.note && strlen(e.note) > NOTE_MAX)) {
 		call_error(c, 400, "bad_request", "state open, ack or closed; assignee; note");
-	} else if ((r = store_write(c->co->store, edit_job, &e)) == ERR_NOTFOUND) {
+	} else if ((r = store_write(c->co->store, incident_edit, &e)) == ERR_NOTFOUND) {
 		call_error(c, 404, "not_found", "no such incident");
 	} else if (r < 0) {
 		call_store_error(c, r);

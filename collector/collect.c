@@ -210,10 +210,13 @@ silent_job(struct store_tx *tx, void *ctx)
 		    .time_ms = s->now_ms};
 
 		s->sensor[s->n] = db_i64(st, 0);
-		s->incident[s->n] = incident_tell(tx, &w, "silent");
+		s->incident[s->n] = incident_tell(tx, &w, NULL);
 		r = s->incident[s->n] < 0 ? (int)s->incident[s->n]
-					  : tx_exec(tx, "UPDATE sensor SET silent = 1 WHERE id = ?",
-						"i", s->sensor[s->n]);
+					  : incident_say(tx, s->incident[s->n], s->now_ms,
+						"collector", SAID_SILENT, NULL);
+		if (r == 0)
+			r = tx_exec(
+			    tx, "UPDATE sensor SET silent = 1 WHERE id = ?", "i", s->sensor[s->n]);
 		s->n++;
 	}
 	db_finalize(st);
@@ -237,8 +240,8 @@ quiet_job(struct store_tx *tx, void *ctx)
 	for (unsigned i = 0; i < s->n && r == 0; i++) {
 		r = tx_run(tx, ST_INCIDENT_OVER, "i", s->incident[i]);
 		if (r == 0)
-			r = tx_run(tx, ST_INCIDENT_LOG, "iitt", s->incident[i], s->now_ms,
-			    "collector", "closed: nothing more of it for the time that is set");
+			r = incident_say(
+			    tx, s->incident[i], s->now_ms, "collector", SAID_QUIET, NULL);
 	}
 	return r;
 }

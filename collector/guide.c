@@ -14,6 +14,7 @@
 #include "collector/collector.h"
 #include "collector/feed.h"
 #include "collector/ingest.h"
+#include "collector/incident.h"
 #include "collector/model.h"
 #include "collector/playbook.h"
 #include "collector/query.h"
@@ -387,18 +388,11 @@ guide_reload(struct call *c)
 
 /* --- steps -------------------------------------------------------------------------------------- */
 
-struct tick {
-	const struct call *c;
-	int64_t incident, version;
-	const char *playbook, *step, *note;
-	bool done, changed;
-};
-
-static int
-tick_job(struct store_tx *tx, void *ctx)
+int
+guide_tick(struct store_tx *tx, void *ctx)
 {
-	struct tick *t = ctx;
-	char text[300];
+	struct guide_tick *t = ctx;
+	char text[201];
 	int r;
 
 	if (db_number(
@@ -410,20 +404,19 @@ tick_job(struct store_tx *tx, void *ctx)
 		    "INSERT OR IGNORE INTO step(incident, playbook, step, version, user, time, "
 		    "note)"
 		    " VALUES(?, ?, ?, ?, ?, ?, ?)",
-		    "ittitit", t->incident, t->playbook, t->step, t->version, t->c->user,
-		    t->c->now_ms, t->note);
+		    "ittitit", t->incident, t->playbook, t->step, t->version, t->user, t->now_ms,
+		    t->note);
 	else
 		r = tx_exec(tx, "DELETE FROM step WHERE incident = ? AND playbook = ? AND step = ?",
 		    "itt", t->incident, t->playbook, t->step);
 	t->changed = r == 0 && db_changes(tx_db(tx)) > 0;
 	if (!t->changed)
 		return r;
-	snprintf(text, sizeof(text), "%s: %.100s/%.100s", t->done ? "done" : "not done after all",
-	    t->playbook, t->step);
-	r = tx_run(tx, ST_INCIDENT_LOG, "iitt", t->incident, t->c->now_ms, t->c->user, text);
+	snprintf(text, sizeof(text), "%.99s/%.99s", t->playbook, t->step);
+	r = incident_say(
+	    tx, t->incident, t->now_ms, t->user, t->done ? SAID_DONE : SAID_UNDONE, text);
 	if (r == 0 && t->done && *t->note)
-		r = tx_run(
-		    tx, ST_INCIDENT_LOG, "iitt", t->incident, t->c->now_ms, t->c->user, t->note);
+		r = incident_note(tx, t->incident, t->now_ms, t->user, t->note);
 	return r;
 }
 
@@ -444,7 +437,7 @@ version_of(struct guide *g, const char *playbook, const char *step)
 }
 
 static void
-tick_answer(struct call *c, const struct tick *t)
+tick_answer(struct call *c, const struct guide_tick *t)
 {
 	struct db *db;
 
@@ -464,7 +457,8 @@ void
 guide_step(struct call *c)
 {
 	json_t *o = call_json(c);
-	struct tick t = {.c = c, .incident = strtoll(c->part[0], NULL, 10)};
+	struct guide_tick t = {
+	    .incident = strtoll(c->part[0], NULL, 10), .now_ms = c->now_ms, .user = c->user};
 	const json_t *done;
 	int r;
 
@@ -480,7 +474,7 @@ guide_step(struct call *c)
 		call_error(c, 400, "bad_request", "playbook, step, done true or false; note");
 	else if ((t.version = version_of(c->co->guide, t.playbook, t.step)) == 0)
 		call_error(c, 404, "not_found", "the library has no such step");
-	else if ((r = store_write(c->co->store, tick_job, &t)) == ERR_NOTFOUND)
+	else if ((r = store_write(c->co->store, guide_tick, &t)) == ERR_NOTFOUND)
 		call_error(c, 404, "not_found", "no such incident");
 	else if (r < 0)
 		call_store_error(c, r);

@@ -26,6 +26,7 @@ struct call;
 struct collector;
 struct guide;
 struct library;
+struct store_tx;
 struct db;
 
 struct guide *guide_new(void); /* NULL: no memory */
@@ -45,6 +46,14 @@ void guide_members(
     struct call *c, struct db *db, int64_t incident, const char *rule, const char *line, size_t n);
 /* The same for an incident: by the worst of its newest alerts. */
 void guide_incident(struct call *c, struct db *db, int64_t incident, const char *rule);
+
+/* The job: a step is done, or not after all, with a line in the log of its incident.  0, ERR_NOTFOUND, ERR_*. */
+struct guide_tick {
+	int64_t incident, version, now_ms;
+	const char *playbook, *step, *note, *user;
+	bool done, changed; /* changed: set by it */
+};
+int guide_tick(struct store_tx *tx, void *ctx);
 
 /* Calls of routes.def. */
 void guide_library(struct call *c);

@@ -75,6 +75,63 @@ incident_tell(struct store_tx *tx, const struct incident_what *w, const char *te
 	if (r == 0 && text &&
 	    db_number(tx_db(tx), 0, "SELECT count(*) FROM incident_log WHERE incident = ?", "i",
 		id) < LOG_MAX)
-		r = tx_run(tx, ST_INCIDENT_LOG, "iitt", id, w->time_ms, "collector", text);
+		r = incident_note(tx, id, w->time_ms, "collector", text);
 	return r < 0 ? r : id;
+}
+
+/* --- its log --------------------------------------------------------------------------- */
+
+static const struct {
+	const char *key, *text;
+} said[] = {
+#define SAID(id, key, text) {key, text},
+#include "collector/said.def"
+#undef SAID
+};
+
+int
+incident_say(struct store_tx *tx, int64_t id, int64_t now_ms, const char *user,
+    enum incident_said what, const char *value)
+{
+	const char *at = strstr(said[what].text, "%s");
+	char text[300];
+
+	if (at)
+		snprintf(text, sizeof(text), "%.*s%.200s", (int)(at - said[what].text),
+		    said[what].text, value ? value : "");
+	return tx_run(tx, ST_INCIDENT_LOG, "iitttt", id, now_ms, user, at ? text : said[what].text,
+	    said[what].key, value ? value : "");
+}
+
+int
+incident_note(struct store_tx *tx, int64_t id, int64_t now_ms, const char *user, const char *text)
+{
+	return tx_run(tx, ST_INCIDENT_LOG, "iitttt", id, now_ms, user, text, "", "");
+}
+
+int
+incident_edit(struct store_tx *tx, void *ctx)
+{
+	static const enum incident_said states[] = {SAID_OPENED, SAID_ACK, SAID_CLOSED};
+	const struct incident_edit *e = ctx;
+	int r = 0;
+
+	if (db_number(tx_db(tx), 0, "SELECT count(*) FROM incident WHERE id = ?", "i", e->id) == 0)
+		return ERR_NOTFOUND;
+	if (e->state >= 0) {
+		r = tx_exec(tx, "UPDATE incident SET state = ? WHERE id = ?", "ii",
+		    (int64_t)e->state, e->id);
+		if (r == 0)
+			r = incident_say(tx, e->id, e->now_ms, e->user, states[e->state], NULL);
+	}
+	if (r == 0 && e->assignee) {
+		r = tx_exec(
+		    tx, "UPDATE incident SET assignee = ? WHERE id = ?", "ti", e->assignee, e->id);
+		if (r == 0)
+			r = incident_say(tx, e->id, e->now_ms, e->user,
+			    *e->assignee ? SAID_ASSIGNED : SAID_NOBODY, e->assignee);
+	}
+	if (r == 0 && e->note && e->note[0])
+		r = incident_note(tx, e->id, e->now_ms, e->user, e->note);
+	return r;
 }

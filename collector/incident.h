@@ -37,7 +37,27 @@ int64_t incident_find(struct store_tx *tx, const struct incident_what *w);
 /* n more of first..last belong to it.  0 or ERR_*. */
 int incident_add(
     struct store_tx *tx, int64_t id, int64_t n, int64_t first_ms, int64_t last_ms, uint8_t sev);
-/* Both of one happening, with a line in its log; its number or ERR_*. */
+/* Both of one happening, with a line in its log (text NULL: none); its number or ERR_*. */
 int64_t incident_tell(struct store_tx *tx, const struct incident_what *w, const char *text);
+
+/* said.def */
+enum incident_said {
+#define SAID(id, key, text) SAID_##id,
+#include "collector/said.def"
+#undef SAID
+};
+/* A line of its log: what it says by itself, with a value or NULL; what somebody wrote.  0 or ERR_*. */
+int incident_say(struct store_tx *tx, int64_t id, int64_t now_ms, const char *user,
+    enum incident_said what, const char *value);
+int incident_note(
+    struct store_tx *tx, int64_t id, int64_t now_ms, const char *user, const char *text);
+
+/* The job: what somebody changes, with lines in its log.  0, ERR_NOTFOUND, ERR_*. */
+struct incident_edit {
+	int64_t id, now_ms;
+	int state;			    /* enum incident_state, -1: as it is */
+	const char *user, *assignee, *note; /* the last two: NULL, as it is; none */
+};
+int incident_edit(struct store_tx *tx, void *ctx);
 
 #endif /* COLLECTOR_INCIDENT_H */

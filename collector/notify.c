@@ -245,8 +245,7 @@ ack(struct store_tx *tx, int64_t incident, int64_t now_ms, const char *who)
 	    tx_exec(tx, "UPDATE incident SET state = 1 WHERE id = ? AND state = 0", "i", incident);
 
 	if (r == 0 && db_changes(tx_db(tx)) > 0)
-		r = tx_run(tx, ST_INCIDENT_LOG, "iitt", incident, now_ms, who,
-		    "acknowledged a notification");
+		r = incident_say(tx, incident, now_ms, who, SAID_NOTICE, NULL);
 	return r < 0 ? r
 		     : tx_exec(tx, "UPDATE notice SET state = 1 WHERE incident = ? AND state = 0",
 			   "i", incident);

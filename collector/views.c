@@ -197,7 +197,8 @@ query_incident(struct call *c)
 	db_finalize(st);
 	jw_close(&c->w, ']');
 	st = db_query(db,
-	    "SELECT time, user, text FROM incident_log WHERE incident = ? ORDER BY id DESC LIMIT "
+	    "SELECT time, user, text, key, value FROM incident_log WHERE incident = ? ORDER BY id "
+	    "DESC LIMIT "
 	    "200",
 	    "i", id);
 	jw_arr(&c->w, "log");
@@ -206,6 +207,8 @@ query_incident(struct call *c)
 		jw_i(&c->w, "time", db_i64(st, 0));
 		jw_str(&c->w, "user", db_text(st, 1));
 		jw_str(&c->w, "text", db_text(st, 2));
+		jw_str(&c->w, "key", db_text(st, 3));
+		jw_str(&c->w, "value", db_text(st, 4));
 		jw_close(&c->w, '}');
 	}
 	db_finalize(st);

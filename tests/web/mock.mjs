@@ -311,7 +311,10 @@ export class Mock {
 			}
 			if (post) {
 				need("analyst");
-				(i.log ??= []).unshift({ time: now, user: me.user, text: body.note ?? Object.entries(body).map(([k, v]) => `${k}: ${v}`).join(", ") });
+				const said = (key, text, value = "") => ({ time: now, user: me.user, key, value, text });
+				if (body.state) (i.log ??= []).unshift(said({ open: "opened", ack: "acknowledged", closed: "closed" }[body.state], body.state));
+				if (body.assignee) (i.log ??= []).unshift(said("assigned", `assigned to ${body.assignee}`, body.assignee));
+				if (body.note) (i.log ??= []).unshift(said("", body.note));
 				Object.assign(i, { state: body.state ?? i.state, assignee: body.assignee ?? i.assignee });
 				this.tell("incident", this.incident(i));
 				return this.incident(i);

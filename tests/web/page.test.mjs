@@ -215,6 +215,9 @@ ana("incident: acknowledged, noted, closed, by an analyst", async (page, mock) =
 	await page.getByRole("button", { name: "Close incident" }).click();
 	await page.getByRole("button", { name: "Reopen" }).waitFor();
 	same(i.state, "closed", "state");
+	await page.getByRole("button", { name: "中文" }).click();
+	same(await page.locator(".log li > span:last-child").allInnerTexts(), ["已关闭", "Called hall 2", "已确认"], "what it says by itself is read in Chinese, people's words stay");
+	await page.getByRole("button", { name: "English" }).click();
 });
 
 ana("playbook: steps are ticked, by whom is said, in the alert and its incident; taken back; pages are read", async (page, mock) => {
@@ -487,6 +490,9 @@ test("both tables of texts have the same keys and the same places for values", a
 		ok(said.length > 25, `${set}: ${said.length}`);
 		for (const [name, words] of said) same(en[`${set}.${name}`], words, `words of ${name} in collector/web/src/i18n/said.en.ts, and said.zh.ts`);
 	}
+	const keys = [...readFileSync(join(root, "collector/said.def"), "utf8").matchAll(/^SAID\(\w+, "([^"]+)", "([^"]+)"\)/gm)];
+	ok(keys.length > 8, "said.def");
+	for (const [, key, words] of keys) same(en[`log.${key}`], words.replace("%s", "{value}"), `log.${key}`);
 	const places = (s) => [...new Set(s.match(/\{\w+\}/g) ?? [])].sort();
 	for (const k of Object.keys(en)) {
 		ok(zh[k], k);

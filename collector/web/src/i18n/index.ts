@@ -17,9 +17,11 @@ export function t(key: Key, vars?: Record<string, string | number>): string {
 	return vars ? s.replace(/\{(\w+)\}/g, (m, k: string) => (k in vars ? String(vars[k]) : m)) : s;
 }
 
+export const known = (key: string): key is Key => Object.hasOwn(en, key);
+
 // A word of a fixed set that the collector sends; one that is not known here stays as it came.
 export function word(set: string, value: string | null | undefined): string {
 	if (value === null || value === undefined || value === "") return "";
 	const key = `${set}.${value}`;
-	return Object.hasOwn(en, key) ? t(key as Key) : value;
+	return known(key) ? t(key) : value;
 }

@@ -172,7 +172,7 @@ export interface Incident {
 
 export interface IncidentDetail extends Incident, Guide {
 	alerts_newest: Alert[];
-	log: { time: number; user: string; text: string }[];
+	log: { time: number; user: string; text: string; key: string; value: string }[]; // key: collector/said.def
 }
 
 export interface Overview {

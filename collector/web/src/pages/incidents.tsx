@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Incidents: what belongs together, who takes care of it, what was done.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { t, word } from "../i18n";
+import { known, t, word } from "../i18n";
 import { original, sentence } from "../i18n/sentences";
 import { ApiError, get, may, me, post, query, useResource } from "../lib/api";
 import { num } from "../lib/format";
@@ -13,6 +13,10 @@ import { Icon } from "../ui/icons";
 import { GuidePanel } from "./guide";
 import { AlertLine } from "./overview";
 import { BulletinPanel, Export } from "./share";
+
+// What the log says by itself has a key; what the collector wrote about a chain is a sentence as in titles; people's words stay.
+const logText = (l: IncidentDetail["log"][number]) =>
+	l.key && known(`log.${l.key}`) ? t(`log.${l.key}` as "log.assigned", { value: l.value }) : l.user === "collector" ? sentence(l.text) : l.text;
 
 const stateTag = (s: Incident["state"]) => <Tag kind={s === "open" ? "bad" : s === "ack" ? "warn" : "off"}>{word("state", s)}</Tag>;
 
@@ -219,7 +223,7 @@ export function IncidentPage({ id }: { id: string }) {
 												{i.log.map((l, n) => (
 													<li key={n}>
 														<span class="dim"><When ms={l.time} /> · {l.user}</span>
-														<span>{l.text}</span>
+														<span title={logText(l) === l.text ? undefined : original(l.text)}>{logText(l)}</span>
 													</li>
 												))}
 											</ol>
