@@ -10,10 +10,16 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "collector/collector.h"
+#include "collector/db.h"
 #include "collector/enrol.h"
+#include "collector/guide.h"
+#include "collector/incident.h"
+#include "collector/indicators.h"
 #include "collector/ingest.h"
+#include "collector/playbook.h"
 #include "collector/propose.h"
 #include "collector/receive.h"
+#include "collector/share.h"
 #include "collector/store.h"
 
 struct body {
@@ -122,4 +128,131 @@ demo_evidence(struct collector *co, const struct demo *d, uint64_t epoch, uint64
 {
 	return receive_packets(co, d->sensor, (int64_t)epoch, (int64_t)seq, data, n,
 	    (int64_t)(clock_wall_ns() / 1000000));
+}
+
+/* --- its neighbours, and what people did --------------------------------------------------- */
+
+int
+demo_neighbours(struct collector *co, int64_t now_ms, char *err, size_t err_size)
+{
+	static const struct share_change to[] = {
+	    {.name = "cert", .identity = "Plant operators' CERT", .keep = "", .tlp = "green"},
+	    {.name = "vendor",
+		.identity = "Bottling Works Ltd",
+		.keep = "names,objects",
+		.tlp = "amber+strict"},
+	};
+	static const char *const warned[] = {"198.51.100.23", "203.0.113.77", "2001:db8:5::17"};
+	struct indicator_import in = {.source = "cert", .now_ms = now_ms};
+	json_t *objects = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]) && r == 0; i++) {
+		struct share_change w = to[i];
+
+		w.now_ms = now_ms;
+		r = share_dest_put(co->store, &w, err, err_size);
+	}
+	for (size_t i = 0; i < sizeof(warned) / sizeof(warned[0]) && r == 0; i++) {
+		char id[INDICATOR_ID + 1], pattern[80];
+
+		snprintf(id, sizeof(id), "indicator--0d1ab5b2-6b1e-4a57-8c43-9f2d0c5e7a%02zu", i);
+		snprintf(pattern, sizeof(pattern), "[ipv%c-addr:value = '%s']",
+		    strchr(warned[i], ':') ? '6' : '4', warned[i]);
+		r = json_array_append_new(
+			objects, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "type", "indicator",
+				     "spec_version", "2.1", "id", id, "created",
+				     "2026-01-01T00:00:00.000Z", "modified",
+				     "2026-01-01T00:00:00.000Z", "name", "Scanner of controllers",
+				     "pattern_type", "stix", "pattern", pattern)) == 0
+			? 0
+			: ERR_NOMEM;
+	}
+	in.objects = objects;
+	if (r == 0 && (r = store_write(co->store, indicator_import, &in)) < 0)
+		r = err_say(err, err_size, r, "indicators: %s", err_str(r));
+	json_decref(objects);
+	return r;
+}
+
+static const struct work {
+	const char *title;
+	int state;
+	const char *user, *note, *playbook;
+	uint32_t steps;
+} today[] = {
+#define WORK(title, state, user, note, playbook, steps) {title, state, user, note, playbook, steps},
+#include "collector/demo_work.def"
+#undef WORK
+};
+static const struct work yesterday = {"%", INCIDENT_CLOSED, "ben",
+    "Looked at with the shift: a test of the line, announced.", NULL, 0};
+
+#define WORK_MAX 64u /* incidents of one line */
+
+struct shift {
+	const struct work *w;
+	struct guide_tick *tick;
+	uint32_t n_ticks;
+	int64_t now_ms;
+};
+
+static int
+work_job(struct store_tx *tx, void *ctx)
+{
+	const struct shift *s = ctx;
+	int64_t id[WORK_MAX];
+	size_t n = 0;
+	int r = 0;
+	struct db_stmt *st = db_query(tx_db(tx),
+	    "SELECT id FROM incident WHERE state = 0 AND assignee = '' AND title LIKE ? LIMIT ?",
+	    "ti", s->w->title, (int64_t)WORK_MAX);
+
+	while (st && n < WORK_MAX && db_step(st) == DB_ROW)
+		id[n++] = db_i64(st, 0);
+	db_finalize(st);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		struct incident_edit e = {.id = id[i],
+		    .now_ms = s->now_ms,
+		    .state = s->w->state,
+		    .user = s->w->user,
+		    .assignee = s->w->user,
+		    .note = s->w->note};
+
+		for (uint32_t k = 0; k < s->n_ticks && r == 0; k++) {
+			s->tick[k].incident = id[i];
+			r = guide_tick(tx, &s->tick[k]);
+		}
+		if (r == 0)
+			r = incident_edit(tx, &e);
+	}
+	return r;
+}
+
+int
+demo_work(struct collector *co, bool over, int64_t now_ms)
+{
+	size_t n = over ? 1 : sizeof(today) / sizeof(today[0]);
+	const struct library *lib = guide_hold(co);
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const struct work *w = over ? &yesterday : &today[i];
+		const struct playbook *p =
+		    lib && w->playbook ? library_playbook(lib, w->playbook) : NULL;
+		struct guide_tick tick[8];
+		struct shift s = {.w = w, .tick = tick, .now_ms = now_ms};
+
+		for (; p && s.n_ticks < w->steps && s.n_ticks < p->n_steps; s.n_ticks++)
+			tick[s.n_ticks] = (struct guide_tick){.version = p->version,
+			    .now_ms = now_ms,
+			    .playbook = p->id,
+			    .step = p->steps[s.n_ticks].id,
+			    .note = "",
+			    .user = w->user,
+			    .done = true};
+		r = store_write(co->store, work_job, &s);
+	}
+	guide_release(co);
+	return r;
 }

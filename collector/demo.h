@@ -7,6 +7,7 @@
 #ifndef COLLECTOR_DEMO_H
 #define COLLECTOR_DEMO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,5 +29,10 @@ int demo_policy(struct collector *co, const struct demo *d, const char *text, si
 int demo_assets(struct collector *co, const struct demo *d, const char *json);
 int demo_evidence(struct collector *co, const struct demo *d, uint64_t epoch, uint64_t seq,
     const void *data, size_t n);
+
+/* With whom it shares, and what those warned of.  0 or ERR_*, said in err. */
+int demo_neighbours(struct collector *co, int64_t now_ms, char *err, size_t err_size);
+/* What people did: over: all that there is was closed the day before; else demo_work.def.  0 or ERR_*. */
+int demo_work(struct collector *co, bool over, int64_t now_ms);
 
 #endif /* COLLECTOR_DEMO_H */

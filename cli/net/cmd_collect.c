@@ -60,7 +60,7 @@ static const char help[] =
     "      --connections N      of either listener at most (default 256)\n"
     "      --per-address N      of one address at most (default 64)\n\n"
     "  --demo   a directory of its own, gone at the end; a plant that was recorded, judged\n"
-    "           under a policy over the last hours and every minute from now on\n"
+    "           under a policy over the last hour, and again from now on\n"
     "  init     make the directory: keys, certificates, data base\n"
     "  user     make an account, or give one another password: a line of standard input\n"
     "  token    a one-time token for a sensor to enrol with, for a day; --kid: only with that\n"

@@ -30,8 +30,10 @@
 #include "policy/policy.h"
 
 #define CELLS_MAX    2
-#define ROUNDS	     6	  /* of the past */
-#define ROUND_S	     3600 /* between two of them */
+#define ROUNDS	     2	  /* before the one of now */
+#define ROUND_S	     1500 /* between two of them: one incident (INCIDENT_WINDOW_MS) */
+#define DAY_S	     (25 * 3600)
+#define LATE_S	     900 /* after it somebody has closed what was the day before */
 #define CAPTURE_MAX  (64u << 20)
 #define POLICY_MAX   (4u << 20)
 #define EVIDENCE_MAX (256u << 10)
@@ -47,7 +49,8 @@ struct cell {
 	unsigned live_s; /* between two rounds */
 };
 static const struct cell cells[CELLS_MAX] = {
-    {"guard-line-2", "policies/filling-line.yaml", "pcaps/mixed/plant.pcap", "demo/plant.pcap", 60},
+    {"guard-line-2", "policies/filling-line.yaml", "pcaps/mixed/plant.pcap", "demo/plant.pcap",
+	120},
     {"guard-line-1", "policies/blow-moulding.yaml", "pcaps/modbus/attack-day.pcap",
 	"demo/attack-day.pcap", 600},
 };
@@ -313,13 +316,19 @@ begin(struct show *s, struct collector_conf *conf, char *err, size_t err_size)
 static bool
 past(struct show *s, int64_t now_s)
 {
-	bool ok = true;
+	char err[300] = "";
+	bool ok = play(s->co, &s->view[0], now_s - DAY_S) &&
+		  demo_work(s->co, true, (now_s - DAY_S + LATE_S) * 1000) == 0;
 
 	for (int k = ROUNDS; k >= 0 && ok; k--)
 		for (unsigned i = 0; i < s->n && ok; i++)
 			ok = play(s->co, &s->view[i], now_s - k * ROUND_S);
 	for (unsigned i = 0; i < s->n && ok; i++)
 		ok = documents(s->co, &s->view[i]);
+	if (ok && (ok = demo_neighbours(s->co, now_s * 1000, err, sizeof(err)) == 0))
+		ok = demo_work(s->co, false, now_s * 1000) == 0;
+	if (err[0])
+		cli_say("demo: %s", err);
 	return ok;
 }
 

@@ -9,7 +9,7 @@ struct collector_conf;
 
 /*
  * A directory of its own, which is gone at the end; an account; the capture judged under the
- * policy as if it had happened over the last hours, and again every minute.  NULLs: the plant
+ * policy as if it had happened over the last hour, and again every few minutes.  NULLs: the plant
  * of the source tree, or of the installation.  Returns an exit status.
  */
 int collect_demo(struct collector_conf *conf, const char *policy, const char *capture);

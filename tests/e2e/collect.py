@@ -636,6 +636,13 @@ def demo():
             a = who.get(f"alerts/{detected[0]['id']}")
             assert a["evidence"] and a["proof"]["state"] == "verified" and a["playbook"]["id"] == "plc-stop", a
             assert who.call("GET", f"/api/v1/alerts/{a['id']}/evidence", raw=True)[1].startswith(b"\x0a\x0d\x0d\x0a")
+        # what matters is open, the rest is in somebody's hands, each folded into one
+        state = [[i for i in who.items("incidents", limit=200) if i["state"] == s] for s in ("open", "ack", "closed")]
+        assert 5 < len(state[0]) < 20 and all(len(x) > 10 and all(i["assignee"] for i in x) for x in state[1:]), [len(x) for x in state]
+        assert max(i["alerts"] for i in state[0]) > 100 and sum(i["severity"] == 1 for i in state[0]) > 5
+        ticked = who.get(f"incidents/{next(i for i in state[1] if 'plc-stop' in i['title'])['id']}")
+        assert len(ticked["ticks"]) == 4 and {t["playbook"] for t in ticked["ticks"]} == {ticked["playbook"]["id"]}, ticked["ticks"]
+        assert len(who.get("destinations")["items"]) == 2 and len(who.get("indicators")["items"]) == 3 and len(who.get("assets")["items"]) > 5
         denied = next(a for a in who.items("alerts", sensor="guard-line-2", limit=500) if a["op"] == "write_single_register")
         assert "enabled: false" in who.post(f"alerts/{denied['id']}/expected", {})[1]["proposal"]["rule_yaml"]
         status, html, _ = who.call("GET", "/", raw=True)
