@@ -416,7 +416,9 @@ install(const struct ctl_rollout *o, const struct offer *f, int bundle, const ch
 			else
 				snprintf(
 				    as, sizeof(as), "%s%s", main_name, pass == 1 ? ".minisig" : "");
-			ok = clean(as) && (fd = bundle_get(bundle, b.name, err, sizeof(err))) >= 0;
+			/* An included file does not take the place of the main one here. */
+			ok = clean(as) && (pass > 0 || strcmp(as, main_name) != 0) &&
+			     (fd = bundle_get(bundle, b.name, err, sizeof(err))) >= 0;
 			if (ok) {
 				ok = put_text(dir, as, fd);
 				(void)close(fd);

@@ -194,13 +194,11 @@ edit_job(struct store_tx *tx, void *ctx)
 }
 
 int
-rollout_change(struct store *s, int64_t id, bool go, const char *user, int64_t now_ms, char *err,
-    size_t err_size)
+rollout_change(struct store *s, int64_t id, bool go, int64_t now_ms, char *err, size_t err_size)
 {
 	struct edit e = {.id = id, .go = go, .now_ms = now_ms, .err = err, .err_size = err_size};
 	int r;
 
-	(void)user;
 	*err = '\0';
 	if ((r = store_write(s, edit_job, &e)) < 0 && *err == '\0')
 		(void)err_say(err, err_size, r, "%s", err_str(r));
@@ -572,7 +570,9 @@ rollout_bundle(struct call *c)
 		snprintf(with, sizeof(with), "%.200s.minisig", db_text(st, 2));
 		put_file(&c->w, with, db_text(st, 1), strlen(db_text(st, 1)));
 		json_object_foreach(json_object_get(doc, "files"), name, text)
-		    put_file(&c->w, name, json_string_value(text), json_string_length(text));
+		{
+			put_file(&c->w, name, json_string_value(text), json_string_length(text));
+		}
 		c->type = "application/octet-stream";
 	}
 	db_finalize(st);
@@ -741,8 +741,7 @@ rollout_post_one(struct call *c)
 	if (!word || (strcmp(word, "go") != 0 && strcmp(word, "stop") != 0)) {
 		call_error(c, 400, "bad_request", "do: go or stop");
 	} else {
-		r = rollout_change(
-		    c->co->store, id, word[0] == 'g', c->user, c->now_ms, err, sizeof(err));
+		r = rollout_change(c->co->store, id, word[0] == 'g', c->now_ms, err, sizeof(err));
 		audit_log(c, word[0] == 'g' ? "rollout.go" : "rollout.stop", c->part[0], r == 0,
 		    "%s", r < 0 ? err : "");
 		if (r < 0)

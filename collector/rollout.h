@@ -46,8 +46,8 @@ struct rollout_spec {
 int rollout_make(
     struct store *s, const struct rollout_spec *spec, int64_t *id, char *err, size_t err_size);
 /* Go on with one that is held, or stop one.  0, ERR_NOTFOUND, or ERR_EXISTS: it is not in that state. */
-int rollout_change(struct store *s, int64_t id, bool go, const char *user, int64_t now_ms,
-    char *err, size_t err_size);
+int rollout_change(
+    struct store *s, int64_t id, bool go, int64_t now_ms, char *err, size_t err_size);
 /* One as an object, or all as "items", newest first. */
 bool rollout_write(struct jw *w, struct db *db, int64_t id);
 void rollout_items(struct jw *w, struct db *db);

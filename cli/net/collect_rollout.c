@@ -100,8 +100,6 @@ list(struct store *s, bool json)
 	char *buf = malloc(LIST_MAX);
 	struct jw w = jw_make(buf, buf ? LIST_MAX : 0);
 	json_t *o = NULL;
-	const json_t *r;
-	size_t i;
 
 	if (db) {
 		jw_obj(&w, NULL);
@@ -112,8 +110,8 @@ list(struct store *s, bool json)
 	}
 	if (db && jw_end(&w) && (o = json_loadb(buf, jw_len(&w), 0, NULL)) && json)
 		printf("%.*s\n", (int)jw_len(&w), buf);
-	else
-		json_array_foreach(json_object_get(o, "items"), i, r) print_one(r);
+	for (size_t i = 0; !json && i < json_array_size(json_object_get(o, "items")); i++)
+		print_one(json_array_get(json_object_get(o, "items"), i));
 	free(buf);
 	if (!o)
 		cli_say("collect rollout: the list cannot be read");
@@ -192,8 +190,8 @@ collect_rollout(int argc, char **argv)
 		status = begin(s, argv[1], &a);
 	} else if (a.go > 0 || a.stop > 0) {
 		status = EXIT_OK;
-		if (rollout_change(s, (int64_t)(a.go ? a.go : a.stop), a.go > 0, "command line",
-			now_ms(), err, sizeof(err)) < 0) {
+		if (rollout_change(s, (int64_t)(a.go ? a.go : a.stop), a.go > 0, now_ms(), err,
+			sizeof(err)) < 0) {
 			cli_say("%s", err);
 			status = EXIT_UNABLE;
 		}

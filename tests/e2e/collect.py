@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import collector
-from collector import INTERLOCK, Collector, Person
+from collector import INTERLOCK, Collector, Person, until
 from sensor import Chain, Key, Sensor, b64, root, unb64
 
 tmp = pathlib.Path(tempfile.mkdtemp())
@@ -294,6 +294,51 @@ def proposal():
     assert {z["name"] for z in viewer.get("map")["zones"] if z["site"] == "bottling-line-2"} >= {"scada", "cell1"}
 
 
+def rolled_out():
+    """a signed policy is offered to the sensors of its stage; what is not signed, too much or not theirs is refused"""
+    folder = tmp / "rolled"
+    folder.mkdir()
+    line, other = sensor("r1"), sensor("r2")
+    (folder / "p.yaml").write_text("interlock: 1\nsite: r\nmode: enforce\ninclude: [z.yaml]\n")
+    (folder / "z.yaml").write_text("interlock: 1\nzones: {a: {level: 1, nets: [10.1.9.0/24]}}\n")
+    subprocess.run([INTERLOCK, "key", "new", folder / "k"], check=True, capture_output=True)
+    subprocess.run([INTERLOCK, "policy", "sign", "--key", folder / "k", folder / "p.yaml"], check=True, capture_output=True)
+    files = {n: (folder / n).read_text() for n in ("p.yaml", "z.yaml")}
+    good = {"policy": {"name": "p.yaml", "files": files}, "minisig": (folder / "p.yaml.minisig").read_text(), "stages": [["r1"], ["r2"]]}
+    for bad, status in [({"minisig": ""}, 400), ({"minisig": None}, 400), ({"policy": {}}, 400), ({"policy": {"name": "p.yaml", "files": files | {"z.yaml": files["z.yaml"] + " "}}}, 400),
+                        ({"policy": {"name": "p.yaml", "files": {"p.yaml": files["p.yaml"]}}}, 400), ({"stages": []}, 400), ({"stages": [[]]}, 400), ({"stages": ["r1"]}, 400), ({"stages": [[7]]}, 404),
+                        ({"stages": [["nobody"]]}, 404), ({"stages": [["r1", "r1"]]}, 409), ({"trial_s": 60, "soak_s": 50}, 400), ({"soak_s": -1}, 400), ({"trial_s": "long"}, 400)]:
+        assert admin.post("rollouts", good | bad)[0] == status, bad
+    assert viewer.post("rollouts", good)[0] == analyst.post("rollouts", good)[0] == 403
+    assert viewer.get("rollouts")["items"] == []
+    assert line.call("GET", "/ingest/v1/rollout")[1] == {}
+    status, r = admin.post("rollouts", good)
+    assert status == 200 and r["state"] == "running" and [s["stage"] for s in r["sensors"]] == [1, 2], r
+    assert admin.post("rollouts", good)[0] == 409
+    until(lambda: line.call("GET", "/ingest/v1/rollout")[1].get("id") == r["id"], 5)
+    offer = line.call("GET", "/ingest/v1/rollout")[1]
+    assert offer == {"id": r["id"], "policy": r["policy"], "name": "p.yaml", "trial_s": 600, "confirm": False}, offer
+    assert other.call("GET", "/ingest/v1/rollout")[1] == {} and other.call("GET", f"/ingest/v1/rollout/{r['id']}")[0] == 404
+    bundle, got = line.call("GET", f"/ingest/v1/rollout/{r['id']}")[1], {}
+    while bundle:
+        head, bundle = bundle.split(b"\n", 1)
+        n, name = head.split(b" ", 1)
+        got[name.decode()], bundle = bundle[:int(n)].decode(), bundle[int(n):]
+    assert got == files | {"p.yaml.minisig": good["minisig"]}, got
+    # Its word alone does not make it run that: a signed line has to say so.
+    assert line.call("GET", f"/ingest/v1/rollout?id={r['id']}&state=in_force")[1]["id"] == r["id"]
+    assert [s["step"] for s in viewer.get(f"rollouts/{r['id']}")["sensors"]] == ["offered", "waits"]
+    assert line.call("GET", f"/ingest/v1/rollout?id={r['id']}&state=refused&why=no%20key%3Cscript%3E")[1] == {}
+    got = viewer.get(f"rollouts/{r['id']}")
+    assert got["state"] == "failed" and got["sensors"][0]["step"] == "refused" and got["sensors"][0]["said"] == "no key<script>", got
+    assert len(incidents("r1", "rollout.failed")) == 1
+    assert admin.post(f"rollouts/{r['id']}", {"do": "go"})[0] == 409 and admin.post(f"rollouts/{r['id']}", {"do": "burn"})[0] == 400
+    assert admin.post("rollouts/999", {"do": "stop"})[0] == 404 and viewer.post(f"rollouts/{r['id']}", {"do": "stop"})[0] == 403
+    r = admin.post("rollouts", good)[1]
+    assert admin.post(f"rollouts/{r['id']}", {"do": "stop"})[1]["state"] == "stopped"
+    assert {"rollout.begin", "rollout.go", "rollout.stop"} <= {e["action"] for e in admin.items("audit")}
+
+
 def described():
     """openapi.yaml has every route with its role, and real answers are as it says"""
     spec = yaml.safe_load(pathlib.Path("collector/openapi.yaml").read_text())
@@ -302,7 +347,8 @@ def described():
     assert have == {(m, p): role.lower() for _, role, m, p in routes}, set(have) ^ {(m, p) for _, _, m, p in routes}
     resolver = jsonschema.RefResolver("", spec)
     a, i = viewer.items("alerts", sensor="s1")[0]["id"], viewer.items("incidents")[0]["id"]
-    ids = {"/api/v1/library/playbooks/{id}": "plc-stop", "/api/v1/library/pages/{id}": "s7", "/api/v1/alerts/{id}": a, "/api/v1/alerts/{id}/proof": a, "/api/v1/incidents/{id}": i, "/api/v1/assets/{id}": None}
+    ids = {"/api/v1/library/playbooks/{id}": "plc-stop", "/api/v1/library/pages/{id}": "s7", "/api/v1/alerts/{id}": a, "/api/v1/alerts/{id}/proof": a, "/api/v1/incidents/{id}": i, "/api/v1/assets/{id}": None,
+           "/api/v1/rollouts/{id}": viewer.get("rollouts")["items"][0]["id"]}
     checked = 0
     for path, ops in spec["paths"].items():
         schema = ops.get("get", {}).get("responses", {}).get("200", {}).get("content", {}).get("application/json", {}).get("schema")
@@ -680,4 +726,4 @@ def audit_signed():
 
 if __name__ == "__main__":
     collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, playbook, library,
-                   filters, plant, quiet, renewed, short_lives, page_certificate, demo, evidence, described, audit_signed])
+                   filters, plant, quiet, renewed, short_lives, page_certificate, demo, evidence, rolled_out, described, audit_signed])

@@ -297,3 +297,75 @@ sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 	[ "${lines[3]}" = "103 guard.worker_died" ]
 	[ "${lines[9]}" = "109 port.link" ]
 }
+
+# What is at DIR is another user's: nothing of it is believed.
+bundle() { # FILE...: those of a folder, as policy/bundle.h has them
+	local f
+	for f; do printf '%s %s\n' "$(stat -c %s "$f")" "$f" && cat "$f"; done
+}
+offer() { printf '{"v":1,"id":%d,"policy":"%s","name":"%s","trial_s":60,"confirm":false}' "$@"; }
+@test "rollout: what is offered is verified, tried once, and nothing else is touched" {
+	rm -rf roll && mkdir -p roll/p roll/offers && cd roll
+	"$IL" key new key >/dev/null && "$IL" key new other >/dev/null
+	cp "$ROOT/policies/cell.yaml" p/new.yaml && echo '# another one' >>p/new.yaml
+	"$IL" policy sign --key key p/new.yaml >/dev/null
+	hash=$(sha256sum p/new.yaml | cut -c 1-32)
+	roll() { run ! --separate-stderr "$IL" ctl --socket "$BATS_FILE_TMPDIR/ctl.sock" --key key.pub rollout offers; }
+	no() { # ID WHY: this offer is refused for that
+		roll
+		[ "$status" = 1 ]
+		cat offers/state.json
+		jq -e --argjson id "$1" --arg why "$2" '.id == $id and .state == "refused" and (.why | test($why))' offers/state.json
+	}
+
+	"$IL" ctl --socket "$BATS_FILE_TMPDIR/ctl.sock" --key key.pub rollout offers # nothing is offered
+	[ ! -e offers/state.json ]
+	ln -s /etc/passwd offers/offer.json
+	"$IL" ctl --socket "$BATS_FILE_TMPDIR/ctl.sock" --key key.pub rollout offers
+	rm offers/offer.json
+	for bad in '{' '[]' "$(offer 0 x new.yaml)" "$(offer 1 "$hash" ../new.yaml)" "$(offer 1 "${hash}00" new.yaml)"; do
+		echo "$bad" >offers/offer.json
+		"$IL" ctl --socket "$BATS_FILE_TMPDIR/ctl.sock" --key key.pub rollout offers 2>/dev/null
+		[ ! -e offers/state.json ]
+	done
+
+	offer 1 "$hash" new.yaml >offers/offer.json
+	no 1 'policy.bundle: No such file'
+	ls -l offers/state.json | grep '^-rw-r--r--' # its reader is another user
+	touch victim && ln -sf ../victim offers/state.json && ln -sf ../victim offers/state.json.new && ln -s ../p/new.yaml offers/policy.bundle
+	offer 2 "$hash" new.yaml >offers/offer.json
+	no 2 'policy.bundle: Too many levels'
+	[ ! -s victim ] && [ ! -L offers/state.json ] && rm offers/policy.bundle
+	id=3
+	for bytes in '' '999999999999 new.yaml' "$(printf '3 new.yaml\nabcX')" "$(head -c 300 /dev/zero | tr '\0' 7)"; do
+		printf '%s' "$bytes" >offers/policy.bundle
+		offer $id "$hash" new.yaml >offers/offer.json
+		no $id '.'
+		id=$((id + 1))
+	done
+	truncate -s 17M offers/policy.bundle
+	offer 10 "$hash" new.yaml >offers/offer.json
+	no 10 'File too large'
+	(cd p && bundle new.yaml) >offers/policy.bundle
+	offer 11 "$hash" new.yaml >offers/offer.json
+	no 11 'new.yaml.minisig'
+	(cd p && bundle new.yaml new.yaml.minisig) >offers/policy.bundle
+	offer 12 "$(printf '0%.0s' {1..32})" new.yaml >offers/offer.json
+	no 12 "the files are policy $hash"
+	sed -i s/another/changed/ p/new.yaml && (cd p && bundle new.yaml new.yaml.minisig) >offers/policy.bundle
+	offer 13 "$hash" new.yaml >offers/offer.json
+	no 13 'was changed after key'
+	"$IL" policy sign --key other p/new.yaml >/dev/null && (cd p && bundle new.yaml new.yaml.minisig) >offers/policy.bundle
+	offer 14 "$(sha256sum p/new.yaml | cut -c 1-32)" new.yaml >offers/offer.json
+	no 14 'signed by'
+
+	# Signed by who may: it gets to the guard, which here says yes and then runs what it did.
+	"$IL" policy sign --key key p/new.yaml >/dev/null && (cd p && bundle new.yaml new.yaml.minisig) >offers/policy.bundle
+	offer 15 "$(sha256sum p/new.yaml | cut -c 1-32)" new.yaml >offers/offer.json
+	run -0 "$IL" ctl --socket "$BATS_FILE_TMPDIR/ctl.sock" --key key.pub rollout offers
+	[ "$output" = 'roll-out 15: on_trial' ]
+	roll
+	[ "$output" = 'roll-out 15: rolled_back: it was not confirmed in time' ]
+	roll # tried once
+	[ "$status" = 1 ] && [ -z "$output" ]
+}

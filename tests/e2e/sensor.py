@@ -125,7 +125,7 @@ class Sensor:
                 self.conn.request(method, path, body, headers or {})
                 r = self.conn.getresponse()
                 data = r.read()
-                out = r.status, json.loads(data) if data else {}, r.headers
+                out = r.status, data if r.headers.get_content_type() == "application/octet-stream" else json.loads(data) if data else {}, r.headers
                 if not cert:
                     self.close()
                 return out
