@@ -290,6 +290,8 @@ enum dis_identity_key {
 	IDENT_URI,     /* a name for programs */
 	IDENT_TEXT,    /* a description in its own words */
 	IDENT_SERVICE, /* something it offers */
+	IDENT_BUILD,   /* of its program: number of the build */
+	IDENT_BUILT,   /* ... and when it was made, as RFC 3339 has it */
 	IDENT__MAX
 };
 typedef void dis_identity_put(void *ctx, enum dis_identity_key key, const void *text, size_t len);

@@ -482,8 +482,11 @@ body_piece(struct dis_call *call, const struct sym *h, struct cur c, struct piec
 			session_request(&b, w->service);
 		if (__builtin_expect(chunks > 1 || b.a & UA_A(REQUEST_IN_USE), 0) &&
 		    pair_void(st, h->request))
-			b.extra = 0;
-		(void)pair_push(st, h->request, w->service, b.extra);
+			b.extra = b.n_asked = 0;
+		uint32_t bit = pair_push(st, h->request, w->service, b.extra);
+
+		if (__builtin_expect(b.n_asked != 0, 0))
+			asked_keep(st, &b, (unsigned)__builtin_ctz(bit));
 	}
 }
 

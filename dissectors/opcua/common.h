@@ -183,8 +183,17 @@ struct ua_piece {
 struct ua_pending {
 	uint32_t request;
 	uint8_t service;
-	uint8_t pad;
-	uint16_t extra; /* Read: 1 + index of the NamespaceArray; ActivateSession: 1 + token type */
+	uint8_t asked;	/* Read: 1 = there are entries of it in ua.asked */
+	uint16_t extra; /* Read: 1 + index of the NamespaceArray; ActivateSession: 1 + token type;
+			 * CloseSession: 1 = of the session with names; FindServers: 1 = of some by name */
+};
+
+/* A node that an open Read asks for, and that says what the server is: identity.h. */
+#define ASKED 16
+struct ua_asked {
+	uint8_t slot;	/* of the Read in pending[] */
+	uint8_t node;	/* i=2255 + this; 0 = no entry */
+	uint16_t index; /* of its result */
 };
 
 enum ua_flags {
@@ -236,6 +245,7 @@ struct ua { /* what every chunk needs comes first: the engine fetches these line
 	uint32_t register_id; /* request id of the RegisterNodes that waits for its answer; with */
 	uint32_t leave_id;    /* ... of the UnregisterNodes */
 	struct ua_pending pending[PENDING];
+	struct ua_asked asked[ASKED];
 	struct ua_piece piece[2];
 	char thumbprint[HASH_CHARS + 2]; /* of the client's certificate, with NUL */
 	struct ua_number number[2];	 /* of the channel below */

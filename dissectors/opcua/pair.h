@@ -90,7 +90,7 @@ pair_void(struct ua *st, uint32_t request)
 		st->young.extra = 0;
 	for (unsigned s = 0; s < PENDING; s++)
 		if ((st->open >> s & 1) && st->pending[s].request == request) {
-			st->pending[s].extra = 0;
+			st->pending[s].extra = st->pending[s].asked = 0;
 			any = true;
 		}
 	return any;
@@ -102,6 +102,7 @@ pending_set(struct ua_pending *p, uint32_t request, uint8_t service, uint16_t ex
 {
 	p->request = request;
 	p->service = service;
+	p->asked = 0;
 	p->extra = extra;
 }
 

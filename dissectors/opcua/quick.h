@@ -144,7 +144,7 @@ quick_items(struct quick_nodes *q, const uint8_t *p, const uint8_t *end, bool wr
 		if (!(p = quick_node(&id, p, end)))
 			return false;
 		rest = write ? walk_fast_value(p, end) : walk_fast_select(p, end);
-		if (rest == 0 || (!write && (id.num == NODE_NAMESPACE_ARRAY && id.ns == 0)))
+		if (rest == 0 || (!write && node_own(id.num, id.ns)))
 			return false;
 		attribute = le32(p);
 		p += rest;

@@ -12,6 +12,9 @@
 #include "dissectors/opcua/pair.h"
 
 #define NODE_NAMESPACE_ARRAY 2255 /* Server_NamespaceArray, [P6] annex A.3 */
+#define NODE_SERVER_STATUS   2256 /* Server_ServerStatus */
+#define NODE_BUILD_INFO	     2260 /* Server_ServerStatus_BuildInfo; behind it, up to ... */
+#define NODE_BUILD_DATE	     2266 /* ... this one, its members: name, URI, maker, version, number, date */
 #define ATTR_VALUE	     13	  /* [P6] annex A.1 */
 
 /* One chunk (or piece of one) of MSG or CLO while it is looked at. */
@@ -29,6 +32,8 @@ struct body {
 	uint8_t pair;	  /* slot of the answered request, or PAIR_NONE */
 	uint8_t token;	  /* 1 + type of the user token here */
 	uint8_t uri_len;  /* of the client's application URI, when it is here */
+	uint8_t n_asked;
+	struct ua_asked asked[NODE_BUILD_DATE - NODE_NAMESPACE_ARRAY]; /* in this chunk; without slot */
 	bool header;	  /* the header was completed here */
 };
 
@@ -139,6 +144,10 @@ body_field(struct body *b)
 		if (w->service == SVC_CreateSession && !w->response)
 			client_uri(b);
 		break;
+	case WF_SERVER_URI:
+		if (w->service == SVC_FindServers)
+			b->extra = 1;
+		break;
 	case WF_LIFETIME:
 		x->lifetime = (uint32_t)fd->num;
 		x->present |= HAS(P_LIFETIME);
@@ -227,6 +236,53 @@ body_alias(struct body *b)
 	}
 }
 
+/* Server_* nodes of which the answer counts, as bits from NODE_NAMESPACE_ARRAY on: not the time and the state, which
+ * clients poll. */
+#define OWN_NODES 0xfe3u
+
+static inline bool
+node_own(uint32_t num, uint16_t ns)
+{
+	return num - NODE_NAMESPACE_ARRAY <= NODE_BUILD_DATE - NODE_NAMESPACE_ARRAY && ns == 0 &&
+	       (OWN_NODES >> (num - NODE_NAMESPACE_ARRAY) & 1);
+}
+
+/* A Read of a node of which the answer counts. */
+static __attribute__((noinline)) void
+body_own(struct body *b)
+{
+	const struct walk_node *node = &b->w->node;
+	uint32_t index = b->before + b->n_nodes;
+
+	if (node->id_type != ID_NUMERIC || node->attribute != ATTR_VALUE || node->flags & NODE_RANGE ||
+	    b->w->service != SVC_Read || index >= UINT16_MAX - 1)
+		return;
+	if (node->num == NODE_NAMESPACE_ARRAY)
+		b->extra = (uint16_t)(1 + index);
+	else if (b->n_asked < sizeof(b->asked) / sizeof(b->asked[0]))
+		b->asked[b->n_asked++] = (struct ua_asked){
+		    .node = (uint8_t)(node->num - NODE_NAMESPACE_ARRAY), .index = (uint16_t)index};
+}
+
+/* The Read is on its way, in this slot.  What finds no room is not told: it costs a line in the list of devices. */
+static __attribute__((noinline)) void
+asked_keep(struct ua *st, const struct body *b, unsigned slot)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ASKED; i++) {
+		struct ua_asked *k = &st->asked[i];
+
+		if (k->slot == slot || !(st->open >> k->slot & 1) || !st->pending[k->slot].asked)
+			k->node = 0; /* answered, or another request is there by now */
+		if (k->node == 0 && n < b->n_asked) {
+			*k = b->asked[n++];
+			k->slot = (uint8_t)slot;
+		}
+	}
+	st->pending[slot].asked = n != 0;
+}
+
 static inline void
 body_node(struct body *b)
 {
@@ -236,10 +292,8 @@ body_node(struct body *b)
 		b->a |= UA_A(NODE_UNNAMED);
 	if (__builtin_expect(node->role >= ROLE_REGISTER, 0))
 		body_alias(b);
-	if (__builtin_expect(node->num == NODE_NAMESPACE_ARRAY, 0) && node->id_type == ID_NUMERIC &&
-	    node->ns == 0 && node->attribute == ATTR_VALUE && !(node->flags & NODE_RANGE) &&
-	    b->w->service == SVC_Read && b->before + b->n_nodes < UINT16_MAX - 1)
-		b->extra = (uint16_t)(1 + b->before + b->n_nodes);
+	if (__builtin_expect(node_own(node->num, node->ns), 0))
+		body_own(b);
 	b->n_nodes++;
 }
 

@@ -130,6 +130,15 @@ enum walk_field_id {
 	WF_EP_MODE,	   /* num */
 	WF_EP_POLICY,   /* text: security policy URI */
 	WF_EP_TOKEN,	   /* num: UserTokenType 0 = anonymous, 1 = user name, 2 = certificate, 3 = issued */
+	WF_APP_TYPE,	   /* num: ApplicationType 0 = server, 1 = client, 2 = both, 3 = discovery server */
+	/* Of the value of Read result index; only with WALK_OPT_IDENT: a DateTime, and a BuildInfo in its order. */
+	WF_TIME,	   /* num: 100 ns since 1601 */
+	WF_BUILD_URI,   /* text: product */
+	WF_BUILD_MAKER, /* text */
+	WF_BUILD_NAME,  /* text: product */
+	WF_BUILD_VERSION, /* text */
+	WF_BUILD_NUMBER, /* text */
+	WF_BUILD_DATE,  /* num: as WF_TIME */
 };
 
 enum walk_token { TOKEN_ANONYMOUS = 0, TOKEN_USER_NAME, TOKEN_CERTIFICATE, TOKEN_ISSUED, TOKEN_UNKNOWN };
@@ -149,6 +158,7 @@ enum walk_opt {
 	WALK_OPT_HEADER = 1 << 1, /* WALK_END after the header */
 	WALK_OPT_NODES = 1 << 2,  /* no WALK_FIELD: for looking a second time */
 	WALK_OPT_SLOW = 1 << 3,	  /* without walk_fast.h; for tests */
+	WALK_OPT_IDENT = 1 << 4,  /* with WALK_OPT_TEXT: look into a BuildInfo and a ServerStatus, report DateTimes */
 };
 
 /* clang-format on */

@@ -30,6 +30,12 @@ walk_le32(const uint8_t *p)
 	return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }
 
+static inline uint64_t
+walk_le64(const uint8_t *p)
+{
+	return (uint64_t)walk_le32(p + 4) << 32 | walk_le32(p);
+}
+
 static inline size_t
 walk_here(const struct walk_in *in)
 {

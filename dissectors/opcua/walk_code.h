@@ -32,6 +32,7 @@ enum walk_op {
 	OP_STRING,	    /* passed over */
 	OP_TEXT,	    /* id: String or ByteString as a field */
 	OP_NUMBER,	    /* id: four bytes as a field */
+	OP_TIME,	    /* id: eight bytes as a field */
 	OP_LOCALIZED,
 	OP_LOCALIZED_TEXT,  /* STRING TEXT id follow, for the parts that are there */
 	OP_NODE,	    /* role, access: into w->node, reported by EMIT */
@@ -54,6 +55,7 @@ enum walk_op {
 	OP_EXT_SKIP,	    /* encoding byte and body of an ExtensionObject */
 	OP_EXT_TOKEN,	    /* ... of a UserIdentityToken whose type is in w->node */
 	OP_EXT_DETAILS,	    /* ... of HistoryUpdateDetails */
+	OP_EXT_BUILD,	    /* ... of a BuildInfo or a ServerStatus, or of what is passed over */
 	OP_EXT_END,	    /* what is left of such a body */
 	OP_NEXT_INDEX,	    /* field.index + 1 */
 	OP_NEXT_ELEMENT,    /* field.elem + 1 */
@@ -72,8 +74,10 @@ enum walk_op {
 	ST_NODE_URI, ST_NODE_SERVER,
 	ST_VARIANT_COUNT,
 	ST_VARIANT_VALUE,
+	ST_VARIANT_TIME,
 	ST_TOKEN_LEN,
 	ST_DETAILS_LEN,
+	ST_BUILD_LEN,
 };
 
 enum walk_try { TRY_HEADER = 0, TRY_READ_VALUE_ID, TRY_WRITE_VALUE };
@@ -86,6 +90,7 @@ enum { NODE_NONE = 0, NODE_READ = ACC_READ, NODE_WRITE = ACC_WRITE, NODE_CONTROL
 #define STRING	     OP_STRING,
 #define TEXT(id)     OP_TEXT, id,
 #define NUMBER(id)   OP_NUMBER, id,
+#define TIME(id)     OP_TIME, id,
 #define LOCALIZED    OP_LOCALIZED,
 #define LOCALIZED_TEXT(id) OP_LOCALIZED_TEXT, OP_STRING, OP_TEXT, id,
 #define NODE(role, access)  OP_NODE, ROLE_##role, NODE_##access,
@@ -106,6 +111,7 @@ enum { NODE_NONE = 0, NODE_READ = ACC_READ, NODE_WRITE = ACC_WRITE, NODE_CONTROL
 #define EXT_SKIP     OP_EXT_SKIP,
 #define EXT_TOKEN    OP_EXT_TOKEN,
 #define EXT_DETAILS  OP_EXT_DETAILS,
+#define EXT_BUILD    OP_EXT_BUILD,
 #define EXT_END	     OP_EXT_END,
 #define NEXT_INDEX   OP_NEXT_INDEX,
 #define NEXT_ELEMENT OP_NEXT_ELEMENT,
@@ -141,6 +147,7 @@ static_assert(TY_LAST <= UINT8_MAX, "a type is one byte of code");
 	X(after_dims, PER_BUILTIN(AFTER_VARIANT_DIMS)) \
 	X(after_texts, TY_TextElement, OP_RET_NESTED,) \
 	X(after_texts_dims, TY_TextElement, OP_ARRAY_OF, 4, OP_RET_NESTED,) \
+	X(after_build, TY_BuildObject, OP_RET_NESTED,) \
 	X(dims, OP_ARRAY_OF, 4, OP_RET,) \
 	X(data_tail, TAIL(0) TAIL(2) TAIL(4) TAIL(6) TAIL(8) TAIL(10) TAIL(12) TAIL(14) TAIL(16) \
 	    TAIL(18) TAIL(20) TAIL(22) TAIL(24)) \
@@ -219,6 +226,7 @@ static_assert(SVC_LAST < 0x80, "bit 7 says response");
 #undef STRING
 #undef TEXT
 #undef NUMBER
+#undef TIME
 #undef LOCALIZED
 #undef LOCALIZED_TEXT
 #undef NODE
@@ -239,6 +247,7 @@ static_assert(SVC_LAST < 0x80, "bit 7 says response");
 #undef EXT_SKIP
 #undef EXT_TOKEN
 #undef EXT_DETAILS
+#undef EXT_BUILD
 #undef EXT_END
 #undef NEXT_INDEX
 #undef NEXT_ELEMENT

@@ -164,6 +164,16 @@ walk_run(struct walk *w, struct walk_in *in)
 			w->pc += 2;
 			FIELD(code[1], walk_le32(p));
 			break;
+		case OP_TIME:
+			TAKE(8);
+			w->pc += 2;
+			FIELD(code[1], walk_le64(p));
+			break;
+		case ST_VARIANT_TIME:
+			TAKE(8);
+			w->micro = 0;
+			FIELD(WF_TIME, walk_le64(p));
+			break;
 		case OP_LOCALIZED: /* [P6] 5.2.2.14: 1 = locale, 2 = text */
 			TAKE(1);
 			CHECK(p[0] <= 3, WALK_BAD_MASK);
@@ -353,6 +363,25 @@ walk_run(struct walk *w, struct walk_in *in)
 			w->ext_end = w->off + (uint32_t)(in->p - in->start) + n;
 			w->micro = 0;
 			w->pc = WALK_AT(HistoryUpdateNode);
+			break;
+		case OP_EXT_BUILD:
+			TAKE(1);
+			CHECK(p[0] <= EXT_XML, WALK_BAD_MASK);
+			w->id_at = 0;
+			if (p[0] == EXT_BINARY && walk_build_at(&w->node) != 0) {
+				w->micro = ST_BUILD_LEN;
+				break;
+			}
+			w->pc++;
+			if (p[0] != EXT_NO_BODY)
+				w->micro = ST_STRING;
+			break;
+		case ST_BUILD_LEN:
+			TAKE(4);
+			CHECK(walk_length(in, p, &n), WALK_BAD_LENGTH);
+			w->ext_end = w->off + (uint32_t)(in->p - in->start) + n;
+			w->micro = 0;
+			w->pc = walk_build_at(&w->node);
 			break;
 		case OP_EXT_END:
 			n = w->off + (uint32_t)(in->p - in->start);

@@ -23,6 +23,7 @@ enum {
 	ID_UPDATE_DATA_DETAILS = 682, ID_UPDATE_EVENT_DETAILS = 685,
 	ID_DELETE_RAW_MODIFIED_DETAILS = 688, ID_DELETE_AT_TIME_DETAILS = 691,
 	ID_DELETE_EVENT_DETAILS = 694, ID_UPDATE_STRUCTURE_DATA_DETAILS = 11300,
+	ID_BUILD_INFO = 340, ID_SERVER_STATUS = 864,
 };
 
 enum { EXT_NO_BODY = 0, EXT_BINARY = 1, EXT_XML = 2 }; /* [P6] 5.2.2.15 */
@@ -82,6 +83,8 @@ walk_variant(struct walk *w, struct walk_in *in, uint8_t mask)
 		if (counts && !w->response && size != 0 && size <= sizeof(w->node.value)) {
 			w->arg = size;
 			w->micro = ST_VARIANT_VALUE;
+		} else if (counts && w->response && w->opts & WALK_OPT_IDENT && type == 13) {
+			w->micro = ST_VARIANT_TIME;
 		} else {
 			walk_pass(w, in, size);
 		}
@@ -90,6 +93,8 @@ walk_variant(struct walk *w, struct walk_in *in, uint8_t mask)
 	w->bad = WALK_BAD_DEPTH;
 	if (counts && w->response && type == 12)
 		return walk_push_nested(w, 1, WALK_AT(after_texts) + 1u);
+	if (counts && w->response && w->opts & WALK_OPT_IDENT && type == 22)
+		return walk_push_nested(w, 1, WALK_AT(after_build) + 1u);
 	return walk_push_nested(w, 1, WALK_AT(after_variant) + 2u * type + 1);
 }
 
@@ -231,6 +236,17 @@ walk_details_known(const struct walk_node *type)
 		return true;
 	}
 	return false;
+}
+
+/* Where the body of such a structure is read; 0: it is passed over. */
+static inline uint16_t
+walk_build_at(const struct walk_node *type)
+{
+	if (type->id_type != ID_NUMERIC || type->ns != 0)
+		return 0;
+	return type->num == ID_BUILD_INFO      ? WALK_AT(BuildInfoBody)
+	       : type->num == ID_SERVER_STATUS ? WALK_AT(ServerStatusBody)
+					       : 0;
 }
 
 /* A number for an authentication token.  Servers make tokens unguessable and check

@@ -85,6 +85,32 @@ device() { is ".devices[] | select(.addresses[].ip == \"10.1.2.$1\") | $2" "$3";
 	[ "$(wc -l <want)" -ge 4 ]
 	diff want got
 }
+@test "OPC UA: maker, product, version and build as the recording says and tshark reads, from wherever they were read" {
+	assets "$ROOT/pcaps/opcua/identity.pcap"
+	# what server.js was given
+	device 131 '"\(.vendor), \(.model), \(.firmware)"' "Interlock Recorders, IL-OPC 900, 7.1.3"
+	device 131 '[.evidence[] | select(.key == ("build", "build_date")) | .value] | join(" ")' "20260131.2 2026-01-31T12:30:00Z"
+	# the status, the structure, its members among others, each alone while all are open: four answers
+	device 131 '[.evidence[] | select(.source == "opcua" and (.key | IN("vendor", "model", "firmware", "build", "build_date"))) | .seen] | unique | join(" ")' 4
+	is '[.devices[] | select(.addresses[].ip == "10.1.2.20") | .evidence[] | select(.key | IN("vendor", "model", "firmware"))] | length' 0
+	# FindServers, GetEndpoints, CreateSession
+	device 131 '[.evidence[] | select(.key == "name" and .source == "opcua") | .value] | unique | join(" ")' plc-caps
+	command -v tshark >/dev/null || skip "tshark is missing"
+	for f in ManufacturerName ProductName SoftwareVersion BuildNumber; do
+		tshark -r "$ROOT/pcaps/opcua/identity.pcap" -Y opcua.BuildDate -T fields -E occurrence=f -e "opcua.$f" 2>/dev/null
+	done | sort -u >want
+	[ "$(wc -l <want)" = 4 ]
+	jq -r '.devices[].evidence[] | select(.source == "opcua" and (.key | IN("vendor", "model", "firmware", "build"))) | .value' a.json | sort -u >got
+	diff want got
+	# the first frame that says so is the one that tshark decodes
+	first=$(tshark -r "$ROOT/pcaps/opcua/identity.pcap" -Y opcua.BuildDate -T fields -e frame.number 2>/dev/null | head -n 1)
+	device 131 '.evidence[] | select(.key == "model") | .frame' "$first"
+	# Sign: the same behind a signature; encrypted: nothing
+	assets "$ROOT/pcaps/opcua/sign.pcap"
+	device 131 '"\(.vendor), \(.model)"' "interlock, plc-caps"
+	assets "$ROOT/pcaps/opcua/encrypt.pcap"
+	device 131 .model null
+}
 @test "PROFINET: names, types and addresses as tshark reads them, and who pretends" {
 	command -v tshark >/dev/null || skip "tshark is missing"
 	dir=$(cd "$ROOT" && cd "$CORPUS/profinet" 2>/dev/null && pwd) || skip "no public captures"

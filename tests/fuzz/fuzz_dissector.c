@@ -67,6 +67,14 @@ check_json(const struct dis_sink *s, const struct fact *f)
 	json_decref(j);
 }
 
+static void
+put_identity(void *ctx, enum dis_identity_key key, const void *text, size_t len)
+{
+	REQUIRE(key < IDENT__MAX);
+	for (size_t i = 0; i < len; i++)
+		hash(ctx, ((const uint8_t *)text)[i]);
+}
+
 bool
 dis_emit(struct dis_sink *s, struct fact *f)
 {
@@ -98,6 +106,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	REQUIRE(n == f->n_items);
 	if (s->json)
 		check_json(s, f);
+	if (s->d->identity)
+		s->d->identity(f, put_identity, s);
 	if (s->refusing >> (s->facts++ % 8) & 1) {
 		if (s->d->refuse)
 			REQUIRE(s->d->refuse(s->call, f, buf, sizeof(buf)) <= sizeof(buf));

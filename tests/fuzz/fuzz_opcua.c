@@ -175,9 +175,19 @@ struct dis_sink {
 	uint16_t code;
 };
 
+static void
+put_identity(void *ctx, enum dis_identity_key key, const void *text, size_t len)
+{
+	uint64_t *sum = ctx;
+
+	REQUIRE(key < IDENT__MAX);
+	*sum = hash_bytes(*sum, text, (uint32_t)len); /* all of it can be read */
+}
+
 bool
 dis_emit(struct dis_sink *s, struct fact *f)
 {
+	uint64_t who = 0;
 	struct fact_iter it = {0};
 	struct fact_item item;
 	unsigned n = 0;
@@ -194,6 +204,7 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	}
 	REQUIRE(n == f->n_items);
 	s->n_items += n;
+	dissector_lookup("opcua", NULL)->identity(f, put_identity, &who);
 	return true;
 }
 
@@ -315,7 +326,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < HEAD || size > HEAD + BODY_MAX)
 		return 0;
 	n = size - HEAD;
-	opts = data[0] & (WALK_OPT_TEXT | WALK_OPT_HEADER | WALK_OPT_NODES);
+	opts = data[0] & (WALK_OPT_TEXT | WALK_OPT_HEADER | WALK_OPT_NODES | WALK_OPT_IDENT);
 	left = data[0] & 0x80 ? UINT32_MAX : (uint32_t)n + (data[0] >> 4 & 7) * 100;
 	sum = walk(body, n, 0, opts, left);
 	REQUIRE(walk(body, n, 0, opts | WALK_OPT_SLOW, left) == sum);

@@ -41,17 +41,19 @@ const each = (role, access, attribute = 0) => ids.map((s) => ` ${role}:${access}
 const value = (dataType, v, extra = { arrayType: VariantArrayType.Scalar }) => new DataValue({ value: new Variant({ dataType, value: v, ...extra }) });
 
 // Discovery
-request(o.FindServersRequest, { endpointUrl: "opc.tcp://plc:4840", localeIds: ["de", "en"], serverUris: ["urn:a"] }, ' endpoint_url="opc.tcp://plc:4840"');
+request(o.FindServersRequest, { endpointUrl: "opc.tcp://plc:4840", localeIds: ["de", "en"], serverUris: ["urn:a"] },
+	' endpoint_url="opc.tcp://plc:4840" server_uri="urn:a"');
 request(o.FindServersOnNetworkRequest, { startingRecordId: 1, maxRecordsToReturn: 2, serverCapabilityFilter: ["LDS"] });
 request(o.GetEndpointsRequest, { endpointUrl: "opc.tcp://plc:4840", localeIds: [], profileUris: ["x"] }, ' endpoint_url="opc.tcp://plc:4840"');
 const registered = { serverUri: "urn:s", productUri: "urn:p", serverNames: [new LocalizedText({ locale: "de", text: "Name" }), new LocalizedText({ text: "n" })],
 	serverType: 0, gatewayServerUri: null, discoveryUrls: ["opc.tcp://plc:4840"], semaphoreFilePath: null, isOnline: true };
-request(o.RegisterServerRequest, { server: registered }, ' server_uri="urn:s" product_uri="urn:p"');
+const registeredText = ' server_uri="urn:s" product_uri="urn:p" app_name="Name" app_name="n" app_type=0';
+request(o.RegisterServerRequest, { server: registered }, registeredText);
 request(o.RegisterServer2Request, { server: registered, discoveryConfiguration: [new o.MdnsDiscoveryConfiguration({ mdnsServerName: "m", serverCapabilities: ["LDS"] })] },
-	' server_uri="urn:s" product_uri="urn:p"');
+	registeredText);
 const app = (uri) => ({ applicationUri: uri, productUri: "urn:prod", applicationName: new LocalizedText({ locale: "en", text: "App" }),
 	applicationType: 1, gatewayServerUri: null, discoveryProfileUri: null, discoveryUrls: ["opc.tcp://a", "opc.tcp://b"] });
-const appText = (uri) => ` app_uri="${uri}" product_uri="urn:prod" app_name="App"`;
+const appText = (uri) => ` app_uri="${uri}" product_uri="urn:prod" app_name="App" app_type=1`;
 const endpoint = (mode, policy) => ({ endpointUrl: "opc.tcp://plc:4840", server: app("urn:srv"), serverCertificate: Buffer.alloc(700, 0x30), securityMode: mode,
 	securityPolicyUri: policy, userIdentityTokens: [{ policyId: "a", tokenType: 0 }, { policyId: "u", tokenType: 1, securityPolicyUri: policy }],
 	transportProfileUri: "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary", securityLevel: 3 });
@@ -131,6 +133,16 @@ request(o.ReadRequest, { nodesToRead: [{ nodeId: node("ns=2;s=A"), attributeId: 
 response(o.ReadResponse, { results: [value(DataType.String, ["http://opcfoundation.org/UA/", "urn:x"], { arrayType: VariantArrayType.Array }), value(DataType.Double, 3.5),
 	new DataValue({ statusCode: StatusCodes.BadNodeIdUnknown }), value(DataType.String, "text")], diagnosticInfos: [] },
 	' text[0.0]="http://opcfoundation.org/UA/" text[0.1]="urn:x" text[3.0]="text"');
+const build = new o.BuildInfo({ productUri: "urn:prod", manufacturerName: "Maker", productName: "Product", softwareVersion: "1.2", buildNumber: "77", buildDate: time });
+const status = new o.ServerStatusDataType({ startTime: time, currentTime: time, state: 0, buildInfo: build, secondsTillShutdown: 5,
+	shutdownReason: new LocalizedText({ locale: "de", text: "Ende" }) });
+const buildText = (i, ticks) => ` build_uri[${i}]="urn:prod" build_maker[${i}]="Maker" build_name[${i}]="Product" build_version[${i}]="1.2" build_number[${i}]="77" build_date[${i}]=${ticks}`;
+const ticks = (BigInt(time.getTime()) * 10000n + 116444736000000000n).toString();
+response(o.ReadResponse, { results: [value(DataType.DateTime, time), value(DataType.ExtensionObject, status), value(DataType.String, "between"),
+	value(DataType.ExtensionObject, build), value(DataType.ExtensionObject, new o.Range({ low: 1, high: 2 })), value(DataType.ExtensionObject, null),
+	value(DataType.ExtensionObject, [build, build], { arrayType: VariantArrayType.Array }), value(DataType.DateTime, [time, time], { arrayType: VariantArrayType.Array }),
+	value(DataType.String, "end")], diagnosticInfos: [] },
+	` time[0]=${ticks}${buildText(1, ticks)} text[2.0]="between"${buildText(3, ticks)} text[8.0]="end"`);
 request(o.HistoryReadRequest, { historyReadDetails: new o.ReadRawModifiedDetails({ isReadModified: false, startTime: time, endTime: time, numValuesPerNode: 9, returnBounds: false }),
 	timestampsToReturn: 2, releaseContinuationPoints: false, nodesToRead: ids.map((s) => ({ nodeId: node(s), indexRange: undefined, dataEncoding: undefined, continuationPoint: Buffer.from("cp") })) },
 	each("target", "r"));

@@ -155,16 +155,30 @@ put_response(struct buf *b, unsigned id, uint32_t status)
 }
 
 static inline void
-put_application(struct buf *b, const char *uri)
+put_application_of(struct buf *b, const char *uri, unsigned type)
 {
 	put_string(b, uri);
 	put_string(b, "urn:product");
 	put8(b, 2);
 	put_string(b, "name");
-	put32(b, 1);
+	put32(b, type);
 	put_string(b, NULL);
 	put_string(b, NULL);
 	put32(b, UINT32_MAX);
+}
+
+static inline void
+put_application(struct buf *b, const char *uri)
+{
+	put_application_of(b, uri, 1);
+}
+
+static inline void
+put_strings(struct buf *b, char **w, unsigned n)
+{
+	put32(b, n);
+	for (unsigned i = 0; i < n; i++)
+		put_string(b, w[i]);
 }
 
 /* "None", "Basic256Sha256:2": a policy and its mode. */
@@ -191,7 +205,9 @@ put_endpoint(struct buf *b, const char *what)
  * Watch NODE...          Register NODE...            Unregister NODE...  Publish
  * Create URI             Activate anonymous|username|certificate|issued|nobody   Close
  * Endpoints              Unknown (a type id of nobody)   Secure (CloseSecureChannel)
- * answers: Read: Read. STATUS, Namespaces URI..., Registered NODE..., Unregistered [STATUS],
+ * Find [URI...]         (FindServers)           Announce URI (RegisterServer)
+ * answers: Read: Read. STATUS, Namespaces URI..., Values TEXT|@FILETIME|-...; Servers URI[/TYPE]...,
+ * Registered NODE..., Unregistered [STATUS],
  * Created ENDPOINT..., Activated [STATUS], Closed, Offers ENDPOINT..., Fault STATUS, Published,
  * Browsed, Written, Raw HEX
  */
@@ -342,6 +358,50 @@ talk_body(struct buf *b, char **w, unsigned n, unsigned auth)
 		for (unsigned i = 1; i < n; i++)
 			put_string(b, w[i]);
 		put32(b, 0);
+	} else if (strcmp(op, "Values") == 0) {
+		put_response(b, 634, 0);
+		put32(b, n - 1);
+		for (unsigned i = 1; i < n; i++) {
+			if (w[i][0] == '-') { /* not there */
+				put8(b, 2);
+				put32(b, 0x80340000);
+				continue;
+			}
+			put8(b, 1);
+			put8(b, w[i][0] == '@' ? 13 : 12);
+			if (w[i][0] == '@')
+				put_le(b, strtoull(w[i] + 1, NULL, 0), 8);
+			else
+				put_string(b, w[i]);
+		}
+		put32(b, 0);
+	} else if (strcmp(op, "Find") == 0) {
+		put_request(b, 422, auth);
+		put_string(b, "opc.tcp://server");
+		put32(b, UINT32_MAX);
+		put_strings(b, w + 1, n - 1);
+	} else if (strcmp(op, "Servers") == 0) {
+		put_response(b, 425, 0);
+		put32(b, n - 1);
+		for (unsigned i = 1; i < n; i++) {
+			char *slash = strchr(w[i], '/');
+
+			if (slash)
+				*slash = '\0';
+			put_application_of(b, w[i], slash ? (unsigned)number(slash + 1) : 0);
+		}
+	} else if (strcmp(op, "Announce") == 0) {
+		put_request(b, 437, auth);
+		put_string(b, w[1]);
+		put_string(b, "urn:product");
+		put32(b, 1);
+		put8(b, 2);
+		put_string(b, "name");
+		put32(b, 0);
+		put_string(b, NULL);
+		put32(b, UINT32_MAX);
+		put_string(b, NULL);
+		put8(b, 1);
 	} else if (strcmp(op, "Registered") == 0) {
 		put_response(b, 563, 0);
 		put32(b, n - 1);

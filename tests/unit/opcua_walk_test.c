@@ -85,7 +85,8 @@ say_field(struct text *t, const struct walk_field *f)
 	static const char *const names[] = {"", "endpoint_url", "app_uri", "product_uri",
 	    "app_name", "server_uri", "session_name", "nonce", "certificate", "request_type",
 	    "mode", "lifetime", "channel_id", "token_id", "auth", "user_token", "user_name",
-	    "subscription", "text", "ep_url", "ep_mode", "ep_policy", "ep_token"};
+	    "subscription", "text", "ep_url", "ep_mode", "ep_policy", "ep_token", "app_type", "time",
+	    "build_uri", "build_maker", "build_name", "build_version", "build_number", "build_date"};
 
 	assert_in_range(f->id, 1, sizeof(names) / sizeof(names[0]) - 1);
 	assert_true(f->len <= WALK_NAME_MAX && f->truncated == (f->len < f->num && f->len != 0));
@@ -101,6 +102,17 @@ say_field(struct text *t, const struct walk_field *f)
 		break;
 	case WF_TEXT:
 		say(t, "[%u.%u]='%.*s'", f->index, f->elem, (int)f->len, (const char *)f->p);
+		break;
+	case WF_BUILD_URI:
+	case WF_BUILD_MAKER:
+	case WF_BUILD_NAME:
+	case WF_BUILD_VERSION:
+	case WF_BUILD_NUMBER:
+		say(t, "[%u]='%.*s'", f->index, (int)f->len, (const char *)f->p);
+		break;
+	case WF_TIME:
+	case WF_BUILD_DATE:
+		say(t, "[%u]=%llu", f->index, (unsigned long long)f->num);
 		break;
 	case WF_ENDPOINT_URL:
 	case WF_APP_URI:
@@ -207,7 +219,7 @@ first_words(const char *s)
 }
 
 #define N_BODIES (sizeof(bodies) / sizeof(bodies[0]))
-#define OPTS	 WALK_OPT_TEXT
+#define OPTS	 (WALK_OPT_TEXT | WALK_OPT_IDENT)
 
 static void
 test_bodies(void **state)

@@ -81,6 +81,26 @@ const STEPS = {
 		await client.disconnect();
 	},
 
+	// Who the server is, as clients ask it: without a session, the status, the whole BuildInfo, its members among other nodes, each
+	// alone and all at once, the time that is polled.
+	async identity(which = "all") {
+		const client = makeClient(), members = [2261, 2262, 2263, 2264, 2265, 2266].map((i) => `i=${i}`);
+		await client.connect(url);
+		await client.findServers();
+		await client.disconnect();
+		await session(async (s) => {
+			if (which === "status" || which === "all")
+				await s.read([value("i=2255"), value("i=2258"), value("i=2256")]);
+			if (which === "info" || which === "all")
+				await s.read(value("i=2260"));
+			if (which === "members" || which === "all")
+				await s.read(["ns=2;s=Recipe.Name", ...members, "ns=2;s=Types.String"].map(value));
+			if (which === "each" || which === "all")
+				await Promise.all(members.map((m) => s.read(value(m))));
+			await s.read([{ nodeId: "i=2261", attributeId: AttributeIds.DisplayName }, value("i=2258"), value("ns=2;s=Recipe.Name")]);
+		});
+	},
+
 	// Read in all its forms: one node, several, other attributes, every NodeId and type, a range, nodes that are not there.
 	read: () => session(async (s) => {
 		await s.read(value("ns=2;s=Line.Speed"));

@@ -81,7 +81,8 @@ function build(space) {
 		securityPolicies: [SecurityPolicy.None, ...(options.policies || "Basic256Sha256+Aes256_Sha256_RsaPss").split("+").map((p) => SecurityPolicy[p])],
 		securityModes: [MessageSecurityMode.None, MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt],
 		serverInfo: { applicationUri: "urn:plc-caps:interlock", productUri: "urn:interlock:record", applicationName: { text: "plc-caps" } },
-		buildInfo: { productName: "plc-caps", buildNumber: "1", buildDate: new Date(0), manufacturerName: "interlock" },
+		buildInfo: { productName: "IL-OPC 900", productUri: "urn:interlock:il-opc-900", manufacturerName: "Interlock Recorders",
+			softwareVersion: "7.1.3", buildNumber: "20260131.2", buildDate: new Date(Date.UTC(2026, 0, 31, 12, 30)) },
 		userManager: { isValidUser: (name, word) => name === "operator" && word === "cola-2026" },
 		transportSettings: { adjustTransportLimits: (h) => ({
 			receiveBufferSize: Math.min(chunk, h.receiveBufferSize), sendBufferSize: Math.min(chunk, h.sendBufferSize),
