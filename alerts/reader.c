@@ -79,11 +79,13 @@ reader_commit(struct reader *rd, uint64_t pos)
 
 /* --- a record -------------------------------------------------------------------------- */
 
-/* What a worker may say of the guard; the rest is the parent's. */
+/* What a process that sees packets may say of the guard, or of watch; the rest is the parent's. */
 static bool
 guard_event_of_worker(uint8_t event)
 {
-	return event == GUARD_DENIED || event == GUARD_FLOOD || event == GUARD_LATENCY;
+	return event == GUARD_DENIED || event == GUARD_FLOOD || event == GUARD_LATENCY ||
+	       event == GUARD_WATCH_STARTED || event == GUARD_WATCH_STOPPED ||
+	       event == GUARD_WATCH_MISSED;
 }
 
 /* UTF-8 (RFC 3629) without control characters: it goes into a JSON string, quotes escaped. */

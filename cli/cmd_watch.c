@@ -3,25 +3,32 @@
  * cmd_watch.c - interlock watch: a sensor on a mirror port.  The engine judges as in replay, stops nothing, and goes
  * on until it is told to end; what it has seen by then is the summary.
  *
- * Root opens the interface and the outputs, and then is somebody else.  Frames that the kernel could not hand over are
+ * Root opens the interface and the outputs, and then is somebody else; what has the key, and reads files with the rights watch
+ * began with, are processes of their own, which see no packet (keeper.h).  Frames that the kernel could not hand over are
  * looked at every few seconds: an alert says how many, since what was in them nobody knows.
+ *
+ * SIGHUP: policy, baseline and list of addresses are read again, and the EVE file is opened anew.  SIGUSR1: devices, conversations and
+ * map are written now.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "alerts/adopt.h"
 #include "alerts/alert.h"
 #include "alerts/delivery.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/err.h"
 #include "cli/facts.h"
+#include "cli/keeper.h"
+#include "cli/lists.h"
 #include "cli/opts.h"
 #include "cli/report.h"
 #include "cli/sensor.h"
 #include "cli/top.h"
+#include "policy/image.h"
 
 #define FACTS_EVERY   (NS_PER_S / 2)
 #define MISSED_EVERY  (5 * NS_PER_S)
@@ -54,6 +61,8 @@ static const char help[] =
     "      --receipt-key FILE  who signs receipts: receipt.jwks of interlock send enrol\n"
     "      --sender DIR     --state of interlock send: what does not arrive is an alert, too\n"
     "      --sender-behind TIME  ... when nothing arrived for so long (default 60s)\n"
+    "      --lists-every TIME  how often the files of --assets, --conversations and --map are\n"
+    "                       replaced (default 5m; also on SIGUSR1, and at the end)\n"
     "      --for TIME       30s, 10m, 24h, 7d\n"
     "      --packets N      so many frames\n"
     "      --every TIME     a line about what goes by, on standard error (default 60s)\n"
@@ -64,6 +73,7 @@ static const char help[] =
     "      --json           the summary as JSON\n"
     "      --memory SIZE    memory for flows and streams, e.g. 256M (default 64M)\n"
     "  -q, --quiet          no summary, and no lines\n\n"
+    "SIGHUP: policy, baseline and watch list are read again; what has errors changes nothing.\n"
     "FILE - is standard output; the summary then goes to standard error.\n"
     "exit status: 0 all is allowed, 1 some PDU, connection or frame is not, 2 could not work, or "
     "not to\n"
@@ -71,7 +81,7 @@ static const char help[] =
 
 struct options {
 	const char *iface, *policy, *signers, *facts, *eve, *journal, *key, *user;
-	uint64_t for_s, packets, every_s, snaplen, fanout;
+	uint64_t for_s, packets, every_s, lists_s, snaplen, fanout;
 	size_t memory, ring;
 	bool own, json, quiet, top;
 	struct receipt_files receipts;
@@ -82,12 +92,15 @@ struct options {
 
 struct watch {
 	struct options o;
-	struct policy *policy;
+	struct policy *first;	     /* that it began with; NULL: none, or another is in force */
+	const struct policy *policy; /* in force; or NULL */
 	struct alerts *alerts;
 	struct facts *facts;
-	struct top *top;	   /* NULL: not wanted */
-	struct delivery *delivery; /* of a sender; or NULL */
-	struct capture cap;	   /* one: the interface */
+	struct top *top;    /* NULL: not wanted */
+	struct keeper keeper;
+	bool kept; /* there is one */
+	struct lists lists;
+	struct capture cap; /* one: the interface */
 	uint64_t seed;	    /* for hashes */
 	/* the line of every so often, and what was so when it was said last */
 	uint64_t line_ns, look_ns, facts_ns, said_ns, said_frames, said_pdus, missed;
@@ -119,8 +132,10 @@ check_options(const struct options *o)
 	if (!o->receipts.newest != !o->receipts.keys || (o->receipts.newest && !o->journal))
 		return cli_usage(
 		    "watch", "--receipt and --receipt-key go with each other and --journal");
-	if (o->for_s > FOR_MAX || o->every_s > FOR_MAX)
-		return cli_usage("watch", "--for and --every: at most ten years");
+	if (o->for_s > FOR_MAX || o->every_s > FOR_MAX || o->lists_s > FOR_MAX)
+		return cli_usage("watch", "--for, --every, --lists-every: at most ten years");
+	if (o->sender && !o->eve && !o->journal)
+		return cli_usage("watch", "--sender needs --journal: an alert tells");
 	if (o->signers && !o->policy)
 		return cli_usage("watch", "--require-signed needs a policy");
 	return EXIT_OK;
@@ -150,6 +165,7 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {"for", .seconds = &o->for_s},
 	    {"packets", .count = &o->packets, .bad = "not a number of frames"},
 	    {"every", .seconds = &o->every_s},
+	    {"lists-every", .seconds = &o->lists_s},
 	    {"top", .flag = &o->top},
 	    {"user", .text = &o->user},
 	    {"json", .flag = &o->json},
@@ -158,13 +174,31 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {0},
 	};
 
-	*o = (struct options){.every_s = EVERY_DEFAULT, .behind_s = DELIVERY_PATIENCE_S};
+	*o = (struct options){.every_s = EVERY_DEFAULT,
+	    .lists_s = LISTS_EVERY,
+	    .behind_s = DELIVERY_PATIENCE_S};
 	if (!cli_options("watch", help, table, &argc, &argv, status))
 		return false;
 	*status = argc > 0
 		      ? cli_usage("watch", "%s: captures are judged by interlock replay", argv[0])
 		      : check_options(o);
 	return *status == EXIT_OK;
+}
+
+static volatile sig_atomic_t reload_asked, lists_asked;
+
+static void
+on_hangup(int sig)
+{
+	(void)sig;
+	reload_asked = 1;
+}
+
+static void
+on_user(int sig)
+{
+	(void)sig;
+	lists_asked = 1;
 }
 
 /* --- while it runs -------------------------------------------------------------------------- */
@@ -228,19 +262,16 @@ on_start(void *ctx, struct engine *e)
 		cli_say("%s: cannot be given to user %u", w->o.sensor.evidence_dir, (unsigned)uid);
 		return false;
 	}
-	alerts_adopt(uid, gid, w->o.journal, w->o.eve);
 	if (!cli_become(uid, gid))
 		return false;
-	if (w->o.journal && access(w->o.journal, W_OK | X_OK) < 0) {
-		cli_say("%s: user %u, who writes it from now on, may not", w->o.journal,
-		    (unsigned)geteuid());
-		return false;
-	}
 	w->look_ns = clock_wall_ns();
 	w->said_ns = w->line_ns = w->facts_ns = w->look_ns;
 	if (!w->o.quiet)
 		cli_say("%s: listening%s%s; nothing is sent", w->o.iface,
-		    w->o.own ? "" : ", promiscuous", root ? ", and no longer root" : "");
+		    w->o.own ? "" : ", promiscuous",
+		    !root	     ? ""
+		    : geteuid() == 0 ? ", and still root: it could read the key"
+				     : ", and no longer root");
 	tell(w, GUARD_WATCH_STARTED, w->look_ns, 0, w->o.iface);
 	if (w->o.top) {
 		const struct top_conf tc = {
@@ -281,15 +312,53 @@ say_line(struct watch *w, struct engine *e, uint64_t now_ns)
 	w->said_pdus = st->pdus;
 }
 
+/* The policy that has come, between two bursts. */
 static void
-tell_delivery(struct watch *w, uint64_t now_ns)
+put_in_force(struct watch *w, struct engine *e)
 {
-	enum guard_event event;
-	char note[DELIVERY_NOTE_MAX];
+	char err[256] = "";
+	const struct policy *old = w->policy, *pol = policy_image_map(w->keeper.policy_fd, err, sizeof(err));
 
-	if (w->delivery &&
-	    delivery_look(w->delivery, clock_mono_ns(), now_ns / 1000000, &event, note))
-		tell(w, event, now_ns, 0, note);
+	(void)close(w->keeper.policy_fd);
+	w->keeper.policy_fd = -1;
+	if (!pol) {
+		cli_say("%s: %s; the policy in force stays", w->o.policy, err);
+		keeper_reloaded(&w->keeper, ERR_FORMAT);
+		return;
+	}
+	engine_set_policy(e, pol);
+	w->policy = pol;
+	tally_policy(&w->cap.tally, pol);
+	if (w->facts)
+		facts_policy(w->facts, pol);
+	if (w->top)
+		top_policy(w->top, pol);
+	if (w->first)
+		policy_free(w->first);
+	else
+		policy_image_unmap(old);
+	w->first = NULL;
+	keeper_reloaded(&w->keeper, 0);
+	cli_say("%s: read again, and in force", w->o.policy);
+}
+
+/* What others have asked for, and what has come of it.  False: the end. */
+static bool
+look_around(struct watch *w, struct engine *e)
+{
+	if (!keeper_turn(&w->keeper, w->o.sensor.evidence))
+		return false;
+	if (reload_asked) {
+		reload_asked = 0;
+		keeper_reload(&w->keeper);
+		(void)sensor_reload(&w->o.sensor);
+	}
+	if (w->keeper.policy_fd >= 0)
+		put_in_force(w, e);
+	w->lists.now |= lists_asked != 0;
+	lists_asked = 0;
+	lists_turn(&w->lists, w->policy);
+	return true;
 }
 
 static bool
@@ -321,10 +390,13 @@ on_turn(void *ctx, const struct io *io, struct engine *e)
 		w->facts_ns = now;
 		facts_flush(w->facts);
 	}
-	tell_delivery(w, now);
+	if (!look_around(w, e)) {
+		w->cap.run.status = EXIT_UNABLE;
+		return false;
+	}
 	if (now - w->look_ns >= MISSED_EVERY) {
 		w->look_ns = now;
-		sensor_look(&w->o.sensor);
+		(void)sensor_look(&w->o.sensor);
 		io->be->stats(io, &st);
 		if (st.rx_dropped > w->missed)
 			tell(w, GUARD_WATCH_MISSED, now, st.rx_dropped - w->missed, w->o.iface);
@@ -353,47 +425,65 @@ on_end(void *ctx)
 
 /* --- the verb -------------------------------------------------------------------------------- */
 
+/* The key goes to a process that will never see a packet, before there are any. */
+static bool
+begin_keeper(struct watch *w)
+{
+	const struct options *o = &w->o;
+	struct keeper_conf kc = {
+	    .journal_dir = o->journal,
+	    .key_path = o->key,
+	    .eve_path = o->eve,
+	    .receipts = o->receipts,
+	    .iface = o->iface,
+	    .sender_dir = o->sender,
+	    .sender_behind_s = o->behind_s,
+	    .policy = w->policy,
+	    .policy_path = o->policy,
+	    .signed_by = o->signers,
+	};
+
+	cli_user(o->user, &kc.uid, &kc.gid);
+	lists_plan(&w->o.sensor, kc.list);
+	(void)signal(SIGHUP, SIG_IGN); /* until somebody can do something about it */
+	(void)signal(SIGUSR1, SIG_IGN);
+	w->kept = keeper_start(&w->keeper, &kc);
+	return w->kept;
+}
+
 static int
 open_all(struct watch *w)
 {
 	const struct options *o = &w->o;
-	const struct alerts_conf ac = {
-	    .eve_path = o->eve,
-	    .journal_dir = o->journal,
-	    .key_path = o->key,
-	    .receipts = o->receipts,
-	    .in_iface = o->iface,
-	    .fold_window_ns = ALERT_FOLD_WINDOW_NS,
-	};
-	struct alerts_conf with = ac;
+	struct alerts_conf ac = {.side = ALERTS_PACKET, .fold_window_ns = ALERT_FOLD_WINDOW_NS};
 	char err[512] = "";
 
-	if (o->policy && !(w->policy = o->signers ? policy_signed(o->policy, o->signers)
-						  : cli_policy(o->policy)))
+	if (o->policy && !(w->first = o->signers ? policy_signed(o->policy, o->signers)
+						 : cli_policy(o->policy)))
 		return EXIT_UNABLE;
-	with.policy = w->policy;
+	w->policy = ac.policy = w->first;
 	if (o->sensor.evidence_dir && !o->eve && !o->journal)
 		return cli_usage("watch", "--evidence needs --eve or --journal: alerts name it");
+	if (!begin_keeper(w))
+		return EXIT_UNABLE;
 	if (o->facts && !(w->facts = facts_open(o->facts, w->policy)))
 		return EXIT_UNABLE;
 	crypto_random(&w->seed, sizeof(w->seed));
 	w->o.sensor.convs_wanted = o->top;
-	if (!sensor_open(&w->o.sensor, w->seed))
+	if (!sensor_open(&w->o.sensor, w->seed) ||
+	    !lists_begin(&w->lists, &w->keeper, &w->o.sensor, o->lists_s))
 		return EXIT_UNABLE;
 	if (w->o.sensor.evidence) {
-		with.named = evidence_named;
-		with.evidence = evidence_of_policy;
-		with.named_ctx = w->o.sensor.evidence;
+		evidence_named_later(w->o.sensor.evidence);
+		ac.evidence = evidence_of_policy;
+		ac.named_ctx = w->o.sensor.evidence;
 	}
-	if ((o->eve || o->journal) && !(w->alerts = alerts_new(&with, err, sizeof(err)))) {
+	ac.shared = w->keeper.shared;
+	if (ac.shared && !(w->alerts = alerts_new(&ac, err, sizeof(err)))) {
 		cli_say("%s", *err ? err : "alerts cannot be written");
 		return EXIT_UNABLE;
 	}
 	w->o.sensor.alerts = w->alerts;
-	if (o->sender && !(w->delivery = delivery_new(o->sender, o->behind_s))) {
-		cli_say("out of memory");
-		return EXIT_UNABLE;
-	}
 	if (!tally_init(&w->cap.tally, w->policy)) {
 		cli_say("no memory for the summary");
 		return EXIT_UNABLE;
@@ -442,6 +532,8 @@ listen_on(struct watch *w)
 	if (!spec_of(&w->o, spec, sizeof(spec)))
 		return cli_usage("watch", "-i %s: too long for an interface", w->o.iface);
 	w->cap.path = w->o.iface;
+	(void)signal(SIGHUP, on_hangup);
+	(void)signal(SIGUSR1, on_user);
 	run_capture(spec, &conf, &w->cap.run);
 	tally_slots_fini(&w->cap.tally);
 	if (w->cap.run.missed != 0)
@@ -465,14 +557,18 @@ finish(struct watch *w, int status)
 	struct out out = {busy ? stderr : stdout, "-"};
 
 	if (w->alerts) {
-		int r = alerts_finish(w->alerts, clock_wall_ns());
-
-		report.alerts = alerts_stats(w->alerts);
-		if (r < 0 || report.alerts->lost != 0) {
-			cli_say("%s", r < 0 && *alerts_error(w->alerts) ? alerts_error(w->alerts)
-									: "some alerts were lost");
-			status = EXIT_UNABLE;
-		}
+		(void)alerts_finish(w->alerts, clock_wall_ns());
+		report.alerts = &w->keeper.stats;
+	}
+	if (!lists_end(&w->lists, w->policy))
+		status = EXIT_UNABLE;
+	keeper_end(&w->keeper, w->o.sensor.evidence);
+	w->kept = false;
+	sensor_flush(&w->o.sensor);
+	if (w->alerts && (w->keeper.result < 0 || w->keeper.stats.lost != 0)) {
+		cli_say("%s", w->keeper.result < 0 && *w->keeper.error ? w->keeper.error
+								       : "some alerts were lost");
+		status = EXIT_UNABLE;
 	}
 	if (!facts_close(w->facts))
 		status = EXIT_UNABLE;
@@ -511,9 +607,10 @@ cmd_watch(int argc, char **argv)
 	top_free(w.top);
 	sensor_fini(&w.o.sensor);
 	alerts_free(w.alerts);
-	delivery_free(w.delivery);
+	if (w.kept)
+		keeper_end(&w.keeper, NULL);
 	tally_fini(&w.cap.tally);
 	run_result_fini(&w.cap.run);
-	policy_free(w.policy);
+	policy_free(w.first);
 	return status;
 }

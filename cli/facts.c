@@ -258,6 +258,12 @@ facts_flush(struct facts *fx)
 		flush(fx);
 }
 
+void
+facts_policy(struct facts *fx, const struct policy *pol)
+{
+	fx->policy = pol;
+}
+
 bool
 facts_usable(const struct facts *fx)
 {

@@ -18,6 +18,8 @@ struct facts *facts_open(const char *path, const struct policy *pol);
 /* The lines that follow are of this capture; named in them when `show`. */
 void facts_capture(struct facts *fx, const char *capture, bool show);
 void facts_put(struct facts *fx, const struct engine_pdu *pdu);
+/* Verdicts are of this policy from now on; or NULL. */
+void facts_policy(struct facts *fx, const struct policy *pol);
 /* What waits in the buffer goes out now; a live source asks for it when it has the time. */
 void facts_flush(struct facts *fx);
 /* False: nothing can be written any more. */

@@ -25,7 +25,7 @@ inventory_open(struct inventory *inv, uint64_t seed)
 		cli_say("%s: cannot be read", inv->oui);
 		return false;
 	}
-	if (!out_open(&inv->out, inv->path))
+	if (!inv->replaced && !out_open(&inv->out, inv->path))
 		return false;
 	if (!(inv->assets = assets_new(inv->memory ? inv->memory : ASSETS_MEMORY, seed)))
 		cli_say("no memory for the list of devices");
@@ -33,13 +33,11 @@ inventory_open(struct inventory *inv, uint64_t seed)
 }
 
 bool
-inventory_write(struct inventory *inv, const struct policy *pol)
+inventory_put(const struct inventory *inv, struct out *o, const struct policy *pol)
 {
 	struct assets_view *v;
 	bool oui_read = false, ok;
 
-	if (!inv->assets)
-		return true;
 	v = assets_view_new(inv->assets, pol, inv->oui ? inv->oui : ASSETS_OUI, &oui_read);
 	if (!v)
 		cli_say("no memory for the list of devices");
@@ -47,12 +45,23 @@ inventory_write(struct inventory *inv, const struct policy *pol)
 		cli_say("%s: no prefixes of vendors in it", inv->oui);
 	ok = v && (!inv->oui || oui_read);
 	if (v)
-		ok &= out_json(&inv->out,
+		ok &= out_json(o,
 		    ends_in(inv->path, ".csv")	      ? assets_csv
 		    : ends_in(inv->path, ".cdx.json") ? assets_cyclonedx
 						      : assets_json,
 		    v);
 	assets_view_free(v);
+	return ok;
+}
+
+bool
+inventory_write(struct inventory *inv, const struct policy *pol)
+{
+	bool ok;
+
+	if (!inv->assets || inv->replaced)
+		return true;
+	ok = inventory_put(inv, &inv->out, pol);
 	ok &= out_close(&inv->out);
 	inv->out = (struct out){0};
 	inventory_fini(inv);

@@ -19,12 +19,15 @@
 struct inventory {
 	const char *path, *oui; /* options, borrowed; NULL = not given */
 	size_t memory;		/* of the table; 0 = ASSETS_MEMORY */
+	bool replaced;		/* option: the file is not opened here, but replaced by who asks for it */
 	struct assets *assets;	/* NULL: not wanted */
 	struct out out;
 };
 
 /* False: said why.  Without a path nothing is done, and true. */
 bool inventory_open(struct inventory *inv, uint64_t seed);
+/* What is known by now, to o; false: said why. */
+bool inventory_put(const struct inventory *inv, struct out *o, const struct policy *pol);
 /* Write what is known and close; false: said why.  Once; a second call does nothing. */
 bool inventory_write(struct inventory *inv, const struct policy *pol);
 /* Close without writing. */

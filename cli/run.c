@@ -240,7 +240,7 @@ run_capture(const char *path, const struct run_conf *conf, struct run_result *ou
 		loop(path, conf, io, e, out);
 		out->stats = *engine_stats(e);
 		out->balanced = engine_balanced(&out->stats);
-		out->n_rules = conf->policy ? policy_rule_count(conf->policy) : 0;
+		out->n_rules = engine_policy(e) ? policy_rule_count(engine_policy(e)) : 0;
 		if (out->n_rules != 0 &&
 		    (out->rule_hits = calloc(out->n_rules, sizeof(*out->rule_hits))))
 			memcpy(out->rule_hits, engine_rule_hits(e),

@@ -121,6 +121,58 @@ baseline_open(struct sensor *s)
 	return r == 0;
 }
 
+/*
+ * The file again.  It is read into tables of their own first: only what is good as a whole takes the place of what was
+ * usual before.
+ */
+static bool
+baseline_again(struct sensor *s)
+{
+	char err[256] = "out of memory", *text = NULL;
+	struct detect_conf conf = {.seed = s->seed};
+	struct detect *trial = NULL;
+	size_t len = 0;
+	int r = ERR_NOMEM;
+
+	if (s->baseline_out) {
+		cli_say("%s: is still being learned", s->baseline);
+		return false;
+	}
+	if (!(text = cli_read(s->baseline, BASELINE_MAX, &len)))
+		return false;
+	if (s->baseline_keys && !baseline_signed(s, text, len)) {
+		free(text);
+		return false;
+	}
+	conf.convs = convs_new(s->table_memory ? s->table_memory : CONVS_MEMORY, s->seed);
+	if (conf.convs && (trial = detect_new(&conf)))
+		r = detect_load(trial, text, len, err, sizeof(err));
+	if (r == 0) {
+		detect_forget(s->detect);
+		r = detect_load(s->detect, text, len, err, sizeof(err));
+	}
+	if (r < 0)
+		cli_say("%s: %s; the baseline stays as it was", s->baseline, err);
+	else
+		cli_say("%s: read again", s->baseline);
+	detect_free(trial);
+	convs_free(conf.convs);
+	free(text);
+	return r == 0;
+}
+
+bool
+sensor_reload(struct sensor *s)
+{
+	bool ok = !s->baseline || baseline_again(s);
+
+	if (s->watch) {
+		memset(s->watch_was, 0, sizeof(s->watch_was)); /* whether it was replaced or not */
+		ok &= sensor_look(s);
+	}
+	return ok;
+}
+
 /* Has one of the two files of the list been replaced since this was asked last? */
 static bool
 watch_changed(struct sensor *s)
@@ -178,24 +230,27 @@ watch_open(struct sensor *s)
 	return (s->watch = watch_read(s)) != NULL;
 }
 
-void
+bool
 sensor_look(struct sensor *s)
 {
 	struct watch_list *l;
 
-	if (!s->watch || !watch_changed(s) || !(l = watch_read(s)))
-		return;
+	if (!s->watch || !watch_changed(s))
+		return true;
+	if (!(l = watch_read(s)))
+		return false;
 	if (watch_list_serial(l) < watch_list_serial(s->watch)) {
 		cli_say("%s: serial %" PRIu64 " is older than %" PRIu64 ", which stays",
 		    s->watch_path, watch_list_serial(l), watch_list_serial(s->watch));
 		watch_list_free(l);
-		return;
+		return false;
 	}
 	detect_watch(s->detect, l);
 	watch_list_free(s->watch);
 	s->watch = l;
 	cli_say("%s: serial %" PRIu64 ", %" PRIu32 " entries", s->watch_path, watch_list_serial(l),
 	    watch_list_size(l));
+	return true;
 }
 
 static bool
@@ -230,6 +285,7 @@ bool
 sensor_open(struct sensor *s, uint64_t seed)
 {
 	s->inv.memory = s->table_memory;
+	s->inv.replaced = s->replaced[SENSOR_ASSETS];
 	s->seed = seed;
 	if (!inventory_open(&s->inv, seed))
 		return false;
@@ -238,7 +294,8 @@ sensor_open(struct sensor *s, uint64_t seed)
 		cli_say("--map %s: .dot, .mmd or .json says which kind of map", s->map_path);
 		return false;
 	}
-	if (!out_open(&s->convs_out, s->convs_path) || !out_open(&s->map_out, s->map_path))
+	if ((!s->replaced[SENSOR_CONVS] && !out_open(&s->convs_out, s->convs_path)) ||
+	    (!s->replaced[SENSOR_MAP] && !out_open(&s->map_out, s->map_path)))
 		return false;
 	s->detect_wanted |= s->baseline_keys != NULL || s->learn_s != 0 || s->baseline != NULL ||
 			    s->evidence_dir != NULL || s->watch_path != NULL;
@@ -335,10 +392,53 @@ sensor_findings(const struct sensor *s, char *buf, size_t size)
 	return buf;
 }
 
+const char *
+sensor_list_path(const struct sensor *s, enum sensor_list which)
+{
+	return which == SENSOR_ASSETS  ? s->inv.path
+	       : which == SENSOR_CONVS ? s->convs_path
+				       : s->map_path;
+}
+
+static bool
+list_put(const struct sensor *s, enum sensor_list which, struct out *o, const struct policy *pol)
+{
+	struct convs_view view = {.convs = s->convs, .pol = pol};
+
+	if (which == SENSOR_ASSETS)
+		return inventory_put(&s->inv, o, pol);
+	if (which == SENSOR_CONVS)
+		return out_json(o, convs_json, &view);
+	view.map = ends_in(s->map_path, ".dot")	  ? CONVS_MAP_DOT
+		   : ends_in(s->map_path, ".mmd") ? CONVS_MAP_MERMAID
+						  : CONVS_MAP_JSON;
+	return out_json(o, convs_map, &view);
+}
+
+bool
+sensor_list_write(
+    const struct sensor *s, enum sensor_list which, int fd, const struct policy *pol)
+{
+	struct out o = {fdopen(fd, "w"), sensor_list_path(s, which)};
+	bool ok;
+
+	if (!o.fp) {
+		cli_say("%s: %s", o.path, strerror(errno));
+		(void)close(fd);
+		return false;
+	}
+	ok = list_put(s, which, &o, pol);
+	if (ok && (fflush(o.fp) != 0 || fsync(fd) < 0)) {
+		cli_say("%s: %s", o.path, strerror(errno));
+		(void)fclose(o.fp);
+		return false;
+	}
+	return out_close(&o) && ok;
+}
+
 bool
 sensor_write(struct sensor *s, const struct policy *pol)
 {
-	struct convs_view view = {.convs = s->convs, .pol = pol};
 	bool ok = sensor_turn(s, true);
 	struct evidence_stats st = {0};
 
@@ -353,14 +453,11 @@ sensor_write(struct sensor *s, const struct policy *pol)
 	ok &= inventory_write(&s->inv, pol);
 
 	if (s->convs_out.fp) {
-		ok &= out_json(&s->convs_out, convs_json, &view);
+		ok &= list_put(s, SENSOR_CONVS, &s->convs_out, pol);
 		ok &= out_close(&s->convs_out);
 	}
 	if (s->map_out.fp) {
-		view.map = ends_in(s->map_path, ".dot")	  ? CONVS_MAP_DOT
-			   : ends_in(s->map_path, ".mmd") ? CONVS_MAP_MERMAID
-							  : CONVS_MAP_JSON;
-		ok &= out_json(&s->map_out, convs_map, &view);
+		ok &= list_put(s, SENSOR_MAP, &s->map_out, pol);
 		ok &= out_close(&s->map_out);
 	}
 	return ok;

@@ -37,9 +37,12 @@
 struct pkt;
 struct engine_pdu;
 
+enum sensor_list { SENSOR_ASSETS = 0, SENSOR_CONVS, SENSOR_MAP, SENSOR_LISTS };
+
 struct sensor {
 	struct inventory inv;
 	const char *convs_path, *map_path; /* options, borrowed; NULL = not given */
+	bool replaced[SENSOR_LISTS];	   /* of the lists: not opened here, see sensor_list_write() */
 	struct out convs_out, map_out;
 	size_t table_memory; /* option; 0 = the defaults */
 	struct convs *convs; /* NULL: not wanted */
@@ -94,8 +97,16 @@ void sensor_end(struct sensor *s);
 void sensor_flush(struct sensor *s);
 /* Between two bursts, or at the end: the baseline is written when it is complete.  False: said why. */
 bool sensor_turn(struct sensor *s, bool end);
-/* Every few seconds, where time goes on: a list of addresses that was replaced is taken, unless it is an older one. */
-void sensor_look(struct sensor *s);
+/* The file of a list; NULL = not wanted. */
+const char *sensor_list_path(const struct sensor *s, enum sensor_list which);
+/* What is known by now, to a file that is open, closed and on disk afterwards; false: said why. */
+bool sensor_list_write(
+    const struct sensor *s, enum sensor_list which, int fd, const struct policy *pol);
+/* Baseline and list of addresses are read again; what is not good changes nothing.  False: some is not, said. */
+bool sensor_reload(struct sensor *s);
+/* Every few seconds, where time goes on: a list of addresses that was replaced is taken, unless it is an older one.  False: it
+ * is not good, said. */
+bool sensor_look(struct sensor *s);
 /* "plc-stop 2, flood 1, and 3 that the baseline expects"; "" without findings. */
 const char *sensor_findings(const struct sensor *s, char *buf, size_t size);
 /* Write what is known and close; false: said why. */

@@ -41,6 +41,15 @@ tally_fini(struct tally *t)
 	*t = (struct tally){0};
 }
 
+void
+tally_policy(struct tally *t, const struct policy *pol)
+{
+	t->policy = pol;
+	t->n_findings = 0;
+	t->n_moved = 0;
+	memset(t->index, 0, FINDING_HASH * sizeof(*t->index));
+}
+
 bool
 tally_slots(struct tally *t, uint32_t n)
 {

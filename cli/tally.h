@@ -96,6 +96,8 @@ struct tally {
 /* False when out of memory. */
 bool tally_init(struct tally *t, const struct policy *pol);
 void tally_fini(struct tally *t);
+/* Another policy is in force: findings begin anew, since theirs are the rules of the old one; counts go on. */
+void tally_policy(struct tally *t, const struct policy *pol);
 /* Once the engine is known: how many flow slots there are. */
 bool tally_slots(struct tally *t, uint32_t n);
 void tally_slots_fini(struct tally *t);

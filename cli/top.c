@@ -209,6 +209,12 @@ ends(const struct top *t, const struct event *ev, char *buf, size_t size)
 }
 
 void
+top_policy(struct top *t, const struct policy *pol)
+{
+	t->conf.policy = pol;
+}
+
+void
 top_event(struct top *t, const struct event *ev)
 {
 	char *s = t->event[t->events % EVENTS_KEPT].text, when[CLOCK_STRLEN], who[128];

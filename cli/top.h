@@ -29,6 +29,8 @@ struct top_conf {
 struct top *top_new(const struct top_conf *conf);
 void top_free(struct top *t); /* NULL is allowed */
 
+/* Names are of this policy from now on. */
+void top_policy(struct top *t, const struct policy *pol);
 /* Something that an alert was, or would have been, written about. */
 void top_event(struct top *t, const struct event *ev);
 

@@ -115,6 +115,7 @@ void engine_burst(struct engine *e, struct pkt *burst, unsigned n);
  * in force when it comes.)  Hits per rule begin at 0.
  */
 void engine_set_policy(struct engine *e, const struct policy *pol);
+const struct policy *engine_policy(const struct engine *e); /* in force; or NULL */
 
 /*
  * Stronger than the policy, between two bursts.  OPEN: what would be dropped, for whatever reason, goes

@@ -46,6 +46,12 @@ engine_set_policy(struct engine *e, const struct policy *pol)
 	e->epoch = 1;
 }
 
+const struct policy *
+engine_policy(const struct engine *e)
+{
+	return e->policy;
+}
+
 bool
 engine_rebind(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const struct layers *l)
 {

@@ -13,6 +13,8 @@
  *   builder -> parent   WANT..., COMPLAINT..., then BUILT+fd or FAILED
  *   parent  -> builder  FILE+fd or NO_FILE, one for each WANT
  *   parent  -> signer   POLICY+fd, DROP, REOPEN, STOP
+ *   watch   -> keeper   RELOAD, DONE (the policy is in force), LIST, STOP
+ *   keeper  -> watch    READY or FAILED, POLICY+fd, LIST+fd, COUNT..., STOPPED
  *
  * Nothing here blocks.  One thread per end.
  */
@@ -46,6 +48,9 @@ enum msg_type {
 	MSG_ZONE,    /* builder: the table of a time zone (policy/tz.h), text = its name */
 	MSG_FILE,    /* builder: a copy of it */
 	MSG_NO_FILE, /* builder: there is none; result, text = why */
+	MSG_RELOAD,  /* keeper: read the policy again */
+	MSG_LIST,    /* keeper: what was written is complete, a = which; from it: write the next one here */
+	MSG_COUNT,   /* from a keeper: a = enum keeper_count, b = how many */
 	MSG__MAX,
 };
 

@@ -45,50 +45,6 @@ service_prepare(struct guard *g, char *err, size_t size)
 
 /* --- the signer ------------------------------------------------------------------------------ */
 
-struct confine {
-	const struct guard *g;
-	const char *dirs[3], *reads[3];
-	char eve_dir[512], receipt_dir[512];
-};
-
-/* The directory that has a file. */
-static const char *
-dir_of(const char *path, char *buf, size_t size)
-{
-	const char *slash = strrchr(path, '/');
-
-	(void)snprintf(buf, size, "%.*s", slash ? (int)(slash - path) : 0, path);
-	if (!slash || slash == path)
-		(void)snprintf(buf, size, "%s", slash ? "/" : ".");
-	return buf;
-}
-
-static int
-confine_signer(void *ctx, char *err, size_t size)
-{
-	struct confine *c = ctx;
-	const struct guard_conf *conf = c->g->conf;
-	struct sandbox sb = {.role = SANDBOX_SIGNER,
-	    .uid = c->g->signer_uid,
-	    .gid = c->g->signer_gid,
-	    .dirs = c->dirs,
-	    .reads = c->reads};
-	unsigned n = 0;
-
-	if (conf->journal_dir)
-		c->dirs[n++] = conf->journal_dir;
-	if (conf->eve_path)
-		c->dirs[n++] = dir_of(conf->eve_path, c->eve_dir, sizeof(c->eve_dir));
-	c->dirs[n] = NULL;
-	n = 0;
-	if (conf->receipts.newest) /* replaced whenever a collector has signed a new one */
-		c->reads[n++] =
-		    dir_of(conf->receipts.newest, c->receipt_dir, sizeof(c->receipt_dir));
-	if (conf->sender_dir)
-		c->reads[n++] = conf->sender_dir;
-	return sandbox_enter(&sb, err, size);
-}
-
 /* Images that were mapped before the fork; it is sent those it needs. */
 static void
 unmap_images(struct guard *g)
@@ -103,8 +59,7 @@ unmap_images(struct guard *g)
 static _Noreturn void
 run_signer(struct guard *g, int fd)
 {
-	static struct confine confine;
-	const struct signer_conf sc = {
+	struct signer_conf sc = {
 	    .alerts = g->alerts_shared,
 	    .shared = g->signer_shared,
 	    .fd = fd,
@@ -121,8 +76,7 @@ run_signer(struct guard *g, int fd)
 	    .uid = g->signer_uid,
 	    .gid = g->signer_gid,
 	    .patience_s = g->conf->take_over ? PATIENCE_TAKEN_S : PATIENCE_S,
-	    .confine = confine_signer,
-	    .ctx = &confine,
+	    .confine = signer_confine,
 	};
 
 	(void)prctl(PR_SET_NAME, "guard-signer", 0, 0, 0);
@@ -132,7 +86,7 @@ run_signer(struct guard *g, int fd)
 	unmap_images(g);
 	alerts_shared_keep(g->alerts_shared, ALERTS_SIGNER);
 	(void)munmap(g->shared, sizeof(*g->shared));
-	confine.g = g;
+	sc.ctx = &sc;
 	_exit(signer_run(&sc));
 }
 

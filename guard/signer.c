@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "guard/msg.h"
 #include "policy/image.h"
 
@@ -174,6 +175,10 @@ open_alerts(const struct signer_conf *c, char *err, size_t size)
 	    .sensor = c->sensor,
 	    .journal_bytes = c->journal_bytes,
 	    .enforcing = c->enforcing,
+	    .policy = c->policy,
+	    .in_iface = c->in_iface,
+	    .named = c->named,
+	    .named_ctx = c->named_ctx,
 	    .port_names = {c->port_names[0], c->port_names[1]},
 	    .shared = c->alerts,
 	    .side = ALERTS_SIGNER,
@@ -186,6 +191,42 @@ open_alerts(const struct signer_conf *c, char *err, size_t size)
 			return a;
 		(void)usleep(100000);
 	}
+}
+
+/* The directory that has a file. */
+static const char *
+dir_of(const char *path, char *buf, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+
+	(void)snprintf(buf, size, "%.*s", slash ? (int)(slash - path) : 0, path);
+	if (!slash || slash == path)
+		(void)snprintf(buf, size, "%s", slash ? "/" : ".");
+	return buf;
+}
+
+int
+signer_confine(void *ctx, char *err, size_t err_size)
+{
+	const struct signer_conf *c = ctx;
+	const char *dirs[3], *reads[3];
+	char eve_dir[512], receipt_dir[512];
+	struct sandbox sb = {
+	    .role = SANDBOX_SIGNER, .uid = c->uid, .gid = c->gid, .dirs = dirs, .reads = reads};
+	unsigned n = 0;
+
+	if (c->journal_dir)
+		dirs[n++] = c->journal_dir;
+	if (c->eve_path && strcmp(c->eve_path, "-") != 0)
+		dirs[n++] = dir_of(c->eve_path, eve_dir, sizeof(eve_dir));
+	dirs[n] = NULL;
+	n = 0;
+	if (c->receipts.newest) /* replaced whenever a collector has signed a new one */
+		reads[n++] = dir_of(c->receipts.newest, receipt_dir, sizeof(receipt_dir));
+	if (c->sender_dir)
+		reads[n++] = c->sender_dir;
+	reads[n] = NULL;
+	return sandbox_enter(&sb, err, err_size);
 }
 
 /* One thing at a time: the parent tells it as it tells everything, by a record of its own. */

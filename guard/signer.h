@@ -55,7 +55,12 @@ struct signer_conf {
 	    *sender_dir; /* of a sender that follows the journal, or NULL (alerts/delivery.h) */
 	uint64_t sender_behind_s;
 	const char *sensor;
-	const char *port_names[2]; /* outside, inside: EVE in_iface */
+	const char *port_names[2]; /* outside, inside: EVE in_iface; NULL: */
+	const char *in_iface;	   /* of all */
+	const struct policy *policy; /* of the first records, mapped before the fork; NULL: only those that are sent */
+	/* As in struct alerts_conf. */
+	void (*named)(void *ctx, uint64_t mark, uint64_t epoch, uint64_t seq);
+	void *named_ctx;
 	uint64_t journal_bytes;
 	bool enforcing;
 	uid_t
@@ -66,6 +71,12 @@ struct signer_conf {
 	int (*confine)(void *ctx, char *err, size_t err_size);
 	void *ctx;
 };
+
+/*
+ * What a signer gives up, as conf->confine with ctx = conf: everything but its journal, its outputs' directories and what
+ * it looks at (receipts, the sender's status).  0 or ERR_*, said.
+ */
+int signer_confine(void *ctx, char *err, size_t err_size);
 
 /* The life of the process; what to exit with: 0 after a clean stop, 1 could not start. */
 int signer_run(const struct signer_conf *conf);

@@ -293,6 +293,27 @@ conv_load(struct load *l, const json_t *o)
 		    l, v, item);
 }
 
+void
+detect_forget(struct detect *d)
+{
+	struct convs *c = d->c;
+
+	for (uint32_t i = 0; i < c->pool[POOL_CONV].n; i++)
+		CONV_AT(c, i)->learned = false;
+	for (uint32_t i = 0; i < c->pool[POOL_FN].n; i++) {
+		FN_AT(c, i)->learned = false;
+		FN_AT(c, i)->periods = 0;
+	}
+	for (uint32_t i = 0; i < c->pool[POOL_OBJ].n; i++)
+		OBJ_AT(c, i)->learned = false;
+	for (uint32_t i = 0; i < c->pool[POOL_VAL].n; i++)
+		VAL_AT(c, i)->learned = false;
+	for (uint32_t i = 0; i < d->parties.n; i++)
+		PARTY_AT(d, i)->learned = PARTY_AT(d, i)->programs = false;
+	d->n_expected = 0;
+	d->baseline = false;
+}
+
 int
 detect_load(struct detect *d, const char *text, size_t len, char *err, size_t err_size)
 {

@@ -70,5 +70,7 @@ struct detect_stats detect_stats(const struct detect *d);
  */
 void detect_save(struct jw *w, const void *detect);
 int detect_load(struct detect *d, const char *text, size_t len, char *err, size_t err_size);
+/* Before another one is loaded: nothing is usual any more, and nothing expected. */
+void detect_forget(struct detect *d);
 
 #endif /* WATCH_DETECT_H */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/err.h"
 #include "base/net.h"
@@ -19,7 +20,7 @@
 
 #define RING_BYTES (8u << 20)
 #define ENTRIES	   16384u
-#define PENDING	   16u
+#define PENDING	   64u
 #define SNAP_MAX   65535u
 #define PART	   ".part" /* a file that is being written */
 
@@ -40,6 +41,7 @@ struct entry {
 struct waiting {
 	struct event_evidence id; /* seq: the mark, until it is named */
 	bool named;
+	uint64_t since_ns; /* CLOCK_MONOTONIC */
 	size_t len;
 	uint8_t bytes[EVIDENCE_BYTES];
 };
@@ -49,6 +51,7 @@ struct evidence {
 	uint64_t epoch, seq, put, n; /* bytes and entries ever put into the ring */
 	uint64_t file_seq[EVIDENCE_FILES], file_epoch[EVIDENCE_FILES], files; /* a ring of names */
 	unsigned n_waiting;
+	bool later; /* names come from another process */
 	struct evidence_stats st;
 	uint8_t ring[RING_BYTES];
 	struct entry entry[ENTRIES];
@@ -333,6 +336,7 @@ evidence_take(
 	crypto_sha256(w->bytes, w->len, w->id.sha256);
 	*out = w->id;
 	w->named = false;
+	w->since_ns = e->later ? clock_mono_ns() : 0;
 	e->n_waiting++;
 	return true;
 }
@@ -344,6 +348,12 @@ evidence_of_policy(void *ctx, const struct event *ev, struct event_evidence *out
 
 	return ev->kind < EVENT_GUARD && ev->frame != 0 && e->n_waiting < PENDING / 2 &&
 	       evidence_take(e, ev, false, out);
+}
+
+void
+evidence_named_later(struct evidence *e)
+{
+	e->later = true;
 }
 
 void
@@ -387,23 +397,40 @@ file_write(struct evidence *e, const struct waiting *w)
 	return 0;
 }
 
+/* Its alert was folded into another, as far as anybody can know by now. */
+static bool
+given_up(const struct evidence *e, const struct waiting *w, uint64_t now_ns)
+{
+	return !e->later || now_ns - w->since_ns > EVIDENCE_PATIENCE_NS;
+}
+
 int
 evidence_flush(struct evidence *e)
 {
+	uint64_t now_ns = e->later && e->n_waiting ? clock_mono_ns() : 0;
+	unsigned kept = 0;
 	int r = 0;
 
 	for (unsigned i = 0; i < e->n_waiting; i++) {
-		int one = e->waiting[i].named ? file_write(e, &e->waiting[i]) : 0;
+		struct waiting *w = &e->waiting[i], *to = &e->waiting[kept];
+		int one = w->named ? file_write(e, w) : 0;
 
-		if (!e->waiting[i].named)
-			continue; /* its alert was folded into another */
 		if (one < 0) {
 			r = one;
 			e->st.lost++;
-		} else {
+		} else if (w->named) {
 			e->st.written++;
+		} else if (!given_up(e, w, now_ns)) {
+			if (to != w) {
+				to->id = w->id;
+				to->named = false;
+				to->since_ns = w->since_ns;
+				to->len = w->len;
+				memcpy(to->bytes, w->bytes, w->len);
+			}
+			kept++;
 		}
 	}
-	e->n_waiting = 0;
+	e->n_waiting = kept;
 	return r;
 }

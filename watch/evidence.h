@@ -38,7 +38,10 @@ bool evidence_take(
 bool evidence_of_policy(void *ctx, const struct event *ev, struct event_evidence *out);
 /* alerts_conf.named; ctx is the struct evidence. */
 void evidence_named(void *ctx, uint64_t mark, uint64_t epoch, uint64_t seq);
-/* Write what has a name; what has none gets none any more.  0, or the last ERR_*; what could not be written is counted. */
+/* Names are given by another process: what has none is waited for, EVIDENCE_PATIENCE_NS at most. */
+void evidence_named_later(struct evidence *e);
+#define EVIDENCE_PATIENCE_NS UINT64_C(5000000000)
+/* Write what has a name; what has none gets none any more (named later: after a while).  0, or the last ERR_*; what could not be written is counted. */
 int evidence_flush(struct evidence *e);
 
 struct evidence_stats {
