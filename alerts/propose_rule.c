@@ -54,52 +54,18 @@ options_of(const struct dis_schema *sc, const struct ynode *block, uint8_t opt[D
 	}
 }
 
-/* Does the text mean this run, in the block's notation? */
-static bool
-means(const struct dis_schema *sc, const struct dis_key *k, const uint8_t *opt, const char *text,
-    const struct wanted_item *it)
-{
-	struct dis_range r = {0};
-	char err[160];
-
-	if (sc->parse_range(k, opt, text, &r, err, sizeof(err)) < 0)
-		return false;
-	return r.sub == it->sub && (r.sub_last == it->sub || r.sub_last == 0) &&
-	       r.first == it->first && r.last == it->first + (it->count - 1) &&
-	       (k->space != DIS_SPACE_ANY || r.space == it->space);
-}
-
 /* A run in the notation of the block. */
 static bool
 run_text(const struct dis_schema *sc, const struct dis_key *k, const uint8_t *opt,
     const struct wanted_item *it, char *buf, size_t size)
 {
-	uint32_t last = it->first + (it->count - 1), base;
+	const struct dis_range r = {.space = it->space,
+	    .sub = it->sub,
+	    .sub_last = it->sub,
+	    .first = it->first,
+	    .last = it->first + (it->count - 1)};
 
-	if (!sc->parse_range) {
-		snprintf(buf, size, "%u..%u", it->first, last);
-		return true;
-	}
-	if (sc->show_range) {
-		sc->show_range(it->space, it->sub, it->first, last, buf, size);
-		return means(sc, k, opt, buf, it);
-	}
-	base = policy_notation_base(sc, opt, it->space);
-	if (sc->spaces[it->space].max_sub) {
-		snprintf(buf, size, "%u:%u..%u", it->sub, it->first, last);
-		return means(sc, k, opt, buf, it);
-	}
-	for (int digits = 1; digits <= 6;
-	     digits++) { /* 00101: the Modicon notation counts digits */
-		if (last != it->first)
-			snprintf(
-			    buf, size, "%0*u..%0*u", digits, it->first + base, digits, last + base);
-		else
-			snprintf(buf, size, "%0*u", digits, it->first + base);
-		if (means(sc, k, opt, buf, it))
-			return true;
-	}
-	return false;
+	return policy_notation_run(sc, k, opt, &r, buf, size);
 }
 
 struct say {

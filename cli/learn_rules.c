@@ -12,6 +12,7 @@
 
 #include "cli/learn_int.h"
 #include "dissectors/dissector.h"
+#include "policy/explain.h"
 
 #define STEM_MIN   4u  /* names that begin alike become a glob from so many on */
 #define NAMES_MAX  24u /* names of a rule before globs are made of them */
@@ -251,6 +252,24 @@ rule_of(struct learn *l, const struct dis_schema *sc, struct rules *rs, enum cla
 
 /* --- keys of a rule ------------------------------------------------------------------------------- */
 
+/* In the notation of the block that is there; what that cannot say is no address at all, so that nobody enables it unread. */
+static bool
+put_as_there(struct learn *l, struct learn_text *t, const struct dis_schema *sc, uint8_t space,
+    const struct learn_run *r)
+{
+	static const uint8_t none[DIS_OPTION_MAX];
+	const struct dis_key *k = dis_schema_key(sc, KEY_RANGE, space, 0);
+	const struct dis_range as = {
+	    .space = space, .sub = r->sub, .sub_last = r->sub, .first = r->first, .last = r->last};
+	char text[64];
+
+	if (!k || memcmp(l->opt, none, sizeof(none)) == 0)
+		return false;
+	learn_put(l, t, "%s",
+	    policy_notation_run(sc, k, l->opt, &as, text, sizeof(text)) ? text : "not-in-this-notation");
+	return true;
+}
+
 static void
 put_run(struct learn *l, struct learn_text *t, const struct dis_schema *sc, uint8_t space,
     const struct learn_run *r)
@@ -258,6 +277,8 @@ put_run(struct learn *l, struct learn_text *t, const struct dis_schema *sc, uint
 	char first[64], last[64];
 	const char *colon;
 
+	if (put_as_there(l, t, sc, space, r))
+		return;
 	if (sc->show_range) {
 		learn_put(l, t, "%s",
 		    sc->show_range(space, r->sub, r->first, r->last, first, sizeof(first)));
@@ -712,6 +733,22 @@ put_block(
 				put_rule(l, b, sc, &rs.v[i], &rs, prefix);
 }
 
+/* The place of rules for a conduit that is there, and the notation that they are written in if it is not the usual one. */
+static void
+put_where(struct learn *l, struct body *b, const struct learn_pair *p, uint8_t proto)
+{
+	const struct dis_schema *sc = dissectors[proto]->schema;
+	struct learn_text t = {0};
+
+	learn_put(l, &t, "      # %s: allow:", dissectors[proto]->name);
+	if (policy_block_options(l->base, p->conduit, proto, l->opt))
+		for (unsigned i = 0; i < sc->n_options && i < DIS_OPTION_MAX; i++)
+			if (sc->options[i].required && l->opt[i] != 0)
+				learn_put(l, &t, " with its %s: %s", sc->options[i].name,
+				    sc->options[i].words[l->opt[i]]);
+	(void)add_line(l, b, &t);
+}
+
 void
 learn_body(struct learn *l, struct body *b, const struct learn_pair *p, bool rules_only)
 {
@@ -731,11 +768,9 @@ learn_body(struct learn *l, struct body *b, const struct learn_pair *p, bool rul
 	for (unsigned proto = 0; proto < n_dissectors; proto++)
 		for (uint32_t i = 0; i < p->talks.n; i++)
 			if (p->talks.v[i].proto == proto) {
-				if (rules_only) {
-					learn_put(
-					    l, &t, "      # %s: allow:", dissectors[proto]->name);
-					(void)add_line(l, b, &t);
-				}
+				memset(l->opt, 0, sizeof(l->opt));
+				if (rules_only)
+					put_where(l, b, p, (uint8_t)proto);
 				put_block(l, b, p, (uint8_t)proto, rules_only);
 				break;
 			}

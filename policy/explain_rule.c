@@ -8,7 +8,7 @@
 
 #define NAMES_SHOWN  12u /* functions, globs of one rule */
 #define RANGES_SHOWN 24u
-#define BASES	     9u
+#define BASES	     10u
 
 struct say {
 	const struct block *b;
@@ -120,8 +120,8 @@ uint32_t
 policy_notation_base(const struct dis_schema *sc, const uint8_t *opt, uint8_t space)
 {
 	static const char *const zero[BASES] = {
-	    "0", "1", "10001", "30001", "40001", "00001", "100001", "300001", "400001"};
-	static const uint32_t base[BASES] = {0, 1, 10001, 30001, 40001, 1, 100001, 300001, 400001};
+	    "0", "1", "10001", "30001", "40001", "00001", "000001", "100001", "300001", "400001"};
+	static const uint32_t base[BASES] = {0, 1, 10001, 30001, 40001, 1, 1, 100001, 300001, 400001};
 	const struct dis_key *k = NULL;
 	struct dis_range r;
 	char err[128];
@@ -137,6 +137,69 @@ policy_notation_base(const struct dis_schema *sc, const uint8_t *opt, uint8_t sp
 			return base[i];
 	}
 	return 0;
+}
+
+/* Does the text mean this run? */
+static bool
+means(const struct dis_schema *sc, const struct dis_key *k, const uint8_t *opt, const char *text,
+    const struct dis_range *want)
+{
+	struct dis_range r = {0};
+	char err[160];
+
+	if (sc->parse_range(k, opt, text, &r, err, sizeof(err)) < 0)
+		return false;
+	return r.sub == want->sub && (r.sub_last == want->sub || r.sub_last == 0) &&
+	       r.first == want->first && r.last == want->last &&
+	       (k->space != DIS_SPACE_ANY || r.space == want->space);
+}
+
+bool
+policy_notation_run(const struct dis_schema *sc, const struct dis_key *k, const uint8_t *opt,
+    const struct dis_range *r, char *buf, size_t size)
+{
+	uint32_t base;
+
+	if (!sc->parse_range) {
+		snprintf(buf, size, "%u..%u", r->first, r->last);
+		return true;
+	}
+	if (sc->show_range) {
+		sc->show_range(r->space, r->sub, r->first, r->last, buf, size);
+		return means(sc, k, opt, buf, r);
+	}
+	base = policy_notation_base(sc, opt, r->space);
+	if (sc->spaces[r->space].max_sub) {
+		snprintf(buf, size, "%u:%u..%u", r->sub, r->first, r->last);
+		return means(sc, k, opt, buf, r);
+	}
+	/* 00101: the Modicon notation counts digits */
+	for (int digits = 1; digits <= 6; digits++) {
+		if (r->last != r->first)
+			snprintf(buf, size, "%0*u..%0*u", digits, r->first + base, digits,
+			    r->last + base);
+		else
+			snprintf(buf, size, "%0*u", digits, r->first + base);
+		if (means(sc, k, opt, buf, r))
+			return true;
+	}
+	return false;
+}
+
+bool
+policy_block_options(const struct policy *pol, uint32_t conduit, uint8_t proto, uint8_t *opt)
+{
+	if (!pol || !pol->rs || conduit >= pol->rs->n_conduits)
+		return false;
+	for (uint32_t i = 0; i < pol->rs->conduits[conduit].n_blocks; i++) {
+		const struct block *b = &pol->rs->conduits[conduit].blocks[i];
+
+		if (b->proto != proto)
+			continue;
+		memcpy(opt, b->opt, DIS_OPTION_MAX);
+		return true;
+	}
+	return false;
 }
 
 /* What rules call a space: its key ("coils"), where it has one of its own. */

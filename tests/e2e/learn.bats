@@ -98,3 +98,34 @@ expect() { [ "$status" -eq "$1" ] && [[ $output == *"$2"* ]] || { echo "status $
 	[ "$status" -eq 2 ]
 	"$INTERLOCK" policy check cut.yaml >/dev/null 2>&1
 }
+@test "-p: addresses as the conduit that is there writes them, and as it means them" {
+	for addressing in zero-based one-based 4xxxx 4xxxxx; do
+		case $addressing in zero-based) at=0 want=0..9 ;; one-based) at=1 want=1..10 ;; 4xxxx) at=40001 want=40001..40010 ;; 4xxxxx) at=400001 want=400001..400010 ;; esac
+		cat >p.yaml <<-END
+		interlock: 1
+		site: there
+		mode: enforce
+		zones:
+		  scada: {level: 2, port: outside, nets: [10.1.2.0/25]}
+		  cell: {level: 1, port: inside, nets: [10.1.2.128/25]}
+		devices:
+		  hmi1: {zone: scada, ip: 10.1.2.5}
+		  plc-filler: {zone: cell, ip: 10.1.2.130}
+		conduits:
+		  - name: hmi-filler
+		    from: [hmi1]
+		    to: [plc-filler]
+		    modbus:
+		      addressing: $addressing
+		      allow:
+		        - {name: one, units: [1], functions: [3], holding: [$at]}
+		END
+		run "$INTERLOCK" learn -p p.yaml -o more.yaml "$ROOT/pcaps/modbus/polling.pcap"
+		[ "$status" = 1 ]
+		grep -qF "holding: [$want]" more.yaml || { cat more.yaml; return 1; }
+		# what is proposed, enabled where it belongs, allows exactly that traffic
+		sed -n '/modbus: allow:/,$p' more.yaml | sed '1d; /enabled: false/d' >>p.yaml
+		run "$INTERLOCK" learn -p p.yaml -o more.yaml "$ROOT/pcaps/modbus/polling.pcap"
+		[ "$status" = 0 ] || { echo "$addressing: $output"; cat more.yaml; return 1; }
+	done
+}
