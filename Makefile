@@ -234,7 +234,7 @@ lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 fast-scenarios: all test-programs	## every scenario of the guard with the kernel path on (root, 20 minutes)
 	@tests/run -n 'fast/*'
 minimal:				## build without any optional library
-	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk xdp send collector nats" all
+	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk xdp send collector nats pg" all
 
 # --- fuzz -----------------------------------------------------------------------------
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -63,6 +63,11 @@ static const struct {
 #else
     {"collector", false},
 #endif
+#if defined(HAVE_PG) && defined(HAVE_COLLECTOR)
+    {"pg", true},
+#else
+    {"pg", false},
+#endif
 #if defined(HAVE_NATS) && defined(HAVE_COLLECTOR)
     {"nats", true},
 #else

@@ -311,7 +311,8 @@ related(struct jw *w, struct db *db, int64_t id)
 
 	snprintf(sql, sizeof(sql),
 	    "SELECT %s FROM alert a INDEXED BY alert_incident WHERE a.incident ="
-	    " (SELECT incident FROM alert WHERE id = ?1) AND a.id <> ?1 ORDER BY a.time DESC LIMIT "
+	    " (SELECT incident FROM alert WHERE id = ?1) AND a.id <> ?1 ORDER BY a.time DESC, a.id "
+	    "DESC LIMIT "
 	    "20",
 	    query_alert_columns);
 	st = db_query(db, sql, "i", id);

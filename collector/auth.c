@@ -115,7 +115,7 @@ unchanged(struct call *c, const char *user, int role, const uint8_t *salt)
 			 "tib", user, (int64_t)role, salt, (size_t)CRYPTO_SALT_LEN) == 1;
 }
 
-/* Is that the password of an account that may be used?  Its role, 0: no, or ERR_*; and its salt. */
+/* Is that the password of an account that may be used?  Its role, 0: no, or ERR_*, then it may have answered; and its salt. */
 static int
 check(struct call *c, const char *user, const char *password, uint8_t salt[CRYPTO_SALT_LEN])
 {
@@ -136,8 +136,8 @@ check(struct call *c, const char *user, const char *password, uint8_t salt[CRYPT
 		memcpy(want, db_blob(st, 2), sizeof(want));
 	}
 	db_finalize(st);
-	store_put(c->co->store, c->db); /* not while a password is hashed */
-	c->db = NULL;
+	if (!call_db_done(c)) /* not while a password is hashed */
+		return ERR_AGAIN;
 	/* An account that is not there takes as long as one that is. */
 	if ((r = hash_in_turn(c->co->auth, password, salt, got)) < 0)
 		return r;
@@ -383,8 +383,10 @@ auth_login(struct call *c)
 		call_error(c, 429, "too_many", "too many failed log-ins");
 	} else if ((role = check(c, user, password, salt)) < 0) {
 		limit_back(c->co->auth, user, c->address, c->now_ms);
-		c->retry_after = 2;
-		call_error(c, 429, "busy", "too many log-ins at a time");
+		if (c->status == 0) { /* else the data base does not answer */
+			c->retry_after = 2;
+			call_error(c, 429, "busy", "too many log-ins at a time");
+		}
 	} else if (role == 0 || !session_begin(c, user, role, salt)) {
 		snprintf(c->user, sizeof(c->user), "%s", user);
 		audit_log(c, "login", user, false, "%s", "");
@@ -436,8 +438,10 @@ auth_password(struct call *c)
 		call_error(c, 429, "too_many", "too many wrong passwords");
 	} else if ((role = check(c, c->user, old, salt)) < 0) {
 		limit_back(c->co->auth, c->user, c->address, c->now_ms);
-		c->retry_after = 2;
-		call_error(c, 429, "busy", "too many log-ins at a time");
+		if (c->status == 0) { /* else the data base does not answer */
+			c->retry_after = 2;
+			call_error(c, 429, "busy", "too many log-ins at a time");
+		}
 	} else if (role == 0) {
 		audit_log(c, "password", c->user, false, "the old one is wrong");
 		call_error(c, 403, "password", "the old password is wrong");

@@ -203,17 +203,16 @@ static int
 keep_job(struct store_tx *tx, void *ctx)
 {
 	struct keep *k = ctx;
-	int r = tx_exec(tx,
+
+	k->id = tx_new(tx,
 	    "INSERT INTO bulletin(incident, dest, lang, time, user, html, pdf, evidence, jws) "
-	    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
 	    "ittitbbbt", k->incident, k->dest, k->lang, k->c->now_ms, k->c->user, k->b->html,
 	    k->b->html_len, k->b->pdf, k->b->pdf_len, k->b->evidence, k->b->evidence_len,
 	    k->b->jws);
-
-	k->id = db_last_id(tx_db(tx));
-	return r < 0 ? r
-		     : tx_exec(tx, "DELETE FROM bulletin WHERE id <= ?", "i",
-			   k->id - (int64_t)BULLETINS);
+	return k->id < 0 ? (int)k->id
+			 : tx_exec(tx, "DELETE FROM bulletin WHERE id <= ?", "i",
+			       k->id - (int64_t)BULLETINS);
 }
 
 #define COLUMNS "id, incident, dest, lang, time, user, pdf IS NOT NULL"
@@ -269,9 +268,9 @@ bulletins_make(struct call *c)
 		record = share_record(db, k.incident, guide_hold(c->co));
 		guide_release(c->co);
 	}
-	store_put(c->co->store, c->db); /* a PDF takes its time */
-	c->db = NULL;
-	if (l < 0) {
+	if (!call_db_done(c)) { /* a PDF takes its time */
+		r = ERR_AGAIN;
+	} else if (l < 0) {
 		call_error(c, 400, "bad_request", "lang is en or zh");
 	} else if (!record) {
 		call_error(c, 404, "not_found", "no such incident or destination");

@@ -303,7 +303,7 @@ runs(struct work *w, const struct ingest_batch *ib)
 	char title[200];
 	int r = tx_exec(w->tx,
 	    "UPDATE sensor SET policy = ?2, build = ?3 WHERE id = ?1 AND"
-	    " (policy IS NOT ?2 OR build IS NOT ?3)",
+	    " (policy IS DISTINCT FROM ?2 OR build IS DISTINCT FROM ?3)",
 	    "itt", w->job->sensor, ib->policy, ib->build);
 
 	if (r < 0 || db_changes(db) == 0 ||
@@ -323,15 +323,14 @@ store_batch(struct work *w, const struct ingest_batch *ib)
 	struct ingest_job *job = w->job;
 	const struct batch *b = &ib->b;
 	int64_t id;
-	int r;
+	int r = 0;
 
-	r = tx_run(w->tx, ST_BATCH_PUT, "iiiiiiibibb", job->sensor, (int64_t)b->epoch,
+	id = tx_insert(w->tx, ST_BATCH_PUT, "iiiiiiibibb", job->sensor, (int64_t)b->epoch,
 	    (int64_t)b->number, (int64_t)b->first, (int64_t)b->n, (int64_t)b->iat_ms, job->now_ms,
 	    ib->hash, sizeof(ib->hash), (int64_t)ib->size, ib->jws, ib->jws_len, ib->packed,
 	    ib->packed_len);
-	if (r < 0)
-		return r;
-	id = db_last_id(tx_db(w->tx));
+	if (id < 0)
+		return (int)id;
 	for (uint64_t i = 0; i < b->n && r == 0; i++) {
 		r = store_row(w, &ib->row[i], id * ALERTS_PER_BATCH + (int64_t)i);
 		if (job->n_first < sizeof(job->first_alert) / sizeof(job->first_alert[0]))
@@ -507,8 +506,9 @@ accept(struct work *w, const struct ingest_batch *ib, struct place *p, enum fit 
 		r = loss(w, p, b);
 	if (r == 0 && b->epoch != p->epoch && p->epoch != 0)
 		r = tx_exec(w->tx,
-		    "INSERT OR REPLACE INTO epoch(sensor, epoch, batch) VALUES(?, ?, ?)", "iii",
-		    w->job->sensor, (int64_t)p->epoch, (int64_t)p->batch);
+		    "INSERT INTO epoch(sensor, epoch, batch) VALUES(?, ?, ?)"
+		    " ON CONFLICT(sensor, epoch) DO UPDATE SET batch = excluded.batch",
+		    "iii", w->job->sensor, (int64_t)p->epoch, (int64_t)p->batch);
 	if (r == 0 && fit == FIT_EPOCH) {
 		snprintf(title, sizeof(title), "begins anew with epoch %llu: %s",
 		    (unsigned long long)b->epoch,

@@ -110,15 +110,14 @@ static int
 put_job(struct store_tx *tx, void *ctx)
 {
 	struct put *p = ctx;
-	int r = tx_exec(tx,
+
+	p->id = tx_new(tx,
 	    "INSERT INTO proposal(time, user, sensor, alert, rule_yaml, diff, state, note, policy,"
-	    " expected, notes) VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
+	    " expected, notes) VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?) RETURNING id",
 	    "itiitttttt", p->c->now_ms, p->c->user, p->sensor, p->alert, p->what->text,
 	    p->what->p.diff ? p->what->p.diff : "", p->note, p->what->policy,
 	    p->what->p.expected ? p->what->p.expected : "", p->what->notes);
-
-	p->id = db_last_id(tx_db(tx));
-	return r;
+	return p->id < 0 ? (int)p->id : 0;
 }
 
 static void
@@ -167,9 +166,9 @@ change_expected(struct call *c)
 		call_error(c, r == ERR_NOTFOUND ? 404 : 422, "no_rule", "%s", err);
 	} else {
 		p.what = &what;
-		store_put(c->co->store, c->db);
-		c->db = NULL;
-		if ((r = store_write(c->co->store, put_job, &p)) < 0) {
+		if (!call_db_done(c)) {
+			r = ERR_AGAIN;
+		} else if ((r = store_write(c->co->store, put_job, &p)) < 0) {
 			call_store_error(c, r);
 		} else {
 			audit_log(

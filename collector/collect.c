@@ -8,6 +8,7 @@
  *   DIR/audit.key, .pub, audit/ audit.h
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@
 #define SILENT_S 30
 #define KEEP_D	 365
 #define SWEPT	 32u  /* incidents that are told at a time */
+#define PARTS	 32   /* of the time alerts are kept for, where they are removed by stretches */
 #define SWEEP_N	 5000 /* rows removed at a time, so that nobody waits for it */
 
 const struct route routes[] = {
@@ -65,6 +67,46 @@ collector_path(const char *dir, const char *name, char *buf, size_t size)
 {
 	snprintf(buf, size, "%s/%s", dir, name);
 	return buf;
+}
+
+#define DB_FILE "collector.db"
+#define DB_URL	"database.url"
+
+int
+collector_store_path(const char *dir, const char *said, char *buf, size_t size)
+{
+	char path[512];
+	FILE *f;
+
+	if (said) {
+		snprintf(buf, size, "%s", said);
+		return strlen(said) < size ? 0 : ERR_RANGE;
+	}
+	if (!(f = fopen(collector_path(dir, DB_URL, path, sizeof(path)), "re"))) {
+		collector_path(dir, DB_FILE, buf, size);
+		return errno == ENOENT ? 0 : err_from_errno(errno);
+	}
+	if (!fgets(buf, (int)size, f))
+		buf[0] = '\0';
+	(void)fclose(f);
+	buf[strcspn(buf, "\n")] = '\0';
+	return db_is_url(buf) ? 0 : ERR_FORMAT;
+}
+
+/* So that whoever works with the directory finds the data base. */
+static int
+keep_url(const char *dir, const char *url, char *err, size_t err_size)
+{
+	char path[512];
+	int fd = open(collector_path(dir, DB_URL, path, sizeof(path)),
+	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	bool ok = f && fprintf(f, "%s\n", url) > 0;
+
+	if (f)
+		ok = fclose(f) == 0 && ok;
+	return ok ? 0
+		  : err_say(err, err_size, err_from_errno(errno), "%s: %s", path, strerror(errno));
 }
 
 static int
@@ -83,9 +125,10 @@ make_key(const char *dir, const char *name, char *err, size_t err_size)
 }
 
 int
-collector_init(const char *dir, const char *host, uint64_t cert_s, char *err, size_t err_size)
+collector_init(const char *dir, const char *host, const char *store, uint64_t cert_s, char *err,
+    size_t err_size)
 {
-	char path[512];
+	char path[STORE_PATH_MAX];
 	struct store *s = NULL;
 	int r;
 
@@ -96,9 +139,11 @@ collector_init(const char *dir, const char *host, uint64_t cert_s, char *err, si
 	    (r = make_key(dir, "receipt.key", err, err_size)) < 0 ||
 	    (r = make_key(dir, "audit.key", err, err_size)) < 0)
 		return r;
-	r = store_open(&s, collector_path(dir, "collector.db", path, sizeof(path)), err, err_size);
+	if ((r = collector_store_path(dir, store, path, sizeof(path))) < 0)
+		return err_say(err, err_size, r, "%s/" DB_URL ": %s", dir, err_str(r));
+	r = store_open(&s, path, err, err_size);
 	store_close(s);
-	return r;
+	return r == 0 && store && db_is_url(store) ? keep_url(dir, store, err, err_size) : r;
 }
 
 void
@@ -131,20 +176,22 @@ struct collector *
 collector_new(const struct collector_conf *conf, char *err, size_t err_size)
 {
 	struct collector *co = calloc(1, sizeof(*co));
-	char path[512];
+	char path[STORE_PATH_MAX], store[STORE_PATH_MAX];
+	int r;
 
 	if (!co) {
 		(void)err_say(err, err_size, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
 	co->conf = *conf;
+	if ((r = collector_store_path(conf->dir, conf->store, store, sizeof(store))) < 0) {
+		(void)err_say(err, err_size, r, "%s/" DB_URL ": %s", conf->dir, err_str(r));
+		goto fail;
+	}
 	if (key_load(&co->receipt_key, collector_path(conf->dir, "receipt.key", path, sizeof(path)),
 		err, err_size) < 0 ||
 	    pki_ca(conf->dir, &co->ca_pem, err, err_size) < 0 ||
-	    store_open(&co->store,
-		conf->store ? conf->store
-			    : collector_path(conf->dir, "collector.db", path, sizeof(path)),
-		err, err_size) < 0 ||
+	    store_open(&co->store, store, err, err_size) < 0 ||
 	    !(co->audit = audit_new(co, err, err_size)))
 		goto fail;
 	snprintf(co->name, sizeof(co->name), "collector:%s", co->receipt_key.kid);
@@ -282,9 +329,13 @@ retention_job(struct store_tx *tx, void *ctx)
 {
 	struct sweep *s = ctx;
 	struct db *db = tx_db(tx);
-	int64_t last = sweep_to(db, s->now_ms - s->keep_ms);
-	int r = 0;
+	int64_t last;
+	int r = db_room(db, s->now_ms, s->keep_ms / PARTS < DAY_MS ? DAY_MS : s->keep_ms / PARTS);
 
+	if (r == 0)
+		r = db_drop(db, s->now_ms - s->keep_ms, UNSENT);
+	last = r == 0 ? sweep_to(db, s->now_ms - s->keep_ms) : 0;
+	r = r < 0 ? r : 0;
 	if (last > 0) {
 		r = tx_exec(
 		    tx, "DELETE FROM alert WHERE id < ?", "i", (last + 1) * ALERTS_PER_BATCH);
@@ -369,6 +420,7 @@ collector_run(struct collector *co)
 	struct sweep s = {0};
 	int64_t due_s = 0;
 	unsigned tick = 0;
+	bool leads = false; /* of the collectors at this data base */
 	sigset_t set;
 
 	s.silent_ms = (int64_t)(co->conf.silent_s ? co->conf.silent_s : SILENT_S) * 1000;
@@ -394,14 +446,16 @@ collector_run(struct collector *co)
 			http_reap(co->http);
 		s.now_ms = (int64_t)(clock_wall_ns() / 1000000);
 		if (tick % 4 == 0)
+			leads = store_leads(co->store);
+		if (tick % 4 == 0 && leads)
 			sweep(co, silent_job, &s);
 		if (tick % 4 == 3)
 			rollout_turn(co, s.now_ms);
 		if (s.now_ms / 1000 >= due_s)
 			certificates(co, s.now_ms / 1000, &due_s, false);
-		if (tick % 4 == 2 && s.quiet_ms > 0)
+		if (tick % 4 == 2 && s.quiet_ms > 0 && leads)
 			sweep(co, quiet_job, &s);
-		if (tick % 120 == 1 || s.more) {
+		if ((tick % 120 == 5 || s.more) && leads) {
 			s.more = false;
 			sweep(co, retention_job, &s);
 		}

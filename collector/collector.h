@@ -47,7 +47,7 @@ struct collector_conf {
 	const char *listen, *ingest; /* "ADDR:PORT", NULL: none */
 	const char *web;	     /* folder of the built page, or NULL */
 	const char *openapi;	     /* the file, or NULL */
-	const char *store;	     /* another data base than DIR/collector.db, or NULL */
+	const char *store; /* another data base than collector_store_path() finds, or NULL */
 	const char *nats;	     /* servers, commas between; NULL: none (stream.h) */
 	const char *nats_ca, *nats_cert, *nats_key; /* files in PEM; NULL: no TLS */
 	const char *library, *library_key; /* folder; public keys it is signed by, or NULL */
@@ -131,6 +131,8 @@ const char *call_header(const struct call *c, const char *name);
 int64_t call_number(const struct call *c, const char *name, int64_t otherwise, int64_t most);
 /* A connection of the store for this call, or NULL: it has answered 503. */
 struct db *call_db(struct call *c);
+/* Give it back before the end of the call.  False: the data base was away meanwhile, it has answered 503. */
+bool call_db_done(struct call *c);
 /* The body as an object, or NULL: it has answered 400.  To be json_decref()'d. */
 json_t *call_json(struct call *c);
 /* Begin a JSON answer; the writer is c->w.  false: it has answered 503. */
@@ -144,11 +146,15 @@ void call_error(struct call *c, unsigned status, const char *code, const char *f
 void call_store_error(struct call *c, int err);
 
 /* Data of the directory that must be there: 0 or ERR_* said in err. */
-int collector_init(const char *dir, const char *host, uint64_t cert_s, char *err, size_t err_size);
+int collector_init(const char *dir, const char *host, const char *store, uint64_t cert_s, char *err,
+    size_t err_size);
 /* Open and serve; NULL: said in err.  collector_run() serves until collector_stop() or a signal. */
 struct collector *collector_new(const struct collector_conf *conf, char *err, size_t err_size);
 int collector_run(struct collector *co);
 void collector_free(struct collector *co);
+/* The data base: what was said, or is in DIR/database.url (one line), or DIR/collector.db.  0 or ERR_*. */
+#define STORE_PATH_MAX 1024u
+int collector_store_path(const char *dir, const char *said, char *buf, size_t size);
 /* "DIR/NAME" in buf of size; returns buf. */
 char *collector_path(const char *dir, const char *name, char *buf, size_t size);
 

@@ -2,16 +2,31 @@
 /* db.c - see db.h. */
 #include "collector/db.h"
 
+#include <string.h>
+
 #include "base/err.h"
 #include "base/log.h"
 #include "collector/db_int.h"
 
 /* --- connections ------------------------------------------------------------------------- */
 
+/* [URI] PostgreSQL 15, 34.1.1.2. */
+bool
+db_is_url(const char *where)
+{
+	return strncmp(where, "postgresql://", 13) == 0 || strncmp(where, "postgres://", 11) == 0;
+}
+
 int
 db_open(struct db **out, const char *where, enum db_use use, char *err, size_t err_size)
 {
-	return db_sqlite.open(out, where, use, err, err_size);
+	if (!db_is_url(where))
+		return db_sqlite.open(out, where, use, err, err_size);
+#ifdef HAVE_PG
+	return db_pg.open(out, where, use, err, err_size);
+#else
+	return err_say(err, err_size, ERR_UNSUPPORTED, "this program was built without PostgreSQL");
+#endif
 }
 
 int
@@ -62,22 +77,75 @@ db_changes(struct db *db)
 	return db->be->changes(db);
 }
 
-int64_t
-db_last_id(struct db *db)
+int
+db_ready(struct db *db)
 {
-	return db->be->last_id(db);
+	return db->be->ready(db);
+}
+
+bool
+db_lost(struct db *db)
+{
+	return db->lost;
+}
+
+unsigned
+db_renewed(struct db *db)
+{
+	return db->renewed;
+}
+
+bool
+db_leads(struct db *db)
+{
+	return db->be->leads(db);
 }
 
 int
-db_schema(struct db *db)
+db_room(struct db *db, int64_t now_ms, int64_t span_ms)
 {
-	return db->be->schema(db);
+	return db->be->room(db, now_ms, span_ms);
 }
 
 int
-db_set_schema(struct db *db, int version)
+db_drop(struct db *db, int64_t before_ms, const char *unless)
 {
-	return db->be->set_schema(db, version);
+	return db->be->drop(db, before_ms, unless);
+}
+
+bool
+db_finds_like(struct db *db)
+{
+	return db->be->finds_like;
+}
+
+int
+db_migrate(struct db *db, char *err, size_t err_size)
+{
+	const struct db_migration *m = db->be->migrations;
+	int have = db->be->schema(db), newest = 0;
+
+	for (size_t i = 0; m[i].sql; i++)
+		newest = m[i].version;
+	if (have > newest)
+		return err_say(err, err_size, ERR_UNSUPPORTED,
+		    "made by a newer version (schema %d, this program knows %d)", have, newest);
+	for (; m->sql; m++) {
+		if (m->version <= have)
+			continue;
+		if (db_begin(db) < 0)
+			goto failed;
+		if (db->be->schema(db) >= m->version) { /* another one was faster */
+			(void)db_exec(db, "ROLLBACK");
+			continue;
+		}
+		if (db_exec(db, m->sql) < 0 || db->be->set_schema(db, m->version) < 0 ||
+		    db_exec(db, "COMMIT") < 0)
+			goto failed;
+	}
+	return 0;
+failed:
+	return err_say(err, err_size, db_failed(db), "schema %d: %s", m->version, db_error(db));
 }
 
 int
@@ -145,6 +213,12 @@ int
 db_step(struct db_stmt *st)
 {
 	return st->db->be->step(st);
+}
+
+int
+db_run(struct db_stmt *st)
+{
+	return st->db->be->run(st);
 }
 
 void

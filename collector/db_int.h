@@ -11,6 +11,11 @@
 
 #include "collector/db.h"
 
+struct db_migration {
+	int version;
+	const char *sql;
+};
+
 struct db_backend {
 	int (*open)(
 	    struct db **out, const char *where, enum db_use use, char *err, size_t err_size);
@@ -21,13 +26,19 @@ struct db_backend {
 	int (*failed)(struct db *db);
 	const char *(*error)(struct db *db);
 	int64_t (*changes)(struct db *db);
-	int64_t (*last_id)(struct db *db);
+	int (*ready)(struct db *db);
+	bool (*leads)(struct db *db);
+	int (*room)(struct db *db, int64_t now_ms, int64_t span_ms);
+	int (*drop)(struct db *db, int64_t before_ms, const char *unless);
+	bool finds_like;
+	const struct db_migration *migrations; /* ended by one without SQL */
 	int (*schema)(struct db *db);
 	int (*set_schema)(struct db *db, int version);
 
 	struct db_stmt *(*prepare)(struct db *db, const char *sql, bool kept);
 	int (*bind)(struct db_stmt *st, int at, const char *fmt, va_list ap);
 	int (*step)(struct db_stmt *st);
+	int (*run)(struct db_stmt *st);
 	void (*reset)(struct db_stmt *st);
 	void (*finalize)(struct db_stmt *st);
 	int64_t (*i64)(struct db_stmt *st, int col);
@@ -40,12 +51,14 @@ struct db_backend {
 struct db {
 	const struct db_backend *be;
 	uint64_t until_ns; /* db_until() */
+	bool lost;
+	unsigned renewed;
 };
 
 struct db_stmt {
 	struct db *db;
 };
 
-extern const struct db_backend db_sqlite;
+extern const struct db_backend db_sqlite, db_pg;
 
 #endif /* COLLECTOR_DB_INT_H */

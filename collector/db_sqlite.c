@@ -177,10 +177,37 @@ lite_changes(struct db *db)
 	return sqlite3_changes64(handle(db));
 }
 
-static int64_t
-lite_last_id(struct db *db)
+static int
+lite_ready(struct db *db)
 {
-	return sqlite3_last_insert_rowid(handle(db));
+	(void)db;
+	return 0;
+}
+
+/* A file has one collector. */
+static bool
+lite_leads(struct db *db)
+{
+	(void)db;
+	return true;
+}
+
+static int
+lite_room(struct db *db, int64_t now_ms, int64_t span_ms)
+{
+	(void)db;
+	(void)now_ms;
+	(void)span_ms;
+	return 0;
+}
+
+static int
+lite_drop(struct db *db, int64_t before_ms, const char *unless)
+{
+	(void)db;
+	(void)before_ms;
+	(void)unless;
+	return 0;
 }
 
 static int
@@ -259,6 +286,15 @@ lite_step(struct db_stmt *st)
 	return rc == SQLITE_ROW ? DB_ROW : err_of(rc);
 }
 
+static int
+lite_run(struct db_stmt *st)
+{
+	int rc = sqlite3_step(stmt(st));
+
+	(void)sqlite3_reset(stmt(st));
+	return err_of(rc);
+}
+
 static void
 lite_reset(struct db_stmt *st)
 {
@@ -302,6 +338,12 @@ lite_null(struct db_stmt *st, int col)
 	return sqlite3_column_type(stmt(st), col) == SQLITE_NULL;
 }
 
+static const struct db_migration migrations[] = {
+#define MIGRATION(version, sql) {version, sql},
+#include "collector/schema.def"
+#undef MIGRATION
+    {0, NULL}};
+
 const struct db_backend db_sqlite = {
     .open = lite_open,
     .close = lite_close,
@@ -311,12 +353,17 @@ const struct db_backend db_sqlite = {
     .failed = lite_failed,
     .error = lite_error,
     .changes = lite_changes,
-    .last_id = lite_last_id,
+    .ready = lite_ready,
+    .leads = lite_leads,
+    .room = lite_room,
+    .drop = lite_drop,
+    .migrations = migrations,
     .schema = lite_schema,
     .set_schema = lite_set_schema,
     .prepare = lite_prepare,
     .bind = lite_bind,
     .step = lite_step,
+    .run = lite_run,
     .reset = lite_reset,
     .finalize = lite_finalize,
     .i64 = lite_i64,

@@ -161,7 +161,8 @@ put_key(struct store_tx *tx, int64_t sensor, const struct key *k, int64_t now_ms
 		return r;
 	return tx_exec(tx,
 	    "INSERT INTO sensor_key(sensor, kid, pk, since, state) VALUES(?1, ?2, ?3, ?4, ?5)"
-	    " ON CONFLICT DO UPDATE SET state = CASE state WHEN 2 THEN 2 ELSE ?5 END",
+	    " ON CONFLICT(sensor, kid) DO UPDATE SET state = CASE sensor_key.state WHEN 2 THEN 2 "
+	    "ELSE ?5 END",
 	    "itbii", sensor, k->kid, k->pk, sizeof(k->pk), now_ms, (int64_t)KEY_ACTIVE);
 }
 
@@ -171,7 +172,8 @@ put_sensor(struct store_tx *tx, const char *name, const char *site, bool active,
 {
 	int r = tx_exec(tx,
 	    "INSERT INTO sensor(name, site, state, created, nid, kind) VALUES(?1, ?2, ?3, ?4, ?5, "
-	    "?6) ON CONFLICT(name) DO UPDATE SET site = CASE ?2 WHEN '' THEN site ELSE ?2 END, "
+	    "?6) ON CONFLICT(name) DO UPDATE SET site = CASE ?2 WHEN '' THEN sensor.site ELSE ?2 "
+	    "END, "
 	    "state = ?3, kind = ?6",
 	    "ttiiii", name, site, (int64_t)(active ? SENSOR_ACTIVE : SENSOR_PENDING), now_ms,
 	    tx_name(tx, name, strlen(name)), (int64_t)kind);
@@ -460,8 +462,8 @@ enrol_identify(struct call *c)
 		before = db_int(st, 6) != 0;
 	}
 	db_finalize(st);
-	store_put(c->co->store, c->db); /* not while a body comes in */
-	c->db = NULL;
+	if (!call_db_done(c)) /* not while a body comes in */
+		return false;
 	c->role = ROLE_SENSOR;
 	if (cert != KEY_ACTIVE || state == SENSOR_REVOKED || state < 0) {
 		audit_refused(c, "certificate revoked");
@@ -489,15 +491,16 @@ enrol_keys_of(struct db *db, int64_t sensor, bool past, struct key_set *out)
 {
 	struct db_stmt *st = db ? db_query(db,
 				      "SELECT pk FROM sensor_key WHERE sensor = ? AND state < ? "
-				      "ORDER BY state, since DESC"
+				      "ORDER BY state, since DESC, kid"
 				      " LIMIT 64",
 				      "ii", sensor, INT64_C(2) + past)
 				: NULL;
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	if (!st)
 		return ERR_AGAIN;
-	while (db_step(st) == DB_ROW) {
+	while ((r = db_step(st)) == DB_ROW) {
 		struct key k;
 
 		if (db_bytes(st, 0) != CRYPTO_PK_LEN)
@@ -506,7 +509,7 @@ enrol_keys_of(struct db *db, int64_t sensor, bool past, struct key_set *out)
 		(void)key_set_add(out, &k);
 	}
 	db_finalize(st);
-	return 0;
+	return r;
 }
 
 /* --- what an admin does ----------------------------------------------------------------------------- */

@@ -66,7 +66,7 @@ names_with(struct db *db, const char *text)
 	char pattern[600];
 	size_t n = 0;
 
-	if (!long_enough(text)) {
+	if (!long_enough(text) || db_finds_like(db)) {
 		query_like(text, pattern, sizeof(pattern));
 		return db_query(
 		    db, "SELECT id FROM name WHERE text LIKE ? ESCAPE '\\'", "t", pattern);
@@ -152,7 +152,9 @@ by_sensor(struct call *c, struct db *db, struct filter *f)
 	if (!s || !*s)
 		return;
 	id = db_number(db, 0,
-	    "SELECT id FROM sensor WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC", "t", s);
+	    "SELECT id FROM sensor WHERE name = ?1 OR CAST(id AS TEXT) = ?1 ORDER BY name = ?1 "
+	    "DESC",
+	    "t", s);
 	if (id == 0)
 		f->nothing = true;
 	and(f, "a.sensor = %lld", (long long)id);

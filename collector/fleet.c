@@ -109,10 +109,10 @@ fleet_list(struct call *c)
 	counts(&c->w, db, "builds",
 	    "SELECT coalesce(build, ''), count(*) FROM sensor WHERE kind = 0 AND state = 1 GROUP "
 	    "BY "
-	    "1 ORDER BY 2 DESC LIMIT 100");
+	    "1 ORDER BY 2 DESC, 1 LIMIT 100");
 	counts(&c->w, db, "policies",
 	    "SELECT coalesce(policy, ''), count(*) FROM sensor WHERE kind = 0 AND state = 1 GROUP "
-	    "BY 1 ORDER BY 2 DESC LIMIT 100");
+	    "BY 1 ORDER BY 2 DESC, 1 LIMIT 100");
 	jw_arr(&c->w, "items");
 	st = db_query(db,
 	    "SELECT s.id, s.name, s.site, s.build, s.policy, p.build, p.policy, s.off_w, s.off_a, "

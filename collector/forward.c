@@ -196,7 +196,7 @@ places_job(struct store_tx *tx, void *ctx)
 		r = tx_exec(tx,
 		    "INSERT INTO forward(sensor, epoch, batch, time, receipt) VALUES(?1, ?2, ?3, ?4"
 		    ", ?5) ON CONFLICT(sensor) DO UPDATE SET epoch = ?2, batch = ?3, time = ?4, "
-		    "receipt = coalesce(?5, receipt)",
+		    "receipt = coalesce(?5, forward.receipt)",
 		    "iiiit", p->id, (int64_t)p->at.epoch, (int64_t)p->at.batch, now_ms(),
 		    p->receipt);
 	}
@@ -270,6 +270,7 @@ struct saying {
 	struct peer *peer[RELAY_SENSORS_MAX];
 	uint8_t hash[RELAY_SENSORS_MAX][CRYPTO_SHA256_LEN];
 	unsigned n;
+	bool lost; /* the data base was away */
 };
 
 /* Those that are to be announced, as many as fit; true: there are more. */
@@ -307,6 +308,7 @@ gather(struct forward *f, struct saying *s, uint64_t now)
 		memcpy(s->hash[s->n], hash, sizeof(hash));
 		s->peer[s->n++] = p;
 	}
+	s->lost = db && db_lost(db); /* what was read of them may be less than there is */
 	store_put(f->co->store, db);
 	jw_close(&s->w, ']');
 	jw_close(&s->w, '}');
@@ -354,6 +356,10 @@ announce(struct forward *f, uint64_t now, struct send_result *r)
 		json_t *o;
 
 		more = gather(f, s, now);
+		if (s->lost) {
+			e = send_fail(r, ERR_AGAIN, "the data base does not answer");
+			break;
+		}
 		if (s->n == 0 && now - f->said_ns < ALIVE_NS)
 			break;
 		n = jws_sign(

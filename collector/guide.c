@@ -75,7 +75,8 @@ accepted_job(struct store_tx *tx, void *ctx)
 	const struct library *l = ctx;
 
 	return tx_exec(tx,
-	    "INSERT OR IGNORE INTO library(version, manifest, kid, time) VALUES(?, ?, ?, ?)",
+	    "INSERT INTO library(version, manifest, kid, time) VALUES(?, ?, ?, ?) ON CONFLICT DO "
+	    "NOTHING",
 	    "ibti", (int64_t)l->version, l->manifest, sizeof(l->manifest), l->kid,
 	    (int64_t)(clock_wall_ns() / 1000000));
 }
@@ -183,7 +184,7 @@ ticks(struct jw *w, struct db *db, int64_t incident)
 {
 	struct db_stmt *st = db_query(db,
 	    "SELECT playbook, step, version, user, time, note FROM step WHERE incident = ?"
-	    " ORDER BY time LIMIT ?",
+	    " ORDER BY time, playbook, step LIMIT ?",
 	    "ii", incident, (int64_t)GUIDE_TICKS);
 
 	jw_arr(w, "ticks");
@@ -281,7 +282,7 @@ guide_incident(struct call *c, struct db *db, int64_t incident, const char *rule
 {
 	int64_t id = db_number(db, 0,
 	    "SELECT id FROM (SELECT id, sev FROM alert INDEXED BY alert_incident WHERE incident = ?"
-	    " ORDER BY time DESC LIMIT 50) ORDER BY sev, id DESC LIMIT 1",
+	    " ORDER BY time DESC, id DESC LIMIT 50) AS x ORDER BY sev, id DESC LIMIT 1",
 	    "i", incident);
 	struct db_stmt *st =
 	    db_query(db, "SELECT size, lines FROM batch WHERE id = ?", "i", id / ALERTS_PER_BATCH);
@@ -401,9 +402,9 @@ guide_tick(struct store_tx *tx, void *ctx)
 	/* Who was first stays: ticked again it is as it was. */
 	if (t->done)
 		r = tx_exec(tx,
-		    "INSERT OR IGNORE INTO step(incident, playbook, step, version, user, time, "
+		    "INSERT INTO step(incident, playbook, step, version, user, time, "
 		    "note)"
-		    " VALUES(?, ?, ?, ?, ?, ?, ?)",
+		    " VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		    "ittitit", t->incident, t->playbook, t->step, t->version, t->user, t->now_ms,
 		    t->note);
 	else

@@ -80,9 +80,24 @@ call_db(struct call *c)
 {
 	if (!c->db && !(c->db = store_get(c->co->store))) {
 		c->retry_after = 1;
-		call_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "too many queries at a time");
+		call_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+		    "the data base has no time for this now");
 	}
 	return c->db;
+}
+
+bool
+call_db_done(struct call *c)
+{
+	bool lost = c->db && db_lost(c->db);
+
+	store_put(c->co->store, c->db);
+	c->db = NULL;
+	if (!lost)
+		return true;
+	c->retry_after = 5;
+	call_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "store", "the data base does not answer");
+	return false;
 }
 
 json_t *
@@ -419,10 +434,9 @@ handle(struct http *h, enum side side, struct MHD_Connection *mhd, const char *u
 	due(mhd, HTTP_ANSWER_S);
 	if (c->status == 0)
 		c->route->run(c);
+	(void)call_db_done(c); /* whatever was made of what it did not say */
 	if (c->status == 0)
 		call_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal", "no answer");
-	store_put(c->co->store, c->db);
-	c->db = NULL;
 	return answer(c);
 }
 

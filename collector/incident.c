@@ -38,7 +38,6 @@ incident_find(struct store_tx *tx, const struct incident_what *w)
 	uint8_t fold[INCIDENT_FOLD];
 	struct db_stmt *st;
 	int64_t id = 0, last = 0;
-	int r;
 
 	incident_fold(w, fold);
 	st = tx_query(tx, ST_INCIDENT_FIND, "b", fold, sizeof(fold));
@@ -49,11 +48,10 @@ incident_find(struct store_tx *tx, const struct incident_what *w)
 	tx_done(st);
 	if (id > 0 && w->time_ms - last <= INCIDENT_WINDOW_MS)
 		return id;
-	r = tx_run(tx, ST_INCIDENT_PUT, "btittttttiii", fold, sizeof(fold), w->title,
+	return tx_insert(tx, ST_INCIDENT_PUT, "btittttttiii", fold, sizeof(fold), w->title,
 	    (int64_t)w->sev, w->site ? w->site : "", w->sensor, w->src ? w->src : "",
 	    w->dst ? w->dst : "", w->rule ? w->rule : "", w->tech ? w->tech : "", w->time_ms,
 	    w->time_ms, (int64_t)w->kind);
-	return r < 0 ? r : db_last_id(tx_db(tx));
 }
 
 int

@@ -22,8 +22,9 @@ static int
 refuse(struct store_tx *tx, enum refusal why)
 {
 	int r = tx_exec(tx,
-	    "INSERT INTO refused(reason, n) VALUES(?, 1) ON CONFLICT DO UPDATE SET n = n + 1", "t",
-	    refusal_name(why));
+	    "INSERT INTO refused(reason, n) VALUES(?, 1) ON CONFLICT(reason) DO UPDATE SET n = "
+	    "refused.n + 1",
+	    "t", refusal_name(why));
 
 	return r < 0 ? r : (int)why;
 }

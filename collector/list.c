@@ -68,9 +68,9 @@ query_list_statement(struct db *db, const struct filter *f)
 		n += (size_t)snprintf(sql + n, size - n, ids, "alert_src", side, f->where, and);
 		snprintf(side, sizeof(side), "a.dst = %lld AND a.src <> %lld AND ",
 		    (long long)f->device, (long long)f->device);
-		n += (size_t)snprintf(sql + n, size - n, ") UNION ALL SELECT * FROM (");
+		n += (size_t)snprintf(sql + n, size - n, ") AS s UNION ALL SELECT * FROM (");
 		n += (size_t)snprintf(sql + n, size - n, ids, "alert_dst", side, f->where, and);
-		n += (size_t)snprintf(sql + n, size - n, ")");
+		n += (size_t)snprintf(sql + n, size - n, ") AS d");
 	} else {
 		n += (size_t)snprintf(sql + n, size - n, ids, f->index, "", f->where, and);
 	}

@@ -50,7 +50,8 @@ contact_job(struct store_tx *tx, void *ctx)
 		return ERR_NOTFOUND;
 	return tx_exec(tx,
 	    "INSERT INTO contact(name, dest, address, via, sender, secret, level, severity)"
-	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET dest = ?2, address "
+	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(name) DO UPDATE SET dest = ?2, "
+	    "address "
 	    "= ?3, via = ?4,"
 	    " sender = ?5, secret = ?6, level = ?7, severity = ?8",
 	    "ttttttii", c->name, c->dest, c->address, c->via, c->from, c->secret, c->level,
@@ -159,12 +160,12 @@ begin_notices(struct store_tx *tx, const struct turn *t)
 		int64_t sev = db_i64(st, 1), notice;
 
 		last = db_i64(st, 0);
-		r = tx_exec(tx,
-		    "INSERT INTO notice(incident, level, state, due, time) VALUES(?, 0, 0, ?, ?)",
+		notice = tx_new(tx,
+		    "INSERT INTO notice(incident, level, state, due, time) VALUES(?, 0, 0, ?, ?)"
+		    " RETURNING id",
 		    "iii", last, t->now_ms + t->escalate_ms, t->now_ms);
-		notice = db_last_id(db);
-		if (r < 0 || (level = tell_level(tx, notice, sev, 0, t->now_ms)) < 0)
-			r = r < 0 ? r : (int)level;
+		if (notice < 0 || (level = tell_level(tx, notice, sev, 0, t->now_ms)) < 0)
+			r = (int)(notice < 0 ? notice : level);
 		else if (level == 0) /* nobody wants to know of this */
 			r = tx_exec(tx, "DELETE FROM notice WHERE id = ?", "i", notice);
 		else
@@ -368,10 +369,16 @@ deliver(struct notify *n, int64_t now_ms)
 	m.body = body;
 	crypto_random(secret, sizeof(secret));
 	crypto_b64url(secret, sizeof(secret), token);
-	if (!d->wait && !write_body(db, d, &m, title, sizeof(title), body)) {
+	if (!d->wait && !write_body(db, d, &m, title, sizeof(title), body) && !db_lost(db)) {
 		o.result = ERR_NOTFOUND;
 		snprintf(err, sizeof(err), "the incident is gone");
 		d->tries = NOTIFY_TRIES;
+	}
+	if (db_lost(db)) { /* nothing is known of it now */
+		store_put(co->store, db);
+		free(body);
+		free(d);
+		return false;
 	}
 	store_put(co->store, db);
 	if (!d->wait && o.result == 0)
@@ -396,13 +403,16 @@ notify_main(void *arg)
 									 : NOTIFY_ESCALATE) *
 					1000};
 	const struct timespec tick = {0, 250000000};
+	bool leads = false;
 
 	for (unsigned i = 0; !atomic_load(&n->stop); i++) {
 		(void)nanosleep(&tick, NULL);
 		t.now_ms = (int64_t)(clock_wall_ns() / 1000000);
+		if (i % 4 == 0 && !(leads = store_leads(n->co->store)))
+			continue; /* another collector tells them */
 		if (i % 4 == 0)
 			(void)!store_write(n->co->store, turn_job, &t);
-		while (!atomic_load(&n->stop) && deliver(n, t.now_ms))
+		while (leads && !atomic_load(&n->stop) && deliver(n, t.now_ms))
 			;
 	}
 	return NULL;

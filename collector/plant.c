@@ -207,7 +207,7 @@ tried(struct map *m, const char *site)
 	    " (SELECT text FROM name WHERE id = e.dst), (SELECT text FROM name WHERE id = e.proto),"
 	    " (SELECT text FROM name WHERE id = e.op), e.n, e.blocked, e.last FROM edge e"
 	    " WHERE ?1 IS NULL OR e.site = (SELECT id FROM name WHERE text = ?1) ORDER BY e.last "
-	    "DESC LIMIT ?2",
+	    "DESC, e.site, e.src, e.dst, e.proto, e.op LIMIT ?2",
 	    "ti", site, (int64_t)EDGES_MAX * 2);
 
 	while (st && db_step(st) == DB_ROW) {
@@ -267,7 +267,7 @@ makers(struct map *m, const char *site)
 	    "SELECT a.name, json_extract(a.doc, '$.addresses[0].ip'), json_extract(a.doc, "
 	    "'$.vendor'),"
 	    " json_extract(a.doc, '$.model') FROM asset a JOIN sensor s ON s.id = a.sensor WHERE"
-	    " (?1 IS NULL OR s.site = ?1) AND json_valid(a.doc) ORDER BY a.last LIMIT ?2",
+	    " (?1 IS NULL OR s.site = ?1) AND json_valid(a.doc) ORDER BY a.last, a.id LIMIT ?2",
 	    "ti", site, (int64_t)ASSETS_MAX);
 
 	while (st && db_step(st) == DB_ROW) {
@@ -567,7 +567,7 @@ query_search(struct call *c)
 	snprintf(sql, sizeof(sql),
 	    "SELECT %s FROM incident i WHERE i.title LIKE ?1 ESCAPE '\\' OR i.src LIKE ?1 ESCAPE "
 	    "'\\' OR i.dst LIKE ?1"
-	    " ESCAPE '\\' OR i.rule LIKE ?1 ESCAPE '\\' ORDER BY i.last DESC LIMIT 20",
+	    " ESCAPE '\\' OR i.rule LIKE ?1 ESCAPE '\\' ORDER BY i.last DESC, i.id DESC LIMIT 20",
 	    query_incident_columns);
 	st = db_query(db, sql, "t", pattern);
 	jw_arr(&c->w, "incidents");

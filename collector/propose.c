@@ -68,14 +68,18 @@ static int
 keep_job(struct store_tx *tx, void *ctx)
 {
 	const struct keep *k = ctx;
-	int r =
-	    tx_exec(tx, "INSERT OR REPLACE INTO policy(sensor, time, hash, doc) VALUES(?, ?, ?, ?)",
-		"iitt", k->sensor, k->now_ms, k->hash, k->doc);
+	int r = tx_exec(tx,
+	    "INSERT INTO policy(sensor, time, hash, doc) VALUES(?, ?, ?, ?) ON CONFLICT(sensor) DO "
+	    "UPDATE SET"
+	    " time = excluded.time, hash = excluded.hash, doc = excluded.doc",
+	    "iitt", k->sensor, k->now_ms, k->hash, k->doc);
 
-	return r < 0
-		   ? r
-		   : tx_exec(tx, "INSERT OR REPLACE INTO model(sensor, time, doc) VALUES(?, ?, ?)",
-			 "iit", k->sensor, k->now_ms, k->model);
+	return r < 0 ? r
+		     : tx_exec(tx,
+			   "INSERT INTO model(sensor, time, doc) VALUES(?, ?, ?)"
+			   " ON CONFLICT(sensor) DO UPDATE SET time = excluded.time, doc = "
+			   "excluded.doc",
+			   "iit", k->sensor, k->now_ms, k->model);
 }
 
 /* The policy of a document, or NULL: why in err. */

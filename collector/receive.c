@@ -184,7 +184,9 @@ receive_batches(struct call *c)
 	if (!keys || enrol_keys(c, c->sensor, false, keys) < 0)
 		goto out;
 	clock_seen(c);
-	if ((r = relay_loss(c, &kept, err, sizeof(err))) < 0) {
+	if ((r = relay_loss(c, &kept, err, sizeof(err))) == ERR_AGAIN)
+		goto out;
+	if (r < 0) {
 		refused(c, r, err);
 		goto out;
 	}
@@ -192,8 +194,8 @@ receive_batches(struct call *c)
 		job.oldest = &kept;
 		job.relay = c->relay_name;
 	}
-	store_put(c->co->store, c->db); /* not while the writer works */
-	c->db = NULL;
+	if (!call_db_done(c)) /* not while the writer works */
+		goto out;
 	if ((r = ingest_parse(&in, c->body ? c->body : "", c->body_len, keys, c->sensor_name, err,
 		 sizeof(err))) < 0 ||
 	    (oldest &&
@@ -264,7 +266,9 @@ evidence_job(struct store_tx *tx, void *ctx)
 	const struct evidence *e = ctx;
 
 	return tx_exec(tx,
-	    "INSERT OR REPLACE INTO evidence(sensor, epoch, seq, time, data) VALUES(?, ?, ?, ?, ?)",
+	    "INSERT INTO evidence(sensor, epoch, seq, time, data) VALUES(?, ?, ?, ?, ?)"
+	    " ON CONFLICT(sensor, epoch, seq) DO UPDATE SET time = excluded.time, data = "
+	    "excluded.data",
 	    "iiiib", e->sensor, e->epoch, e->seq, e->now_ms, e->data, e->n);
 }
 
@@ -301,7 +305,7 @@ receive_packets(struct collector *co, int64_t sensor, int64_t epoch, int64_t seq
 	uint8_t sum[CRYPTO_SHA256_LEN];
 	char hex[2 * CRYPTO_SHA256_LEN + 1];
 	json_t *line = db ? line_of(db, sensor, epoch, seq) : NULL;
-	int r = line ? 0 : db ? ERR_NOTFOUND : ERR_AGAIN;
+	int r = line ? 0 : db && !db_lost(db) ? ERR_NOTFOUND : ERR_AGAIN;
 
 	store_put(co->store, db);
 	crypto_sha256(n ? data : "", n, sum);
@@ -378,7 +382,8 @@ asset_put(struct store_tx *tx, const struct document *d, const json_t *a)
 	    "INSERT INTO asset(sensor, key, name, zone, role, text, first, last, doc)"
 	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(sensor, key) DO UPDATE SET "
 	    "name = ?3,"
-	    " zone = ?4, role = ?5, text = ?6, first = min(first, ?7), last = max(last, ?8), doc = "
+	    " zone = ?4, role = ?5, text = ?6, first = min(asset.first, ?7), last = "
+	    "max(asset.last, ?8), doc = "
 	    "?9",
 	    "itttttiit", d->sensor, member(a, "id"), name, member(a, "zone"), role, text,
 	    time_of(a, "first_seen"), time_of(a, "last_seen"), doc);
@@ -409,8 +414,10 @@ model_job(struct store_tx *tx, void *ctx)
 {
 	const struct document *d = ctx;
 
-	return tx_exec(tx, "INSERT OR REPLACE INTO model(sensor, time, doc) VALUES(?, ?, ?)", "iit",
-	    d->sensor, d->now_ms, d->text);
+	return tx_exec(tx,
+	    "INSERT INTO model(sensor, time, doc) VALUES(?, ?, ?)"
+	    " ON CONFLICT(sensor) DO UPDATE SET time = excluded.time, doc = excluded.doc",
+	    "iit", d->sensor, d->now_ms, d->text);
 }
 
 /* ERR_FORMAT: not what it should be. */

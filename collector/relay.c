@@ -43,8 +43,8 @@ named(struct call *c, const char *name)
 		state = db_i64(st, 3);
 	}
 	db_finalize(st);
-	store_put(c->co->store, c->db); /* not while a body comes in */
-	c->db = NULL;
+	if (!call_db_done(c)) /* not while a body comes in */
+		return false;
 	if (state < 0) {
 		audit_refused(c, "relay: not announced");
 		call_error(c, 403, "unknown", "that sensor was not announced by this relay");
@@ -338,7 +338,7 @@ put_one(struct store_tx *tx, struct announcement *a, struct announced *s)
 	if (r == 0)
 		r = tx_exec(tx,
 		    "INSERT INTO via(relay, sensor, path, since) VALUES(?1, ?2, ?3, ?4)"
-		    " ON CONFLICT DO UPDATE SET path = ?3",
+		    " ON CONFLICT(relay, sensor) DO UPDATE SET path = ?3",
 		    "iiti", a->c->sensor, s->id, s->path, a->c->now_ms);
 	return r;
 }

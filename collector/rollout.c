@@ -71,18 +71,19 @@ make_job(struct store_tx *tx, void *ctx)
 	const struct rollout_spec *s = m->spec;
 	const json_t *stage, *name;
 	size_t i, k, n = 0;
-	int r = tx_exec(tx,
+	int r;
+
+	m->id = tx_new(tx,
 	    "INSERT INTO rollout(time, username, name, policy, doc, minisig, trial_s, soak_s, "
 	    "automatic,"
-	    " state, stage, stages, accepted, why) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, "
-	    "'')",
+	    " state, stage, stages, accepted, why) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '')"
+	    " RETURNING id",
 	    "itttttiiii", s->now_ms, s->user, json_string_value(json_object_get(s->doc, "name")),
 	    m->hash, m->doc, s->minisig, s->trial_s, s->soak_s, (int64_t)s->automatic,
 	    (int64_t)json_array_size(s->stages));
 
-	if (r < 0)
-		return r;
-	m->id = db_last_id(tx_db(tx));
+	if (m->id < 0)
+		return (int)m->id;
 	json_array_foreach(s->stages, i, stage)
 	{
 		if (!json_is_array(stage) || json_array_size(stage) == 0)
@@ -404,7 +405,7 @@ rollout_turn(struct collector *co, int64_t now_ms)
 {
 	struct turn t = {.now_ms = now_ms};
 
-	if (store_write(co->store, turn_job, &t) < 0)
+	if (!store_leads(co->store) || store_write(co->store, turn_job, &t) < 0)
 		return;
 	for (unsigned i = 0; i < t.n; i++)
 		sse_incident(co->bus, t.incident[i]);

@@ -122,7 +122,7 @@ dest_job(struct store_tx *tx, void *ctx)
 	return tx_exec(tx,
 	    "INSERT INTO destination(name, identity, keep, tlp, key, created) VALUES(?1, ?2, ?3, "
 	    "?4, ?5, ?6)"
-	    " ON CONFLICT DO UPDATE SET identity = ?2, keep = ?3, tlp = ?4",
+	    " ON CONFLICT(name) DO UPDATE SET identity = ?2, keep = ?3, tlp = ?4",
 	    "ttiibi", d.name, d.identity, (int64_t)d.keep, (int64_t)d.tlp, d.key, sizeof(d.key),
 	    w->now_ms);
 }

@@ -38,6 +38,7 @@ struct store_tx {
 	struct name *names;
 	bool names_new; /* since the last commit, some may have been made or seen */
 	uint64_t names_made;
+	unsigned renewed; /* of the connection that the names are from */
 };
 
 struct store {
@@ -46,7 +47,7 @@ struct store {
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	struct job *first, **last;
-	bool stop;
+	bool stop, shared; /* shared: other collectors may write to it too */
 	struct store_stats st;
 
 	pthread_mutex_t read_lock;
@@ -61,15 +62,6 @@ static const char *const stmt_sql[] = {
 #define STMT(name, sql) sql,
 #include "collector/stmt.def"
 #undef STMT
-};
-
-static const struct {
-	int version;
-	const char *sql;
-} migrations[] = {
-#define MIGRATION(version, sql) {version, sql},
-#include "collector/schema.def"
-#undef MIGRATION
 };
 
 /* --- inside a job ------------------------------------------------------------------ */
@@ -91,9 +83,48 @@ tx_run(struct store_tx *tx, enum stmt id, const char *fmt, ...)
 	r = db_bind_v(st, 0, fmt, ap);
 	va_end(ap);
 	if (r == 0)
-		r = db_step(st);
-	db_reset(st);
+		r = db_run(st);
 	return r >= 0 ? 0 : db_complain(tx->db, "write");
+}
+
+/* The number in the one row that it gives. */
+static int64_t
+number_of(struct store_tx *tx, struct db_stmt *st)
+{
+	int r = db_step(st);
+
+	return r == DB_ROW ? db_i64(st, 0) : r < 0 ? db_complain(tx->db, "write") : ERR_IO;
+}
+
+int64_t
+tx_insert(struct store_tx *tx, enum stmt id, const char *fmt, ...)
+{
+	struct db_stmt *st = tx->st[id];
+	va_list ap;
+	int64_t n;
+	int r;
+
+	va_start(ap, fmt);
+	r = db_bind_v(st, 0, fmt, ap);
+	va_end(ap);
+	n = r < 0 ? r : number_of(tx, st);
+	db_reset(st);
+	return n;
+}
+
+int64_t
+tx_new(struct store_tx *tx, const char *sql, const char *fmt, ...)
+{
+	struct db_stmt *st;
+	va_list ap;
+	int64_t n;
+
+	va_start(ap, fmt);
+	st = db_query_v(tx->db, sql, fmt, ap);
+	va_end(ap);
+	n = st ? number_of(tx, st) : ERR_IO;
+	db_finalize(st);
+	return n;
 }
 
 struct db_stmt *
@@ -142,25 +173,6 @@ names_forget(struct store_tx *tx)
 	tx->names_new = false;
 }
 
-int
-tx_mark(struct store_tx *tx)
-{
-	return db_exec(tx->db, "SAVEPOINT part") == 0 ? 0 : db_complain(tx->db, "savepoint");
-}
-
-void
-tx_back(struct store_tx *tx)
-{
-	(void)db_exec(tx->db, "ROLLBACK TO part; RELEASE part");
-	names_forget(tx);
-}
-
-void
-tx_keep(struct store_tx *tx)
-{
-	(void)db_exec(tx->db, "RELEASE part");
-}
-
 /* Its place in the cache, found or made; NULL: an empty one. */
 static struct name *
 name_of(struct store_tx *tx, const char *text, size_t n)
@@ -190,13 +202,11 @@ name_of(struct store_tx *tx, const char *text, size_t n)
 	if (id == 0) {
 		st = tx->st[ST_NAME_PUT];
 		(void)db_bind(st, 0, "s", text, n);
-		if (db_step(st) == DB_DONE)
-			id = db_last_id(tx->db);
+		if (db_step(st) == DB_ROW)
+			id = db_i64(st, 0);
 		db_reset(st);
-		st = tx->st[ST_NAME_TEXT];
-		(void)db_bind(st, 0, "is", id, text, n);
-		(void)db_step(st);
-		db_reset(st);
+		if (!db_finds_like(tx->db))
+			(void)tx_run(tx, ST_NAME_TEXT, "is", id, text, n);
 		tx->names_new = true;
 		tx->names_made++;
 	}
@@ -239,13 +249,17 @@ run_job(struct store_tx *tx, struct job *j)
 	if (db_exec(tx->db, "SAVEPOINT job") < 0)
 		return db_complain(tx->db, "savepoint");
 	r = j->fn(tx, j->ctx);
+	if (r >= 0 && db_in_tx(tx->db) && db_exec(tx->db, "RELEASE job") < 0)
+		r = db_complain(tx->db, "write");
+	if (db_lost(tx->db)) /* whatever the job made of it */
+		return ERR_AGAIN;
 	if (!db_in_tx(tx->db)) /* a full disk ended the transaction for all */
 		return r < 0 ? r : ERR_NOSPC;
 	if (r < 0) {
 		(void)db_exec(tx->db, "ROLLBACK TO job");
+		(void)db_exec(tx->db, "RELEASE job");
 		names_forget(tx);
 	}
-	(void)db_exec(tx->db, "RELEASE job");
 	return r;
 }
 
@@ -256,6 +270,11 @@ run_all(struct store_tx *tx, struct job *list)
 
 	if (db_begin(tx->db) < 0)
 		return db_complain(tx->db, "begin");
+	if (tx->renewed != db_renewed(tx->db)) { /* another server may be there now */
+		tx->names_new = true;
+		names_forget(tx);
+		tx->renewed = db_renewed(tx->db);
+	}
 	for (struct job *j = list; j; j = j->next) {
 		j->r = run_job(tx, j);
 		if (!db_in_tx(tx->db)) {
@@ -365,6 +384,10 @@ store_get(struct store *s)
 		db_until(got->db, clock_mono_ns() + UINT64_C(1000000) * STORE_QUERY_MS);
 	}
 	(void)pthread_mutex_unlock(&s->read_lock);
+	if (got && db_ready(got->db) < 0) {
+		store_put(s, got->db);
+		return NULL;
+	}
 	return got ? got->db : NULL;
 }
 
@@ -389,27 +412,26 @@ store_longer(struct store *s, struct db *db, unsigned seconds)
 			db_until(db, clock_mono_ns() + seconds * NS_PER_S);
 }
 
-/* --- opening -------------------------------------------------------------------------------- */
+/* --- several collectors ------------------------------------------------------------------- */
 
 static int
-migrate(struct db *db, char *err, size_t err_size)
+lead_job(struct store_tx *tx, void *ctx)
 {
-	int have = db_schema(db);
-	const int newest = migrations[sizeof(migrations) / sizeof(migrations[0]) - 1].version;
+	bool *leads = ctx;
 
-	if (have > newest)
-		return err_say(err, err_size, ERR_UNSUPPORTED,
-		    "made by a newer version (schema %d, this program knows %d)", have, newest);
-	for (size_t i = 0; i < sizeof(migrations) / sizeof(migrations[0]); i++) {
-		if (migrations[i].version <= have)
-			continue;
-		if (db_begin(db) < 0 || db_exec(db, migrations[i].sql) < 0 ||
-		    db_set_schema(db, migrations[i].version) < 0 || db_exec(db, "COMMIT") < 0)
-			return err_say(err, err_size, db_failed(db), "schema %d: %s",
-			    migrations[i].version, db_error(db));
-	}
+	*leads = db_leads(tx->db);
 	return 0;
 }
+
+bool
+store_leads(struct store *s)
+{
+	bool leads = false;
+
+	return !s->shared || (store_write(s, lead_job, &leads) == 0 && leads);
+}
+
+/* --- opening -------------------------------------------------------------------------------- */
 
 int
 store_open(struct store **out, const char *path, char *err, size_t err_size)
@@ -426,10 +448,11 @@ store_open(struct store **out, const char *path, char *err, size_t err_size)
 	(void)pthread_cond_init(&s->done, NULL);
 	(void)pthread_cond_init(&s->read_free, NULL);
 	s->stop = true; /* until the writer runs */
+	s->shared = db_is_url(path);
 	if (!(s->tx.names = calloc(NAMES, sizeof(*s->tx.names))))
 		r = err_say(err, err_size, ERR_NOMEM, "out of memory");
 	if (r == 0 && (r = db_open(&s->tx.db, path, DB_WRITER, err, err_size)) == 0)
-		r = migrate(s->tx.db, err, err_size);
+		r = db_migrate(s->tx.db, err, err_size);
 	for (unsigned i = 0; i < ST_N && r == 0; i++)
 		if (!(s->tx.st[i] = db_prepare(s->tx.db, stmt_sql[i], true)))
 			r = err_say(err, err_size, ERR_IO, "%s: %s", path, db_error(s->tx.db));

@@ -46,17 +46,19 @@ int tx_run(struct store_tx *tx, enum stmt id, const char *fmt, ...);
 struct db_stmt *tx_query(struct store_tx *tx, enum stmt id, const char *fmt, ...);
 void tx_done(struct db_stmt *st);
 int tx_exec(struct store_tx *tx, const char *sql, const char *fmt, ...);
+/* INSERT ... RETURNING id: the number of the new row, or ERR_*. */
+int64_t tx_insert(struct store_tx *tx, enum stmt id, const char *fmt, ...);
+int64_t tx_new(struct store_tx *tx, const char *sql, const char *fmt, ...);
 struct db *tx_db(struct store_tx *tx);
-/* Undo part of a job: to tx_mark() from tx_back(), else tx_keep(). */
-int tx_mark(struct store_tx *tx);
-void tx_back(struct store_tx *tx);
-void tx_keep(struct store_tx *tx);
 /* The number of a text, made when it is new; 0 for none. */
 int64_t tx_name(struct store_tx *tx, const char *text, size_t n);
 /* The same, and an alert of that stretch of time has it (SEEN_MS). */
 int64_t tx_name_seen(struct store_tx *tx, const char *text, size_t n, int64_t t);
 
-/* Readers.  NULL: none is free within a second. */
+/* Is this collector the one of those at the same data base that does what one of them has to: sweep, tell people? */
+bool store_leads(struct store *s);
+
+/* Readers.  NULL: none is free within a second, or the data base is away. */
 struct db *store_get(struct store *s);
 void store_put(struct store *s, struct db *db);
 /* What this reader runs may take that long instead: exports. */

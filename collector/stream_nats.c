@@ -54,6 +54,7 @@ say(char *err, size_t err_size, const char *what, natsStatus st)
 
 /* --- is it stored? ------------------------------------------------------------------------ */
 
+/* Only a yes is certain: the data base may be away. */
 static bool
 is_stored(struct stream *s, int64_t sensor, const struct ingest_batch *ib)
 {
@@ -69,18 +70,21 @@ is_stored(struct stream *s, int64_t sensor, const struct ingest_batch *ib)
 	return there;
 }
 
-static void
+static int
 have(struct stream *s, struct ingest_job *job)
 {
 	struct db *db = store_get(s->co->store);
+	bool lost;
 
 	if (!db)
-		return;
+		return ERR_AGAIN;
 	job->have_epoch =
 	    (uint64_t)db_number(db, 0, "SELECT epoch FROM sensor WHERE id = ?", "i", job->sensor);
 	job->have_batch =
 	    (uint64_t)db_number(db, 0, "SELECT batch FROM sensor WHERE id = ?", "i", job->sensor);
+	lost = db_lost(db);
 	store_put(s->co->store, db);
+	return lost ? ERR_AGAIN : 0;
 }
 
 /* --- the storing end ---------------------------------------------------------------------- */
@@ -92,8 +96,8 @@ struct taken {
 	char name[256], site[256], err[300];
 };
 
-/* Who it is said to be of, as the data base knows him; false: nobody, or not any more. */
-static bool
+/* Who it is said to be of, as the data base knows him: 0, ERR_NOTFOUND: nobody, or not any more, or ERR_AGAIN. */
+static int
 who(struct stream *s, const char *name, struct taken *t)
 {
 	struct db *db = store_get(s->co->store);
@@ -102,6 +106,7 @@ who(struct stream *s, const char *name, struct taken *t)
 		     name, (int64_t)SENSOR_ACTIVE)
 	       : NULL;
 	bool ok = st && db_step(st) == DB_ROW;
+	int r = ERR_AGAIN;
 
 	if (ok) {
 		t->job.sensor = db_i64(st, 0);
@@ -110,8 +115,10 @@ who(struct stream *s, const char *name, struct taken *t)
 		ok = enrol_keys_of(db, t->job.sensor, false, &t->keys) == 0;
 	}
 	db_finalize(st);
+	if (db && !db_lost(db))
+		r = ok ? 0 : ERR_NOTFOUND;
 	store_put(s->co->store, db);
-	return ok;
+	return r;
 }
 
 /* What is to become of a message: a word for who waits, and how it ends in the stream. */
@@ -123,12 +130,12 @@ store_one(struct stream *s, natsMsg *msg, uint64_t delivered, const char **word)
 	struct taken *t = calloc(1, sizeof(*t));
 	const char *name = NULL;
 	enum fate fate = FATE_LATER;
-	int r;
+	int r = 0;
 
 	*word = NULL;
 	if (!t || natsMsgHeader_Get(msg, "Interlock-Sensor", &name) != NATS_OK ||
-	    !who(s, name, t)) {
-		fate = t && delivered > GAP_TRIES ? FATE_TERM : FATE_LATER;
+	    (r = who(s, name, t)) < 0) {
+		fate = t && r != ERR_AGAIN && delivered > GAP_TRIES ? FATE_TERM : FATE_LATER;
 		*word = fate == FATE_TERM ? "revoked" : NULL;
 		free(t);
 		return fate;
@@ -303,7 +310,8 @@ stream_store(struct stream *s, struct ingest_job *job)
 		r = wait_stored(s, job, sub);
 	if (r == 0 && job->result == INGEST_STORED)
 		job->stored = fresh;
-	have(s, job);
+	if (r == 0)
+		r = have(s, job);
 	natsSubscription_Destroy(sub);
 	natsInbox_Destroy(inbox);
 	return r;

@@ -129,6 +129,8 @@ taxii_identify(struct call *c)
 			ok = true;
 		}
 		db_finalize(st);
+		if (!call_db_done(c))
+			return false;
 	}
 	if (!ok && c->status == 0) {
 		audit_refused(c, "taxii");
@@ -356,9 +358,10 @@ objects_of(struct call *c, const struct asked *a, int64_t limit)
 	    "AND added > ?3"
 	    " AND (?4 = '' OR " IN_LIST("?4", "stix") ") AND (?5 = '' OR " IN_LIST("?5",
 		"type") ")"
-			" AND (instr(?6, ',all,') OR instr(?6, ',' || version || ',')"
-			" OR (instr(?6, ',last,') AND version = (SELECT max(version)" OTHERS ")"
-			" OR (instr(?6, ',first,') AND version = (SELECT min(version)" OTHERS "))"
+			" AND (instr(?6, ',all,') > 0 OR instr(?6, ',' || version || ',') > 0"
+			" OR (instr(?6, ',last,') > 0 AND version = (SELECT max(version)" OTHERS ")"
+			" OR (instr(?6, ',first,') > 0 AND version = (SELECT min(version)" OTHERS
+			"))"
 			" ORDER BY added LIMIT ?7",
 	    "tiittti", c->user, (int64_t)a->which, a->after, a->ids, a->types, a->versions,
 	    a->nothing ? (int64_t)0 : limit);
@@ -624,9 +627,8 @@ put_job(struct store_tx *tx, void *ctx)
 	}
 	r = tx_exec(tx,
 	    "DELETE FROM taxii_object WHERE id IN (SELECT id FROM taxii_object WHERE dest = ? "
-	    "ORDER BY added DESC LIMIT"
-	    " -1 OFFSET ?)",
-	    "ti", p->dest, (int64_t)TAXII_OBJECTS);
+	    "ORDER BY added DESC LIMIT ? OFFSET ?)",
+	    "tii", p->dest, INT64_MAX, (int64_t)TAXII_OBJECTS);
 	if (r == 0)
 		r = tx_exec(tx, "DELETE FROM taxii_status WHERE time < ?", "i",
 		    p->now_ms - INT64_C(86400000));
@@ -722,8 +724,8 @@ taxii_share(struct call *c)
 		record = share_record(db, strtoll(c->part[0], NULL, 10), guide_hold(c->co));
 		guide_release(c->co);
 	}
-	store_put(c->co->store, c->db);
-	c->db = NULL;
+	if (!call_db_done(c))
+		goto out;
 	if (record && (bundle = share_bundle(record, &d, share_cap((int)c->role))))
 		r = taxii_publish(
 		    c->co->store, d.name, json_object_get(bundle, "objects"), c->now_ms);
@@ -737,6 +739,7 @@ taxii_share(struct call *c)
 		jw_i(&c->w, "objects", r);
 		jw_close(&c->w, '}');
 	}
+out:
 	json_decref(bundle);
 	json_decref(record);
 	json_decref(o);

@@ -53,7 +53,7 @@ user_put(struct store_tx *tx, void *ctx)
 	    u->only_new
 		? "INSERT INTO user(name, role, salt, hash, created) VALUES(?1, ?2, ?3, ?4, ?5)"
 		: "INSERT INTO user(name, role, salt, hash, created) VALUES(?1, ?2, ?3, ?4, ?5)"
-		  " ON CONFLICT DO UPDATE SET role = ?2, salt = ?3, hash = ?4, disabled = 0",
+		  " ON CONFLICT(name) DO UPDATE SET role = ?2, salt = ?3, hash = ?4, disabled = 0",
 	    "tibbi", u->name, (int64_t)u->role, u->salt, sizeof(u->salt), u->hash, sizeof(u->hash),
 	    u->now_ms);
 }

@@ -288,8 +288,8 @@ sensor(struct jw *w, struct db *db, struct db_stmt *st)
 	}
 	jw_arr(w, "keys");
 	k = db_query(db,
-	    "SELECT kid, since, state, pk FROM sensor_key WHERE sensor = ? ORDER BY since DESC "
-	    "LIMIT "
+	    "SELECT kid, since, state, pk FROM sensor_key WHERE sensor = ? ORDER BY since DESC, "
+	    "kid LIMIT "
 	    "64",
 	    "i", id);
 	while (k && db_step(k) == DB_ROW) {
@@ -445,7 +445,7 @@ query_overview(struct call *c)
 	jw_arr(&c->w, "top");
 	snprintf(sql, sizeof(sql),
 	    "SELECT %s FROM incident i INDEXED BY incident_state WHERE i.state = 0 ORDER BY i.sev, "
-	    "i.last DESC LIMIT 5",
+	    "i.last DESC, i.id DESC LIMIT 5",
 	    query_incident_columns);
 	st = db_query(db, sql, "");
 	while (st && db_step(st) == DB_ROW)
@@ -492,25 +492,27 @@ query_timeline(struct call *c)
 	if (minutes)
 		snprintf(sql, sizeof(sql),
 		    "SELECT t * 60000 / ?3 * ?3 AS b, sev, sum(n) FROM minute"
-		    " WHERE t >= ?1 / 60000 AND t < ?2 / 60000 + 1 GROUP BY b, sev ORDER BY b");
+		    " WHERE t >= ?1 / 60000 AND t < ?2 / 60000 + 1 GROUP BY b, sev ORDER BY b, "
+		    "sev");
 	else if (dim == DIM_ALL)
 		snprintf(sql, sizeof(sql),
 		    "SELECT hour * 3600000 / ?3 * ?3 AS b, sev, sum(n) FROM agg WHERE dim = 0"
 		    " AND hour >= ?1 / 3600000 AND hour <= ?2 / 3600000 GROUP BY b, sev ORDER BY "
-		    "b");
+		    "b, sev");
 	else
 		snprintf(sql, sizeof(sql),
 		    "WITH r AS MATERIALIZED (SELECT hour * 3600000 / ?3 * ?3 AS b, key, sum(n) AS "
 		    "n FROM agg"
 		    " WHERE dim = %d AND hour >= ?1 / 3600000 AND hour <= ?2 / 3600000 GROUP BY b, "
 		    "key),"
-		    " top AS MATERIALIZED (SELECT key FROM r GROUP BY key ORDER BY sum(n) DESC "
+		    " top AS MATERIALIZED (SELECT key FROM r GROUP BY key ORDER BY sum(n) DESC, "
+		    "key "
 		    "LIMIT 50),"
 		    " s AS MATERIALIZED (SELECT b, CASE WHEN key IN (SELECT key FROM top) THEN key "
 		    "ELSE 0 END AS k,"
 		    " sum(n) AS n FROM r GROUP BY b, k)"
 		    " SELECT b, coalesce((SELECT text FROM name WHERE id = k), ''), n FROM s ORDER "
-		    "BY b",
+		    "BY b, k",
 		    (int)dim);
 	st = db_query(db, sql, "iii", from, to, step);
 	if (!st || !call_begin(c, 200)) {

@@ -46,7 +46,7 @@ apt() {
 }
 # Servers are for the tests to start: not for this machine, now or at its next start.
 case " $missing " in
-*" rsyslog "* | *" nats-server "*)
+*" rsyslog "* | *" nats-server "* | *" postgresql-15 "*)
 	if [ ! -e /usr/sbin/policy-rc.d ]; then
 		trap '$as_root rm -f /usr/sbin/policy-rc.d' EXIT
 		printf '#!/bin/sh\nexit 101\n' | $as_root tee /usr/sbin/policy-rc.d >/dev/null
@@ -57,7 +57,7 @@ esac
 apt update
 # shellcheck disable=SC2086 # a list of packages
 apt install -y --no-install-recommends $missing
-for unit in rsyslog:"rsyslog syslog.socket" nats-server:nats-server; do
+for unit in rsyslog:"rsyslog syslog.socket" nats-server:nats-server postgresql-15:postgresql; do
 	case " $missing " in
 	*" ${unit%%:*} "*)
 		# shellcheck disable=SC2086 # a list of units

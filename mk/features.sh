@@ -48,7 +48,7 @@ feature() {
 without=$*
 # A collector tells people of incidents, by libcurl.
 pkg-config --exists libcurl || without="$without collector"
-of_net="metrics collector send nats"
+of_net="metrics collector send nats pg"
 feature ndpi libndpi dataplane/classify_ndpi.c
 feature dpdk libdpdk dataplane/io/io_dpdk.c
 # The guard: its filter is compiled for the kernel by clang, and made a header by bpftool.
@@ -61,6 +61,7 @@ feature send "libcurl gnutls libseccomp libcap" sender/client.c "sender/%.c coll
 # The home of libseccomp and libcap is in a build that confines anybody.
 case "$have " in *" xdp "* | *" send "*) ;; *) skip="$skip base/sandbox.c" ;; esac
 feature nats libnats collector/stream_nats.c
+feature pg libpq collector/db_pg.c "collector/db_pg_%.c"
 
 case "$have " in
 *" collector "*) net="$net $(pkg-config --libs libcurl)" ;;

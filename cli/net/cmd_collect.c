@@ -19,7 +19,6 @@
 #include "collector/forward.h"
 #include "collector/store.h"
 
-#define DB	"collector.db"
 #define QUIET_S (7u * 86400)
 
 static const char help[] =
@@ -52,6 +51,10 @@ static const char help[] =
     "      --escalate TIME      nobody took an incident up for that: the next contact (15m)\n"
     "      --silent TIME        a sensor that was not heard for that is silent (default 30s)\n"
     "      --store FILE         another data base than DIR/collector.db\n"
+#ifdef HAVE_PG
+    "      --db URL             ... a server's: postgresql://USER@HOST/NAME?passfile=FILE; init\n"
+    "                           keeps it in DIR for all that follows\n"
+#endif
 #ifdef HAVE_NATS
     "      --nats URL,...       several collectors before one data base: batches go through a\n"
     "                           JetStream of these servers\n"
@@ -101,7 +104,7 @@ init(const char *dir, const struct options *o)
 {
 	char err[512];
 
-	if (collector_init(dir, o->host, o->conf.cert_s, err, sizeof(err)) < 0)
+	if (collector_init(dir, o->host, o->conf.store, o->conf.cert_s, err, sizeof(err)) < 0)
 		return said(err);
 	printf(
 	    "%s: ready; make an account: interlock collect user %s NAME --role admin\n", dir, dir);
@@ -109,13 +112,13 @@ init(const char *dir, const struct options *o)
 }
 
 struct store *
-collect_store(const char *dir, char *err, size_t err_size)
+collect_store(const char *dir, const char *store, char *err, size_t err_size)
 {
+	char path[STORE_PATH_MAX];
 	struct store *s = NULL;
-	char path[512];
 
-	collector_path(dir, DB, path, sizeof(path));
-	if (access(path, F_OK) != 0)
+	if (collector_store_path(dir, store, path, sizeof(path)) < 0 ||
+	    (!db_is_url(path) && access(path, F_OK) != 0))
 		snprintf(
 		    err, err_size, "%s: no collector here: interlock collect init %s", dir, dir);
 	else
@@ -127,7 +130,7 @@ static int
 user(const char *dir, const char *name, const struct options *o)
 {
 	char err[512], password[AUTH_PASSWORD_MAX + 2] = "";
-	struct store *s = collect_store(dir, err, sizeof(err));
+	struct store *s = collect_store(dir, o->conf.store, err, sizeof(err));
 	int r;
 
 	if (!s)
@@ -148,7 +151,7 @@ static int
 token(const char *dir, const char *name, const struct options *o)
 {
 	char err[512], text[48];
-	struct store *s = collect_store(dir, err, sizeof(err));
+	struct store *s = collect_store(dir, o->conf.store, err, sizeof(err));
 	int r;
 
 	if (!s)
@@ -170,11 +173,15 @@ token(const char *dir, const char *name, const struct options *o)
 }
 
 static int
-backup(const char *dir, const char *to)
+backup(const char *dir, const char *to, const struct options *o)
 {
-	char err[512], path[512];
+	char err[512], path[STORE_PATH_MAX];
 
-	if (db_backup(collector_path(dir, DB, path, sizeof(path)), to, err, sizeof(err)) < 0)
+	if (collector_o->conf.store_path(dir, store, path, sizeof(path)) < 0)
+		return said("what is the data base?");
+	if (db_is_url(path))
+		return said("the data base is a server's: pg_dump makes the copy");
+	if (db_backup(path, to, err, sizeof(err)) < 0)
 		return said(err);
 	return EXIT_OK;
 }
@@ -205,7 +212,7 @@ share(int argc, char **argv, const struct options *o)
 {
 	struct collect_share what = o->share;
 	char err[512], path[600];
-	struct store *s = argc > 1 ? collect_store(argv[1], err, sizeof(err)) : NULL;
+	struct store *s = argc > 1 ? collect_store(argv[1], o->conf.store, err, sizeof(err)) : NULL;
 	int status;
 
 	if (!s)
@@ -300,6 +307,9 @@ cmd_collect(int argc, char **argv)
 	    {"kid", .text = &o.kid},
 	    {"approve", .flag = &o.approve},
 	    {"store", .text = &o.conf.store},
+#ifdef HAVE_PG
+	    {"db", .text = &o.conf.store},
+#endif
 #ifdef HAVE_NATS
 	    {"nats", .text = &o.conf.nats},
 	    {"nats-ca", .text = &o.conf.nats_ca},
@@ -349,7 +359,7 @@ cmd_collect(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[0], "token") == 0)
 		return token(argv[1], argv[2], &o);
 	if (argc == 3 && strcmp(argv[0], "backup") == 0)
-		return backup(argv[1], argv[2]);
+		return backup(argv[1], argv[2], &o);
 	if (argc == 2 && strcmp(argv[0], "join") == 0)
 		return join(argv[1], &o);
 	if (argc > 0 && collect_share_knows(argv[0]))

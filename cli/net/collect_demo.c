@@ -307,7 +307,7 @@ begin(struct show *s, struct collector_conf *conf, char *err, size_t err_size)
 	conf->silent_s = SILENT_S;
 	crypto_random(secret, sizeof(secret));
 	crypto_b64url(secret, sizeof(secret), s->password);
-	return collector_init(s->dir, NULL, 0, err, err_size) == 0 &&
+	return collector_init(s->dir, NULL, NULL, 0, err, err_size) == 0 &&
 	       (s->co = collector_new(conf, err, err_size)) &&
 	       auth_user_put(s->co->store, "demo", ROLE_ADMIN, s->password,
 		   (int64_t)(clock_wall_ns() / 1000000), err, err_size) == 0;

@@ -36,6 +36,7 @@ static const char help[] =
     "      --automatic    the next stage begins by itself; without, when somebody says --go\n"
     "      --go ID        go on: the next stage, or in spite of an incident\n"
     "      --stop ID      no more; who has it on trial goes back, who was confirmed keeps it\n"
+    "      --store WHERE  as that of the collector\n"
     "      --json         the list for programs\n\n"
     "without POLICY: the roll-outs, the newest first\n";
 
@@ -43,6 +44,7 @@ struct rollout_args {
 	json_t *stages;
 	uint64_t trial_s, soak_s, go, stop;
 	bool automatic, json;
+	const char *store;
 };
 
 /* A stage: names with commas between. */
@@ -167,6 +169,7 @@ collect_rollout(int argc, char **argv)
 	    {"go", .count = &a.go, .bad = "not a number of a roll-out"},
 	    {"stop", .count = &a.stop, .bad = "not a number of a roll-out"},
 	    {"json", .flag = &a.json},
+	    {"store", .text = &a.store},
 	    {0},
 	};
 	char err[400];
@@ -183,7 +186,7 @@ collect_rollout(int argc, char **argv)
 		return cli_usage("collect rollout",
 		    "a directory; with a policy and --stage, with --go, with --stop, or alone");
 	}
-	if (!(s = collect_store(argv[0], err, sizeof(err)))) {
+	if (!(s = collect_store(argv[0], a.store, err, sizeof(err)))) {
 		cli_say("%s", err);
 		status = EXIT_UNABLE;
 	} else if (argc == 2) {

@@ -14,8 +14,8 @@ struct store;
 
 int cmd_send(int argc, char **argv);	/* a journal to a collector and others */
 int cmd_collect(int argc, char **argv); /* the receiving end of sensors */
-/* The data base of a collector's directory, to be store_close()'d; NULL: said in err. */
-struct store *collect_store(const char *dir, char *err, size_t err_size);
+/* The data base of a collector's directory, or the one of --store (NULL: none), to be store_close()'d; NULL: said in err. */
+struct store *collect_store(const char *dir, const char *store, char *err, size_t err_size);
 int cmd_metrics(int argc, char **argv); /* the HTTP server of a guard: guard/metrics.h */
 
 #endif /* CLI_NET_NET_H */

@@ -7,6 +7,7 @@
  * Sensors with keys of their own sign batches of LINES alerts each, beforehand and outside of what is
  * timed; then THREADS do what the threads of connections do - take apart, verify, wait for the disk -
  * without TLS.  LINES 0: empty batches, as a sensor sends when nothing happens; ALERTS counts these then.  DIR is made, and is a collector's directory afterwards: user "bench".
+ * DB: a URL of PostgreSQL, else SQLite in DIR.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -148,11 +149,11 @@ send_all(void *arg)
 static void
 set_up(const char *dir)
 {
-	char err[512], path[512];
+	char err[512], path[STORE_PATH_MAX];
 
-	if (collector_init(dir, NULL, 0, err, sizeof(err)) < 0 ||
-	    store_open(&store, collector_path(dir, "collector.db", path, sizeof(path)), err,
-		sizeof(err)) < 0 ||
+	if (collector_init(dir, NULL, getenv("DB"), 0, err, sizeof(err)) < 0 ||
+	    collector_store_path(dir, NULL, path, sizeof(path)) < 0 ||
+	    store_open(&store, path, err, sizeof(err)) < 0 ||
 	    auth_user_put(store, "bench", ROLE_ADMIN, "bench bench bench", 0, err, sizeof(err)) <
 		0) {
 		fprintf(stderr, "%s\n", err);

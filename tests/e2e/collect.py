@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import socket
-import sqlite3
 import ssl
 import subprocess
 import tempfile
@@ -522,10 +521,9 @@ def quiet():
         own.stop()
 
         def batches(change=None):
-            with sqlite3.connect(own.dir / "collector.db") as db:
-                if change:
-                    db.execute(change)
-                return db.execute("SELECT count(*) FROM batch").fetchone()[0]
+            if change:
+                own.sql(change)
+            return int(own.sql("SELECT count(*) FROM batch")[0][0])
 
         assert batches("UPDATE batch SET time = time - 2 * 86400000") == 2
         own.options += ["--keep-heartbeats", "3"]

@@ -6,30 +6,50 @@ import os
 import pathlib
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
 import urllib.parse
+import uuid
 
 INTERLOCK = os.environ.get("INTERLOCK", "build/interlock")
 PASSWORD = "correct horse battery"
 
 
+def new_database(server):
+    """Another data base of the server that a URL names; its URL.  DB_SERVER: what all collectors of a test have instead of SQLite."""
+    name = "t" + uuid.uuid4().hex[:12]
+    subprocess.run(["psql", "-qXc", f"CREATE DATABASE {name}", server], check=True)
+    return re.sub(r"^(\w+://[^/]*/)[^?]*", r"\1" + name, server)
+
+
 class Collector:
-    def __init__(self, folder=None, options=(), users=True, **popen):
+    def __init__(self, folder=None, options=(), users=True, db=None, **popen):
         self.dir = pathlib.Path(folder or tempfile.mkdtemp()) / "data"
         self.options, self.popen = list(options), popen
         self.proc, self.plain = None, True
         self.dir.parent.mkdir(parents=True, exist_ok=True)
         if not self.dir.exists():
-            self.cli("init", self.dir)
+            if not db and "DB_SERVER" in os.environ:
+                db = new_database(os.environ["DB_SERVER"])
+            self.cli("init", self.dir, *(("--db", db) if db else ()))
             for name in ("viewer", "analyst", "admin") if users else ():
                 self.cli("user", self.dir, name, "--role", name, text=PASSWORD + "\n")
 
     def cli(self, *args, text=None):
         return subprocess.run([INTERLOCK, "collect", *map(str, args)], input=text, capture_output=True, text=True, check=True).stdout.strip()
+
+    def sql(self, text):
+        """Rows that the data base itself has, or a change of it."""
+        if (self.dir / "database.url").exists():
+            out = subprocess.run(["psql", "-qXAtv", "ON_ERROR_STOP=1", "-F", "\t", "-c", text, (self.dir / "database.url").read_text().strip()],
+                                 check=True, capture_output=True, text=True).stdout
+            return [tuple(line.split("\t")) for line in out.splitlines()]
+        with sqlite3.connect(self.dir / "collector.db") as db:
+            return [tuple("" if x is None else str(x) for x in row) for row in db.execute(text).fetchall()]
 
     def token(self, name, *more):
         return self.cli("token", self.dir, name, *(more or ("--approve",)))

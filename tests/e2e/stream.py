@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches by way of a JetStream of three servers into one data base, with two collectors.  Run by stream.sh; prints TAP."""
+"""Batches by way of a JetStream of three servers into one data base, with two collectors: PostgreSQL, or SQLite where that is not.  Run by stream.sh; prints TAP."""
 import atexit
 import http.client
 import json
@@ -16,7 +16,8 @@ import time
 import urllib.request
 
 import collector
-from collector import Collector, Person, until
+from collector import INTERLOCK, Collector, Person, until
+from pg import BIN, Cable, Cluster
 from sensor import Chain, Key, Sensor, unb64
 
 tmp = pathlib.Path(tempfile.mkdtemp())
@@ -82,11 +83,19 @@ def stream():
     return None
 
 
+pg = (BIN / "initdb").exists() and "+pg" in subprocess.run([INTERLOCK, "--version"], capture_output=True, text=True).stdout
+if pg:
+    data = Cluster(tmp / "pg")
+    atexit.register(data.stop)
+    cables = [Cable(data.port), Cable(data.port)]  # of a and of b
+    url = data.database(cables[0].port)
+print("# data base:", "PostgreSQL" if pg else "SQLite")
 urls = ",".join(f"nats://127.0.0.1:{p}" for p in clients)
-a = Collector(tmp / "a", ["--nats", urls]).start()
+a = Collector(tmp / "a", ["--nats", urls], db=url if pg else None).start()
 atexit.register(a.stop)
 a.options += ["--ingest", f"127.0.0.1:{a.ingest}"]
-b = Collector(tmp / "b", ["--nats", urls, "--store", str(a.dir / "collector.db")], users=False)
+b = Collector(tmp / "b", ["--nats", urls] + ([] if pg else ["--store", str(a.dir / "collector.db")]), users=False,
+              db=url.replace(f":{cables[0].port}/", f":{cables[1].port}/") if pg else None)
 for name in ("ca.crt", "ca.key", "server.crt", "server.key", "receipt.key", "receipt.key.pub"):  # one authority, one receipt key
     shutil.copy(a.dir / name, b.dir / name)
 b.start()
@@ -157,7 +166,7 @@ def plain():
 
 
 def lost():
-    """leader killed, collector killed, a server that hangs, again and again: every signed alert is stored exactly once"""
+    """leader killed, collector killed, a server that hangs; the data base restarted, without power, cut off: every signed alert is stored exactly once"""
     fleet = [enrolled(f"s{i}") for i in range(1, 5)]
     end = threading.Event()
     failed = []
@@ -170,18 +179,27 @@ def lost():
                 s.sent += lines
         except AssertionError as e:
             failed.append(e)
-    threads = [threading.Thread(target=feed, args=(s,)) for s in fleet]
+    threads = [threading.Thread(target=feed, args=(s,), daemon=True) for s in fleet]
     for t in threads:
         t.start()
-    did = {"leader": 0, "collector": 0, "hang": 0}
-    for n in range(int(os.environ.get("ROUNDS", 3))):
-        what = list(did)[n % 3]
+    did = {"leader": 0, "collector": 0, "hang": 0} | ({"restart": 0, "power": 0, "cable": 0} if pg else {})
+    for n in range(int(os.environ.get("ROUNDS", len(did)))):
+        what = list(did)[n % len(did)]
         before = sum(s.receipts for s in fleet)
         if what == "collector":
             co = dice.choice((a, b))
             co.stop(signal.SIGKILL)
             time.sleep(0.5)
             co.start()
+        elif what in ("restart", "power"):
+            data.stop(signal.SIGINT if what == "restart" else signal.SIGQUIT)
+            time.sleep(1)
+            data.start()
+        elif what == "cable":
+            cable = dice.choice(cables)
+            cable.cut()
+            time.sleep(1.5)
+            cable.join()
         else:
             leader = until(stream, 30)["cluster"]["leader"]
             server = next(s for s in nats if s.name == leader)
@@ -204,11 +222,17 @@ def lost():
         got = eve(s.chain.iss)
         assert got == sorted(s.sent), (s.chain.iss, len(got), len(s.sent))
         total += len(got)
+    if pg:  # as the data base itself counts them
+        name = url.split("?")[0].split("/")[-1]
+        assert data.sql("SELECT count(*), count(DISTINCT (sensor, seq)) FROM alert WHERE sensor IN (SELECT id FROM sensor WHERE name <> 's0')", name) == [(str(total), str(total))]
+        assert data.sql("SELECT count(*) - count(DISTINCT (sensor, epoch, number)) FROM batch", name) == [("0",)]
     for x in Person(a.page, "viewer").get("sensors")["items"]:
         s = next((s for s in fleet if s.chain.iss == x["name"]), None)
         assert not s or (x["chain"], x["batch"]) == ("whole", s.chain.number), x
     print(f"# {did}: {sum(s.receipts for s in fleet)} batches receipted, {total} alerts sent, {total} stored")
     assert total > 100
+    if pg:
+        assert not data.errors(), data.errors()
 
 
 if __name__ == "__main__":
