@@ -72,7 +72,7 @@ differs(const char *have, const char *pinned)
 }
 
 static void
-item(struct jw *w, struct db *db, struct db_stmt *st, int64_t now_ms)
+item(struct jw *w, struct db_stmt *st, int64_t now_ms)
 {
 	/* db_text() is borrowed from st until it steps. */
 	const char *build = db_text(st, 3), *policy = db_text(st, 4);
@@ -81,7 +81,7 @@ item(struct jw *w, struct db *db, struct db_stmt *st, int64_t now_ms)
 	jw_i(w, "id", db_i64(st, 0));
 	jw_str(w, "name", db_text(st, 1));
 	jw_str(w, "site", db_text(st, 2));
-	relay_path_write(w, db, db_i64(st, 0));
+	relay_path_write(w, db_text(st, 12));
 	jw_str(w, "build", build);
 	jw_str(w, "policy", policy);
 	jw_str(w, "pinned_build", db_text(st, 5));
@@ -116,12 +116,12 @@ fleet_list(struct call *c)
 	jw_arr(&c->w, "items");
 	st = db_query(db,
 	    "SELECT s.id, s.name, s.site, s.build, s.policy, p.build, p.policy, s.off_w, s.off_a, "
-	    "s.off_b, s.time_kept, s.time_error FROM sensor s LEFT JOIN pin p ON p.sensor = s.id "
-	    "WHERE s.kind = 0 AND s.state "
+	    "s.off_b, s.time_kept, s.time_error, " RELAY_PATH
+	    " FROM sensor s LEFT JOIN pin p ON p.sensor = s.id WHERE s.kind = 0 AND s.state "
 	    "= 1 ORDER BY s.name LIMIT 5000",
 	    "");
 	while (st && db_step(st) == DB_ROW)
-		item(&c->w, db, st, c->now_ms);
+		item(&c->w, st, c->now_ms);
 	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 }

@@ -223,13 +223,15 @@ static void
 describe(struct jw *w, struct db *db, const struct peer *p)
 {
 	static const char *const states[] = {"active", "retired", "revoked"};
+	char path[RELAY_PATH_MAX];
 	struct db_stmt *st = db_query(db, "SELECT site FROM sensor WHERE id = ?", "i", p->id);
 
 	jw_obj(w, NULL);
 	jw_str(w, "name", p->name);
 	jw_str(w, "site", st && db_step(st) == DB_ROW ? db_text(st, 0) : "");
 	db_finalize(st);
-	relay_path_write(w, db, p->id);
+	relay_path(db, p->id, path);
+	relay_path_write(w, path);
 	jw_arr(w, "keys");
 	st = db_query(db,
 	    "SELECT pk, state FROM sensor_key WHERE sensor = ? AND state < 3 ORDER BY state, since "

@@ -31,11 +31,31 @@ struct map {
 	struct db *db;
 	int64_t hour;
 	unsigned pairs;
-	json_t *zones, *edges, *where; /* where: name of a device -> its zone object */
-	json_t *day;  /* name of a device -> [alerts, severity] of the last 24 hours */
-	json_t *made; /* name and address of a device -> [vendor, model] */
-	json_t *by;   /* from\nto\nproto -> its edge */
+	json_t *zones, *edges,
+	    *where;  /* where: site\nname of a device -> it: two sites may have a plc1 */
+	json_t *day; /* name of a device -> [alerts, severity] of the last 24 hours, at all sites */
+	json_t *made; /* site\nname and site\naddress of a device -> [vendor, model] */
+	json_t *by;   /* site\nfrom\nto\nproto -> its edge */
 };
+
+/* What is at a site: "site\nname". */
+static json_t *
+at(const json_t *o, const char *site, const char *name)
+{
+	char key[1100];
+
+	snprintf(key, sizeof(key), "%.512s\n%.512s", site, name);
+	return json_object_get(o, key);
+}
+
+static void
+at_set(json_t *o, const char *site, const char *name, json_t *v)
+{
+	char key[1100];
+
+	snprintf(key, sizeof(key), "%.512s\n%.512s", site, name);
+	(void)json_object_set(o, key, v);
+}
 
 static const char *
 text(const json_t *o, const char *name)
@@ -70,7 +90,8 @@ zone_of(struct map *m, const char *site, const char *name, json_int_t level)
 static json_t *
 device(struct map *m, json_t *zone, const char *name)
 {
-	json_t *d = json_object_get(m->where, name);
+	const char *site = text(zone, "site");
+	json_t *d = at(m->where, site, name);
 	const json_t *day;
 
 	if (d)
@@ -83,22 +104,23 @@ device(struct map *m, json_t *zone, const char *name)
 	if (!d)
 		return NULL;
 	(void)json_array_append_new(json_object_get(zone, "devices"), d);
-	(void)json_object_set(m->where, name, d);
+	at_set(m->where, site, name, d);
 	return d;
 }
 
 static json_t *
-edge(struct map *m, const char *from, const char *to, const char *proto, bool allowed)
+edge(struct map *m, const char *site, const char *from, const char *to, const char *proto,
+    bool allowed)
 {
-	char key[1600];
+	char key[2100];
 	json_t *e;
 
-	snprintf(key, sizeof(key), "%.512s\n%.512s\n%.512s", from, to, proto);
+	snprintf(key, sizeof(key), "%.512s\n%.512s\n%.512s\n%.512s", site, from, to, proto);
 	if ((e = json_object_get(m->by, key)))
 		return e;
-	e = json_pack("{s:s%,s:s%,s:s%,s:b,s:i,s:i,s:n,s:[]}", "from", from, strlen(from), "to", to,
-	    strlen(to), "proto", proto, strlen(proto), "allowed", allowed, "alerts", 0, "blocked",
-	    0, "last", "ops");
+	e = json_pack("{s:s%,s:s%,s:s%,s:s%,s:b,s:i,s:i,s:n,s:[]}", "site", site, strlen(site),
+	    "from", from, strlen(from), "to", to, strlen(to), "proto", proto, strlen(proto),
+	    "allowed", allowed, "alerts", 0, "blocked", 0, "last", "ops");
 	if (!e)
 		return NULL;
 	(void)json_array_append_new(m->edges, e);
@@ -113,7 +135,7 @@ end_of(const struct map *m, const char *site, const char *name, char *buf, size_
 	json_t *z;
 	size_t i;
 
-	if (json_object_get(m->where, name))
+	if (at(m->where, site, name))
 		return name;
 	snprintf(buf, size, "%.250s/%.250s", site, name);
 	for (i = 0; (z = json_array_get(m->zones, i)); i++) {
@@ -140,7 +162,7 @@ conduit(struct map *m, const char *site, const json_t *c)
 				const char *proto = json_string_value(json_array_get(protos, p));
 
 				if (f && t && proto)
-					(void)edge(m, end_of(m, site, f, a, sizeof(a)),
+					(void)edge(m, site, end_of(m, site, f, a, sizeof(a)),
 					    end_of(m, site, t, b, sizeof(b)), proto, true);
 			}
 }
@@ -211,15 +233,15 @@ tried(struct map *m, const char *site)
 	    "ti", site, (int64_t)EDGES_MAX * 2);
 
 	while (st && db_step(st) == DB_ROW) {
-		const char *at = db_text(st, 0), *from = db_text(st, 1), *to = db_text(st, 2),
+		const char *place = db_text(st, 0), *from = db_text(st, 1), *to = db_text(st, 2),
 			   *op = db_text(st, 4);
 		json_t *unknown = NULL, *e, *ops;
 
-		if (!json_object_get(m->where, from) || !json_object_get(m->where, to))
-			unknown = zone_of(m, at, "not in the policy", NO_LEVEL);
+		if (!at(m->where, place, from) || !at(m->where, place, to))
+			unknown = zone_of(m, place, "not in the policy", NO_LEVEL);
 		if (unknown && (!device(m, unknown, from) || !device(m, unknown, to)))
 			continue;
-		if (!(e = edge(m, from, to, db_text(st, 3), false)))
+		if (!(e = edge(m, place, from, to, db_text(st, 3), false)))
 			continue;
 		add(e, "alerts", db_i64(st, 5));
 		add(e, "blocked", db_i64(st, 6));
@@ -264,10 +286,14 @@ static void
 makers(struct map *m, const char *site)
 {
 	struct db_stmt *st = db_query(m->db,
-	    "SELECT a.name, json_extract(a.doc, '$.addresses[0].ip'), json_extract(a.doc, "
+	    "WITH place AS MATERIALIZED (SELECT s.id, coalesce(nullif(CASE WHEN json_valid(m.doc) "
+	    "THEN json_extract(m.doc, '$.site') END, ''), s.site) AS site FROM sensor s LEFT JOIN "
+	    "model m ON m.sensor = s.id)"
+	    " SELECT a.name, json_extract(a.doc, '$.addresses[0].ip'), json_extract(a.doc, "
 	    "'$.vendor'),"
-	    " json_extract(a.doc, '$.model') FROM asset a JOIN sensor s ON s.id = a.sensor WHERE"
-	    " (?1 IS NULL OR s.site = ?1) AND json_valid(a.doc) ORDER BY a.last, a.id LIMIT ?2",
+	    " json_extract(a.doc, '$.model'), p.site FROM asset a JOIN sensor s ON s.id = a.sensor "
+	    "JOIN place p ON p.id = s.id WHERE (?1 IS NULL OR s.site = ?1) AND json_valid(a.doc) "
+	    "ORDER BY a.last, a.id LIMIT ?2",
 	    "ti", site, (int64_t)ASSETS_MAX);
 
 	while (st && db_step(st) == DB_ROW) {
@@ -276,7 +302,7 @@ makers(struct map *m, const char *site)
 
 		for (int i = 0; i < 2 && both; i++)
 			if (*db_text(st, i))
-				(void)json_object_set(m->made, db_text(st, i), both);
+				at_set(m->made, db_text(st, 4), db_text(st, i), both);
 		json_decref(both);
 	}
 	db_finalize(st);
@@ -286,18 +312,20 @@ static void
 made_by(const struct map *m)
 {
 	static const char *const what[] = {"vendor", "model"};
-	const char *name;
-	json_t *d;
+	const json_t *both;
+	json_t *z, *d;
+	size_t i, k, n;
 
-	json_object_foreach(m->where, name, d)
+	json_array_foreach(m->zones, i, z)
 	{
-		const json_t *both = json_object_get(m->made, name);
-
-		if (!both)
-			both = json_object_get(m->made, text(d, "ip"));
-		for (size_t i = 0; i < 2 && both; i++)
-			if (json_string_length(json_array_get(both, i)) > 0)
-				(void)json_object_set(d, what[i], json_array_get(both, i));
+		json_array_foreach(json_object_get(z, "devices"), k, d)
+		{
+			if (!(both = at(m->made, text(z, "site"), text(d, "name"))))
+				both = at(m->made, text(z, "site"), text(d, "ip"));
+			for (n = 0; n < 2 && both; n++)
+				if (json_string_length(json_array_get(both, n)) > 0)
+					(void)json_object_set(d, what[n], json_array_get(both, n));
+		}
 	}
 }
 

@@ -440,10 +440,8 @@ relay_announce(struct call *c)
 void
 relay_path(struct db *db, int64_t sensor, char *out)
 {
-	struct db_stmt *st = db_query(db,
-	    "SELECT path FROM via WHERE sensor = ?1 AND NOT EXISTS"
-	    " (SELECT 1 FROM cert WHERE sensor = ?1 AND state = 0) ORDER BY since, relay LIMIT 1",
-	    "i", sensor);
+	struct db_stmt *st =
+	    db_query(db, "SELECT " RELAY_PATH " FROM sensor s WHERE s.id = ?", "i", sensor);
 
 	*out = '\0';
 	if (st && db_step(st) == DB_ROW)
@@ -452,11 +450,10 @@ relay_path(struct db *db, int64_t sensor, char *out)
 }
 
 void
-relay_path_write(struct jw *w, struct db *db, int64_t sensor)
+relay_path_write(struct jw *w, const char *path)
 {
-	char path[RELAY_PATH_MAX], *p = path;
+	const char *p = path;
 
-	relay_path(db, sensor, path);
 	jw_arr(w, "path");
 	while (*p) {
 		size_t n = strcspn(p, "/");

@@ -36,7 +36,11 @@ bool relay_admit(struct call *c, int64_t kind);
 /* The relay's word that it has not any more what is missing, as an `oldest` of the sensor's.  1: there is one, 0: none, ERR_* said. */
 int relay_loss(struct call *c, struct batch *out, char *err, size_t err_size);
 /* "path": the relays between, the nearest to here first; [] when the sensor comes itself. */
-void relay_path_write(struct jw *w, struct db *db, int64_t sensor);
+void relay_path_write(struct jw *w, const char *path);
+/* That, of the sensor s of a query. */
+#define RELAY_PATH                                                                                 \
+	"(SELECT v.path FROM via v WHERE v.sensor = s.id AND NOT EXISTS (SELECT 1 FROM cert c "    \
+	"WHERE c.sensor = s.id AND c.state = 0) ORDER BY v.since, v.relay LIMIT 1)"
 /* The same as "A/B", "" for none; holds RELAY_PATH_MAX. */
 void relay_path(struct db *db, int64_t sensor, char *out);
 

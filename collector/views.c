@@ -219,6 +219,9 @@ query_incident(struct call *c)
 
 /* --- sensors ------------------------------------------------------------------------------- */
 
+#define KEYS_MAX 64u /* of a sensor that are listed */
+#define GAPS_MAX 20u
+
 /* ?1: the hour behind which a day begins. */
 #define SENSOR_DAY                                                                                 \
 	"WITH day AS MATERIALIZED (SELECT key, sum(n) AS n FROM agg WHERE dim = 1 AND hour > ?1 "  \
@@ -228,7 +231,42 @@ query_incident(struct call *c)
 	"s.id, s.name, s.site, s.state, s.epoch, s.batch, s.seq, s.last_seen, s.skew, s.policy, "  \
 	"s.build, s.chain,"                                                                        \
 	" s.lost, s.silent, coalesce(day.n, 0), (SELECT max(until) FROM cert WHERE sensor = s.id " \
-	"AND state = 0)"
+	"AND state = 0)," RELAY_PATH
+
+/* Keys and gaps of the sensors of a query that is ordered by name, read beside it: two queries, however many sensors. */
+struct parts {
+	struct db_stmt *keys, *gaps;
+	bool key, gap; /* there is a row that nobody has taken */
+};
+
+/* id 0: of all. */
+static void
+parts_begin(struct parts *p, struct db *db, int64_t id)
+{
+	p->keys = db_query(db,
+	    id ? "SELECT sensor, kid, since, state, pk FROM sensor_key WHERE sensor = ? ORDER BY "
+		 "since DESC, kid"
+	       : "SELECT k.sensor, k.kid, k.since, k.state, k.pk FROM sensor s JOIN sensor_key k "
+		 "ON "
+		 "k.sensor = s.id WHERE s.kind = 0 ORDER BY s.name, k.since DESC, k.kid",
+	    id ? "i" : "", id);
+	p->gaps = db_query(db,
+	    id ? "SELECT sensor, epoch, first, last, signed_loss FROM gap WHERE sensor = ? ORDER "
+		 "BY "
+		 "id DESC"
+	       : "SELECT g.sensor, g.epoch, g.first, g.last, g.signed_loss FROM sensor s JOIN gap "
+		 "g ON g.sensor = s.id WHERE s.kind = 0 ORDER BY s.name, g.id DESC",
+	    id ? "i" : "", id);
+	p->key = p->keys && db_step(p->keys) == DB_ROW;
+	p->gap = p->gaps && db_step(p->gaps) == DB_ROW;
+}
+
+static void
+parts_end(struct parts *p)
+{
+	db_finalize(p->keys);
+	db_finalize(p->gaps);
+}
 
 static const char *
 sensor_state(struct db_stmt *st)
@@ -245,20 +283,19 @@ sensor_state(struct db_stmt *st)
 }
 
 static void
-sensor(struct jw *w, struct db *db, struct db_stmt *st)
+sensor(struct jw *w, struct db_stmt *st, struct parts *p)
 {
 	static const char *const chains[] = {"whole", "gap", "fork"}, *const keys[] = {"active",
 									  "retired", "revoked",
 									  "pending"};
 	int64_t id = db_i64(st, 0);
 	int chain = db_int(st, 11);
-	struct db_stmt *k;
 
 	jw_obj(w, NULL);
 	jw_i(w, "id", id);
 	jw_str(w, "name", db_text(st, 1));
 	jw_str(w, "site", db_text(st, 2));
-	relay_path_write(w, db, id);
+	relay_path_write(w, db_text(st, 16));
 	jw_str(w, "state", sensor_state(st));
 	jw_i(w, "epoch", db_i64(st, 4));
 	jw_i(w, "batch", db_i64(st, 5));
@@ -287,41 +324,34 @@ sensor(struct jw *w, struct db *db, struct db_stmt *st)
 		jw_i(w, "certificate_until", db_i64(st, 15));
 	}
 	jw_arr(w, "keys");
-	k = db_query(db,
-	    "SELECT kid, since, state, pk FROM sensor_key WHERE sensor = ? ORDER BY since DESC, "
-	    "kid LIMIT "
-	    "64",
-	    "i", id);
-	while (k && db_step(k) == DB_ROW) {
+	for (unsigned n = 0; p->key && db_i64(p->keys, 0) == id;
+	     p->key = db_step(p->keys) == DB_ROW) {
 		char x[CRYPTO_B64URL_CHARS(CRYPTO_PK_LEN) + 1];
-		int state = db_int(k, 2);
+		int state = db_int(p->keys, 3);
 
-		if (db_bytes(k, 3) != CRYPTO_PK_LEN)
+		if (db_bytes(p->keys, 4) != CRYPTO_PK_LEN || n++ >= KEYS_MAX)
 			continue;
-		crypto_b64url(db_blob(k, 3), CRYPTO_PK_LEN, x);
+		crypto_b64url(db_blob(p->keys, 4), CRYPTO_PK_LEN, x);
 		jw_obj(w, NULL);
-		jw_str(w, "kid", db_text(k, 0));
+		jw_str(w, "kid", db_text(p->keys, 1));
 		jw_str(w, "x", x);
-		jw_i(w, "since", db_i64(k, 1));
+		jw_i(w, "since", db_i64(p->keys, 2));
 		jw_str(w, "state", keys[state >= 0 && state < 4 ? state : 2]);
 		jw_close(w, '}');
 	}
-	db_finalize(k);
 	jw_close(w, ']');
 	jw_arr(w, "gaps");
-	k = db_query(db,
-	    "SELECT epoch, first, last, signed_loss FROM gap WHERE sensor = ? ORDER BY id DESC "
-	    "LIMIT 20",
-	    "i", id);
-	while (k && db_step(k) == DB_ROW) {
+	for (unsigned n = 0; p->gap && db_i64(p->gaps, 0) == id;
+	     p->gap = db_step(p->gaps) == DB_ROW) {
+		if (n++ >= GAPS_MAX)
+			continue;
 		jw_obj(w, NULL);
-		jw_i(w, "epoch", db_i64(k, 0));
-		jw_i(w, "from", db_i64(k, 1));
-		jw_i(w, "to", db_i64(k, 2));
-		jw_bool(w, "signed_loss", db_int(k, 3));
+		jw_i(w, "epoch", db_i64(p->gaps, 1));
+		jw_i(w, "from", db_i64(p->gaps, 2));
+		jw_i(w, "to", db_i64(p->gaps, 3));
+		jw_bool(w, "signed_loss", db_int(p->gaps, 4));
 		jw_close(w, '}');
 	}
-	db_finalize(k);
 	jw_close(w, ']');
 	jw_close(w, '}');
 }
@@ -333,9 +363,13 @@ query_sensor_write(struct jw *w, struct db *db, int64_t id, int64_t now_ms)
 	    db_query(db, SENSOR_DAY "SELECT " SENSOR_COLUMNS SENSOR_FROM " WHERE s.id = ?2", "ii",
 		now_ms / HOUR_MS - DAY_H, id);
 	bool ok = st && db_step(st) == DB_ROW;
+	struct parts p;
 
-	if (ok)
-		sensor(w, db, st);
+	if (ok) {
+		parts_begin(&p, db, id);
+		sensor(w, st, &p);
+		parts_end(&p);
+	}
 	db_finalize(st);
 	return ok;
 }
@@ -354,6 +388,7 @@ query_sensors(struct call *c)
 {
 	struct db *db = call_db(c);
 	struct db_stmt *st;
+	struct parts p;
 
 	if (!db || !call_begin(c, 200))
 		return;
@@ -361,10 +396,12 @@ query_sensors(struct call *c)
 	    SENSOR_DAY "SELECT " SENSOR_COLUMNS SENSOR_FROM
 		       " WHERE s.kind = 0 ORDER BY s.name LIMIT 2000",
 	    "i", c->now_ms / HOUR_MS - DAY_H);
+	parts_begin(&p, db, 0);
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
 	while (st && db_step(st) == DB_ROW)
-		sensor(&c->w, db, st);
+		sensor(&c->w, st, &p);
+	parts_end(&p);
 	db_finalize(st);
 	query_next(&c->w, false, 0, 0);
 }

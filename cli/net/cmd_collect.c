@@ -177,7 +177,7 @@ backup(const char *dir, const char *to, const struct options *o)
 {
 	char err[512], path[STORE_PATH_MAX];
 
-	if (collector_o->conf.store_path(dir, store, path, sizeof(path)) < 0)
+	if (collector_store_path(dir, o->conf.store, path, sizeof(path)) < 0)
 		return said("what is the data base?");
 	if (db_is_url(path))
 		return said("the data base is a server's: pg_dump makes the copy");

@@ -500,6 +500,15 @@ def plant():
     assert zones["cell"]["level"] == 1 and zones["not in the policy"]["level"] is None, zones
     made = {d["name"]: (d["vendor"], d["model"]) for z in zones.values() for d in z["devices"]}
     assert made == {"press": ("Siemens", "S7-1500"), "robot": ("KUKA", None), "10.9.0.66": (None, None)}, made
+    other = sensor("mapper-too")
+    assert other.call("PUT", "/ingest/v1/model", json.dumps({"v": 1, "site": "hall-8", "zones": [{"name": "cell", "level": 1}], "conduits": [], "devices": [
+        {"name": "press", "zone": "cell", "ips": ["10.9.0.1"], "role": "plc"}]}))[0] == 200
+    assert other.send(other.chain.batch(other.chain.lines(1, src="10.9.0.66", dst="press", site="hall-8")))[0] == 200
+    got = viewer.get("map")
+    for site, makes in (("hall-8", None), ("hall-9", "Siemens")):  # a press at each, and each was tried by another 10.9.0.66
+        there = [d for z in got["zones"] if z["site"] == site for d in z["devices"] if d["name"] in ("press", "10.9.0.66")]
+        assert sorted((d["name"], d["vendor"]) for d in there) == [("10.9.0.66", None), ("press", makes)], there
+        assert [(e["from"], e["to"], e["alerts"]) for e in got["edges"] if e["site"] == site] == [("10.9.0.66", "press", 1)]
 
 
 def quiet():

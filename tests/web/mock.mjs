@@ -86,6 +86,7 @@ const plant = [
 	["scada", "bottling-line-2", 2, [["hmi1", "10.1.2.5", "hmi"], ["hmi2", "10.1.2.6", "hmi"], ["eng1", "10.1.2.9", "engineering"], ["mes", "10.1.2.20", "historian"]]],
 	["cell1", "bottling-line-2", 1, [["plc-filler", "10.1.2.130", "plc"], ["plc-caps", "10.1.2.131", "plc"], ["plc-labeler", "10.1.2.132", "plc"], ["plc-conveyor", "10.1.2.133", "plc"]]],
 	["field1", "bottling-line-2", 0, [["drive-m1", "10.1.3.11", "io_device"], ["drive-m2", "10.1.3.12", "io_device"], ["io-filler", "10.1.3.20", "io_device"]]],
+	["boiler-room", "boiler-house", 2, [["hmi2", "10.2.1.6", "hmi"]]],
 	["utilities", "boiler-house", 1, [["plc-boiler", "10.2.2.130", "plc"], ["plc-cip", "10.2.2.131", "plc"]]],
 ];
 const made = {
@@ -107,7 +108,7 @@ const scenes = [
 ];
 const calm = [["hmi1", "plc-filler", "modbus", ["read_holding_registers", "write_multiple_registers"]], ["hmi2", "plc-filler", "modbus", ["read_holding_registers"]], ["hmi1", "plc-caps", "s7", ["read", "write"]], ["mes", "plc-caps", "opcua", ["Read", "Browse", "Publish"]],
 	["mes", "plc-labeler", "opcua", ["Read", "Publish"]], ["historian", "mes", "opcua", ["Read"]], ["hmi2", "plc-conveyor", "s7", ["read"]], ["plc-filler", "io-filler", "modbus", ["read_input_registers"]], ["plc-conveyor", "drive-m1", "modbus", ["write_single_register"]],
-	["plc-conveyor", "drive-m2", "modbus", ["write_single_register"]], ["jump-host", "eng1", "rdp", []], ["hmi2", "plc-boiler", "modbus", ["read_holding_registers"]], ["hmi2", "plc-cip", "modbus", ["read_holding_registers"]]];
+	["plc-conveyor", "drive-m2", "modbus", ["write_single_register"]], ["jump-host", "eng1", "rdp", []], ["hmi2", "plc-boiler", "modbus", ["read_holding_registers"], "boiler-house"], ["hmi2", "plc-cip", "modbus", ["read_holding_registers"], "boiler-house"]];
 
 const tactics = [["TA0108", "Initial Access"], ["TA0104", "Execution"], ["TA0110", "Persistence"], ["TA0111", "Privilege Escalation"], ["TA0103", "Evasion"], ["TA0102", "Discovery"], ["TA0109", "Lateral Movement"], ["TA0100", "Collection"], ["TA0101", "Command and Control"], ["TA0107", "Inhibit Response Function"], ["TA0106", "Impair Process Control"], ["TA0105", "Impact"]];
 const techniques = [["T0848", null, "Rogue Master", ["TA0108"], 1], ["T0866", null, "Exploitation of Remote Services", ["TA0108", "TA0109"], 0], ["T0886", null, "Remote Services", ["TA0108", "TA0109"], 0], ["T0858", null, "Change Operating Mode", ["TA0104", "TA0103"], 1],
@@ -386,10 +387,10 @@ export class Mock {
 				return { name: n, ip, role, vendor: this.hostile ?? vendor, model, alerts_24h: own.length, severity: own.length ? Math.min(...own.map((a) => a.severity)) : null };
 			}) }));
 			const there = new Set(zones.flatMap((z) => z.devices.map((d) => d.name)));
-			const edges = new Map(calm.map(([from, to, proto, ops]) => [`${from} ${to} ${proto}`, { from, to, proto, allowed: true, alerts: 0, blocked: 0, last: null, ops }]));
+			const edges = new Map(calm.map(([from, to, proto, ops, at]) => [`${from} ${to} ${proto}`, { site: at ?? this.device(from).site, from, to, proto, allowed: true, alerts: 0, blocked: 0, last: null, ops }]));
 			for (const a of day) {
 				const k = `${a.from} ${a.to} ${a.proto}${a.action === "blocked" ? " x" : ""}`;
-				const e = edges.get(k) ?? { from: a.from, to: a.to, proto: a.proto, allowed: a.action !== "blocked", alerts: 0, blocked: 0, last: null, ops: [] };
+				const e = edges.get(k) ?? { site: a.site, from: a.from, to: a.to, proto: a.proto, allowed: a.action !== "blocked", alerts: 0, blocked: 0, last: null, ops: [] };
 				edges.set(k, { ...e, alerts: e.alerts + 1, blocked: e.blocked + (a.action === "blocked" ? 1 : 0), last: Math.max(e.last ?? 0, a.time), ops: [...new Set([...e.ops, a.op])] });
 			}
 			return { zones, edges: [...edges.values()].filter((e) => there.has(e.from) && there.has(e.to)) };

@@ -2,6 +2,7 @@
 // The page in a real browser, before the mock collector.
 // usage: node page.test.mjs [PART-OF-A-NAME]
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { axe, inOrder, launch, ok, open, root, run, same, settled, test, visit, walk } from "./kit.mjs";
 import { Mock } from "./mock.mjs";
@@ -273,6 +274,9 @@ vic("map: drawn, a device says who it talks to, and the list says the same", asy
 	await page.waitForURL(/view=list/);
 	const list = await page.locator(".maplist").innerText();
 	for (const s of ["L2 Supervision", "plc-filler", "10.1.2.130", "Denied: ← office-pc-17"]) ok(list.includes(s), s);
+	await walk(page, "/map?view=list");
+	const twice = await page.locator(".ml-dev", { hasText: "hmi2" }).filter({ hasText: "10.2.1.6" }).innerText();
+	ok(twice.includes("→ plc-boiler") && !twice.includes("plc-filler"), `another device of that name is another: ${twice}`);
 });
 
 vic("timeline: dragging chooses a range, also where nothing was; the way back", async (page, mock) => {
@@ -477,6 +481,32 @@ admin("language and theme: switched, kept over a reload, every text in Chinese",
 	await page.reload();
 	await settled(page);
 	same(await page.evaluate(() => document.documentElement.dataset.theme), "dark", "kept");
+});
+
+test("lines of the map touch no device on their way, whatever stands in rows", async () => {
+	const { transformSync } = createRequire(join(root, "collector/web/package.json"))("esbuild");
+	const { code } = transformSync(readFileSync(join(root, "collector/web/src/lib/lanes.ts"), "utf8"), { loader: "ts", format: "esm" });
+	const { GAP, crosses, round } = await import("data:text/javascript," + encodeURIComponent(code));
+	let seed = 11, ways = 0, n = 0;
+	const random = (most) => Math.floor(((seed = (seed * 16807) % 2147483647) / 2147483647) * most);
+	for (let plants = 0; plants < 6; plants++) {
+		const boxes = [];
+		let y = 0;
+		for (let band = 0; band < 5; band++, y += 90) {
+			const shift = random(200), rows = 1 + random(2), columns = 1 + random(6);
+			for (let r = 0; r < rows; r++, y += 62 + GAP) for (let c = 0; c < columns; c++) boxes.push({ x: shift + c * (148 + GAP), y, w: 148, h: 62 });
+		}
+		for (const s of boxes)
+			for (const t of boxes) {
+				if (s === t) continue;
+				n++;
+				const others = boxes.filter((b) => b !== s && b !== t), way = round(s, t, others, random(5) * 3 - 6);
+				ways += way !== null;
+				const points = [[s.x, s.y], ...(way ?? []), [t.x, t.y]];
+				for (let i = 1; i < points.length; i++) for (const b of others) if (crosses(points[i - 1], points[i], b)) throw new Error(JSON.stringify([s, t, points, b]));
+			}
+	}
+	ok(ways > 300 && ways < n, `${ways} of ${n} go round`);
 });
 
 test("both tables of texts have the same keys and the same places for values", async () => {

@@ -323,6 +323,7 @@ export interface Zone {
 }
 
 export interface Edge {
+	site: string;
 	from: string;
 	to: string;
 	proto: string;

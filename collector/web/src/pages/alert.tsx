@@ -74,16 +74,16 @@ function Side({ e, zone, role, label, level }: { e: Endpoint | null; zone?: Zone
 	);
 }
 
-function find(m: PlantMap | undefined, e: Endpoint | null) {
+function find(m: PlantMap | undefined, site: string, e: Endpoint | null) {
 	if (!e) return {};
-	for (const zone of m?.zones ?? [])
+	for (const zone of m?.zones.filter((z) => !site || z.site === site) ?? [])
 		for (const d of zone.devices) if ((e.name && d.name === e.name) || d.ip === e.ip) return { zone, role: d.role };
 	return {};
 }
 
 // The levels of the plant as a ladder, with both ends on it.
 function Where({ m, a }: { m: PlantMap; a: AlertDetail }) {
-	const s = find(m, a.src), d = find(m, a.dst);
+	const s = find(m, a.site, a.src), d = find(m, a.site, a.dst);
 	if (!s.zone && !d.zone) return <p class="dim pad">{t("ad.where.unknown")}</p>;
 	const levels = [...new Set(m.zones.filter((z) => z.site === a.site || !a.site).map((z) => z.level))].sort(byLevel);
 	return (
@@ -280,7 +280,7 @@ function Detail({ a, map }: { a: AlertDetail; map: Resource<PlantMap> }) {
 	const [expected, setExpected] = useState(false);
 	const [raw, setRaw] = useState(false);
 	const x = useMemo(() => extra(a.eve), [a.eve]);
-	const src = find(map.data, a.src), dst = find(map.data, a.dst);
+	const src = find(map.data, a.site, a.src), dst = find(map.data, a.site, a.dst);
 	const level = (z?: Zone) => (z ? (z.level === null ? levelText(z.level) : t("ad.level", { n: z.level })) : "");
 	const code = (s: ComponentChildren) => <span class="mono">{s}</span>;
 	return (

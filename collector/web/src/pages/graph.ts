@@ -4,9 +4,10 @@
 import cytoscape from "cytoscape";
 import { effect } from "@preact/signals";
 import { byLevel, type Level, levelName, levelText } from "../lib/level";
+import { GAP, round } from "../lib/lanes";
 import { dark, lang } from "../lib/prefs";
 import type { Alert, Edge, MapDevice, PlantMap, Zone } from "../lib/types";
-import { type Pick, denied, pairKey, zoneName } from "./map";
+import { type Pick, denied, devKey, pairKey, zoneName } from "./map";
 
 export interface Graph {
 	show(m: PlantMap, only: boolean): void;
@@ -17,7 +18,7 @@ export interface Graph {
 	end(): void;
 }
 
-const DEV_W = 148, DEV_H = 46, MADE_H = 16, GAP = 16, PAD = 14, TOP = 28, ZONE_GAP = 28, BAND_GAP = 38, LABEL_W = 128, PER_ROW = 4;
+const DEV_W = 148, DEV_H = 46, MADE_H = 16, PAD = 14, TOP = 28, ZONE_GAP = 28, BAND_GAP = 38, LABEL_W = 128, PER_ROW = 4;
 
 interface Box {
 	zone: Zone;
@@ -79,8 +80,8 @@ function style(): cytoscape.StylesheetJson {
 		{ selector: ".outsider", style: { "border-style": "dashed", "border-color": bad } },
 		{ selector: "edge", style: { width: 1.5, "line-color": css("--edge"), "target-arrow-color": css("--edge"), "source-arrow-color": css("--edge"), "target-arrow-shape": "triangle", "arrow-scale": 0.9, "curve-style": "bezier", "control-point-step-size": 34, "z-index-compare": "manual", "z-index": 5, "overlay-opacity": 0, opacity: 0.9 } },
 		{ selector: ".both", style: { "source-arrow-shape": "triangle" } },
-		// In one row: below the devices, not behind those in between.
-		{ selector: ".beside", style: { "curve-style": "unbundled-bezier", "control-point-distances": "data(bend)", "control-point-weights": 0.5, "source-endpoint": "0 50%", "target-endpoint": "0 50%" } },
+		// Round the devices in between, not behind them.
+		{ selector: ".round", style: { "curve-style": "round-segments", "segment-distances": "data(out)", "segment-weights": "data(along)", "segment-radii": 9, "edge-distances": "node-position" } },
 		{ selector: ".denied", style: { width: "data(width)", "line-color": bad, "target-arrow-color": bad, "source-arrow-color": bad, "line-style": "dashed", "line-dash-pattern": [9, 5], "z-index": 8, opacity: 1, "underlay-color": bad, "underlay-opacity": 0.13, "underlay-padding": 5, "font-family": font, "font-size": 12, "font-weight": 600, color: css("--sev1-text"), "text-background-color": css("--surface"), "text-background-opacity": 0.95, "text-background-padding": "3px", "text-background-shape": "roundrectangle", "text-border-width": 1, "text-border-color": bad, "text-border-opacity": 0.5 } },
 		{ selector: ".told, .denied.picked", style: { label: "data(label)" } },
 		{ selector: ".flash", style: { width: 6, "underlay-color": bad, "underlay-opacity": 0.35, "underlay-padding": 6 } },
@@ -100,7 +101,7 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 	let fitted = true; // nobody moved it yet
 	const timers = new Set<number>();
 
-	const key = () => lang.value + JSON.stringify(model.zones.map((z) => [z.id, z.level, z.devices.map((d) => d.name)]));
+	const key = () => lang.value + JSON.stringify(model.zones.map((z) => [z.id, z.site, z.level, z.devices.map((d) => d.name)]));
 	const fit = () => {
 		cy.fit(undefined, 16);
 		if (cy.zoom() > 1.15) {
@@ -120,6 +121,12 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 	const build = () => {
 		const { boxes, bands, width, devH } = layout(model.zones);
 		const nodes: cytoscape.ElementDefinition[] = [];
+		// With its site where there are several, if that has room.
+		const sites = new Set(model.zones.map((z) => z.site)).size;
+		const called = (b: Box) => {
+			const both = `${zoneName(b.zone)} · ${b.zone.site}`;
+			return sites > 1 && both.length * 7.4 < b.w - 2 * PAD ? both : zoneName(b.zone);
+		};
 		const at = (x: number, y: number, w: number, h: number) => ({ position: { x: x + w / 2, y: y + h / 2 } });
 		for (const b of bands) {
 			nodes.push({ data: { id: `band:${b.level}`, w: width, h: b.h }, classes: "band", ...at(0, b.y, width, b.h) });
@@ -127,10 +134,10 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 		}
 		for (const b of boxes) {
 			nodes.push({ data: { id: `zone:${b.zone.id}`, w: b.w, h: b.h }, classes: "zone", ...at(b.x, b.y, b.w, b.h) });
-			nodes.push({ data: { id: `name:${b.zone.id}`, w: 1, h: 20, label: zoneName(b.zone) }, classes: "zone-name", ...at(b.x + PAD, b.y + 4, 1, 20) });
+			nodes.push({ data: { id: `name:${b.zone.id}`, w: 1, h: 20, label: called(b) }, classes: "zone-name", ...at(b.x + PAD, b.y + 4, 1, 20) });
 			b.zone.devices.forEach((d, i) => {
 				const x = b.x + PAD + (i % b.cols) * (DEV_W + GAP), y = b.y + TOP + Math.floor(i / b.cols) * (devH + GAP);
-				nodes.push({ data: { id: `d:${d.name}`, name: d.name, w: DEV_W, h: devH }, classes: "device", ...at(x, y, DEV_W, devH) });
+				nodes.push({ data: { id: `d:${devKey(b.zone.site, d.name)}`, key: devKey(b.zone.site, d.name), name: d.name, w: DEV_W, h: devH }, classes: "device", ...at(x, y, DEV_W, devH) });
 			});
 		}
 		cy.elements().remove();
@@ -139,11 +146,21 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 	};
 
 	// An end of a conversation is a device or a zone.
-	const end = (name: string) => {
-		const d = cy.getElementById(`d:${name}`);
+	const end = (site: string, name: string) => {
+		const d = cy.getElementById(`d:${devKey(site, name)}`);
 		if (d.nonempty()) return d.id();
-		const z = model.zones.find((x) => x.id === name || x.name === name);
+		const z = model.zones.find((x) => x.id === name || (x.site === site && x.name === name));
 		return z ? `zone:${z.id}` : null;
+	};
+	const route = (edge: cytoscape.EdgeSingular) => {
+		const box = (n: cytoscape.NodeSingular) => ({ ...n.position(), w: n.data("w") as number, h: n.data("h") as number });
+		const ends = [edge.source().id(), edge.target().id()], [s, t] = [box(edge.source()), box(edge.target())];
+		const points = round(s, t, cy.nodes(".device").filter((n) => !ends.includes(n.id())).map((n) => box(n as cytoscape.NodeSingular)), (cy.edges(".round").length % 5) * 3 - 6);
+		if (!points) return;
+		// As Cytoscape wants them: how far along the straight line, and how far beside it.
+		const dx = t.x - s.x, dy = t.y - s.y, len = Math.hypot(dx, dy) || 1;
+		edge.data({ along: points.map(([x, y]) => ((x - s.x) * dx + (y - s.y) * dy) / (len * len)), out: points.map(([x, y]) => ((y - s.y) * dx - (x - s.x) * dy) / len) });
+		edge.addClass("round");
 	};
 	const mark = () => {
 		cy.elements().removeClass("picked off");
@@ -164,7 +181,7 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 		cy.batch(() => {
 			for (const z of m.zones)
 				for (const d of z.devices) {
-					const n = cy.getElementById(`d:${d.name}`);
+					const n = cy.getElementById(`d:${devKey(z.site, d.name)}`);
 					const sev = d.alerts_24h ? d.severity || 0 : 0;
 					n.removeClass("s1 s2 s3");
 					if (sev) n.addClass(`s${sev}`);
@@ -172,7 +189,7 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 				}
 			const want = new Map<string, Edge[]>();
 			for (const e of m.edges) {
-				if ((only && !denied(e)) || !end(e.from) || !end(e.to)) continue;
+				if ((only && !denied(e)) || !end(e.site, e.from) || !end(e.site, e.to)) continue;
 				const id = `e:${pairKey(e)}`, list = want.get(id);
 				if (list) list.push(e);
 				else want.set(id, [e]);
@@ -183,10 +200,9 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 				const blocked = bad.reduce((n, e) => n + e.blocked, 0), protos = [...new Set(shown.map((e) => e.proto))].join(", ");
 				const data = { label: `${protos}${blocked ? ` ×${blocked}` : ""}`, width: Math.min(6, 2.5 + Math.log10(1 + blocked)) };
 				if (cy.getElementById(id).empty()) {
-					const source = end(first.from)!, target = end(first.to)!;
-					const a = cy.getElementById(source), b = cy.getElementById(target), dx = b.position("x") - a.position("x");
-					const beside = a.is(".device") && b.is(".device") && a.position("y") === b.position("y");
-					cy.add({ data: { id, source, target, key: pairKey(first), ...data, bend: Math.sign(dx) * (26 + Math.abs(dx) / 16) }, classes: beside ? "beside" : "" });
+					const source = end(first.site, first.from)!, target = end(first.site, first.to)!;
+					cy.add({ data: { id, source, target, key: pairKey(first), ...data } });
+					route(cy.getElementById(id));
 				}
 				const edge = cy.getElementById(id).data(data);
 				edge.toggleClass("denied", bad.length > 0).toggleClass("allowed", !bad.length);
@@ -199,18 +215,15 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 		// Counts on the lines only where they can be read; the list beside the picture has them all.
 		const few = cy.edges(".denied").length <= 6;
 		cy.edges().forEach((e) => {
-			// A line that passes a level would have its words behind the devices there.
-			const [a, b] = [e.source(), e.target()].map((n) => (n as cytoscape.NodeSingular).position("y")).sort((x, y) => x - y);
-			const over = cy.nodes(".band").filter((n) => (n as cytoscape.NodeSingular).position("y") > a + DEV_H && (n as cytoscape.NodeSingular).position("y") < b - DEV_H).nonempty();
-			e.toggleClass("told", few && e.hasClass("denied") && !over);
+			e.toggleClass("told", few && e.hasClass("denied") && !e.hasClass("round"));
 		});
 		mark();
 	};
 
 	cy.on("tap", (ev) => {
 		if (ev.target === cy) return onPick(null);
-		const key = ev.target.data("key") as string | undefined, name = ev.target.data("name") as string | undefined;
-		onPick(key ? { kind: "pair", key } : name ? { kind: "device", name } : null);
+		const key = ev.target.data("key") as string | undefined;
+		onPick(key ? { kind: ev.target.isEdge() ? "pair" : "device", key } : null);
 	});
 	cy.on("mouseover", ".device, edge", () => (container.style.cursor = "pointer"));
 	cy.on("mouseout", ".device, edge", () => (container.style.cursor = ""));
@@ -235,8 +248,9 @@ export function makeGraph(container: HTMLElement, onPick: (p: Pick) => void): Gr
 		},
 		flash: (a) => {
 			const names = [a.src?.name ?? a.src?.ip, a.dst?.name ?? a.dst?.ip];
-			const edges = cy.edges().filter((e) => [e.source(), e.target()].every((n) => names.includes(n.data("name") as string)));
-			const lit = edges.union(names[1] ? cy.getElementById(`d:${names[1]}`) : cy.collection());
+			const ends = names.map((n) => n && `d:${devKey(a.site, n)}`);
+			const edges = cy.edges().filter((e) => [e.source(), e.target()].every((n) => ends.includes(n.id())));
+			const lit = edges.union(names[1] ? cy.getElementById(`d:${devKey(a.site, names[1])}`) : cy.collection());
 			lit.addClass("flash");
 			const timer = window.setTimeout(() => (timers.delete(timer), lit.removeClass("flash")), 1600);
 			timers.add(timer);

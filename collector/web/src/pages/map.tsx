@@ -12,15 +12,18 @@ import { Button, Empty, Facts, Head, Load, Panel, Segments, Select, Sev, Tag } f
 import { Icon } from "../ui/icons";
 import type { Graph } from "./graph";
 
-const edgeKey = (e: Edge) => `${e.from}|${e.to}|${e.proto}|${e.allowed ? 1 : 0}`;
+const edgeKey = (e: Edge) => `${e.site}|${e.from}|${e.to}|${e.proto}|${e.allowed ? 1 : 0}`;
 // Both ways between two ends are one line in the picture.
-export const pairKey = (e: Edge) => JSON.stringify([e.from, e.to].sort());
+export const pairKey = (e: Edge) => JSON.stringify([e.site, ...[e.from, e.to].sort()]);
+// Two sites may have devices of one name.
+export const devKey = (site: string, name: string) => JSON.stringify([site, name]);
+const touches = (e: Edge, site: string, d: MapDevice) => e.site === site && (e.from === d.name || e.to === d.name);
 export const denied = (e: Edge) => !e.allowed || e.blocked > 0;
 
 // Who is in no zone of the policy is in one of the collector's.
 export const zoneName = (z: Zone) => (z.name === "not in the policy" ? t("map.unlisted") : z.name);
 
-export type Pick = { kind: "device"; name: string } | { kind: "pair"; key: string } | null;
+export type Pick = { kind: "device" | "pair"; key: string } | null;
 
 const worstFirst = (a: Edge, b: Edge) => Number(denied(b)) - Number(denied(a)) || (b.last ?? 0) - (a.last ?? 0);
 function Conversation({ e, title }: { e: Edge; title: string }) {
@@ -46,7 +49,7 @@ function Conversation({ e, title }: { e: Edge; title: string }) {
 function Picked({ m, pick }: { m: PlantMap; pick: Pick }) {
 	if (pick?.kind === "pair") {
 		const edges = m.edges.filter((e) => pairKey(e) === pick.key).sort(worstFirst);
-		const [one, other] = JSON.parse(pick.key) as [string, string];
+		const [, one, other] = JSON.parse(pick.key) as string[];
 		if (edges.length)
 			return (
 				<div class="picked">
@@ -58,10 +61,11 @@ function Picked({ m, pick }: { m: PlantMap; pick: Pick }) {
 			);
 	}
 	if (pick?.kind === "device") {
-		const zone = m.zones.find((z) => z.devices.some((d) => d.name === pick.name));
-		const d = zone?.devices.find((x) => x.name === pick.name);
+		const [site, name] = JSON.parse(pick.key) as string[];
+		const zone = m.zones.find((z) => z.site === site && z.devices.some((d) => d.name === name));
+		const d = zone?.devices.find((x) => x.name === name);
 		if (d && zone) {
-			const edges = m.edges.filter((e) => e.from === d.name || e.to === d.name).sort(worstFirst);
+			const edges = m.edges.filter((e) => touches(e, site, d)).sort(worstFirst);
 			return (
 				<div class="picked">
 					<h2>{d.name}</h2>
@@ -92,8 +96,8 @@ function Picked({ m, pick }: { m: PlantMap; pick: Pick }) {
 	);
 }
 
-function DeviceRow({ d, m }: { d: MapDevice; m: PlantMap }) {
-	const edges = m.edges.filter((e) => e.from === d.name || e.to === d.name);
+function DeviceRow({ d, site, m }: { d: MapDevice; site: string; m: PlantMap }) {
+	const edges = m.edges.filter((e) => touches(e, site, d));
 	return (
 		<li class="ml-dev">
 			<p>
@@ -134,7 +138,7 @@ function MapList({ m }: { m: PlantMap }) {
 							.filter((z) => z.level === l)
 							.map((z: Zone) => (
 								<Panel key={z.id} id={`mz-${z.id}`} title={zoneName(z)}>
-									<ul class="plain pad">{z.devices.length ? z.devices.map((d) => <DeviceRow key={d.name + d.ip} d={d} m={m} />) : <li class="dim">{t("app.none")}</li>}</ul>
+									<ul class="plain pad">{z.devices.length ? z.devices.map((d) => <DeviceRow key={d.name + d.ip} d={d} site={z.site} m={m} />) : <li class="dim">{t("app.none")}</li>}</ul>
 								</Panel>
 							))}
 					</div>
@@ -163,7 +167,7 @@ function Picture({ m, only, pick, onPick }: { m: PlantMap; only: boolean; pick: 
 		};
 	}, []);
 	useEffect(() => graph.current?.show(m, only), [m, only]);
-	useEffect(() => graph.current?.select(pick ? (pick.kind === "pair" ? pick.key : pick.name) : null), [pick]);
+	useEffect(() => graph.current?.select(pick ? (pick.key) : null), [pick]);
 	useLive("alert", (a) => graph.current?.flash(a));
 	const devices = m.zones.reduce((n, z) => n + z.devices.length, 0);
 	return (
