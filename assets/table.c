@@ -394,13 +394,27 @@ fits(const struct asset_source *src, const struct layers *l)
 	       (src->ethertype != 0 ? l->ethertype == src->ethertype : l->ethertype < 0x0600);
 }
 
+/* Of TCP only the segments that begin with a banner are looked at. */
+static bool
+is_banner(const struct seen *s)
+{
+	struct cur c = cur_make(s->pkt->bytes, s->pkt->caplen);
+	const uint8_t *p;
+
+	cur_skip(&c, s->l->pay_off);
+	c = cur_take(&c, s->l->pay_len);
+	p = s->l->proto == NET_PROTO_TCP ? cur_bytes(&c, 5) : NULL;
+	return p && (memcmp(p, "HTTP/", 5) == 0 || memcmp(p, "SSH-2", 5) == 0);
+}
+
 static void
 look(struct seen *s)
 {
 	const struct layers *l = s->l;
 	struct cur c = cur_make(s->pkt->bytes, s->pkt->caplen);
 
-	if (l->flags & LAYER_FRAGMENT || (l->flags & LAYER_L4 && l->proto != NET_PROTO_UDP))
+	if (l->flags & LAYER_FRAGMENT ||
+	    (l->flags & LAYER_L4 && l->proto != NET_PROTO_UDP && !is_banner(s)))
 		return;
 	if (l->flags & LAYER_IP) {
 		cur_skip(&c, l->pay_off);

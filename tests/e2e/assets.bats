@@ -111,6 +111,15 @@ device() { is ".devices[] | select(.addresses[].ip == \"10.1.2.$1\") | $2" "$3";
 	assets "$ROOT/pcaps/opcua/encrypt.pcap"
 	device 131 .model null
 }
+@test "HTTP and SSH: first words as tshark reads them, with and without nDPI" {
+	command -v tshark >/dev/null || skip "tshark is missing"
+	assets "$ROOT/pcaps/mixed/plant.pcap"
+	tshark -r "$ROOT/pcaps/mixed/plant.pcap" -Y 'http.server || ssh.protocol' -T fields -e ip.src -e http.server -e ssh.protocol 2>/dev/null |
+		awk -F'\t' '{ print $1, $2 $3 }' | sed 's/ *$//' | sort -u >want
+	jq -r '.devices[] | .addresses[0].ip as $ip | .evidence[] | select(.source == "banner") | "\($ip) \(.value)"' a.json | sort -u >got
+	[ "$(wc -l <want)" = 3 ]
+	diff want got
+}
 @test "PROFINET: names, types and addresses as tshark reads them, and who pretends" {
 	command -v tshark >/dev/null || skip "tshark is missing"
 	dir=$(cd "$ROOT" && cd "$CORPUS/profinet" 2>/dev/null && pwd) || skip "no public captures"

@@ -478,6 +478,66 @@ test_ssdp(void **state)
 	    "ssdp", true, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
 }
 
+#define SNMP(pdu, list)                                                                            \
+	"30" "42" "0201 01" "0406 'public'" pdu "35" "0201 07 0201 00 0201 00" list
+#define SYS(n, value) "06 08 2b 06 01 02 01 01 " n " 00 " value
+
+static void
+test_snmp(void **state)
+{
+	(void)state;
+	one(udp(B A, IP_A, 64, 161, 40000, SNMP("a2", "302a 3018" SYS("01", "040c 'SCALANCE X-2'") "300e" SYS("03", "4302 0102"))),
+	    "snmp", false,
+	    "00:1b:1b:00:00:01 unknown 10.1.0.1[direct] description=SCALANCE X-2(snmp)");
+	one(udp(B A, IP_A, 64, 161, 40000, SNMP("a2", "302a 300f" SYS("05", "0403 'sw1'") "3017" SYS("04", "040c '...........'"))),
+	    "snmp", true, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct] name=sw1(snmp)");
+	/* a question, another PDU, version 3, a length beyond the end, an indefinite one */
+	one(udp(B A, IP_A, 64, 40000, 161, SNMP("a0", "302a 3018" SYS("01", "040c 'SCALANCE X-2'") "300e" SYS("03", "4302 0102"))),
+	    "snmp", false, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
+	one(udp(B A, IP_A, 64, 161, 40000, SNMP("a7", "302a 3018" SYS("01", "040c 'SCALANCE X-2'") "300e" SYS("03", "4302 0102"))),
+	    "snmp", false, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
+	one(udp(B A, IP_A, 64, 161, 40000, "3005 0201 03 3000"), "snmp", false,
+	    "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
+	one(udp(B A, IP_A, 64, 161, 40000, "3083 ffffff 0201 01"), "snmp", true,
+	    "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
+	one(udp(B A, IP_A, 64, 161, 40000, "3080 0201 01 0000"), "snmp", true,
+	    "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
+}
+
+static struct frame
+tcp(const char *body)
+{
+	struct frame f = eth(B A, "0800",
+	    "4500 0000 0000 0000 40 06 0000" IP_A IP_B "0050 9c40 00000001 00000001 5018 ffff 0000 0000");
+	struct frame b = eth(B A, "0800", body);
+
+	memcpy(f.b + f.n, b.b + 14, b.n - 14);
+	f.n += b.n - 14;
+	wire_put16(f.b + 16, f.n - 14);
+	return f;
+}
+
+#define BANNER(body, text) one(tcp(body), "banner", false, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]" text)
+
+static void
+test_banner(void **state)
+{
+	struct world *w = world(1 << 20);
+
+	(void)state;
+	BANNER("'HTTP/1.1 200 OK' 0d0a 'server: panel/2.1' 0d0a 0d0a", " description=panel/2.1(banner)");
+	BANNER("'SSH-2.0-OpenSSH_9.2' 0d0a", " description=SSH-2.0-OpenSSH_9.2(banner)");
+	BANNER("'HTTP/1.1 200 OK' 0d0a 0d0a 'Server: content' 0d0a", "");
+	BANNER("'HTTP/1.1 200 OK' 0d0a 'Server: cut in the mid'", "");
+	BANNER("'HTTP/1.1 200 OK'", "");
+	BANNER("'SSH-2.0-cut'", "");
+	BANNER("'HTTP/1.1 200 OK' 0a 0a", "");
+	put(w, tcp("'GET / HTTP/1.1' 0d0a 'Server: asked' 0d0a")); /* not looked at */
+	assert_string_equal(show(w), "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
+	assert_int_equal(counter(w, "sources", "banner", "frames"), 0);
+	world_end(w);
+}
+
 /* --- what makes a device ------------------------------------------------------------------------- */
 
 #define DATA(mac, ip, ttl) udp(B mac, ip, ttl, 4000, 4001, "00")
@@ -955,6 +1015,8 @@ main(void)
 	    cmocka_unit_test(test_dhcp),
 	    cmocka_unit_test(test_mdns),
 	    cmocka_unit_test(test_ssdp),
+	    cmocka_unit_test(test_snmp),
+	    cmocka_unit_test(test_banner),
 	    cmocka_unit_test(test_router),
 	    cmocka_unit_test(test_conflict),
 	    cmocka_unit_test(test_owner),
