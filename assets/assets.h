@@ -46,6 +46,14 @@ void assets_frame(struct assets *a, const struct pkt *p);
 void assets_fact(struct assets *a, const struct engine_pdu *pdu);
 
 /*
+ * The table as bytes, for a next run of this very program: put() gets them piece by piece; false: it said so.  assets_load(): 0, or ERR_*
+ * with a line in err, and then the table is as it was: empty, since it is called before anything else is heard.
+ */
+bool assets_save(
+    const struct assets *a, bool (*put)(void *ctx, const void *p, size_t n), void *ctx);
+int assets_load(struct assets *a, const void *bytes, size_t len, char *err, size_t err_size);
+
+/*
  * What is known by now, put together.  pol: gives declared names and zones, or NULL.  oui: a file of MAC prefixes as the
  * IEEE publishes it (.txt or .csv), or NULL; *oui_read says whether it could be read.  Both must outlive it, and so must
  * the table, to which nothing may be added meanwhile.  NULL: no memory.

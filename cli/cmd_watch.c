@@ -61,6 +61,7 @@ static const char help[] =
     "      --receipt-key FILE  who signs receipts: receipt.jwks of interlock send enrol\n"
     "      --sender DIR     --state of interlock send: what does not arrive is an alert, too\n"
     "      --sender-behind TIME  ... when nothing arrived for so long (default 60s)\n"
+    "      --assets-state FILE  what the run before this one knew of devices; kept with --assets\n"
     "      --lists-every TIME  how often the files of --assets, --conversations and --map are\n"
     "                       replaced (default 5m; also on SIGUSR1, and at the end)\n"
     "      --for TIME       30s, 10m, 24h, 7d\n"
@@ -134,6 +135,8 @@ check_options(const struct options *o)
 		    "watch", "--receipt and --receipt-key go with each other and --journal");
 	if (o->for_s > FOR_MAX || o->every_s > FOR_MAX || o->lists_s > FOR_MAX)
 		return cli_usage("watch", "--for, --every, --lists-every: at most ten years");
+	if (o->sensor.inv.state && !o->sensor.inv.path)
+		return cli_usage("watch", "--assets-state needs --assets");
 	if (o->sender && !o->eve && !o->journal)
 		return cli_usage("watch", "--sender needs --journal: an alert tells");
 	if (o->signers && !o->policy)
@@ -166,6 +169,7 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {"packets", .count = &o->packets, .bad = "not a number of frames"},
 	    {"every", .seconds = &o->every_s},
 	    {"lists-every", .seconds = &o->lists_s},
+	    {"assets-state", .text = &o->sensor.inv.state},
 	    {"top", .flag = &o->top},
 	    {"user", .text = &o->user},
 	    {"json", .flag = &o->json},

@@ -2,6 +2,8 @@
 /* inventory.c - the list of devices, to a file. */
 #include "cli/inventory.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,13 +15,28 @@ ends_in(const char *path, const char *end)
 	return n >= m && strcmp(path + n - m, end) == 0;
 }
 
+/* What another run has heard.  It is no reason not to begin: what is not good is said, and the list begins anew. */
+static void
+state_take(struct inventory *inv)
+{
+	char err[160] = "", *bytes;
+	size_t len, most = 2 * (inv->memory ? inv->memory : ASSETS_MEMORY);
+
+	if (!inv->state || access(inv->state, F_OK) < 0)
+		return;
+	if ((bytes = cli_read(inv->state, most, &len)) &&
+	    assets_load(inv->assets, bytes, len, err, sizeof(err)) < 0)
+		cli_say("%s: %s; the list of devices begins anew", inv->state, err);
+	free(bytes);
+}
+
 bool
 inventory_open(struct inventory *inv, uint64_t seed)
 {
 	if (!inv->path) {
-		if (inv->oui)
-			cli_say("--oui needs --assets");
-		return !inv->oui;
+		if (inv->oui || inv->state)
+			cli_say("%s needs --assets", inv->oui ? "--oui" : "--assets-state");
+		return !inv->oui && !inv->state;
 	}
 	if (inv->oui && access(inv->oui, R_OK) < 0) {
 		cli_say("%s: cannot be read", inv->oui);
@@ -27,9 +44,29 @@ inventory_open(struct inventory *inv, uint64_t seed)
 	}
 	if (!inv->replaced && !out_open(&inv->out, inv->path))
 		return false;
-	if (!(inv->assets = assets_new(inv->memory ? inv->memory : ASSETS_MEMORY, seed)))
+	if (!(inv->assets = assets_new(inv->memory ? inv->memory : ASSETS_MEMORY, seed))) {
 		cli_say("no memory for the list of devices");
-	return inv->assets != NULL;
+		return false;
+	}
+	state_take(inv);
+	return true;
+}
+
+static bool
+state_put(void *ctx, const void *p, size_t n)
+{
+	struct out *o = ctx;
+
+	if (fwrite(p, 1, n, o->fp) == n)
+		return true;
+	cli_say("%s: %s", o->path, strerror(errno));
+	return false;
+}
+
+bool
+inventory_save(const struct inventory *inv, struct out *o)
+{
+	return assets_save(inv->assets, state_put, o);
 }
 
 bool

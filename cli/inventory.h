@@ -18,6 +18,7 @@
 
 struct inventory {
 	const char *path, *oui; /* options, borrowed; NULL = not given */
+	const char *state;	/* option: the table of the run before this one, if it is there */
 	size_t memory;		/* of the table; 0 = ASSETS_MEMORY */
 	bool replaced;		/* option: the file is not opened here, but replaced by who asks for it */
 	struct assets *assets;	/* NULL: not wanted */
@@ -26,6 +27,8 @@ struct inventory {
 
 /* False: said why.  Without a path nothing is done, and true. */
 bool inventory_open(struct inventory *inv, uint64_t seed);
+/* The table, for a next run; false: said why. */
+bool inventory_save(const struct inventory *inv, struct out *o);
 /* What is known by now, to o; false: said why. */
 bool inventory_put(const struct inventory *inv, struct out *o, const struct policy *pol);
 /* Write what is known and close; false: said why.  Once; a second call does nothing. */

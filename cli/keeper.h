@@ -28,7 +28,7 @@ struct engine;
 struct evidence;
 struct policy;
 
-#define KEEPER_LISTS 3u
+#define KEEPER_LISTS 4u
 
 enum keeper_count { KEPT_EVENTS = 0, KEPT_FOLDED, KEPT_LOST, KEPT_LINES, KEPT_BATCHES, KEPT_WRITE_ERRORS, KEPT_REJECTED, KEPT_REMOVED, KEPT__MAX };
 

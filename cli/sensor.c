@@ -395,9 +395,9 @@ sensor_findings(const struct sensor *s, char *buf, size_t size)
 const char *
 sensor_list_path(const struct sensor *s, enum sensor_list which)
 {
-	return which == SENSOR_ASSETS  ? s->inv.path
-	       : which == SENSOR_CONVS ? s->convs_path
-				       : s->map_path;
+	const char *const paths[SENSOR_LISTS] = {s->inv.path, s->convs_path, s->map_path, s->inv.state};
+
+	return paths[which];
 }
 
 static bool
@@ -407,6 +407,8 @@ list_put(const struct sensor *s, enum sensor_list which, struct out *o, const st
 
 	if (which == SENSOR_ASSETS)
 		return inventory_put(&s->inv, o, pol);
+	if (which == SENSOR_STATE)
+		return inventory_save(&s->inv, o);
 	if (which == SENSOR_CONVS)
 		return out_json(o, convs_json, &view);
 	view.map = ends_in(s->map_path, ".dot")	  ? CONVS_MAP_DOT

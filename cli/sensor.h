@@ -37,7 +37,7 @@
 struct pkt;
 struct engine_pdu;
 
-enum sensor_list { SENSOR_ASSETS = 0, SENSOR_CONVS, SENSOR_MAP, SENSOR_LISTS };
+enum sensor_list { SENSOR_ASSETS = 0, SENSOR_CONVS, SENSOR_MAP, SENSOR_STATE, SENSOR_LISTS };
 
 struct sensor {
 	struct inventory inv;

@@ -190,6 +190,13 @@ case_lists() {
 	rm "$TMP/small/full"
 	within eval '! cmp -s "$TMP/small/a.json" "$TMP/before"' || return 1
 	ended 0 && grep -q 'lists: .* could not be written' "$TMP/err" && ! ls "$TMP"/*.part 2>/dev/null || return 1
+	# what it knew is there after a restart, first times too; what is damaged is said
+	watch --assets "$TMP/k.json" --assets-state "$TMP/k.state" && talk && sleep 1 && ended 0 || return 1
+	cp "$TMP/k.json" "$TMP/before"
+	watch --assets "$TMP/k.json" --assets-state "$TMP/k.state" && ended 0 || return 1
+	[ "$(jq -c '[.devices[] | [.id, .first_seen]] | .[0:2]' "$TMP/k.json")" = "$(jq -c '[.devices[] | [.id, .first_seen]] | .[0:2]' "$TMP/before")" ] || return 1
+	printf x >>"$TMP/k.state"
+	watch --assets "$TMP/k.json" --assets-state "$TMP/k.state" && ended 0 && said "begins anew" || return 1
 	# asked for
 	watch --assets "$TMP/small/b.json" --lists-every 10m && talk || return 1
 	[ ! -e "$TMP/small/b.json" ] || return 1

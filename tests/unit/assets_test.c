@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "assets/assets.h"
+#include "base/crypto.h"
 #include "base/jw.h"
 #include "dataplane/decode.h"
 #include "dataplane/engine.h"
@@ -1003,6 +1004,90 @@ test_s7(void **state)
 	world_end(w);
 }
 
+/* --- from one run to the next ----------------------------------------------------------------------- */
+
+struct bytes {
+	size_t n;
+	uint8_t b[1 << 20];
+};
+
+static bool
+keep(void *ctx, const void *p, size_t n)
+{
+	struct bytes *k = ctx;
+
+	assert_true(k->n + n <= sizeof(k->b));
+	memcpy(k->b + k->n, p, n);
+	k->n += n;
+	return true;
+}
+
+/* All of it is written, whatever the numbers are. */
+static void
+write_all(struct world *w)
+{
+	bool read;
+	struct assets_view *v = assets_view_new(w->a, NULL, NULL, &read);
+	struct jw j = jw_make(w->json, sizeof(w->json));
+
+	assert_non_null(v);
+	assets_json(&j, v);
+	assets_view_free(v);
+}
+
+static void
+test_state(void **state)
+{
+	static struct bytes kept, changed;
+	struct world *w = world(1 << 20), *again;
+	char *before, err[160];
+	unsigned taken = 0;
+
+	(void)state;
+	put(w, eth(BCAST A, "0806", ARP(A, IP_A)));
+	put(w, tcp("'SSH-2.0-OpenSSH_9.2' 0d0a"));
+	put(w, udp("01005e7ffffa" A, IP_A, 32, 1900, 1900, "'NOTIFY * HTTP/1.1' 0d0a 'Server: panel/2' 0d0a 0d0a"));
+	put(w, udp(B A, IP_X, 63, 4000, 4001, "00"));
+	before = strdup(show(w));
+	kept.n = 0;
+	assert_true(assets_save(w->a, keep, &kept));
+	world_end(w);
+	/* the same is known, under another seed, and what is heard again is no other device */
+	again = world(1 << 20);
+	assets_free(again->a);
+	again->a = assets_new(1 << 20, 99);
+	assert_int_equal(assets_load(again->a, kept.b, kept.n, err, sizeof(err)), 0);
+	assert_string_equal(show(again), before);
+	put(again, eth(BCAST A, "0806", ARP(A, IP_A)));
+	put(again, tcp("'SSH-2.0-OpenSSH_9.2' 0d0a"));
+	assert_string_equal(show(again), before);
+	world_end(again);
+	/* cut anywhere, or too much for the table: nothing is taken */
+	again = world(1 << 20);
+	for (size_t n = 0; n < kept.n; n += 7)
+		assert_true(assets_load(again->a, kept.b, n, err, sizeof(err)) < 0);
+	assert_string_equal(show(again), "");
+	/* each byte changed, and the hash made to fit: refused, or something that can be shown */
+	for (size_t i = 0; i + CRYPTO_SHA256_LEN < kept.n; i++) {
+		changed = kept;
+		changed.b[i] ^= (uint8_t)(i % 3 == 0 ? 0xff : 1u << i % 8);
+		crypto_sha256(changed.b, changed.n - CRYPTO_SHA256_LEN, changed.b + changed.n - CRYPTO_SHA256_LEN);
+		assets_free(again->a);
+		again->a = assets_new(1 << 20, 7);
+		if (assets_load(again->a, changed.b, changed.n, err, sizeof(err)) == 0) {
+			taken++;
+			write_all(again);
+			put(again, tcp("'SSH-2.0-OpenSSH_9.2' 0d0a"));
+		}
+	}
+	assert_true(taken > 0 && taken < kept.n);
+	world_end(again);
+	again = world(1);
+	assert_true(assets_load(again->a, kept.b, kept.n, err, sizeof(err)) < 0);
+	world_end(again);
+	free(before);
+}
+
 int
 main(void)
 {
@@ -1029,6 +1114,7 @@ main(void)
 	    cmocka_unit_test(test_oui),
 	    cmocka_unit_test(test_modbus),
 	    cmocka_unit_test(test_s7),
+	    cmocka_unit_test(test_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
