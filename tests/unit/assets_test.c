@@ -3,7 +3,7 @@
  * assets_test.c - frames made by hand from the specifications, and what the list then says.
  *
  * What is expected is a line per device, made of the JSON: "id role addresses[by] key=value(source) ?question".  Every
- * frame is also cut at each byte, in front of an unreadable page.
+ * frame is also cut at each byte, in front of an unreadable page.  Of its many lines most are such frames.
  */
 #include <setjmp.h>
 #include <stdarg.h>
