@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page in a real browser, before the mock collector.
 // usage: node page.test.mjs [PART-OF-A-NAME]
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { axe, inOrder, launch, ok, open, root, run, same, settled, test, visit, walk } from "./kit.mjs";
@@ -520,6 +520,13 @@ test("both tables of texts have the same keys and the same places for values", a
 		ok(said.length > 25, `${set}: ${said.length}`);
 		for (const [name, words] of said) same(en[`${set}.${name}`], words, `words of ${name} in collector/web/src/i18n/said.en.ts, and said.zh.ts`);
 	}
+	// What they add: every format of a detection and every note of the engine, with places for values.
+	const shape = (s) => s.replace(/\{\w+\}/g, "%").replace(/%\.*\d*(llu|u|s)/g, "%").replace("%..%", "%");
+	const notes = new Set(Object.entries(en).filter(([k]) => k.startsWith("note.")).map(([, s]) => shape(s)));
+	const source = (dir, part) => readdirSync(join(root, dir)).filter((f) => f.startsWith(part) && f.endsWith(".c")).map((f) => readFileSync(join(root, dir, f), "utf8")).join("");
+	const added = [...source("watch", "detect").matchAll(/detect_tell\([\w>.-]+,\s*&f,\s*"([^"]+)"/g), ...source("dataplane", "").matchAll(/->note = "([^"]+)"/g)].map((m) => m[1]).filter((s) => /[a-z]{3}/.test(s.replace(/%\w+/g, "")));
+	ok(added.length > 30, `${added.length} notes`);
+	for (const s of added) ok(notes.has(shape(s)) || notes.has(shape(s.replace(/%s$/, ""))), `no words for the note "${s}" in said.en.ts`);
 	const keys = [...readFileSync(join(root, "collector/said.def"), "utf8").matchAll(/^SAID\(\w+, "([^"]+)", "([^"]+)"\)/gm)];
 	ok(keys.length > 8, "said.def");
 	for (const [, key, words] of keys) same(en[`log.${key}`], words.replace("%s", "{value}"), `log.${key}`);

@@ -40,6 +40,14 @@ const shots = [
 	["timeline-light", "/timeline", {}, () => wait(600)],
 	["sensors-light", "/sensors?id=2", {}],
 	["incidents-dark", "/incidents", { dark: true }],
+	["network-light", "/network", {}],
+	["sharing-dark", "/sharing", { dark: true }],
+	["export-light", async (page) => `/incidents/${await incident(page, "severity=1&proto=s7&q=stop")}`, {}, async (page) => {
+		await page.locator(".ad-head .acts button").first().click();
+		await page.locator(".modal .btn-main").click();
+		await page.locator(".sh-made").waitFor();
+		await page.mouse.move(0, 0);
+	}],
 	["proposals-light", "/proposals", {}],
 	["overview-zh", "/", { lang: "zh-CN" }],
 	["phone-overview", "/", { width: 390, height: 844, phone: true, scale: 2 }],

@@ -233,7 +233,7 @@ for (const [name, options] of [["1366x768", {}], ["dark, phone, Chinese", { widt
 		if (!options.lang) return;
 		const [stop] = (await api(page, "alerts?limit=1&q=plc-stop")).items; // as the sensor said it, and as it is read
 		await walk(page, `/alerts/${stop.id}`);
-		same(await page.locator(".signature").innerText(), "检测 plc-stop：控制器被命令停机：hmi1 对 plc-caps 的 stop（access control）", "the sentence in Chinese");
+		same(await page.locator(".signature").innerText(), "检测 plc-stop：控制器被命令停机：hmi1 对 plc-caps 的 stop（访问类型：控制）", "the sentence in Chinese");
 		same(await page.locator(".signature").getAttribute("title"), stop.signature, "its original");
 	}, options));
 

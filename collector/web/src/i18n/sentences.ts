@@ -9,9 +9,10 @@ const escape = (s: string) => s.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 // What a place in a sentence may hold: names and numbers have no spaces, what is done to what does.
 const free = /^(rest|op|note|what)$/;
 const place = (name: string) => `(?<${name}>${free.test(name) ? ".+?" : "(?!\\.\\.\\. )\\S+"})`;
-const parts = Object.entries(said)
-	.filter(([k]) => k.startsWith("msg."))
+const patterns = (set: string) => Object.entries(said)
+	.filter(([k]) => k.startsWith(set))
 	.map(([k, s]): [Key, RegExp] => [k as Key, new RegExp(`^${s.split(/(\{\w+\})/).map((p) => (p.startsWith("{") ? place(p.slice(1, -1)) : escape(p))).join("")}$`, "s")]);
+const parts = patterns("msg."), notes = patterns("note.");
 const [ends, subjects] = [false, true].map((who) => parts.filter(([k]) => k.startsWith("msg.who.") === who));
 const facts = Object.entries(said).filter(([k]) => /^(event|detection)\./.test(k));
 
@@ -39,7 +40,7 @@ function find(list: [Key, RegExp][], s: string): string | null {
 		const m: Record<string, string> = hit.groups ?? {};
 		const rest = m.rest && read(m.rest);
 		if (rest === null && /^msg\.(guard|watch|detection)$/.test(key)) continue; // a conduit of that name
-		return t(key, { ...m, ...(m.rest && { rest: rest ?? m.rest }), ...(m.how && { how: word("moved", m.how) }) });
+		return t(key, { ...m, ...(m.note && { note: noteText(m.note) }), ...(m.access && { access: word("access", m.access) }), ...(m.rest && { rest: rest ?? m.rest }), ...(m.how && { how: word("moved", m.how) }) });
 	}
 	return null;
 }
@@ -50,6 +51,10 @@ const plainly = (s: string) => s.replace(/^Interlock:? /, "");
 export function sentence(s: string): string {
 	const plain = plainly(s);
 	return lang.value === "en" || plain.length > MAX ? plain : (read(plain) ?? plain);
+}
+// What the sensor adds (il_note): numbers and names are its own, the words around them are looked up.
+export function noteText(s: string): string {
+	return lang.value === "en" || s.length > MAX ? s : (find(notes, s) ?? s);
 }
 // The words themselves, where another language is shown.
 export const original = (s: string) => (lang.value === "en" ? undefined : s);

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n";
-import { original, sentence } from "../i18n/sentences";
+import { noteText, original, sentence } from "../i18n/sentences";
 import { type ApiError, type Resource, may, post, query, useResource } from "../lib/api";
 import { addr, full, num, who } from "../lib/format";
 import { byLevel, levelName, levelTag, levelText } from "../lib/level";
@@ -323,7 +323,7 @@ function Detail({ a, map }: { a: AlertDetail; map: Resource<PlantMap> }) {
 								[t("ad.proto"), a.proto && code(a.proto)],
 								[t("ad.count"), a.count > 1 ? t("al.times", { n: num(a.count) }) : null],
 								["", x.anomalies.length ? x.anomalies.map((s) => <Tag key={s} kind="warn">{s}</Tag>) : null],
-								[t("in.note"), x.note],
+								[t("in.note"), x.note && <span title={original(x.note)}>{noteText(x.note)}</span>],
 							]}
 						/>
 						<p class="pad dim signature" title={original(a.signature)}>{sentence(a.signature)}</p>

@@ -30,7 +30,7 @@ interface Box {
 }
 
 const made = (d: MapDevice) => {
-	const s = [d.vendor?.split(" ")[0], d.model].filter(Boolean).join(" ");
+	const s = [d.vendor?.split(/[ ,]/)[0], d.model].filter(Boolean).join(" ");
 	return s.length > 19 ? s.slice(0, 18) + "…" : s;
 };
 
