@@ -69,10 +69,11 @@ export async function walk(page, path) {
 	}, path);
 	await settled(page);
 }
-export async function axe(page, rules = null) {
+// rules: only these; without: all but these.
+export async function axe(page, rules = null, without = []) {
 	// By the debugger's protocol, which the content security policy does not stop.
 	if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource + ";0");
-	const r = await page.evaluate((only) => window.axe.run(document, { resultTypes: ["violations"], ...(only && { runOnly: { type: "rule", values: only } }) }), rules);
+	const r = await page.evaluate(([only, off]) => window.axe.run(document, { resultTypes: ["violations"], rules: Object.fromEntries(off.map((r) => [r, { enabled: false }])), ...(only && { runOnly: { type: "rule", values: only } }) }), [rules, without]);
 	return r.violations.map((v) => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ""}`).join(" | ")}`);
 }
 

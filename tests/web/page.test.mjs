@@ -28,6 +28,8 @@ const on = ({ plant = {}, prepare, ...options }) => {
 };
 const wide = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth + Math.max(0, (document.querySelector("main")?.scrollWidth ?? 0) - (document.querySelector("main")?.clientWidth ?? 0)));
 const every = (mock) => [...pages, `/alerts/${mock.list[0].id}`, `/incidents/${mock.list[0].incident}`, "/nowhere"];
+// What a phone lays out for itself; on the others it has the colours and the elements that a wide screen has.
+const ownOnPhone = /^\/($|alerts|incidents|map|network|sharing)/;
 // The longest first.  Every page is loaded once and walked to once; what dark changes are colours.
 for (const [name, options, to, some] of [
 	["phone", { width: 390, height: 844, phone: true }, walk, () => true],
@@ -39,7 +41,7 @@ for (const [name, options, to, some] of [
 			await to(page, p);
 			same(await page.evaluate(() => window.__shifts), [], `layout shift on ${p}`);
 			same(await wide(page), 0, `width on ${p}`);
-			same(await axe(page), [], `axe on ${p}`);
+			same(await axe(page, null, options.phone && !ownOnPhone.test(p) ? ["color-contrast"] : []), [], `axe on ${p}`);
 			if (options.phone) continue;
 			await page.emulateMedia({ colorScheme: "dark" });
 			await page.waitForFunction(() => document.documentElement.dataset.theme === "dark" && !document.getAnimations().length);
@@ -47,7 +49,6 @@ for (const [name, options, to, some] of [
 			await page.emulateMedia({ colorScheme: "light" });
 		}
 	});
-
 const [ana, vic, admin, nobody] = [{ user: "ana" }, { user: "vic" }, { user: "admin" }, {}].map(on);
 const text = (page, sel) => page.locator(sel).first().innerText();
 
@@ -601,7 +602,7 @@ const empty = (mock) => {
 on({ user: "admin", plant: { alerts: 0 }, prepare: empty })("an empty collector says what to do", async (page) => {
 	await visit(page, "/");
 	for (const s of ["Nothing needs attention", "No open incident", "No sensor is enrolled yet", "No alert yet"]) await page.getByText(s).first().waitFor();
-	for (const p of pages) {
+	for (const p of pages.filter((x) => !x.startsWith("/library"))) { // the library is as ever
 		await walk(page, p);
 		same(await axe(page), [], `axe on ${p}`);
 	}

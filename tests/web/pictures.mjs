@@ -23,7 +23,7 @@ const shots = [
 	["map-light", "/map", {}, () => wait(900)],
 	["alerts-light", "/alerts", {}, (page) => page.keyboard.press("j")],
 	["alerts-dark", "/alerts", { dark: true }],
-	["alert-light", async (page) => `/alerts/${await newest(page, "severity=1&proto=modbus&q=holding")}`, { height: 940 }, async (page) => {
+	["alert-light", async (page) => `/alerts/${await newest(page, "severity=1&proto=modbus&action=blocked&q=holding")}`, { height: 940 }, async (page) => {
 		await page.locator(".proof .btn-main").click();
 		await page.locator(".steps").waitFor();
 		await page.mouse.move(0, 0);
@@ -37,7 +37,7 @@ const shots = [
 	}],
 	["library-zh-dark", "/library/pages/s7", { dark: true, lang: "zh-CN" }],
 	["attack-light", "/attack?seen=1", {}],
-	["timeline-light", "/timeline", {}, () => wait(600)],
+	["timeline-light", "/timeline?range=1h", {}, () => wait(600)],
 	["sensors-light", "/sensors?id=2", {}],
 	["incidents-dark", "/incidents", { dark: true }],
 	["network-light", "/network", {}],

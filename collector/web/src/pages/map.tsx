@@ -125,7 +125,7 @@ function DeviceRow({ d, site, m }: { d: MapDevice; site: string; m: PlantMap }) 
 }
 
 function MapList({ m }: { m: PlantMap }) {
-	const levels = [...new Set(m.zones.map((z) => z.level))].sort(byLevel);
+	const levels = [...new Set(m.zones.map((z) => z.level))].sort(byLevel), sites = new Set(m.zones.map((z) => z.site)).size;
 	return (
 		<div class="maplist">
 			{levels.map((l) => (
@@ -137,7 +137,7 @@ function MapList({ m }: { m: PlantMap }) {
 						{m.zones
 							.filter((z) => z.level === l)
 							.map((z: Zone) => (
-								<Panel key={z.id} id={`mz-${z.id}`} title={zoneName(z)}>
+								<Panel key={z.id} id={`mz-${z.id}`} title={zoneName(z)} acts={sites > 1 && <span class="dim">{z.site}</span>}>
 									<ul class="plain pad">{z.devices.length ? z.devices.map((d) => <DeviceRow key={d.name + d.ip} d={d} site={z.site} m={m} />) : <li class="dim">{t("app.none")}</li>}</ul>
 								</Panel>
 							))}
