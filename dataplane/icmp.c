@@ -209,6 +209,18 @@ read_quoted(const struct pkt *p, const struct layers *l, uint32_t at, struct lay
 	return true;
 }
 
+bool
+engine_icmp_quoted(const struct pkt *p, const struct layers *l, struct layers *q)
+{
+	struct policy_icmp icmp = {.v6 = is_v6(l)};
+
+	if (!(l->flags & LAYER_IP) || l->flags & (LAYER_L4 | LAYER_FRAGMENT) ||
+	    l->proto != (is_v6(l) ? NET_PROTO_ICMP6 : NET_PROTO_ICMP) || l->pay_len <= ICMP_HEAD)
+		return false;
+	icmp.type = p->bytes[l->pay_off];
+	return is_error(&icmp) && read_quoted(p, l, l->pay_off + ICMP_HEAD, q);
+}
+
 /* [5927] 4.1: a byte that has left and is not acknowledged, or the probe of a keep-alive. */
 static bool
 in_flight(struct engine *e, struct flow *f, unsigned dir, uint32_t seq)
