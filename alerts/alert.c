@@ -14,33 +14,33 @@
 
 /* --- shared memory ------------------------------------------------------------------------- */
 
-_Static_assert(offsetof(struct alerts_shared, parent) % SHARED_PAGE == 0, "parts have own pages");
+_Static_assert(offsetof(struct alerts_shared, packet) % SHARED_PAGE == 0, "parts have own pages");
+_Static_assert(sizeof(struct alerts_packet) % SHARED_PAGE == 0, "parts have own pages");
+_Static_assert(ALERTS_PACKETS_MAX == PACKET_PARTS_MAX, "one number");
 _Static_assert(offsetof(struct alerts_shared, mark) % SHARED_PAGE == 0, "parts have own pages");
 _Static_assert(sizeof(struct alerts_shared) % SHARED_PAGE == 0, "parts have own pages");
 _Static_assert((PACKET_SLOTS & (PACKET_SLOTS - 1)) == 0, "a power of two");
 _Static_assert((PARENT_SLOTS & (PARENT_SLOTS - 1)) == 0, "a power of two");
 
 size_t
-alerts_shared_bytes(void)
+alerts_shared_bytes(unsigned packets)
 {
-	return sizeof(struct alerts_shared);
+	return sizeof(struct alerts_shared) + packets * sizeof(struct alerts_packet);
 }
 
 void
-alerts_shared_init(struct alerts_shared *s)
+alerts_shared_init(struct alerts_shared *s, unsigned packets)
 {
-	ring_init(shared_ring(s, SOURCE_PACKET), PACKET_SLOTS);
 	ring_init(shared_ring(s, SOURCE_PARENT), PARENT_SLOTS);
+	for (unsigned i = 0; i < packets; i++)
+		ring_init(shared_ring(s, SOURCE_PACKET + i), PACKET_SLOTS);
 }
 
 void
 alerts_shared_keep(struct alerts_shared *s, enum alerts_side side)
 {
-	uint8_t *p = (uint8_t *)s;
-	size_t parent = offsetof(struct alerts_shared, parent);
-
 	if (side == ALERTS_PACKET)
-		(void)munmap(p + parent, sizeof(*s) - parent);
+		(void)munmap(s, offsetof(struct alerts_shared, packet));
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
@@ -101,21 +101,21 @@ take_memory(struct alerts *a)
 	bool signs = a->conf.side == ALERTS_BOTH || a->conf.side == ALERTS_SIGNER;
 
 	if (!a->shared) {
-		void *p = mmap(NULL, sizeof(*a->shared), PROT_READ | PROT_WRITE,
+		void *p = mmap(NULL, alerts_shared_bytes(1), PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			return false;
 		a->shared = p;
 		a->own_memory = true;
-		alerts_shared_init(a->shared);
+		alerts_shared_init(a->shared, 1);
 	}
 	if (puts && (!(a->scratch = malloc(SCRATCH_SIZE)) ||
 			!(a->hint = calloc(PUT_HINTS, sizeof(*a->hint)))))
 		return false;
 	if (signs && !(a->batch = malloc(BATCH_BYTES)))
 		return false;
-	for (unsigned i = 0; signs && i < SOURCES; i++)
+	for (unsigned i = 0; signs && i < a->n_sources; i++)
 		if (!(a->source[i].buf = aligned_alloc(64, 64 * RING_SLOT)))
 			return false;
 	return true;
@@ -130,10 +130,11 @@ begin(struct alerts *a)
 		sign_init(a);
 	if (a->conf.side == ALERTS_SIGNER)
 		return;
-	a->writer = parent ? &a->shared->parent : &a->shared->packet;
-	a->ring = shared_ring(a->shared, parent ? SOURCE_PARENT : SOURCE_PACKET);
+	a->writer = parent ? &a->shared->parent : &a->shared->packet[a->conf.packet].writer;
+	a->ring =
+	    shared_ring(a->shared, parent ? SOURCE_PARENT : SOURCE_PACKET + a->conf.packet);
 	if (a->conf.fold_window_ns != 0 && !parent)
-		a->fold = &a->shared->fold;
+		a->fold = &a->shared->packet[a->conf.packet].fold;
 	put_init(a);
 }
 
@@ -148,6 +149,7 @@ alerts_new(const struct alerts_conf *conf, char *err, size_t err_size)
 	}
 	a->conf = *conf;
 	a->shared = conf->shared;
+	a->n_sources = SOURCE_PACKET + (conf->packets ? conf->packets : 1);
 	a->next_seq = 1;
 	if (conf->sensor)
 		snprintf(a->sensor, sizeof(a->sensor), "%s", conf->sensor);
@@ -283,8 +285,8 @@ alerts_free(struct alerts *a)
 		(void)a->out->close(a->conn);
 	key_wipe(&a->key);
 	if (a->own_memory)
-		(void)munmap(a->shared, sizeof(*a->shared));
-	for (unsigned i = 0; i < SOURCES; i++)
+		(void)munmap(a->shared, alerts_shared_bytes(1));
+	for (unsigned i = 0; i < a->n_sources; i++)
 		free(a->source[i].buf);
 	free(a->scratch);
 	free(a->hint);

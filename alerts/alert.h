@@ -141,13 +141,17 @@ struct alerts_conf {
 	/* Two processes: memory both have mapped, and which half this one is. */
 	struct alerts_shared *shared; /* NULL: both halves are here */
 	enum alerts_side { ALERTS_BOTH = 0, ALERTS_PACKET, ALERTS_SIGNER, ALERTS_PARENT } side;
+	unsigned packets; /* packet sides there are; 0 = 1 */
+	unsigned packet;  /* packet side: which of them */
 };
 
-/* Bytes of struct alerts_shared, to be zeroed, aligned to a page, and mapped shared. */
-size_t alerts_shared_bytes(void);
+/* Bytes of struct alerts_shared for so many packet sides, 1 to ALERTS_PACKETS_MAX; to be zeroed, aligned to a page, and
+ * mapped shared. */
+#define ALERTS_PACKETS_MAX 16u
+size_t alerts_shared_bytes(unsigned packets);
 /* Once, before the first fork. */
-void alerts_shared_init(struct alerts_shared *s);
-/* After the fork: unmap what this side has no business with (a worker: all but the packet part), so
+void alerts_shared_init(struct alerts_shared *s, unsigned packets);
+/* After the fork: unmap what this side has no business with (a worker: all but the packet parts), so
  * that nothing it is made to do can reach it. */
 void alerts_shared_keep(struct alerts_shared *s, enum alerts_side side);
 #define ALERT_FOLD_WINDOW_NS (UINT64_C(60) * 1000000000u)

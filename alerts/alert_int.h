@@ -30,7 +30,8 @@ struct alerts {
 	char *scratch;
 	struct put_hint *hint; /* [PUT_HINTS] */
 	/* signer side */
-	struct reader source[SOURCES];
+	struct reader source[SOURCES_MAX];
+	unsigned n_sources;
 	struct eve eve;
 	char *batch; /* BATCH_BYTES of lines */
 	size_t batch_len;
@@ -40,7 +41,7 @@ struct alerts {
 	uint64_t batch_removed;
 	struct merkle merkle;
 	uint64_t next_seq, last_sign_ns;
-	uint64_t lost_taken[SOURCES]; /* of the writers' lost, moved to untold_lost */
+	uint64_t lost_taken[SOURCES_MAX]; /* of the writers' lost, moved to untold_lost */
 	uint64_t untold_lost, untold_removed;
 	uint64_t retry_ns; /* not 0: the batch could not be stored, again then */
 	uint64_t wait_ns;  /* since when a record waits for its policy; 0 = none does */

@@ -182,7 +182,7 @@ void
 put_init(struct alerts *a)
 {
 	uint64_t seed = a->conf.fold_seed;
-	uint32_t slots = a->writer == &a->shared->packet ? PACKET_SLOTS : PARENT_SLOTS;
+	uint32_t slots = a->conf.side == ALERTS_PARENT ? PARENT_SLOTS : PACKET_SLOTS;
 
 	a->ring->n_slots = slots;
 	if (LOAD(a->ring->head) - LOAD(a->ring->tail) > slots) /* left so by one gone mad */

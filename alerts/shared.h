@@ -2,9 +2,10 @@
 /*
  * shared.h - the memory that joins packet side, parent and signer, and outlives all of them.
  *
- *   page 0 ...   packet part: counters, storms, ring         written by a worker: hostile
- *   then         parent part: counters, a small ring         written by the parent
+ *   page 0 ...   parent part: counters, a small ring         written by the parent
  *   then         signer part: two marks, totals              written by the signer
+ *   then         packet parts: counters, storms, ring        written by a worker: hostile; one for each of
+ *		  its threads that judges packets, so that each has one writer
  *
  * Each part has pages of its own, so that a process can unmap what is not its business.
  *
@@ -35,20 +36,25 @@ struct alerts_writer {
 	_Atomic uint32_t state;	     /* enum writer_state */
 };
 
+/* The parent, then who judges packets. */
+#define PACKET_PARTS_MAX 16u
+#define SOURCES_MAX	 (1u + PACKET_PARTS_MAX)
+enum { SOURCE_PARENT = 0, SOURCE_PACKET };
+
 struct alerts_mark {
-	uint64_t tail[2];	/* per source: where the next record to be told begins */
-	uint64_t lost_taken[2]; /* of the writer's lost */
+	uint64_t tail[SOURCES_MAX];	  /* per source: where the next record to be told begins */
+	uint64_t lost_taken[SOURCES_MAX]; /* of the writer's lost */
 	uint64_t untold_lost, untold_removed;
 	uint64_t epoch, batch; /* of the journal's last batch then */
 };
 
-enum { SOURCE_PARENT = 0, SOURCE_PACKET, SOURCES };
+struct alerts_packet {
+	_Alignas(SHARED_PAGE) struct alerts_writer writer;
+	struct fold fold;
+	_Alignas(64) uint8_t ring[sizeof(struct ring) + PACKET_SLOTS * RING_SLOT];
+};
 
 struct alerts_shared {
-	/* packet part */
-	_Alignas(SHARED_PAGE) struct alerts_writer packet;
-	struct fold fold;
-	_Alignas(64) uint8_t packet_ring[sizeof(struct ring) + PACKET_SLOTS * RING_SLOT];
 	/* parent part */
 	_Alignas(SHARED_PAGE) struct alerts_writer parent;
 	_Alignas(64) uint8_t parent_ring[sizeof(struct ring) + PARENT_SLOTS * RING_SLOT];
@@ -57,12 +63,15 @@ struct alerts_shared {
 	_Atomic uint32_t current;	 /* the mark in force */
 	uint64_t sent_epoch, sent_batch; /* the outputs have it up to here */
 	struct alerts_stats total;	 /* of all signers so far */
+	/* packet parts: as many as alerts_conf says, which no writer can change */
+	struct alerts_packet packet[];
 };
 
 static inline struct ring *
 shared_ring(struct alerts_shared *s, unsigned source)
 {
-	return (struct ring *)(source == SOURCE_PACKET ? s->packet_ring : s->parent_ring);
+	return (struct ring *)(source == SOURCE_PARENT ? s->parent_ring
+						       : s->packet[source - SOURCE_PACKET].ring);
 }
 
 #endif /* ALERTS_SHARED_H */

@@ -46,7 +46,7 @@ mark_write(struct alerts *a, uint64_t now_ns)
 
 	m->epoch = m->batch = 0; /* while it is being written it is of no batch */
 	atomic_thread_fence(memory_order_release);
-	for (unsigned i = 0; i < SOURCES; i++) {
+	for (unsigned i = 0; i < a->n_sources; i++) {
 		m->tail[i] = a->source[i].pos;
 		m->lost_taken[i] = a->lost_taken[i];
 	}
@@ -72,7 +72,7 @@ mark_commit(struct alerts *a)
 
 	atomic_store(&a->shared->current, other);
 	m = &a->shared->mark[other];
-	for (unsigned i = 0; i < SOURCES; i++)
+	for (unsigned i = 0; i < a->n_sources; i++)
 		reader_commit(&a->source[i], m->tail[i]);
 }
 
@@ -119,13 +119,14 @@ add_line(struct alerts *a, const struct record *r)
 static struct alerts_writer *
 writer_of(struct alerts *a, unsigned source)
 {
-	return source == SOURCE_PACKET ? &a->shared->packet : &a->shared->parent;
+	return source == SOURCE_PARENT ? &a->shared->parent
+				       : &a->shared->packet[source - SOURCE_PACKET].writer;
 }
 
 static void
 take_losses(struct alerts *a)
 {
-	for (unsigned i = 0; i < SOURCES; i++) {
+	for (unsigned i = 0; i < a->n_sources; i++) {
 		uint64_t lost = atomic_load_explicit(&writer_of(a, i)->lost, memory_order_relaxed);
 
 		/* A counter that went back, or ran away, is a writer gone mad. */
@@ -153,7 +154,7 @@ take_losses(struct alerts *a)
 static bool
 losses(struct alerts *a)
 {
-	for (unsigned i = 0; i < SOURCES; i++)
+	for (unsigned i = 0; i < a->n_sources; i++)
 		if (a->source[i].rejected > 0 || atomic_load_explicit(&writer_of(a, i)->lost,
 						     memory_order_relaxed) != a->lost_taken[i])
 			return true;
@@ -363,7 +364,7 @@ sign_drain(struct alerts *a, uint64_t now_ns)
 {
 	int first = 0, e;
 
-	for (unsigned i = 0; i < SOURCES && a->retry_ns == 0; i++) {
+	for (unsigned i = 0; i < a->n_sources && a->retry_ns == 0; i++) {
 		e = drain_source(a, &a->source[i], now_ns);
 		first = first ? first : e;
 	}
@@ -375,9 +376,8 @@ sign_drain(struct alerts *a, uint64_t now_ns)
 /* Storms that a worker had open when it died, and that no other came to tell: copied, then looked at
  * like all that it leaves. */
 static int
-tell_left(struct alerts *a, uint64_t now_ns)
+tell_left(struct alerts *a, const struct fold *f, uint64_t now_ns)
 {
-	const struct fold *f = &a->shared->fold;
 	int first = 0, e;
 
 	for (uint32_t i = 0; i <= FOLD_SETS * FOLD_WAYS && a->retry_ns == 0; i++) {
@@ -404,7 +404,7 @@ static void
 stats_of_writers(struct alerts *a)
 {
 	a->st.events = a->st.folded = 0;
-	for (unsigned i = 0; i < SOURCES; i++) {
+	for (unsigned i = 0; i < a->n_sources; i++) {
 		a->st.events +=
 		    atomic_load_explicit(&writer_of(a, i)->events, memory_order_relaxed);
 		a->st.folded +=
@@ -427,8 +427,8 @@ sign_pump(struct alerts *a, uint64_t now_ns, bool last)
 		e = sign_drain(a, now_ns);
 		first = first ? first : e;
 	}
-	if (last && two_processes(a)) {
-		e = tell_left(a, now_ns);
+	for (unsigned i = SOURCE_PACKET; last && two_processes(a) && i < a->n_sources; i++) {
+		e = tell_left(a, &a->shared->packet[i - SOURCE_PACKET].fold, now_ns);
 		first = first ? first : e;
 	}
 	stats_of_writers(a);
@@ -487,9 +487,9 @@ sign_init(struct alerts *a)
 		atomic_store(&s->current, current);
 	}
 	m = &s->mark[current];
-	for (unsigned i = 0; i < SOURCES; i++) {
+	for (unsigned i = 0; i < a->n_sources; i++) {
 		a->source[i].ring = shared_ring(s, i);
-		a->source[i].n_slots = i == SOURCE_PACKET ? PACKET_SLOTS : PARENT_SLOTS;
+		a->source[i].n_slots = i == SOURCE_PARENT ? PARENT_SLOTS : PACKET_SLOTS;
 		a->source[i].pos = m->tail[i];
 		a->source[i].trusted = !two_processes(a);
 		a->source[i].own = i == SOURCE_PARENT;

@@ -19,8 +19,9 @@ shard_init(struct shard *s, unsigned n, uint64_t seed, bool as_devices)
 				unsigned turn = at * 8 + bit;
 
 				if (byte & (0x80u >> bit))
-					h ^= turn == 0 ? SHARD_KEY
-						       : SHARD_KEY << turn | SHARD_KEY >> (32 - turn);
+					h ^= turn == 0
+						 ? SHARD_KEY
+						 : SHARD_KEY << turn | SHARD_KEY >> (32 - turn);
 			}
 			s->table[at][byte] = h;
 		}

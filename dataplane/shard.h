@@ -27,12 +27,12 @@
 #include "base/hash.h"
 #include "dataplane/pkt.h"
 
-#define SHARDS_MAX     16u
-#define SHARD_KEY      UINT32_C(0x6d5a56da) /* its first 32 bits, again and again */
+#define SHARDS_MAX	  16u
+#define SHARD_KEY	  UINT32_C(0x6d5a56da) /* its first 32 bits, again and again */
 #define SHARD_KEY_BYTE(i) ((uint8_t)(SHARD_KEY >> (24 - (i) % 4 * 8)))
 /* Queue of a device: SHARD_ENTRY(i, n) in the i-th place of its table. */
-#define SHARD_ENTRIES	   128u /* places of a table, a power of two, that shard_of() goes by */
-#define SHARD_ENTRY(i, n)  ((i) % SHARD_ENTRIES % (n))
+#define SHARD_ENTRIES	  128u /* places of a table, a power of two, that shard_of() goes by */
+#define SHARD_ENTRY(i, n) ((i) % SHARD_ENTRIES % (n))
 
 struct shard {
 	unsigned n;

@@ -268,11 +268,11 @@ start_signer(char **argv)
 	char err[256];
 	int fd[2];
 
-	P.alerts_shared = map(alerts_shared_bytes());
+	P.alerts_shared = map(alerts_shared_bytes(1));
 	P.signer = map(sizeof(*P.signer));
 	if (!P.alerts_shared || !P.signer || msg_pair(fd) < 0)
 		return -1;
-	alerts_shared_init(P.alerts_shared);
+	alerts_shared_init(P.alerts_shared, 1);
 	ac.shared = conf.alerts = P.alerts_shared;
 	conf.shared = P.signer;
 	conf.fd = fd[1];

@@ -32,6 +32,7 @@
 
 #define SEC   UINT64_C(1000000000)
 #define START (1700000000 * SEC)
+#define PARTS 3u /* of the packet side: a worker with three threads */
 
 static char dir[] = "/tmp/interlock-split-XXXXXX", eve[64], journal[64], key_path[64];
 static struct policy *pol;
@@ -57,9 +58,9 @@ map(size_t size)
 static void
 begin(void)
 {
-	shared = map(alerts_shared_bytes());
+	shared = map(alerts_shared_bytes(PARTS));
 	n = map(sizeof(*n));
-	alerts_shared_init(shared);
+	alerts_shared_init(shared, PARTS);
 	atomic_store(&n->clock_ns, START);
 }
 
@@ -76,16 +77,18 @@ end(void)
 		(void)closedir(h);
 	(void)rmdir(journal);
 	(void)unlink(eve);
-	(void)munmap(shared, alerts_shared_bytes());
+	(void)munmap(shared, alerts_shared_bytes(PARTS));
 	(void)munmap(n, sizeof(*n));
 }
 
 static struct alerts *
-side(enum alerts_side which, uint64_t fold_ns)
+part(enum alerts_side which, unsigned packet, uint64_t fold_ns)
 {
 	struct alerts_conf conf = {
 	    .shared = shared,
 	    .side = which,
+	    .packets = PARTS,
+	    .packet = packet,
 	    .sensor = "sensor-1",
 	    .fold_window_ns = fold_ns,
 	    .port_names = {"eth1", "eth2"},
@@ -106,6 +109,12 @@ side(enum alerts_side which, uint64_t fold_ns)
 		abort();
 	}
 	return a;
+}
+
+static struct alerts *
+side(enum alerts_side which, uint64_t fold_ns)
+{
+	return part(which, 0, fold_ns);
 }
 
 /* An event that can be told from all others: its frame. */
@@ -178,18 +187,20 @@ static uint64_t fold_ns;
 static void
 work_for_ever(void)
 {
-	struct alerts *a;
+	struct alerts *a[PARTS];
 
 	alerts_shared_keep(shared, ALERTS_PACKET);
-	a = side(ALERTS_PACKET, fold_ns);
+	for (unsigned i = 0; i < PARTS; i++)
+		a[i] = part(ALERTS_PACKET, i, fold_ns);
 	for (;;) {
 		uint64_t frame = atomic_fetch_add(&n->next, 1) + 1;
+		uint32_t object = fold_ns ? (uint32_t)(frame * 7 % 64) : (uint32_t)frame;
 
 		atomic_fetch_add(&n->begun, 1);
-		put(a, frame, fold_ns ? (uint32_t)(frame * 7 % 64) : (uint32_t)frame);
+		put(a[object % PARTS], frame, object); /* each has one of them */
 		atomic_fetch_add(&n->done, 1);
-		if (frame % 16 == 0)
-			(void)alerts_pump(a, START + frame * 1000);
+		for (unsigned i = 0; i < PARTS && frame % 16 == 0; i++)
+			(void)alerts_pump(a[i], START + frame * 1000);
 		if (frame % (fold_ns ? 64 : 4) == 0)
 			(void)usleep(1000);
 	}
@@ -198,11 +209,12 @@ work_for_ever(void)
 static void
 work_last(void)
 {
-	struct alerts *a;
+	int r = 0;
 
 	alerts_shared_keep(shared, ALERTS_PACKET);
-	a = side(ALERTS_PACKET, fold_ns);
-	_exit(alerts_finish(a, START) == 0 ? 0 : 1);
+	for (unsigned i = 0; i < PARTS; i++)
+		r |= alerts_finish(part(ALERTS_PACKET, i, fold_ns), START);
+	_exit(r == 0 ? 0 : 1);
 }
 
 static pid_t
@@ -456,9 +468,9 @@ static void
 go_mad(void)
 {
 	uint64_t s = (uint64_t)getpid() * UINT64_C(0x9e3779b97f4a7c15) + 1;
-	uint8_t *p = (uint8_t *)shared;
-	size_t size = offsetof(struct alerts_shared, parent);
-	size_t ring = offsetof(struct alerts_shared, packet_ring);
+	uint8_t *p = (uint8_t *)&shared->packet[1]; /* and the part behind it */
+	size_t size = 2 * sizeof(struct alerts_packet);
+	size_t ring = offsetof(struct alerts_packet, ring);
 
 	alerts_shared_keep(shared, ALERTS_PACKET);
 	for (;;) {

@@ -553,7 +553,8 @@ same_storms(struct world *w)
 	assert_memory_equal(a->fold->tag, b->fold->tag, sizeof(a->fold->tag));
 	assert_int_equal(a->fold->oldest, b->fold->oldest);
 	assert_int_equal(a->fold->evicted, b->fold->evicted);
-	assert_memory_equal(&a->shared->packet, &b->shared->packet, sizeof(a->shared->packet));
+	assert_memory_equal(&a->shared->packet[0].writer, &b->shared->packet[0].writer,
+	    sizeof(a->shared->packet[0].writer));
 	assert_memory_equal(alerts_stats(a), alerts_stats(b), sizeof(*alerts_stats(a)));
 }
 

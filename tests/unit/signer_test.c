@@ -113,9 +113,9 @@ begin(void)
 	struct alerts_conf conf = {.side = ALERTS_PARENT};
 	char err[200] = "";
 
-	conf.shared = shared = map(alerts_shared_bytes());
+	conf.shared = shared = map(alerts_shared_bytes(1));
 	sh = map(sizeof(*sh));
-	alerts_shared_init(shared);
+	alerts_shared_init(shared, 1);
 	own = alerts_new(&conf, err, sizeof(err));
 	assert_string_equal(err, "");
 }
@@ -146,7 +146,7 @@ end(void)
 	}
 	(void)waitpid(rm, NULL, 0);
 	alerts_free(own);
-	(void)munmap(shared, alerts_shared_bytes());
+	(void)munmap(shared, alerts_shared_bytes(1));
 	(void)munmap(sh, sizeof(*sh));
 }
 
