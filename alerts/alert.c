@@ -131,8 +131,7 @@ begin(struct alerts *a)
 	if (a->conf.side == ALERTS_SIGNER)
 		return;
 	a->writer = parent ? &a->shared->parent : &a->shared->packet[a->conf.packet].writer;
-	a->ring =
-	    shared_ring(a->shared, parent ? SOURCE_PARENT : SOURCE_PACKET + a->conf.packet);
+	a->ring = shared_ring(a->shared, parent ? SOURCE_PARENT : SOURCE_PACKET + a->conf.packet);
 	if (a->conf.fold_window_ns != 0 && !parent)
 		a->fold = &a->shared->packet[a->conf.packet].fold;
 	put_init(a);

@@ -32,8 +32,8 @@ service_prepare(struct guard *g, char *err, size_t size)
 
 	g->signer_shared = mmap(NULL, sizeof(*g->signer_shared), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	g->alerts_shared = mmap(
-	    NULL, alerts_shared_bytes(1), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	g->alerts_shared = mmap(NULL, alerts_shared_bytes(1), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (g->signer_shared == MAP_FAILED || g->alerts_shared == MAP_FAILED)
 		return err_say(err, size, ERR_NOMEM, "no memory to share");
 	alerts_shared_init(g->alerts_shared, 1);

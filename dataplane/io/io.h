@@ -6,7 +6,7 @@
  * whole burst back and forwards the frames whose fate says so, as they now
  * are.  A frame the engine wants to keep (FATE_HELD) it copied; when it is
  * released, or when the engine makes a frame of its own (reset, reject), it
- * goes out by tx().  Nothing here is called from two threads.  rx() of a live
+ * goes out by tx().  Nothing of one io is called from two threads, but wake().  rx() of a live
  * backend reads the clock once, for all frames it lends and also when there are none.
  */
 #ifndef DATAPLANE_IO_IO_H
@@ -34,6 +34,9 @@ struct io_conf {
 	const char *write_to; /* file backend: capture to write forwarded frames to, or NULL */
 	const struct io_port *ports; /* two of them: outside, inside; NULL for captures */
 	size_t memory_bytes;  /* of frames in flight; 0 = the backend's default */
+	unsigned
+	    workers; /* that share the ports, SHARDS_MAX at most: an open() for each, queues from 0; 0 = 1 */
+	uint64_t seed; /* of whose frame it is (shard.h) */
 };
 
 struct io_stats {
@@ -42,7 +45,9 @@ struct io_stats {
 	/* Of these drops, those of which the backend knows why. */
 	uint64_t rx_segments;  /* in more pieces than can be put together */
 	uint64_t rx_no_buffer; /* no room for the VLAN tag, or no memory */
+	uint64_t rx_handed_full; /* its worker did not keep up with what others found for it */
 	uint64_t tx_full, tx_long, tx_down, tx_no_buffer; /* ring, length, link, memory */
+	uint64_t handed; /* no drops: frames found here, that are another worker's and went there */
 };
 
 struct io_backend {
@@ -66,6 +71,10 @@ struct io_backend {
 	bool (*link)(struct io *io, unsigned port, bool carrier);
 	/* Run fn in every thread that the backend has made.  0 or ERR_*.  NULL: it makes none. */
 	int (*threads)(struct io *io, void (*fn)(void *), void *ctx);
+	/* Several workers.  run(): life() begins in the thread of this io, whose queue is not 0; 0 or ERR_*.  wake(): what
+	 * sleeps in its wait() goes on; from any thread.  NULL: there is one worker. */
+	int (*run)(struct io *io, int (*life)(void *), void *ctx);
+	void (*wake)(struct io *io);
 	void (*stats)(const struct io *io, struct io_stats *st);
 	/* Of the last failure, "" = none.  err_text(NULL): of the last close() of this
 	 * thread, whose io is gone. */
