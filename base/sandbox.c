@@ -252,6 +252,7 @@ freeze_heap(void)
 	void *spare;
 
 	(void)mallopt(M_MMAP_MAX, 0);
+	(void)mallopt(M_ARENA_MAX, 1); /* what is spare is for all threads */
 	(void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	if (!(spare = malloc(HEAP_SPARE)))
 		return -ENOMEM;
@@ -610,6 +611,8 @@ enter_thread(void *arg)
 	struct sandbox_thread *t = arg;
 	int rules;
 
+	if (t->r < 0)
+		return; /* one has failed */
 	if ((t->r = set_caps(KEEP_NONE)) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		t->r = err_say(t->err, sizeof(t->err), ERR_PERM, "capabilities of a thread");
 	else if ((t->r = make_landlock(t->s, &rules, t->err, sizeof(t->err))) == 0)
@@ -629,7 +632,7 @@ enter_threads(const struct sandbox *s, char *err, size_t size)
 	static struct sandbox_thread t; /* a late thread must find it */
 	int r;
 
-	t = (struct sandbox_thread){.s = s, .r = ERR_AGAIN};
+	t = (struct sandbox_thread){.s = s};
 	if ((r = s->threads(s->threads_of, enter_thread, &t)) < 0)
 		return err_say(
 		    err, size, r, "a thread does not give up its rights: %s", err_str(r));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_guard.c - the options of `interlock guard`; guard/guard.h does the work. */
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "alerts/delivery.h"
@@ -10,6 +11,7 @@
 
 #ifdef HAVE_XDP
 #include "guard/guard.h"
+#include "guard/shared.h"
 
 static const char usage_text[] =
     "usage: interlock guard --outside PORT --inside PORT -p POLICY [OPTION]...\n"
@@ -38,6 +40,9 @@ static const char usage_text[] =
     "      --viewers GROUP  may look\n"
     "      --metrics ADDR:PORT  numbers for Prometheus, on the management interface\n"
     "      --memory SIZE    memory for flows and streams, e.g. 256M (default 64M)\n"
+    "      --workers N      with dpdk: ports, so many threads judge packets, each on a processor "
+    "of\n"
+    "                       its own (default 1)\n"
     "      --xdp MODE       native, generic or auto (default): what auto got is said at the start\n"
     "      --zerocopy       ask the drivers for AF_XDP without copies\n"
     "      --allow-addresses  guard an interface that has an IP address\n"
@@ -129,6 +134,17 @@ mode_of(void *mode, const char *arg)
 	return false;
 }
 
+static bool
+workers(void *n, const char *arg)
+{
+	char *end;
+	unsigned long v = strtoul(arg, &end, 10);
+
+	*(unsigned *)n = (unsigned)v;
+	return arg[0] >= '0' && arg[0] <= '9' && *end == '\0' && v >= 1 && v <= GUARD_WORKERS;
+}
+_Static_assert(GUARD_WORKERS == 16, "as it is said");
+
 enum verb { GUARD_RUN = 0, GUARD_RESTORE, GUARD_DETACH };
 
 static int
@@ -150,6 +166,13 @@ check(const struct guard_conf *c, enum verb verb)
 		return cli_usage("guard", "--fast-path, --xdp and --zerocopy are of xdp: ports: "
 					  "there is no filter in the "
 					  "kernel in front of dpdk: ports");
+	if (!c->device[0] && c->workers > 1)
+		return cli_usage(
+		    "guard", "--workers is of dpdk: ports: a guard with xdp: ports has one");
+	if (c->workers > 1 && c->take_over)
+		return cli_usage("guard",
+		    "--take-over: connections cannot be handed to several workers: stop the "
+		    "other guard first");
 	if (c->device[0] && c->link_follow && (c->no_netdev[0] || c->no_netdev[1]))
 		return cli_usage(
 		    "guard", "--link-follow needs ports with a network interface (iface=)");
@@ -192,6 +215,7 @@ cmd_guard(int argc, char **argv)
 	    {"viewers", .text = &c.viewers},
 	    {"metrics", .text = &c.metrics},
 	    {"memory", .size = &c.memory_bytes},
+	    {"workers", .call = workers, .ctx = &c.workers, .bad = "not a number from 1 to 16"},
 	    {"xdp", .call = mode_of, .ctx = &c.mode, .bad = "native, generic or auto"},
 	    {"zerocopy", .flag = &c.zerocopy},
 	    {"allow-addresses", .flag = &c.allow_addresses},

@@ -180,6 +180,38 @@ kind_of(struct shadow_report *r, enum shadow_way way, enum shadow_what what,
 	return k;
 }
 
+void
+shadow_report_add(struct shadow_report *to, const struct shadow_report *from)
+{
+	for (unsigned i = 0; i < sizeof(to->judged) / sizeof(to->judged[0]); i++)
+		to->judged[i] += from->judged[i];
+	for (unsigned i = 0; i < SHADOW__WAYS; i++) {
+		to->differ[i] += from->differ[i];
+		to->untold[i] += from->untold[i];
+	}
+	if (to->since_ns == 0 || (from->since_ns != 0 && from->since_ns < to->since_ns))
+		to->since_ns = from->since_ns;
+	for (uint32_t i = 0; i < from->n && i < SHADOW_KINDS; i++) {
+		const struct shadow_kind *f = &from->kind[i];
+		struct shadow_kind *k;
+
+		if (f->way >= SHADOW__WAYS || f->n_examples > SHADOW_EXAMPLES)
+			continue;
+		if (!(k = kind_of(to, f->way, f->what, &f->live, &f->shadow))) {
+			to->untold[f->way] += f->count;
+			continue;
+		}
+		if (k->count == 0 || f->first_ns < k->first_ns)
+			k->first_ns = f->first_ns;
+		k->count += f->count;
+		if (f->last_ns <= k->last_ns)
+			continue;
+		k->last_ns = f->last_ns; /* who had the last one shows examples */
+		k->n_examples = f->n_examples;
+		memcpy(k->example, f->example, sizeof(k->example));
+	}
+}
+
 static void
 copy_text(char *to, size_t size, const char *from, size_t n)
 {

@@ -69,6 +69,9 @@ void engine_set_shadow(struct engine *e, const struct policy *pol);
 /* Valid as long as the engine. */
 const struct shadow_report *engine_shadow(const struct engine *e);
 
+/* What another engine found, of the same two policies, added.  No number and no text of from is trusted. */
+void shadow_report_add(struct shadow_report *to, const struct shadow_report *from);
+
 /* As engine_permits(), of the shadow; NULL without one. */
 struct windows;
 struct windows *engine_shadow_permits(struct engine *e);

@@ -70,7 +70,9 @@ look(struct guard *g, struct look *l)
 	*v = (struct guard_view){
 	    .now_ns = clock_wall_ns(),
 	    .started_ns = g->started_ns,
-	    .shared = g->worker.ready ? g->shared : NULL,
+	    .shared = g->worker.ready ? worker_numbers(g) : NULL,
+	    .workers = g->worker.ready && g->n_workers > 1 ? g->shared : NULL,
+	    .n_workers = g->n_workers,
 	    .past = g->past,
 	    .policy = g->policy,
 	    .policy_path = g->conf->policy_path,
@@ -144,21 +146,24 @@ late(void *ctx, const struct view_late *l)
 void
 act_count_now(struct guard *g)
 {
-	if (g->past && g->worker.ready)
-		view_tick(g->past, g->shared, g->policy, clock_wall_ns());
+	const struct guard_shared *s;
+
+	if (g->past && g->worker.ready && (s = worker_numbers(g)) != NULL)
+		view_tick(g->past, s, g->policy, clock_wall_ns());
 }
 
 void
 act_count(struct guard *g)
 {
+	const struct guard_shared *s;
 	uint64_t now = clock_wall_ns();
 
 	if (!g->past || g->now_ns - g->counted_ns < COUNT_EVERY_NS)
 		return;
 	g->counted_ns = g->now_ns;
-	if (!g->worker.ready)
+	if (!g->worker.ready || !(s = worker_numbers(g)))
 		return;
-	view_tick(g->past, g->shared, g->policy, now);
+	view_tick(g->past, s, g->policy, now);
 	view_late(g->past, g->policy, now, late, g);
 }
 

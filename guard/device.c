@@ -4,8 +4,9 @@
  * a driver that may leave a program on an interface when its process ends.
  *
  * The engine judges all that the filter would have judged (policy/gate.h), but for two things that only the
- * filter does: it outlives the engine (fail: open), and it counts per zone (limits).  A policy
- * that asks for them is refused rather than half obeyed.
+ * filter does: it outlives the engine (fail: open), and it counts per zone (limits).  With several workers there is one
+ * more: rules that ask which values a device has last had, whoever asked it, since each worker knows the connections of
+ * its pairs of hosts alone (dataplane/shard.h).  A policy that asks for them is refused rather than half obeyed.
  */
 #include <string.h>
 
@@ -61,13 +62,18 @@ device_policy(const struct guard *g, const struct policy *pol, char *err, size_t
 		    "ports "
 		    "have none",
 		    file, line, col);
+	if (g->n_workers > 1 && policy_asks(pol, ASKS_VALUES, &file, &line, &col))
+		return err_say(err, size, ERR_UNSUPPORTED,
+		    "%s:%u:%u: what values a device has last had is known to one worker, and here "
+		    "are %u (--workers), each with some of its clients",
+		    file, line, col, g->n_workers);
 	return 0;
 }
 
 uint32_t
 device_mtu(const struct guard *g, unsigned port)
 {
-	return g->ports.port[port].mtu != 0 ? g->ports.port[port].mtu : g->shared->mtu[port];
+	return g->ports.port[port].mtu != 0 ? g->ports.port[port].mtu : g->shared[0].mtu[port];
 }
 
 void

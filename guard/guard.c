@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -158,7 +159,10 @@ prepare(struct guard *g, char *err, size_t size)
 		return ERR_PERM;
 	/* Workers lock all their memory; with this also the images they map later (worker.c). */
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	if (policy_slots_reserve() < 0 || !(g->shared = shared_memory(sizeof(*g->shared))))
+	g->n_workers = g->conf->workers ? g->conf->workers : 1;
+	if (policy_slots_reserve() < 0 ||
+	    !(g->shared = shared_memory(g->n_workers * sizeof(*g->shared))) ||
+	    (g->n_workers > 1 && !(g->sum = calloc(1, sizeof(*g->sum)))))
 		return err_say(err, size, ERR_NOMEM, "no memory to share");
 	g->permits = (struct permits){
 	    .sh = &g->shared->permits, .tell = tell_permit, .ctx = g, .used = {.keep = &g->keep}};
@@ -241,7 +245,7 @@ mode_name(enum policy_mode m)
 static void
 tell(const struct guard *g)
 {
-	const struct engine_stats *st = &g->shared->engine;
+	size_t memory = 0;
 
 	for (unsigned i = 0; i < 2; i++) {
 		const struct port *p = &g->ports.port[i];
@@ -258,7 +262,13 @@ tell(const struct guard *g)
 	log_info("policy: %s, site %s, mode %s, %u conduits, %u rules, generation %u",
 	    g->conf->policy_path, policy_site(g->policy), mode_name(policy_mode(g->policy)),
 	    policy_conduit_count(g->policy), policy_rule_count(g->policy), g->generation);
-	log_info("memory: %zu MiB of the engine", st->memory_bytes >> 20);
+	for (unsigned i = 0; i < g->n_workers; i++)
+		memory += g->shared[i].engine.memory_bytes;
+	if (g->n_workers == 1)
+		log_info("memory: %zu MiB of the engine", memory >> 20);
+	else
+		log_info(
+		    "memory: %zu MiB of the engines of %u workers", memory >> 20, g->n_workers);
 	if (*sandbox_lacking() != '\0')
 		log_warn("this kernel has no %s: the processes are confined without it",
 		    sandbox_lacking());

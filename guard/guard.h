@@ -38,7 +38,8 @@ struct guard_conf {
 	const char *state_dir;			       /* NULL = PORT_STATE_DIR */
 	const char *keep_dir;			       /* NULL = KEEP_DIR (keep.h) */
 	const char *signers; /* public keys: no policy that none of them has signed; or NULL */
-	size_t memory_bytes;			       /* of the engine; 0 = its default */
+	size_t memory_bytes; /* of the engines together; 0 = the default of each */
+	unsigned workers;    /* dpdk: threads that judge packets; 0 = 1 */
 	uint64_t journal_bytes;
 	enum gate_mode mode;
 	bool zerocopy, allow_addresses, take_over;

@@ -138,7 +138,9 @@ struct away {
 
 struct guard {
 	const struct guard_conf *conf;
-	struct guard_shared *shared;
+	unsigned n_workers;
+	struct guard_shared *shared; /* [n_workers] */
+	struct guard_shared *sum;    /* of several; NULL = there is one */
 	struct permits permits;
 	struct gate *gate;
 	struct fast *fast; /* its counters; NULL = no fast path */
@@ -218,6 +220,8 @@ struct child *child_at(struct guard *g, unsigned i);
 int worker_start(struct guard *g, char *err, size_t size);
 /* POLICY, FLOWS or EXPORT; its answer comes to those who ask so.  ERR_AGAIN: it is busy, or not there. */
 int worker_ask(struct guard *g, const struct msg *m, int fd);
+/* Its numbers, of several workers the sum; NULL: they cannot be had now. */
+const struct guard_shared *worker_numbers(struct guard *g);
 
 /* --- service.c: signer and metrics ----------------------------------------------------------- */
 

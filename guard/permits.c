@@ -53,16 +53,15 @@ clock_accept(struct clock_watch *c)
 /* What a slot says, in the numbers of the policy in force. */
 static void
 take_slot(struct permits_taken *v, struct windows *w, const struct policy *pol, unsigned i,
-    const struct permit_slot *s)
+    const struct permit_slot *s, struct policy_permit *fit)
 {
-	static struct policy_permit fit;
 	bool known = v->state[i] != PERMIT_NONE && strncmp(v->id[i], s->m.id, PERMIT_TEXT) == 0;
 	char err[128];
 
 	if (s->state != PERMIT_NONE && !known) {
-		if (policy_permit_fit(pol, &s->m, &fit, err, sizeof(err)) < 0)
+		if (policy_permit_fit(pol, &s->m, fit, err, sizeof(err)) < 0)
 			return; /* the parent says so */
-		windows_permit(w, i, &fit, &s->m, s->until_s);
+		windows_permit(w, i, fit, &s->m, s->until_s);
 		memcpy(v->id[i], s->m.id, PERMIT_TEXT);
 	}
 	if (s->state == PERMIT_ENDING)
@@ -87,32 +86,44 @@ anew(struct permits_view *v, const struct policy *shadow, bool again)
 	return again || other || !v->begun;
 }
 
+/* What is thought of the clock; true: that has changed. */
+static bool
+watch_clock(struct permits_view *v, struct guard_permits *sh, const struct policy *pol,
+    uint64_t wall_ns, uint64_t steady)
+{
+	bool in_step = !policy_clock_synchronised(pol) || atomic_load(&sh->in_step) != 0;
+	uint32_t accepted = atomic_load(&sh->accepted), was = v->clock_state;
+
+	if (v->follows) {
+		v->clock_state = atomic_load(&sh->clock_state);
+		return v->clock_state != was;
+	}
+	if (v->begun && accepted != v->accepted)
+		clock_accept(&sh->clock);
+	v->accepted = accepted;
+	v->clock_state = clock_watch(&sh->clock, wall_ns, steady, in_step);
+	return atomic_exchange(&sh->clock_state, v->clock_state) != v->clock_state;
+}
+
 void
 permits_take(struct permits_view *v, struct guard_permits *sh, struct engine *e,
     const struct policy *pol, const struct policy *shadow, uint64_t wall_ns, bool again)
 {
-	static struct permit_slot slot[PERMITS_MAX];
+	struct permit_slot *slot = v->slot;
 	uint32_t seq = atomic_load_explicit(&sh->seq, memory_order_acquire);
-	uint32_t accepted = atomic_load(&sh->accepted);
 	uint64_t steady = clock_boot_ns();
-	enum clock_state state;
-	bool in_step = !policy_clock_synchronised(pol) || atomic_load(&sh->in_step) != 0;
 	bool changed = anew(v, shadow, again);
 
-	if (v->begun && accepted != v->accepted)
-		clock_accept(&sh->clock);
-	v->accepted = accepted;
-	state = clock_watch(&sh->clock, wall_ns, steady, in_step);
-	changed |= atomic_exchange(&sh->clock_state, state) != (uint32_t)state;
+	changed |= watch_clock(v, sh, pol, wall_ns, steady);
 	if ((seq != v->seq || changed) && !(seq & 1)) {
-		memcpy(slot, sh->slot, sizeof(slot));
+		memcpy(slot, sh->slot, sizeof(v->slot));
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&sh->seq, memory_order_relaxed) == seq) {
 			for (unsigned i = 0; i < PERMITS_MAX; i++) {
-				take_slot(&v->live, engine_permits(e), pol, i, &slot[i]);
+				take_slot(&v->live, engine_permits(e), pol, i, &slot[i], &v->fit);
 				if (shadow)
 					take_slot(&v->shadow, engine_shadow_permits(e), shadow, i,
-					    &slot[i]);
+					    &slot[i], &v->fit);
 			}
 			v->seq = seq;
 			changed = true;
@@ -122,7 +133,7 @@ permits_take(struct permits_view *v, struct guard_permits *sh, struct engine *e,
 	if (!changed && wall_ns / NS_PER_S == v->stepped_s)
 		return;
 	v->stepped_s = wall_ns / NS_PER_S;
-	engine_windows(e, (int64_t)(wall_ns / NS_PER_S), steady, state == CLOCK_GOOD);
+	engine_windows(e, (int64_t)(wall_ns / NS_PER_S), steady, v->clock_state == CLOCK_GOOD);
 }
 
 /* --- the parent ------------------------------------------------------------------------------ */

@@ -70,6 +70,11 @@ struct permits_view {
 	uint32_t shadow_generation; /* whose .shadow is; 0 = none */
 	uint64_t stepped_s;
 	bool begun;
+	/* One of several workers, not the first: that one watches the clock. */
+	bool follows;
+	uint32_t clock_state;		      /* as it was last taken from there */
+	struct permit_slot slot[PERMITS_MAX]; /* a copy, while it is looked at */
+	struct policy_permit fit;
 };
 
 struct engine;

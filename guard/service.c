@@ -32,11 +32,11 @@ service_prepare(struct guard *g, char *err, size_t size)
 
 	g->signer_shared = mmap(NULL, sizeof(*g->signer_shared), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	g->alerts_shared = mmap(NULL, alerts_shared_bytes(1), PROT_READ | PROT_WRITE,
+	g->alerts_shared = mmap(NULL, alerts_shared_bytes(g->n_workers), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (g->signer_shared == MAP_FAILED || g->alerts_shared == MAP_FAILED)
 		return err_say(err, size, ERR_NOMEM, "no memory to share");
-	alerts_shared_init(g->alerts_shared, 1);
+	alerts_shared_init(g->alerts_shared, g->n_workers);
 	ac.shared = g->alerts_shared;
 	if (!(g->alerts = alerts_new(&ac, err, size)))
 		return ERR_NOMEM;
@@ -61,6 +61,7 @@ run_signer(struct guard *g, int fd)
 {
 	struct signer_conf sc = {
 	    .alerts = g->alerts_shared,
+	    .packets = g->n_workers,
 	    .shared = g->signer_shared,
 	    .fd = fd,
 	    .journal_dir = g->conf->journal_dir,
@@ -85,7 +86,7 @@ run_signer(struct guard *g, int fd)
 	sandbox_close_others(&fd, 1);
 	unmap_images(g);
 	alerts_shared_keep(g->alerts_shared, ALERTS_SIGNER);
-	(void)munmap(g->shared, sizeof(*g->shared));
+	(void)munmap(g->shared, g->n_workers * sizeof(*g->shared));
 	sc.ctx = &sc;
 	_exit(signer_run(&sc));
 }

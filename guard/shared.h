@@ -21,6 +21,7 @@
 #include "dataplane/shadow.h"
 
 #define GUARD_CONDUITS 1024u  /* with a histogram of their own; those behind share the last */
+#define GUARD_WORKERS  16u
 #define GUARD_RULES    16384u /* with counters; `ctl counters` says when a policy has more */
 
 /*
@@ -34,6 +35,8 @@ struct latency {
 	uint32_t bucket[LAT_BUCKETS];	  /* wrap: readers take differences */
 };
 
+/* Of one worker; there is one for each, side by side, and [0] has what there is once: mtu, link_lost, permits,
+ * carrier_lost.  shared_sum() makes one of them. */
 struct guard_shared {
 	/* worker writes */
 	_Atomic uint32_t seq;
@@ -57,5 +60,14 @@ struct guard_shared {
 	struct guard_permits permits;	 /* the parent writes, but what it says is the worker's */
 	_Atomic uint32_t carrier_lost[2]; /* the parent writes: what the kernel says of the ports */
 };
+
+/* What n workers have published, added up as if it were one's.  Where they do not have the same policy at the moment,
+ * its generation is 0, which is none's.  False: one of them was written all the time; *to is not to be used. */
+bool shared_sum(struct guard_shared *to, const struct guard_shared *from, unsigned n);
+/* What fits together of one; false as above. */
+bool shared_snapshot(
+    const struct guard_shared *s, struct engine_stats *engine, struct io_stats *io);
+/* CLOCK_MONOTONIC: when the one that is longest silent showed that it lives. */
+uint64_t shared_alive_ns(const struct guard_shared *s, unsigned n);
 
 #endif /* GUARD_SHARED_H */

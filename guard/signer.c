@@ -182,6 +182,7 @@ open_alerts(const struct signer_conf *c, char *err, size_t size)
 	    .port_names = {c->port_names[0], c->port_names[1]},
 	    .shared = c->alerts,
 	    .side = ALERTS_SIGNER,
+	    .packets = c->packets,
 	};
 	struct alerts *a;
 

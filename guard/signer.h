@@ -47,6 +47,7 @@ struct signer_shared {
 
 struct signer_conf {
 	struct alerts_shared *alerts;
+	unsigned packets; /* packet sides of it; 0 = 1 */
 	struct signer_shared *shared;
 	int fd;					       /* its end of the socketpair */
 	const char *journal_dir, *key_path, *eve_path; /* as in struct alerts_conf */

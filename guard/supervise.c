@@ -3,7 +3,7 @@
  * supervise.c - the parent's children: begun, heard, ended, begun again.
  *
  * A child that ends unexpectedly is started again after a pause that doubles; a worker that shows no
- * sign of life (guard_shared.alive_ns) is ended first.  The pause is forgotten when one
+ * sign of life (guard_shared.alive_ns, of each of its threads) is ended first.  The pause is forgotten when one
  * has lasted.
  */
 #include <errno.h>
@@ -130,7 +130,7 @@ static void
 end_hung(struct guard *g)
 {
 	struct child *c = &g->worker;
-	uint64_t alive = atomic_load_explicit(&g->shared->alive_ns, memory_order_acquire);
+	uint64_t alive = shared_alive_ns(g->shared, g->n_workers);
 
 	if (c->pid == 0)
 		return;

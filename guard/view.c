@@ -128,7 +128,7 @@ lost_json(struct jw *w, const struct io_stats *io)
 		uint64_t n;
 	} why[] = {{"rx_segments", io->rx_segments}, {"rx_no_buffer", io->rx_no_buffer},
 	    {"tx_full", io->tx_full}, {"tx_long", io->tx_long}, {"tx_down", io->tx_down},
-	    {"tx_no_buffer", io->tx_no_buffer}};
+	    {"tx_no_buffer", io->tx_no_buffer}, {"rx_handed_full", io->rx_handed_full}};
 
 	jw_obj(w, "lost");
 	for (size_t i = 0; i < sizeof(why) / sizeof(why[0]); i++)
@@ -154,6 +154,37 @@ packets_json(struct jw *w, const struct view_numbers *n)
 	jw_u(w, "not_sent", n->io.tx_dropped);
 	lost_json(w, &n->io);
 	jw_close(w, '}');
+}
+
+/* Each of several; packets begin with the worker. */
+static void
+workers_json(struct jw *w, const struct guard_view *v)
+{
+	if (!v->workers)
+		return;
+	jw_arr(w, "workers");
+	for (unsigned i = 0; i < v->n_workers; i++) {
+		const struct guard_shared *s = &v->workers[i];
+		struct engine_stats e;
+		struct io_stats io;
+
+		if (!shared_snapshot(s, &e, &io))
+			memset(&e, 0, sizeof(e)), memset(&io, 0, sizeof(io));
+		jw_obj(w, NULL);
+		jw_u(w, "worker", i);
+		jw_u(w, "received", e.received);
+		jw_u(w, "injected", e.injected);
+		jw_u(w, "forwarded", e.forwarded);
+		jw_u(w, "dropped", dropped(&e));
+		jw_u(w, "consumed", e.consumed);
+		jw_u(w, "held", e.held);
+		jw_u(w, "handed_over", io.handed);
+		jw_u(w, "pdus", e.pdus);
+		jw_u(w, "flows_active", e.flows_active);
+		jw_u(w, "generation", s->generation);
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
 }
 
 static void
@@ -323,6 +354,7 @@ view_status(struct jw *w, const struct guard_view *v)
 	view_fast_json(w, v);
 	processes_json(w, v);
 	packets_json(w, &n);
+	workers_json(w, v);
 	drops_json(w, v, &n.engine, false);
 	pdus_json(w, &n.engine);
 	jw_obj(w, "flows");
@@ -372,6 +404,7 @@ view_counters(struct jw *w, const struct guard_view *v)
 	view_numbers(v, &n);
 	e = &n.engine;
 	packets_json(w, &n);
+	workers_json(w, v);
 	ports_json(w, v);
 	drops_json(w, v, e, true);
 	pdus_json(w, e);

@@ -59,7 +59,10 @@ struct view_fast {
 
 struct guard_view {
 	uint64_t now_ns, started_ns;	   /* wall clock */
-	const struct guard_shared *shared; /* the worker's; NULL = none yet */
+	const struct guard_shared
+	    *shared; /* the worker's, or the sum of several; NULL = none yet */
+	const struct guard_shared *workers; /* of several, each; NULL = there is one */
+	unsigned n_workers;
 	const struct view_past *past;	   /* NULL: numbers are those of this worker alone */
 	const struct policy *policy;	   /* in force; NULL = none yet */
 	const char *policy_path;

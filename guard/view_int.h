@@ -46,9 +46,6 @@ struct view_numbers {
 };
 void view_numbers(const struct guard_view *v, struct view_numbers *out);
 
-/* What fits together in memory that a worker writes; false: it was written all the time. */
-bool view_snapshot(const struct guard_shared *s, struct engine_stats *engine, struct io_stats *io);
-
 /* Of the shadow of this view; false: none, or it is not judged yet. */
 bool view_shadow_snapshot(const struct guard_view *v, struct shadow_report *out);
 /* Its numbers, in the object that w is in (view_status()). */

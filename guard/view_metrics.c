@@ -217,6 +217,46 @@ about(struct jw *w, const struct guard_view *v)
 	shadow(w, v);
 }
 
+/* Of several workers, since this process of theirs began. */
+static void
+workers(struct jw *w, const struct guard_view *v)
+{
+	static struct engine_stats e[GUARD_WORKERS];
+	static struct io_stats io[GUARD_WORKERS];
+	static const struct number shown[] = {
+#define E(member) offsetof(struct engine_stats, member)
+	    {"interlock_worker_packets_received_total", "counter",
+		"Packets that this worker of several judged.", E(received)},
+	    {"interlock_worker_pdus_total", "counter", "PDUs that it judged.", E(pdus)},
+	    {"interlock_worker_flows_active", "gauge", "Connections in its flow table.",
+		E(flows_active)},
+#undef E
+	};
+	char which[16];
+
+	if (!v->workers)
+		return;
+	for (unsigned i = 0; i < v->n_workers; i++)
+		if (!shared_snapshot(&v->workers[i], &e[i], &io[i]))
+			return; /* all or none */
+	for (size_t k = 0; k < sizeof(shown) / sizeof(shown[0]); k++) {
+		head(w, shown[k].name, shown[k].type, shown[k].help);
+		for (unsigned i = 0; i < v->n_workers; i++) {
+			uint64_t value;
+
+			memcpy(&value, (const char *)&e[i] + shown[k].at, sizeof(value));
+			(void)snprintf(which, sizeof(which), "%u", i);
+			one(w, shown[k].name, "worker", which, value);
+		}
+	}
+	head(w, "interlock_worker_packets_handed_over_total", "counter",
+	    "Packets that came by this worker's queue and were another's.");
+	for (unsigned i = 0; i < v->n_workers; i++) {
+		(void)snprintf(which, sizeof(which), "%u", i);
+		one(w, "interlock_worker_packets_handed_over_total", "worker", which, io[i].handed);
+	}
+}
+
 static void
 fast_metrics(struct jw *w, const struct guard_view *v, const struct view_fast *f)
 {
@@ -432,6 +472,7 @@ view_metrics(struct jw *w, const struct guard_view *v)
 		memcpy(&value, (const char *)&n + numbers[i].at, sizeof(value));
 		plain(w, &numbers[i], value);
 	}
+	workers(w, v);
 	judged(w, &n.engine);
 	if (v->past) {
 		latencies(w, v);

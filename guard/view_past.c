@@ -14,9 +14,6 @@
 #define LATE_NS	  (60 * NS_PER_S)
 #define WORDS(x)  (sizeof(x) / sizeof(uint64_t))
 
-_Static_assert(sizeof(struct engine_stats) % sizeof(uint64_t) == 0, "added up word by word");
-_Static_assert(sizeof(struct io_stats) % sizeof(uint64_t) == 0, "added up word by word");
-
 struct view_past *
 view_past_new(void)
 {
@@ -27,21 +24,6 @@ void
 view_past_free(struct view_past *p)
 {
 	free(p);
-}
-
-bool
-view_snapshot(const struct guard_shared *s, struct engine_stats *engine, struct io_stats *io)
-{
-	for (unsigned i = 0; i < 1000; i++) {
-		uint32_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
-
-		*engine = s->engine;
-		*io = s->io;
-		atomic_thread_fence(memory_order_acquire);
-		if (!(seq & 1) && atomic_load_explicit(&s->seq, memory_order_relaxed) == seq)
-			return true;
-	}
-	return false;
 }
 
 /* total += now - last, for each word; a counter that is below its last began anew. */
@@ -184,7 +166,7 @@ view_tick(
 	struct engine_stats engine;
 	struct io_stats io;
 
-	if (s->pid == 0 || !view_snapshot(s, &engine, &io))
+	if (s->pid == 0 || !shared_snapshot(s, &engine, &io))
 		return;
 	if (s->pid != p->pid || s->started_ns != p->worker_ns)
 		new_worker(p, s);
@@ -272,7 +254,7 @@ view_numbers(const struct guard_view *v, struct view_numbers *out)
 		out->loops = v->past->loops;
 		out->sleeps = v->past->sleeps;
 	} else if (v->shared) {
-		(void)view_snapshot(v->shared, &out->engine, &out->io);
+		(void)shared_snapshot(v->shared, &out->engine, &out->io);
 		out->loops = v->shared->loops;
 		out->sleeps = v->shared->sleeps;
 	}

@@ -11,6 +11,9 @@
  *
  * What is rare (messages, samples, numbers for the parent) is looked at when nothing came
  * after a sleep, and at least every millisecond.
+ *
+ * With several workers (crew.h) each runs this loop in a thread of its own; [0] leads: it began as the process's only one,
+ * took memory and rights for all, and is who speaks with the parent.
  */
 #include "guard/worker.h"
 
@@ -31,6 +34,7 @@
 #include "base/err.h"
 #include "dataplane/handover.h"
 #include "ebpf/gate.h"
+#include "guard/crew.h"
 #include "guard/fast.h"
 #include "guard/latency.h"
 #include "guard/msg.h"
@@ -46,9 +50,21 @@
 
 void engine_sample(struct engine *e, const struct pkt *p, const char *reason, uint64_t count);
 
+/* Where the list of flows is that somebody asked for: each writes its own, one after the other. */
+struct listing {
+	int fd;		       /* -1: nobody asked */
+	_Atomic unsigned turn; /* who writes; the number of workers: all have */
+	bool failed;
+	uint64_t bytes;
+};
+
 struct worker {
 	const struct worker_conf *conf;
-	struct guard_shared *sh;
+	unsigned index;
+	struct worker *all; /* [conf->workers] */
+	struct crew *crew;
+	struct listing *listing;
+	struct guard_shared *sh; /* its own numbers */
 	const struct io_backend *be;
 	struct io *io;
 	struct engine *engine;
@@ -56,9 +72,7 @@ struct worker {
 	const struct policy *policy, *shadow;
 	struct msg_peer parent;
 	int epoll;
-	int flows_fd; /* where the list of flows goes that somebody asked for; -1 = nobody did */
 	uint32_t flows_at;
-	uint64_t flows_bytes;
 	uint32_t imported; /* connections of a predecessor */
 	struct permits_view permits;
 	bool stop, deaf;   /* told to end; told to receive no more */
@@ -171,22 +185,41 @@ answer(struct worker *w, int result, uint64_t bytes, const char *text)
 	return msg_send(&w->parent, &m, -1);
 }
 
+static void
+take_permits(struct worker *w, bool again)
+{
+	permits_take(&w->permits, &w->conf->shared[0].permits, w->engine, w->policy, w->shadow,
+	    w->io->now_ns, again);
+}
+
+/* From here on w is the lead, and the others stand still. */
+
+static void
+set_shadow(struct worker *w, const struct policy *shadow)
+{
+	for (unsigned i = 0; i < w->crew->n; i++) {
+		w->all[i].shadow = shadow;
+		engine_set_shadow(w->all[i].engine, shadow);
+	}
+}
+
 /* Its numbers are of the policy in force, so it ends with that. */
 static void
 end_shadow(struct worker *w)
 {
-	if (!w->shadow)
+	const struct policy *was = w->shadow;
+
+	if (!was)
 		return;
-	engine_set_shadow(w->engine, NULL);
-	policy_image_unmap(w->shadow);
-	w->shadow = NULL;
+	set_shadow(w, NULL);
+	policy_image_unmap(was);
 }
 
 static void
-take_permits(struct worker *w, bool again)
+publish_all(struct worker *w, bool all)
 {
-	permits_take(
-	    &w->permits, &w->sh->permits, w->engine, w->policy, w->shadow, w->io->now_ns, again);
+	for (unsigned i = 0; i < w->crew->n; i++)
+		publish(&w->all[i], all);
 }
 
 /* The last of the old generation is published, and stands until the parent has been answered and read
@@ -196,15 +229,19 @@ put_in_force(struct worker *w, const struct policy *pol)
 {
 	const struct policy *old = w->policy;
 
-	publish(w, true);
-	engine_set_policy(w->engine, pol);
+	publish_all(w, true);
+	for (unsigned i = 0; i < w->crew->n; i++) {
+		struct worker *x = &w->all[i];
+
+		engine_set_policy(x->engine, pol);
+		x->policy = pol;
+		take_permits(x, true);
+		set_budgets(x);
+		x->n_sent = 0; /* by the old numbers of conduits, which are others' now */
+		memset(x->sh->latency, 0, sizeof(x->sh->latency));
+	}
 	guard_fast_new_rules();
-	w->policy = pol;
 	policy_image_unmap(old);
-	take_permits(w, true);
-	set_budgets(w);
-	w->n_sent = 0; /* by the old numbers of conduits, which are others' now */
-	memset(w->sh->latency, 0, sizeof(w->sh->latency));
 }
 
 /* Between two bursts; the old image is unmapped, so that the parent may use its slot again. */
@@ -219,8 +256,10 @@ on_policy(void *ctx, const struct msg *m, int fd)
 	close(fd);
 	if (!pol)
 		return answer(w, ERR_FORMAT, 0, err);
+	crew_halt(w->crew);
 	end_shadow(w);
 	put_in_force(w, pol);
+	crew_go_on(w->crew);
 	return answer(w, 0, policy_bytes(pol), "");
 }
 
@@ -229,17 +268,21 @@ on_shadow(void *ctx, const struct msg *m, int fd)
 {
 	struct worker *w = ctx;
 	char err[MSG_TEXT] = "";
+	const struct policy *pol;
 
 	(void)m;
+	crew_halt(w->crew);
 	end_shadow(w);
-	w->shadow = policy_image_map(fd, err, sizeof(err));
+	pol = policy_image_map(fd, err, sizeof(err));
 	close(fd);
-	if (!w->shadow)
-		return answer(w, ERR_FORMAT, 0, err);
-	engine_set_shadow(w->engine, w->shadow);
-	take_permits(w, false);
-	publish(w, false);
-	return answer(w, 0, 0, "");
+	if (pol) {
+		set_shadow(w, pol);
+		for (unsigned i = 0; i < w->crew->n; i++)
+			take_permits(&w->all[i], false);
+		publish_all(w, false);
+	}
+	crew_go_on(w->crew);
+	return answer(w, pol ? 0 : ERR_FORMAT, 0, err);
 }
 
 static int
@@ -249,8 +292,10 @@ on_shadow_end(void *ctx, const struct msg *m, int fd)
 
 	(void)m;
 	(void)fd;
+	crew_halt(w->crew);
 	end_shadow(w);
-	publish(w, false);
+	publish_all(w, false);
+	crew_go_on(w->crew);
 	return answer(w, 0, 0, "");
 }
 
@@ -262,7 +307,10 @@ on_panic(void *ctx, const struct msg *m, int fd)
 	(void)fd;
 	if (m->a > PANIC_ISLAND)
 		return answer(w, ERR_RANGE, 0, "");
-	engine_set_panic(w->engine, (enum panic_mode)m->a);
+	crew_halt(w->crew);
+	for (unsigned i = 0; i < w->crew->n; i++)
+		engine_set_panic(w->all[i].engine, (enum panic_mode)m->a);
+	crew_go_on(w->crew);
 	return answer(w, 0, 0, "");
 }
 
@@ -275,9 +323,10 @@ on_promote(void *ctx, const struct msg *m, int fd)
 	(void)fd;
 	if (!pol || policy_generation(pol) != m->a)
 		return answer(w, ERR_NOTFOUND, 0, "the worker has no such policy");
-	engine_set_shadow(w->engine, NULL);
-	w->shadow = NULL;
+	crew_halt(w->crew);
+	set_shadow(w, NULL);
 	put_in_force(w, pol);
+	crew_go_on(w->crew);
 	return answer(w, 0, policy_bytes(pol), "");
 }
 
@@ -328,6 +377,10 @@ on_export(void *ctx, const struct msg *m, int fd)
 	struct worker *w = ctx;
 	int r;
 
+	if (w->crew->n > 1) { /* the parent does not ask */
+		close(fd);
+		return answer(w, ERR_UNSUPPORTED, 0, "several workers do not write theirs");
+	}
 	x.fd = fd;
 	x.n = 0;
 	x.bytes = 0;
@@ -349,29 +402,52 @@ static int
 on_flows(void *ctx, const struct msg *m, int fd)
 {
 	struct worker *w = ctx;
+	struct listing *l = w->listing;
 
 	(void)m;
-	if (w->flows_fd >= 0)
-		close(w->flows_fd);
-	w->flows_fd = fd;
-	w->flows_at = 0;
-	w->flows_bytes = 0;
+	if (l->fd >= 0) { /* it has one question at a time */
+		close(fd);
+		return ERR_FORMAT;
+	}
+	l->fd = fd;
+	l->bytes = 0;
+	l->failed = false;
+	atomic_store(&l->turn, 0);
 	return 0;
 }
 
+/* Whose turn it is writes; then it is the next one's. */
 static void
 flows_step(struct worker *w)
 {
+	struct listing *l = w->listing;
 	char buf[FLOWS_PIECE];
 	size_t n = engine_flow_list(w->engine, &w->flows_at, buf, sizeof(buf));
-	bool ok = n == 0 || write(w->flows_fd, buf, n) == (ssize_t)n;
+	unsigned next = w->index + 1;
 
-	w->flows_bytes += n;
-	if (ok && w->flows_at != ENGINE_FLOWS_END)
+	l->failed |= n != 0 && write(l->fd, buf, n) != (ssize_t)n;
+	l->bytes += n;
+	if (!l->failed && w->flows_at != ENGINE_FLOWS_END)
 		return;
-	close(w->flows_fd);
-	w->flows_fd = -1;
-	(void)answer(w, ok ? 0 : ERR_IO, w->flows_bytes, "");
+	w->flows_at = 0;
+	if (l->failed)
+		next = w->crew->n;
+	atomic_store(&l->turn, next);
+	if (w->crew->n > 1)
+		w->be->wake(w->all[next < w->crew->n ? next : 0].io);
+}
+
+/* The lead: all have written. */
+static void
+flows_end(struct worker *w)
+{
+	struct listing *l = w->listing;
+
+	if (l->fd < 0 || atomic_load(&l->turn) < w->crew->n)
+		return;
+	close(l->fd);
+	l->fd = -1;
+	(void)answer(w, l->failed ? ERR_IO : 0, l->bytes, "");
 }
 
 static int
@@ -407,21 +483,30 @@ look_links(struct worker *w)
 	}
 }
 
-/* Everything that is rare. */
+/* ... and the lead's. */
 static void
-look(struct worker *w)
+look_lead(struct worker *w)
 {
-	w->looked_ns = w->io->now_ns;
 	if (w->be->link)
 		look_links(w);
 	if (!w->away)
 		w->away = !guard_fast_alive();
 	if (w->conf->gate)
 		(void)gate_samples(w->conf->gate, on_sample, w);
-	if (w->policy)
-		take_permits(w, false);
 	if (msg_run(&w->parent) < 0)
 		w->stop = w->orphan = true; /* nobody is there who could stop it later */
+	flows_end(w);
+}
+
+/* Everything that is rare. */
+static void
+look(struct worker *w)
+{
+	w->looked_ns = w->io->now_ns;
+	if (w->policy)
+		take_permits(w, false);
+	if (w->index == 0)
+		look_lead(w);
 	if (w->alerts)
 		(void)alerts_pump(w->alerts, w->io->now_ns);
 	if (w->io->now_ns - w->published_ns >= PUBLISH_NS)
@@ -440,15 +525,27 @@ come_back(struct worker *w)
 	w->away = false;
 }
 
+static bool
+ends(const struct worker *w)
+{
+	return w->index == 0 ? w->stop : atomic_load_explicit(&w->crew->end, memory_order_acquire);
+}
+
 static void
 loop(struct worker *w)
 {
+	const _Atomic unsigned *turn = &w->listing->turn;
 	struct pkt burst[PKT_BURST];
 	bool slept = false;
 
-	while (!w->stop) {
-		int n = w->be->rx(w->io, burst, w->deaf ? 0 : PKT_BURST);
+	while (!ends(w)) {
+		int n;
 
+		if (w->index != 0 && crew_called(w->crew)) {
+			crew_stand(w->crew);
+			continue;
+		}
+		n = w->be->rx(w->io, burst, w->deaf ? 0 : PKT_BURST);
 		w->sh->loops++;
 		account_sent(w);
 		if (n > 0) {
@@ -466,13 +563,14 @@ loop(struct worker *w)
 			look(w);
 		}
 		slept = false;
-		if (w->flows_fd >= 0)
+		if (atomic_load_explicit(turn, memory_order_acquire) == w->index)
 			flows_step(w);
-		else if (n <= 0 && !w->stop) {
+		else if (n <= 0 && !ends(w)) {
 			bool held = engine_stats(w->engine)->held != 0;
 
 			w->sh->sleeps++;
-			w->be->wait(w->io, w->epoll, held ? SLEEP_BUSY_US : SLEEP_US);
+			w->be->wait(
+			    w->io, w->index == 0 ? w->epoll : -1, held ? SLEEP_BUSY_US : SLEEP_US);
 			slept = true;
 		}
 	}
@@ -526,26 +624,60 @@ backend(const char *scheme)
 	return io_backends[i];
 }
 
-/* All that takes memory or a right. */
+/* The io, the alerts and the engine of one of them. */
 static void
-prepare(struct worker *w)
+prepare_one(struct worker *w, const struct fast_path *fast)
 {
 	const struct worker_conf *c = w->conf;
-	const struct io_conf ic = {.target = c->io_target, .ports = c->ports};
+	const struct io_conf ic = {
+	    .target = c->io_target, .ports = c->ports, .workers = c->workers, .seed = c->seed};
 	const struct alerts_conf ac = {.policy = c->policy,
 	    .shared = c->alerts,
 	    .side = ALERTS_PACKET,
+	    .packets = c->workers,
+	    .packet = w->index,
 	    .enforcing = true,
 	    .fold_window_ns = ALERT_FOLD_WINDOW_NS};
-	struct engine_conf ec = {.memory_bytes = c->memory_bytes,
+	struct engine_conf ec = {.memory_bytes = c->memory_bytes / c->workers,
 	    .seed = c->seed,
 	    .inline_mode = true,
 	    .policy = c->policy,
 	    .classify = true,
 	    .own_clock = true,
+	    .fast = fast,
 	    .mtu = {c->ports[0].mtu, c->ports[1].mtu}};
 	char err[MSG_TEXT] = "";
 	int r;
+
+	if ((r = w->be->open(&w->io, &ic, w->index, err, sizeof(err))) < 0)
+		refuse(&w->all[0], r, err);
+	for (unsigned i = 0; i < 2; i++) {
+		w->sh->mtu[i] = w->io->mtu[i];
+		if (c->ports[i].mtu == 0)
+			ec.mtu[i] = w->io->mtu[i];
+	}
+	if (c->alerts && !(w->alerts = alerts_new(&ac, err, sizeof(err))))
+		refuse(&w->all[0], ERR_NOMEM, err);
+	ec.io = w->io;
+	ec.alerts = w->alerts;
+	if (!(w->engine = engine_new(&ec)))
+		refuse(&w->all[0], ERR_NOMEM,
+		    "no memory for the engine; --memory sets how much it takes");
+	set_budgets(w);
+	engine_set_panic(w->engine, c->panic);
+	if ((w->shadow = c->shadow) != NULL)
+		engine_set_shadow(w->engine, w->shadow);
+	engine_tick(w->engine, clock_wall_ns());
+}
+
+/* All that takes memory or a right. */
+static void
+prepare(struct worker *w)
+{
+	static struct io *io[GUARD_WORKERS];
+	const struct worker_conf *c = w->conf;
+	const struct fast_path *fast = NULL;
+	char err[MSG_TEXT] = "";
 
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (w->epoll < 0 || watch(w, w->parent.fd) < 0 ||
@@ -553,28 +685,17 @@ prepare(struct worker *w)
 		refuse(w, err_from_errno(errno), "epoll");
 	if (c->ports[0].device)
 		gate_quiet();
-	if (!(w->be = backend(c->ports[0].device ? "dpdk" : "xdp")))
+	if (!(w->be = backend(c->ports[0].device ? "dpdk" : "xdp")) ||
+	    (c->workers > 1 && !w->be->run))
 		refuse(w, ERR_UNSUPPORTED, "this build has no ports of this kind");
-	if ((r = w->be->open(&w->io, &ic, 0, err, sizeof(err))) < 0)
-		refuse(w, r, err);
-	for (unsigned i = 0; i < 2; i++) {
-		w->sh->mtu[i] = w->io->mtu[i];
-		if (c->ports[i].mtu == 0)
-			ec.mtu[i] = w->io->mtu[i];
-	}
-	if (c->alerts && !(w->alerts = alerts_new(&ac, err, sizeof(err))))
-		refuse(w, ERR_NOMEM, err);
-	if (c->fast_path && !(ec.fast = guard_fast_open(c->gate, &w->policy, err, sizeof(err))))
+	if (c->fast_path && !(fast = guard_fast_open(c->gate, &w->policy, err, sizeof(err))))
 		refuse(w, ERR_UNSUPPORTED, err);
-	ec.io = w->io;
-	ec.alerts = w->alerts;
-	if (!(w->engine = engine_new(&ec)))
-		refuse(w, ERR_NOMEM, "no memory for the engine; --memory sets how much it takes");
-	set_budgets(w);
-	engine_set_panic(w->engine, c->panic);
-	if ((w->shadow = c->shadow) != NULL)
-		engine_set_shadow(w->engine, w->shadow);
-	engine_tick(w->engine, clock_wall_ns());
+	for (unsigned i = 0; i < c->workers; i++) {
+		w->all[i].be = w->be;
+		prepare_one(&w->all[i], fast);
+		io[i] = w->all[i].io;
+	}
+	w->crew->io = io;
 	w->imported = engine_take_over_fast(w->engine);
 	if (c->handover >= 0)
 		import(w);
@@ -646,43 +767,90 @@ confine(struct worker *w)
 static void
 say_ready(struct worker *w)
 {
-	struct msg m = {
-	    .type = MSG_READY, .a = engine_stats(w->engine)->memory_bytes, .b = w->imported};
+	struct msg m = {.type = MSG_READY, .b = w->imported};
 
+	for (unsigned i = 0; i < w->crew->n; i++)
+		m.a += w->sh[i].engine.memory_bytes; /* as they were published */
 	(void)msg_send(&w->parent, &m, -1);
+}
+
+/* The first numbers, and what is open, before the first packet. */
+static void
+begin(struct worker *w)
+{
+	w->io->now_ns = clock_wall_ns();
+	w->sh->pid = (int32_t)getpid();
+	memset(
+	    w->sh->latency, 0, sizeof(w->sh->latency)); /* a predecessor's are added up (view.h) */
+	w->sh->started_ns = w->all[0].io->now_ns;
+	publish(w, false);
+	if (w->policy)
+		take_permits(w, false);
+}
+
+static void
+finish(struct worker *w)
+{
+	const struct worker *lead = &w->all[0];
+
+	/* What the kernel has of an orphan's connections stays with the kernel. */
+	if (!lead->orphan && !lead->leave)
+		engine_finish(w->engine);
+	(void)w->be->rx(w->io, NULL, 0); /* sends what that has let go */
+	if (w->alerts)			 /* storms that are open are told */
+		(void)alerts_finish(w->alerts, w->io->now_ns);
+	publish(w, false);
+}
+
+static int
+follow(void *arg)
+{
+	struct worker *w = arg;
+
+	loop(w);
+	finish(w);
+	atomic_fetch_add(&w->crew->ended, 1);
+	return 0;
 }
 
 void
 worker_run(const struct worker_conf *conf)
 {
-	static struct worker w; /* not on the stack, so that it is locked with the rest */
+	/* not on the stack, so that it is locked with the rest */
+	static struct worker all[GUARD_WORKERS];
+	static struct crew crew;
+	static struct listing listing = {.fd = -1};
+	struct worker *w = &all[0];
 
 	note_descriptors();
 	(void)prctl(PR_SET_NAME, "guard-worker", 0, 0, 0);
 	if (conf->alerts)
 		alerts_shared_keep(conf->alerts, ALERTS_PACKET);
-	w = (struct worker){
-	    .flows_fd = -1, .conf = conf, .sh = conf->shared, .policy = conf->policy};
-	msg_init(&w.parent, conf->sock, rules, &w);
-	prepare(&w);
-	confine(&w);
-	w.io->now_ns = clock_wall_ns();
-	w.sh->pid = (int32_t)getpid();
-	memset(w.sh->latency, 0, sizeof(w.sh->latency)); /* a predecessor's are added up (view.h) */
-	w.sh->started_ns = w.io->now_ns;
-	publish(&w, false);
-	if (w.policy)
-		take_permits(&w, false);
+	crew.n = conf->workers;
+	atomic_store(&listing.turn, crew.n);
+	for (unsigned i = 0; i < crew.n; i++)
+		all[i] = (struct worker){.conf = conf,
+		    .index = i,
+		    .all = all,
+		    .crew = &crew,
+		    .listing = &listing,
+		    .sh = &conf->shared[i],
+		    .policy = conf->policy,
+		    .permits = {.follows = i != 0}};
+	msg_init(&w->parent, conf->sock, rules, w);
+	prepare(w);
+	confine(w);
+	for (unsigned i = 0; i < crew.n; i++)
+		begin(&all[i]);
 	guard_fast_back();
 	guard_fast_hold(false);
-	say_ready(&w);
-	loop(&w);
-	/* What the kernel has of an orphan's connections stays with the kernel. */
-	if (!w.orphan && !w.leave)
-		engine_finish(w.engine);
-	if (w.alerts) /* storms that are open are told */
-		(void)alerts_finish(w.alerts, w.io->now_ns);
-	publish(&w, false);
-	(void)msg_say(&w.parent, MSG_STOPPED, 0);
+	for (unsigned i = 1; i < crew.n; i++)
+		if (w->be->run(all[i].io, follow, &all[i]) < 0)
+			refuse(w, ERR_AGAIN, "a worker does not begin");
+	say_ready(w);
+	loop(w);
+	crew_end(&crew);
+	finish(w);
+	(void)msg_say(&w->parent, MSG_STOPPED, 0);
 	_exit(0);
 }

@@ -22,7 +22,8 @@ struct alerts_shared;
 struct gate;
 
 struct worker_conf {
-	struct guard_shared *shared;
+	unsigned workers;	      /* threads that judge packets, 1 to GUARD_WORKERS */
+	struct guard_shared *shared;  /* [workers] */
 	struct alerts_shared *alerts; /* NULL = no alerts are written */
 	struct gate *gate;	      /* samples of what it denied; NULL = none */
 	struct io_port ports[2];
@@ -30,7 +31,7 @@ struct worker_conf {
 	const struct policy *policy; /* an image, mapped before the fork */
 	const struct policy *shadow; /* the same, judged beside it; NULL = none */
 	enum panic_mode panic;	     /* begins with it */
-	size_t memory_bytes;	     /* of the engine */
+	size_t memory_bytes;	     /* of the engines together; 0 = the default of each */
 	uint64_t seed;
 	int sock;     /* its end of the messages */
 	bool fast_path; /* of the kernel's filter; needs gate */

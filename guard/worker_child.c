@@ -89,6 +89,7 @@ worker_start(struct guard *g, char *err, size_t size)
 {
 	struct child *c = &g->worker;
 	struct worker_conf wc = {
+	    .workers = g->n_workers,
 	    .shared = g->shared,
 	    .alerts = g->alerts_shared,
 	    .gate = g->gate,
@@ -132,6 +133,14 @@ worker_start(struct guard *g, char *err, size_t size)
 	msg_init(&c->peer, pair[0], rules, g);
 	g->asked = MSG_NONE;
 	return 0;
+}
+
+const struct guard_shared *
+worker_numbers(struct guard *g)
+{
+	if (!g->sum)
+		return g->shared;
+	return shared_sum(g->sum, g->shared, g->n_workers) ? g->sum : NULL;
 }
 
 int

@@ -50,7 +50,7 @@ without=$*
 pkg-config --exists libcurl || without="$without collector"
 of_net="metrics collector send nats pg"
 feature ndpi libndpi dataplane/classify_ndpi.c
-feature dpdk libdpdk dataplane/io/io_dpdk.c
+feature dpdk libdpdk dataplane/io/io_dpdk.c "tests/tools/dpdk_%.c"
 # The guard: its filter is compiled for the kernel by clang, and made a header by bpftool.
 command -v clang >/dev/null && PATH=$PATH:/usr/sbin command -v bpftool >/dev/null || without="$without xdp"
 feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c guard/%.c tests/tools/xdp_%.c"

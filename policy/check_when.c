@@ -100,6 +100,13 @@ one_when(struct rule_check *rc, const struct ynode *n)
 	vec_push(rc->k->keep, &rc->r->whens, w);
 }
 
+static void
+asks_values(struct rule_check *rc, const struct ynode *n)
+{
+	if (rc->k->rs->values_at.line == 0)
+		rc->k->rs->values_at = place_of(n);
+}
+
 void
 check_whens(struct rule_check *rc, const struct ynode *n)
 {
@@ -113,6 +120,7 @@ check_whens(struct rule_check *rc, const struct ynode *n)
 		check_error(rc->k, n, "%s: when: from 1 to %u conditions", rc->who, WHENS_MAX);
 		return;
 	}
+	asks_values(rc, n);
 	for (uint32_t i = 0; i < list_n(n); i++)
 		one_when(rc, list_at(n, i));
 }
@@ -151,6 +159,7 @@ check_change(struct rule_check *rc, const char *who, const struct ynode *n,
 	size_t len;
 	int r;
 
+	asks_values(rc, n);
 	l->change.within = STATE_WITHIN;
 	snprintf(where, sizeof(where), "%s: within", who);
 	if (within && !check_time(rc->k, within, where, &l->change.within))

@@ -398,6 +398,7 @@ policy_asks(
 	const struct ruleset *rs = p->rs;
 	const struct place *at = what == ASKS_FAIL_OPEN	     ? &rs->fail_open_at
 				 : what == ASKS_CONDUIT_OPEN ? &rs->conduit_open_at
+				 : what == ASKS_VALUES	     ? &rs->values_at
 							     : &rs->limits_at;
 
 	if (at->line == 0)

@@ -319,7 +319,7 @@ struct ruleset {
 	bool mode_stated;
 	bool fail_open;
 	/* Where it is first asked for; line 0: nowhere. */
-	struct place fail_open_at, conduit_open_at, limits_at;
+	struct place fail_open_at, conduit_open_at, limits_at, values_at;
 	uint8_t cond[COND__MAX];
 	struct l2_rules l2;
 	struct zone *zones;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * io_dpdk.c - two ports of a guard, or one as an input, over DPDK (22.11 or newer, rte_ethdev only).
+ * More than 1000 lines, since nobody else is to know what an mbuf is.
  *
  * As an input it is listened to and never spoken into, but for captures (net_pcap with tx_pcap=).
  *
@@ -37,8 +38,6 @@
  * open() of queue 0 does all that needs a right, and takes all memory: the heap of DPDK cannot grow after it.  EAL
  * exists once per process, so there is one device of this kind at a time.  EAL's interrupt thread and those of workers live as long as
  * the process; threads() runs a function in them, so that who gives up rights gives up theirs too.
- *
- * More than 1000 lines, since nobody else is to know what an mbuf is.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -58,6 +57,7 @@
 #include <linux/if_packet.h>
 
 #include <rte_alarm.h>
+#include <rte_common.h>
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -78,9 +78,9 @@
 #define LINK_BYTES     22u /* Ethernet and two VLAN tags come on top of the MTU */
 #define XDP_BYTES      256u /* XDP_PACKET_HEADROOM */
 #define DESCRIPTORS    1024u
-#define BUFFERS                                                                                    \
-	8192u /* per worker: rings of both ports, bursts, what waits to leave or is handed over */
-#define HANDED	       1024u	  /* frames in a ring between two workers */
+#define BUFFERS	       8192u /* per worker: rings of both ports, bursts, what waits to leave, HANDED */
+#define HANDED	       4096u /* frames that wait for one worker, from all others */
+#define HANDED_MIN     256u
 #define WORKER_STACK   (1u << 20) /* it is locked, all of it */
 #define BUFFER_CACHE   250u
 #define MEMORY_MB      96u /* beside the buffers: rings, the drivers' own */
@@ -93,7 +93,7 @@
 #define FDS_MAX	       1024
 #define TEXT_SIZE      256u
 #define ARGS_MAX       32
-#define DEVICE_MAX     512u
+#define DEVICE_MAX     4096u
 #define SAID_SIZE      4096u /* of what EAL says when it cannot begin */
 
 struct side {
@@ -813,29 +813,25 @@ huge_mb(unsigned kb)
 	return strtoul(line, NULL, 10) * kb / 1024;
 }
 
-/* "0@(0,2),1@(1)": an lcore per worker.  The processors that this process may use are dealt out to them; where there are not
- * enough, each may be anywhere. */
+/* "0@(0,1),1@(0,1)": an lcore per worker, each on any processor that this process may use: one that is bound to a
+ * processor on which something else runs keeps its connections waiting. */
 static void
 lcores(char *to, size_t size, unsigned workers)
 {
+	char cpus[DEVICE_MAX / SHARDS_MAX - 8] = "";
 	cpu_set_t set;
-	unsigned n_cpus;
 	size_t n = 0;
 
 	CPU_ZERO(&set);
 	if (sched_getaffinity(0, sizeof(set), &set) < 0)
 		CPU_SET(0, &set);
-	n_cpus = (unsigned)CPU_COUNT(&set);
-	for (unsigned w = 0; w < workers; w++) {
-		unsigned nth = 0;
-
-		n += (size_t)snprintf(to + n, size - n, "%s%u@(", w ? "," : "", w);
-		for (unsigned i = 0; i < CPU_SETSIZE && n + 24 < size; i++)
-			if (CPU_ISSET(i, &set) && (n_cpus < workers || nth++ % workers == w))
-				n += (size_t)snprintf(
-				    to + n, size - n, "%s%u", to[n - 1] == '(' ? "" : ",", i);
-		n += (size_t)snprintf(to + n, size - n, ")");
-	}
+	for (unsigned i = 0; i < CPU_SETSIZE && n + 5 < sizeof(cpus); i++)
+		if (CPU_ISSET(i, &set))
+			n += (size_t)snprintf(
+			    cpus + n, sizeof(cpus) - n, "%s%u", n == 0 ? "" : ",", i);
+	n = 0;
+	for (unsigned w = 0; w < workers && n < size; w++)
+		n += (size_t)snprintf(to + n, size - n, "%s%u@(%s)", w ? "," : "", w, cpus);
 }
 
 /* Of what EAL and the drivers have said, the last line that tells why. */
@@ -1080,13 +1076,16 @@ no_more(int socket, size_t limit, size_t size)
 	return -1;
 }
 
+/* One of those that lead to a worker: so many that one who stands still does not keep the others' buffers. */
 static struct rte_ring *
-ring(const char *kind, unsigned a, unsigned b)
+ring(const struct device *dev, const char *kind, unsigned a, unsigned b)
 {
+	unsigned n = rte_align32prevpow2(HANDED / (dev->n_workers - 1));
 	char name[RTE_RING_NAMESIZE];
 
 	(void)snprintf(name, sizeof(name), "%s-%u-%u", kind, a, b);
-	return rte_ring_create(name, HANDED, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return rte_ring_create(
+	    name, n < HANDED_MIN ? HANDED_MIN : n, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
 /* By what frames go from worker to worker.  0 or ERR_*, said. */
@@ -1098,10 +1097,10 @@ begin_rings(struct device *dev, char *err, size_t err_size)
 	for (unsigned from = 0; from < dev->n_workers; from++) {
 		for (unsigned to = 0; to < dev->n_workers; to++)
 			if (from != to)
-				ok &= (dev->found[from][to] = ring("found", from, to)) != NULL;
+				ok &= (dev->found[from][to] = ring(dev, "found", from, to)) != NULL;
 		for (unsigned to = 0; to < dev->n_sides; to++)
 			if (from >= dev->side[to].txq)
-				ok &= (dev->leave[to][from] = ring("leave", from, to)) != NULL;
+				ok &= (dev->leave[to][from] = ring(dev, "leave", from, to)) != NULL;
 	}
 	if (!ok)
 		return err_say(err, err_size, ERR_NOMEM, "dpdk: no memory for rings: %s",

@@ -35,6 +35,8 @@ export TOOLS=$ROOT/$B/tests/tools
 LIMIT=${LIMIT:-60} # seconds one program may take
 RUN_BY=${RUN_BY:-} # e.g. chrt -f 20, for all programs
 GUARD_PORTS=${GUARD_PORTS:-xdp} # how the guard has its ports: xdp, or DPDK's driver: af_packet, af_xdp
+WORKERS=${WORKERS:-} # of a guard with ports of DPDK
+QUEUES=${QUEUES:-1} # of each of these ports
 P=il$$             # of all names outside our namespaces
 
 # node  number of its addresses  MAC (vendors' prefixes are real, devices are not)
@@ -79,7 +81,8 @@ need_kernel_path() { # WHY
 port() { # outside|inside: as the guard's options want it
 	case $GUARD_PORTS in
 	xdp) echo "xdp:$1" ;;
-	*) echo "dpdk:net_${GUARD_PORTS}_$1,iface=$1" ;;
+	af_packet) echo "dpdk:net_af_packet_$1,iface=$1$([ "$QUEUES" = 1 ] || echo ",qpairs=$QUEUES")" ;;
+	*) echo "dpdk:net_${GUARD_PORTS}_$1,iface=$1$([ "$QUEUES" = 1 ] || echo ",queue_count=$QUEUES")" ;;
 	esac
 }
 
@@ -149,7 +152,7 @@ lib_vlan() { # VID
 }
 
 topo_up() {
-	local OPTIND opt mtu=1500 mtu2='' queues=1 ns node cable
+	local OPTIND opt mtu=1500 mtu2='' queues=$QUEUES ns node cable
 	while getopts v:m:q: opt; do
 		case $opt in
 		v) VID=$OPTARG ;;
@@ -278,7 +281,7 @@ guard_start() {
 	touch "$GUARD_DIR/log"
 	lines=$(wc -l <"$GUARD_DIR/log")
 	(in_ns g "$INTERLOCK" guard --outside "$(port outside)" --inside "$(port inside)" --ctl "$GUARD_CTL" --state "$GUARD_DIR/state" \
-		--keep-dir "$GUARD_DIR/keep" --eve "$GUARD_DIR/eve.json" --journal "$GUARD_DIR/journal" --key "$GUARD_DIR/key" ${FAST:+--fast-path --pin "/sys/fs/bpf/$P"} "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
+		--keep-dir "$GUARD_DIR/keep" --eve "$GUARD_DIR/eve.json" --journal "$GUARD_DIR/journal" --key "$GUARD_DIR/key" ${FAST:+--fast-path --pin "/sys/fs/bpf/$P"} ${WORKERS:+--workers "$WORKERS"} "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
 	DUT_PID=$!
 	wait_for 20 guard_ready $((lines + 1)) && return
 	echo "the guard does not get ready:" >&2

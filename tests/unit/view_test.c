@@ -476,18 +476,83 @@ teardown(void **state)
 	return 0;
 }
 
+/* Several workers are shown as one; what they did not do under the same policy is of none. */
+static void
+several(void **state)
+{
+	static struct guard_shared each[3], sum;
+	struct shadow_kind *k;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		sh = &each[i];
+		worker(7, one);
+		pass(0, 10 * (i + 1), 1000 * (i + 1), 2500);
+		sh->n_rules = 2;
+		sh->engine.held = i;
+		sh->io.handed = 100;
+		sh->loops = 5;
+		sh->alive_ns = 50 - i;
+		sh->shadow.generation = 9;
+		sh->shadow.judged[SHADOW_PDU] = 10;
+		sh->shadow.differ[SHADOW_STOP] = 4;
+		sh->shadow.n = 1;
+		k = &sh->shadow.kind[0];
+		*k = (struct shadow_kind){.way = SHADOW_STOP,
+		    .live = {.rule = 1},
+		    .shadow = {.rule = i == 2},
+		    .count = 4,
+		    .first_ns = 10 - i,
+		    .last_ns = 20 + i,
+		    .n_examples = 1};
+		k->example[0].frame = i;
+	}
+	assert_true(shared_sum(&sum, each, 3));
+	assert_int_equal(sum.generation, policy_generation(one));
+	assert_int_equal(sum.pid, 7);
+	assert_int_equal(sum.engine.received, 60);
+	assert_int_equal(sum.engine.held, 3);
+	assert_int_equal(sum.io.handed, 300);
+	assert_int_equal(sum.loops, 15);
+	assert_int_equal(sum.rule_hits[0], 60);
+	assert_int_equal(sum.latency[0].n, 60);
+	assert_int_equal(sum.latency[0].over, 30);
+	assert_int_equal(sum.latency[0].max_ns, 3000);
+	assert_int_equal(sum.latency[0].sum_ns, 10 * 1000 + 20 * 2000 + 30 * 3000);
+	assert_int_equal(shared_alive_ns(each, 3), 48);
+	/* what the same two places decided is one difference */
+	assert_int_equal(sum.shadow.generation, 9);
+	assert_int_equal(sum.shadow.judged[SHADOW_PDU], 30);
+	assert_int_equal(sum.shadow.differ[SHADOW_STOP], 12);
+	assert_int_equal(sum.shadow.n, 2);
+	assert_int_equal(sum.shadow.kind[0].count, 8);
+	assert_int_equal(sum.shadow.kind[0].first_ns, 9);
+	assert_int_equal(sum.shadow.kind[0].last_ns, 21);
+	assert_int_equal(sum.shadow.kind[0].example[0].frame, 1);
+	assert_int_equal(sum.shadow.kind[1].count, 4);
+	/* no number of a worker is trusted */
+	each[0].shadow.n = UINT32_MAX;
+	each[0].shadow.kind[1].way = 77;
+	each[0].n_rules = UINT32_MAX;
+	assert_true(shared_sum(&sum, each, 3));
+	assert_true(sum.shadow.n <= SHADOW_KINDS && sum.n_rules <= GUARD_RULES);
+	each[1].generation = policy_generation(two);
+	assert_true(shared_sum(&sum, each, 3));
+	assert_int_equal(sum.generation, 0);
+	each[2].seq = 1; /* for ever being written */
+	assert_false(shared_sum(&sum, each, 3));
+	sh = &each[0];
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(workers_come_and_go),
-	    cmocka_unit_test(hits_of_the_kernel),
-	    cmocka_unit_test(policies_come_and_go),
-	    cmocka_unit_test(buckets_wrap),
-	    cmocka_unit_test(recent),
-	    cmocka_unit_test(late),
-	    cmocka_unit_test(bare),
+	    cmocka_unit_test(workers_come_and_go), cmocka_unit_test(hits_of_the_kernel),
+	    cmocka_unit_test(policies_come_and_go), cmocka_unit_test(buckets_wrap),
+	    cmocka_unit_test(recent), cmocka_unit_test(late), cmocka_unit_test(bare),
 	    cmocka_unit_test(format),
+	    cmocka_unit_test(several), /* the last: sh is another's then */
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
