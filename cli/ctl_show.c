@@ -280,6 +280,7 @@ static void
 packets(struct page *p, const json_t *r)
 {
 	const json_t *k = get(r, "packets"), *f = get(r, "flows"), *d = get(r, "pdus"), *v;
+	const json_t *workers = get(r, "workers");
 	const json_t *ver = get(d, "verdicts");
 	size_t i;
 
@@ -291,10 +292,13 @@ packets(struct page *p, const json_t *r)
 	if (num(k, "lost_before") + num(k, "not_sent") > 0)
 		fprintf(p->to, "          lost before the engine %s, not sent %s\n",
 		    big(num(k, "lost_before")), big(num(k, "not_sent")));
-	json_array_foreach(get(r, "workers"), i, v) fprintf(p->to,
-	    "worker %-2zu received %s, PDUs %s, flows %s; handed over to others %s\n", i,
-	    big(num(v, "received")), big(num(v, "pdus")), big(num(v, "flows_active")),
-	    big(num(v, "handed_over")));
+	json_array_foreach(workers, i, v)
+	{
+		fprintf(p->to,
+		    "worker %-2zu received %s, PDUs %s, flows %s; handed over to others %s\n", i,
+		    big(num(v, "received")), big(num(v, "pdus")), big(num(v, "flows_active")),
+		    big(num(v, "handed_over")));
+	}
 	fprintf(p->to,
 	    "PDUs      %s: allow %s, alert %s, reject %s, drop %s, reset %s; malformed %s\n",
 	    big(num(d, "all")), big(num(ver, "allow")), big(num(ver, "alert")),
