@@ -635,12 +635,12 @@ keeper_start(struct keeper *k, const struct keeper_conf *conf)
 	for (unsigned i = 0; i < KEEPER_LISTS; i++)
 		k->list_fd[i] = -1;
 	if (conf->journal_dir || conf->eve_path) {
-		if (!(k->shared = shared_memory(alerts_shared_bytes())) ||
+		if (!(k->shared = shared_memory(alerts_shared_bytes(1))) ||
 		    pipe2(names, O_CLOEXEC | O_NONBLOCK) < 0) {
 			cli_say("no memory to share");
 			return false;
 		}
-		alerts_shared_init(k->shared);
+		alerts_shared_init(k->shared, 1);
 	}
 	if (policy_slots_reserve() < 0 || msg_pair(pair) < 0 || (fflush(NULL), k->pid = fork()) < 0) {
 		cli_say("no process beside this one: %s", strerror(errno));
