@@ -4,7 +4,7 @@
 
 ALERTS (100000) and empty batches (a tenth) of each size, batches of LINES (50), THREADS (4), FLEETS ("1 10 100 1000").  For each: processor
 time per alert and per empty batch (signed outside of it, verified, stored, synced; no TLS), data base per alert, memory, and what
-the page asks for.  Processor time is told because it holds on a busy machine; rates are of this one.  Then one collector that passes 1000 sensors on to another.
+the page asks for.  The same with PostgreSQL (PG=0: not): beside the collector's the server's processor time.  Processor time is told because it holds on a busy machine; rates are of this one.  Then one collector that passes 1000 sensors on to another.
 """
 import os
 import pathlib
@@ -17,14 +17,16 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
 from collector import Collector, Person  # noqa: E402
+from pg import BIN, Cluster  # noqa: E402
 
 build = pathlib.Path(os.environ.get("B", "build"))
 e = os.environ.get
 alerts, lines, threads = int(e("ALERTS", "100000")), e("LINES", "50"), e("THREADS", "4")
 
 
-def load(data, n, sensors, per):
-    out = subprocess.run([build / "bench/collect_load", data, str(n), str(sensors), per, threads], check=True, capture_output=True, text=True).stdout
+def load(data, n, sensors, per, db=None):
+    out = subprocess.run([build / "bench/collect_load", data, str(n), str(sensors), per, threads], check=True, capture_output=True, text=True,
+                         env=os.environ | ({"DB": db} if db else {})).stdout
     m = re.search(r"(\d+)/s since the start, ([\d.]+) us", out.strip().split("\n")[-1])
     return int(m[1]), float(m[2])
 
@@ -89,4 +91,27 @@ for n in map(int, e("FLEETS", "1 10 100 1000").split()):
         if n == 1000:
             forwarded(root, data, alerts)
     finally:
+        shutil.rmtree(root, True)
+
+
+def spent(pid):
+    """Seconds of processor of a server and of all that it has started, those that have ended too."""
+    f = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(map(int, f[11:15])) / 100 + sum(ticks(c) for c in children)
+
+
+if e("PG", "1") == "1" and (BIN / "initdb").exists():
+    root = pathlib.Path(tempfile.mkdtemp(dir=e("DIR")))
+    server = Cluster(root / "pg", real=True)
+    try:
+        for n in map(int, e("FLEETS", "1 10 100 1000").split()):
+            url, before = server.database(), spent(server.proc.pid)
+            rate, cpu = load(root / f"d{n}", alerts, n, lines, url)
+            time.sleep(1)  # for its last child to be counted
+            theirs = (spent(server.proc.pid) - before) / alerts * 1e6
+            size_of = int(server.sql("SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace", url.split("?")[0].split("/")[-1])[0][0])
+            print(f"PostgreSQL, {n} sensors: {rate}/s, an alert {cpu:.0f} us of the collector and {theirs:.0f} of the server, {size_of / alerts:.0f} bytes", flush=True)
+    finally:
+        server.stop()
         shutil.rmtree(root, True)

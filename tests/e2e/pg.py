@@ -22,9 +22,9 @@ def free_port():
 
 
 class Cluster:
-    """SCRAM over TCP as user il, whose password is in .passfile; superuser by .admin, a socket in .dir."""
+    """SCRAM over TCP as user il, whose password is in .passfile; superuser by .admin, a socket in .dir.  real: as it is installed."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, real=False):
         self.dir, self.port, self.proc = pathlib.Path(folder), free_port(), None
         self.dir.mkdir(mode=0o700)
         self.demote = []
@@ -41,7 +41,8 @@ class Cluster:
         self.sh(BIN / "initdb", "-D", self.dir / "data", "-U", "boss", "-E", "UTF8", "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync")
         with open(self.dir / "data/postgresql.conf", "a") as f:
             f.write(f"port={self.port}\nlisten_addresses='127.0.0.1,127.0.0.2'\nunix_socket_directories='{self.dir}'\nmax_connections=120\nlog_min_messages=warning\n"
-                    "log_min_error_statement=error\nshared_buffers=32MB\n")
+                    "log_min_error_statement=error\n"
+                    + ("" if real else "shared_buffers=32MB\nautovacuum=off\nfsync=off\nfull_page_writes=off\n"))  # processes end here, the machine does not
         self.start()
         self.sql(f"CREATE ROLE il LOGIN CREATEDB PASSWORD '{PASSWORD}'")
 

@@ -21,6 +21,9 @@
 #include "base/log.h"
 #include "collector/auth.h"
 #include "collector/collector.h"
+#ifdef HAVE_PG
+#include "collector/db_pg.h"
+#endif
 #include "collector/feed.h"
 #include "collector/incident.h"
 #include "collector/ingest.h"
@@ -315,6 +318,72 @@ newer_schema(void **state)
 	assert_non_null(strstr(err, "newer"));
 }
 
+#ifdef HAVE_PG
+/* --- SQL for PostgreSQL -------------------------------------------------------------------------- */
+
+static const int newest[2][100] = {{
+#define MIGRATION(version, sql) version,
+#include "collector/schema.def"
+				   },
+    {
+#include "collector/schema_pg.def"
+#undef MIGRATION
+    }};
+
+/* Both schemas are of the same day. */
+static void
+schemas(void **state)
+{
+	int most[2] = {0, 0};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		for (size_t k = 0; k < 100; k++)
+			most[i] = newest[i][k] > most[i] ? newest[i][k] : most[i];
+	assert_int_equal(most[0], most[1]);
+	assert_true(most[0] > 0);
+}
+
+static void
+dialect(void **state)
+{
+	static const struct {
+		const char *sql, *want;
+		unsigned values;
+		uint64_t used;
+	} cases[] = {
+	    {"SELECT 1", "SELECT 1", 0, 0},
+	    {"VALUES(?, ?)", "VALUES($1, $2)", 2, 3},
+	    {"a = ?3 OR b = ?1 OR c = ?3", "a = $3 OR b = $1 OR c = $3", 3, 5},
+	    {"x = ?32", "x = $32", 32, UINT64_C(1) << 31},
+	    {"t LIKE ?1 ESCAPE '\\'", "t ILIKE $1 ESCAPE '\\'", 1, 1},
+	    {"'? LIKE user ''?''' || ?", "'? LIKE user ''?''' || $1", 1, 1},
+	    {"SELECT user, p.user, users, user_id, 'user' FROM user",
+		"SELECT \"user\", p.\"user\", users, user_id, 'user' FROM \"user\"", 0, 0},
+	    {"FROM alert a INDEXED BY alert_time WHERE x", "FROM alert a  WHERE x", 0, 0},
+	    {"FROM alert INDEXED BY alert_time", "FROM alert ", 0, 0},
+	    {"?,?,?,?,?,?,?,?,?,?,?", "$1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11", 11, 0x7ff},
+	    {"x = ?33", NULL, 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned values;
+		uint64_t used;
+		char *got = db_pg_sql(cases[i].sql, 32, &values, &used);
+
+		if (cases[i].want) {
+			assert_string_equal(got, cases[i].want);
+			assert_int_equal(values, cases[i].values);
+			assert_int_equal(used, cases[i].used);
+		} else {
+			assert_null(got);
+		}
+		free(got);
+	}
+}
+#endif
+
 /* --- the chain, and sums ---------------------------------------------------------------------- */
 
 static void
@@ -466,6 +535,10 @@ main(void)
 	    cmocka_unit_test(times),
 	    cmocka_unit_test(rolled_back),
 	    cmocka_unit_test(newer_schema),
+#ifdef HAVE_PG
+	    cmocka_unit_test(dialect),
+	    cmocka_unit_test(schemas),
+#endif
 	    cmocka_unit_test(chain),
 	    cmocka_unit_test(folding),
 	    cmocka_unit_test(accounts),
