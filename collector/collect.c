@@ -449,7 +449,7 @@ collector_run(struct collector *co)
 			leads = store_leads(co->store);
 		if (tick % 4 == 0 && leads)
 			sweep(co, silent_job, &s);
-		if (tick % 4 == 3)
+		if (tick % 4 == 3 && leads)
 			rollout_turn(co, s.now_ms);
 		if (s.now_ms / 1000 >= due_s)
 			certificates(co, s.now_ms / 1000, &due_s, false);

@@ -405,7 +405,7 @@ rollout_turn(struct collector *co, int64_t now_ms)
 {
 	struct turn t = {.now_ms = now_ms};
 
-	if (!store_leads(co->store) || store_write(co->store, turn_job, &t) < 0)
+	if (store_write(co->store, turn_job, &t) < 0)
 		return;
 	for (unsigned i = 0; i < t.n; i++)
 		sse_incident(co->bus, t.incident[i]);

@@ -54,7 +54,7 @@ void rollout_items(struct jw *w, struct db *db);
 
 /* Inside a job: a signed line of this sensor says what became of a policy ("policy.confirmed", ...).  0 or ERR_*. */
 int rollout_heard(struct store_tx *tx, int64_t sensor, const char *event, size_t n, int64_t now_ms);
-/* Once a second. */
+/* Once a second, in one of the collectors at a data base. */
 void rollout_turn(struct collector *co, int64_t now_ms);
 
 /* Calls of routes.def. */

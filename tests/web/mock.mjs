@@ -151,6 +151,11 @@ export class Mock {
 		this.share = generateKeyPairSync("ed25519");
 		this.pinned = new Map([["gate-packaging", { policy: "0123456789abcdef0123456789abcdef" }]]);
 		const name = (s) => hostile ?? s;
+		const sensors = (...l) => l.map(([n, stage, step, said = ""], i) => ({ id: i + 1, name: name(n), stage, step, time: now - 9e4, said: said && name(said) }));
+		this.rollouts = [
+			{ id: 2, time: now - 6e5, user: "ada", name: name("plant.yaml"), policy: "9f2c61d0a4b7e85813c2f6a09d4e7b31", state: "held", why: name("stage 1 of 2 is done"), stage: 1, stages: 2, trial_s: 600, soak_s: 120, automatic: false, sensors: sensors(["gate-line2", 1, "in_force"], ["span-boiler", 2, "waits"], ["gate-packaging", 2, "waits"]) },
+			{ id: 1, time: now - 8e7, user: "ada", name: name("plant.yaml"), policy: "0123456789abcdef0123456789abcdef", state: "failed", why: name("roll-out 1 of plant.yaml ends: gate-line2 refuses it"), stage: 1, stages: 1, trial_s: 600, soak_s: 120, automatic: true, sensors: sensors(["gate-line2", 1, "refused", "is older than the last one in force"]) },
+		];
 		this.network = {
 			name: "site-centre",
 			upstream: { url: "https://region.example:8444", name: name("site-centre"), state: "sending", last_ok: now - 4000, last_error_time: now - 7e6, last_error: name("connection refused"), behind_sensors: 2, behind_batches: 14, batches: 88100, alerts: 4321, sensors: [{ name: name("gate-line2"), state: "active", epoch: 1, batch: 2 }, { name: name("gate-packaging"), state: "pending", epoch: 1, batch: 2 }] },
@@ -161,7 +166,7 @@ export class Mock {
 	fleet() {
 		const items = this.sensors.filter((s) => s.state !== "pending").map((s, i) => {
 			const p = { build: "", policy: "", ...this.pinned.get(s.name) }, build = s.build ?? "", policy = i === 1 ? "9f2c61d0a4b7e85813c2f6a09d4e7b31" : (s.policy ?? "");
-			return { id: s.id, name: this.hostile ?? s.name, site: s.site, path: i === 1 ? ["hall-north"] : [], build, policy, pinned_build: p.build, pinned_policy: p.policy, drift: ["build", "policy"].filter((k) => p[k] && p[k] !== { build, policy }[k]), clock_offset_ms: [12, -2400, null][i] ?? 3 };
+			return { id: s.id, name: this.hostile ?? s.name, site: s.site, path: i === 1 ? ["hall-north"] : [], build, policy, pinned_build: p.build, pinned_policy: p.policy, drift: ["build", "policy"].filter((k) => p[k] && p[k] !== { build, policy }[k]), clock_offset_ms: [12, -2400, null][i] ?? 3, time: [{ in_step: true, error_ms: 23 }, { in_step: false, error_ms: 16000 }, null][i] ?? { in_step: true, error_ms: 5 } };
 		});
 		const of = (k) => [...new Set(items.map((x) => x[k]))].map((value) => ({ value, sensors: items.filter((x) => x[k] === value).length }));
 		return { builds: of("build"), policies: of("policy"), items, next: null };
@@ -352,6 +357,14 @@ export class Mock {
 				}
 			}
 			return this.fleet();
+		case "rollouts": {
+			const r = this.rollouts.find((x) => x.id === Number(id));
+			if (!post) return page(this.rollouts);
+			need("admin");
+			if (!["running", "held"].includes(r.state)) throw [409, "conflict"];
+			Object.assign(r, body.do === "stop" ? { state: "stopped", why: "" } : { state: "running", why: "", stage: r.stage + 1 });
+			return r;
+		}
 		case "network": return this.network;
 		case "destinations":
 			if (post) {

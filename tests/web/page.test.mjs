@@ -328,6 +328,20 @@ admin("admin: token for a sensor, a pending one approved, a user made", async (p
 	await page.getByText("kim").waitFor();
 });
 
+admin("network: a policy on its way goes on when an admin says so, and is stopped", async (page, mock) => {
+	await visit(page, "/network");
+	const now = page.locator(".ro-one");
+	same(await now.count(), 1, "the one that is open");
+	ok(/Waits for you.*stage 1 of 2 is done.*Stage 1 of 2.*1 of 1 in force.*Stage 2 of 2.*0 of 2 in force/s.test(await now.innerText()), await now.innerText());
+	await page.getByRole("button", { name: "Go on: plant.yaml" }).click();
+	await now.getByText("Running").waitFor();
+	same([mock.rollouts[0].state, mock.rollouts[0].stage], ["running", 2], "gone on");
+	await page.getByRole("button", { name: "Stop: plant.yaml" }).click();
+	await now.getByText("Stopped").waitFor();
+	await page.getByRole("button", { name: "Earlier ones (1)" }).click();
+	ok(/Failed.*refuses it.*Refused.*is older than/s.test(await now.last().innerText()), await now.last().innerText());
+});
+
 admin("network: what drifted, pinned as it runs; a relay approved; a site's token is a command", async (page, mock) => {
 	await visit(page, "/network");
 	await page.getByRole("button", { name: "Drifted 1" }).click();
@@ -451,7 +465,7 @@ vic("a viewer makes no bulletin, changes no destination, and shares nothing that
 	same(await page.getByRole("button", { name: /TAXII/ }).count(), 0, "TAXII");
 	await page.keyboard.press("Escape");
 	await walk(page, "/network");
-	same(await page.getByRole("button", { name: /Approve|Revoke|Connect|Pin/ }).count(), 0, "network");
+	same(await page.getByRole("button", { name: /Approve|Revoke|Connect|Pin|Go on|Stop/ }).count(), 0, "network");
 });
 
 vic("a viewer has no pages of administrators", async (page, mock) => {
@@ -597,7 +611,7 @@ on({ user: "admin", plant: { alerts: 40, hostile: evil } })("hostile texts in ev
 const empty = (mock) => {
 	mock.sensors = [];
 	mock.incidents.clear();
-	Object.assign(mock, { dests: [], bulletins: [], indicators: { serial: 0, refused: {}, items: [] }, network: { name: "site-centre", upstream: null, relays: [] } });
+	Object.assign(mock, { rollouts: [], dests: [], bulletins: [], indicators: { serial: 0, refused: {}, items: [] }, network: { name: "site-centre", upstream: null, relays: [] } });
 };
 on({ user: "admin", plant: { alerts: 0 }, prepare: empty })("an empty collector says what to do", async (page) => {
 	await visit(page, "/");

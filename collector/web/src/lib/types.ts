@@ -228,6 +228,25 @@ export interface FleetItem {
 	pinned_policy: string;
 	drift: ("build" | "policy")[];
 	clock_offset_ms: number | null;
+	time: { in_step: boolean; error_ms: number } | null; // as it says itself
+}
+
+export type RolloutStep = "waits" | "offered" | "on_trial" | "confirming" | "in_force" | "refused" | "rolled_back";
+
+export interface Rollout {
+	id: number;
+	time: number;
+	user: string;
+	name: string;
+	policy: string;
+	state: "running" | "held" | "done" | "stopped" | "failed";
+	why: string;
+	stage: number;
+	stages: number;
+	trial_s: number;
+	soak_s: number;
+	automatic: boolean;
+	sensors: { id: number; name: string; stage: number; step: RolloutStep; time: number; said: string }[];
 }
 
 export interface Running {

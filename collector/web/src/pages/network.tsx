@@ -6,10 +6,11 @@ import { type ApiError, may, post, settled, useResource } from "../lib/api";
 import { ago, full, num } from "../lib/format";
 import { useLiveReload } from "../lib/live";
 import { Link, params, setParams } from "../lib/router";
-import type { Fleet, FleetItem, Network, Relay, Running, Token, Upstream } from "../lib/types";
+import type { Fleet, FleetItem, Network, Page, Relay, Rollout, Running, Token, Upstream } from "../lib/types";
 import { Button, Empty, Facts, Head, Load, Panel, Segments, Skeleton, Tag, Typed, why } from "../ui/common";
 import { Icon } from "../ui/icons";
 import { Enrol } from "./enrol";
+import { Rollouts } from "./rollouts";
 
 export const CLOCK_MS = 1000; // further off is worth a look
 const ROWS = 200; // at a time
@@ -177,7 +178,10 @@ function Rows({ list, chosen, choose }: { list: FleetItem[]; chosen: Set<string>
 							</td>
 							<td><Runs f={f} what="policy" /></td>
 							<td class="hide-s"><Runs f={f} what="build" /></td>
-							<td class="num mono">{off(f) ? <Tag kind="warn">{offset(f.clock_offset_ms)}</Tag> : <span class={f.clock_offset_ms === null ? "dim" : ""}>{offset(f.clock_offset_ms)}</span>}</td>
+							<td class="num mono">
+								{off(f) ? <Tag kind="warn">{offset(f.clock_offset_ms)}</Tag> : <span class={f.clock_offset_ms === null ? "dim" : ""}>{offset(f.clock_offset_ms)}</span>}
+								{f.time && <span class="dim block">{f.time.in_step ? t("nw.kept", { ms: num(f.time.error_ms) }) : t("nw.free")}</span>}
+							</td>
 						</tr>
 					))}
 				</tbody>
@@ -246,15 +250,15 @@ function FleetPanel({ f, set }: { f: Fleet; set: (f: Fleet) => void }) {
 }
 
 export function NetworkPage() {
-	const net = useResource<Network>("/network"), fleet = useResource<Fleet>("/fleet");
+	const net = useResource<Network>("/network"), fleet = useResource<Fleet>("/fleet"), rollouts = useResource<Page<Rollout>>("/rollouts");
 	const [relay, setRelay] = useState(false);
-	useLiveReload(["sensor"], () => (net.reload(), fleet.reload()), 10_000);
+	useLiveReload(["sensor"], () => (net.reload(), fleet.reload(), rollouts.reload()), 10_000);
 	return (
 		<div class="page">
 			<Head title={t("nw.title")} text={t("nw.text")}>
 				{may("admin") && <Button icon="plus" onClick={() => setRelay(true)}>{t("en.relay.make")}</Button>}
 			</Head>
-			{!settled(net, fleet) ? (
+			{!settled(net, fleet, rollouts) ? (
 				<Skeleton rows={16} />
 			) : (
 				<>
@@ -273,6 +277,9 @@ export function NetworkPage() {
 							</Load>
 						</Panel>
 					</div>
+					<Panel id="nw-rollouts" title={t("ro.title")}>
+						<Load r={rollouts} rows={4}>{(l) => <Rollouts list={l.items} reload={rollouts.reload} />}</Load>
+					</Panel>
 					<Load r={fleet} rows={10}>{(f) => <FleetPanel f={f} set={(v) => fleet.set(() => v)} />}</Load>
 				</>
 			)}
