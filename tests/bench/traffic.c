@@ -200,7 +200,8 @@ static inline void
 one_frame(struct traffic *t, uint8_t *b, struct pkt *p, uint32_t f, unsigned side, uint8_t flags,
     const struct tmpl *m, bool denied)
 {
-	const uint32_t client = 0x0a010000u + f / 2000, server = 0x0a020000u + f / 40000;
+	const uint32_t host = t->conf.hosts ? t->conf.first_host + f : f / 2000;
+	const uint32_t client = 0x0a010000u + host, server = 0x0a020000u + f / 40000;
 	const uint16_t cport = (uint16_t)(20000 + f % 40000), sport = t->proto->port;
 	const uint32_t *off = t->off[t->round < t->rounds ? t->round : t->rounds];
 	const uint32_t seq[2] = {

@@ -28,6 +28,8 @@ struct traffic_conf {
 	uint32_t flows;
 	unsigned denied; /* percent of the flows whose requests are writes that no rule allows */
 	bool checksums;	 /* of IP and TCP are right: for what looks at them */
+	bool hosts;	 /* each flow has a client of its own, numbered from first_host */
+	uint32_t first_host;
 };
 
 struct traffic;
