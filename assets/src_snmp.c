@@ -10,7 +10,13 @@
 
 #include "assets/table.h"
 
-enum { BER_INTEGER = 0x02, BER_OCTETS = 0x04, BER_OID = 0x06, BER_SEQUENCE = 0x30, PDU_RESPONSE = 0xa2 };
+enum {
+	BER_INTEGER = 0x02,
+	BER_OCTETS = 0x04,
+	BER_OID = 0x06,
+	BER_SEQUENCE = 0x30,
+	PDU_RESPONSE = 0xa2
+};
 #define BINDINGS_MAX 64u
 #define AGENT_PORT   161u
 
@@ -72,7 +78,8 @@ snmp_read(struct seen *s, struct cur c)
 		(void)take_tagged(&pdu, BER_INTEGER);
 	list = take_tagged(&pdu, BER_SEQUENCE);
 	for (unsigned n = 0; n < BINDINGS_MAX && cur_ok(&pdu) && cur_left(&list) > 0; n++) {
-		struct cur pair = take_tagged(&list, BER_SEQUENCE), oid = take_tagged(&pair, BER_OID);
+		struct cur pair = take_tagged(&list, BER_SEQUENCE),
+			   oid = take_tagged(&pair, BER_OID);
 		struct cur value = take_element(&pair, &tag);
 
 		if (!cur_ok(&list) || !cur_ok(&pair))

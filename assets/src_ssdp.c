@@ -18,7 +18,9 @@ ssdp_read(struct seen *s, struct cur c)
 		unsigned skip;
 
 		line = take_line(&c);
-		skip = line_starts(&line, "SERVER:") ? 7 : line_starts(&line, "USER-AGENT:") ? 11 : 0;
+		skip = line_starts(&line, "SERVER:")	   ? 7
+		       : line_starts(&line, "USER-AGENT:") ? 11
+							   : 0;
 		if (skip == 0)
 			continue;
 		cur_skip(&line, skip);

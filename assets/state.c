@@ -18,8 +18,9 @@
 
 struct head {
 	uint64_t magic;
-	uint32_t size[5], n[5]; /* bytes of one, and how many: stations, hosts, pairs, notes, talks */
-	uint32_t names;		/* of protocols, sources and keys: numbers mean these */
+	uint32_t size[5],
+	    n[5];	/* bytes of one, and how many: stations, hosts, pairs, notes, talks */
+	uint32_t names; /* of protocols, sources and keys: numbers mean these */
 	uint32_t pad;
 	uint64_t frames, first_ns, last_ns, notes_over, stations_gone, hosts_gone;
 };
@@ -169,7 +170,8 @@ table_ok(const struct assets *a)
 
 	for (uint32_t i = 0; i < a->p_pair.n; i++)
 		if (!place_ok(a->pair[i].station, a->p_station.n) ||
-		    a->pair[i].host >= a->p_host.n || !place_ok(a->pair[i].next_of_station, a->p_pair.n) ||
+		    a->pair[i].host >= a->p_host.n ||
+		    !place_ok(a->pair[i].next_of_station, a->p_pair.n) ||
 		    !place_ok(a->pair[i].next_of_host, a->p_pair.n))
 			return false;
 	for (uint32_t i = 0; i < a->p_note.n; i++)

@@ -37,7 +37,8 @@ const char *
 key_name(uint8_t key)
 {
 	static const char *const names[IDENT__MAX] = {"name", "vendor", "model", "order_number",
-	    "hardware", "firmware", "serial", "uri", "description", "service", "build", "build_date"};
+	    "hardware", "firmware", "serial", "uri", "description", "service", "build",
+	    "build_date"};
 
 	return names[key];
 }

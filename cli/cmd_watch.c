@@ -97,7 +97,7 @@ struct watch {
 	const struct policy *policy; /* in force; or NULL */
 	struct alerts *alerts;
 	struct facts *facts;
-	struct top *top;    /* NULL: not wanted */
+	struct top *top; /* NULL: not wanted */
 	struct keeper keeper;
 	bool kept; /* there is one */
 	struct lists lists;
@@ -178,9 +178,8 @@ parse(int argc, char **argv, struct options *o, int *status)
 	    {0},
 	};
 
-	*o = (struct options){.every_s = EVERY_DEFAULT,
-	    .lists_s = LISTS_EVERY,
-	    .behind_s = DELIVERY_PATIENCE_S};
+	*o = (struct options){
+	    .every_s = EVERY_DEFAULT, .lists_s = LISTS_EVERY, .behind_s = DELIVERY_PATIENCE_S};
 	if (!cli_options("watch", help, table, &argc, &argv, status))
 		return false;
 	*status = argc > 0
@@ -321,7 +320,8 @@ static void
 put_in_force(struct watch *w, struct engine *e)
 {
 	char err[256] = "";
-	const struct policy *old = w->policy, *pol = policy_image_map(w->keeper.policy_fd, err, sizeof(err));
+	const struct policy *old = w->policy,
+			    *pol = policy_image_map(w->keeper.policy_fd, err, sizeof(err));
 
 	(void)close(w->keeper.policy_fd);
 	w->keeper.policy_fd = -1;
@@ -462,8 +462,8 @@ open_all(struct watch *w)
 	struct alerts_conf ac = {.side = ALERTS_PACKET, .fold_window_ns = ALERT_FOLD_WINDOW_NS};
 	char err[512] = "";
 
-	if (o->policy && !(w->first = o->signers ? policy_signed(o->policy, o->signers)
-						 : cli_policy(o->policy)))
+	if (o->policy &&
+	    !(w->first = o->signers ? policy_signed(o->policy, o->signers) : cli_policy(o->policy)))
 		return EXIT_UNABLE;
 	w->policy = ac.policy = w->first;
 	if (o->sensor.evidence_dir && !o->eve && !o->journal)

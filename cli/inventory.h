@@ -20,7 +20,7 @@ struct inventory {
 	const char *path, *oui; /* options, borrowed; NULL = not given */
 	const char *state;	/* option: the table of the run before this one, if it is there */
 	size_t memory;		/* of the table; 0 = ASSETS_MEMORY */
-	bool replaced;		/* option: the file is not opened here, but replaced by who asks for it */
+	bool replaced; /* option: the file is not opened here, but replaced by who asks for it */
 	struct assets *assets;	/* NULL: not wanted */
 	struct out out;
 };

@@ -24,12 +24,12 @@
 #include "policy/image.h"
 #include "watch/evidence.h"
 
-#define TURN_MS	       50
-#define PAUSE_MIN_NS   (NS_PER_S / 10)
-#define PAUSE_MAX_NS   (10 * NS_PER_S)
-#define STEADY_NS      (60 * NS_PER_S) /* a signer that lived so long was no failure */
-#define PATIENCE_S     2u	       /* for a signer that was killed: the kernel lets go of its lock */
-#define END_NS	       (30 * NS_PER_S) /* for a signer that is told to end */
+#define TURN_MS	     50
+#define PAUSE_MIN_NS (NS_PER_S / 10)
+#define PAUSE_MAX_NS (10 * NS_PER_S)
+#define STEADY_NS    (60 * NS_PER_S) /* a signer that lived so long was no failure */
+#define PATIENCE_S   2u /* for a signer that was killed: the kernel lets go of its lock */
+#define END_NS	     (30 * NS_PER_S) /* for a signer that is told to end */
 
 /* A name on its way from the signer to watch: one write() of a pipe, so whole or not at all. */
 struct name {
@@ -147,9 +147,9 @@ signer_ended(struct keep *k, int status)
 		return;
 	if (clock_mono_ns() - k->begun_ns > STEADY_NS)
 		k->pause_ns = 0;
-	k->pause_ns = k->pause_ns == 0		      ? PAUSE_MIN_NS
+	k->pause_ns = k->pause_ns == 0		       ? PAUSE_MIN_NS
 		      : k->pause_ns * 2 < PAUSE_MAX_NS ? k->pause_ns * 2
-						      : PAUSE_MAX_NS;
+						       : PAUSE_MAX_NS;
 	k->again_ns = clock_mono_ns() + k->pause_ns;
 	cli_say("signer: ended unexpectedly: %s; begins again in %u ms, what waits is kept for it",
 	    ending(status, how, sizeof(how)), (unsigned)(k->pause_ns / 1000000));
@@ -473,7 +473,8 @@ run_keeper(struct keep *k)
 
 		(void)poll(p, 2, TURN_MS);
 		if (msg_run(&k->watch) < 0 && !k->stop) {
-			tell(k, GUARD_WATCH_STOPPED, "the process that listened ended unexpectedly");
+			tell(
+			    k, GUARD_WATCH_STOPPED, "the process that listened ended unexpectedly");
 			break;
 		}
 		reap(k);
@@ -642,7 +643,8 @@ keeper_start(struct keeper *k, const struct keeper_conf *conf)
 		}
 		alerts_shared_init(k->shared, 1);
 	}
-	if (policy_slots_reserve() < 0 || msg_pair(pair) < 0 || (fflush(NULL), k->pid = fork()) < 0) {
+	if (policy_slots_reserve() < 0 || msg_pair(pair) < 0 ||
+	    (fflush(NULL), k->pid = fork()) < 0) {
 		cli_say("no process beside this one: %s", strerror(errno));
 		return false;
 	}
@@ -686,7 +688,8 @@ keeper_turn(struct keeper *k, struct evidence *e)
 		return true;
 	take_names(k, e);
 	if (k->peer.fd >= 0 && msg_run(&k->peer) < 0 && !k->stopped)
-		cli_say("the process that keeps the signer is gone: what is seen would not be signed any more");
+		cli_say("the process that keeps the signer is gone: what is seen would not be "
+			"signed any more");
 	return k->peer.fd >= 0 || k->stopped;
 }
 

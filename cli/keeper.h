@@ -30,18 +30,29 @@ struct policy;
 
 #define KEEPER_LISTS 4u
 
-enum keeper_count { KEPT_EVENTS = 0, KEPT_FOLDED, KEPT_LOST, KEPT_LINES, KEPT_BATCHES, KEPT_WRITE_ERRORS, KEPT_REJECTED, KEPT_REMOVED, KEPT__MAX };
+enum keeper_count {
+	KEPT_EVENTS = 0,
+	KEPT_FOLDED,
+	KEPT_LOST,
+	KEPT_LINES,
+	KEPT_BATCHES,
+	KEPT_WRITE_ERRORS,
+	KEPT_REJECTED,
+	KEPT_REMOVED,
+	KEPT__MAX
+};
 
 struct keeper_conf {
-	const char *journal_dir, *key_path, *eve_path; /* as in struct alerts_conf; without journal and EVE there is no signer */
+	const char *journal_dir, *key_path,
+	    *eve_path; /* as in struct alerts_conf; without journal and EVE there is no signer */
 	struct receipt_files receipts;
 	const char *iface;
 	const char *sender_dir; /* of a sender that follows the journal, or NULL */
 	uint64_t sender_behind_s;
-	const struct policy *policy;	      /* the first; or NULL */
-	const char *policy_path, *signed_by;  /* to read it again; signed_by: public keys, or NULL */
-	const char *list[KEEPER_LISTS];	      /* files that are replaced; NULL = none */
-	uid_t uid;			      /* who signer, builder and the files will be, when root begins it */
+	const struct policy *policy;	     /* the first; or NULL */
+	const char *policy_path, *signed_by; /* to read it again; signed_by: public keys, or NULL */
+	const char *list[KEEPER_LISTS];	     /* files that are replaced; NULL = none */
+	uid_t uid; /* who signer, builder and the files will be, when root begins it */
 	gid_t gid;
 };
 
@@ -49,9 +60,10 @@ struct keeper_conf {
 struct keeper {
 	struct msg_peer peer;
 	pid_t pid;
-	int names; /* of evidence; -1 = there is no signer */
+	int names;		      /* of evidence; -1 = there is no signer */
 	struct alerts_shared *shared; /* NULL: there is no signer */
-	int list_fd[KEEPER_LISTS];    /* where to write the next one, once it was asked for; -1 = not yet */
+	int list_fd
+	    [KEEPER_LISTS]; /* where to write the next one, once it was asked for; -1 = not yet */
 	bool list_failed[KEEPER_LISTS]; /* there is none, said */
 	/* what has come and is not taken yet */
 	int policy_fd; /* an image; -1 = none */

@@ -136,7 +136,8 @@ struct learn {
 	struct learn_runs ethertypes;	     /* neither IP nor ARP */
 	bool stp, listeners, routers; /* bridges; multicast listeners; router advertisements */
 	uint64_t frames, pdus, first_ns, last_ns;
-	uint8_t opt[DIS_OPTION_MAX]; /* while it is written: words of the block that rules are for; 0: of a new one */
+	uint8_t opt
+	    [DIS_OPTION_MAX]; /* while it is written: words of the block that rules are for; 0: of a new one */
 	uint64_t lost;	  /* observations that found no room */
 	uint64_t unnamed; /* flows that nobody could name */
 };

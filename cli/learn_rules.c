@@ -266,7 +266,8 @@ put_as_there(struct learn *l, struct learn_text *t, const struct dis_schema *sc,
 	if (!k || memcmp(l->opt, none, sizeof(none)) == 0)
 		return false;
 	learn_put(l, t, "%s",
-	    policy_notation_run(sc, k, l->opt, &as, text, sizeof(text)) ? text : "not-in-this-notation");
+	    policy_notation_run(sc, k, l->opt, &as, text, sizeof(text)) ? text
+									: "not-in-this-notation");
 	return true;
 }
 

@@ -67,7 +67,8 @@ static bool
 places_known(const struct lists *l)
 {
 	for (unsigned i = 0; i < SENSOR_LISTS; i++)
-		if (l->sensor->replaced[i] && l->keeper->list_fd[i] < 0 && !l->keeper->list_failed[i])
+		if (l->sensor->replaced[i] && l->keeper->list_fd[i] < 0 &&
+		    !l->keeper->list_failed[i])
 			return false;
 	return true;
 }

@@ -395,7 +395,8 @@ sensor_findings(const struct sensor *s, char *buf, size_t size)
 const char *
 sensor_list_path(const struct sensor *s, enum sensor_list which)
 {
-	const char *const paths[SENSOR_LISTS] = {s->inv.path, s->convs_path, s->map_path, s->inv.state};
+	const char *const paths[SENSOR_LISTS] = {
+	    s->inv.path, s->convs_path, s->map_path, s->inv.state};
 
 	return paths[which];
 }
@@ -418,8 +419,7 @@ list_put(const struct sensor *s, enum sensor_list which, struct out *o, const st
 }
 
 bool
-sensor_list_write(
-    const struct sensor *s, enum sensor_list which, int fd, const struct policy *pol)
+sensor_list_write(const struct sensor *s, enum sensor_list which, int fd, const struct policy *pol)
 {
 	struct out o = {fdopen(fd, "w"), sensor_list_path(s, which)};
 	bool ok;

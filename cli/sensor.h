@@ -42,7 +42,7 @@ enum sensor_list { SENSOR_ASSETS = 0, SENSOR_CONVS, SENSOR_MAP, SENSOR_STATE, SE
 struct sensor {
 	struct inventory inv;
 	const char *convs_path, *map_path; /* options, borrowed; NULL = not given */
-	bool replaced[SENSOR_LISTS];	   /* of the lists: not opened here, see sensor_list_write() */
+	bool replaced[SENSOR_LISTS]; /* of the lists: not opened here, see sensor_list_write() */
 	struct out convs_out, map_out;
 	size_t table_memory; /* option; 0 = the defaults */
 	struct convs *convs; /* NULL: not wanted */

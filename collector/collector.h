@@ -48,7 +48,7 @@ struct collector_conf {
 	const char *web;	     /* folder of the built page, or NULL */
 	const char *openapi;	     /* the file, or NULL */
 	const char *store; /* another data base than collector_store_path() finds, or NULL */
-	const char *nats;	     /* servers, commas between; NULL: none (stream.h) */
+	const char *nats;  /* servers, commas between; NULL: none (stream.h) */
 	const char *nats_ca, *nats_cert, *nats_key; /* files in PEM; NULL: no TLS */
 	const char *library, *library_key; /* folder; public keys it is signed by, or NULL */
 	bool plain;			   /* the page without TLS: loopback only */

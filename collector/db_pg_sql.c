@@ -16,7 +16,8 @@ is_word(char c)
 char *
 db_pg_sql(const char *sql, unsigned most, unsigned *values, uint64_t *used)
 {
-	size_t size = strlen(sql) * 3 + 16; /* a ? is three characters at most, what else grows is longer */
+	size_t size =
+	    strlen(sql) * 3 + 16; /* a ? is three characters at most, what else grows is longer */
 	char *out = malloc(size), *o = out;
 	unsigned n = 0;
 

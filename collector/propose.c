@@ -19,7 +19,7 @@
 #include "policy/model.h"
 #include "policy/policy.h"
 
-#define MODEL_MAX  (1u << 20)
+#define MODEL_MAX (1u << 20)
 
 /* --- the policy of a sensor ----------------------------------------------------------------- */
 

@@ -76,7 +76,8 @@ make_job(struct store_tx *tx, void *ctx)
 	m->id = tx_new(tx,
 	    "INSERT INTO rollout(time, username, name, policy, doc, minisig, trial_s, soak_s, "
 	    "automatic,"
-	    " state, stage, stages, accepted, why) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '')"
+	    " state, stage, stages, accepted, why) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, "
+	    "'')"
 	    " RETURNING id",
 	    "itttttiiii", s->now_ms, s->user, json_string_value(json_object_get(s->doc, "name")),
 	    m->hash, m->doc, s->minisig, s->trial_s, s->soak_s, (int64_t)s->automatic,

@@ -351,8 +351,6 @@ struct policy_icmp;
  * is cut. */
 bool engine_icmp_read(const struct pkt *p, const struct layers *l, const struct net_tuple *t,
     struct policy_icmp *out);
-/* Is it an ICMP error that quotes TCP or UDP?  Then q is what it quotes, as far as it does. */
-bool engine_icmp_quoted(const struct pkt *p, const struct layers *l, struct layers *q);
 /* fastpath.c; e->path is NULL unless a fast path is configured */
 int path_new(struct engine *e);
 void path_free(struct engine *e);

@@ -18,33 +18,13 @@
  */
 #include <string.h>
 
+#include "dataplane/icmp.h"
 #include "dataplane/repair.h"
 
-enum { /* IANA: types */
-	T4_UNREACHABLE = 3,
-	T4_REDIRECT = 5,
-	T4_TIME = 11,
-	T4_PARAMETER = 12,
-	T6_UNREACHABLE = 1,
-	T6_TOO_BIG = 2,
-	T6_TIME = 3,
-	T6_PARAMETER = 4,
-	T6_MLD_QUERY = 130,
-	T6_MLD_DONE = 132,
-	T6_RS = 133,
-	T6_RA = 134,
-	T6_NS = 135,
-	T6_NA = 136,
-	T6_REDIRECT = 137,
-	T6_MLD2_REPORT = 143,
-};
 enum { OPT_SOURCE_LLA = 1, OPT_TARGET_LLA = 2 }; /* [4861] 4.6 */
 
-#define ICMP_HEAD	8u    /* of all messages that we look at */
 #define MTU4_MIN	68u   /* RFC 1191 3 */
 #define MTU6_MIN	1280u /* RFC 8200 5; a smaller one is an attack (RFC 8021) */
-#define IP_LENGTH_MAX	(40u + 65535u)
-#define QUOTE_PORTS_SEQ 8u /* [792]: of the transport header that many bytes are sure */
 
 static bool
 is_v6(const struct layers *l)
@@ -162,14 +142,6 @@ well_formed(const struct pkt *p, const struct layers *l, const struct policy_icm
 /* --- errors --------------------------------------------------------------------------------- */
 
 static bool
-is_error(const struct policy_icmp *icmp)
-{
-	if (icmp->v6)
-		return icmp->type >= T6_UNREACHABLE && icmp->type <= T6_PARAMETER;
-	return icmp->type == T4_UNREACHABLE || icmp->type == T4_TIME || icmp->type == T4_PARAMETER;
-}
-
-static bool
 is_redirect(const struct policy_icmp *icmp)
 {
 	return icmp->type == (icmp->v6 ? T6_REDIRECT : T4_REDIRECT);
@@ -185,40 +157,6 @@ mtu_possible(const uint8_t *m, const struct policy_icmp *icmp)
 		return icmp->type != T6_TOO_BIG || high != 0 || low >= MTU6_MIN;
 	/* 0: a router older than RFC 1191; the sender guesses (its section 5) */
 	return icmp->type != T4_UNREACHABLE || icmp->code != 4 || low == 0 || low >= MTU4_MIN;
-}
-
-/* The headers of the quoted datagram, of which only the front is here; at: where it begins. */
-static bool
-read_quoted(const struct pkt *p, const struct layers *l, uint32_t at, struct layers *q)
-{
-	struct pkt in = {
-	    .bytes = p->bytes + at,
-	    .caplen = l->pay_off + l->pay_len - at,
-	    .wirelen = IP_LENGTH_MAX, /* it was longer once */
-	    .link = LINK_RAW_IP,
-	};
-	enum drop_reason r = decode(&in, q);
-
-	if ((r != DROP_NONE && r != DROP_CAP_TRUNCATED) || !(q->flags & LAYER_IP) ||
-	    q->flags & (LAYER_FRAGMENT | LAYER_GSO) || is_v6(q) != is_v6(l) ||
-	    (q->proto != NET_PROTO_TCP && q->proto != NET_PROTO_UDP) || q->l4_off == 0 ||
-	    in.caplen < q->l4_off + QUOTE_PORTS_SEQ)
-		return false;
-	q->vlan = l->vlan;
-	q->flags |= LAYER_L4;
-	return true;
-}
-
-bool
-engine_icmp_quoted(const struct pkt *p, const struct layers *l, struct layers *q)
-{
-	struct policy_icmp icmp = {.v6 = is_v6(l)};
-
-	if (!(l->flags & LAYER_IP) || l->flags & (LAYER_L4 | LAYER_FRAGMENT) ||
-	    l->proto != (is_v6(l) ? NET_PROTO_ICMP6 : NET_PROTO_ICMP) || l->pay_len <= ICMP_HEAD)
-		return false;
-	icmp.type = p->bytes[l->pay_off];
-	return is_error(&icmp) && read_quoted(p, l, l->pay_off + ICMP_HEAD, q);
 }
 
 /* [5927] 4.1: a byte that has left and is not acknowledged, or the probe of a keep-alive. */
@@ -272,7 +210,7 @@ error_passes(
 	struct flow *f;
 	unsigned dir;
 
-	if (!mtu_possible(p->bytes + l->pay_off, icmp) || !read_quoted(p, l, quoted, &q) ||
+	if (!mtu_possible(p->bytes + l->pay_off, icmp) || !icmp_quoted(p, l, quoted, &q) ||
 	    memcmp(q.src, l->dst, is_v6(l) ? 16 : 4) != 0 ||
 	    memcmp(l->src, l->dst, is_v6(l) ? 16 : 4) == 0)
 		return false;
@@ -335,10 +273,11 @@ engine_other_ip(struct engine *e, struct pkt *p, const struct layers *l)
 		engine_drop(p, DROP_ICMP_CHECKSUM);
 		return;
 	}
-	if (l->proto != NET_PROTO_IGMP && is_error(&icmp) && error_passes(e, p, l, &icmp))
+	if (l->proto != NET_PROTO_IGMP && icmp_is_error(icmp.v6, icmp.type) &&
+	    error_passes(e, p, l, &icmp))
 		return;
 	v = policy_eval_icmp_in(e->policy, &icmp, &e->windows.clock);
-	if (l->proto != NET_PROTO_IGMP && (is_error(&icmp) || is_redirect(&icmp)))
+	if (l->proto != NET_PROTO_IGMP && (icmp_is_error(icmp.v6, icmp.type) || is_redirect(&icmp)))
 		deny(e, p, l, &t, v, DROP_ICMP_ERROR);
 	else if (!well_formed(p, l, &icmp))
 		deny(e, p, l, &t, v, DROP_ICMP_HEADER);

@@ -3,7 +3,7 @@
 #include "dataplane/shard.h"
 
 #include "dataplane/decode_fast.h"
-#include "dataplane/engine_int.h"
+#include "dataplane/icmp.h"
 
 void
 shard_init(struct shard *s, unsigned n, uint64_t seed, bool as_devices)
@@ -85,7 +85,7 @@ general(const struct shard *s, const struct pkt *p)
 	(void)decode_general(p, &l);
 	if (!(l.flags & LAYER_IP))
 		return 0;
-	if (engine_icmp_quoted(p, &l, &quoted))
+	if (icmp_error_of(p, &l, &quoted))
 		return owner(s, quoted.src, quoted.dst, quoted.flags & LAYER_V6 ? 16 : 4);
 	return owner(s, l.src, l.dst, l.flags & LAYER_V6 ? 16 : 4);
 }

@@ -49,8 +49,8 @@ enum msg_type {
 	MSG_FILE,    /* builder: a copy of it */
 	MSG_NO_FILE, /* builder: there is none; result, text = why */
 	MSG_RELOAD,  /* keeper: read the policy again */
-	MSG_LIST,    /* keeper: what was written is complete, a = which; from it: write the next one here */
-	MSG_COUNT,   /* from a keeper: a = enum keeper_count, b = how many */
+	MSG_LIST, /* keeper: what was written is complete, a = which; from it: write the next one here */
+	MSG_COUNT, /* from a keeper: a = enum keeper_count, b = how many */
 	MSG__MAX,
 };
 

@@ -58,7 +58,8 @@ struct signer_conf {
 	const char *sensor;
 	const char *port_names[2]; /* outside, inside: EVE in_iface; NULL: */
 	const char *in_iface;	   /* of all */
-	const struct policy *policy; /* of the first records, mapped before the fork; NULL: only those that are sent */
+	const struct policy *
+	    policy; /* of the first records, mapped before the fork; NULL: only those that are sent */
 	/* As in struct alerts_conf. */
 	void (*named)(void *ctx, uint64_t mark, uint64_t epoch, uint64_t seq);
 	void *named_ctx;

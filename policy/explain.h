@@ -45,7 +45,6 @@ uint32_t policy_notation_base(const struct dis_schema *sc, const uint8_t *opt, u
 bool policy_notation_run(const struct dis_schema *sc, const struct dis_key *k, const uint8_t *opt,
     const struct dis_range *r, char *buf, size_t size);
 /* The words that a conduit's block of a protocol has chosen, DIS_OPTION_MAX of them.  False: it has no such block. */
-bool policy_block_options(
-    const struct policy *pol, uint32_t conduit, uint8_t proto, uint8_t *opt);
+bool policy_block_options(const struct policy *pol, uint32_t conduit, uint8_t proto, uint8_t *opt);
 
 #endif /* POLICY_EXPLAIN_H */

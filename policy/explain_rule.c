@@ -121,7 +121,8 @@ policy_notation_base(const struct dis_schema *sc, const uint8_t *opt, uint8_t sp
 {
 	static const char *const zero[BASES] = {
 	    "0", "1", "10001", "30001", "40001", "00001", "000001", "100001", "300001", "400001"};
-	static const uint32_t base[BASES] = {0, 1, 10001, 30001, 40001, 1, 1, 100001, 300001, 400001};
+	static const uint32_t base[BASES] = {
+	    0, 1, 10001, 30001, 40001, 1, 1, 100001, 300001, 400001};
 	const struct dis_key *k = NULL;
 	struct dis_range r;
 	char err[128];

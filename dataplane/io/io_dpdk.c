@@ -101,10 +101,10 @@ struct side {
 	uint16_t rxq, txq;   /* queues: of the first so many workers */
 	uint32_t max_len;    /* bytes of a frame that it can send */
 	atomic_bool down;
-	bool has_link;	     /* the driver knows it */
-	bool by_socket;	     /* it receives from one per queue */
-	bool hashes;	     /* it spreads frames over its queues as shard.h does */
-	int interface;	     /* of the kernel, below it; 0: none */
+	bool has_link;	/* the driver knows it */
+	bool by_socket; /* it receives from one per queue */
+	bool hashes;	/* it spreads frames over its queues as shard.h does */
+	int interface;	/* of the kernel, below it; 0: none */
 	int all_fd; /* while it is open, that interface takes every frame; -1: the driver says so */
 	int socket[SHARDS_MAX]; /* by queue; -1: not known */
 	char name[RTE_ETH_NAME_MAX_LEN];

@@ -22,8 +22,7 @@ identity_texts(const struct ua_ext *x, dis_identity_put *put, void *ctx)
 {
 	static const struct {
 		uint8_t text, key;
-	} texts[] = {
-	    {X_APP_NAME, IDENT_NAME}, {X_APP_URI, IDENT_URI}, {X_PRODUCT_URI, IDENT_TEXT}};
+	} texts[] = {{X_APP_NAME, IDENT_NAME}, {X_APP_URI, IDENT_URI}, {X_PRODUCT_URI, IDENT_TEXT}};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (x->has_text >> texts[i].text & 1)
@@ -49,7 +48,8 @@ identity_request(const struct ua_ext *x)
 {
 	unsigned slot = pair_slot(x->st, x->request, x->st->open);
 
-	if (slot == PAIR_NONE || pair_slot(x->st, x->request, x->st->open & ~(1u << slot)) != PAIR_NONE)
+	if (slot == PAIR_NONE ||
+	    pair_slot(x->st, x->request, x->st->open & ~(1u << slot)) != PAIR_NONE)
 		return PAIR_NONE;
 	return slot;
 }
@@ -59,7 +59,8 @@ static uint32_t
 identity_asked(const struct ua *st, unsigned slot, uint16_t index)
 {
 	for (unsigned i = 0; i < ASKED; i++)
-		if (st->asked[i].node != 0 && st->asked[i].slot == slot && st->asked[i].index == index)
+		if (st->asked[i].node != 0 && st->asked[i].slot == slot &&
+		    st->asked[i].index == index)
 			return NODE_NAMESPACE_ARRAY + st->asked[i].node;
 	return 0;
 }
@@ -90,7 +91,8 @@ identity_build(const struct ua_ext *x, dis_identity_put *put, void *ctx)
 
 		if (node == 0)
 			continue;
-		if (fd->id == (whole ? WF_BUILD_DATE : WF_TIME) && (whole || node == NODE_BUILD_DATE))
+		if (fd->id == (whole ? WF_BUILD_DATE : WF_TIME) &&
+		    (whole || node == NODE_BUILD_DATE))
 			identity_time(fd->num, put, ctx);
 		for (size_t i = 0; i < n_members; i++)
 			if (whole ? fd->id == members[i].field

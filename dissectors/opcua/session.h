@@ -14,7 +14,8 @@
 #define NODE_NAMESPACE_ARRAY 2255 /* Server_NamespaceArray, [P6] annex A.3 */
 #define NODE_SERVER_STATUS   2256 /* Server_ServerStatus */
 #define NODE_BUILD_INFO	     2260 /* Server_ServerStatus_BuildInfo; behind it, up to ... */
-#define NODE_BUILD_DATE	     2266 /* ... this one, its members: name, URI, maker, version, number, date */
+#define NODE_BUILD_DATE                                                                            \
+	2266 /* ... this one, its members: name, URI, maker, version, number, date */
 #define ATTR_VALUE	     13	  /* [P6] annex A.1 */
 
 /* One chunk (or piece of one) of MSG or CLO while it is looked at. */
@@ -33,7 +34,8 @@ struct body {
 	uint8_t token;	  /* 1 + type of the user token here */
 	uint8_t uri_len;  /* of the client's application URI, when it is here */
 	uint8_t n_asked;
-	struct ua_asked asked[NODE_BUILD_DATE - NODE_NAMESPACE_ARRAY]; /* in this chunk; without slot */
+	struct ua_asked
+	    asked[NODE_BUILD_DATE - NODE_NAMESPACE_ARRAY]; /* in this chunk; without slot */
 	bool header;	  /* the header was completed here */
 };
 
@@ -254,8 +256,8 @@ body_own(struct body *b)
 	const struct walk_node *node = &b->w->node;
 	uint32_t index = b->before + b->n_nodes;
 
-	if (node->id_type != ID_NUMERIC || node->attribute != ATTR_VALUE || node->flags & NODE_RANGE ||
-	    b->w->service != SVC_Read || index >= UINT16_MAX - 1)
+	if (node->id_type != ID_NUMERIC || node->attribute != ATTR_VALUE ||
+	    node->flags & NODE_RANGE || b->w->service != SVC_Read || index >= UINT16_MAX - 1)
 		return;
 	if (node->num == NODE_NAMESPACE_ARRAY)
 		b->extra = (uint16_t)(1 + index);

@@ -480,22 +480,34 @@ test_ssdp(void **state)
 }
 
 #define SNMP(pdu, list)                                                                            \
-	"30" "42" "0201 01" "0406 'public'" pdu "35" "0201 07 0201 00 0201 00" list
+	"30"                                                                                       \
+	"42"                                                                                       \
+	"0201 01"                                                                                  \
+	"0406 'public'" pdu "35"                                                                   \
+	"0201 07 0201 00 0201 00" list
 #define SYS(n, value) "06 08 2b 06 01 02 01 01 " n " 00 " value
 
 static void
 test_snmp(void **state)
 {
 	(void)state;
-	one(udp(B A, IP_A, 64, 161, 40000, SNMP("a2", "302a 3018" SYS("01", "040c 'SCALANCE X-2'") "300e" SYS("03", "4302 0102"))),
+	one(udp(B A, IP_A, 64, 161, 40000,
+		SNMP("a2",
+		    "302a 3018" SYS("01", "040c 'SCALANCE X-2'") "300e" SYS("03", "4302 0102"))),
 	    "snmp", false,
 	    "00:1b:1b:00:00:01 unknown 10.1.0.1[direct] description=SCALANCE X-2(snmp)");
-	one(udp(B A, IP_A, 64, 161, 40000, SNMP("a2", "302a 300f" SYS("05", "0403 'sw1'") "3017" SYS("04", "040c '...........'"))),
+	one(udp(B A, IP_A, 64, 161, 40000,
+		SNMP("a2",
+		    "302a 300f" SYS("05", "0403 'sw1'") "3017" SYS("04", "040c '...........'"))),
 	    "snmp", true, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct] name=sw1(snmp)");
 	/* a question, another PDU, version 3, a length beyond the end, an indefinite one */
-	one(udp(B A, IP_A, 64, 40000, 161, SNMP("a0", "302a 3018" SYS("01", "040c 'SCALANCE X-2'") "300e" SYS("03", "4302 0102"))),
+	one(udp(B A, IP_A, 64, 40000, 161,
+		SNMP("a0",
+		    "302a 3018" SYS("01", "040c 'SCALANCE X-2'") "300e" SYS("03", "4302 0102"))),
 	    "snmp", false, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
-	one(udp(B A, IP_A, 64, 161, 40000, SNMP("a7", "302a 3018" SYS("01", "040c 'SCALANCE X-2'") "300e" SYS("03", "4302 0102"))),
+	one(udp(B A, IP_A, 64, 161, 40000,
+		SNMP("a7",
+		    "302a 3018" SYS("01", "040c 'SCALANCE X-2'") "300e" SYS("03", "4302 0102"))),
 	    "snmp", false, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
 	one(udp(B A, IP_A, 64, 161, 40000, "3005 0201 03 3000"), "snmp", false,
 	    "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]");
@@ -509,7 +521,8 @@ static struct frame
 tcp(const char *body)
 {
 	struct frame f = eth(B A, "0800",
-	    "4500 0000 0000 0000 40 06 0000" IP_A IP_B "0050 9c40 00000001 00000001 5018 ffff 0000 0000");
+	    "4500 0000 0000 0000 40 06 0000" IP_A IP_B
+	    "0050 9c40 00000001 00000001 5018 ffff 0000 0000");
 	struct frame b = eth(B A, "0800", body);
 
 	memcpy(f.b + f.n, b.b + 14, b.n - 14);
@@ -518,7 +531,8 @@ tcp(const char *body)
 	return f;
 }
 
-#define BANNER(body, text) one(tcp(body), "banner", false, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]" text)
+#define BANNER(body, text)                                                                         \
+	one(tcp(body), "banner", false, "00:1b:1b:00:00:01 unknown 10.1.0.1[direct]" text)
 
 static void
 test_banner(void **state)
@@ -526,7 +540,8 @@ test_banner(void **state)
 	struct world *w = world(1 << 20);
 
 	(void)state;
-	BANNER("'HTTP/1.1 200 OK' 0d0a 'server: panel/2.1' 0d0a 0d0a", " description=panel/2.1(banner)");
+	BANNER("'HTTP/1.1 200 OK' 0d0a 'server: panel/2.1' 0d0a 0d0a",
+	    " description=panel/2.1(banner)");
 	BANNER("'SSH-2.0-OpenSSH_9.2' 0d0a", " description=SSH-2.0-OpenSSH_9.2(banner)");
 	BANNER("'HTTP/1.1 200 OK' 0d0a 0d0a 'Server: content' 0d0a", "");
 	BANNER("'HTTP/1.1 200 OK' 0d0a 'Server: cut in the mid'", "");
@@ -1046,7 +1061,8 @@ test_state(void **state)
 	(void)state;
 	put(w, eth(BCAST A, "0806", ARP(A, IP_A)));
 	put(w, tcp("'SSH-2.0-OpenSSH_9.2' 0d0a"));
-	put(w, udp("01005e7ffffa" A, IP_A, 32, 1900, 1900, "'NOTIFY * HTTP/1.1' 0d0a 'Server: panel/2' 0d0a 0d0a"));
+	put(w, udp("01005e7ffffa" A, IP_A, 32, 1900, 1900,
+		   "'NOTIFY * HTTP/1.1' 0d0a 'Server: panel/2' 0d0a 0d0a"));
 	put(w, udp(B A, IP_X, 63, 4000, 4001, "00"));
 	before = strdup(show(w));
 	kept.n = 0;
@@ -1071,7 +1087,8 @@ test_state(void **state)
 	for (size_t i = 0; i + CRYPTO_SHA256_LEN < kept.n; i++) {
 		changed = kept;
 		changed.b[i] ^= (uint8_t)(i % 3 == 0 ? 0xff : 1u << i % 8);
-		crypto_sha256(changed.b, changed.n - CRYPTO_SHA256_LEN, changed.b + changed.n - CRYPTO_SHA256_LEN);
+		crypto_sha256(changed.b, changed.n - CRYPTO_SHA256_LEN,
+		    changed.b + changed.n - CRYPTO_SHA256_LEN);
 		assets_free(again->a);
 		again->a = assets_new(1 << 20, 7);
 		if (assets_load(again->a, changed.b, changed.n, err, sizeof(err)) == 0) {

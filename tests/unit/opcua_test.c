@@ -98,13 +98,19 @@ show_item(const struct fact_item *it, char *to, size_t size)
 static void
 put_who(void *ctx, enum dis_identity_key key, const void *text, size_t len)
 {
-	static const char *const names[IDENT__MAX] = {
-	    [IDENT_NAME] = "name", [IDENT_VENDOR] = "vendor", [IDENT_MODEL] = "model", [IDENT_FIRMWARE] = "firmware",
-	    [IDENT_URI] = "uri", [IDENT_TEXT] = "text", [IDENT_BUILD] = "build", [IDENT_BUILT] = "built"};
+	static const char *const names[IDENT__MAX] = {[IDENT_NAME] = "name",
+	    [IDENT_VENDOR] = "vendor",
+	    [IDENT_MODEL] = "model",
+	    [IDENT_FIRMWARE] = "firmware",
+	    [IDENT_URI] = "uri",
+	    [IDENT_TEXT] = "text",
+	    [IDENT_BUILD] = "build",
+	    [IDENT_BUILT] = "built"};
 	struct dis_sink *s = ctx;
 
 	assert_non_null(names[key]);
-	add(s->who, sizeof(s->who), "%s%s=%.*s", *s->who ? " " : "", names[key], (int)len, (const char *)text);
+	add(s->who, sizeof(s->who), "%s%s=%.*s", *s->who ? " " : "", names[key], (int)len,
+	    (const char *)text);
 }
 
 bool
@@ -505,42 +511,53 @@ conversations(void **state)
 static const struct {
 	const char *talk, *who;
 } told[] = {
-	{"> MSG Read 2261; < MSG Values P-9", "model=P-9"},
-	{"> MSG Read ns=2;s=A 2266 2263 2262 2258 2264 2265; < MSG Values no " BUILT " Maker urn:p @1 v9 77",
-	    "built=2026-01-31T12:30:00Z vendor=Maker text=urn:p firmware=v9 build=77"},
-	{"> MSG Read 2261 2264 2255; < MSG Values - v9 urn:not-namespaces", "firmware=v9"},
-	{"> MSG Read 2266; < MSG Values @1", ""}, /* 1601: who knows */
-	{"> MSG Read 2266; < MSG Values text", ""},
-	{"> MSG Read 2261; < MSG Values " BUILT, ""},
-	/* several at once, answered in another order */
-	{"> MSG Read 2261 req=5; > MSG Read ns=2;s=A 2264 req=6; > MSG Read ns=2;s=B req=7; < MSG Values b req=7;"
-	 "< MSG Values a v9 req=6; < MSG Values P-9 req=5", "firmware=v9 model=P-9"},
-	/* another attribute, namespace, kind of id, service, answer */
-	{"> MSG Read 2261/4; < MSG Values DisplayName", ""},
-	{"> MSG Read ns=1;i=2261; < MSG Values other", ""},
-	{"> MSG Read s=2261; < MSG Values other", ""},
-	{"> MSG Watch 2261; < MSG Values other", ""},
-	{"> MSG Read 2261; < MSG Read. 80340000", ""},
-	{"> MSG Read 2261; < MSG Fault 80340000", ""},
-	{"> MSG Read 2261 req=5; < MSG Values P-9 req=6", ""},
-	/* whose answer is it? */
-	{"> MSG Read 2261 req=9; > MSG Read ns=2;s=Mine req=9; < MSG Values P-9 req=9; < MSG Values forged req=9", ""},
-	{"> MSG Read ns=2;s=Mine req=9; > MSG Read 2261 req=9; < MSG Values forged req=9; < MSG Values P-9 req=9", ""},
-	/* the place of one that is over, with the same id: nothing is left of it */
-	{"> MSG Read 2261 req=9; < MSG Values P-9 req=9;" POLL6 POLL6 POLL6 POLL POLL POLL POLL POLL
-	 "> MSG Read ns=2;s=Mine req=9; < MSG Values forged req=9", "model=P-9"},
-	{"> MSG Read 2261 req=9; < MSG Values P-9 req=9;" POLL6 POLL6 POLL6 POLL POLL POLL POLL POLL
-	 "> MSG Read ns=2;s=Mine 2264 req=9; < MSG Values forged v9 req=9", "model=P-9 firmware=v9"},
-	/* more than there is room for: the first sixteen */
-	{"> MSG Read 2260 2261 2262 2263 2264 2265 req=5; > MSG Read 2260 2261 2262 2263 2264 2265 req=6;"
-	 "> MSG Read 2261 2262 2263 2264 2265 req=7; < MSG Values P u M v b req=7",
-	    "model=P text=u vendor=M firmware=v"},
-	/* discovery */
-	{"> MSG Find; < MSG Servers urn:me", "name=name uri=urn:me text=urn:product"},
-	{"> MSG Find urn:it; < MSG Servers urn:it", ""},	/* one of several, by name: another's */
-	{"> MSG Find; < MSG Servers urn:it urn:other", ""},
-	{"> MSG Find urn:x; < MSG Servers urn:lds/3 urn:it urn:other", "name=name uri=urn:lds text=urn:product"},
-	{"> MSG Announce urn:me", "name=name text=urn:product uri=urn:me"},
+    {"> MSG Read 2261; < MSG Values P-9", "model=P-9"},
+    {"> MSG Read ns=2;s=A 2266 2263 2262 2258 2264 2265; < MSG Values no " BUILT
+     " Maker urn:p @1 v9 77",
+	"built=2026-01-31T12:30:00Z vendor=Maker text=urn:p firmware=v9 build=77"},
+    {"> MSG Read 2261 2264 2255; < MSG Values - v9 urn:not-namespaces", "firmware=v9"},
+    {"> MSG Read 2266; < MSG Values @1", ""}, /* 1601: who knows */
+    {"> MSG Read 2266; < MSG Values text", ""},
+    {"> MSG Read 2261; < MSG Values " BUILT, ""},
+    /* several at once, answered in another order */
+    {"> MSG Read 2261 req=5; > MSG Read ns=2;s=A 2264 req=6; > MSG Read ns=2;s=B req=7; < MSG "
+     "Values b req=7;"
+     "< MSG Values a v9 req=6; < MSG Values P-9 req=5",
+	"firmware=v9 model=P-9"},
+    /* another attribute, namespace, kind of id, service, answer */
+    {"> MSG Read 2261/4; < MSG Values DisplayName", ""},
+    {"> MSG Read ns=1;i=2261; < MSG Values other", ""},
+    {"> MSG Read s=2261; < MSG Values other", ""},
+    {"> MSG Watch 2261; < MSG Values other", ""},
+    {"> MSG Read 2261; < MSG Read. 80340000", ""},
+    {"> MSG Read 2261; < MSG Fault 80340000", ""},
+    {"> MSG Read 2261 req=5; < MSG Values P-9 req=6", ""},
+    /* whose answer is it? */
+    {"> MSG Read 2261 req=9; > MSG Read ns=2;s=Mine req=9; < MSG Values P-9 req=9; < MSG Values "
+     "forged req=9",
+	""},
+    {"> MSG Read ns=2;s=Mine req=9; > MSG Read 2261 req=9; < MSG Values forged req=9; < MSG Values "
+     "P-9 req=9",
+	""},
+    /* the place of one that is over, with the same id: nothing is left of it */
+    {"> MSG Read 2261 req=9; < MSG Values P-9 req=9;" POLL6 POLL6 POLL6 POLL POLL POLL POLL POLL
+     "> MSG Read ns=2;s=Mine req=9; < MSG Values forged req=9",
+	"model=P-9"},
+    {"> MSG Read 2261 req=9; < MSG Values P-9 req=9;" POLL6 POLL6 POLL6 POLL POLL POLL POLL POLL
+     "> MSG Read ns=2;s=Mine 2264 req=9; < MSG Values forged v9 req=9",
+	"model=P-9 firmware=v9"},
+    /* more than there is room for: the first sixteen */
+    {"> MSG Read 2260 2261 2262 2263 2264 2265 req=5; > MSG Read 2260 2261 2262 2263 2264 2265 "
+     "req=6;"
+     "> MSG Read 2261 2262 2263 2264 2265 req=7; < MSG Values P u M v b req=7",
+	"model=P text=u vendor=M firmware=v"},
+    /* discovery */
+    {"> MSG Find; < MSG Servers urn:me", "name=name uri=urn:me text=urn:product"},
+    {"> MSG Find urn:it; < MSG Servers urn:it", ""}, /* one of several, by name: another's */
+    {"> MSG Find; < MSG Servers urn:it urn:other", ""},
+    {"> MSG Find urn:x; < MSG Servers urn:lds/3 urn:it urn:other",
+	"name=name uri=urn:lds text=urn:product"},
+    {"> MSG Announce urn:me", "name=name text=urn:product uri=urn:me"},
 };
 
 static void
@@ -556,7 +573,8 @@ who_it_is(void **state)
 		talk(&W.talk, told[i].talk);
 		if (strcmp(W.sink.who, told[i].who) != 0) {
 			bad++;
-			print_error("case %u: %s\n  want %s\n  got  %s\n", i, told[i].talk, told[i].who, W.sink.who);
+			print_error("case %u: %s\n  want %s\n  got  %s\n", i, told[i].talk,
+			    told[i].who, W.sink.who);
 		}
 	}
 	assert_int_equal(bad, 0);

@@ -85,8 +85,9 @@ say_field(struct text *t, const struct walk_field *f)
 	static const char *const names[] = {"", "endpoint_url", "app_uri", "product_uri",
 	    "app_name", "server_uri", "session_name", "nonce", "certificate", "request_type",
 	    "mode", "lifetime", "channel_id", "token_id", "auth", "user_token", "user_name",
-	    "subscription", "text", "ep_url", "ep_mode", "ep_policy", "ep_token", "app_type", "time",
-	    "build_uri", "build_maker", "build_name", "build_version", "build_number", "build_date"};
+	    "subscription", "text", "ep_url", "ep_mode", "ep_policy", "ep_token", "app_type",
+	    "time", "build_uri", "build_maker", "build_name", "build_version", "build_number",
+	    "build_date"};
 
 	assert_in_range(f->id, 1, sizeof(names) / sizeof(names[0]) - 1);
 	assert_true(f->len <= WALK_NAME_MAX && f->truncated == (f->len < f->num && f->len != 0));

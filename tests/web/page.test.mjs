@@ -336,6 +336,7 @@ admin("network: a policy on its way goes on when an admin says so, and is stoppe
 	await page.getByRole("button", { name: "Go on: plant.yaml" }).click();
 	await now.getByText("Running").waitFor();
 	same([mock.rollouts[0].state, mock.rollouts[0].stage], ["running", 2], "gone on");
+	page.answer = (text) => text.startsWith("Stop the roll-out of plant.yaml?");
 	await page.getByRole("button", { name: "Stop: plant.yaml" }).click();
 	await now.getByText("Stopped").waitFor();
 	await page.getByRole("button", { name: "Earlier ones (1)" }).click();
