@@ -53,7 +53,7 @@ PROTOS := $(foreach p,$(filter-out _%,$(sort $(notdir $(patsubst %/,%,$(wildcard
 SRC := $(sort $(filter-out $(FEATURE_SKIP) %.bpf.c,$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
          dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c sender/*.c sharing/*.c collector/*.c)) $(wildcard collector/playbook*.c)) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
-CLI := $(wildcard cli/*.c)
+CLI := $(filter-out $(FEATURE_SKIP),$(wildcard cli/*.c))
 NET := $(filter-out $(FEATURE_SKIP) $(if $(filter metrics,$(FEATURES_HAVE)),$(if $(filter xdp,$(FEATURES_HAVE)),,%metrics.c),%metrics.c),$(wildcard cli/net/*.c))
 HDR := $(sort $(wildcard $(foreach d,base dissectors policy alerts dataplane ebpf assets watch guard sender sharing collector cli,$d/*.h $d/*.def $d/*/*.h $d/*/*.def)))
 OBJ := $(SRC:%.c=$B/%.o)
@@ -234,7 +234,7 @@ lint: $B/libinterlock.a			## layers, calls, headers, exports, cppcheck, format
 fast-scenarios: all test-programs	## every scenario of the guard with the kernel path on (root, 20 minutes)
 	@tests/run -n 'fast/*'
 minimal:				## build without any optional library
-	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk xdp send collector nats pg" all
+	$(MAKE) B=$B-minimal WITHOUT="ndpi dpdk watch send collector nats pg" all
 
 # --- fuzz -----------------------------------------------------------------------------
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

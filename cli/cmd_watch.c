@@ -10,6 +10,7 @@
  * SIGHUP: policy, baseline and list of addresses are read again, and the EVE file is opened anew.  SIGUSR1: devices, conversations and
  * map are written now.
  */
+#ifdef HAVE_WATCH
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -618,3 +619,19 @@ cmd_watch(int argc, char **argv)
 	policy_free(w.first);
 	return status;
 }
+
+#else /* a build without them (make minimal) */
+
+#include "cli/cli.h"
+
+int
+cmd_watch(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	cli_say("watch: this build cannot confine its processes: libseccomp or libcap was missing "
+		"(interlock --version)");
+	return EXIT_UNABLE;
+}
+
+#endif

@@ -48,6 +48,11 @@ static const struct {
 #else
     {"xdp", false},
 #endif
+#ifdef HAVE_WATCH
+    {"watch", true},
+#else
+    {"watch", false},
+#endif
 #ifdef HAVE_SEND
     {"send", true},
 #else

@@ -53,13 +53,18 @@ feature ndpi libndpi dataplane/classify_ndpi.c
 feature dpdk libdpdk dataplane/io/io_dpdk.c "tests/tools/dpdk_%.c"
 # The guard: its filter is compiled for the kernel by clang, and made a header by bpftool.
 command -v clang >/dev/null && PATH=$PATH:/usr/sbin command -v bpftool >/dev/null || without="$without xdp"
-feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c guard/%.c tests/tools/xdp_%.c"
+# Signer and builder are beside who sees packets, a watch or a guard; a guard is not without a watch.
+beside="guard/signer.c guard/builder.c guard/msg.c guard/text.c"
+alone=$(for f in guard/*.c; do case " $beside " in *" $f "*) ;; *) printf '%s ' "$f" ;; esac; done)
+feature watch "libseccomp libcap" cli/keeper.c "cli/lists.c $beside"
+case "$have " in *" watch "*) ;; *) without="$without xdp" ;; esac
+feature xdp "libbpf libxdp libseccomp libcap" dataplane/io/io_xdp.c "ebpf/%.c $alone tests/tools/xdp_%.c"
 feature expat expat policy/sym_xml.c
 feature metrics libmicrohttpd guard/metrics_http.c
 feature collector "libmicrohttpd gnutls sqlite3 libzstd" collector/http.c "collector/%.c cli/net/%collect.c cli/net/collect_%.c tests/tools/collect_%.c"
 feature send "libcurl gnutls libseccomp libcap" sender/client.c "sender/%.c collector/forward%.c cli/net/cmd_send.c"
 # The home of libseccomp and libcap is in a build that confines anybody.
-case "$have " in *" xdp "* | *" send "*) ;; *) skip="$skip base/sandbox.c" ;; esac
+case "$have " in *" watch "* | *" send "*) ;; *) skip="$skip base/sandbox.c" ;; esac
 feature nats libnats collector/stream_nats.c
 feature pg libpq collector/db_pg.c "collector/db_pg_%.c"
 
