@@ -273,31 +273,6 @@ sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 	ctl reload
 }
 
-@test "stop signs the end, and the socket is gone" {
-	run -0 ctl stop
-	for _ in $(seq 100); do kill -0 "$(cat pid)" 2>/dev/null || break; sleep 0.1; done
-	[ ! -e ctl.sock ]
-	run -0 "$IL" journal verify --key key.pub journal
-	[[ $output == *"complete: signed end"* ]]
-	cat eve.json.1 eve.json >all.json
-	grep -q guard.stopped all.json
-	run -0 /usr/bin/python3 "$ROOT/tests/schema/validate.py" "$ROOT/tests/schema/eve.schema.json" all.json
-}
-
-@test "every event of a guard is valid EVE, with an id of its own" {
-	"$(dirname "$IL")/tests/tools/guard_events" >events.json
-	run -0 /usr/bin/python3 "$ROOT/tests/schema/validate.py" "$ROOT/tests/schema/eve.schema.json" events.json
-	n=$(grep -c '^GUARD_EVENT' "$ROOT/alerts/guard_event.def")
-	[ "$(jq -r .alert.signature_id events.json | sort -un | wc -l)" = "$n" ]
-	[ "$(jq -r .alert.signature_id events.json | sort -n | head -1)" = 100 ]
-	# in their order: an id is never given to another event
-	run -0 jq -r 'select(.src_ip == null and .ether == null and .alert.metadata.il_note == null) |
-		"\(.alert.signature_id) \(.alert.metadata.il_event[0])"' events.json
-	[ "${lines[0]}" = "100 guard.started" ]
-	[ "${lines[3]}" = "103 guard.worker_died" ]
-	[ "${lines[9]}" = "109 port.link" ]
-}
-
 # What is at DIR is another user's: nothing of it is believed.
 bundle() { # FILE...: those of a folder, as policy/bundle.h has them
 	local f
@@ -368,4 +343,29 @@ offer() { printf '{"v":1,"id":%d,"policy":"%s","name":"%s","trial_s":60,"confirm
 	[ "$output" = 'roll-out 15: rolled_back: it was not confirmed in time' ]
 	roll # tried once
 	[ "$status" = 1 ] && [ -z "$output" ]
+}
+
+@test "stop signs the end, and the socket is gone" {
+	run -0 ctl stop
+	for _ in $(seq 100); do kill -0 "$(cat pid)" 2>/dev/null || break; sleep 0.1; done
+	[ ! -e ctl.sock ]
+	run -0 "$IL" journal verify --key key.pub journal
+	[[ $output == *"complete: signed end"* ]]
+	cat eve.json.1 eve.json >all.json
+	grep -q guard.stopped all.json
+	run -0 /usr/bin/python3 "$ROOT/tests/schema/validate.py" "$ROOT/tests/schema/eve.schema.json" all.json
+}
+
+@test "every event of a guard is valid EVE, with an id of its own" {
+	"$(dirname "$IL")/tests/tools/guard_events" >events.json
+	run -0 /usr/bin/python3 "$ROOT/tests/schema/validate.py" "$ROOT/tests/schema/eve.schema.json" events.json
+	n=$(grep -c '^GUARD_EVENT' "$ROOT/alerts/guard_event.def")
+	[ "$(jq -r .alert.signature_id events.json | sort -un | wc -l)" = "$n" ]
+	[ "$(jq -r .alert.signature_id events.json | sort -n | head -1)" = 100 ]
+	# in their order: an id is never given to another event
+	run -0 jq -r 'select(.src_ip == null and .ether == null and .alert.metadata.il_note == null) |
+		"\(.alert.signature_id) \(.alert.metadata.il_event[0])"' events.json
+	[ "${lines[0]}" = "100 guard.started" ]
+	[ "${lines[3]}" = "103 guard.worker_died" ]
+	[ "${lines[9]}" = "109 port.link" ]
 }
