@@ -5,7 +5,8 @@
  *   frame --> assets_frame() --> who sent it (MAC, IP, VLAN) --+
  *                 |                                            v
  *                 +--> source: ARP, LLDP, DCP, ... --> claims and notes --> table
- *   PDU ----> assets_fact() --> who asks whom for what ------------------^   |
+ *   PDU ----> assets_fact() --> who asks whom for what ------------------+   |
+ *   TLS ----> assets_cert() --> what a server's certificate says --------^   |
  *                                                                            v
  *                             assets_view_new() --> devices, roles, questions --> JSON, CSV, CycloneDX
  *
@@ -31,6 +32,7 @@
 
 struct assets;
 struct assets_view;
+struct engine_cert;
 struct engine_pdu;
 struct jw;
 struct pkt;
@@ -44,6 +46,8 @@ void assets_free(struct assets *a); /* NULL is allowed */
 void assets_frame(struct assets *a, const struct pkt *p);
 /* Every PDU: the engine's on_fact. */
 void assets_fact(struct assets *a, const struct engine_pdu *pdu);
+/* Every certificate that a server showed: the engine's on_cert. */
+void assets_cert(struct assets *a, const struct engine_cert *cert);
 
 /*
  * The table as bytes, for a next run of this very program: put() gets them piece by piece; false: it said so.  assets_load(): 0, or ERR_*

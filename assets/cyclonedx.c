@@ -62,8 +62,8 @@ property_date(struct jw *w, const char *name, uint64_t ns)
 static void
 put_properties(struct jw *w, const struct assets_view *v, const struct device *d)
 {
-	static const uint8_t keys[] = {
-	    IDENT_ORDER, IDENT_HARDWARE, IDENT_SERIAL, IDENT_URI, IDENT_BUILD, IDENT_BUILT};
+	static const uint8_t keys[] = {IDENT_ORDER, IDENT_HARDWARE, IDENT_SERIAL, IDENT_URI,
+	    IDENT_BUILD, IDENT_BUILT, IDENT_CERT, IDENT_CERT_ISSUER};
 	const struct assets *a = v->a;
 	char buf[NET_ADDR_STRLEN];
 	uint32_t shown = 0;

@@ -646,3 +646,14 @@ assets_fact(struct assets *a, const struct engine_pdu *pdu)
 	if (dissectors[f->proto]->identity && f->kind <= FACT_RESPONSE)
 		identify(a, pdu, dissectors[f->proto]);
 }
+
+void
+assets_cert(struct assets *a, const struct engine_cert *cert)
+{
+	const struct pkt at = {.frame = cert->frame, .ts_ns = cert->ts_ns};
+	struct seen s = {.a = a, .pkt = &at, .source = SRC_tls};
+	uint32_t host = host_find(a, &cert->server);
+
+	note_host(&s, host, NONE, IDENT_CERT, cur_make(cert->subject, strlen(cert->subject)));
+	note_host(&s, host, NONE, IDENT_CERT_ISSUER, cur_make(cert->issuer, strlen(cert->issuer)));
+}

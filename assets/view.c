@@ -38,7 +38,7 @@ key_name(uint8_t key)
 {
 	static const char *const names[IDENT__MAX] = {"name", "vendor", "model", "order_number",
 	    "hardware", "firmware", "serial", "uri", "description", "service", "build",
-	    "build_date"};
+	    "build_date", "certificate", "certificate_issuer"};
 
 	return names[key];
 }

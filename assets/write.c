@@ -322,7 +322,7 @@ assets_json(struct jw *w, const void *view)
 	jw_close(w, '}');
 	jw_obj(w, "sources");
 	for (uint8_t i = 0; i < N_SOURCES; i++) {
-		if (i == SRC_pdu || i == SRC_app)
+		if (i == SRC_pdu || i == SRC_app || i == SRC_tls)
 			continue;
 		jw_obj(w, source_name(i, 0));
 		jw_u(w, "frames", a->read[i]);
@@ -461,7 +461,7 @@ csv_device(struct jw *w, const struct assets_view *v, const struct device *d)
 	static const uint8_t best[] = {
 	    IDENT_VENDOR, IDENT_MODEL, IDENT_ORDER, IDENT_HARDWARE, IDENT_FIRMWARE, IDENT_SERIAL};
 	char buf[NET_ADDR_STRLEN];
-	struct text name = best_text(v, d, IDENT_NAME);
+	struct text name = best_text(v, d, IDENT_NAME), cert = best_text(v, d, IDENT_CERT);
 	struct judged j;
 	struct cell c;
 
@@ -490,6 +490,7 @@ csv_device(struct jw *w, const struct assets_view *v, const struct device *d)
 	for (unsigned i = 0; i < j.n_questions; i++)
 		cell_item(&c, j.question[i].what);
 	cell_close(&c);
+	csv_cell(w, false, cert.p, cert.n);
 }
 
 void
@@ -498,7 +499,7 @@ assets_csv(struct jw *w, const void *view)
 	static const char head[] =
 	    "id,role,role_confidence,name,declared_name,zone,macs,addresses,vlans,vendor,model,"
 	    "order_number,hardware,firmware,serial,first_seen,last_seen,packets,protocols,"
-	    "questions";
+	    "questions,certificate";
 	const struct assets_view *v = view;
 
 	jw_raw(w, head, sizeof(head) - 1);

@@ -150,6 +150,14 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 }
 
 static void
+on_cert(void *ctx, const struct engine_cert *cert)
+{
+	struct watcher *w = ctx;
+
+	sensor_cert(w->sensor, cert);
+}
+
+static void
 on_event(void *ctx, const struct event *ev)
 {
 	struct watcher *w = ctx;
@@ -255,6 +263,7 @@ judge(struct replay *rp, struct capture *c)
 	    .n_permits = rp->o.permits.n,
 	    .on_fact = on_fact,
 	    .on_event = on_event,
+	    .on_cert = sensor_list_path(&rp->o.sensor, SENSOR_ASSETS) ? on_cert : NULL,
 	    .on_start = on_start,
 	    .on_burst = on_burst,
 	    .ctx = &w,

@@ -233,6 +233,14 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 }
 
 static void
+on_cert(void *ctx, const struct engine_cert *cert)
+{
+	struct watch *w = ctx;
+
+	sensor_cert(&w->o.sensor, cert);
+}
+
+static void
 on_event(void *ctx, const struct event *ev)
 {
 	struct watch *w = ctx;
@@ -523,6 +531,7 @@ listen_on(struct watch *w)
 	    .memory_bytes = w->o.memory,
 	    .on_fact = on_fact,
 	    .on_event = on_event,
+	    .on_cert = sensor_list_path(&w->o.sensor, SENSOR_ASSETS) ? on_cert : NULL,
 	    .on_start = on_start,
 	    .on_burst = on_burst,
 	    .on_turn = on_turn,

@@ -208,6 +208,7 @@ run_capture(const char *path, const struct run_conf *conf, struct run_result *ou
 	    .on_fact = conf->on_fact,
 	    .on_packet = conf->on_packet,
 	    .on_event = conf->on_event,
+	    .on_cert = conf->on_cert,
 	    .ctx = conf->ctx,
 	    .classify = true,
 	};

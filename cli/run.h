@@ -30,6 +30,7 @@ struct run_conf {
 	void (*on_fact)(void *ctx, const struct engine_pdu *pdu);
 	void (*on_packet)(void *ctx, const struct engine_packet *pkt);
 	void (*on_event)(void *ctx, const struct event *ev);
+	void (*on_cert)(void *ctx, const struct engine_cert *cert);
 	/* The engine is made; false ends the run (said why). */
 	bool (*on_start)(void *ctx, struct engine *e);
 	/* Before a burst is judged; false ends the run in good order. */

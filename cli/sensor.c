@@ -341,6 +341,12 @@ sensor_fact(struct sensor *s, const struct engine_pdu *pdu)
 }
 
 void
+sensor_cert(struct sensor *s, const struct engine_cert *cert)
+{
+	assets_cert(s->inv.assets, cert);
+}
+
+void
 sensor_end(struct sensor *s)
 {
 	if (s->detect)

@@ -91,6 +91,8 @@ bool sensor_open(struct sensor *s, uint64_t seed);
 void sensor_burst(struct sensor *s, const struct pkt *burst, unsigned n);
 /* The engine's on_fact. */
 void sensor_fact(struct sensor *s, const struct engine_pdu *pdu);
+/* The engine's on_cert, for who has a list of devices (sensor_list_path()). */
+void sensor_cert(struct sensor *s, const struct engine_cert *cert);
 /* No more packets come, of any capture: what was not told yet is. */
 void sensor_end(struct sensor *s);
 /* Evidence that waits goes to its files. */

@@ -10,6 +10,9 @@
  * applies and, when that says drop, so ends every further payload (policy.app).
  * Without `apps:` the name is only said.  On a port of `l4:` every payload passes.
  *
+ * Where servers' certificates are wanted (on_cert), a flow that was named TLS is shown to the
+ * classifier for some payloads more; what is decided about it does not change by that.
+ *
  * What is remembered lies where a dissector would have its state, so a claimed flow
  * cannot get here, and a flow that is claimed forgets all of it.
  */
@@ -25,8 +28,8 @@ struct app_names {
 
 struct app_flow {
 	cell_id names; /* struct app_names, as a dissector's state would be: where APP_NAMED */
-	uint32_t ticket;
-	uint8_t state; /* enum app_state */
+	uint32_t ticket; /* 0 in APP_UNKNOWN, and in APP_NAMED unless a certificate is waited for */
+	uint8_t state;	 /* enum app_state */
 	bool told;     /* that the policy does not let it pass */
 };
 _Static_assert(sizeof(struct app_flow) <= DIS_STATE_INLINE, "it lies in the flow record");
@@ -103,6 +106,25 @@ app_known(const struct engine *e, struct flow *f, struct fact_app *out)
 	return true;
 }
 
+/* A payload of a flow that has its name: may be the server's certificate. */
+static void
+look_for_cert(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len)
+{
+	struct classify_cert cert;
+	struct engine_cert told = {.frame = e->sink.frame,
+	    .ts_ns = e->sink.ts_ns,
+	    .subject = cert.subject,
+	    .issuer = cert.issuer};
+	struct net_tuple t;
+
+	flow_tuple(&e->flows, f, true, &t);
+	if (classify_cert(e->classify, &app_flow(f)->ticket, &t, dir == DIR_TO_CLIENT, p, len,
+		e->sink.ts_ns, &cert) != CLASSIFY_NAMED)
+		return;
+	told.server = t.dst;
+	e->conf.on_cert(e->conf.ctx, &told);
+}
+
 void
 app_payload(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, uint32_t len)
 {
@@ -110,8 +132,13 @@ app_payload(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, ui
 	struct app_names names = {.name = ""};
 	struct net_tuple t;
 
-	if (!e->conf.classify || a->state != APP_ASKING || len == 0)
+	if (!e->conf.classify || len == 0)
 		return;
+	if (a->state != APP_ASKING) {
+		if (a->ticket != 0)
+			look_for_cert(e, f, dir, p, len);
+		return;
+	}
 	if (!e->classify) {
 		a->state = APP_NOT_BUILT;
 	} else {
@@ -121,7 +148,8 @@ app_payload(struct engine *e, struct flow *f, unsigned dir, const uint8_t *p, ui
 		case CLASSIFY_MORE:
 			return;
 		case CLASSIFY_NAMED:
-			a->state = keep_names(e, f, &names);
+			if ((a->state = keep_names(e, f, &names)) != APP_NAMED)
+				classify_drop(e->classify, &a->ticket);
 			e->st.apps_named++;
 			break;
 		case CLASSIFY_UNKNOWN:

@@ -8,6 +8,7 @@
  */
 #include "dataplane/classify.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ struct slot {
 	uint32_t ticket; /* 0 = free */
 	uint32_t seq[2]; /* of the next payload */
 	uint8_t seen[2];
+	bool named; /* it is here for its certificate */
 	uint64_t last_ns;
 	struct ndpi_flow_struct *flow;
 };
@@ -49,6 +51,7 @@ struct classify {
 	struct ndpi_detection_module_struct *ndpi;
 	uint32_t tickets; /* given so far */
 	size_t flow_bytes;
+	bool certs;
 	struct slot slots[CLASSIFY_FLOWS];
 };
 
@@ -68,7 +71,7 @@ classify_free(struct classify *c)
 }
 
 struct classify *
-classify_new(void)
+classify_new(bool certs)
 {
 	/* QUIC's decryption needs libgcrypt, and Tor's addresses are no matter of bytes. */
 	const ndpi_init_prefs prefs = ndpi_dont_load_tor_hosts | ndpi_dont_init_libgcrypt;
@@ -76,6 +79,7 @@ classify_new(void)
 
 	if (!c)
 		return NULL;
+	c->certs = certs;
 	c->flow_bytes = ndpi_detection_get_sizeof_ndpi_flow_struct();
 	for (unsigned i = 0; i < CLASSIFY_FLOWS; i++)
 		if (!(c->slots[i].flow = calloc(1, c->flow_bytes)))
@@ -115,7 +119,16 @@ slot_release(struct classify *c, struct slot *s)
 	s->ticket = 0;
 }
 
-/* A free slot, or that of the flow that was idle longest.  A ticket names its slot. */
+static bool
+goes_before(const struct slot *s, const struct slot *other)
+{
+	if (!s->ticket || !other->ticket)
+		return !s->ticket;
+	return s->named != other->named ? s->named : s->last_ns < other->last_ns;
+}
+
+/* A free slot, or that of the flow that was idle longest, of those that have a name if there are any.
+ * A ticket names its slot. */
 static struct slot *
 slot_take(struct classify *c, uint32_t *ticket)
 {
@@ -123,7 +136,7 @@ slot_take(struct classify *c, uint32_t *ticket)
 	uint32_t index;
 
 	for (unsigned i = 0; i < CLASSIFY_FLOWS && s->ticket; i++)
-		if (!c->slots[i].ticket || c->slots[i].last_ns < s->last_ns)
+		if (goes_before(&c->slots[i], s))
 			s = &c->slots[i];
 	if (s->ticket)
 		slot_release(c, s);
@@ -133,6 +146,7 @@ slot_take(struct classify *c, uint32_t *ticket)
 	*ticket = s->ticket = c->tickets * CLASSIFY_FLOWS + index;
 	s->seq[0] = s->seq[1] = 1;
 	s->seen[0] = s->seen[1] = 0;
+	s->named = false;
 	return s;
 }
 
@@ -205,14 +219,14 @@ make_packet(uint8_t *out, const struct net_tuple *t, bool to_client, const struc
 
 /* --- asking -------------------------------------------------------------------------- */
 
-/* Printable ASCII without quotes, at most size - 1 bytes; what else the peers wrote is left out. */
+/* Printable ASCII without quotes, from that byte on, at most size - 1; what else the peers wrote is left out. */
 static void
-copy_text(char *to, size_t size, const char *from)
+copy_text(char *to, size_t size, const char *from, char first)
 {
 	size_t n = 0;
 
 	for (; *from && n + 1 < size; from++)
-		if (*from > ' ' && *from < 0x7f && *from != '"' && *from != '\\')
+		if (*from >= first && *from < 0x7f && *from != '"' && *from != '\\')
 			to[n++] = *from;
 	to[n] = '\0';
 }
@@ -225,46 +239,177 @@ read_name(struct classify *c, const struct slot *s, ndpi_protocol p, char *name,
 	/* The library says "NetBIOS, SMBv23" as it says "TLS, Google": one word for what a
 	 * policy means by one word. */
 	if (p.app_protocol == NDPI_PROTOCOL_SMBV1 || p.app_protocol == NDPI_PROTOCOL_SMBV23)
-		copy_text(name, CLASSIFY_NAME, "SMB");
+		copy_text(name, CLASSIFY_NAME, "SMB", '!');
 	else
-		copy_text(name, CLASSIFY_NAME, ndpi_get_proto_name(c->ndpi, id));
-	copy_text(host, CLASSIFY_HOST, s->flow->host_server_name);
+		copy_text(name, CLASSIFY_NAME, ndpi_get_proto_name(c->ndpi, id), '!');
+	copy_text(host, CLASSIFY_HOST, s->flow->host_server_name, '!');
+}
+
+/* One payload, or a piece of it, at most CLASSIFY_BYTES. */
+static ndpi_protocol
+show(struct classify *c, struct slot *s, const struct net_tuple *t, bool to_client,
+    const uint8_t *p, size_t len, uint64_t ts_ns)
+{
+	uint8_t packet[V6_LEN + TCP_LEN + CLASSIFY_BYTES];
+	size_t n = make_packet(packet, t, to_client, s, p, len);
+
+	s->seq[to_client] += (uint32_t)len;
+	s->seen[to_client]++;
+	s->last_ns = ts_ns;
+#if NDPI_MAJOR > 4 || NDPI_MINOR > 4
+	return ndpi_detection_process_packet(
+	    c->ndpi, s->flow, packet, (unsigned short)n, ts_ns / 1000000, NULL);
+#else
+	return ndpi_detection_process_packet(
+	    c->ndpi, s->flow, packet, (unsigned short)n, ts_ns / 1000000);
+#endif
+}
+
+/* Only then are the members of TLS what lies in the flow. */
+static bool
+is_tls(const struct slot *s)
+{
+	const u_int16_t *stack = s->flow->detected_protocol_stack;
+
+	return stack[0] == NDPI_PROTOCOL_TLS || stack[1] == NDPI_PROTOCOL_TLS;
 }
 
 enum classify_answer
 classify_payload(struct classify *c, uint32_t *ticket, const struct net_tuple *t, bool to_client,
     const uint8_t *p, size_t len, uint64_t ts_ns, char name[CLASSIFY_NAME], char host[CLASSIFY_HOST])
 {
-	uint8_t packet[V6_LEN + TCP_LEN + CLASSIFY_BYTES];
 	struct slot *s = *ticket ? slot_of_ticket(c, *ticket) : slot_take(c, ticket);
 	ndpi_protocol found;
-	size_t n;
+	struct classify_cert none;
 
 	name[0] = host[0] = '\0';
 	if (!s) { /* displaced */
 		*ticket = 0;
 		return CLASSIFY_UNKNOWN;
 	}
-	if (len > CLASSIFY_BYTES)
-		len = CLASSIFY_BYTES;
-	n = make_packet(packet, t, to_client, s, p, len);
-	s->seq[to_client] += (uint32_t)len;
-	s->seen[to_client]++;
-	s->last_ns = ts_ns;
-#if NDPI_MAJOR > 4 || NDPI_MINOR > 4
-	found = ndpi_detection_process_packet(c->ndpi, s->flow, packet, (unsigned short)n,
-	    ts_ns / 1000000, NULL);
-#else
-	found = ndpi_detection_process_packet(c->ndpi, s->flow, packet, (unsigned short)n,
-	    ts_ns / 1000000);
-#endif
+	found = show(c, s, t, to_client, p, len < CLASSIFY_BYTES ? len : CLASSIFY_BYTES, ts_ns);
 	if ((found.master_protocol || found.app_protocol) && s->flow->confidence == NDPI_CONFIDENCE_DPI) {
 		read_name(c, s, found, name, host);
-		classify_drop(c, ticket);
+		if (!(s->named = c->certs && t->proto == NET_PROTO_TCP && is_tls(s)))
+			classify_drop(c, ticket);
+		else if (len > CLASSIFY_BYTES) /* it counts the bytes of records */
+			(void)classify_cert(c, ticket, t, to_client, p + CLASSIFY_BYTES,
+			    len - CLASSIFY_BYTES, ts_ns, &none);
 		return CLASSIFY_NAMED;
 	}
 	if (s->seen[to_client] < CLASSIFY_PAYLOADS)
 		return CLASSIFY_MORE;
 	classify_drop(c, ticket);
 	return CLASSIFY_UNKNOWN;
+}
+
+/* --- certificates -------------------------------------------------------------------- */
+
+/*
+ * The library finds the parts of names by their bytes and writes them one behind the other, "C=DE, O=Makers, Inc., CN=panel";
+ * what is not ASCII it leaves out.  Two things it does not see, and so they are looked for here:
+ *
+ *   a name in an extension (authorityKeyIdentifier) stands behind the subject's, as if it were of it;
+ *   a certificate that is good beyond 2049 (RFC 5280 4.1.2.5) has no issuer, and both names stand in the subject.
+ *
+ * What may then be another's is not told.
+ */
+#define DN_PARTS 3u /* with one label; more than two are of more than two names */
+
+struct dn_part {
+	const char *p;
+	size_t n;
+};
+
+struct dn {
+	struct dn_part cn[DN_PARTS], o[DN_PARTS];
+	unsigned n_cn, n_o;
+};
+
+static bool
+is_label(const char *p)
+{
+	size_t n = strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	return n > 0 && n <= 2 && p[n] == '=';
+}
+
+static struct dn
+dn_read(const char *text)
+{
+	struct dn d = {.n_cn = 0};
+
+	for (const char *p = text, *end; p; p = end ? end + 2 : NULL) {
+		struct dn_part part = {.p = p};
+
+		for (end = strstr(p, ", "); end && !is_label(end + 2);)
+			end = strstr(end + 2, ", "); /* a comma of the value */
+		part.n = end ? (size_t)(end - p) : strlen(p);
+		if (strncmp(p, "CN=", 3) == 0 && d.n_cn < DN_PARTS)
+			d.cn[d.n_cn++] = part;
+		else if (strncmp(p, "O=", 2) == 0 && d.n_o < DN_PARTS)
+			d.o[d.n_o++] = part;
+	}
+	return d;
+}
+
+static void
+dn_put(char to[CLASSIFY_DN], const struct dn_part *cn, const struct dn_part *o)
+{
+	char text[2 * CLASSIFY_DN];
+
+	snprintf(text, sizeof(text), "%.*s%s%.*s", cn ? (int)cn->n : 0, cn ? cn->p : "",
+	    cn && o ? ", " : "", o ? (int)o->n : 0, o ? o->p : "");
+	copy_text(to, CLASSIFY_DN, text, ' ');
+}
+
+/* subject, issuer: as the library wrote them, issuer may be NULL; it loses its end. */
+static void
+read_cert(char *subject, const char *issuer, struct classify_cert *out)
+{
+	size_t n = strlen(subject), tail = issuer ? strlen(issuer) : 0;
+	struct dn d, of;
+
+	if (tail > 0 && n > tail + 2 && strcmp(subject + n - tail, issuer) == 0 &&
+	    memcmp(subject + n - tail - 2, ", ", 2) == 0)
+		subject[n - tail - 2] = '\0';
+	d = dn_read(subject);
+	if (!issuer) {
+		if (d.n_cn != 2)
+			return;
+		dn_put(out->issuer, &d.cn[0], d.n_o == 2 ? &d.o[0] : NULL);
+		dn_put(out->subject, &d.cn[1], d.n_o == 2 ? &d.o[1] : NULL);
+		return;
+	}
+	of = dn_read(issuer);
+	dn_put(out->issuer, of.n_cn ? &of.cn[0] : NULL, of.n_o ? &of.o[0] : NULL);
+	dn_put(out->subject, d.n_cn ? &d.cn[0] : NULL,
+	    d.n_o && (d.n_cn < 2 || d.n_o == d.n_cn || d.o[0].p < d.cn[0].p) ? &d.o[0] : NULL);
+}
+
+enum classify_answer
+classify_cert(struct classify *c, uint32_t *ticket, const struct net_tuple *t, bool to_client,
+    const uint8_t *p, size_t len, uint64_t ts_ns, struct classify_cert *out)
+{
+	struct slot *s = slot_of_ticket(c, *ticket);
+	bool more = s && s->seen[to_client] < CLASSIFY_PAYLOADS;
+
+	*out = (struct classify_cert){.subject = ""};
+	while (more && len > 0) {
+		size_t n = len < CLASSIFY_BYTES ? len : CLASSIFY_BYTES;
+
+		(void)show(c, s, t, to_client, p, n, ts_ns);
+		p += n;
+		len -= n;
+		more = is_tls(s) && !s->flow->protos.tls_quic.subjectDN &&
+		       s->seen[to_client] < CLASSIFY_PAYLOADS;
+	}
+	if (more)
+		return CLASSIFY_MORE;
+	/* A client may have one too, and that says nothing of the server. */
+	if (s && to_client && is_tls(s) && s->flow->protos.tls_quic.subjectDN)
+		read_cert(
+		    s->flow->protos.tls_quic.subjectDN, s->flow->protos.tls_quic.issuerDN, out);
+	classify_drop(c, ticket);
+	return *out->subject ? CLASSIFY_NAMED : CLASSIFY_UNKNOWN;
 }

@@ -134,7 +134,7 @@ engine_new(const struct engine_conf *conf)
 	e->frags = frag_new(datagrams < 2 ? 2 : datagrams > FRAG_DATAGRAMS ? FRAG_DATAGRAMS : datagrams,
 	    conf->seed);
 	e->scratch = aligned_alloc(64, SCRATCH_BYTES + 2 * SCRATCH_FRAME);
-	e->classify = conf->classify ? classify_new() : NULL;
+	e->classify = conf->classify ? classify_new(conf->on_cert != NULL) : NULL;
 	e->rule_hits =
 	    calloc(ENGINE_RULES, sizeof(*e->rule_hits)); /* used as far as there are rules */
 	e->memory = policy_memory_new(

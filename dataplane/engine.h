@@ -54,6 +54,13 @@ struct engine_packet {
 	const char *note; /* static text: what the stream layer thought of it; may be NULL */
 };
 
+/* What a TLS server's certificate says (classify.h); texts and all are valid during the call only. */
+struct engine_cert {
+	uint64_t frame, ts_ns;
+	struct net_addr server;
+	const char *subject, *issuer; /* "CN=panel-7, O=Maker"; issuer may be "" */
+};
+
 struct engine_conf {
 	size_t memory_bytes; /* for all tables and pools together; 0 = 64 MiB */
 	uint32_t max_flows;  /* 0 = as many as the memory holds */
@@ -66,6 +73,8 @@ struct engine_conf {
 	void (*on_packet)(void *ctx, const struct engine_packet *pkt);
 	/* What alerts_put() is told, also without alerts: off the common path. */
 	void (*on_event)(void *ctx, const struct event *ev);
+	/* Asks for servers' certificates: only then, and with .classify, are they looked for. */
+	void (*on_cert)(void *ctx, const struct engine_cert *cert);
 	void *ctx;
 	bool own_clock; /* engine_windows() is called: packet time opens nothing */
 	bool classify; /* name the flows that no dissector claims (classify.h) */

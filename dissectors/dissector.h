@@ -292,6 +292,8 @@ enum dis_identity_key {
 	IDENT_SERVICE, /* something it offers */
 	IDENT_BUILD,   /* of its program: number of the build */
 	IDENT_BUILT,   /* ... and when it was made, as RFC 3339 has it */
+	IDENT_CERT,    /* of its server of TLS: "CN=panel-7, O=Maker" */
+	IDENT_CERT_ISSUER,
 	IDENT__MAX
 };
 typedef void dis_identity_put(void *ctx, enum dis_identity_key key, const void *text, size_t len);

@@ -55,6 +55,60 @@ device() { is ".devices[] | select(.addresses[].ip == \"10.1.2.$1\") | $2" "$3";
 	device 10 .role server
 	device 10 '[.evidence[] | select(.key == "service") | .value] | contains(["DNS", "HTTP", "SSH"])' true
 }
+@test "TLS: what servers' certificates say, as the script made them and tshark reads them; TLS 1.3 and clients say nothing" {
+	"$INTERLOCK" --version | grep -q '+ndpi' || skip "built without nDPI"
+	command -v tshark >/dev/null || skip "tshark is missing"
+	c=$ROOT/pcaps/mixed/certificate script=$ROOT/tests/record/mixed/certificate.sh
+	"$INTERLOCK" replay -q --assets - --oui oui.txt "$c.pcap" >a.json
+	tshark -r "$c.pcap" -Y 'tls.handshake.type == 11 && tcp.srcport == 443' -V 2>/dev/null >frames
+	eval "$(sed -n '/^declare -A NET_HOST/,/)$/p' "$ROOT/tests/record/netns.sh")"
+	for h in "${!NET_HOST[@]}"; do echo "$h 10.1.2.${NET_HOST[$h]%% *}"; done >hosts
+	python3 - "$script" <<-'END'
+	import json, re, sys
+	def text(parts):
+	    """CN and O of [(label, value)...]"""
+	    return ", ".join(f"{k}={v}" for k in ("CN", "O") for label, v in parts if label == k)
+	host = dict(line.split() for line in open("hosts"))
+	made = {}
+	for how, name, subject in re.findall(r"^(own|signed) (\S+) \d+ '/([^']*)'", open(sys.argv[1]).read(), re.M):
+	    made[name] = how, text([p.split("=", 1) for p in subject.split("/")])
+	script = {host[n]: (s, s if how == "own" else made["ca"][1]) for n, (how, s) in made.items()
+	          if n not in ("ca", "mes", "infra")}  # who connects, and TLS 1.3
+	label = {"commonName": "CN", "organizationName": "O"}
+	tshark, first = {}, {}
+	for frame in re.split(r"^Frame (?=\d)", open("frames").read(), flags=re.M)[1:]:
+	    names = re.findall(r"issuer: rdnSequence(.*?)\n\s+validity.*?subject: rdnSequence(.*?)\n\s+subjectPublicKeyInfo", frame, re.S)[0]
+	    ip = re.search(r"^Internet Protocol Version 4, Src: (\S+),", frame, re.M)[1]
+	    parts = [[(label.get(k), v) for k, v in re.findall(r"RDNSequence item: 1 item \(id-at-(\w+)=(.*)\)$", n, re.M)] for n in names]
+	    tshark[ip] = text(parts[1]), text(parts[0])
+	    first[ip] = int(frame.split(":")[0])
+	got, frames = {}, {}
+	devices = json.load(open("a.json"))["devices"]
+	assert len(devices) == 6
+	for d in devices:
+	    said = {e["key"]: e["value"] for e in d["evidence"] if e["source"] == "tls"}
+	    if said:
+	        ip = d["addresses"][0]["ip"]
+	        got[ip] = said.pop("certificate"), said.pop("certificate_issuer")
+	        frames[ip] = {e["frame"] for e in d["evidence"] if e["source"] == "tls"}
+	    assert not said
+	assert len(script) == 4 and got == script == tshark, (got, script, tshark)
+	assert frames == {ip: {n} for ip, n in first.items()}, (frames, first)
+	END
+	# in the other forms too
+	"$INTERLOCK" replay -q --assets a.csv "$c.pcap"
+	"$INTERLOCK" replay -q --assets a.cdx.json "$c.pcap"
+	jq -r '.devices[].evidence[] | select(.key == "certificate") | .value' a.json | sort >want
+	python3 -c 'import csv; print("\n".join(sorted(r["certificate"] for r in csv.DictReader(open("a.csv", newline="")) if r["certificate"])))' >got
+	diff want got
+	jq -r '.components[].properties[] | select(.name == "interlock:certificate") | .value' a.cdx.json | sort >got
+	diff want got
+	# flows are named where they are named without
+	"$INTERLOCK" replay -q --assets a.json --facts with "$c.pcap"
+	"$INTERLOCK" replay -q --facts without "$c.pcap"
+	[ "$(grep -c '"app":"TLS"' with)" = 5 ]
+	diff with without
+}
 @test "with a policy: declared names, roles and zones; who has none stands out" {
 	assets "$ROOT/pcaps/mixed/plant.pcap" -p "$ROOT/policies/filling-line.yaml"
 	is '[.devices[] | select(.declared_name == null) | .addresses[].ip] | join(" ")' 10.1.2.66

@@ -16,7 +16,7 @@
 #include "dataplane/engine.h"
 
 #define OUT_SIZE (8u << 20)
-#define COLUMNS	 20u
+#define COLUMNS	 21u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

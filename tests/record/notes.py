@@ -134,7 +134,7 @@ def note(pcap):
     for name in TABLES if proto == "mixed" else [proto]:
         of_this, lines = TABLES[name](pcap, script)
         kinds.update(of_this)
-        tables += lines
+        tables += lines if of_this else []
     lines = [f"# {pcap.name}", "", wrap(text), "",
              "* Origin: recorded by `tests/record/{}/{}` on {} in network namespaces on one machine; the vendors' "
              "MAC prefixes are real, the devices are not.".format(
@@ -145,8 +145,8 @@ def note(pcap):
                                         [version("tcpdump"), "counted with " + version("tshark")]) + ".",
              "* Licence: Apache-2.0, our own recording.",
              f"* SHA-256: `{hashlib.sha256(raw).hexdigest()}`",
-             f"* {frames} frames, {len(raw)} bytes; {sum(kinds.values())} PDUs: " +
-             ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())) + "."]
+             f"* {frames} frames, {len(raw)} bytes; {sum(kinds.values())} PDUs" +
+             ": " * bool(kinds) + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())) + "."]
     pcap.with_suffix(".md").write_text("\n".join(lines + tables) + "\n")
 
 

@@ -413,6 +413,32 @@ test_dhcp(void **state)
 	world_end(w);
 }
 
+static void
+test_cert(void **state)
+{
+	struct world *w = world(1 << 20);
+	struct engine_cert cert = {.frame = 7,
+	    .ts_ns = UINT64_C(1700000009000000000),
+	    .server = net_addr_from4((const uint8_t[]){10, 1, 0, 1}),
+	    .subject = "CN=panel, O=Makers",
+	    .issuer = ""};
+
+	(void)state;
+	assets_cert(w->a, &cert); /* nobody has that address yet */
+	assert_string_equal(show(w), "");
+	put(w, eth(BCAST A, "0806", ARP(A, IP_A)));
+	assets_cert(w->a, &cert);
+	cert.issuer = "CN=CA";
+	assets_cert(w->a, &cert);
+	assert_string_equal(show(w),
+	    "00:1b:1b:00:00:01 unknown 10.1.0.1[arp] "
+	    "certificate=CN=panel, O=Makers(tls) certificate_issuer=CN=CA(tls)");
+	assert_non_null(strstr(w->json, "\"source\":\"tls\",\"confidence\":\"low\",\"frame\":7,"));
+	assert_null(strstr(w->json, "\"tls\":{")); /* no frames are read for it */
+	assert_non_null(strstr(render(w, assets_csv, NULL), ",\"CN=panel, O=Makers\""));
+	world_end(w);
+}
+
 #define LABEL_63 "3f '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde'"
 #define DNS(n) "0000 8400 0000" n "0000 0000"
 
@@ -855,12 +881,12 @@ test_csv(void **state)
 	assert_string_equal(render(w, assets_csv, NULL),
 	    "id,role,role_confidence,name,declared_name,zone,macs,addresses,vlans,vendor,model,"
 	    "order_number,hardware,firmware,serial,first_seen,last_seen,packets,protocols,"
-	    "questions\n"
+	    "questions,certificate\n"
 	    "\"00:1b:1b:00:00:01\",\"unknown\",\"low\",\"'=1+\"\"a?b\",\"\",\"\",\"00:1b:1b:00:00:"
 	    "01\",\"\",\"\",\"\","
 	    "\"\",\"\",\"\",\"\",\"\",\"2023-11-14T22:13:21.000000+0000\",\"2023-11-14T22:13:21."
 	    "000000+0000\","
-	    "\"1\",\"\",\"\"");
+	    "\"1\",\"\",\"\",\"\"");
 	world_end(w);
 	/* what is no UTF-8, or would move a terminal's cursor (C1, U+0085); what is a letter */
 	w = world(1 << 20);
@@ -1127,6 +1153,7 @@ main(void)
 	    cmocka_unit_test(test_bounds),
 	    cmocka_unit_test(test_age),
 	    cmocka_unit_test(test_crowds),
+	    cmocka_unit_test(test_cert),
 	    cmocka_unit_test(test_csv),
 	    cmocka_unit_test(test_oui),
 	    cmocka_unit_test(test_modbus),

@@ -14,7 +14,9 @@
 
 #include "dataplane/pkt.h"
 
+#ifndef WIRE_FRAME_MAX
 #define WIRE_FRAME_MAX 2048u
+#endif
 
 struct wire_side {
 	uint32_t ip;
