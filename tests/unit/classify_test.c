@@ -169,6 +169,8 @@ static const char rules[] = "interlock: 1\nmode: enforce\n"
     "    modbus: {addressing: zero-based, ports: [502, 5020],\n"
     "      allow: [{name: r, units: all, functions: [3], holding: [0..9]}]}\n";
 
+static const uint8_t modbus[] = {0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1};
+
 #define HAS(text) assert_non_null(strstr(x.json, text))
 
 #ifdef HAVE_NDPI
@@ -177,8 +179,8 @@ static const char http[] = "GET /status HTTP/1.1\r\nHost: panel.example\r\nUser-
 static const uint8_t rdp[] = {3, 0, 0, 0x2a, 0x25, 0xe0, 0, 0, 0, 0, 0, 'C', 'o', 'o', 'k', 'i', 'e',
     ':', ' ', 'm', 's', 't', 's', 'h', 'a', 's', 'h', '=', 'a', 'd', 'm', 'i', 0x0d, 0x0a, 1, 0, 8, 0,
     3, 0, 0, 0};
-static const uint8_t smb[] = {0, 0, 0, 0x44, 0xfe, 'S', 'M', 'B', 0x40, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1};
-static const uint8_t modbus[] = {0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1};
+static const uint8_t smb[] = {
+    0, 0, 0, 0x44, 0xfe, 'S', 'M', 'B', 0x40, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1};
 
 static void
 test_names(void **state)
