@@ -50,8 +50,9 @@ DISSECTORS ?= dissectors
 PROTOS := $(foreach p,$(filter-out _%,$(sort $(notdir $(patsubst %/,%,$(wildcard $(DISSECTORS)/*/))))),$(if \
             $(wildcard $(DISSECTORS)/$p/$p.c),$p))
 # (The library of playbooks needs nothing that a collector does: it is in every build.)
-SRC := $(sort $(filter-out $(FEATURE_SKIP) %.bpf.c,$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
-         dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c sender/*.c sharing/*.c collector/*.c)) $(wildcard collector/playbook*.c)) \
+# SRC_SKIP: files that a library for some tests alone does without.
+SRC := $(sort $(filter-out $(FEATURE_SKIP) $(SRC_SKIP) %.bpf.c,$(wildcard base/*.c dissectors/*.c policy/*.c alerts/*.c \
+         dataplane/*.c dataplane/io/*.c ebpf/*.c assets/*.c watch/*.c guard/*.c sender/*.c sharing/*.c collector/*.c)) $(filter-out $(SRC_SKIP),$(wildcard collector/playbook*.c))) \
        $(foreach p,$(PROTOS),$(wildcard $(DISSECTORS)/$p/*.c))
 CLI := $(filter-out $(FEATURE_SKIP),$(wildcard cli/*.c))
 NET := $(filter-out $(FEATURE_SKIP) $(if $(filter metrics,$(FEATURES_HAVE)),$(if $(filter xdp,$(FEATURES_HAVE)),,%metrics.c),%metrics.c),$(wildcard cli/net/*.c))
@@ -169,6 +170,7 @@ test:					## everything: builds, tests, fuzz, lint
 	@sh mk/deps.sh build test
 	@B=$B CORPUS=$(CORPUS) bash tests/run
 test-programs: $(UNITBIN) $(MODELBIN) $(EBPFBIN) $(TOOLBIN)	## build the tests' programs, do not run them
+unit-programs: $(UNITBIN)		## build the unit tests, do not run them
 unit: $(UNITBIN)			## build and run the unit tests
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 unit-%: $B/tests/unit/%_test		## run one of them
@@ -183,7 +185,8 @@ model: $(MODELBIN)			## compiled tables against the naive twins, 10 million step
 mutate: $(MODELBIN)			## small mistakes in compiler and evaluator: does the model notice?
 	bash tests/model/mutate.sh $B
 work-program:				## build what counts work: every basic block calls a counter
-	@$(MAKE) --no-print-directory B=$B-work OPT="-O1 -g -fsanitize-coverage=trace-pc" $B-work/libinterlock.a
+	@$(MAKE) --no-print-directory B=$B-work OPT="-O1 -g -fsanitize-coverage=trace-pc" SRC_SKIP="$(filter-out \
+	  alerts/permit.c,$(wildcard collector/*.c sender/*.c sharing/*.c watch/*.c guard/*.c ebpf/*.c assets/*.c alerts/*.c))" $B-work/libinterlock.a
 	@mkdir -p $B-work/tests
 	$(call say,LINK,$B-work/tests/work)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $B-work/tests/work tests/work/work.c \
 	  $B-work/libinterlock.a $(ALLLIBS) -lcmocka
@@ -240,8 +243,10 @@ minimal:				## build without any optional library
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZB := $B-fuzz
 FUZZSAN := address,undefined
+# What no harness calls is not compiled for them.
+FUZZSKIP = $(filter-out collector/feed.c collector/ingest.c guard/ctl.c sharing/pattern.c,$(wildcard collector/*.c sender/*.c sharing/*.c watch/*.c guard/*.c ebpf/*.c))
 $(FUZZB)/libinterlock.a: FORCE
-	@$(MAKE) --no-print-directory B=$(FUZZB) CC=clang SAN=fuzzer-no-link,$(FUZZSAN) $@
+	@$(MAKE) --no-print-directory B=$(FUZZB) CC=clang SAN=fuzzer-no-link,$(FUZZSAN) SRC_SKIP="$(FUZZSKIP)" $@
 $(FUZZB)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZB)/libinterlock.a
 	$(call say,LINK,$@)clang $(CPPFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,$(FUZZSAN) -fno-sanitize-recover=all \
 	  -MMD -MP -o $@ $< $(FUZZB)/libinterlock.a $(ALLLIBS)
@@ -287,6 +292,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: warnings bench-collector bench-scale all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
+.PHONY: warnings unit-programs bench-collector bench-scale all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

@@ -566,7 +566,8 @@ read_retain(struct from *in, struct cur c)
 	if (!in->f)
 		return true;
 	dir = &in->f->dir[d];
-	if (seq_diff(seq, dir->nxt) > 0 || seq_diff(seq + n, dir->nxt) > 0 || n > SECTION_MAX)
+	/* Of a direction that was never seen the first segment will say where it is: these would be ahead of it. */
+	if (!(dir->flags & DIR_SEEN) || seq_diff(seq, dir->nxt) > 0 || seq_diff(seq + n, dir->nxt) > 0 || n > SECTION_MAX)
 		return false;
 	if (!in->same && in->e->inline_mode && seq_diff(seq + n, in->f->guard.sent[d]) > 0) {
 		if (seq_diff(seq, in->f->guard.sent[d]) >= 0)

@@ -71,7 +71,15 @@ if "$prog" --version | grep -qE '[+](send|collector)'; then
 	echo "two programs"
 fi
 
+# Every sixth file, and all that is generated, anew, in another folder (WHOLE=1: everything); the rest as it is.
+if [ -z "${WHOLE:-}" ]; then
+	# shellcheck disable=SC2046,SC2086
+	tar c -C "$B" features.mk $(cd "$B" && find base dissectors policy alerts dataplane ebpf assets watch guard sender sharing collector cli -name '*.[od]') | tar x -C "$tmp" --one-top-level=again
+	find "$tmp/again" -name '*.o' | sort | awk 'NR % 6 == 0' | xargs rm
+fi
+touch "$tmp/before"
 make -s -j2 B="$tmp/again" all >/dev/null
+[ "$(find "$tmp/again" -name '*.o' -newer "$tmp/before" | wc -l)" -ge 40 ] # they were compiled
 # Debug information names the build folder; the code may not.
 for name in interlock $([ ! -e "$B/interlock-net" ] || echo interlock-net); do
 	for f in "$B" "$tmp/again"; do

@@ -19,7 +19,10 @@ for f in dissectors/pump/*; do
 	case $f in *toy*) mv "$f" "${f//toy/pump}" ;; esac
 done
 # What is built already is right for the copy too: no file of it changed.
-[ ! -e "$root/${B:-build}/features.mk" ] || (cd "$root/${B:-build}" && tar c --exclude=./test --exclude=./web --exclude=./tests --exclude=./bench . | tar x -C "$tmp/tree" --one-top-level=b)
+if [ -e "$root/${B:-build}/features.mk" ]; then
+	# shellcheck disable=SC2086
+	tar c -C "$root/${B:-build}" --ignore-failed-read features.mk gen libinterlock.a $(cd "$root/${B:-build}" && ls -d $folders dissectors 2>/dev/null) | tar x -C "$tmp/tree" --one-top-level=b
+fi
 make -s -j2 B=b all >/dev/null
 b/interlock --version | grep -q '^protocols:.* pump'
 B=b bash mk/lint.sh exports hotpath
