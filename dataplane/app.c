@@ -27,7 +27,7 @@ struct app_names {
 };
 
 struct app_flow {
-	cell_id names; /* struct app_names, as a dissector's state would be: where APP_NAMED */
+	cell_id names;	 /* struct app_names, as a dissector's state would be: where APP_NAMED */
 	uint32_t ticket; /* 0 in APP_UNKNOWN, and in APP_NAMED unless a certificate is waited for */
 	uint8_t state;	 /* enum app_state */
 	bool told;     /* that the policy does not let it pass */

@@ -567,7 +567,8 @@ read_retain(struct from *in, struct cur c)
 		return true;
 	dir = &in->f->dir[d];
 	/* Of a direction that was never seen the first segment will say where it is: these would be ahead of it. */
-	if (!(dir->flags & DIR_SEEN) || seq_diff(seq, dir->nxt) > 0 || seq_diff(seq + n, dir->nxt) > 0 || n > SECTION_MAX)
+	if (!(dir->flags & DIR_SEEN) || seq_diff(seq, dir->nxt) > 0 ||
+	    seq_diff(seq + n, dir->nxt) > 0 || n > SECTION_MAX)
 		return false;
 	if (!in->same && in->e->inline_mode && seq_diff(seq + n, in->f->guard.sent[d]) > 0) {
 		if (seq_diff(seq, in->f->guard.sent[d]) >= 0)
