@@ -20,7 +20,7 @@ for f in dissectors/pump/*; do
 done
 # What is built already is right for the copy too: no file of it changed.
 if [ -e "$root/${B:-build}/features.mk" ]; then
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2046,SC2086
 	tar c -C "$root/${B:-build}" --ignore-failed-read features.mk gen libinterlock.a $(cd "$root/${B:-build}" && ls -d $folders dissectors 2>/dev/null) | tar x -C "$tmp/tree" --one-top-level=b
 fi
 make -s -j2 B=b all >/dev/null
