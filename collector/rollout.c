@@ -260,7 +260,7 @@ hold(struct store_tx *tx, const struct one *o, const char *why)
 }
 
 struct row {
-	int64_t sensor, step, time;
+	int64_t sensor, step, time, offered;
 	char name[256], policy[HASH_HEX + 1];
 };
 
@@ -269,7 +269,8 @@ static int
 look(struct store_tx *tx, const struct one *o, const struct row *s, struct turn *t)
 {
 	bool has = strcmp(s->policy, o->policy) == 0;
-	int64_t since = s->time > o->accepted ? s->time : o->accepted, incident;
+	/* What came before its signed lines told of the policy may have come of it, too. */
+	int64_t since = s->offered > o->accepted ? s->offered : o->accepted, incident;
 	char why[WHY_MAX];
 
 	if (s->step == OFFERED)
@@ -327,17 +328,17 @@ turn_one(struct store_tx *tx, struct one *o, struct turn *t)
 	struct row *rows = NULL;
 	size_t n = 0, room = 0;
 	struct db_stmt *st;
-	int r = o->state != RUNS
-		    ? 0
-		    : tx_exec(tx,
-			  "UPDATE rollout_sensor SET step = 1, time = ? WHERE rollout = ? AND"
-			  " stage <= ? AND step = 0",
-			  "iii", t->now_ms, o->id, o->stage);
+	int r = o->state != RUNS ? 0
+				 : tx_exec(tx,
+				       "UPDATE rollout_sensor SET step = 1, time = ?1, offered = "
+				       "?1 WHERE rollout = ?2 AND"
+				       " stage <= ?3 AND step = 0",
+				       "iii", t->now_ms, o->id, o->stage);
 
 	if (r < 0)
 		return r;
 	st = db_query(db,
-	    "SELECT rs.sensor, rs.step, rs.time, s.name, coalesce(s.policy, '') FROM "
+	    "SELECT rs.sensor, rs.step, rs.time, s.name, coalesce(s.policy, ''), rs.offered FROM "
 	    "rollout_sensor rs"
 	    " JOIN sensor s ON s.id = rs.sensor WHERE rs.rollout = ? AND rs.step BETWEEN 1 AND 3",
 	    "i", o->id);
@@ -352,8 +353,10 @@ turn_one(struct store_tx *tx, struct one *o, struct turn *t)
 			}
 			rows = more;
 		}
-		rows[n] = (struct row){
-		    .sensor = db_i64(st, 0), .step = db_i64(st, 1), .time = db_i64(st, 2)};
+		rows[n] = (struct row){.sensor = db_i64(st, 0),
+		    .step = db_i64(st, 1),
+		    .time = db_i64(st, 2),
+		    .offered = db_i64(st, 5)};
 		snprintf(rows[n].name, sizeof(rows[n].name), "%s", db_text(st, 3));
 		snprintf(rows[n].policy, sizeof(rows[n].policy), "%s", db_text(st, 4));
 		n++;
@@ -679,11 +682,13 @@ rollout_one(struct call *c)
 	answer_one(c, strtoll(c->part[0], NULL, 10));
 }
 
-/* 404, 409 or 400 for what rollout_make() and rollout_change() say. */
+/* That roll-out, or 404, 409 or 400 for what rollout_make() and rollout_change() say. */
 static void
-refuse(struct call *c, int r, const char *err)
+answer(struct call *c, int r, const char *err, int64_t id)
 {
-	if (r == ERR_NOTFOUND)
+	if (r >= 0)
+		answer_one(c, id);
+	else if (r == ERR_NOTFOUND)
 		call_error(c, 404, "not_found", "%s", err);
 	else if (r == ERR_EXISTS)
 		call_error(c, 409, "conflict", "%s", err);
@@ -722,10 +727,7 @@ rollout_post(struct call *c)
 	r = rollout_make(c->co->store, &s, &id, err, sizeof(err));
 	audit_log(c, "rollout.begin", json_string_value(json_object_get(s.doc, "name")), r == 0,
 	    "%s", r < 0 ? err : "");
-	if (r < 0)
-		refuse(c, r, err);
-	else
-		answer_one(c, id);
+	answer(c, r, err, id);
 	json_decref(o);
 }
 
@@ -746,10 +748,7 @@ rollout_post_one(struct call *c)
 		r = rollout_change(c->co->store, id, word[0] == 'g', c->now_ms, err, sizeof(err));
 		audit_log(c, word[0] == 'g' ? "rollout.go" : "rollout.stop", c->part[0], r == 0,
 		    "%s", r < 0 ? err : "");
-		if (r < 0)
-			refuse(c, r, err);
-		else
-			answer_one(c, id);
+		answer(c, r, err, id);
 	}
 	json_decref(o);
 }

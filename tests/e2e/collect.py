@@ -335,6 +335,20 @@ def rolled_out():
     assert admin.post("rollouts/999", {"do": "stop"})[0] == 404 and viewer.post(f"rollouts/{r['id']}", {"do": "stop"})[0] == 403
     r = admin.post("rollouts", good)[1]
     assert admin.post(f"rollouts/{r['id']}", {"do": "stop"})[1]["state"] == "stopped"
+    # What its signed lines say counts: on trial, confirmed when asked and told so, and pinned when all of it is done.
+    r = admin.post("rollouts", good | {"stages": [["r1"]], "soak_s": 0, "automatic": True})[1]
+    until(lambda: line.call("GET", "/ingest/v1/rollout")[1].get("id") == r["id"], 5)
+    # An incident that begins with the very lines which tell of the policy may have come of it.
+    told = [json.dumps(json.loads(l), separators=(",", ":")).encode() for l in line.chain.lines(1, meta={"il_policy": [r["policy"]], "il_build": ["aaaa000000000001"]})]
+    assert line.send(line.chain.batch(told))[0] == 200
+    until(lambda: viewer.get(f"rollouts/{r['id']}")["state"] == "held", 10)
+    assert "has incident" in viewer.get(f"rollouts/{r['id']}")["why"] and not line.call("GET", "/ingest/v1/rollout")[1]["confirm"]
+    assert admin.post(f"rollouts/{r['id']}", {"do": "go"})[1]["state"] == "running"
+    until(lambda: line.call("GET", "/ingest/v1/rollout")[1].get("confirm"), 10)
+    assert viewer.get(f"rollouts/{r['id']}")["sensors"][0]["step"] == "confirming"
+    assert line.call("GET", f"/ingest/v1/rollout?id={r['id']}&state=in_force")[0] == 200
+    until(lambda: viewer.get(f"rollouts/{r['id']}")["state"] == "done", 5)
+    assert next(f["pinned_policy"] for f in viewer.get("fleet")["items"] if f["name"] == "r1") == r["policy"]
     assert {"rollout.begin", "rollout.go", "rollout.stop"} <= {e["action"] for e in admin.items("audit")}
 
 
