@@ -162,6 +162,7 @@ samples(void **state)
 
 /* --- limits ------------------------------------------------------------------------------------- */
 
+#define NS     ((uint64_t)1000000000)
 #define FLOOD4 "eth:f>p ip:10.4.0.1>10.1.2.130 "
 
 static void
@@ -170,16 +171,19 @@ limits(void **state)
 	uint8_t syn[KIT_FRAME_MAX], ack[KIT_FRAME_MAX];
 	size_t ns = kit_frame(syn, FLOOD4 "tcp:1>502:S"), na = kit_frame(ack, FLOOD4 "tcp:1>502:A");
 	unsigned opened = 0, passed = 0;
-	uint64_t t0, t1;
+	uint64_t t0, t1, last, kept;
 
 	(void)state;
 	set_policy(gate, &plant.spec); /* full buckets */
 	for (unsigned i = 0; i < 5; i++)
 		assert_string_equal(kit_verdict(gate, 0, syn, ns), "engine");
-	assert_string_equal(kit_verdict(gate, 0, syn, ns), "limit.flows");
-	for (unsigned i = 5; i < 50; i++)
+	/* Some may have been earned meanwhile. */
+	for (unsigned i = 0; opened == 0 && i < 20; i++)
+		opened += strcmp(kit_verdict(gate, 0, syn, ns), "limit.flows") == 0;
+	assert_int_equal(opened, 1);
+	for (unsigned i = 5; i < 30; i++)
 		assert_string_equal(kit_verdict(gate, 0, ack, na), "engine");
-	for (unsigned i = 0; passed == 0 && i < 50; i++) /* some may have been earned meanwhile */
+	for (unsigned i = 0; passed == 0 && i < 200; i++)
 		passed += strcmp(kit_verdict(gate, 0, ack, na), "limit.packets") == 0;
 	assert_int_equal(passed, 1);
 	/* Others do not feel it; denied frames cost the zone nothing. */
@@ -188,13 +192,21 @@ limits(void **state)
 	for (unsigned i = 0; i < 1000; i++)
 		assert_string_equal(verdict(0, FLOOD4 "tcp:1>503:S"), "policy.port");
 	assert_string_equal(kit_verdict(gate, 1, syn, ns), "ip.spoofed");
+	/* A full bucket, and what is earned from then on, however often this process is away: at
+	 * most until the last try was over; at least until it began, where a bucket that ran over
+	 * during an absence has lost what exceeds four fifths of it. */
 	t0 = now_ns();
-	for (passed = 0, t1 = t0; t1 - t0 < 1000000000; t1 = now_ns()) {
+	opened = passed = 0;
+	for (t1 = last = t0, kept = 0; t1 - t0 < NS; t1 = now_ns()) {
+		uint64_t now = now_ns();
+
+		kept += now - last < NS / 5 * 4 ? now - last : NS / 5 * 4;
+		last = now;
 		opened += kit_passes(gate, 0, syn, ns, 1, NULL);
 		passed += kit_passes(gate, 0, ack, na, 1, NULL);
 	}
-	assert_in_range(opened, 9, 10);		   /* 5 at once, 5 in the second */
-	assert_in_range(opened + passed, 98, 101); /* 50 and 50 */
+	assert_in_range(opened, 5 + 5 * kept / NS - 1, 5 + 5 * (t1 - t0) / NS + 1);
+	assert_in_range(opened + passed, 50 + 50 * kept / NS - 2, 50 + 50 * (t1 - t0) / NS + 2);
 }
 
 struct runner {
@@ -248,8 +260,8 @@ limits_on_all_cpus(void **state)
 		assert_int_equal(pthread_create(&r[i].thread, NULL, run_frames, &r[i]), 0);
 	}
 	sleep_ms(2000);
-	dt = now_ns() - t0;
 	stop = true;
+	dt = now_ns() - t0;
 	for (unsigned i = 0; i < cpus; i++) {
 		(void)pthread_join(r[i].thread, NULL);
 		passed += r[i].passed;
@@ -261,9 +273,9 @@ limits_on_all_cpus(void **state)
 		print_message("# too slow a machine to reach the limit\n");
 		skip();
 	}
-	/* The clock is up to 10 ms behind, a thread ends when it is its turn, and 64 tokens may lie
+	/* The clock is up to 10 ms behind, a thread may be away for a while, and 64 tokens may lie
 	 * with each CPU: none of it lets through more. */
-	assert_in_range(passed, RATE + RATE * (dt - 60000000) / 1000000000 - 64 * (cpus + 1),
+	assert_in_range(passed, RATE + RATE * (dt - 300000000) / 1000000000 - 64 * (cpus + 1),
 	    RATE + RATE * (dt + 60000000) / 1000000000);
 }
 
