@@ -73,8 +73,8 @@ ended() { # STATUS
 	SENDER=''
 	[ $got = "$1" ] || { echo "status $got"; cat err; return 1; }
 }
-within() { # SECONDS COMMAND...
-	local until=$((SECONDS + $1))
+within() { # SECONDS COMMAND...: SECONDS on an idle machine
+	local until=$((SECONDS + 4 * $1))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $until ] || return 1

@@ -118,6 +118,8 @@ class Person:
 
 
 def until(what, seconds=10):
+    """What it says once that is true; seconds: what an idle machine would need at most."""
+    seconds *= 4
     end = time.time() + seconds
     while time.time() < end:
         got = what()

@@ -18,7 +18,7 @@ setup_file() {
 	"$STUB" "$PWD/ctl.sock" "$PWD/plant.yaml" 127.0.0.1:$port "$PWD/journal" "$PWD/key" "$PWD/eve.json" \
 		>log 2>&1 3>&- &
 	echo $! >pid
-	for _ in $(seq 50); do [ -S ctl.sock ] && [ -s eve.json ] && break; sleep 0.1; done
+	for _ in $(seq 400); do [ -S ctl.sock ] && [ -s eve.json ] && break; sleep 0.1; done
 }
 teardown_file() {
 	cd "$BATS_FILE_TMPDIR"
@@ -140,9 +140,9 @@ sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 @test "the EVE file is opened anew after a rename" {
 	mv eve.json eve.json.1
 	run -0 ctl reopen
-	for _ in $(seq 50); do [ -e eve.json ] && break; sleep 0.1; done
+	for _ in $(seq 400); do [ -e eve.json ] && break; sleep 0.1; done
 	run -0 ctl reload
-	for _ in $(seq 50); do [ -s eve.json ] && break; sleep 0.1; done
+	for _ in $(seq 400); do [ -s eve.json ] && break; sleep 0.1; done
 	grep -q policy.loaded eve.json
 	grep -q guard.started eve.json.1
 }
@@ -263,7 +263,7 @@ sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
 	run -2 ctl permit p.jws
 	run -2 ctl permit
 	run -2 ctl permit --revoke x p.jws
-	for _ in $(seq 100); do grep -q permit.over eve.json && break; sleep 0.1; done
+	for _ in $(seq 400); do grep -q permit.over eve.json && break; sleep 0.1; done
 	for e in permit.opened permit.refused permit.closed permit.over; do
 		grep "\"il_event\":\[\"$e\"\]" eve.json | grep -qe "$id, by J. Doe"
 	done
@@ -347,7 +347,7 @@ offer() { printf '{"v":1,"id":%d,"policy":"%s","name":"%s","trial_s":60,"confirm
 
 @test "stop signs the end, and the socket is gone" {
 	run -0 ctl stop
-	for _ in $(seq 100); do kill -0 "$(cat pid)" 2>/dev/null || break; sleep 0.1; done
+	for _ in $(seq 400); do kill -0 "$(cat pid)" 2>/dev/null || break; sleep 0.1; done
 	[ ! -e ctl.sock ]
 	run -0 "$IL" journal verify --key key.pub journal
 	[[ $output == *"complete: signed end"* ]]

@@ -28,7 +28,7 @@ if "$tmp/root/opt/il/bin/interlock" --version | grep -q '[+]collector'; then
 		echo "correct horse battery" | env -i "$il" collect user "$tmp/data" anna --role viewer
 		env -i "$il" collect "$tmp/data" --plain --listen 127.0.0.1:0 --ingest 127.0.0.1:0 >"$tmp/at" &
 		trap 'kill $!; wait $! || true' EXIT
-		for _ in $(seq 100); do grep -q . "$tmp/at" && break || sleep 0.1; done
+		for _ in $(seq 400); do grep -q . "$tmp/at" && break || sleep 0.1; done
 		at=$(grep -oE 'http://127.0.0.1:[0-9]+' "$tmp/at")
 		curl -fsS -c "$tmp/jar" -d '{"user":"anna","password":"correct horse battery"}' "$at/api/v1/login" >"$tmp/me"
 		curl -fsS -b "$tmp/jar" "$at/api/v1/library" | grep -q '"state":"unverified"'

@@ -12,7 +12,7 @@ script() { printf '%s\n' "$2" >"tests/e2e/$1.sh"; }
 
 # closing STATUS LINE: how tests/run ended
 closing() {
-	run env -u CMOCKA_MESSAGE_OUTPUT B=b bash tests/run -n 'e2e/*'
+	run env -u CMOCKA_MESSAGE_OUTPUT -u AGAIN -u AGAIN_UNTIL B=b bash tests/run -n 'e2e/*'
 	[ "$status" -eq "$1" ] && [ "${lines[-1]}" = "$2" ] || { echo "status $status: $output"; return 1; }
 }
 
@@ -58,27 +58,27 @@ closing() {
 	mkdir -p tests/scenario
 	lane='echo run >>"$ROOT/runs"; [ "$(wc -l <"$ROOT/runs")" -gt '
 	printf '%s\n' "$lane 1 ] || { echo too late; exit 1; }" >tests/scenario/once.sh
-	run env -u CMOCKA_MESSAGE_OUTPUT B=b bash tests/run -n 'scenario/?' scenario/once
+	run env -u CMOCKA_MESSAGE_OUTPUT -u AGAIN -u AGAIN_UNTIL B=b bash tests/run -n 'scenario/?' scenario/once
 	[ "$status" -eq 0 ] && [ "${lines[-1]}" = "1 passed, 0 failed, 0 skipped" ]
 	echo "$output"
 	[[ $output == *"FAIL  scenario/once"*"run again"*"too late"*"ok    scenario/once"*"run again by itself: scenario/once"* ]]
 	rm runs
-	run env -u CMOCKA_MESSAGE_OUTPUT B=b AGAIN=0 bash tests/run -n 'scenario/?' scenario/once
+	run env -u CMOCKA_MESSAGE_OUTPUT -u AGAIN_UNTIL B=b AGAIN=0 bash tests/run -n 'scenario/?' scenario/once
 	[ "$status" -eq 1 ] && [ "$(wc -l <runs)" -eq 1 ]
 	rm runs
 	printf '%s\n' "$lane 9 ]" >tests/scenario/once.sh
-	run env -u CMOCKA_MESSAGE_OUTPUT B=b bash tests/run -n 'scenario/?' scenario/once
+	run env -u CMOCKA_MESSAGE_OUTPUT -u AGAIN -u AGAIN_UNTIL B=b bash tests/run -n 'scenario/?' scenario/once
 	[ "$status" -eq 1 ] && [ "$(wc -l <runs)" -eq 2 ] && [[ $output != *"by itself:"* ]]
 }
 @test "many failures, and suites without real time, are not run again" {
 	mkdir -p tests/scenario tests/unit b/tests/unit
 	for t in a b c; do printf 'echo %s >>"$ROOT/runs"; exit 1\n' $t >tests/scenario/$t.sh; done
-	run env -u CMOCKA_MESSAGE_OUTPUT B=b bash tests/run -n 'scenario/?' scenario/once
+	run env -u CMOCKA_MESSAGE_OUTPUT -u AGAIN -u AGAIN_UNTIL B=b bash tests/run -n 'scenario/?' scenario/once
 	[ "$status" -eq 1 ] && [ "${lines[-1]}" = "0 passed, 3 failed, 0 skipped" ] && [ "$(wc -l <runs)" -eq 3 ]
 	rm runs
 	touch tests/unit/x_test.c
 	printf '#!/bin/sh\necho run >>"$ROOT/runs"; exit 1\n' >b/tests/unit/x_test
 	chmod +x b/tests/unit/x_test
-	run env -u CMOCKA_MESSAGE_OUTPUT B=b bash tests/run -n unit/x
+	run env -u CMOCKA_MESSAGE_OUTPUT -u AGAIN -u AGAIN_UNTIL B=b bash tests/run -n unit/x
 	[ "$status" -eq 1 ] && [ "$(wc -l <runs)" -eq 1 ]
 }

@@ -26,8 +26,8 @@ setup() {
 }
 teardown() { for p in $PIDS; do kill -9 "$p" 2>/dev/null || :; done; }
 
-within() { # SECONDS COMMAND...
-	local until=$((SECONDS + $1))
+within() { # SECONDS COMMAND...: SECONDS on an idle machine
+	local until=$((SECONDS + 4 * $1))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $until ] || return 1

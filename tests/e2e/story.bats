@@ -116,7 +116,7 @@ said() { [[ $output == *"$1"* ]] || { echo "\"$1\" is not in: $output"; return 1
 	"$stub" "$PWD/ctl.sock" "$PWD/plant.yaml" 127.0.0.1:$((20000 + ($$ + 7) % 20000)) "$PWD/journal" "$PWD/sensor.key" "$PWD/guard.json" \
 		>stub.log 2>&1 3>&- &
 	echo $! >pid
-	for _ in $(seq 100); do [ -S ctl.sock ] && break; sleep 0.1; done
+	for _ in $(seq 400); do [ -S ctl.sock ] && break; sleep 0.1; done
 	hash() { "$INTERLOCK" ctl --socket "$PWD/ctl.sock" --json status | jq -er .result.policy.sha256; }
 	before=$(hash)
 	cp next.yaml plant.yaml

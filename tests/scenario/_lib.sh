@@ -217,9 +217,10 @@ bg() {
 	PID=$!
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds
+# wait_for SECONDS COMMAND...: until it succeeds; SECONDS is what an idle machine would need at most
+PATIENCE=${PATIENCE:-4}
 wait_for() {
-	local i n=$(($1 * 20))
+	local i n=$(($1 * 20 * PATIENCE))
 	shift
 	for ((i = 0; i < n; i++)); do
 		"$@" >/dev/null 2>&1 && return

@@ -104,7 +104,7 @@ reborn() { # NAME: killed, another one comes
 	local was now
 	was=$(pid_of "$1")
 	kill -9 "$was" || return 1
-	for _ in $(seq 100); do
+	for _ in $(seq 400); do
 		now=$(pid_of "$1") && [ "$now" != "$was" ] && return
 		sleep 0.1
 	done

@@ -46,9 +46,9 @@ ended() { # STATUS
 	local got=$?
 	[ $got = "$1" ] || { echo "status $got"; cat "$TMP/err"; return 1; }
 }
-within() { # COMMAND...: true in ten seconds
-	for _ in {1..200}; do "$@" >/dev/null 2>&1 && return 0; sleep 0.05; done
-	echo "not within 10 s: $*"; cat "$TMP/err"
+within() { # COMMAND...: true in forty seconds
+	for _ in {1..800}; do "$@" >/dev/null 2>&1 && return 0; sleep 0.05; done
+	echo "not within 40 s: $*"; cat "$TMP/err"
 	return 1
 }
 said() { grep -qF -- "$1" "$TMP/err"; }
