@@ -37,6 +37,7 @@ static const char help_tail[] =
     "      --revoke ID    permit: it is closed before its time\n"
     "      --key FILE     rollout: who may sign a policy\n"
     "  -p, --policy FILE  rollout: where one that was confirmed is kept\n"
+    "      --permits      rollout: take permits, too (the guard verifies them)\n"
     "      --follow       rollout: go on until it is ended\n"
     "      --force        reload, shadow --promote: also while another policy waits to be "
     "confirmed\n"
@@ -96,8 +97,8 @@ static const struct ctl_verb {
 	"FILE: open a window by a permit (interlock permit); --revoke ID: close it", show_permit},
     {"permits", false, 0, "the permits that are open, and what the clock is worth", show_permits},
     {"reopen", true, 0, "open the EVE file anew, after it was renamed (logrotate)", NULL},
-    {"rollout", true, TAKES_ROLLOUT, "DIR: the policy that a collector offers there, on trial",
-	NULL},
+    {"rollout", true, TAKES_ROLLOUT,
+	"DIR: what a collector offers there: a policy, on trial; a permit", NULL},
     {"stop", true, 0, "stop the guard and put its ports back", NULL},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -298,6 +299,7 @@ cmd_ctl(int argc, char **argv)
 	    {"stop", .given = &q.given, .bit = TAKES_STOP},
 	    {"key", .text = &roll.key, .given = &q.given, .bit = TAKES_ROLLOUT},
 	    {"policy", 'p', .text = &roll.policy, .given = &q.given, .bit = TAKES_ROLLOUT},
+	    {"permits", .flag = &roll.permits, .given = &q.given, .bit = TAKES_ROLLOUT},
 	    {"follow", .flag = &roll.follow, .given = &q.given, .bit = TAKES_ROLLOUT},
 	    {0},
 	};

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "alerts/jws.h"
+#include "alerts/offer.h"
+#include "alerts/permit.h"
 #include "base/err.h"
 #include "base/jw.h"
 #include "base/key.h"
@@ -28,18 +30,10 @@
 #include "policy/files.h"
 #include "policy/policy.h"
 
-#define SMALL_MAX 4096u	      /* of offer.json, state.json */
 #define BYTES_MAX (16u << 20) /* of policy.bundle */
 #define FOLLOW_S  2
-#define HASH_HEX  32u
 #define WHY_MAX	  200u
 #define WORD_MAX  16u
-
-struct offer {
-	uint64_t id, trial_s;
-	bool confirm;
-	char policy[HASH_HEX + 1], name[POLICY_FILE_NAME + 1];
-};
 
 /* What became of an offer: "" nothing yet. */
 struct fate {
@@ -101,35 +95,28 @@ take_file(const char *dir, const char *name, size_t most)
 	return to;
 }
 
-static json_t *
-read_json(const char *dir, const char *name)
+/* A small file of DIR: its length, or -1. */
+static ssize_t
+read_small(const char *dir, const char *name, char *buf, size_t size)
 {
-	char buf[SMALL_MAX];
-	int fd = take_file(dir, name, sizeof(buf));
-	ssize_t n = fd < 0 ? -1 : pread(fd, buf, sizeof(buf), 0);
+	int fd = take_file(dir, name, size);
+	ssize_t n = fd < 0 ? -1 : pread(fd, buf, size, 0);
 
 	if (fd >= 0)
 		(void)close(fd);
-	return n > 0 ? json_loadb(buf, (size_t)n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	return n;
 }
 
 /* False: there is none. */
 static bool
 read_offer(const char *dir, struct offer *f)
 {
-	json_t *o = read_json(dir, "offer.json");
-	bool ok = o && jws_number(o, "id", &f->id) && jws_number(o, "trial_s", &f->trial_s) &&
-		  jws_text(o, "policy", f->policy, sizeof(f->policy)) &&
-		  jws_text(o, "name", f->name, sizeof(f->name)) &&
-		  strspn(f->policy, "0123456789abcdef") == HASH_HEX && f->name[0] != '.' &&
-		  f->name[0] != '\0' && !strchr(f->name, '/') && f->trial_s >= 5 &&
-		  f->trial_s <= 604800;
+	char buf[OFFER_MAX];
+	ssize_t n = read_small(dir, "offer.json", buf, sizeof(buf));
+	bool ok = n > 0 && offer_parse(buf, (size_t)n, f);
 
-	if (o && !ok)
+	if (n > 0 && !ok)
 		cli_say("%s/offer.json: is no offer", dir);
-	if (ok)
-		f->confirm = json_is_true(json_object_get(o, "confirm"));
-	json_decref(o);
 	return ok;
 }
 
@@ -137,7 +124,9 @@ static struct fate
 read_fate(const char *dir)
 {
 	struct fate f = {0};
-	json_t *o = read_json(dir, "state.json");
+	char buf[OFFER_MAX];
+	ssize_t n = read_small(dir, "state.json", buf, sizeof(buf));
+	json_t *o = n > 0 ? json_loadb(buf, (size_t)n, JSON_REJECT_DUPLICATES, NULL) : NULL;
 
 	if (!o || !jws_number(o, "id", &f.id) || !jws_text(o, "state", f.state, sizeof(f.state)))
 		f = (struct fate){0};
@@ -174,7 +163,7 @@ put_state(const char *dir, const char *text, size_t n)
 static bool
 write_fate(const char *dir, struct fate *f, uint64_t id, const char *state, const char *why)
 {
-	char text[SMALL_MAX];
+	char text[OFFER_MAX];
 	struct jw w = jw_make(text, sizeof(text));
 
 	if (f->id == id && strcmp(f->state, state) == 0)
@@ -287,7 +276,7 @@ verify(int bundle, const struct offer *f, const char *with, const struct key_set
 	struct policy_source src = {.name = f->name, .read = read_included, .ctx = &bundle};
 	struct complaints c = {.file = f->name};
 	struct policy *pol = NULL;
-	char *text = NULL, *sig = NULL, hash[HASH_HEX + 1];
+	char *text = NULL, *sig = NULL, hash[OFFER_HASH + 1];
 	struct minisign m;
 	size_t len;
 	bool ok = false;
@@ -303,7 +292,7 @@ verify(int bundle, const struct offer *f, const char *with, const struct key_set
 		    c.n > 0 ? c.v[0].line : 0, c.n > 0 ? c.v[0].text : "");
 	else if (!policy_files_signed(&src, m.comment))
 		(void)err_say(why, size, 0, "the signature does not cover all files");
-	else if (strcmp(crypto_hex(policy_hash(pol), HASH_HEX / 2, hash), f->policy) != 0)
+	else if (strcmp(crypto_hex(policy_hash(pol), OFFER_HASH / 2, hash), f->policy) != 0)
 		(void)err_say(why, size, 0, "the files are policy %s, not the one offered", hash);
 	else
 		ok = true;
@@ -471,6 +460,73 @@ has_it(const struct ctl_rollout *o, const struct offer *f, const struct in_force
 	return write_fate(o->dir, t, f->id, "in_force", "");
 }
 
+/* --- one permit ---------------------------------------------------------------------------------- */
+
+/* It was opened, and we ended before that was kept. */
+static bool
+is_open(const char *socket, const char *id)
+{
+	char buf[128], why[WHY_MAX];
+	struct jw w = question(buf, sizeof(buf), "permits");
+	json_t *o = ask(socket, &w, NULL, 0, why, sizeof(why));
+	const json_t *p;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "permits"), i, p)
+	{
+		const char *s = json_string_value(json_object_get(p, "id"));
+
+		found = found || (s && strcmp(s, id) == 0);
+	}
+	json_decref(o);
+	return found;
+}
+
+/* The guard verifies it, by the keys of its policy.  0; else why, which is empty when there was no answer. */
+static int
+open_permit(const struct ctl_rollout *o, const struct offer *f, char *why, size_t size)
+{
+	char jws[PERMIT_JWS_MAX], buf[2 * PERMIT_JWS_MAX];
+	struct jw w = question(buf, sizeof(buf), "permit");
+	struct permit m;
+	json_t *r;
+	ssize_t n;
+	int e;
+
+	if (!o->permits)
+		return err_say(why, size, ERR_UNSUPPORTED,
+		    "no permits are taken here (ctl rollout --permits)");
+	if ((n = read_small(o->dir, OFFER_PERMIT, jws, sizeof(jws) - 1)) < 0)
+		return err_say(why, size, ERR_IO, OFFER_PERMIT ": %s", strerror(errno));
+	if ((e = permit_peek(jws, (size_t)n, &m, why, size)) < 0)
+		return e;
+	if (strcmp(m.id, f->permit) != 0)
+		return err_say(
+		    why, size, ERR_FORMAT, "it is permit %.60s, not the one offered", m.id);
+	if (is_open(o->socket, m.id))
+		return 0;
+	jw_strn(&w, "token", jws, (size_t)n);
+	r = ask(o->socket, &w, NULL, 0, why, size);
+	json_decref(r);
+	return r ? 0 : ERR_IO;
+}
+
+static int
+turn_permit(const struct ctl_rollout *o, const struct offer *f, struct fate *t)
+{
+	char why[WHY_MAX] = "";
+	bool done;
+
+	if (t->id == f->id) /* tried once */
+		return strcmp(t->state, "in_force") == 0 ? EXIT_OK : EXIT_FOUND;
+	done = open_permit(o, f, why, sizeof(why)) == 0;
+	if (!done && *why == '\0') /* no answer: the next time */
+		return EXIT_UNABLE;
+	(void)write_fate(o->dir, t, f->id, done ? "in_force" : "refused", why);
+	return done ? EXIT_OK : EXIT_FOUND;
+}
+
 /* One look.  An exit status. */
 static int
 turn(const struct ctl_rollout *o, const struct key_set *keys)
@@ -484,9 +540,11 @@ turn(const struct ctl_rollout *o, const struct key_set *keys)
 
 	if (!read_offer(o->dir, &f))
 		return EXIT_OK;
+	if (f.is_permit)
+		return turn_permit(o, &f, &t);
 	if (!look(o->socket, &g))
 		return EXIT_UNABLE;
-	if (strncmp(g.sha256, f.policy, HASH_HEX) == 0)
+	if (strncmp(g.sha256, f.policy, OFFER_HASH) == 0)
 		return has_it(o, &f, &g, &t, keys) ? EXIT_OK : EXIT_UNABLE;
 	if (t.id == f.id) { /* tried once, and it is another one again */
 		if (strcmp(t.state, "refused") != 0)

@@ -12,28 +12,23 @@
 #include <unistd.h>
 
 #include "alerts/jws.h"
+#include "alerts/offer.h"
+#include "alerts/permit.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/jw.h"
 #include "base/log.h"
 #include "sender/place.h"
 
 #define ASK_NS	  (5 * NS_PER_S)
 #define STATE_MAX 2048u
 #define WHY_MAX	  200u /* of it is told */
-#define MAIN_MAX  200u
 
 struct rollouts {
 	const struct send_common *common;
 	struct client *http;
 	uint64_t ask_ns; /* not before */
-	int64_t have;	 /* the offer that is written; 0: none, -1: not known */
-	bool confirm;
-};
-
-struct offer {
-	int64_t id, trial_s;
-	const char *policy, *name;
+	uint64_t have;	 /* the offer that is written */
+	bool known;	 /* else what is written is not known */
 	bool confirm;
 };
 
@@ -87,92 +82,77 @@ state_told(int dir, char *out, size_t size)
 	json_decref(o);
 }
 
-/* A name of a file in no other directory, a hash, numbers in bounds. */
-static bool
-offer_read(const json_t *o, struct offer *f)
-{
-	*f = (struct offer){.id = json_integer_value(json_object_get(o, "id")),
-	    .trial_s = json_integer_value(json_object_get(o, "trial_s")),
-	    .policy = json_string_value(json_object_get(o, "policy")),
-	    .name = json_string_value(json_object_get(o, "name")),
-	    .confirm = json_is_true(json_object_get(o, "confirm"))};
-	return f->id > 0 && f->trial_s >= 5 && f->trial_s <= 604800 && f->policy &&
-	       strlen(f->policy) == 32 && strspn(f->policy, "0123456789abcdef") == 32 && f->name &&
-	       *f->name && *f->name != '.' && strlen(f->name) <= MAIN_MAX && !strchr(f->name, '/');
-}
-
 static int
-offer_write(int dir, const struct offer *f)
+put_offer(int dir, const struct offer *f)
 {
-	char buf[1024 + 6 * MAIN_MAX];
-	struct jw w = jw_make(buf, sizeof(buf));
+	char buf[OFFER_MAX];
+	size_t n = offer_write(f, buf, sizeof(buf));
 
-	jw_obj(&w, NULL);
-	jw_u(&w, "v", 1);
-	jw_i(&w, "id", f->id);
-	jw_str(&w, "policy", f->policy);
-	jw_str(&w, "name", f->name);
-	jw_i(&w, "trial_s", f->trial_s);
-	jw_bool(&w, "confirm", f->confirm);
-	jw_close(&w, '}');
-	jw_ch(&w, '\n');
-	return jw_end(&w) ? place_replace(dir, "offer.json", buf, jw_len(&w), true) : ERR_RANGE;
+	return n > 0 ? place_replace(dir, "offer.json", buf, n, true) : ERR_RANGE;
 }
 
-/* The files of a new offer.  1: they are there; 0: not now; ERR_*: no answer, said in r. */
+/* What a new offer is of.  1: it is there; 0: not now; ERR_*: no answer, said in r. */
 static int
 fetch(struct rollouts *o, int dir, const struct offer *f, struct send_result *r)
 {
+	const char *as = f->is_permit ? OFFER_PERMIT : OFFER_BUNDLE;
 	struct client_answer a;
 	char url[80], why[200];
 	int e;
 
-	snprintf(url, sizeof(url), "/ingest/v1/rollout/%" PRId64, f->id);
+	snprintf(url, sizeof(url), "/ingest/v1/rollout/%" PRIu64, f->id);
 	e = client_request(o->http, "GET", url, NULL, NULL, NULL, 0, &a, why, sizeof(why));
 	if (e < 0)
 		return send_fail(r, e, "roll-out: %s", why);
-	if (a.status != 200)
+	if (a.status != 200 || (f->is_permit && a.len >= PERMIT_JWS_MAX))
 		return 0;
-	if ((e = place_replace(dir, "policy.bundle", a.body, a.len, true)) < 0) {
-		log_warn("%s/policy.bundle: %s", o->common->rollouts_dir, strerror(errno));
+	if ((e = place_replace(dir, as, a.body, a.len, true)) < 0) {
+		log_warn("%s/%s: %s", o->common->rollouts_dir, as, strerror(errno));
 		return 0;
 	}
 	return 1;
+}
+
+static void
+withdraw(struct rollouts *o, int dir)
+{
+	if (o->known && o->have == 0)
+		return;
+	if (unlinkat(dir, "offer.json", 0) != 0 && errno != ENOENT)
+		return;
+	(void)unlinkat(dir, OFFER_BUNDLE, 0);
+	(void)unlinkat(dir, OFFER_PERMIT, 0);
+	o->known = true;
+	o->have = 0;
 }
 
 static int
 take(struct rollouts *o, int dir, const json_t *answer, struct send_result *r)
 {
 	struct offer f;
-	char name[MAIN_MAX + 1], policy[33];
 	int e;
 
 	if (json_object_size(answer) == 0) {
-		if (o->have != 0 && (unlinkat(dir, "offer.json", 0) == 0 || errno == ENOENT)) {
-			(void)unlinkat(dir, "policy.bundle", 0);
-			o->have = 0;
-		}
+		withdraw(o, dir);
 		return 0;
 	}
 	if (!offer_read(answer, &f)) {
-		log_warn("%s: what the collector offers is no policy", o->common->rollouts_dir);
+		log_warn("%s: what the collector offers is no policy and no permit",
+		    o->common->rollouts_dir);
 		return 0;
 	}
-	if (f.id == o->have && f.confirm == o->confirm)
+	if (o->known && f.id == o->have && f.confirm == o->confirm)
 		return 0;
-	/* The answer is gone with the next request. */
-	snprintf(name, sizeof(name), "%s", f.name);
-	snprintf(policy, sizeof(policy), "%s", f.policy);
-	f.name = name;
-	f.policy = policy;
-	if (f.id != o->have && (e = fetch(o, dir, &f, r)) <= 0)
+	if (!(o->known && f.id == o->have) && (e = fetch(o, dir, &f, r)) <= 0)
 		return e;
-	if ((e = offer_write(dir, &f)) < 0) {
+	if ((e = put_offer(dir, &f)) < 0) {
 		log_warn("%s/offer.json: %s", o->common->rollouts_dir, err_str(e));
 		return 0;
 	}
-	log_info("%s: policy %s is offered%s", o->common->rollouts_dir, f.policy,
+	log_info("%s: %s %s is offered%s", o->common->rollouts_dir,
+	    f.is_permit ? "permit" : "policy", f.is_permit ? f.permit : f.policy,
 	    f.confirm ? ", and confirmed" : "");
+	o->known = true;
 	o->have = f.id;
 	o->confirm = f.confirm;
 	return 0;
@@ -218,7 +198,6 @@ rollouts_new(const struct send_common *c, struct client *http)
 	if (o) {
 		o->common = c;
 		o->http = http;
-		o->have = -1;
 	}
 	return o;
 }

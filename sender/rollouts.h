@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rollouts.h - the policy that a collector offers this sensor, as files for `interlock ctl rollout`, and what became of it.
+ * rollouts.h - the policy or permit that a collector offers this sensor, as files for `interlock ctl rollout`, and what became of it.
  *
- *   offer.json      {"v":1,"id":N,"policy":HASH,"name":MAIN,"trial_s":N,"confirm":BOOL}, written after
- *   policy.bundle   all files of the policy and MAIN.minisig (policy/bundle.h)
+ *   offer.json      which (alerts/offer.h), written after
+ *   policy.bundle   all files of a policy and MAIN.minisig (policy/bundle.h), or
+ *   permit.jws      the permit (alerts/permit.h)
  *   state.json      {"v":1,"id":N,"state":WORD,"why":TEXT}, written by ctl rollout, told to the collector
  *
  * Nothing is looked into here, and nothing applied: who reads them verifies.  An offer that is withdrawn is removed.
