@@ -26,6 +26,7 @@
 #include "collector/collector.h"
 #include "collector/enrol.h"
 #include "collector/fleet.h"
+#include "collector/prepared.h"
 #include "collector/rollout.h"
 #include "collector/forward.h"
 #include "collector/guide.h"

@@ -18,6 +18,7 @@
 #include "collector/model.h"
 #include "collector/playbook.h"
 #include "collector/query.h"
+#include "collector/rollout.h"
 #include "collector/sse.h"
 #include "collector/store.h"
 
@@ -274,6 +275,7 @@ guide_members(
 	lists(&c->w, g->lib, &q);
 	(void)pthread_rwlock_unlock(&g->lock);
 	ticks(&c->w, db, incident);
+	rollout_of_incident(&c->w, db, incident);
 	json_decref(o);
 }
 
@@ -416,7 +418,7 @@ guide_tick(struct store_tx *tx, void *ctx)
 	snprintf(text, sizeof(text), "%.99s/%.99s", t->playbook, t->step);
 	r = incident_say(
 	    tx, t->incident, t->now_ms, t->user, t->done ? SAID_DONE : SAID_UNDONE, text);
-	if (r == 0 && t->done && *t->note)
+	if (r == 0 && t->done && *t->note && !t->own)
 		r = incident_note(tx, t->incident, t->now_ms, t->user, t->note);
 	return r;
 }
@@ -435,6 +437,31 @@ version_of(struct guide *g, const char *playbook, const char *step)
 			version = p->version;
 	(void)pthread_rwlock_unlock(&g->lock);
 	return version;
+}
+
+bool
+guide_action_of(
+    struct collector *co, const char *playbook, const char *step, struct guide_action *out)
+{
+	struct guide *g = co->guide;
+	const struct playbook *p;
+	bool found = false;
+
+	(void)pthread_rwlock_rdlock(&g->lock);
+	p = g->lib ? library_playbook(g->lib, playbook) : NULL;
+	for (uint32_t i = 0; p && i < p->n_steps; i++) {
+		const struct playbook_step *s = &p->steps[i];
+
+		if (strcmp(s->id, step) != 0 || !s->has_action)
+			continue;
+		found = true;
+		out->version = p->version;
+		out->kind = s->action;
+		snprintf(
+		    out->prepared, sizeof(out->prepared), "%s", s->prepared ? s->prepared : "");
+	}
+	(void)pthread_rwlock_unlock(&g->lock);
+	return found;
 }
 
 static void

@@ -38,8 +38,8 @@ const struct library *guide_hold(struct collector *co);
 void guide_release(struct collector *co);
 
 /*
- * Members "playbook" (the best one, whole, or null), "playbooks" (what else fits), "pages" and
- * "ticks" of an open object.  incident: whose ticks; rule: what the collector itself told
+ * Members "playbook" (the best one, whole, or null), "playbooks" (what else fits), "pages",
+ * "ticks" and "applied" (rollout.h) of an open object.  incident: whose ticks; rule: what the collector itself told
  * ("sensor.silent"), or NULL; line: of an alert, n bytes, or NULL.
  */
 void guide_members(
@@ -47,10 +47,21 @@ void guide_members(
 /* The same for an incident: by the worst of its newest alerts. */
 void guide_incident(struct call *c, struct db *db, int64_t incident, const char *rule);
 
+/* The action of a step, as the library in force has it. */
+struct guide_action {
+	int64_t version;   /* of the playbook */
+	uint8_t kind;	   /* enum playbook_action */
+	char prepared[65]; /* the one that is meant; "": any */
+};
+/* False: no such step, or it has none. */
+bool guide_action_of(
+    struct collector *co, const char *playbook, const char *step, struct guide_action *out);
+
 /* The job: a step is done, or not after all, with a line in the log of its incident.  0, ERR_NOTFOUND, ERR_*. */
 struct guide_tick {
 	int64_t incident, version, now_ms;
 	const char *playbook, *step, *note, *user;
+	bool own;	    /* the collector's doing: the note is not in the log once more */
 	bool done, changed; /* changed: set by it */
 };
 int guide_tick(struct store_tx *tx, void *ctx);

@@ -716,6 +716,8 @@ json_step(struct jw *w, const struct playbook_step *s)
 		jw_str(w, "kind", playbook_action_name(s->action));
 		jw_str(w, "command", s->command);
 		jw_str(w, "undo", s->undo);
+		if (s->prepared)
+			jw_str(w, "prepared", s->prepared);
 		jw_close(w, '}');
 	}
 	jw_close(w, '}');

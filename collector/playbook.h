@@ -70,6 +70,8 @@ struct playbook_step {
 	struct bilingual safety, evidence; /* or none */
 	struct texts commands;		   /* to look, never to change: "interlock ctl status" */
 	const char *command, *undo;	   /* of an action: prepared, for an admin to confirm */
+	const char
+	    *prepared; /* the one that is to be offered (prepared.h); NULL: any of its kind */
 };
 
 /* What it is for: a playbook or a page fits an alert by any of these. */

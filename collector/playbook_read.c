@@ -352,8 +352,8 @@ action_fits(
 static void
 read_action(struct check *k, const struct ynode *n, const char *who, struct playbook_step *s)
 {
-	static const struct field fields[] = {
-	    {"kind", FIELD_MUST}, {"command", FIELD_MUST}, {"undo", FIELD_MUST}};
+	static const struct field fields[] = {{"kind", FIELD_MUST}, {"command", FIELD_MUST},
+	    {"undo", FIELD_MUST}, {"prepared", FIELD_MAY}};
 	const struct ynode *v[N(fields)];
 	const char **to[] = {NULL, &s->command, &s->undo};
 	char what[sizeof(struct what) + 16];
@@ -364,7 +364,7 @@ read_action(struct check *k, const struct ynode *n, const char *who, struct play
 	if (!check_map(k, n, what, fields, N(fields), v, NULL, NULL) || !v[0] || !v[1] || !v[2] ||
 	    !check_word(k, v[0], what, action_names, &kind))
 		return;
-	for (unsigned i = 1; i < N(fields); i++)
+	for (unsigned i = 1; i < N(to); i++)
 		if (!read_text(k, v[i], what, COMMAND_MAX, false, to[i])) {
 			ok = false;
 		} else if (!is_plain_command(*to[i])) {
@@ -372,6 +372,14 @@ read_action(struct check *k, const struct ynode *n, const char *who, struct play
 			    fields[i].key);
 			ok = false;
 		}
+	if (ok && v[3] && read_text(k, v[3], what, ID_MAX, false, &s->prepared) &&
+	    (!is_id(s->prepared) || kind == PB_ACTION_PANIC)) {
+		check_error(k, v[3],
+		    "%s: prepared is the name of a policy or permit, of small letters, digits and "
+		    "dashes",
+		    what);
+		ok = false;
+	}
 	if (!ok)
 		return;
 	s->action = (uint8_t)kind;

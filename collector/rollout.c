@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts/permit.h"
 #include "base/err.h"
 #include "base/minisign.h"
-#include "collector/audit.h"
 #include "collector/collector.h"
+#include "collector/guide.h"
 #include "collector/incident.h"
 #include "collector/propose.h"
-#include "collector/query.h"
+#include "collector/rollout_int.h"
 #include "collector/sse.h"
 #include "collector/store.h"
 #include "policy/policy.h"
@@ -20,23 +21,23 @@
 #define HASH_HEX (2u * PROPOSE_HASH_BYTES)
 #define WHY_MAX	 300u
 
-/* The numbers are in the data base. */
-enum state { RUNS = 0, HELD, DONE, STOPPED, FAILED };
-enum step { WAITS = 0, OFFERED, TRIAL, CONFIRM, IN_FORCE, REFUSED, BACK };
-static const char *const states[] = {"running", "held", "done", "stopped", "failed"};
-static const char *const steps[] = {
-    "waits", "offered", "on_trial", "confirming", "in_force", "refused", "rolled_back"};
-
 /* --- a new one ------------------------------------------------------------------------- */
 
 struct make {
 	const struct rollout_spec *spec;
-	const char *hash;
-	char *doc;
+	struct rollout_what what;
+	char *doc; /* NULL: a permit */
 	int64_t id;
 	char *err;
 	size_t err_size;
 };
+
+/* How the log of an incident calls it. */
+static void
+told(char text[WHY_MAX], int64_t id, const char *name)
+{
+	snprintf(text, WHY_MAX, "#%lld%s%.100s", (long long)id, *name ? " " : "", name);
+}
 
 static int
 make_sensor(struct store_tx *tx, struct make *m, int64_t stage, const char *name)
@@ -67,22 +68,29 @@ make_sensor(struct store_tx *tx, struct make *m, int64_t stage, const char *name
 static int
 make_job(struct store_tx *tx, void *ctx)
 {
+	static const struct rollout_step none = {.playbook = "", .step = ""};
 	struct make *m = ctx;
 	const struct rollout_spec *s = m->spec;
+	const struct rollout_step *of = s->of ? s->of : &none;
 	const json_t *stage, *name;
+	char text[WHY_MAX];
 	size_t i, k, n = 0;
 	int r;
 
+	if (s->of && db_number(tx_db(tx), 0, "SELECT count(*) FROM incident WHERE id = ?", "i",
+			 of->incident) == 0)
+		return err_say(m->err, m->err_size, ERR_NOTFOUND, "no such incident");
 	m->id = tx_new(tx,
 	    "INSERT INTO rollout(time, username, name, policy, doc, minisig, trial_s, soak_s, "
-	    "automatic,"
-	    " state, stage, stages, accepted, why) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, "
-	    "'')"
-	    " RETURNING id",
-	    "itttttiiii", s->now_ms, s->user, json_string_value(json_object_get(s->doc, "name")),
-	    m->hash, m->doc, s->minisig, s->trial_s, s->soak_s, (int64_t)s->automatic,
-	    (int64_t)json_array_size(s->stages));
-
+	    "automatic, state, stage, stages, accepted, why, kind, expires, incident, playbook, "
+	    "step, version)"
+	    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?, ?, ?, ?, ?) RETURNING id",
+	    "itttttiiiiiiitti", s->now_ms, s->user,
+	    s->permit ? s->name : json_string_value(json_object_get(s->doc, "name")), m->what.id,
+	    s->permit ? s->permit : m->doc, s->permit ? "" : s->minisig, s->trial_s, s->soak_s,
+	    (int64_t)s->automatic, (int64_t)json_array_size(s->stages),
+	    (int64_t)(s->permit ? PERMIT : 0), m->what.expires_s * 1000, of->incident, of->playbook,
+	    of->step, of->version);
 	if (m->id < 0)
 		return (int)m->id;
 	json_array_foreach(s->stages, i, stage)
@@ -98,12 +106,16 @@ make_job(struct store_tx *tx, void *ctx)
 				return r;
 		}
 	}
-	return 0;
+	if (!s->of)
+		return 0;
+	told(text, m->id, s->permit ? s->name : json_string_value(json_object_get(s->doc, "name")));
+	return incident_say(tx, of->incident, s->now_ms, s->user, SAID_OFFERED, text);
 }
 
 /* Is this text a signature at all, and does it say that it covers every file?  Whose it is, the sensors know. */
 static int
-look_signed(const struct rollout_spec *s, const struct policy_source *src, char *err, size_t size)
+look_signed(const struct rollout_spec *s, const struct policy_source *src, int64_t *signed_s,
+    char *err, size_t size)
 {
 	static const struct key_set nobody;
 	char comment[MINISIGN_COMMENT] = "", why[200];
@@ -116,6 +128,7 @@ look_signed(const struct rollout_spec *s, const struct policy_source *src, char 
 		    "it has to be signed (interlock policy sign), and the signature brought with "
 		    "it");
 	t += strlen("\ntrusted comment: ");
+	*signed_s = strncmp(t, "timestamp:", 10) == 0 ? strtoll(t + 10, NULL, 10) : 0;
 	snprintf(comment, sizeof(comment), "%.*s", (int)strcspn(t, "\r\n"), t);
 	if (!policy_files_signed(src, comment))
 		return err_say(err, size, ERR_FORMAT,
@@ -124,12 +137,33 @@ look_signed(const struct rollout_spec *s, const struct policy_source *src, char 
 }
 
 int
+rollout_look(const struct rollout_spec *spec, struct rollout_what *out, char *err, size_t err_size)
+{
+	char hash[HASH_HEX + 1];
+	struct policy_source src;
+	struct permit m;
+	int r;
+
+	*err = '\0';
+	*out = (struct rollout_what){0};
+	if (!spec->permit) {
+		r = propose_policy(spec->doc, &src, hash, err, err_size);
+		snprintf(out->id, sizeof(out->id), "%s", r < 0 ? "" : hash);
+		return r < 0 ? r : look_signed(spec, &src, &out->signed_s, err, err_size);
+	}
+	if ((r = permit_peek(spec->permit, strlen(spec->permit), &m, err, err_size)) < 0)
+		return ERR_FORMAT;
+	snprintf(out->id, sizeof(out->id), "%s", m.id);
+	out->signed_s = (int64_t)m.iat_s;
+	out->expires_s = (int64_t)m.until_s;
+	return 0;
+}
+
+int
 rollout_make(
     struct store *s, const struct rollout_spec *spec, int64_t *id, char *err, size_t err_size)
 {
 	struct make m = {.spec = spec, .err = err, .err_size = err_size};
-	char hash[HASH_HEX + 1];
-	struct policy_source src;
 	size_t n = json_array_size(spec->stages);
 	int r;
 
@@ -141,14 +175,14 @@ rollout_make(
 		return err_say(err, err_size, ERR_FORMAT,
 		    "a trial is at most 7 days, and %d s longer than the soak at least",
 		    ROLLOUT_SPARE_S);
-	if ((r = propose_policy(spec->doc, &src, hash, err, err_size)) < 0 ||
-	    (r = look_signed(spec, &src, err, err_size)) < 0)
+	if ((r = rollout_look(spec, &m.what, err, err_size)) < 0)
 		return r;
-	m.hash = hash;
-	m.doc = json_dumps(spec->doc, JSON_COMPACT);
-	r = !m.doc			    ? ERR_NOMEM
-	    : strlen(m.doc) > ROLLOUT_BYTES ? ERR_RANGE
-					    : store_write(s, make_job, &m);
+	if (spec->permit && m.what.expires_s * 1000 <= spec->now_ms)
+		return err_say(err, err_size, ERR_RANGE, "the permit has expired");
+	m.doc = spec->permit ? NULL : json_dumps(spec->doc, JSON_COMPACT);
+	r = !m.doc && !spec->permit		     ? ERR_NOMEM
+	    : m.doc && strlen(m.doc) > ROLLOUT_BYTES ? ERR_RANGE
+						     : store_write(s, make_job, &m);
 	free(m.doc);
 	if (r < 0 && *err == '\0')
 		(void)err_say(err, err_size, r, "%s", err_str(r));
@@ -160,6 +194,7 @@ rollout_make(
 
 struct edit {
 	int64_t id, now_ms;
+	const char *user;
 	bool go;
 	char *err;
 	size_t err_size;
@@ -175,6 +210,19 @@ left(struct db *db, int64_t id, int64_t stage)
 }
 
 static int
+stop(struct store_tx *tx, const struct edit *e)
+{
+	int64_t incident = rollout_incident(tx_db(tx), e->id);
+	char text[WHY_MAX];
+	int r = tx_exec(tx, "UPDATE rollout SET state = 3, why = '' WHERE id = ?", "i", e->id);
+
+	told(text, e->id, "");
+	return r < 0 || incident == 0
+		   ? r
+		   : incident_say(tx, incident, e->now_ms, e->user, SAID_STOPPED, text);
+}
+
+static int
 edit_job(struct store_tx *tx, void *ctx)
 {
 	struct edit *e = ctx;
@@ -185,20 +233,21 @@ edit_job(struct store_tx *tx, void *ctx)
 	if (state < 0)
 		return err_say(e->err, e->err_size, ERR_NOTFOUND, "no such roll-out");
 	if (e->go ? state != HELD : state > HELD)
-		return err_say(e->err, e->err_size, ERR_EXISTS, "it is %s",
-		    states[state <= FAILED ? state : 0]);
+		return err_say(
+		    e->err, e->err_size, ERR_EXISTS, "it is %s", rollout_state_name(state));
 	if (!e->go)
-		return tx_exec(
-		    tx, "UPDATE rollout SET state = 3, why = '' WHERE id = ?", "i", e->id);
+		return stop(tx, e);
 	return tx_exec(tx,
 	    "UPDATE rollout SET state = 0, why = '', accepted = ?, stage = ? WHERE id = ?", "iii",
 	    e->now_ms, left(db, e->id, stage) == 0 ? stage + 1 : stage, e->id);
 }
 
 int
-rollout_change(struct store *s, int64_t id, bool go, int64_t now_ms, char *err, size_t err_size)
+rollout_change(struct store *s, int64_t id, bool go, const char *user, int64_t now_ms, char *err,
+    size_t err_size)
 {
-	struct edit e = {.id = id, .go = go, .now_ms = now_ms, .err = err, .err_size = err_size};
+	struct edit e = {
+	    .id = id, .go = go, .user = user, .now_ms = now_ms, .err = err, .err_size = err_size};
 	int r;
 
 	*err = '\0';
@@ -216,9 +265,55 @@ struct turn {
 };
 
 struct one {
-	int64_t id, state, stage, stages, soak_s, automatic, accepted;
-	char policy[HASH_HEX + 1], name[128];
+	int64_t id, state, stage, stages, soak_s, automatic, accepted, kind, expires, incident;
+	char policy[PERMIT_TEXT], name[128];
 };
+
+/* Somebody may be looking at that incident. */
+static void
+touch(struct turn *t, int64_t incident)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		if (t->incident[i] == incident)
+			return;
+	if (incident > 0 && t->n < sizeof(t->incident) / sizeof(t->incident[0]))
+		t->incident[t->n++] = incident;
+}
+
+/* The step that it is the action of: done, or not. */
+static int
+close_step(struct store_tx *tx, const struct one *o, bool done, const char *why, struct turn *t)
+{
+	struct db_stmt *st;
+	char user[128] = "", playbook[128] = "", step[128] = "", text[WHY_MAX];
+	struct guide_tick k = {.incident = o->incident,
+	    .playbook = playbook,
+	    .step = step,
+	    .note = text,
+	    .user = user,
+	    .own = true,
+	    .done = true,
+	    .now_ms = t->now_ms};
+	int r;
+
+	if (o->incident == 0)
+		return 0;
+	st = db_query(tx_db(tx),
+	    "SELECT username, playbook, step, version FROM rollout WHERE id = ?", "i", o->id);
+	if (st && db_step(st) == DB_ROW) {
+		snprintf(user, sizeof(user), "%s", db_text(st, 0));
+		snprintf(playbook, sizeof(playbook), "%s", db_text(st, 1));
+		snprintf(step, sizeof(step), "%s", db_text(st, 2));
+		k.version = db_i64(st, 3);
+	}
+	db_finalize(st);
+	touch(t, o->incident);
+	told(text, o->id, o->name);
+	if (!done)
+		return incident_say(tx, o->incident, t->now_ms, user, SAID_NOT_APPLIED, why);
+	r = incident_say(tx, o->incident, t->now_ms, user, SAID_APPLIED, text);
+	return r < 0 ? r : guide_tick(tx, &k);
+}
 
 static int
 fail(struct store_tx *tx, const struct one *o, const char *sensor, const char *what, struct turn *t)
@@ -237,8 +332,9 @@ fail(struct store_tx *tx, const struct one *o, const char *sensor, const char *w
 	    sensor, what);
 	if ((id = incident_tell(tx, &w, title)) < 0)
 		return (int)id;
-	if (t->n < sizeof(t->incident) / sizeof(t->incident[0]))
-		t->incident[t->n++] = id;
+	touch(t, id);
+	if ((id = close_step(tx, o, false, title, t)) < 0)
+		return (int)id;
 	return tx_exec(
 	    tx, "UPDATE rollout SET state = 4, why = ? WHERE id = ?", "ti", title, o->id);
 }
@@ -252,11 +348,19 @@ step_to(struct store_tx *tx, int64_t rollout, int64_t sensor, enum step to, int6
 }
 
 static int
-hold(struct store_tx *tx, const struct one *o, const char *why)
+hold(struct store_tx *tx, const struct one *o, const char *why, struct turn *t)
 {
-	return o->state == HELD ? 0
-				: tx_exec(tx, "UPDATE rollout SET state = 1, why = ? WHERE id = ?",
-				      "ti", why, o->id);
+	if (o->state == HELD)
+		return 0;
+	touch(t, o->incident);
+	return tx_exec(tx, "UPDATE rollout SET state = 1, why = ? WHERE id = ?", "ti", why, o->id);
+}
+
+static int
+moved(struct store_tx *tx, const struct one *o, int64_t sensor, enum step to, struct turn *t)
+{
+	touch(t, o->incident);
+	return step_to(tx, o->id, sensor, to, t->now_ms);
 }
 
 struct row {
@@ -273,10 +377,14 @@ look(struct store_tx *tx, const struct one *o, const struct row *s, struct turn 
 	int64_t since = s->offered > o->accepted ? s->offered : o->accepted, incident;
 	char why[WHY_MAX];
 
+	if (o->kind == PERMIT)
+		return t->now_ms < o->expires
+			   ? 0
+			   : fail(tx, o, s->name, "has not taken it in its time", t);
 	if (s->step == OFFERED)
-		return has ? step_to(tx, o->id, s->sensor, TRIAL, t->now_ms) : 0;
+		return has ? moved(tx, o, s->sensor, TRIAL, t) : 0;
 	if (!has) {
-		int r = step_to(tx, o->id, s->sensor, BACK, t->now_ms);
+		int r = moved(tx, o, s->sensor, BACK, t);
 
 		return r < 0 ? r : fail(tx, o, s->name, "runs another policy again", t);
 	}
@@ -287,10 +395,10 @@ look(struct store_tx *tx, const struct one *o, const struct row *s, struct turn 
 	    "?",
 	    "ti", s->name, since);
 	if (incident == 0)
-		return step_to(tx, o->id, s->sensor, CONFIRM, t->now_ms);
+		return moved(tx, o, s->sensor, CONFIRM, t);
 	snprintf(why, sizeof(why), "%s has incident %lld since it runs that policy", s->name,
 	    (long long)incident);
-	return hold(tx, o, why);
+	return hold(tx, o, why, t);
 }
 
 static int
@@ -302,14 +410,20 @@ finish_stage(struct store_tx *tx, const struct one *o, struct turn *t)
 		return 0;
 	if (o->stage + 1 >= o->stages) {
 		/* What they run now is what they should run (fleet.h). */
-		int r = tx_exec(tx,
-		    "INSERT INTO pin(sensor, build, policy, time, user) SELECT sensor, '', ?1, ?2, "
-		    "?3"
-		    " FROM rollout_sensor WHERE rollout = ?4"
-		    " ON CONFLICT(sensor) DO UPDATE SET policy = excluded.policy, time = "
-		    "excluded.time",
-		    "titi", o->policy, t->now_ms, "rollout", o->id);
+		int r =
+		    o->kind == PERMIT
+			? 0
+			: tx_exec(tx,
+			      "INSERT INTO pin(sensor, build, policy, time, user) SELECT sensor, "
+			      "'', ?1, ?2, "
+			      "?3"
+			      " FROM rollout_sensor WHERE rollout = ?4"
+			      " ON CONFLICT(sensor) DO UPDATE SET policy = excluded.policy, time = "
+			      "excluded.time",
+			      "titi", o->policy, t->now_ms, "rollout", o->id);
 
+		if (r == 0)
+			r = close_step(tx, o, true, NULL, t);
 		return r < 0 ? r
 			     : tx_exec(tx, "UPDATE rollout SET state = 2 WHERE id = ?", "i", o->id);
 	}
@@ -318,7 +432,7 @@ finish_stage(struct store_tx *tx, const struct one *o, struct turn *t)
 		    tx, "UPDATE rollout SET stage = ? WHERE id = ?", "ii", o->stage + 1, o->id);
 	snprintf(why, sizeof(why), "stage %lld of %lld is done", (long long)o->stage + 1,
 	    (long long)o->stages);
-	return hold(tx, o, why);
+	return hold(tx, o, why, t);
 }
 
 static int
@@ -337,6 +451,8 @@ turn_one(struct store_tx *tx, struct one *o, struct turn *t)
 
 	if (r < 0)
 		return r;
+	if (o->state == RUNS && db_changes(db) > 0)
+		touch(t, o->incident);
 	st = db_query(db,
 	    "SELECT rs.sensor, rs.step, rs.time, s.name, coalesce(s.policy, ''), rs.offered FROM "
 	    "rollout_sensor rs"
@@ -379,8 +495,8 @@ turn_job(struct store_tx *tx, void *ctx)
 	struct one all[16];
 	size_t n = 0;
 	struct db_stmt *st = db_query(tx_db(tx),
-	    "SELECT id, state, stage, stages, soak_s, automatic, accepted, policy, name FROM "
-	    "rollout"
+	    "SELECT id, state, stage, stages, soak_s, automatic, accepted, policy, name, kind, "
+	    "expires, incident FROM rollout"
 	    " WHERE state < 2 ORDER BY id LIMIT 16",
 	    "");
 	int r = 0;
@@ -394,7 +510,10 @@ turn_job(struct store_tx *tx, void *ctx)
 		    .stages = db_i64(st, 3),
 		    .soak_s = db_i64(st, 4),
 		    .automatic = db_i64(st, 5),
-		    .accepted = db_i64(st, 6)};
+		    .accepted = db_i64(st, 6),
+		    .kind = db_i64(st, 9),
+		    .expires = db_i64(st, 10),
+		    .incident = db_i64(st, 11)};
 		snprintf(o->policy, sizeof(o->policy), "%s", db_text(st, 7));
 		snprintf(o->name, sizeof(o->name), "%s", db_text(st, 8));
 	}
@@ -444,17 +563,27 @@ runs_it(struct db *db, int64_t rollout, int64_t sensor)
 		   "ii", sensor, rollout) > 0;
 }
 
+static bool
+is_permit(struct db *db, int64_t rollout)
+{
+	return db_number(db, 0, "SELECT kind FROM rollout WHERE id = ?", "i", rollout) == PERMIT;
+}
+
 int
 rollout_heard(struct store_tx *tx, int64_t sensor, const char *event, size_t n, int64_t now_ms)
 {
-	static const char confirmed[] = "policy.confirmed";
+	static const char confirmed[] = "policy.confirmed", opened[] = "permit.opened";
+	bool opens = n == sizeof(opened) - 1 && memcmp(event, opened, n) == 0;
 	int64_t id;
 
-	if (n != sizeof(confirmed) - 1 || memcmp(event, confirmed, n) != 0 ||
-	    (id = current(tx_db(tx), sensor)) == 0 || step_of(tx_db(tx), id, sensor) == OFFERED ||
-	    !runs_it(tx_db(tx), id, sensor))
+	if ((!opens && (n != sizeof(confirmed) - 1 || memcmp(event, confirmed, n) != 0)) ||
+	    (id = current(tx_db(tx), sensor)) == 0 || is_permit(tx_db(tx), id) != opens)
 		return 0;
-	return step_to(tx, id, sensor, IN_FORCE, now_ms);
+	if (opens) /* which one, its sender says */
+		return step_to(tx, id, sensor, CONFIRM, now_ms);
+	return step_of(tx_db(tx), id, sensor) == OFFERED || !runs_it(tx_db(tx), id, sensor)
+		   ? 0
+		   : step_to(tx, id, sensor, IN_FORCE, now_ms);
 }
 
 /* --- sensors ask ------------------------------------------------------------------------------ */
@@ -478,10 +607,14 @@ report_job(struct store_tx *tx, void *ctx)
 
 	if (p->id == 0 || current(db, p->sensor) != p->id)
 		return 0;
-	if (strcmp(p->state, "in_force") == 0)
-		return step != OFFERED && runs_it(db, p->id, p->sensor)
-			   ? step_to(tx, p->id, p->sensor, IN_FORCE, p->now_ms)
-			   : 0;
+	o.incident = rollout_incident(db, p->id);
+	if (strcmp(p->state, "in_force") == 0) {
+		bool heard = is_permit(db, p->id)
+				 ? step == CONFIRM
+				 : step != OFFERED && runs_it(db, p->id, p->sensor);
+
+		return heard ? moved(tx, &o, p->sensor, IN_FORCE, &p->turn) : 0;
+	}
 	if (strcmp(p->state, "refused") != 0 && strcmp(p->state, "rolled_back") != 0)
 		return 0;
 	st = db_query(db, "SELECT name FROM rollout WHERE id = ?", "i", p->id);
@@ -525,14 +658,19 @@ rollout_offer(struct call *c)
 	if (!(db = call_db(c)) || !call_begin(c, 200))
 		return;
 	jw_obj(&c->w, NULL);
-	st = db_query(db, "SELECT id, policy, name, trial_s FROM rollout WHERE id = ?", "i",
+	st = db_query(db, "SELECT id, policy, name, trial_s, kind FROM rollout WHERE id = ?", "i",
 	    c->relay == 0 ? current(db, c->sensor) : (int64_t)0);
 	if (st && db_step(st) == DB_ROW) {
 		jw_i(&c->w, "id", db_i64(st, 0));
-		jw_str(&c->w, "policy", db_text(st, 1));
-		jw_str(&c->w, "name", db_text(st, 2));
-		jw_i(&c->w, "trial_s", db_i64(st, 3));
-		jw_bool(&c->w, "confirm", step_of(db, db_i64(st, 0), c->sensor) == CONFIRM);
+		if (db_i64(st, 4) == PERMIT) {
+			jw_str(&c->w, "kind", "permit");
+			jw_str(&c->w, "permit", db_text(st, 1));
+		} else {
+			jw_str(&c->w, "policy", db_text(st, 1));
+			jw_str(&c->w, "name", db_text(st, 2));
+			jw_i(&c->w, "trial_s", db_i64(st, 3));
+			jw_bool(&c->w, "confirm", step_of(db, db_i64(st, 0), c->sensor) == CONFIRM);
+		}
 	}
 	db_finalize(st);
 	jw_close(&c->w, '}');
@@ -550,7 +688,7 @@ put_file(struct jw *w, const char *name, const char *text, size_t n)
 	jw_raw(w, text, n);
 }
 
-/* All files and the signature, in the form of policy/bundle.h. */
+/* A permit as it is; all files of a policy and the signature, in the form of policy/bundle.h. */
 void
 rollout_bundle(struct call *c)
 {
@@ -558,15 +696,19 @@ rollout_bundle(struct call *c)
 	int64_t id = db ? current(db, c->sensor) : 0;
 	struct db_stmt *st;
 	json_t *doc = NULL;
+	bool permit = false;
 	char with[300];
 
 	if (!db)
 		return;
-	st = db_query(db, "SELECT doc, minisig, name FROM rollout WHERE id = ?", "i",
+	st = db_query(db, "SELECT doc, minisig, name, kind FROM rollout WHERE id = ?", "i",
 	    c->relay == 0 && strtoll(c->part[0], NULL, 10) == id ? id : (int64_t)0);
-	if (st && db_step(st) == DB_ROW)
+	if (st && db_step(st) == DB_ROW && !(permit = db_i64(st, 3) == PERMIT))
 		doc = json_loadb(db_blob(st, 0), db_bytes(st, 0), 0, NULL);
-	if (!doc) {
+	if (permit && call_begin(c, 200)) {
+		jw_raw(&c->w, db_text(st, 0), strlen(db_text(st, 0)));
+		c->type = "application/octet-stream";
+	} else if (!doc) {
 		call_error(c, 404, "not_found", "this sensor is not offered that");
 	} else if (call_begin(c, 200)) {
 		const char *name;
@@ -582,173 +724,4 @@ rollout_bundle(struct call *c)
 	}
 	db_finalize(st);
 	json_decref(doc);
-}
-
-/* --- people ask ------------------------------------------------------------------------------- */
-
-static void
-members(struct jw *w, struct db *db, struct db_stmt *st)
-{
-	int64_t id = db_i64(st, 0), state = db_i64(st, 5);
-	struct db_stmt *of;
-
-	jw_obj(w, NULL);
-	jw_i(w, "id", id);
-	jw_i(w, "time", db_i64(st, 1));
-	jw_str(w, "user", db_text(st, 2));
-	jw_str(w, "name", db_text(st, 3));
-	jw_str(w, "policy", db_text(st, 4));
-	jw_str(w, "state", states[state >= 0 && state <= FAILED ? state : FAILED]);
-	jw_str(w, "why", db_text(st, 6));
-	jw_i(w, "stage", db_i64(st, 7) + 1);
-	jw_i(w, "stages", db_i64(st, 8));
-	jw_i(w, "trial_s", db_i64(st, 9));
-	jw_i(w, "soak_s", db_i64(st, 10));
-	jw_bool(w, "automatic", db_i64(st, 11) != 0);
-	jw_arr(w, "sensors");
-	of = db_query(db,
-	    "SELECT s.id, s.name, rs.stage, rs.step, rs.time, rs.said FROM rollout_sensor rs JOIN "
-	    "sensor s ON"
-	    " s.id = rs.sensor WHERE rs.rollout = ? ORDER BY rs.stage, s.name",
-	    "i", id);
-	while (of && db_step(of) == DB_ROW) {
-		int64_t step = db_i64(of, 3);
-
-		jw_obj(w, NULL);
-		jw_i(w, "id", db_i64(of, 0));
-		jw_str(w, "name", db_text(of, 1));
-		jw_i(w, "stage", db_i64(of, 2) + 1);
-		jw_str(w, "step", steps[step >= 0 && step <= BACK ? step : BACK]);
-		jw_i(w, "time", db_i64(of, 4));
-		jw_str(w, "said", db_text(of, 5));
-		jw_close(w, '}');
-	}
-	db_finalize(of);
-	jw_close(w, ']');
-	jw_close(w, '}');
-}
-
-#define COLUMNS                                                                                    \
-	"SELECT id, time, username, name, policy, state, why, stage, stages, trial_s, soak_s, "    \
-	"automatic FROM rollout"
-
-bool
-rollout_write(struct jw *w, struct db *db, int64_t id)
-{
-	struct db_stmt *st = db_query(db, COLUMNS " WHERE id = ?", "i", id);
-	bool any = st && db_step(st) == DB_ROW;
-
-	if (any)
-		members(w, db, st);
-	db_finalize(st);
-	return any;
-}
-
-void
-rollout_items(struct jw *w, struct db *db)
-{
-	struct db_stmt *st = db_query(db, COLUMNS " ORDER BY id DESC LIMIT 100", "");
-
-	jw_arr(w, "items");
-	while (st && db_step(st) == DB_ROW)
-		members(w, db, st);
-	db_finalize(st);
-}
-
-void
-rollout_list(struct call *c)
-{
-	struct db *db = call_db(c);
-
-	if (!db || !call_begin(c, 200))
-		return;
-	jw_obj(&c->w, NULL);
-	rollout_items(&c->w, db);
-	query_next(&c->w, false, 0, 0);
-}
-
-static void
-answer_one(struct call *c, int64_t id)
-{
-	struct db *db = call_db(c);
-
-	if (db && call_begin(c, 200) && !rollout_write(&c->w, db, id))
-		call_error(c, 404, "not_found", "no such roll-out");
-}
-
-void
-rollout_one(struct call *c)
-{
-	answer_one(c, strtoll(c->part[0], NULL, 10));
-}
-
-/* That roll-out, or 404, 409 or 400 for what rollout_make() and rollout_change() say. */
-static void
-answer(struct call *c, int r, const char *err, int64_t id)
-{
-	if (r >= 0)
-		answer_one(c, id);
-	else if (r == ERR_NOTFOUND)
-		call_error(c, 404, "not_found", "%s", err);
-	else if (r == ERR_EXISTS)
-		call_error(c, 409, "conflict", "%s", err);
-	else if (r == ERR_FORMAT || r == ERR_RANGE)
-		call_error(c, 400, "bad_request", "%s", err);
-	else
-		call_store_error(c, r);
-}
-
-static int64_t
-seconds(const json_t *o, const char *key, int64_t otherwise)
-{
-	const json_t *v = json_object_get(o, key);
-
-	return json_is_integer(v) ? json_integer_value(v) : v ? -1 : otherwise;
-}
-
-void
-rollout_post(struct call *c)
-{
-	json_t *o = call_json(c);
-	struct rollout_spec s = {.doc = json_object_get(o, "policy"),
-	    .minisig = json_string_value(json_object_get(o, "minisig")),
-	    .stages = json_object_get(o, "stages"),
-	    .trial_s = seconds(o, "trial_s", ROLLOUT_TRIAL_S),
-	    .soak_s = seconds(o, "soak_s", ROLLOUT_SOAK_S),
-	    .automatic = json_is_true(json_object_get(o, "automatic")),
-	    .user = c->user,
-	    .now_ms = c->now_ms};
-	char err[400];
-	int64_t id;
-	int r;
-
-	if (!o)
-		return;
-	r = rollout_make(c->co->store, &s, &id, err, sizeof(err));
-	audit_log(c, "rollout.begin", json_string_value(json_object_get(s.doc, "name")), r == 0,
-	    "%s", r < 0 ? err : "");
-	answer(c, r, err, id);
-	json_decref(o);
-}
-
-void
-rollout_post_one(struct call *c)
-{
-	json_t *o = call_json(c);
-	const char *word = json_string_value(json_object_get(o, "do"));
-	int64_t id = strtoll(c->part[0], NULL, 10);
-	char err[200];
-	int r;
-
-	if (!o)
-		return;
-	if (!word || (strcmp(word, "go") != 0 && strcmp(word, "stop") != 0)) {
-		call_error(c, 400, "bad_request", "do: go or stop");
-	} else {
-		r = rollout_change(c->co->store, id, word[0] == 'g', c->now_ms, err, sizeof(err));
-		audit_log(c, word[0] == 'g' ? "rollout.go" : "rollout.stop", c->part[0], r == 0,
-		    "%s", r < 0 ? err : "");
-		answer(c, r, err, id);
-	}
-	json_decref(o);
 }

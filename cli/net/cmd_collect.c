@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/net/collect_demo.h"
+#include "cli/net/collect_prepare.h"
 #include "cli/net/collect_rollout.h"
 #include "cli/net/collect_share.h"
 #include "cli/net/net.h"
@@ -31,6 +32,7 @@ static const char help[] =
     "       interlock collect join DIR --collector URL --token TOKEN --ca-fingerprint SHA256\n"
     "                              --name NAME [--ca FILE]\n"
     "       interlock collect rollout DIR [POLICY --stage SENSOR,...]...\n"
+    "       interlock collect prepare DIR [NAME FILE --sensor SENSOR,...]\n"
     "       interlock collect backup DIR FILE\n" COLLECT_SHARE_USAGE "\n"
     "Receive the batches of sensors, verify and keep them, serve the page.\n\n"
     "      --listen ADDR:PORT   the page (default 127.0.0.1:8443)\n"
@@ -73,6 +75,7 @@ static const char help[] =
     "  join     this collector passes on what it stores to the one at URL, as NAME, from its next\n"
     "           start on: once, with a token of --relay or --vouches from there\n"
     "  rollout  a signed policy to sensors in stages, on trial (collect rollout --help)\n"
+    "  prepare  a signed policy or permit for a step of a playbook (collect prepare --help)\n"
     "  backup   a consistent copy of the data base, while it is used\n" COLLECT_SHARE_HELP "\n"
     "exit status: 0 done, 2 could not work\n";
 
@@ -350,6 +353,8 @@ cmd_collect(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "rollout") == 0)
 		return collect_rollout(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "prepare") == 0)
+		return collect_prepare(argc - 1, argv + 1);
 	if (!cli_options("collect", help, table, &argc, &argv, &status))
 		return status;
 	if (argc == 2 && strcmp(argv[0], "init") == 0)

@@ -193,8 +193,8 @@ collect_rollout(int argc, char **argv)
 		status = begin(s, argv[1], &a);
 	} else if (a.go > 0 || a.stop > 0) {
 		status = EXIT_OK;
-		if (rollout_change(s, (int64_t)(a.go ? a.go : a.stop), a.go > 0, now_ms(), err,
-			sizeof(err)) < 0) {
+		if (rollout_change(s, (int64_t)(a.go ? a.go : a.stop), a.go > 0, "command line",
+			now_ms(), err, sizeof(err)) < 0) {
 			cli_say("%s", err);
 			status = EXIT_UNABLE;
 		}

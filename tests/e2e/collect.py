@@ -217,7 +217,7 @@ def roles():
     spec = [("GET", p, "viewer") for p in "me overview alerts incidents sensors map assets attack timeline search?q=ab proposals export".split()]
     spec += [("GET", "audit", "admin"), ("GET", "users", "admin"), ("POST", "sensors/tokens", "admin"), ("POST", "sensors/1", "admin"),
              ("POST", "users", "admin"), ("POST", "users/nobody", "admin"), ("POST", "incidents/1", "analyst"), ("POST", "alerts/1/expected", "analyst"),
-             ("POST", "proposals/1", "analyst"), ("GET", "library", "viewer"), ("POST", "library/reload", "admin"), ("POST", "incidents/1/steps", "analyst"),
+             ("POST", "proposals/1", "analyst"), ("GET", "library", "viewer"), ("POST", "library/reload", "admin"), ("POST", "incidents/1/steps", "analyst"), ("POST", "incidents/1/apply", "admin"), ("GET", "prepared", "viewer"), ("GET", "rollouts", "viewer"), ("POST", "rollouts", "admin"),
              ("GET", "incidents/1/export", "viewer"), ("GET", "destinations", "viewer"), ("POST", "destinations", "admin"), ("POST", "incidents/1/share", "analyst"),
              ("GET", "indicators", "viewer"), ("POST", "indicators", "analyst"), ("POST", "indicators/1/remove", "analyst"), ("GET", "watch-list", "viewer"),
              ("POST", "incidents/1/bulletin", "analyst"), ("GET", "bulletins", "analyst"), ("GET", "notifications", "viewer"), ("GET", "contacts", "admin"), ("POST", "contacts", "admin"), ("GET", "bulletins/1/bulletin.jws", "analyst")]
@@ -416,6 +416,98 @@ def playbook():
     assert page["body"]["zh"] and viewer.call("GET", "/api/v1/library/pages/nothing")[0] == 404
     lost = [i for i in viewer.items("incidents", sensor="gap") if i["rule"] == "chain.loss"][0]["id"]
     assert viewer.get(f"incidents/{lost}")["playbook"]["id"] == "journal-gap"
+
+
+def applied():
+    """a step's prepared policy or permit: offered by an admin to sensors it is for, ticked when they have confirmed, told when they refuse"""
+    folder = tmp / "prepared"
+    folder.mkdir()
+    line = sensor("a1")
+    sensor("a2")
+    for k in ("k", "lead"):
+        subprocess.run([INTERLOCK, "key", "new", folder / k], check=True, capture_output=True)
+    (folder / "p.yaml").write_text("interlock: 1\nsite: a\nmode: enforce\nzones: {a: {level: 1, nets: [10.1.9.0/24]}}\n")
+
+    def prepare(*args):
+        r = subprocess.run([INTERLOCK, "collect", "prepare", co.dir, *args], capture_output=True, text=True)
+        return int(r.stdout) if r.returncode == 0 and r.stdout else r.stderr
+
+    def permit(name, *args):
+        subprocess.run([INTERLOCK, "permit", "new", "--key", folder / "lead", "--by", "J. Doe", "--site", "a", "--window", "service", "--from", "hmi", "--to", "plc", "-o", folder / name, *args], check=True)
+        return next(l.split()[1] for l in subprocess.run([INTERLOCK, "permit", "show", folder / name], capture_output=True, text=True).stdout.splitlines())
+
+    assert "minisig" in prepare("read-only", folder / "p.yaml", "--sensor", "a1")
+    subprocess.run([INTERLOCK, "policy", "sign", "--key", folder / "k", folder / "p.yaml"], check=True, capture_output=True)
+    jti = permit("good.jws", "--until", "1h")
+    permit("late.jws", "--until", f"@{int(time.time()) - 60}", "--start", f"@{int(time.time()) - 120}")
+    soon = permit("soon.jws", "--until", f"@{int(time.time()) + 6}")
+    assert "no such sensor" in prepare("read-only", folder / "p.yaml", "--sensor", "a1,nobody") and "a name is" in prepare("Read", folder / "p.yaml", "--sensor", "a1")
+    assert "expired" in prepare("late", folder / "late.jws", "--permit", "--sensor", "a1") and "not a permit" in prepare("x", folder / "p.yaml", "--permit", "--sensor", "a1")
+    policy, other = prepare("read-only", folder / "p.yaml", "--sensor", "a1"), prepare("service", folder / "good.jws", "--permit", "--sensor", "a1,a2")
+    short = prepare("short", folder / "soon.jws", "--permit", "--sensor", "a1")
+    items = {p["id"]: p for p in viewer.get("prepared")["items"]}
+    assert [(items[i]["name"], items[i]["kind"], items[i]["sensors"], items[i]["permit"]) for i in (policy, other)] == [("read-only", "policy", ["a1"], ""), ("service", "permit", ["a1", "a2"], jti)], items
+    assert abs(items[policy]["signed"] - time.time() * 1000) < 60000 and items[other]["expires"] > time.time() * 1000 and len(items[policy]["policy"]) == 32
+
+    assert line.send(line.chain.batch(line.chain.lines(1)))[0] == 200
+    i = viewer.items("incidents", sensor="a1")[0]["id"]
+    at = f"incidents/{i}"
+    steps = {s["action"]["kind"]: (s["id"]) for s in viewer.get("library/playbooks/program-download")["steps"] if "action" in s}
+    idle = next(s["id"] for s in viewer.get("library/playbooks/program-download")["steps"] if "action" not in s)
+    body = {"playbook": "program-download", "step": steps["policy"], "prepared": policy, "soak_s": 0}
+    for who in (viewer, analyst):
+        assert who.post(at + "/apply", body)[0] == 403
+    assert admin.call("POST", f"/api/v1/{at}/apply", body, csrf=False)[0] == 403
+    for wrong, status in (({"step": idle}, 404), ({"step": steps["permit"]}, 400), ({"playbook": "no"}, 404), ({"prepared": 999}, 404), ({"prepared": "1"}, 400), ({"sensors": ["a2"]}, 404),
+                          ({"sensors": ["nobody"]}, 404), ({"sensors": [7]}, 404), ({"sensors": "a1"}, 400), ({"sensors": ["a1", "a1"]}, 409), ({"trial_s": 1}, 400), ({"prepared": other}, 400), ({"soak_s": 600}, 400)):
+        assert admin.post(at + "/apply", body | wrong)[0] == status, wrong
+    assert admin.post("incidents/999999/apply", body | {"sensors": ["a1"]})[0] == 404 and viewer.get(at)["applied"] == []
+
+    # A policy: ticked off when the sensor's own lines say that it is confirmed, not when it is offered.
+    status, r = admin.post(at + "/apply", body)
+    assert status == 200 and (r["kind"], r["incident"], r["step"], r["stages"], r["sensors"][0]["name"]) == ("policy", i, steps["policy"], 1, "a1"), r
+    assert admin.post(at + "/apply", body | {"step": steps["permit"], "prepared": other})[0] == 409
+    until(lambda: line.call("GET", "/ingest/v1/rollout")[1].get("policy") == r["policy"], 5)
+    assert viewer.get(at)["ticks"] == [] and viewer.get(at)["applied"][0]["state"] == "running"
+    told = [json.dumps(json.loads(l), separators=(",", ":")).encode() for l in line.chain.lines(1, meta={"il_policy": [r["policy"]], "il_build": ["aaaa000000000001"]})]
+    assert line.send(line.chain.batch(told))[0] == 200
+    until(lambda: line.call("GET", "/ingest/v1/rollout")[1].get("confirm"), 10)
+    line.call("GET", f"/ingest/v1/rollout?id={r['id']}&state=in_force")
+    until(lambda: viewer.get(at)["ticks"], 10)
+    t = viewer.get(at)["ticks"][0]
+    assert (t["playbook"], t["step"], t["user"], t["note"]) == ("program-download", steps["policy"], "admin", f"#{r['id']} p.yaml"), t
+
+    # A permit: its id, its bytes; the sender's word needs a signed line that one opened.
+    permit_of = {"playbook": "program-download", "step": steps["permit"], "prepared": other}
+    r = admin.post(at + "/apply", permit_of)[1]
+    until(lambda: line.call("GET", "/ingest/v1/rollout")[1].get("id") == r["id"], 5)
+    assert line.call("GET", "/ingest/v1/rollout")[1] == {"id": r["id"], "kind": "permit", "permit": jti}
+    assert line.call("GET", f"/ingest/v1/rollout/{r['id']}")[1].decode().strip() == (folder / "good.jws").read_text().strip()
+    line.call("GET", f"/ingest/v1/rollout?id={r['id']}&state=in_force")
+    assert viewer.get(f"rollouts/{r['id']}")["sensors"][0]["step"] == "offered"
+    assert line.send(line.chain.batch(line.chain.lines(1, meta={"il_event": ["permit.opened"]})))[0] == 200
+    line.call("GET", f"/ingest/v1/rollout?id={r['id']}&state=in_force")
+    until(lambda: len(viewer.get(at)["ticks"]) == 2, 10)
+    assert viewer.get(f"rollouts/{r['id']}")["state"] == "done" and line.call("GET", "/ingest/v1/rollout")[1] == {}
+    assert next(f["pinned_policy"] for f in viewer.get("fleet")["items"] if f["name"] == "a1") == items[policy]["policy"]  # a permit pins nothing
+
+    # Refused, stopped, too late: told in the log, and the step is as it was.
+    assert analyst.post(at + "/steps", {"playbook": "program-download", "step": steps["permit"], "done": False})[0] == 200
+    r = admin.post(at + "/apply", permit_of | {"sensors": ["a1"]})[1]
+    until(lambda: line.call("GET", "/ingest/v1/rollout")[1].get("id") == r["id"], 5)
+    line.call("GET", f"/ingest/v1/rollout?id={r['id']}&state=refused&why=signed%20by%20a%20key%20that%20may%20not")
+    assert viewer.get(f"rollouts/{r['id']}")["state"] == "failed"
+    r = admin.post(at + "/apply", permit_of)[1]
+    assert admin.post(f"rollouts/{r['id']}", {"do": "stop"})[1]["state"] == "stopped"
+    time.sleep(max(0, items[short]["expires"] / 1000 - time.time()))
+    assert admin.post(at + "/apply", permit_of | {"prepared": short})[0] == 400
+    got = viewer.get(at)
+    log = [(e["key"], e["value"]) for e in got["log"]]
+    assert ("stopped", f"#{r['id']}") in log and any(k == "not_applied" and "a1 refuses it" in v for k, v in log) and [k for k, _ in log].count("applied") == 2, log
+    assert len(got["ticks"]) == 1 and [a["state"] for a in got["applied"]] == ["stopped", "failed", "done", "done"], got["applied"]
+    said = [(e["ok"], e["text"]) for e in admin.items("audit", limit=500) if e["action"] == "step.apply" and e["object"] == str(i)]
+    assert (True, f'program-download/{steps["policy"]}: policy read-only to ["a1"]') in said and any(not ok for ok, _ in said), said
+    assert subprocess.run([INTERLOCK, "collect", "prepare", co.dir, "--remove", str(policy)]).returncode == 0 and policy not in {p["id"] for p in viewer.get("prepared")["items"]}
 
 
 def library():
@@ -747,4 +839,4 @@ def audit_signed():
 
 if __name__ == "__main__":
     collector.run([stored, again, forged, fork, gap, reinstalled, enrolment, roles, incident_work, proposal, playbook, library,
-                   filters, plant, quiet, renewed, short_lives, page_certificate, demo, evidence, rolled_out, described, audit_signed])
+                   filters, plant, quiet, renewed, short_lives, page_certificate, demo, evidence, rolled_out, applied, described, audit_signed])
