@@ -3,7 +3,7 @@
 """Signed batches of simulated sensors into the collector, then the page's own queries.  make bench-collector
 
 ALERTS (200000; the claim is about 10000000), SENSORS (100), LINES of a batch (200), THREADS (4), DIR (a temporary one; give
-one on a real disk).  BULK=10: a tenth is signed and verified, the rest are copies of it (collect_bulk.py).  TLS=ALERTS: so many more over
+one on a real disk).  DB=pg: with a PostgreSQL of its own there, as Debian installs it.  BULK=10: a tenth is signed and verified, the rest are copies of it (collect_bulk.py).  TLS=ALERTS: so many more over
 HTTPS, by ten sensors that are not ours.  Prints rates and milliseconds; judges nothing.
 """
 import os
@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
 from collector import Collector, Person  # noqa: E402
+from pg import Cluster  # noqa: E402
 from sensor import Chain, Key, Sensor  # noqa: E402
 
 REPEAT = 10
@@ -49,14 +50,19 @@ build = pathlib.Path(os.environ.get("B", "build"))
 e = os.environ.get
 root = pathlib.Path(e("DIR") or tempfile.mkdtemp())
 data = root / "data"
+pg = url = None
 try:
+    if e("DB") == "pg":
+        pg = Cluster(root / "pg", real=True)
+        url = pg.database()
     if not data.exists():
         bulk = int(e("BULK", "1"))
-        subprocess.run([build / "bench/collect_load", data, str(int(e("ALERTS", "200000")) // bulk), e("SENSORS", "100"), e("LINES", "200"), e("THREADS", "4")], check=True)
+        subprocess.run([build / "bench/collect_load", data, str(int(e("ALERTS", "200000")) // bulk), e("SENSORS", "100"), e("LINES", "200"), e("THREADS", "4")], check=True, env=os.environ | ({"DB": url} if url else {}))
         if bulk > 1:  # one behind the other, so that they are as dense as before
             shift = int(e("ALERTS")) / bulk * 604800 / 1e7 // 60 * 60
-            subprocess.run([sys.executable, pathlib.Path(__file__).parent / "collect_bulk.py", data / "collector.db", str(bulk), str(int(shift))], check=True)
-    print(f"data base: {sum(f.stat().st_size for f in data.glob('collector.db*')) / 1e6:.0f} MB")
+            subprocess.run([sys.executable, pathlib.Path(__file__).parent / "collect_bulk.py", pg.admin.replace("/postgres?", f"/{url.split('/')[-1].split('?')[0]}?") if pg else data / "collector.db", str(bulk), str(int(shift))], check=True)
+    size = int(pg.sql("SELECT pg_database_size(current_database())", url.split("/")[-1].split("?")[0])[0][0]) if pg else sum(f.stat().st_size for f in data.glob("collector.db*"))
+    print(f"data base: {size / 1e6:.0f} MB", flush=True)
     co = Collector(root, users=False).start()
     try:
         who = Person(co.page, "bench", "bench bench bench")
@@ -95,5 +101,7 @@ try:
     finally:
         co.stop()
 finally:
+    if pg:
+        pg.stop()
     if not e("DIR"):
         shutil.rmtree(root, True)

@@ -152,9 +152,14 @@ export class Mock {
 		this.pinned = new Map([["gate-packaging", { policy: "0123456789abcdef0123456789abcdef" }]]);
 		const name = (s) => hostile ?? s;
 		const sensors = (...l) => l.map(([n, stage, step, said = ""], i) => ({ id: i + 1, name: name(n), stage, step, time: now - 9e4, said: said && name(said) }));
+		const none = { kind: "policy", permit: "", expires: 0, incident: 0, playbook: "", step: "" };
+		this.prepared = [
+			{ id: 11, time: now - 9e8, user: "ada", name: "no-programming", kind: "policy", file: name("no-programming.yaml"), policy: "5be0cd19137e21794c1f83d9abfb41bd", permit: "", signed: now - 9e8, expires: 0, sensors: ["gate-line2", "gate-packaging"] },
+			{ id: 12, time: now - 3e6, user: "ada", name: "service", kind: "permit", file: "service.jws", policy: "", permit: "wTt3cGfx5q0K", signed: now - 3e6, expires: now + 36e5, sensors: ["gate-line2"] },
+		];
 		this.rollouts = [
-			{ id: 2, time: now - 6e5, user: "ada", name: name("plant.yaml"), policy: "9f2c61d0a4b7e85813c2f6a09d4e7b31", state: "held", why: name("stage 1 of 2 is done"), stage: 1, stages: 2, trial_s: 600, soak_s: 120, automatic: false, sensors: sensors(["gate-line2", 1, "in_force"], ["span-boiler", 2, "waits"], ["gate-packaging", 2, "waits"]) },
-			{ id: 1, time: now - 8e7, user: "ada", name: name("plant.yaml"), policy: "0123456789abcdef0123456789abcdef", state: "failed", why: name("roll-out 1 of plant.yaml ends: gate-line2 refuses it"), stage: 1, stages: 1, trial_s: 600, soak_s: 120, automatic: true, sensors: sensors(["gate-line2", 1, "refused", "is older than the last one in force"]) },
+			{ id: 2, ...none, time: now - 6e5, user: "ada", name: name("plant.yaml"), policy: "9f2c61d0a4b7e85813c2f6a09d4e7b31", state: "held", why: name("stage 1 of 2 is done"), stage: 1, stages: 2, trial_s: 600, soak_s: 120, automatic: false, sensors: sensors(["gate-line2", 1, "in_force"], ["span-boiler", 2, "waits"], ["gate-packaging", 2, "waits"]) },
+			{ id: 1, ...none, time: now - 8e7, user: "ada", name: name("plant.yaml"), policy: "0123456789abcdef0123456789abcdef", state: "failed", why: name("roll-out 1 of plant.yaml ends: gate-line2 refuses it"), stage: 1, stages: 1, trial_s: 600, soak_s: 120, automatic: true, sensors: sensors(["gate-line2", 1, "refused", "is older than the last one in force"]) },
 		];
 		this.network = {
 			name: "site-centre",
@@ -163,6 +168,8 @@ export class Mock {
 		};
 	}
 
+	// What was done of an incident.
+	steps = (i) => ({ ticks: i.ticks ?? [], applied: this.rollouts.filter((r) => r.incident === i.id) });
 	fleet() {
 		const items = this.sensors.filter((s) => s.state !== "pending").map((s, i) => {
 			const p = { build: "", policy: "", ...this.pinned.get(s.name) }, build = s.build ?? "", policy = i === 1 ? "9f2c61d0a4b7e85813c2f6a09d4e7b31" : (s.policy ?? "");
@@ -287,7 +294,7 @@ export class Mock {
 				this.note(me.user, "proposal.create", a.sensor);
 				return { proposal: this.propose(a, me.user, body.note ?? "") };
 			}
-			return { ...this.short(a), eve: a.eve, pdu: a.pdu, proof: a.proof, evidence: a.seq % 5 !== 0, related: this.list.filter((x) => x.incident === a.incident && x !== a).slice(0, 20).map(this.short), ...library.find(a), ticks: this.incidents.get(a.incident).ticks ?? [] };
+			return { ...this.short(a), eve: a.eve, pdu: a.pdu, proof: a.proof, evidence: a.seq % 5 !== 0, related: this.list.filter((x) => x.incident === a.incident && x !== a).slice(0, 20).map(this.short), ...library.find(a), ...this.steps(this.incidents.get(a.incident)) };
 		}
 		case "incidents": {
 			if (!id) return page([...this.incidents.values()].filter((i) => ["state", "severity", "sensor"].every((k) => !q.get(k) || String(i[k]) === q.get(k)) && (!q.get("q") || JSON.stringify(i).toLowerCase().includes(q.get("q").toLowerCase()))).sort((a, b) => b.last - a.last).map(this.incident));
@@ -301,6 +308,15 @@ export class Mock {
 				if (body.done) i.ticks.push({ playbook: p.id, step: step.id, version: p.version, user: me.user, time: now, note: body.note ?? "" });
 				this.tell("incident", this.incident(i));
 				return { ticks: i.ticks };
+			}
+			if (sub === "apply") {
+				need("admin");
+				const p = this.prepared.find((x) => x.id === body.prepared);
+				if (!p) throw [404, "not_found"];
+				const r = { id: this.rollouts.length + 1, time: now, user: me.user, kind: p.kind, name: p.file, policy: p.policy, permit: p.permit, expires: p.expires, incident: i.id, playbook: body.playbook, step: body.step, state: "running", why: "", stage: 1, stages: 1, trial_s: body.trial_s, soak_s: body.soak_s, automatic: false, sensors: body.sensors.map((name, k) => ({ id: k + 1, name, stage: 1, step: "offered", time: now, said: "" })) };
+				this.rollouts.unshift(r);
+				this.note(me.user, "step.apply", id);
+				return r;
 			}
 			if (sub === "export") {
 				const d = this.dests.find((x) => x.name === q.get("to"));
@@ -325,7 +341,7 @@ export class Mock {
 				this.tell("incident", this.incident(i));
 				return this.incident(i);
 			}
-			return { ...this.incident(i), alerts_newest: this.list.filter((a) => a.incident === Number(id)).slice(0, 50).map(this.short), log: i.log ?? [], ...library.find(this.list.find((a) => a.incident === Number(id)) ?? {}), ticks: i.ticks ?? [] };
+			return { ...this.incident(i), alerts_newest: this.list.filter((a) => a.incident === Number(id)).slice(0, 50).map(this.short), log: i.log ?? [], ...library.find(this.list.find((a) => a.incident === Number(id)) ?? {}), ...this.steps(i) };
 		}
 		case "library": {
 			const all = (kind) => (this.noLibrary ? [] : library.ids(kind).map((n) => head(library.show(n))));
@@ -365,6 +381,7 @@ export class Mock {
 			Object.assign(r, body.do === "stop" ? { state: "stopped", why: "" } : { state: "running", why: "", stage: r.stage + 1 });
 			return r;
 		}
+		case "prepared": return page(this.prepared);
 		case "network": return this.network;
 		case "destinations":
 			if (post) {

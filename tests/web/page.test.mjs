@@ -417,11 +417,12 @@ ana("bulletin: made, downloaded, verified here; a forged one is not", async (pag
 	mock.forge = null;
 });
 
-admin("playbook: a prepared change is filled in, confirmed, noted with its step; nothing runs", async (page, mock) => {
+admin("playbook: a change by hand is filled in, confirmed, noted with its step; nothing runs", async (page, mock) => {
 	const i = mock.incidents.get(mock.list.find((a) => a.op === "plc_stop").incident);
 	await visit(page, `/incidents/${i.id}`);
 	await page.locator(".gd-phase").evaluateAll((l) => l.forEach((e) => (e.open = true)));
 	await page.getByRole("button", { name: "Prepare and confirm" }).first().click();
+	await page.locator(".modal .cmd .code").first().waitFor();
 	same(await axe(page), [], "axe");
 	const command = await page.locator(".modal .cmd .code").first().innerText();
 	same(await page.getByRole("button", { name: "Note it and tick the step" }).isDisabled(), true, "not yet");
@@ -429,6 +430,44 @@ admin("playbook: a prepared change is filled in, confirmed, noted with its step;
 	await page.getByRole("button", { name: "Note it and tick the step" }).click();
 	await page.locator(".gd-by", { hasText: command }).waitFor();
 	same(i.ticks.map((x) => [x.user, x.note]), [["admin", command]], "kept");
+});
+
+admin("playbook: what was prepared is offered to the sensors that are named, and is held, gone on with, refused", async (page, mock) => {
+	const i = mock.incidents.get(mock.list.find((a) => a.op === "request_download" && a.sensor === "gate-line2").incident);
+	await visit(page, `/incidents/${i.id}`);
+	await page.locator(".gd-phase").evaluateAll((l) => l.forEach((e) => (e.open = true)));
+	await page.locator(".gd-step", { hasText: "Put the prepared policy" }).getByRole("button", { name: "Prepare and confirm" }).click();
+	await page.getByText("is offered to gate-line2. Each verifies").waitFor();
+	same(await axe(page), [], "axe");
+	const go = page.getByRole("button", { name: "Offer it now" }), sure = page.getByLabel("I have read what can go wrong");
+	same(await go.isDisabled(), true, "not yet");
+	await sure.check();
+	await page.getByLabel("gate-packaging").check();
+	same([await sure.isChecked(), await go.isDisabled()], [false, true], "another sensor is confirmed anew");
+	await page.getByText("no-programming goes to gate-line2, gate-packaging").click();
+	mock.fail.add(`/incidents/${i.id}/apply`);
+	await go.click();
+	await page.locator(".modal .form-error").waitFor();
+	mock.fail.clear();
+	await sure.check();
+	await go.click();
+	await page.locator(".gd-applied", { hasText: "Offered" }).waitFor();
+	const r = mock.rollouts[0];
+	same([r.kind, r.step, r.incident, r.sensors.map((s) => s.name)], ["policy", "no-programming", i.id, ["gate-line2", "gate-packaging"]], "begun");
+	same(await page.locator(".gd-step", { hasText: "Put the prepared policy" }).getByRole("button", { name: "Prepare and confirm" }).count(), 0, "once");
+	Object.assign(r, { state: "held", why: "gate-line2 has incident 7 since it runs that policy" });
+	mock.tell("incident", mock.incident(i)); // told by the stream
+	await page.getByText("gate-line2 has incident 7").waitFor();
+	await page.getByRole("button", { name: "Go on: no-programming.yaml" }).click();
+	same(await page.waitForFunction(() => !document.querySelector(".gd-applied .ro-why")).then(() => r.state), "running", "gone on");
+	Object.assign(r, { state: "failed", why: "refused" });
+	r.sensors[0] = { ...r.sensors[0], step: "refused", said: "signed by key number 7" };
+	mock.tell("incident", mock.incident(i));
+	await page.locator(".gd-applied").getByText("signed by key number 7").waitFor();
+	await page.locator(".gd-step", { hasText: "Put the prepared policy" }).getByRole("button", { name: "Prepare and confirm" }).click();
+	await page.getByRole("button", { name: "It is run at the guard by hand" }).click();
+	await page.getByRole("button", { name: "Note it and tick the step" }).waitFor();
+	await page.keyboard.press("Escape");
 });
 
 admin("sharing: a destination made; a bundle imported, an address removed, the list saved", async (page, mock) => {

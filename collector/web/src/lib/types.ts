@@ -79,7 +79,7 @@ export interface Step {
 	safety?: Words;
 	evidence?: Words;
 	commands?: string[];
-	action?: { kind: string; command: string; undo: string };
+	action?: { kind: string; command: string; undo: string; prepared?: string };
 }
 
 export interface Playbook extends PlaybookHead {
@@ -118,6 +118,7 @@ export interface Guide {
 	playbooks: PlaybookHead[];
 	pages: PageHead[];
 	ticks: Tick[];
+	applied: Rollout[];
 }
 
 export interface Library {
@@ -237,8 +238,14 @@ export interface Rollout {
 	id: number;
 	time: number;
 	user: string;
+	kind: "policy" | "permit";
 	name: string;
 	policy: string;
+	permit: string;
+	expires: number;
+	incident: number;
+	playbook: string;
+	step: string;
 	state: "running" | "held" | "done" | "stopped" | "failed";
 	why: string;
 	stage: number;
@@ -247,6 +254,20 @@ export interface Rollout {
 	soak_s: number;
 	automatic: boolean;
 	sensors: { id: number; name: string; stage: number; step: RolloutStep; time: number; said: string }[];
+}
+
+export interface Prepared {
+	id: number;
+	time: number;
+	user: string;
+	name: string;
+	kind: "policy" | "permit";
+	file: string;
+	policy: string;
+	permit: string;
+	signed: number;
+	expires: number;
+	sensors: string[];
 }
 
 export interface Running {

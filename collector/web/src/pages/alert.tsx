@@ -276,7 +276,7 @@ function Expected({ a, onClose }: { a: AlertDetail; onClose: () => void }) {
 	);
 }
 
-function Detail({ a, map }: { a: AlertDetail; map: Resource<PlantMap> }) {
+function Detail({ a, map, reload }: { a: AlertDetail; map: Resource<PlantMap>; reload: () => void }) {
 	const [expected, setExpected] = useState(false);
 	const [raw, setRaw] = useState(false);
 	const x = useMemo(() => extra(a.eve), [a.eve]);
@@ -339,7 +339,7 @@ function Detail({ a, map }: { a: AlertDetail; map: Resource<PlantMap> }) {
 							</div>
 						</Panel>
 					)}
-					<GuidePanel g={a} incident={a.incident ? String(a.incident) : null} />
+					<GuidePanel g={a} incident={a.incident ? String(a.incident) : null} sensor={a.sensor} reload={reload} />
 					<Panel id="ad-rule" title={t("ad.rule")}>
 						<Facts
 							rows={[
@@ -443,7 +443,7 @@ export function AlertPage({ id }: { id: string }) {
 			</nav>
 			{!(r.data && (map.data || map.error)) && <h1 class="sr" tabIndex={-1}>{t("al.title")}</h1>}
 			{r.data && (map.data || map.error) ? (
-				<Detail key={id} a={r.data} map={map} />
+				<Detail key={id} a={r.data} map={map} reload={r.reload} />
 			) : r.error ? (
 				r.error.status === 404 ? <Empty icon="question" title={t("app.error.gone")} /> : <Failed error={r.error} retry={r.reload} />
 			) : (

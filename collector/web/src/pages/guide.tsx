@@ -7,9 +7,10 @@ import { type ApiError, may, post } from "../lib/api";
 import { num } from "../lib/format";
 import { lang } from "../lib/prefs";
 import { Link } from "../lib/router";
-import type { Guide, PageHead, Playbook, PlaybookHead, Step, Tick, Words } from "../lib/types";
+import type { Guide, PageHead, Playbook, PlaybookHead, Rollout, Step, Tick, Words } from "../lib/types";
 import { Button, Copy, Lines, Modal, Panel, Sev, Tag, When, why } from "../ui/common";
 import { Icon, type IconName } from "../ui/icons";
+import { Applied, Offer, usePrepared } from "./apply";
 
 export const say = (w: Words) => (lang.value === "zh" ? w.zh : w.en);
 
@@ -37,9 +38,8 @@ function Command({ text }: { text: string }) {
 
 const SLOT = /\b[A-Z][A-Z0-9]+(?:-[A-Z0-9]+)*\b/g; // a word that is to be filled in
 
-// What an admin runs at the guard: capital words are filled in here, and that it was done is the step's note.  Nothing runs
-// from here: the collector has no way to a guard, on purpose.
-function Apply({ s, onClose, done }: { s: Step; onClose: () => void; done: (note: string) => Promise<boolean> }) {
+// An action by hand: what an admin runs at the guard.  Capital words are filled in here, and that it was done is the step's note.
+function ByHand({ s, onClose, done }: { s: Step; onClose: () => void; done: (note: string) => Promise<boolean> }) {
 	const action = s.action!, words = (line: string) => line.match(SLOT) ?? [];
 	const slots = [...new Set([...words(action.command), ...words(action.undo)])];
 	const [filled, setFilled] = useState<Record<string, string>>({});
@@ -48,45 +48,89 @@ function Apply({ s, onClose, done }: { s: Step; onClose: () => void; done: (note
 	const put = (line: string) => line.replace(SLOT, (w) => filled[w] || w);
 	const ready = words(action.command).every((w) => filled[w]), command = put(action.command), undo = put(action.undo);
 	return (
+		<>
+			{slots.map((w) => (
+				<label key={w}>
+					<span>{t("gd.fill", { word: w })}</span>
+					<input value={filled[w] ?? ""} maxLength={100} autocapitalize="none" spellcheck={false} onInput={(e) => setFilled({ ...filled, [w]: e.currentTarget.value.replace(/[^\w./:,=-]/g, "") })} />
+				</label>
+			))}
+			<Lines label={t("gd.run")} text={command} />
+			<Lines label={t("gd.undo")} text={undo} />
+			<p class="dim">{t(`gd.ends.${action.kind as "panic"}`)}</p>
+			<label class="check">
+				<input type="checkbox" checked={sure} disabled={!ready} onChange={(e) => setSure(e.currentTarget.checked)} />
+				<span>{t("gd.sure")}</span>
+			</label>
+			<div class="acts">
+				<Button
+					look="main"
+					busy={busy}
+					disabled={!sure || !ready}
+					onClick={async () => {
+						setBusy(true);
+						if (await done(command)) onClose();
+						else setBusy(false);
+					}}
+				>
+					{t("gd.confirm")}
+				</Button>
+				<Button onClick={onClose}>{t("app.cancel")}</Button>
+			</div>
+		</>
+	);
+}
+
+// What was prepared is offered to the sensors from here, which verify it; the rest is run at the guard, and noted.
+function Apply({ p, s, at, onClose, done }: { p: Playbook; s: Step; at: At; onClose: () => void; done: (note: string) => Promise<boolean> }) {
+	const list = usePrepared(s, at.sensor), [hand, setHand] = useState(false);
+	const offers = list && list.length > 0 && !hand;
+	return (
 		<Modal wide title={t("gd.apply")} onClose={onClose}>
 			<div class="form">
 				<p>{say(s.text)}</p>
 				{s.safety && <Aside icon="alerts" kind="gd-safety" label={t("gd.safety")}>{say(s.safety)}</Aside>}
-				{slots.map((w) => (
-					<label key={w}>
-						<span>{t("gd.fill", { word: w })}</span>
-						<input value={filled[w] ?? ""} maxLength={100} autocapitalize="none" spellcheck={false} onInput={(e) => setFilled({ ...filled, [w]: e.currentTarget.value.replace(/[^\w./:,=-]/g, "") })} />
-					</label>
-				))}
-				<Lines label={t("gd.run")} text={command} />
-				<Lines label={t("gd.undo")} text={undo} />
-				<p class="dim">{t(`gd.ends.${action.kind as "panic"}`)}</p>
-				<label class="check">
-					<input type="checkbox" checked={sure} disabled={!ready} onChange={(e) => setSure(e.currentTarget.checked)} />
-					<span>{t("gd.sure")}</span>
-				</label>
-				<div class="acts">
-					<Button
-						look="main"
-						busy={busy}
-						disabled={!sure || !ready}
-						onClick={async () => {
-							setBusy(true);
-							if (await done(command)) onClose();
-							else setBusy(false);
-						}}
-					>
-						{t("gd.confirm")}
-					</Button>
-					<Button onClick={onClose}>{t("app.cancel")}</Button>
-				</div>
+				{offers ? (
+					<>
+						<Offer
+							p={p}
+							s={s}
+							incident={at.incident}
+							sensor={at.sensor}
+							list={list}
+							done={(r) => {
+								at.add(r);
+								onClose();
+							}}
+						/>
+						<p>
+							<Button look="quiet" onClick={() => setHand(true)}>{t("gd.hand")}</Button>
+						</p>
+					</>
+				) : list ? (
+					<>
+						{s.action!.kind !== "panic" && !hand && <p class="dim">{t("gd.offer.none")}</p>}
+						<ByHand s={s} onClose={onClose} done={done} />
+					</>
+				) : null}
 			</div>
 		</Modal>
 	);
 }
 
-function About({ s, tick, done }: { s: Step; tick?: Tick; done: ((note: string) => Promise<boolean>) | null }) {
+// Where steps are done: an incident, and what was offered from it.
+interface At {
+	incident: string;
+	sensor: string;
+	applied: Rollout[];
+	add: (r: Rollout) => void;
+	reload: () => void;
+}
+
+function About({ p, s, tick, at, done }: { p: Playbook; s: Step; tick?: Tick; at: At | null; done: ((note: string) => Promise<boolean>) | null }) {
 	const [apply, setApply] = useState(false);
+	const own = at ? at.applied.filter((r) => r.playbook === p.id && r.step === s.id) : [];
+	const open = own.some((r) => r.state === "running" || r.state === "held");
 	return (
 		<div class="gd-about">
 			{s.safety && <Aside icon="alerts" kind="gd-safety" label={t("gd.safety")}>{say(s.safety)}</Aside>}
@@ -104,17 +148,18 @@ function About({ s, tick, done }: { s: Step; tick?: Tick; done: ((note: string) 
 					<Command text={s.action.command} />
 					<p class="dim">{t("gd.undo")}</p>
 					<Command text={s.action.undo} />
-					{done && !tick && may("admin") && <Button icon="shield" onClick={() => setApply(true)}>{t("gd.apply")}</Button>}
+					{done && at && !tick && !open && may("admin") && <Button icon="shield" onClick={() => setApply(true)}>{t("gd.apply")}</Button>}
 				</div>
 			)}
-			{apply && done && <Apply s={s} done={done} onClose={() => setApply(false)} />}
+			{at && <Applied list={own} reload={at.reload} />}
+			{apply && done && at && <Apply p={p} s={s} at={at} done={done} onClose={() => setApply(false)} />}
 		</div>
 	);
 }
 
 type Set = (step: string, done: boolean, note?: string) => Promise<boolean>;
 
-function StepRow({ p, s, tick, set }: { p: Playbook; s: Step; tick?: Tick; set: Set | null }) {
+function StepRow({ p, s, tick, at, set }: { p: Playbook; s: Step; tick?: Tick; at: At | null; set: Set | null }) {
 	const [busy, setBusy] = useState(false);
 	const id = `gd-${p.id}-${s.id}`;
 	return (
@@ -144,7 +189,7 @@ function StepRow({ p, s, tick, set }: { p: Playbook; s: Step; tick?: Tick; set: 
 						{tick.note && <> · {tick.note}</>}
 					</p>
 				)}
-				<About s={s} tick={tick} done={set && ((note) => set(s.id, true, note))} />
+				<About p={p} s={s} tick={tick} at={at} done={set && ((note) => set(s.id, true, note))} />
 			</div>
 		</li>
 	);
@@ -163,7 +208,7 @@ function Boxed({ title, list, kind, icon }: { title: string; list: Words[]; kind
 }
 
 // The steps of a playbook, phase by phase.  set: null, nobody ticks here.
-export function Steps({ p, ticks, set }: { p: Playbook; ticks: Tick[]; set: Set | null }) {
+export function Steps({ p, ticks, set, at = null }: { p: Playbook; ticks: Tick[]; set: Set | null; at?: At | null }) {
 	const own = new Map(ticks.filter((x) => x.playbook === p.id).map((x) => [x.step, x]));
 	const of = (phase: string) => p.steps.filter((s) => s.phase === phase);
 	const left = (phase: string) => of(phase).filter((s) => !own.has(s.id)).length;
@@ -184,7 +229,7 @@ export function Steps({ p, ticks, set }: { p: Playbook; ticks: Tick[]; set: Set 
 							<span>{t(`phase.${f}`)}</span>
 							<span class="dim mono">{set || own.size ? `${num(of(f).length - left(f))}/${num(of(f).length)}` : num(of(f).length)}</span>
 						</summary>
-						<ol>{of(f).map((s) => <StepRow key={s.id} p={p} s={s} tick={own.get(s.id)} set={set} />)}</ol>
+						<ol>{of(f).map((s) => <StepRow key={s.id} p={p} s={s} tick={own.get(s.id)} at={at} set={set} />)}</ol>
 					</details>
 				))}
 		</>
@@ -216,7 +261,10 @@ export function PageLinks({ list }: { list: PageHead[] }) {
 }
 
 // In an alert, and in its incident: ticks are the incident's.
-export function GuidePanel({ g, incident }: { g: Guide; incident: string | null }) {
+export function GuidePanel({ g, incident, sensor, reload }: { g: Guide; incident: string | null; sensor: string; reload: () => void }) {
+	const [added, setAdded] = useState<{ of: Rollout[]; now: Rollout[] }>({ of: g.applied, now: g.applied });
+	const applied = added.of === g.applied ? added.now : g.applied;
+	const at = incident ? { incident, sensor, applied, reload, add: (r: Rollout) => setAdded({ of: g.applied, now: [r, ...applied] }) } : null;
 	const [ticks, setTicks] = useState<{ of: Tick[]; now: Tick[] }>({ of: g.ticks, now: g.ticks });
 	const [error, setError] = useState("");
 	const now = ticks.of === g.ticks ? ticks.now : g.ticks; // asked again: that is the newest
@@ -249,7 +297,7 @@ export function GuidePanel({ g, incident }: { g: Guide; incident: string | null 
 						</div>
 					</div>
 					{error && <p class="form-error pad" role="alert">{error}</p>}
-					<Steps p={p} ticks={now} set={incident && may("analyst") ? set : null} />
+					<Steps p={p} ticks={now} at={at} set={incident && may("analyst") ? set : null} />
 				</>
 			) : (
 				<p class="pad dim">{t("gd.none")}</p>

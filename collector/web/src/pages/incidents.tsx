@@ -198,7 +198,7 @@ export function IncidentPage({ id }: { id: string }) {
 							{error && <p class="form-error" role="alert">{error}</p>}
 							<div class="ad-grid">
 								<div class="ad-main">
-									<GuidePanel g={i} incident={String(i.id)} />
+									<GuidePanel g={i} incident={String(i.id)} sensor={i.sensor} reload={r.reload} />
 									<Panel id="in-alerts" title={t("in.alerts")} acts={<Link to={`/alerts?incident=${encodeURIComponent(i.id)}&fold=0`}>{t("in.all")}</Link>}>
 										<div class="lines">{alerts.map((a) => <AlertLine key={a.id} a={a} />)}</div>
 									</Panel>

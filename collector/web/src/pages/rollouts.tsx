@@ -18,7 +18,7 @@ function Stage({ r, n }: { r: Rollout; n: number }) {
 	const list = [...all].sort((a, b) => order.indexOf(a.step) - order.indexOf(b.step)).slice(0, SHOWN);
 	return (
 		<li class={n === r.stage && (r.state === "running" || r.state === "held") ? "ro-now" : ""}>
-			<b>{t("ro.stage", { n: num(n), of: num(r.stages) })}</b> <span class="dim">{t("ro.done", { n: num(done), of: num(all.length) })}</span>
+			<b>{r.incident ? "" : t("ro.stage", { n: num(n), of: num(r.stages) })}</b> <span class="dim">{t("ro.done", { n: num(done), of: num(all.length) })}</span>
 			<ul class="plain ro-sensors">
 				{list.map((s) => (
 					<li key={s.id}>
@@ -32,10 +32,10 @@ function Stage({ r, n }: { r: Rollout; n: number }) {
 	);
 }
 
-function One({ r, reload }: { r: Rollout; reload: () => void }) {
+export function One({ r, reload }: { r: Rollout; reload: () => void }) {
 	const [error, setError] = useState("");
 	const act = async (what: "go" | "stop") => {
-		if (what === "stop" && !confirm(t("ro.stop.sure", { name: r.name }))) return;
+		if (what === "stop" && !confirm(t(r.kind === "permit" ? "ro.stop.permit" : "ro.stop.sure", { name: r.name }))) return;
 		setError("");
 		try {
 			await post<Rollout>(`/rollouts/${r.id}`, { do: what });
@@ -50,8 +50,9 @@ function One({ r, reload }: { r: Rollout; reload: () => void }) {
 			<p class="nw-node">
 				<b>{r.name}</b>
 				<Tag kind={r.state === "done" ? "ok" : r.state === "failed" ? "bad" : r.state === "stopped" ? "off" : "warn"}>{word("ro.state", r.state)}</Tag>
-				<span class="mono dim" title={r.policy}>{r.policy.slice(0, 12)}</span>
+				<span class="mono dim" title={r.policy || r.permit}>{(r.policy || r.permit).slice(0, 12)}</span>
 				<span class="dim" title={full(r.time)}>{t("ro.by", { user: r.user, time: ago(r.time) })}</span>
+				{r.incident > 0 && <Link to={`/incidents/${r.incident}`}>{t("ro.incident", { id: r.incident })}</Link>}
 				{may("admin") && open && (
 					<span class="acts">
 						{r.state === "held" && <Button look="main" onClick={() => act("go")} aria-label={`${t("ro.go")}: ${r.name}`}>{t("ro.go")}</Button>}
