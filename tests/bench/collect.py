@@ -50,18 +50,19 @@ build = pathlib.Path(os.environ.get("B", "build"))
 e = os.environ.get
 root = pathlib.Path(e("DIR") or tempfile.mkdtemp())
 data = root / "data"
-pg = url = None
+pg = url = name = None
 try:
     if e("DB") == "pg":
         pg = Cluster(root / "pg", real=True)
         url = pg.database()
+        name = url.split("?")[0].split("/")[-1]
     if not data.exists():
         bulk = int(e("BULK", "1"))
         subprocess.run([build / "bench/collect_load", data, str(int(e("ALERTS", "200000")) // bulk), e("SENSORS", "100"), e("LINES", "200"), e("THREADS", "4")], check=True, env=os.environ | ({"DB": url} if url else {}))
         if bulk > 1:  # one behind the other, so that they are as dense as before
             shift = int(e("ALERTS")) / bulk * 604800 / 1e7 // 60 * 60
-            subprocess.run([sys.executable, pathlib.Path(__file__).parent / "collect_bulk.py", pg.admin.replace("/postgres?", f"/{url.split('/')[-1].split('?')[0]}?") if pg else data / "collector.db", str(bulk), str(int(shift))], check=True)
-    size = int(pg.sql("SELECT pg_database_size(current_database())", url.split("/")[-1].split("?")[0])[0][0]) if pg else sum(f.stat().st_size for f in data.glob("collector.db*"))
+            subprocess.run([sys.executable, pathlib.Path(__file__).parent / "collect_bulk.py", pg.admin.replace("/postgres?", f"/{name}?") if pg else data / "collector.db", str(bulk), str(int(shift))], check=True)
+    size = int(pg.sql("SELECT pg_database_size(current_database())", name)[0][0]) if pg else sum(f.stat().st_size for f in data.glob("collector.db*"))
     print(f"data base: {size / 1e6:.0f} MB", flush=True)
     co = Collector(root, users=False).start()
     try:
@@ -75,7 +76,7 @@ try:
             fields = pathlib.Path(f"/proc/{co.proc.pid}/stat").read_text().rsplit(")", 1)[1].split()
             return int(fields[11]) + int(fields[12])
 
-        for name, path in [
+        for what, path in [
             ("newest 50", "alerts?limit=50"), ("by device and rule", "alerts?limit=50&device=plc-7&rule=rule-6"),
             ("by device and a rule it never met", "alerts?limit=50&device=plc-7&rule=rule-7"), ("by sensor", "alerts?limit=50&sensor=sensor-042"),
             ("severity 1", "alerts?limit=50&severity=1"), ("a page in the middle", f"alerts?limit=50&to={week + 3 * 86400 * 1000}"),
@@ -94,7 +95,7 @@ try:
                 t = time.perf_counter()
                 status = who.call("GET", "/api/v1/" + path, raw=True)[0]
                 times.append((time.perf_counter() - t) * 1000)
-            print(f"{name:36} {status}  first {times[0]:7.1f} ms, then {min(times[1:]):7.1f}, of processor {(ticks() - cpu) * 10 / REPEAT:5.0f}")
+            print(f"{what:36} {status}  first {times[0]:7.1f} ms, then {min(times[1:]):7.1f}, of processor {(ticks() - cpu) * 10 / REPEAT:5.0f}")
         if e("TLS"):
             over_tls(co, int(e("TLS")), int(e("LINES", "200")), ticks)
         print(f"memory at most {co.memory_kib() / 1024:.0f} MB")
