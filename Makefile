@@ -244,7 +244,7 @@ FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZB := $B-fuzz
 FUZZSAN := address,undefined
 # What no harness calls is not compiled for them.
-FUZZSKIP = $(filter-out collector/feed.c collector/ingest.c guard/ctl.c sharing/pattern.c,$(wildcard collector/*.c sender/*.c sharing/*.c watch/*.c guard/*.c ebpf/*.c))
+FUZZSKIP = $(filter-out collector/feed.c collector/feed_quick.c collector/ingest.c guard/ctl.c sharing/pattern.c,$(wildcard collector/*.c sender/*.c sharing/*.c watch/*.c guard/*.c ebpf/*.c))
 $(FUZZB)/libinterlock.a: FORCE
 	@$(MAKE) --no-print-directory B=$(FUZZB) CC=clang SAN=fuzzer-no-link,$(FUZZSAN) SRC_SKIP="$(FUZZSKIP)" $@
 $(FUZZB)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZB)/libinterlock.a

@@ -27,21 +27,6 @@ jw_utf8(const char *text, size_t n)
 static const bool plain[256] = {
     [0x20 ... 0x21] = true, [0x23 ... 0x5b] = true, [0x5d ... 0x7e] = true};
 
-/* Are these eight bytes all plain?  Each comparison leaves its answer in the high bit of its byte; no carry or
- * borrow leaves a byte that is below 0x80, and one that is not has said no already. */
-static inline bool
-plain8(const char *s)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-	uint64_t v, quote, slash;
-
-	memcpy(&v, s, sizeof(v));
-	quote = v ^ ones * '"';
-	slash = v ^ ones * '\\';
-	/* a control character; one of the two; DEL */
-	return ((v | (v - ones * 0x20) | (quote - ones) | (slash - ones) | (v + ones)) & high) == 0;
-}
-
 void
 jw_quote(struct jw *w, const char *text, size_t n)
 {
@@ -51,7 +36,7 @@ jw_quote(struct jw *w, const char *text, size_t n)
 	for (size_t i = 0; i < n;) {
 		size_t start = i, u;
 
-		while (n - i >= 8 && plain8(text + i))
+		while (n - i >= 8 && jw_plain8(text + i))
 			i += 8;
 		for (; i < n; i += u) {
 			u = plain[s[i]] ? 1 : s[i] < 0x80 ? 0 : jw_utf8(text + i, n - i);

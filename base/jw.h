@@ -60,6 +60,21 @@ jw_ch(struct jw *w, char c)
 	*w->p++ = c;
 }
 
+/* Are these eight bytes all plain: ASCII but controls, quote, backslash and DEL?  Each comparison leaves its answer in the
+ * high bit of its byte; no carry or borrow leaves a byte that is below 0x80, and one that is not has said no already. */
+static inline bool
+jw_plain8(const char *s)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t v, quote, slash;
+
+	memcpy(&v, s, sizeof(v));
+	quote = v ^ ones * '"';
+	slash = v ^ ones * '\\';
+	/* a control character; one of the two; DEL */
+	return ((v | (v - ones * 0x20) | (quote - ones) | (slash - ones) | (v + ones)) & high) == 0;
+}
+
 /* Bytes of the well-formed UTF-8 sequence at s (RFC 3629 4), of which n > 0 are there; 0: none is. */
 size_t jw_utf8(const char *s, size_t n);
 void jw_quote(struct jw *w, const char *s, size_t n); /* "s", escaped, no comma logic */

@@ -2,12 +2,16 @@
 /* feed.c - see feed.h. */
 #include "collector/feed.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/err.h"
+
+const struct feed_member feed_member[FT_N] = {
+#define FEED(name, level, member) [FT_##name] = {FEED_##level, sizeof(member) - 1, member},
+#include "collector/feed.def"
+#undef FEED
+};
 
 /* Brackets outside of strings, without recursion: the parser behind has one frame per level. */
 static bool
@@ -57,21 +61,20 @@ digits(const char *s, unsigned n)
 int64_t
 feed_time(const char *s, size_t n)
 {
-	struct tm tm = {0};
-	int ms = 0, zone;
+	int year, month, day, hour, minute, sec, ms = 0, zone;
+	int64_t days;
 
 	if (n < 24 || n > 40 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' ||
 	    s[16] != ':')
 		return -1;
-	tm.tm_year = digits(s, 4) - 1900;
-	tm.tm_mon = digits(s + 5, 2) - 1;
-	tm.tm_mday = digits(s + 8, 2);
-	tm.tm_hour = digits(s + 11, 2);
-	tm.tm_min = digits(s + 14, 2);
-	tm.tm_sec = digits(s + 17, 2);
-	if (tm.tm_year < 70 || tm.tm_mon < 0 || tm.tm_mon > 11 || tm.tm_mday < 1 ||
-	    tm.tm_mday > 31 || tm.tm_hour < 0 || tm.tm_min < 0 || tm.tm_sec < 0 ||
-	    tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+	year = digits(s, 4);
+	month = digits(s + 5, 2);
+	day = digits(s + 8, 2);
+	hour = digits(s + 11, 2);
+	minute = digits(s + 14, 2);
+	sec = digits(s + 17, 2);
+	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 ||
+	    minute < 0 || sec < 0 || hour > 23 || minute > 59 || sec > 60)
 		return -1;
 	if (s[19] == '.' && (ms = digits(s + 20, 3)) < 0)
 		return -1;
@@ -79,7 +82,13 @@ feed_time(const char *s, size_t n)
 	if (zone < 0 || (s[n - 5] != '+' && s[n - 5] != '-'))
 		return -1;
 	zone = zone / 100 * 60 + zone % 100;
-	return ((int64_t)timegm(&tm) - (s[n - 5] == '-' ? -60 : 60) * zone) * 1000 + ms;
+	/* Years that begin in March: a leap day is the last of one. */
+	year -= month < 3;
+	days = (int64_t)365 * year + year / 4 - year / 100 + year / 400 +
+	       (153 * (month + (month < 3 ? 9 : -3)) + 2) / 5 + day - 719469;
+	return (((days * 24 + hour) * 60 + minute - (s[n - 5] == '-' ? -zone : zone)) * 60 + sec) *
+		   1000 +
+	       ms;
 }
 
 /* Texts of a member that is a string or a list of strings, joined by commas. */
@@ -142,34 +151,23 @@ count_of(const json_t *line, const char *name)
 	return *s >= '0' && *s <= '9' && *end == '\0' && v < UINT64_C(1) << 53 ? v : 0;
 }
 
-int
-feed_line(const char *line, size_t n, struct feed_row *row, struct feed_arena *a)
+void
+feed_finish(struct feed_row *row)
 {
-	/* Where texts stand: at the top, in alert, in its metadata. */
-	static const struct {
-		enum feed_text to;
-		uint8_t level;
-		const char *name;
-	} from[] = {
-	    {FT_SIG, 1, "signature"},
-	    {FT_CATEGORY, 1, "category"},
-	    {FT_VERDICT, 2, "il_verdict"},
-	    {FT_RULE, 2, "il_rule"},
-	    {FT_CONDUIT, 2, "il_conduit"},
-	    {FT_REASON, 2, "il_reason"},
-	    {FT_PROTO, 0, "app_proto"},
-	    {FT_OP, 2, "il_op"},
-	    {FT_ACCESS, 2, "il_access"},
-	    {FT_OBJECT, 2, "il_object"},
-	    {FT_SRC_IP, 0, "src_ip"},
-	    {FT_SRC, 2, "il_src"},
-	    {FT_DST_IP, 0, "dest_ip"},
-	    {FT_DST, 2, "il_dst"},
-	    {FT_DIR, 0, "direction"},
-	    {FT_EVENT, 2, "il_event"},
-	    {FT_SITE, 2, "il_site"},
-	    {FT_TECH, 2, "mitre_technique_id"},
-	};
+	/* A device without a name is known by its address. */
+	if (row->text[FT_SRC].n == 0)
+		row->text[FT_SRC] = row->text[FT_SRC_IP];
+	if (row->text[FT_DST].n == 0)
+		row->text[FT_DST] = row->text[FT_DST_IP];
+	if (row->sev == 0)
+		row->sev = 3;
+	if (row->count < 1 || row->sid == 90 || row->sid == 91) /* those count what is not here */
+		row->count = 1;
+}
+
+int
+feed_tree(const char *line, size_t n, struct feed_row *row, struct feed_arena *a)
+{
 	json_t *o = feed_json(line, n), *at[3];
 	const json_t *ts;
 	int r = 0;
@@ -182,31 +180,29 @@ feed_line(const char *line, size_t n, struct feed_row *row, struct feed_arena *a
 	at[0] = o;
 	at[1] = json_object_get(o, "alert");
 	at[2] = json_object_get(at[1], "metadata");
-	for (size_t i = 0; i < sizeof(from) / sizeof(from[0]) && r == 0; i++)
-		r = take(a, json_object_get(at[from[i].level], from[i].name), from[i].to == FT_TECH,
-		    &row->text[from[i].to]);
-	/* A device without a name is known by its address; a protocol nobody read by its transport. */
-	if (row->text[FT_SRC].n == 0)
-		row->text[FT_SRC] = row->text[FT_SRC_IP];
-	if (row->text[FT_DST].n == 0)
-		row->text[FT_DST] = row->text[FT_DST_IP];
-	if (r == 0 && row->text[FT_PROTO].n == 0)
+	for (size_t i = 0; i < FT_N && r == 0; i++)
+		r = take(a, json_object_get(at[feed_member[i].level], feed_member[i].name),
+		    i == FT_TECH, &row->text[i]);
+	if (r == 0 && row->text[FT_PROTO].n == 0) /* one that nobody read: its transport */
 		r = take(a, json_object_get(o, "proto"), false, &row->text[FT_PROTO]);
 	ts = json_object_get(o, "timestamp");
 	row->time_ms =
 	    json_is_string(ts) ? feed_time(json_string_value(ts), json_string_length(ts)) : -1;
 	row->sid = whole(at[1], "signature_id", UINT32_MAX);
 	row->sev = (uint8_t)whole(at[1], "severity", 3);
-	if (row->sev == 0)
-		row->sev = 3;
 	row->blocked = json_is_string(json_object_get(at[1], "action")) &&
 		       strcmp(json_string_value(json_object_get(at[1], "action")), "blocked") == 0;
 	row->sport = (uint16_t)whole(o, "src_port", UINT16_MAX);
 	row->dport = (uint16_t)whole(o, "dest_port", UINT16_MAX);
 	row->seq = count_of(o, "il_seq");
 	row->count = (int64_t)count_of(o, "il_count");
-	if (row->count < 1 || row->sid == 90 || row->sid == 91) /* those count what is not here */
-		row->count = 1;
+	feed_finish(row);
 	json_decref(o);
 	return r;
+}
+
+int
+feed_line(const char *line, size_t n, struct feed_row *row, struct feed_arena *a)
+{
+	return feed_quick(line, n, row, a) ? 0 : feed_tree(line, n, row, a);
 }

@@ -4,7 +4,7 @@
  *   0  a body as it came        1  lines, behind a JWS signed here that states them (gets past both hashes)
  *   2  one EVE line             3  JSON of a document
  *
- * Checked beside memory: texts lie in the arena, what was packed unpacks to the same bytes, and a row has
+ * Checked beside memory: the two readers of lines agree, texts lie in the arena, what was packed unpacks to the same bytes, and a row has
  * what the schema of the data base expects.
  */
 #include <stdint.h>
@@ -32,6 +32,27 @@ row_ok(const struct feed_row *row, const char *start, const char *end)
 			if ((unsigned char)t->p[k] < 0x20)
 				abort();
 	}
+}
+
+/* Where the quick reader takes a line, the tree takes it too, and says the same. */
+static void
+halves(const char *p, size_t n)
+{
+	static char texts[2][65536];
+	struct feed_arena a = {texts[0], texts[0] + sizeof(texts[0])},
+			  b = {texts[1], texts[1] + sizeof(texts[1])};
+	struct feed_row q, t;
+
+	if (!feed_quick(p, n, &q, &a))
+		return;
+	if (feed_tree(p, n, &t, &b) != 0 || q.time_ms != t.time_ms || q.seq != t.seq ||
+	    q.sid != t.sid || q.sev != t.sev || q.blocked != t.blocked || q.count != t.count ||
+	    q.sport != t.sport || q.dport != t.dport)
+		abort();
+	for (unsigned i = 0; i < FT_N; i++)
+		if (q.text[i].n != t.text[i].n ||
+		    (q.text[i].n && memcmp(q.text[i].p, t.text[i].p, q.text[i].n) != 0))
+			abort();
 }
 
 static void
@@ -110,9 +131,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		body(p, n);
 	else if (what == 1)
 		signed_lines(p, n);
-	else if (what == 2 && feed_line(p, n, &row, &a) == 0)
-		row_ok(&row, texts, texts + sizeof(texts));
-	else if (what == 3)
+	else if (what == 2) {
+		halves(p, n);
+		if (feed_line(p, n, &row, &a) == 0)
+			row_ok(&row, texts, texts + sizeof(texts));
+	} else if (what == 3)
 		json_decref(feed_json(p, n));
 	return 0;
 }

@@ -239,6 +239,113 @@ lines(void **state)
 	assert_int_equal(feed_line("{\"src_ip\":\"1.2.3.4\"}", 20, &row, &a), ERR_FULL);
 }
 
+/* The two readers of a line: which the quick one takes, and that they agree, also on lines of which one byte is another. */
+static void
+halves(const char *line, size_t n, bool quick)
+{
+	static char texts[2][4096];
+	struct feed_arena a = {texts[0], texts[0] + sizeof(texts[0])},
+			  b = {texts[1], texts[1] + sizeof(texts[1])};
+	struct feed_row q, t;
+	bool took = feed_quick(line, n, &q, &a);
+
+	if (quick != took)
+		fail_msg("%s: %.*s", took ? "taken" : "not taken", (int)n, line);
+	if (!took) {
+		assert_ptr_equal(a.p, texts[0]);
+		return;
+	}
+	if (feed_tree(line, n, &t, &b) != 0)
+		fail_msg("only the quick one takes: %.*s", (int)n, line);
+	assert_int_equal(q.time_ms, t.time_ms);
+	assert_int_equal(q.seq, t.seq);
+	assert_int_equal(q.sid, t.sid);
+	assert_int_equal(q.sev, t.sev);
+	assert_int_equal(q.blocked, t.blocked);
+	assert_int_equal(q.count, t.count);
+	assert_int_equal(q.sport, t.sport);
+	assert_int_equal(q.dport, t.dport);
+	for (unsigned i = 0; i < FT_N; i++) {
+		assert_int_equal(q.text[i].n, t.text[i].n);
+		if (q.text[i].n)
+			assert_memory_equal(q.text[i].p, t.text[i].p, q.text[i].n);
+	}
+}
+
+static void
+two_readers(void **state)
+{
+	static const struct {
+		bool quick;
+		const char *line;
+	} cases[] = {
+	    {true,
+		"{\"timestamp\":\"2026-11-23T12:00:00.123456+0200\",\"flow_id\":7,\"event_type\":"
+		"\"alert\",\"src_ip\":"
+		"\"10.1.0.2\",\"src_port\":40000,\"dest_ip\":\"10.2.0.1\",\"dest_port\":502,"
+		"\"proto\":\"TCP\","
+		"\"direction\":\"to_server\",\"app_proto\":\"modbus\",\"alert\":{\"action\":"
+		"\"blocked\",\"gid\":62443,"
+		"\"signature_id\":1000000001,\"signature\":\"write \xe6\xb0\xb4 not "
+		"\\\"allowed\\\"\",\"severity\":2,\"metadata\":"
+		"{\"il_seq\":[\"17\"],\"il_count\":[\"3\"],\"il_rule\":[\"r\"],\"il_dst\":[\"plc\","
+		"\"x\"],\"il_src\":\"hmi\","
+		"\"mitre_technique_id\":[\"T0855\",\"\",7,\"T0836\"],\"il_pdu\":[\"AA\\/=\"]}}}"},
+	    {true,
+		" { \"alert\" : [ { } , null , true , false , -0 , 12 ] , \"proto\" : \"UDP\" }"},
+	    {true, "{\"alert\":{\"severity\":99,\"signature_id\":-1,\"metadata\":{\"il_src\":[7,[],"
+		   "\"\"]}}}"},
+	    {true, "{\"alert\":{\"metadata\":7},\"src_port\":\"x\",\"src_ip\":\"a\\nb\\\\\x7f\","
+		   "\"\":{}}"},
+	    {true, "{\"alert\":{\"signature_id\":90,\"metadata\":{\"il_count\":[\"5\"],\"il_seq\":"
+		   "\"5\"}}}"},
+	    {false, "{\"a\":1,\"a\":2}"},
+	    {false, "{\"b\":1,\"a\":{\"b\":1,\"c\":2,\"b\":3}}"},
+	    {false, "{\"a\":1.5}"},
+	    {false, "{\"a\":01}"},
+	    {false, "{\"a\":1234567890123456789}"},
+	    {false, "{\"a\":\"\\u0041\"}"},
+	    {false, "{\"a\":\"\xc0\x80\"}"},
+	    {false, "{\"a\":\"\xed\xa0\x80\"}"},
+	    {false, "{\"a\":\"\t\"}"},
+	    {false, "{\"a\":tru}"},
+	    {false, "{\"a\":1,}"},
+	    {false, "{\"a\":[1,]}"},
+	    {false, "{\"a\":1}x"},
+	    {false, "{\"a\":1"},
+	    {false, "[]"},
+	    {false, ""},
+	};
+	static const char bytes[] = "\"\\{}[],: 0-.eu\x01\x7f\x80\xc3\xffn";
+	char line[1024];
+	size_t took = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		halves(cases[i].line, strlen(cases[i].line), cases[i].quick);
+	for (size_t i = 0; i < 5; i++) {
+		size_t n = strlen(cases[i].line);
+		struct feed_row row;
+
+		for (size_t k = 0; k < n * (sizeof(bytes) - 1); k++) {
+			static char texts[4096];
+			struct feed_arena a = {texts, texts + sizeof(texts)};
+			bool quick;
+
+			memcpy(line, cases[i].line, n);
+			line[k % n] = bytes[k / n];
+			quick = feed_quick(line, n, &row, &a);
+			took += quick;
+			halves(line, n, quick);
+		}
+		for (size_t k = 0; k < n; k++) { /* cut off */
+			memcpy(line, cases[i].line, k);
+			halves(line, k, false);
+		}
+	}
+	assert_true(took > 1000); /* these ran, and not only into the first quote */
+}
+
 static void
 times(void **state)
 {
@@ -251,6 +358,9 @@ times(void **state)
 	    {"2026-11-23T12:00:00.123456+0200", INT64_C(1795428000123)},
 	    {"2026-11-23T08:30:00.123456-0130", INT64_C(1795428000123)},
 	    {"2026-11-23T10:00:00+0000", INT64_C(1795428000000)},
+	    {"2024-02-29T23:59:60.999999+0000", INT64_C(1709251200999)},
+	    {"2100-03-01T00:00:00.000000+0000", INT64_C(4107542400000)},
+	    {"2000-12-31T00:00:00.000000+0000", INT64_C(978220800000)},
 	    {"2026-13-23T10:00:00.123456+0000", -1},
 	    {"2026-11-23 10:00:00.123456+0000", -1},
 	    {"2026-11-23T10:00:00.123456", -1},
@@ -532,6 +642,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bodies),
 	    cmocka_unit_test(lines),
+	    cmocka_unit_test(two_readers),
 	    cmocka_unit_test(times),
 	    cmocka_unit_test(rolled_back),
 	    cmocka_unit_test(newer_schema),
