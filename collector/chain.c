@@ -25,29 +25,39 @@
 
 #define HOUR_MS	  INT64_C(3600000)
 #define MINUTE_MS INT64_C(60000)
-#define SUMS	  2048u /* kinds of sums kept while a batch is stored; then they are written */
+#define SUMS	  1024u /* kinds of sums kept while a batch is stored; then they are written */
 #define FOLDS	  64u	/* incidents of one batch kept in mind */
+#define KNOWN	  512u	/* texts of one request kept in mind */
+#define NOT_SEEN  (-1)
 
 /* --- sums -------------------------------------------------------------------------- */
 
 enum sum_kind { SUM_AGG = 1, SUM_MINUTE, SUM_EDGE, SUM_TECHNIQUE };
 
 struct sum {
-	int64_t key[6]; /* the first is an enum sum_kind; 0 = the place is free */
+	int64_t key[6]; /* the first is an enum sum_kind */
 	int64_t n, blocked, last, sev;
 };
 
 struct sums {
-	struct sum at[SUMS];
+	uint16_t slot[2 * SUMS]; /* by hash: place in `at` and 1; 0 = free */
 	unsigned used;
+	struct sum at[SUMS]; /* what is behind `used` was never written */
 };
+
+static void
+sums_init(struct sums *s)
+{
+	memset(s->slot, 0, sizeof(s->slot));
+	s->used = 0;
+}
 
 static int
 sums_write(struct store_tx *tx, struct sums *s)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < SUMS && r == 0; i++) {
+	for (unsigned i = 0; i < s->used && r == 0; i++) {
 		const struct sum *e = &s->at[i];
 		const int64_t *k = e->key;
 
@@ -59,10 +69,11 @@ sums_write(struct store_tx *tx, struct sums *s)
 		else if (k[0] == SUM_EDGE)
 			r = tx_run(tx, ST_EDGE_ADD, "iiiiiiiii", k[1], k[2], k[3], k[4], k[5], e->n,
 			    e->blocked, e->last, e->sev);
-		else if (k[0] == SUM_TECHNIQUE)
+		else
 			r = tx_run(tx, ST_TECHNIQUE_ADD, "iii", k[1], e->n, e->last);
 	}
-	memset(s, 0, sizeof(*s));
+	if (s->used > 0)
+		sums_init(s);
 	return r;
 }
 
@@ -70,23 +81,22 @@ static int
 sum_add(struct store_tx *tx, struct sums *s, const int64_t key[6], const struct feed_row *row)
 {
 	uint64_t h = 0;
-	struct sum *e;
+	struct sum *e = NULL;
 	int r;
 
-	if (s->used > SUMS / 4 * 3 && (r = sums_write(tx, s)) < 0)
+	if (s->used == SUMS && (r = sums_write(tx, s)) < 0)
 		return r;
 	for (unsigned i = 0; i < 6; i++)
 		h = hash_mum(h ^ (uint64_t)key[i] ^ 0x9e3779b97f4a7c15u, 0xbf58476d1ce4e5b9u + i);
-	for (unsigned i = (unsigned)(h % SUMS);; i = (i + 1) % SUMS) {
-		e = &s->at[i];
-		if (e->key[0] == 0) {
+	for (unsigned i = (unsigned)(h % (2 * SUMS)); !e; i = (i + 1) % (2 * SUMS)) {
+		if (s->slot[i] == 0) {
+			e = &s->at[s->used++];
+			s->slot[i] = (uint16_t)s->used;
+			*e = (struct sum){.sev = row->sev};
 			memcpy(e->key, key, sizeof(e->key));
-			e->sev = row->sev;
-			s->used++;
-			break;
+		} else if (memcmp(s->at[s->slot[i] - 1].key, key, sizeof(e->key)) == 0) {
+			e = &s->at[s->slot[i] - 1];
 		}
-		if (memcmp(e->key, key, sizeof(e->key)) == 0)
-			break;
 	}
 	e->n++;
 	e->blocked += row->blocked;
@@ -98,24 +108,34 @@ sum_add(struct store_tx *tx, struct sums *s, const int64_t key[6], const struct 
 /* --- one batch ---------------------------------------------------------------------------- */
 
 struct fold {
+	int64_t key[6]; /* of the row that began it: what makes the fold, as numbers */
 	uint8_t fold[INCIDENT_FOLD];
 	int64_t id, n, first, last;
 	uint8_t sev;
+};
+
+/* Texts of a batch are alike: their numbers, by a hash, as long as the job has the texts. */
+struct known {
+	const char *p;
+	size_t n;
+	int64_t id, seen;
 };
 
 struct work {
 	struct store_tx *tx;
 	struct ingest_job *job;
 	int64_t sensor_name;
-	struct sums sums;
-	struct fold fold[FOLDS];
 	unsigned n_fold;
+	struct known known[KNOWN];
+	struct fold fold[FOLDS];
+	struct sums sums;
 };
 
 static void
 text(const struct feed_row *row, enum feed_text f, char *out)
 {
-	memcpy(out, row->text[f].p, row->text[f].n);
+	if (row->text[f].n > 0)
+		memcpy(out, row->text[f].p, row->text[f].n);
 	out[row->text[f].n] = '\0';
 }
 
@@ -144,9 +164,31 @@ folds_write(struct work *w)
 	return r;
 }
 
-/* The incident of a row: its number or ERR_*. */
+/* The number of a text, 0 for none; seen: the stretch of time it is seen in (SEEN_MS), or NOT_SEEN. */
 static int64_t
-incident_of(struct work *w, const struct feed_row *row)
+number(struct work *w, const char *p, size_t n, int64_t seen)
+{
+	uint64_t first = 0, last = 0;
+	struct known *k;
+
+	if (n == 0)
+		return 0;
+	memcpy(&first, p, n < 8 ? n : 8);
+	memcpy(&last, p + (n < 8 ? 0 : n - 8), n < 8 ? n : 8);
+	k = &w->known[hash_mum(first ^ 0x9e3779b97f4a7c15u, last ^ n << 56 ^ 0xbf58476d1ce4e5b9u) %
+		      KNOWN];
+	if (k->n != n || (seen != NOT_SEEN && k->seen != seen) || memcmp(k->p, p, n) != 0)
+		*k = (struct known){.p = p,
+		    .n = n,
+		    .seen = seen,
+		    .id =
+			seen == NOT_SEEN ? tx_name(w->tx, p, n) : tx_name_seen(w->tx, p, n, seen)};
+	return k->id;
+}
+
+/* What it is about, in words, where no row of this batch was about the same. */
+static int64_t
+incident_begin(struct work *w, const struct feed_row *row, const int64_t key[6])
 {
 	char t[FT_N][FEED_TEXT_MAX + 1], family[FEED_TEXT_MAX + 32];
 	struct incident_what what = {.sev = row->sev,
@@ -158,8 +200,8 @@ incident_of(struct work *w, const struct feed_row *row)
 	    .title = t[FT_SIG],
 	    .tech = t[FT_TECH],
 	    .time_ms = row->time_ms};
-	struct fold *f = NULL;
-	uint8_t key[INCIDENT_FOLD];
+	struct fold *f;
+	uint8_t hash[INCIDENT_FOLD];
 	int r;
 
 	text(row, FT_SITE, t[FT_SITE]);
@@ -181,20 +223,39 @@ incident_of(struct work *w, const struct feed_row *row)
 		    family, sizeof(family), "%.200s/#%lld", t[FT_CONDUIT], (long long)row->sid);
 	else
 		snprintf(family, sizeof(family), "#%lld", (long long)row->sid);
-	incident_fold(&what, key);
+	incident_fold(&what, hash);
+	for (unsigned i = 0; i < w->n_fold; i++)
+		if (memcmp(w->fold[i].fold, hash, sizeof(hash)) == 0 &&
+		    row->time_ms - w->fold[i].last <= INCIDENT_WINDOW_MS)
+			return i;
+	if (w->n_fold == FOLDS && (r = folds_write(w)) < 0)
+		return r;
+	f = &w->fold[w->n_fold];
+	*f = (struct fold){.first = row->time_ms, .last = row->time_ms, .sev = row->sev};
+	memcpy(f->key, key, sizeof(f->key));
+	memcpy(f->fold, hash, sizeof(hash));
+	if ((f->id = incident_find(w->tx, &what)) < 0)
+		return f->id;
+	return w->n_fold++;
+}
+
+/* The incident of a row: its number or ERR_*. */
+static int64_t
+incident_of(struct work *w, const struct feed_row *row, const int64_t name[FT_N])
+{
+	const int64_t key[6] = {
+	    name[FT_SRC], name[FT_DST], name[FT_EVENT], name[FT_RULE], name[FT_CONDUIT], row->sid};
+	struct fold *f = NULL;
+	int64_t at;
+
 	for (unsigned i = 0; i < w->n_fold && !f; i++)
-		if (memcmp(w->fold[i].fold, key, sizeof(key)) == 0 &&
+		if (memcmp(w->fold[i].key, key, sizeof(key)) == 0 &&
 		    row->time_ms - w->fold[i].last <= INCIDENT_WINDOW_MS)
 			f = &w->fold[i];
 	if (!f) {
-		if (w->n_fold == FOLDS && (r = folds_write(w)) < 0)
-			return r;
-		f = &w->fold[w->n_fold];
-		*f = (struct fold){.first = row->time_ms, .last = row->time_ms, .sev = row->sev};
-		memcpy(f->fold, key, sizeof(key));
-		if ((f->id = incident_find(w->tx, &what)) < 0)
-			return f->id;
-		w->n_fold++;
+		if ((at = incident_begin(w, row, key)) < 0)
+			return at;
+		f = &w->fold[at];
 	}
 	f->n++;
 	f->first = row->time_ms < f->first ? row->time_ms : f->first;
@@ -230,7 +291,7 @@ sum_row(struct work *w, const struct feed_row *row, const int64_t name[FT_N])
 	while (r == 0 && p && p < end) {
 		const char *comma = memchr(p, ',', (size_t)(end - p));
 		size_t n = (size_t)((comma ? comma : end) - p);
-		int64_t key[6] = {SUM_TECHNIQUE, tx_name(w->tx, p, n)};
+		int64_t key[6] = {SUM_TECHNIQUE, number(w, p, n, NOT_SEEN)};
 
 		r = sum_add(w->tx, &w->sums, key, row);
 		p += n + 1;
@@ -256,15 +317,14 @@ store_row(struct work *w, const struct feed_row *row, int64_t id)
 	    [FT_SITE] = true,
 	    [FT_TECH] = true,
 	};
-	int64_t name[FT_N], incident = incident_of(w, row);
+	int64_t name[FT_N], incident;
 	int r;
 
-	if (incident < 0)
-		return (int)incident;
 	for (unsigned i = 0; i < FT_N; i++)
-		name[i] = seen[i] ? tx_name_seen(w->tx, row->text[i].p, row->text[i].n,
-					row->time_ms / SEEN_MS)
-				  : tx_name(w->tx, row->text[i].p, row->text[i].n);
+		name[i] = number(
+		    w, row->text[i].p, row->text[i].n, seen[i] ? row->time_ms / SEEN_MS : NOT_SEEN);
+	if ((incident = incident_of(w, row, name)) < 0)
+		return (int)incident;
 	r = tx_run(w->tx, ST_ALERT_PUT, "iiiiiiiiiiiiiiiiiiiiiiiiiiiii", id, row->time_ms,
 	    w->job->sensor, (int64_t)row->seq, row->sid, (int64_t)row->sev, (int64_t)row->blocked,
 	    row->count, (int64_t)row->sport, (int64_t)row->dport, incident, name[FT_SIG],
@@ -566,14 +626,21 @@ int
 ingest_store(struct store_tx *tx, void *ctx)
 {
 	struct ingest_job *job = ctx;
-	struct work *w = calloc(1, sizeof(*w));
+	struct work *w = malloc(sizeof(*w)); /* large, and mostly not looked at */
 	struct place p;
 	int r = 0;
 
 	if (!w)
 		return ERR_NOMEM;
+	job->result = INGEST_STORED;
+	job->stored = job->duplicate = job->alerts = 0;
+	job->last = NULL;
+	job->n_first = job->n_incident = 0;
 	w->tx = tx;
 	w->job = job;
+	w->n_fold = 0;
+	memset(w->known, 0, sizeof(w->known));
+	sums_init(&w->sums);
 	if (!place_read(tx, job->sensor, &p) || p.state != SENSOR_ACTIVE) {
 		job->result = INGEST_REVOKED;
 		free(w);

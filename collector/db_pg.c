@@ -400,6 +400,9 @@ pg_exec(struct db *db, const char *sql)
 	}
 	if (db->lost)
 		return ERR_AGAIN;
+	if (strcmp(sql, "COMMIT") == 0 &&
+	    p->failed) /* the server would roll back, and call that well */
+		return p->failed;
 	if ((r = pipe_on(p)) < 0 ||
 	    (r = queued(p, PQsendQueryParams(p->c, sql, 0, NULL, NULL, NULL, NULL, 1))) < 0)
 		return r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* db_sqlite.c - a file, SQLite in WAL mode.  [SQL] www.sqlite.org, 3.40. */
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -96,15 +97,24 @@ lite_close(struct db *db)
 	return 0;
 }
 
+/* Before the first connection.  Without statistics nobody reads, memory has no lock that all threads share. */
+static void
+configure(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int
 lite_open(struct db **out, const char *path, enum db_use use, char *err, size_t err_size)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct lite *l = calloc(1, sizeof(*l));
 	bool writer = use == DB_WRITER;
 	int rc, r;
 
 	if (!l)
 		return err_say(err, err_size, ERR_NOMEM, "out of memory");
+	(void)pthread_once(&once, configure);
 	l->db.be = &db_sqlite;
 	rc = sqlite3_open_v2(path, &l->h,
 	    writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX

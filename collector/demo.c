@@ -84,7 +84,7 @@ demo_take(struct collector *co, struct demo *d, const char *journal, const struc
 		goto out;
 	job.sensor = d->sensor;
 	job.name = d->name;
-	if ((r = store_write(co->store, ingest_store, &job)) < 0)
+	if ((r = store_write_again(co->store, ingest_store, &job)) < 0)
 		(void)err_say(err, err_size, r, "not stored: %s", err_str(r));
 	else if (job.result != INGEST_STORED)
 		r = err_say(err, err_size, ERR_CHAIN, "%s", job.why);

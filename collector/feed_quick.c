@@ -165,10 +165,11 @@ static bool
 put(struct quick *q, const struct text *t, struct feed_span *out)
 {
 	struct feed_arena *a = q->arena;
-	const char *end = t->p + t->n;
+	const char *end;
 
 	if (t->n == 0)
 		return true;
+	end = t->p + t->n;
 	if (out->n + t->n + 1 > FEED_TEXT_MAX || (size_t)(a->end - a->p) < t->n + 1)
 		return false;
 	if (out->n > 0)

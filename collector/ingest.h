@@ -74,7 +74,7 @@ struct ingest_job {
 	char why[200];
 };
 
-/* The job; ctx is a struct ingest_job.  0 also when a batch did not fit: see result. */
+/* The job, for store_write_again(); ctx is a struct ingest_job.  0 also when a batch did not fit: see result. */
 int ingest_store(struct store_tx *tx, void *ctx);
 
 /* Inside a job: a sensor (or relay) that was silent is heard; incidents that end with it are added to the n of id, which holds 8. */

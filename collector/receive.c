@@ -163,7 +163,7 @@ store_batches(struct call *c, struct ingest_job *job)
 	if (c->co->stream && !job->oldest)
 		return stream_store(c->co->stream, job);
 #endif
-	return store_write(c->co->store, ingest_store, job);
+	return store_write_again(c->co->store, ingest_store, job);
 }
 
 void

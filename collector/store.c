@@ -22,6 +22,7 @@ struct job {
 	store_job fn;
 	void *ctx;
 	int r;
+	bool again; /* may be run once more */
 	bool done;
 	struct job *next;
 };
@@ -264,10 +265,8 @@ run_job(struct store_tx *tx, struct job *j)
 }
 
 static int
-run_all(struct store_tx *tx, struct job *list)
+begin(struct store_tx *tx)
 {
-	int r = 0;
-
 	if (db_begin(tx->db) < 0)
 		return db_complain(tx->db, "begin");
 	if (tx->renewed != db_renewed(tx->db)) { /* another server may be there now */
@@ -275,6 +274,42 @@ run_all(struct store_tx *tx, struct job *list)
 		names_forget(tx);
 		tx->renewed = db_renewed(tx->db);
 	}
+	return 0;
+}
+
+/* A savepoint copies every page that a job changes.  Jobs that can all be run again do without: true when all of them went
+ * well; else nothing of them is left. */
+static bool
+run_at_once(struct store_tx *tx, struct job *list)
+{
+	for (const struct job *j = list; j; j = j->next)
+		if (!j->again)
+			return false;
+	if (begin(tx) < 0)
+		return false;
+	for (struct job *j = list; j; j = j->next)
+		if ((j->r = j->fn(tx, j->ctx)) < 0 || db_lost(tx->db) || !db_in_tx(tx->db))
+			goto undo;
+	if (db_exec(tx->db, "COMMIT") < 0)
+		goto undo;
+	tx->names_new = false;
+	return true;
+undo:
+	if (db_in_tx(tx->db))
+		(void)db_exec(tx->db, "ROLLBACK");
+	names_forget(tx);
+	return false;
+}
+
+static int
+run_all(struct store_tx *tx, struct job *list)
+{
+	int r;
+
+	if (run_at_once(tx, list))
+		return 0;
+	if ((r = begin(tx)) < 0)
+		return r;
 	for (struct job *j = list; j; j = j->next) {
 		j->r = run_job(tx, j);
 		if (!db_in_tx(tx->db)) {
@@ -336,10 +371,10 @@ writer_main(void *arg)
 	return NULL;
 }
 
-int
-store_write(struct store *s, store_job fn, void *ctx)
+static int
+wait_for(struct store *s, store_job fn, void *ctx, bool again)
 {
-	struct job j = {.fn = fn, .ctx = ctx, .r = ERR_IO};
+	struct job j = {.fn = fn, .ctx = ctx, .r = ERR_IO, .again = again};
 
 	(void)pthread_mutex_lock(&s->lock);
 	*s->last = &j; /* out of the list before this returns */
@@ -350,6 +385,18 @@ store_write(struct store *s, store_job fn, void *ctx)
 		(void)pthread_cond_wait(&s->done, &s->lock);
 	(void)pthread_mutex_unlock(&s->lock);
 	return j.r;
+}
+
+int
+store_write(struct store *s, store_job fn, void *ctx)
+{
+	return wait_for(s, fn, ctx, false);
+}
+
+int
+store_write_again(struct store *s, store_job fn, void *ctx)
+{
+	return wait_for(s, fn, ctx, true);
 }
 
 void

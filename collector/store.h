@@ -4,7 +4,7 @@
  *
  * All that writes is a job: a function that one thread runs inside a transaction.  Jobs that wait
  * at the same time share one transaction, so one fsync serves many sensors; each has a savepoint
- * of its own, and one that fails leaves nothing.  store_write() returns when the job is on disk
+ * of its own (or all are run again with one, where they allow it), and one that fails leaves nothing.  store_write() returns when the job is on disk
  * (synchronous = FULL): what is acknowledged after it is kept, whatever happens.
  * Readers see what is committed; a query that takes longer than STORE_QUERY_MS is interrupted.
  */
@@ -39,6 +39,9 @@ void store_close(struct store *s);
 /* Run fn in the writer and wait.  What it returned; or ERR_NOSPC, ERR_IO: nothing was kept. */
 typedef int (*store_job)(struct store_tx *tx, void *ctx);
 int store_write(struct store *s, store_job fn, void *ctx) __attribute__((warn_unused_result));
+/* The same, for a job that may be run once more from its beginning when something failed, and gives the same then: many of
+ * these together cost less. */
+int store_write_again(struct store *s, store_job fn, void *ctx) __attribute__((warn_unused_result));
 
 /* Inside a job.  fmt as db_bind()'s.  tx_run() runs to the end: 0 or ERR_*.  tx_query() gives a bound statement to step, which
  * tx_done() gives back.  tx_exec() is for what is run seldom. */

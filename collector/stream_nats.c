@@ -150,7 +150,7 @@ store_one(struct stream *s, natsMsg *msg, uint64_t delivered, const char **word)
 		log_error("nats: a batch of %s in the stream does not verify: %s", t->name, t->err);
 		*word = "bad";
 		fate = FATE_TERM;
-	} else if (r == 0 && store_write(s->co->store, ingest_store, &t->job) == 0) {
+	} else if (r == 0 && store_write_again(s->co->store, ingest_store, &t->job) == 0) {
 		receive_told(s->co, &t->job);
 		switch (t->job.result) {
 		case INGEST_STORED:

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signed batches of simulated sensors into the collector, then the page's own queries.  make bench-collector
 
-ALERTS (200000; the claim is about 10000000), SENSORS (100), LINES of a batch (200), THREADS (4), DIR (a temporary one; give
-one on a real disk).  DB=pg: with a PostgreSQL of its own there, as Debian installs it.  BULK=10: a tenth is signed and verified, the rest are copies of it (collect_bulk.py).  TLS=ALERTS: so many more over
+ALERTS (200000; the claim is about 10000000), SENSORS (100), LINES of a batch (200), THREADS (one for each sensor), DIR (a
+temporary one; give one on a real disk).  DB=pg: with a PostgreSQL of its own there, as Debian installs it.  All are signed and
+verified, ten millions too; BULK=10: a tenth is, the rest are copies of it (collect_bulk.py), which is quicker when only the questions
+are of interest.  TLS=ALERTS: so many more over
 HTTPS, by ten sensors that are not ours.  Prints rates and milliseconds; judges nothing.
 """
 import os
@@ -58,7 +60,7 @@ try:
         name = url.split("?")[0].split("/")[-1]
     if not data.exists():
         bulk = int(e("BULK", "1"))
-        subprocess.run([build / "bench/collect_load", data, str(int(e("ALERTS", "200000")) // bulk), e("SENSORS", "100"), e("LINES", "200"), e("THREADS", "4")], check=True, env=os.environ | ({"DB": url} if url else {}))
+        subprocess.run([build / "bench/collect_load", data, str(int(e("ALERTS", "200000")) // bulk), e("SENSORS", "100"), e("LINES", "200"), e("THREADS", e("SENSORS", "100"))], check=True, env=os.environ | ({"DB": url} if url else {}))
         if bulk > 1:  # one behind the other, so that they are as dense as before
             shift = int(e("ALERTS")) / bulk * 604800 / 1e7 // 60 * 60
             subprocess.run([sys.executable, pathlib.Path(__file__).parent / "collect_bulk.py", pg.admin.replace("/postgres?", f"/{name}?") if pg else data / "collector.db", str(bulk), str(int(shift))], check=True)

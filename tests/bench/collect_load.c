@@ -5,8 +5,8 @@
  * usage: collect_load DIR ALERTS [SENSORS [LINES [THREADS]]]
  *
  * Sensors with keys of their own sign batches of LINES alerts each, beforehand and outside of what is
- * timed; then THREADS do what the threads of connections do - take apart, verify, wait for the disk -
- * without TLS.  LINES 0: empty batches, as a sensor sends when nothing happens; ALERTS counts these then.  DIR is made, and is a collector's directory afterwards: user "bench".
+ * timed, round by round; then THREADS (one for each sensor, as each has a connection and that a thread) do what the threads
+ * of connections do - take apart, verify, wait for the disk - without TLS.  LINES 0: empty batches, as a sensor sends when nothing happens; ALERTS counts these then.  DIR is made, and is a collector's directory afterwards: user "bench".
  * DB: a URL of PostgreSQL, else SQLite in DIR.
  */
 #include <pthread.h>
@@ -24,7 +24,8 @@
 #include "collector/store.h"
 
 #define SENSORS_MAX 1000u
-#define ROUND	    200000u /* alerts signed before they are sent */
+#define ROUND	    200000u /* alerts signed before they are sent, at most */
+#define THREADS_MAX 1000u
 #define LINE_ROOM   900u
 #define RARE	    50000u	       /* one in so many is another object, and another technique */
 #define A_WEEK	    UINT64_C(10000000) /* alerts: so dense they are, however many */
@@ -42,10 +43,10 @@ struct sensor {
 };
 
 static struct sensor sensors[SENSORS_MAX];
-static unsigned n_sensors = 100, lines = 200, n_threads = 4;
+static unsigned n_sensors = 100, lines = 200, n_threads;
 static unsigned per_batch; /* what is counted of one */
 static struct store *store;
-static uint64_t total, made, start_ms;
+static uint64_t total, made, start_ms, round_of;
 static atomic_uint next_sensor;
 static atomic_ullong stored;
 
@@ -135,7 +136,7 @@ send_all(void *arg)
 			job.now_ms = (int64_t)(clock_wall_ns() / 1000000);
 			if (ingest_parse(&in, sensors[i].body[k], sensors[i].len[k],
 				sensors[i].keys, sensors[i].name, err, sizeof(err)) < 0 ||
-			    store_write(store, ingest_store, &job) < 0 || job.stored != 1) {
+			    store_write_again(store, ingest_store, &job) < 0 || job.stored != 1) {
 				fprintf(stderr, "%s: %s %s\n", sensors[i].name, err, job.why);
 				exit(1);
 			}
@@ -198,8 +199,11 @@ process_ns(void)
 int
 main(int argc, char **argv)
 {
-	pthread_t thread[64];
-	uint64_t ns = 0, cpu = 0, took, cpu0, t0;
+	static pthread_t thread[THREADS_MAX];
+	uint64_t ns = 0, cpu = 0, took, cpu0, t0, before;
+	struct {
+		uint64_t n, ns;
+	} quarter[4] = {0};
 
 	if (argc < 3)
 		return 2;
@@ -209,15 +213,17 @@ main(int argc, char **argv)
 		: argc > 4			      ? number(argv[4], 1000)
 						      : lines;
 	per_batch = lines ? lines : 1;
-	n_threads = argc > 5 ? number(argv[5], 64) : n_threads;
+	n_threads = argc > 5 ? number(argv[5], THREADS_MAX) : n_sensors;
+	round_of = total / 4 < ROUND ? total / 4 + 1 : ROUND;
 	start_ms = clock_wall_ns() / 1000000 - total * WEEK_MS / A_WEEK;
 	set_up(argv[1]);
 	while (made < total) {
-		for (uint64_t round = 0; round < ROUND && made < total;)
+		for (uint64_t round = 0; round < round_of && made < total;)
 			for (unsigned i = 0; i < n_sensors && made < total;
 			     i++, made += per_batch, round += per_batch)
 				sign_batch(&sensors[i], made);
 		atomic_store(&next_sensor, 0);
+		before = atomic_load(&stored);
 		t0 = clock_mono_ns();
 		cpu0 = process_ns();
 		for (unsigned i = 0; i < n_threads; i++)
@@ -228,16 +234,23 @@ main(int argc, char **argv)
 		took = clock_mono_ns() - t0;
 		cpu += process_ns() - cpu0;
 		ns += took;
+		quarter[before * 4 / total].n += atomic_load(&stored) - before;
+		quarter[before * 4 / total].ns += took;
 		for (unsigned i = 0; i < n_sensors; i++)
 			sensors[i].n = 0;
 		printf("%llu %s: %.0f/s in this round, %.0f/s since the start, %.1f us of "
 		       "processor each\n",
 		    (unsigned long long)atomic_load(&stored), lines ? "alerts" : "empty batches",
-		    (double)(ROUND < total ? ROUND : total) * 1e9 / (double)took,
+		    (double)(atomic_load(&stored) - before) * 1e9 / (double)took,
 		    (double)atomic_load(&stored) * 1e9 / (double)ns,
 		    (double)cpu / 1e3 / (double)atomic_load(&stored));
 		(void)fflush(stdout);
 	}
+	printf("rate of each quarter:");
+	for (unsigned i = 0; i < 4; i++)
+		if (quarter[i].ns > 0)
+			printf(" %.0f/s", (double)quarter[i].n * 1e9 / (double)quarter[i].ns);
+	printf("\n");
 	store_close(store);
 	return 0;
 }

@@ -27,8 +27,8 @@ alerts, lines, threads = int(e("ALERTS", "100000")), e("LINES", "50"), e("THREAD
 def load(data, n, sensors, per, db=None):
     out = subprocess.run([build / "bench/collect_load", data, str(n), str(sensors), per, threads], check=True, capture_output=True, text=True,
                          env=os.environ | ({"DB": db} if db else {})).stdout
-    m = re.search(r"(\d+)/s since the start, ([\d.]+) us", out.strip().split("\n")[-1])
-    return int(m[1]), float(m[2])
+    rate, each = re.findall(r"(\d+)/s since the start, ([\d.]+) us", out)[-1]
+    return int(rate), float(each)
 
 
 def size(data):

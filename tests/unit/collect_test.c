@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 #ifdef HAVE_COLLECTOR
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -408,6 +410,64 @@ rolled_back(void **state)
 	assert_int_equal(count(sql), again.id);
 }
 
+/* Jobs that wait together and may be run again: one that fails takes nothing from the others. */
+static atomic_uint waiting;
+static atomic_bool opened;
+
+static int
+gate_job(struct store_tx *tx, void *ctx)
+{
+	(void)tx;
+	(void)ctx;
+	while (!atomic_load(&opened))
+		usleep(1000);
+	return 0;
+}
+
+static void *
+gate_main(void *arg)
+{
+	(void)arg;
+	assert_int_equal(store_write(store, gate_job, NULL), 0);
+	return NULL;
+}
+
+static void *
+again_main(void *arg)
+{
+	struct step *s = arg;
+
+	atomic_fetch_add(&waiting, 1);
+	assert_int_equal(store_write_again(store, name_job, s), s->r);
+	return NULL;
+}
+
+static void
+together(void **state)
+{
+	struct step steps[] = {
+	    {"first of three", 0, 0}, {"second of three", ERR_FORMAT, 0}, {"third of three", 0, 0}};
+	pthread_t gate, t[3];
+
+	(void)state;
+	assert_int_equal(pthread_create(&gate, NULL, gate_main, NULL), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, again_main, &steps[i]), 0);
+	while (atomic_load(&waiting) < 3)
+		usleep(1000);
+	usleep(20000); /* mostly they are in one transaction then */
+	atomic_store(&opened, true);
+	assert_int_equal(pthread_join(gate, NULL), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(pthread_join(t[i], NULL), 0);
+	assert_int_equal(
+	    count("SELECT count(*) FROM name WHERE text IN ('first of three', 'third of three')"),
+	    2);
+	assert_int_equal(count("SELECT count(*) FROM name WHERE text = 'second of three'"), 0);
+	assert_int_equal(store_write_again(store, name_job, &steps[2]), 0);
+	assert_int_equal(count("SELECT id FROM name WHERE text = 'third of three'"), steps[2].id);
+}
+
 static void
 newer_schema(void **state)
 {
@@ -503,7 +563,7 @@ ingest(const char *body, size_t n, struct ingest_job *job, int r)
 
 	assert_int_equal(parse(body, n, &in), 0);
 	*job = (struct ingest_job){.sensor = 1, .name = "s", .site = "", .in = &in, .now_ms = NOW};
-	assert_int_equal(store_write(store, ingest_store, job), 0);
+	assert_int_equal(store_write_again(store, ingest_store, job), 0);
 	assert_int_equal(job->result, r);
 	ingest_fini(&in);
 }
@@ -645,6 +705,7 @@ main(void)
 	    cmocka_unit_test(two_readers),
 	    cmocka_unit_test(times),
 	    cmocka_unit_test(rolled_back),
+	    cmocka_unit_test(together),
 	    cmocka_unit_test(newer_schema),
 #ifdef HAVE_PG
 	    cmocka_unit_test(dialect),
