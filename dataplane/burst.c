@@ -105,7 +105,7 @@ advance(struct engine *e, struct flow *f, struct tcp_dir *d, struct tcp_dir *o, 
 		return;
 	if (id == CELL_NONE && unlikely((id = cell_get_small(&e->cells, class)) == CELL_NONE)) {
 		id = cell_get(&e->cells, len);
-		f->quick &= (uint8_t)~QUICK_CALM; /* none, or no small one */
+		flow_stir(f); /* none, or no small one */
 	}
 	if (unlikely(id == CELL_NONE)) {
 		e->st.pool_full++;
@@ -161,16 +161,32 @@ known_pdu(struct engine *e, const struct quick_probe *pr, const uint64_t *w, str
 	return true;
 }
 
-/* What a guard asks of a packet beside: that a host would take it, and may have it.  Pure. */
+#define OFTEN_OFFERED 65535u /* bytes that every side takes, as inline_checks() has it */
+
+/*
+ * What a guard asks of a packet beside, the next one of a calm flow: that a host would take it, and may
+ * have it.  inline_checks() and engine_fits() ask no more of it; what is beyond the window here goes to them.  Pure.
+ */
 ALWAYS_INLINE bool
-guard_lets(struct engine *e, const struct pkt *p, const struct layers *l, const struct flow *f,
-    unsigned dir)
+guard_lets(
+    struct engine *e, const struct pkt *p, const struct head *h, const struct flow *f, unsigned dir)
 {
 	const uint32_t mtu = e->conf.mtu[(p->port & 1) ^ 1];
+	const uint32_t len = h->pay_len + (uint32_t)h->pay_off - h->l4_off + 20u;
+	const struct tcp_dir *d = &f->dir[dir];
 
-	return e->flows.now_tick - f->last_tick <= FLOW_TICKS(86400) &&
-	       (mtu == 0 || l->l3_end - l->l3_off <= mtu) && !engine_wrong_port(e, p, f, dir) &&
-	       inline_checks(p, l, f, dir) == DROP_NONE;
+	return e->flows.now_tick - f->last_tick <= FLOW_TICKS(86400) && (mtu == 0 || len <= mtu) &&
+	       !engine_wrong_port(e, p, f, dir) &&
+	       d->nxt + h->pay_len - d->acked <= OFTEN_OFFERED && decode_head_sums_ok(p, h);
+}
+
+/* RFC 7323: has the packet options that time stamps may be among?  engine_take_note() has no eye for anything
+ * else in one whose payload is remembered in a small cell. */
+_Static_assert(CELL_P_SIZE <= PIECE_MIN, "of these none need be measured");
+ALWAYS_INLINE bool
+may_have_stamps(const struct head *h)
+{
+	return h->pay_off - h->l4_off >= 20 + 12;
 }
 
 /* False: not such a packet, and nothing was changed. */
@@ -189,19 +205,16 @@ known_packet(struct engine *e, struct pkt *p, const struct look *k, const uint64
 	    engine_stale(e, f) || (word >> 16 & 0x3f & ~(uint32_t)TCP_PSH) != TCP_ACK ||
 	    decode_be32(tcp + 4) != d->nxt || ack != o->nxt || !fits_small(d, len))
 		return false;
-	if (guard) {
+	if (guard && (!guard_lets(e, p, &k->head, f, dir) ||
+			 (len != 0 && cells_out(&e->cells, len) && o->retain == CELL_NONE)))
+		return false; /* what cannot be remembered may not pass */
+	if (len != 0 && !known_pdu(e, &k->probe, w, f, dir, pay, len))
+		return false;
+	if (guard && unlikely(may_have_stamps(&k->head))) {
 		struct layers l;
 
 		decode_rest(p, &k->head, &l);
-		if (!guard_lets(e, p, &l, f, dir) ||
-		    (len != 0 && cells_out(&e->cells, len) && o->retain == CELL_NONE))
-			return false; /* what cannot be remembered may not pass */
-		if (len != 0 && !known_pdu(e, &k->probe, w, f, dir, pay, len))
-			return false;
 		engine_take_note(e, f, dir, p, &l);
-		f->guard.sent[dir] += len;
-	} else if (len != 0 && !known_pdu(e, &k->probe, w, f, dir, pay, len)) {
-		return false;
 	}
 	tally[dir] += len != 0;
 	if (f->last_tick != e->flows.now_tick)
@@ -210,6 +223,8 @@ known_packet(struct engine *e, struct pkt *p, const struct look *k, const uint64
 	p->fate = FATE_FORWARD;
 	p->reason = DROP_NONE;
 	advance(e, f, d, o, ack, word & 0xffff, pay, len);
+	if (guard && unlikely(!(f->quick & QUICK_CALM)))
+		f->guard.sent[dir] = d->nxt;
 	return true;
 }
 
@@ -354,7 +369,7 @@ look_ahead(const struct engine *e, const struct pkt *p, struct look *k, uint64_t
 
 	cell_id id = f->dir[dir ^ 1].retain;
 
-	if (e->inline_mode)
+	if (e->inline_mode && (may_have_stamps(&k->head) || !(f->quick & QUICK_CALM)))
 		__builtin_prefetch(&f->guard, 1);
 	if (id != CELL_NONE) { /* its place will be written over */
 		const char *lines = (const char *)cell_at(&e->cells, id);

@@ -450,38 +450,12 @@ decode_ip(const uint8_t *ip, uint32_t len, bool v6, struct layers *l)
 	return r == DROP_NONE && l->flags & LAYER_FRAGMENT ? DROP_IP_HEADER : r;
 }
 
-/* RFC 1071: the ones' complement sum does not care in which byte order it is
- * taken, nor in how wide steps.  sum stays below 2^64: 64 KiB are 2^14 words. */
-static uint64_t
-sum_bytes(uint64_t sum, const uint8_t *b, uint32_t n)
-{
-	struct cur c = cur_make(b, n);
-	uint32_t w;
-
-	while (cur_left(&c) >= sizeof(w)) {
-		memcpy(&w, cur_bytes(&c, sizeof(w)), sizeof(w));
-		sum += w;
-	}
-	w = 0;
-	(void)cur_copy(&c, &w, sizeof(w));
-	return sum + w;
-}
-
-/* A sum that includes the checksum itself is all ones. */
-static bool
-sum_ok(uint64_t sum)
-{
-	while (sum >> 16 != 0)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum == 0xffff;
-}
-
 bool
 decode_ip_checksum_ok(const struct pkt *p, const struct layers *l)
 {
 	if (!(l->flags & LAYER_IP) || l->flags & LAYER_V6)
 		return true;
-	return sum_ok(sum_bytes(0, p->bytes + l->l3_off, (p->bytes[l->l3_off] & 0xfu) * 4));
+	return decode_sum_ok(decode_sum(p->bytes + l->l3_off, (p->bytes[l->l3_off] & 0xfu) * 4));
 }
 
 bool
@@ -503,10 +477,9 @@ decode_l4_checksum_ok(const struct pkt *p, const struct layers *l)
 	tail[2] = (uint8_t)(len >> 8);
 	tail[3] = (uint8_t)len;
 	tail[7] = l->proto;
-	sum = sum_bytes(0, l->src, addr_len);
-	sum = sum_bytes(sum, l->dst, addr_len);
-	sum = sum_bytes(sum, tail, sizeof(tail));
-	return sum_ok(sum_bytes(sum, l4, len));
+	sum = decode_sum(l->src, addr_len) + decode_sum(l->dst, addr_len) +
+	      decode_sum(tail, sizeof(tail));
+	return decode_sum_ok(sum + decode_sum(l4, len));
 }
 
 bool
@@ -523,11 +496,10 @@ decode_icmp_checksum_ok(const struct pkt *p, const struct layers *l)
 		tail[2] = (uint8_t)(l->pay_len >> 8);
 		tail[3] = (uint8_t)l->pay_len;
 		tail[7] = l->proto;
-		sum = sum_bytes(sum, l->src, 16);
-		sum = sum_bytes(sum, l->dst, 16);
-		sum = sum_bytes(sum, tail, sizeof(tail));
+		sum = decode_sum(l->src, 16) + decode_sum(l->dst, 16) +
+		      decode_sum(tail, sizeof(tail));
 	}
-	return sum_ok(sum_bytes(sum, p->bytes + l->pay_off, l->pay_len));
+	return decode_sum_ok(sum + decode_sum(p->bytes + l->pay_off, l->pay_len));
 }
 
 void

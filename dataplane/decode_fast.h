@@ -14,6 +14,7 @@
 #ifndef DATAPLANE_DECODE_FAST_H
 #define DATAPLANE_DECODE_FAST_H
 
+#include <emmintrin.h>
 #include <string.h>
 
 #include "dataplane/decode.h"
@@ -121,6 +122,64 @@ decode_rest(const struct pkt *p, const struct head *h, struct layers *l)
 	l->frag_id = 0;
 	l->frag_off = 0;
 	l->frag_more = false;
+}
+
+/*
+ * The ones' complement sum (RFC 1071) of n bytes, modulo 65535 and 0 only where all of them are: it does
+ * not care in which byte order it is taken, nor in how wide steps.
+ */
+static inline uint64_t
+decode_sum(const uint8_t *p, uint32_t n)
+{
+	const __m128i low = _mm_set_epi32(0, -1, 0, -1);
+	__m128i v, sum = _mm_setzero_si128();
+	uint64_t two[2], w = 0;
+
+	for (; n >= 16; p += 16, n -= 16) {
+		v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		sum =
+		    _mm_add_epi64(_mm_add_epi64(sum, _mm_and_si128(v, low)), _mm_srli_epi64(v, 32));
+	}
+	_mm_storeu_si128((__m128i *)(void *)two, sum);
+	two[0] += two[1];
+	if (n >= 8) {
+		memcpy(&w, p, 8);
+		two[0] += (w & UINT32_MAX) + (w >> 32);
+		p += 8, n -= 8;
+	}
+	w = 0;
+	for (uint32_t i = 0; i < n; i++)
+		w |= (uint64_t)p[i] << 8 * i;
+	return two[0] + (w & UINT32_MAX) + (w >> 32);
+}
+
+/* A sum that includes the checksum itself: all ones. */
+static inline bool
+decode_sum_ok(uint64_t sum)
+{
+	return sum != 0 && sum % 0xffff == 0;
+}
+
+/* Both checksums of a frame of which decode_head() said yes. */
+static inline bool
+decode_head_sums_ok(const struct pkt *p, const struct head *h)
+{
+	enum { IP = 20, ADDRS = 8 };
+	const uint8_t *tcp = p->bytes + h->l4_off;
+	const uint32_t n = (uint32_t)h->pay_off - h->l4_off + h->pay_len, end = ADDRS + n;
+	uint64_t ip[2], last, sum;
+	uint32_t four;
+
+	memcpy(ip, tcp - IP, sizeof(ip));
+	memcpy(&four, tcp - 4, sizeof(four));
+	sum = (ip[0] & UINT32_MAX) + (ip[0] >> 32) + (ip[1] & UINT32_MAX) + (ip[1] >> 32) + four;
+	if (!decode_sum_ok(sum))
+		return false;
+	/* The bytes behind the last whole eight are the top of the last eight there are. */
+	memcpy(&last, tcp + n - 8, sizeof(last));
+	last = last >> 1 >> (63 - 8 * (end & 7));
+	sum = decode_sum(tcp - ADDRS, end & ~7u) + (last & UINT32_MAX) + (last >> 32);
+	return decode_sum_ok(sum + __builtin_bswap16((uint16_t)n) + (NET_PROTO_TCP << 8));
 }
 
 static inline bool

@@ -56,9 +56,12 @@ patience(const struct flow *f)
 static uint32_t
 guard_timer(struct engine *e, struct flow *f)
 {
-	uint32_t waits[3] = {part_timer(e, f), refusal_timer(e, f), stream_timer(e, f)};
-	uint32_t again = 0;
+	uint32_t waits[3], again = 0;
 
+	flow_sync(f);
+	waits[0] = part_timer(e, f);
+	waits[1] = refusal_timer(e, f);
+	waits[2] = stream_timer(e, f);
 	for (unsigned i = 0; i < 3; i++)
 		if (waits[i] != 0 && (again == 0 || waits[i] < again))
 			again = waits[i];

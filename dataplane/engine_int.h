@@ -44,6 +44,7 @@
 #define ENGINE_RULES	65536u	       /* with a counter each; no policy has more */
 #define SCRATCH_FRAME	(17u * 1024u)  /* behind them, twice: one frame of ours, and its bytes */
 #define SEGMENT_MOST	16384u	       /* bytes in one of our segments, at most */
+#define PIECE_MIN	512u	       /* ... that every path takes: RFC 1122 3.3.3, less options */
 
 /* What the sink knows of the PDU being judged. */
 struct dis_sink {
@@ -302,8 +303,15 @@ void engine_release(struct engine *e, struct pkt *p, const struct layers *l,
 
 /* tcp.c: did the sender of this packet open the conversation? */
 bool engine_from_client(const struct layers *l);
-/* Inline a side stays behind its port: a packet in this direction came by the other. */
-bool engine_wrong_port(struct engine *e, const struct pkt *p, const struct flow *f, unsigned dir);
+/* Inline a side stays behind its port, and nobody answers in the name of a device: did a packet in this direction
+ * come by the other? */
+static inline bool
+engine_wrong_port(struct engine *e, const struct pkt *p, const struct flow *f, unsigned dir)
+{
+	e->two_ports |= p->port != 0;
+	return e->two_ports &&
+	       p->port != (((f->flags & FLOW_CLIENT_PORT1) != 0) == (dir == DIR_TO_SERVER));
+}
 /* First packet of a conversation.  Inline, a flow exists only where the policy
  * lets one; watch keeps it, to say what was attempted.  NULL: p is dropped. */
 struct flow *engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l,

@@ -108,12 +108,14 @@ enum guard_flags {
 };
 
 struct flow_guard {
-	uint32_t sent[2]; /* in: up to here the bytes may leave; < dir.nxt while half a PDU waits */
+	uint32_t sent[2]; /* in: up to here the bytes may leave; < dir.nxt while half a PDU waits;
+			   * see flow_sync() */
 	uint32_t ts[2];	  /* newest TSval of each side (RFC 7323) */
 	uint32_t gacked[2]; /* in; see GUARD_ACKED */
 	cell_id repair; /* struct repair (repair.h): shifts, open edits; CELL_NONE: never needed */
 	uint16_t n_part[2]; /* frames of which no byte has left: "held" */
-	uint16_t big[2];    /* longest payload of one segment of each side: the path takes that */
+	uint16_t big[2];    /* longest payload of one segment of each side, as far as it is more
+			     * than what every path takes: the path takes that */
 	uint32_t part_tick; /* since when the oldest of them waits */
 	uint8_t flags;	    /* enum guard_flags */
 	uint8_t ts_known;   /* bit dir: ts[dir] is of this side, not an echo of long ago */
@@ -308,6 +310,26 @@ flow_matches(const struct flow_table *t, const struct flow *f, const struct flow
 		return false;
 	return k->lo == NULL || (memcmp(t->v6[f->v6][0].b, k->lo, 16) == 0 &&
 	    memcmp(t->v6[f->v6][1].b, k->hi, 16) == 0);
+}
+
+/*
+ * A guard's: where both directions stand, of a calm flow, which is where all of it may leave.  What leaves them calm
+ * does not write it (burst.c): whoever reads sent[] of a flow that may be calm asks for this first.
+ */
+static inline void
+flow_sync(struct flow *f)
+{
+	if (f->quick & QUICK_CALM)
+		for (unsigned i = 0; i < 2; i++)
+			f->guard.sent[i] = f->dir[i].nxt;
+}
+
+/* It is calm no more. */
+static inline void
+flow_stir(struct flow *f)
+{
+	flow_sync(f);
+	f->quick &= (uint8_t)~QUICK_CALM;
 }
 
 static inline uint16_t

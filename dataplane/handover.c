@@ -300,6 +300,7 @@ engine_export(
 		if (f->wheel_slot == UINT16_MAX || f->guard.unseen != CELL_NONE || path_left(e, f))
 			continue;
 		n++;
+		flow_sync(f);
 		write_flow(e, f, &to);
 		write_streams(e, f, &to);
 		write_state(e, f, &to);

@@ -14,7 +14,6 @@
 
 #define TTL	  64
 #define IP_DF	  0x4000u
-#define PIECE_MIN 512u /* every path takes that: RFC 1122 3.3.3, less options */
 
 enum { OPT_NOP = 1, OPT_TS = 8, TS_LEN = 10, TS_ROOM = 12 };
 
@@ -258,7 +257,7 @@ inject_range(struct engine *e, struct flow *f, unsigned dir, uint32_t from, uint
 void
 inject_reset(struct engine *e, struct flow *f)
 {
-	f->quick &= (uint8_t)~QUICK_CALM;
+	flow_stir(f);
 	f->guard.flags = (uint8_t)((f->guard.flags | GUARD_RESET) & ~(GUARD_WANT_RESET));
 	for (unsigned dir = 0; dir < 2; dir++) {
 		const struct tcp_dir *d = &f->dir[dir];

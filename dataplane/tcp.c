@@ -265,15 +265,6 @@ on_end(struct engine *e, struct flow *f, unsigned dir, const struct layers *l)
 		engine_wake(e, f, FLOW_TICKS(10));
 }
 
-/* Inline a side stays behind its port: nobody answers in the name of a device. */
-bool
-engine_wrong_port(struct engine *e, const struct pkt *p, const struct flow *f, unsigned dir)
-{
-	e->two_ports |= p->port != 0;
-	return e->two_ports &&
-	    p->port != (((f->flags & FLOW_CLIENT_PORT1) != 0) == (dir == DIR_TO_SERVER));
-}
-
 /* Guard only: false, and dropped, when no honest stack sends this. */
 bool
 engine_may_enter(struct engine *e, struct pkt *p, const struct layers *l, struct flow *f, unsigned dir)
@@ -298,7 +289,7 @@ engine_take_note(
 	const uint8_t *o = p->bytes + l->l4_off + 20;
 	uint32_t n = l->pay_off - l->l4_off - 20u, at = 2;
 
-	if (l->pay_len > g->big[dir])
+	if (l->pay_len > PIECE_MIN && l->pay_len > g->big[dir])
 		g->big[dir] = (uint16_t)(l->pay_len < SEGMENT_MOST ? l->pay_len : SEGMENT_MOST);
 	if (n >= 12 && (memcmp(o, usual, 4) == 0 || (at = inline_option(o, n, 8)) + 10 <= n)) {
 		uint32_t val = get_be32(o + at + 2);
@@ -409,7 +400,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	uint32_t acked;
 
 	if (f)
-		f->quick &= (uint8_t)~QUICK_CALM;
+		flow_stir(f);
 	if (__builtin_expect(e->path != NULL, 0) && f && f->guard.fast != 0) {
 		enum path_arrival a = path_arrives(e, f, p);
 

@@ -329,39 +329,6 @@ next_random(void)
 	return rnd;
 }
 
-/* The straight path gives what the general one gives, on frames with a few
- * bytes and lengths changed at random. */
-static void
-test_fast_equals_general(void **state)
-{
-	struct guard g = guard_new(FRAME_MAX);
-	uint8_t frame[FRAME_MAX];
-	unsigned fast = 0;
-
-	(void)state;
-	for (unsigned round = 0; round < 400000; round++) {
-		uint32_t n = from_hex(cases[next_random() % 8].hex, frame);
-		struct pkt p = {.wirelen = n + next_random() % 2 * 8};
-		struct layers a = {0}, b;
-
-		for (unsigned k = next_random() % 4; k > 0; k--)
-			frame[next_random() % n] = (uint8_t)next_random();
-		if (next_random() % 4 == 0)
-			n -= next_random() % (n + 1);
-		p.bytes = guard_put(&g, frame, n);
-		p.caplen = n;
-		if (!decode_fast(&p, &a))
-			continue;
-		fast++;
-		assert_int_equal(decode_general(&p, &b), DROP_NONE);
-		check_bounds(&p, DROP_NONE, &a);
-		if (memcmp(&a, &b, sizeof(a)) != 0)
-			fail_msg("round %u: %s", round, show(DROP_NONE, &b));
-	}
-	assert_true(fast > 100000);
-	guard_free(&g);
-}
-
 static void
 put16(uint8_t *p, uint32_t v)
 {
@@ -395,6 +362,62 @@ seal(uint8_t *frame, const struct layers *l)
 	put16(frame + at, 0);
 	sum = sum16(frame + (l->src - frame), v6 ? 32 : 8, len + l->proto);
 	put16(frame + at, ~sum16(frame + l->l4_off, len, sum) & 0xffff);
+}
+
+/* Both checksums of a frame that the straight path takes, right or wrong in a bit. */
+static void
+check_head_sums(struct pkt *p, uint8_t *frame, const struct layers *l)
+{
+	uint32_t n = l->l3_end - l->l4_off, at = l->l3_off + next_random() % (n + 20), sum;
+	struct head h = {0};
+	bool want;
+
+	assert_true(decode_head(p, &h));
+	seal(frame, l);
+	assert_true(decode_head_sums_ok(p, &h));
+	if (at == l->l3_off || (at >= l->l3_off + 2u && at < l->l3_off + 4u) ||
+	    at == l->l4_off + 12u)
+		return; /* the lengths */
+	frame[at] ^= (uint8_t)(1u << next_random() % 8);
+	sum = sum16(frame + l->l4_off - 8, 8, n + l->proto);
+	want =
+	    sum16(frame + l->l3_off, 20, 0) == 0xffff && sum16(frame + l->l4_off, n, sum) == 0xffff;
+	assert_int_equal(decode_head_sums_ok(p, &h), want);
+	assert_int_equal(decode_ip_checksum_ok(p, l) && decode_l4_checksum_ok(p, l), want);
+}
+
+/* The straight path gives what the general one gives, on frames with a few
+ * bytes and lengths changed at random. */
+static void
+test_fast_equals_general(void **state)
+{
+	struct guard g = guard_new(FRAME_MAX);
+	uint8_t frame[FRAME_MAX];
+	unsigned fast = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 400000; round++) {
+		uint32_t n = from_hex(cases[next_random() % 8].hex, frame);
+		struct pkt p = {.wirelen = n + next_random() % 2 * 8};
+		struct layers a = {0}, b;
+
+		for (unsigned k = next_random() % 4; k > 0; k--)
+			frame[next_random() % n] = (uint8_t)next_random();
+		if (next_random() % 4 == 0)
+			n -= next_random() % (n + 1);
+		p.bytes = guard_put(&g, frame, n);
+		p.caplen = n;
+		if (!decode_fast(&p, &a))
+			continue;
+		fast++;
+		assert_int_equal(decode_general(&p, &b), DROP_NONE);
+		check_bounds(&p, DROP_NONE, &a);
+		if (memcmp(&a, &b, sizeof(a)) != 0)
+			fail_msg("round %u: %s", round, show(DROP_NONE, &b));
+		check_head_sums(&p, (uint8_t *)(uintptr_t)p.bytes, &a);
+	}
+	assert_true(fast > 100000);
+	guard_free(&g);
 }
 
 static void
