@@ -7,6 +7,11 @@
  * Its buffer is good until the next frame only, so a burst is copied into ours,
  * packed; a burst ends early when the rest might not hold the largest frame.
  *
+ * The usual case, a file of Ethernet frames in this machine's byte order, is read
+ * without it, since it takes longer for a frame than the engine's decoder: records
+ * are lent where read() has put them.  What is not quite as usual, and every end,
+ * is libpcap's from that record on, so there is one author of what is an error.
+ *
  * What was readable before a file breaks off is delivered first; then rx()
  * says ERR_TRUNCATED (the file ends inside a record), ERR_FORMAT (it makes no
  * sense) or ERR_IO (it cannot be read), every time it is asked.
@@ -39,6 +44,9 @@ extern const struct io_backend io_file;
 #define READ_SIZE  (256u * 1024u)
 #define WRITE_SIZE (64u * 1024u)
 #define TEXT_SIZE  512
+#define PLAIN_HEAD 24u		  /* of a pcap file */
+#define PLAIN_READ (256u * 1024u) /* what is read at once stays in the cache */
+#define PLAIN_LOW  (64u * 1024u)  /* less than this left: read on, if there is more */
 
 struct file_io {
 	struct io io;
@@ -47,6 +55,11 @@ struct file_io {
 	enum link_type link;
 	int in_err, out_err; /* sticky: ERR_* that rx() or writing ended with */
 	uint64_t frame;	     /* number of the last frame read */
+	bool plain;	     /* records are read here; else by libpcap */
+	bool nano;	     /* plain: of a second, not microseconds */
+	uint32_t snaplen;    /* plain: libpcap cuts what is longer */
+	off_t read_at;	     /* plain: file offset behind what is in burst[] */
+	uint32_t have, used; /* plain: bytes in burst[], and of them given out */
 	uint32_t caplen[PKT_BURST], wirelen[PKT_BURST]; /* as lent, by pkt.cookie */
 	struct io_stats stats;
 	const char *in_name, *out_name; /* for messages; the strings follow the struct */
@@ -54,6 +67,12 @@ struct file_io {
 	char read_buf[READ_SIZE], write_buf[WRITE_SIZE];
 	uint8_t burst[BURST_SIZE];
 	char names[]; /* of the input, then of the output, each with its NUL */
+};
+
+/* Before each frame of a pcap file. */
+struct plain_record {
+	uint32_t sec, fraction; /* since 1970; fraction in the file's unit */
+	uint32_t caplen, wirelen;
 };
 
 /* Text of a failed close(), when there is no io any more to ask. */
@@ -165,6 +184,30 @@ open_input(struct file_io *f, char *err, size_t size)
 	    f->in_name, dlt, name ? name : "unnamed");
 }
 
+/* Is this the usual capture?  Its head has been read, by libpcap, from where the file stood. */
+static void
+look_plain(struct file_io *f)
+{
+	FILE *file = pcap_file(f->in);
+	const off_t at = ftello(file);
+	struct {
+		uint32_t magic;
+		uint16_t major, minor;
+		uint32_t zone, sigfigs, snaplen, link;
+	} head;
+	struct stat st;
+
+	_Static_assert(sizeof(head) == PLAIN_HEAD, "as in the file");
+	if (f->link != LINK_ETHERNET || at < (off_t)PLAIN_HEAD || fstat(fileno(file), &st) < 0 ||
+	    !S_ISREG(st.st_mode) ||
+	    pread(fileno(file), &head, sizeof(head), at - PLAIN_HEAD) != (ssize_t)sizeof(head))
+		return;
+	f->nano = head.magic == 0xa1b23c4d;
+	f->plain = (f->nano || head.magic == 0xa1b2c3d4) && head.major == 2 && head.minor == 4;
+	f->snaplen = (uint32_t)pcap_snapshot(f->in);
+	f->read_at = at;
+}
+
 /* The output must not be the input: opened without O_TRUNC, compared, then emptied. */
 static int
 open_output(struct file_io *f, char *err, size_t size)
@@ -239,7 +282,8 @@ file_open(struct io **io, const struct io_conf *conf, unsigned queue, char *err,
 	f->in_name = memcpy(f->names, conf->target, in_len);
 	if (out_len != 0)
 		f->out_name = memcpy(f->names + in_len, conf->write_to, out_len);
-	r = open_input(f, err, err_size);
+	if ((r = open_input(f, err, err_size)) == 0)
+		look_plain(f);
 	if (r == 0 && f->out_name)
 		r = open_output(f, err, err_size);
 	if (r < 0) {
@@ -283,6 +327,69 @@ input_ended(struct file_io *f, int r)
 	    (unsigned long long)f->frame + 1, msg, at);
 }
 
+/* Of a frame that is lent: what done() wants to know of it. */
+static inline struct pkt
+lend(struct file_io *f, unsigned n, uint8_t *bytes, uint32_t caplen, uint32_t wirelen, uint64_t ns)
+{
+	f->caplen[n] = caplen;
+	f->wirelen[n] = wirelen > caplen ? wirelen : caplen;
+	return (struct pkt){
+	    .bytes = bytes,
+	    .ts_ns = ns,
+	    .frame = ++f->frame,
+	    .caplen = caplen,
+	    .wirelen = f->wirelen[n],
+	    .link = (uint8_t)f->link,
+	    .cookie = n,
+	};
+}
+
+/* What is left goes to the front, and more of the file behind it. */
+static void
+plain_fill(struct file_io *f)
+{
+	const int fd = fileno(pcap_file(f->in));
+	ssize_t got;
+
+	memmove(f->burst, f->burst + f->used, f->have - f->used);
+	f->have -= f->used;
+	f->used = 0;
+	while (f->have < PLAIN_READ &&
+	       (got = pread(fd, f->burst + f->have, PLAIN_READ - f->have, f->read_at)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return; /* libpcap will say so */
+		f->have += (uint32_t)got;
+		f->read_at += got;
+	}
+}
+
+/* Frames as they lie in the file; fewer than max only where those that are there have been given out.  0: the next
+ * record, or the end, is libpcap's. */
+static unsigned
+plain_rx(struct file_io *f, struct pkt *burst, unsigned max)
+{
+	unsigned n = 0;
+
+	if (f->have - f->used < PLAIN_LOW)
+		plain_fill(f);
+	while (n < max && f->have - f->used >= sizeof(struct plain_record)) {
+		struct plain_record r;
+		uint8_t *bytes = f->burst + f->used + sizeof(r);
+
+		memcpy(&r, f->burst + f->used, sizeof(r));
+		if (r.caplen > f->snaplen || r.caplen > f->have - f->used - sizeof(r) ||
+		    r.fraction >= (f->nano ? NS_PER_S : NS_PER_S / 1000))
+			break;
+		f->used += (uint32_t)sizeof(r) + r.caplen;
+		burst[n] = lend(f, n, bytes, r.caplen, r.wirelen,
+		    r.sec * NS_PER_S + (f->nano ? r.fraction : r.fraction * UINT64_C(1000)));
+		n++;
+	}
+	return n;
+}
+
 static int
 file_rx(struct io *io, struct pkt *burst, unsigned max)
 {
@@ -294,6 +401,15 @@ file_rx(struct io *io, struct pkt *burst, unsigned max)
 		return f->out_err;
 	if (max > PKT_BURST)
 		max = PKT_BURST;
+	if (f->plain && max > 0) {
+		if ((n = plain_rx(f, burst, max)) > 0) {
+			f->stats.rx += n;
+			return (int)n;
+		}
+		f->plain = false;
+		if (fseeko(pcap_file(f->in), f->read_at - (off_t)(f->have - f->used), SEEK_SET) < 0)
+			f->in_err = fail_errno(f->text, sizeof(f->text), f->in_name, errno);
+	}
 	while (f->in_err == 0 && n < max && used <= BURST_SIZE - FRAME_MAX) {
 		struct pcap_pkthdr *h;
 		const u_char *data;
@@ -310,17 +426,7 @@ file_rx(struct io *io, struct pkt *burst, unsigned max)
 			break;
 		}
 		memcpy(f->burst + used, data, h->caplen);
-		f->caplen[n] = h->caplen;
-		f->wirelen[n] = h->len > h->caplen ? h->len : h->caplen;
-		burst[n] = (struct pkt){
-		    .bytes = f->burst + used,
-		    .ts_ns = time_ns(h),
-		    .frame = ++f->frame,
-		    .caplen = f->caplen[n],
-		    .wirelen = f->wirelen[n],
-		    .link = (uint8_t)f->link,
-		    .cookie = n,
-		};
+		burst[n] = lend(f, n, f->burst + used, h->caplen, h->len, time_ns(h));
 		used += h->caplen;
 		n++;
 	}

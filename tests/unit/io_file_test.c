@@ -249,6 +249,69 @@ test_large_frames(void **state)
 	assert_int_equal(io->be->close(io), 0);
 }
 
+/* Some megabytes, in the usual form and in one that libpcap reads: from a record on whose fraction of a second is more
+ * than one, or from the first on.  The same frames either way. */
+static void
+test_long(void **state)
+{
+	static const struct {
+		uint32_t magic, unit; /* of the fraction, ns */
+		unsigned odd;	      /* this record's fraction is a unit too many */
+	} files[] = {{0xa1b2c3d4, 1000, UINT32_MAX}, {0xa1b23c4d, 1, UINT32_MAX},
+	    {0xa1b2c3d4, 1000, 3000}, {0xa1b23c4d, 1, 0}};
+	static uint8_t bytes[70000];
+	enum { FRAMES = 6000 };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 + (i >> 8));
+	for (unsigned k = 0; k < sizeof(files) / sizeof(files[0]); k++) {
+		const uint32_t second = (uint32_t)(1000000000 / files[k].unit);
+		FILE *f = fopen(path("long.pcap"), "wb");
+		struct pkt burst[PKT_BURST];
+		uint64_t n = 0;
+		struct io *io;
+		int got;
+
+		assert_non_null(f);
+		put32(f, files[k].magic);
+		put32(f, 2 | 4 << 16);
+		put32(f, 0);
+		put32(f, 0);
+		put32(f, 70000);
+		put32(f, 1);
+		for (unsigned i = 0; i < FRAMES; i++) {
+			uint32_t len = i % 1000 == 999 ? 65000 : i % 1515;
+
+			put32(f, 4000000000u + i);
+			put32(f, i == files[k].odd ? second + i : second - 1 - i);
+			put32(f, len);
+			put32(f, len + i % 3);
+			assert_int_equal(fwrite(bytes + i % 500, 1, len, f), len);
+		}
+		assert_int_equal(fclose(f), 0);
+		io = must_open(path("long.pcap"), NULL);
+		while ((got = io->be->rx(io, burst, PKT_BURST)) > 0) {
+			for (int j = 0; j < got; j++, n++) {
+				const struct pkt *p = &burst[j];
+				uint32_t len = n % 1000 == 999 ? 65000 : (uint32_t)(n % 1515);
+				uint64_t part = n == files[k].odd ? second + n : second - 1 - n;
+
+				assert_int_equal(p->frame, n + 1);
+				assert_int_equal(p->caplen, len);
+				assert_int_equal(p->wirelen, len + n % 3);
+				assert_memory_equal(p->bytes, bytes + n % 500, len);
+				assert_true(p->ts_ns ==
+					    (4000000000 + n) * 1000000000 + part * files[k].unit);
+			}
+			io->be->done(io, burst, (unsigned)got);
+		}
+		assert_int_equal(got, ERR_EOF);
+		assert_int_equal(n, FRAMES);
+		assert_int_equal(io->be->close(io), 0);
+	}
+}
+
 static void
 test_links(void **state)
 {
@@ -479,9 +542,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_hostile), cmocka_unit_test(test_fields),
 	    cmocka_unit_test(test_lengths), cmocka_unit_test(test_large_frames),
-	    cmocka_unit_test(test_links), cmocka_unit_test(test_write_same),
-	    cmocka_unit_test(test_write_fates), cmocka_unit_test(test_open_errors),
-	    cmocka_unit_test(test_full_disk), cmocka_unit_test(test_standard),
+	    cmocka_unit_test(test_long), cmocka_unit_test(test_links),
+	    cmocka_unit_test(test_write_same), cmocka_unit_test(test_write_fates),
+	    cmocka_unit_test(test_open_errors), cmocka_unit_test(test_full_disk),
+	    cmocka_unit_test(test_standard),
 	    cmocka_unit_test(test_schemes), /* changes the folder: last */
 	};
 
