@@ -62,8 +62,8 @@ sums_write(struct store_tx *tx, struct sums *s)
 		const int64_t *k = e->key;
 
 		if (k[0] == SUM_AGG)
-			r = tx_run(
-			    tx, ST_AGG_ADD, "iiiiii", k[1], k[2], k[3], k[4], e->n, e->blocked);
+			r = tx_run(tx, ST_AGG_ADD, "iiiiiii", k[1], k[2], k[3], k[5], k[4], e->n,
+			    e->blocked);
 		else if (k[0] == SUM_MINUTE)
 			r = tx_run(tx, ST_MINUTE_ADD, "iiii", k[1], k[2], e->n, e->blocked);
 		else if (k[0] == SUM_EDGE)
@@ -268,12 +268,15 @@ static int
 sum_row(struct work *w, const struct feed_row *row, const int64_t name[FT_N])
 {
 	int64_t hour = row->time_ms / HOUR_MS, minute = row->time_ms / MINUTE_MS;
+	/* Where the policy names no site it is that of the sensor, as the map has it (plant.c). */
+	int64_t site =
+	    name[FT_SITE] ? name[FT_SITE] : number(w, w->job->site, strlen(w->job->site), NOT_SEEN);
 	const int64_t keys[][6] = {
 	    {SUM_AGG, DIM_ALL, hour, 0, row->sev},
 	    {SUM_AGG, DIM_SENSOR, hour, w->sensor_name, row->sev},
 	    {SUM_AGG, DIM_RULE, hour, name[FT_RULE], row->sev},
-	    {SUM_AGG, DIM_DEVICE, hour, name[FT_SRC], row->sev},
-	    {SUM_AGG, DIM_DEVICE, hour, name[FT_DST], row->sev},
+	    {SUM_AGG, DIM_DEVICE, hour, name[FT_SRC], row->sev, site},
+	    {SUM_AGG, DIM_DEVICE, hour, name[FT_DST], row->sev, site},
 	    {SUM_MINUTE, minute, row->sev},
 	    {SUM_EDGE, name[FT_SITE], name[FT_SRC], name[FT_DST], name[FT_PROTO], name[FT_OP]},
 	};

@@ -7,7 +7,8 @@
 
 #define SEEN_MS INT64_C(60000) /* seen.t * this: in which minute an alert had that name */
 
-/* agg.dim: what a sum is of; key is a number of `name`. */
+/* agg.dim: what a sum is of; key is a number of `name`, and site, of devices, another one (0 otherwise). */
+#define SITE_UNKNOWN (-1) /* agg.site: of a device that was counted before sites were told apart */
 enum agg_dim { DIM_ALL = 0, DIM_SENSOR, DIM_RULE, DIM_DEVICE };
 
 enum sensor_state { SENSOR_PENDING = 0, SENSOR_ACTIVE, SENSOR_REVOKED };

@@ -23,7 +23,8 @@
 #define PAIRS_MAX  20000 /* of conduits that are looked at: a model is somebody else's */
 #define OPS_MAX	   8
 #define ASSETS_MAX 20000
-#define NO_LEVEL   (-1) /* nobody has said on which level it is */
+#define NO_LEVEL   (-1)	  /* nobody has said on which level it is */
+#define ANY_SITE   "\x01" /* no site is called that: control characters do not get in */
 
 /* --- map ---------------------------------------------------------------------------------- */
 
@@ -32,8 +33,8 @@ struct map {
 	int64_t hour;
 	unsigned pairs;
 	json_t *zones, *edges,
-	    *where;  /* where: site\nname of a device -> it: two sites may have a plc1 */
-	json_t *day; /* name of a device -> [alerts, severity] of the last 24 hours, at all sites */
+	    *where;   /* where: site\nname of a device -> it: two sites may have a plc1 */
+	json_t *day;  /* site\nname of a device -> [alerts, severity] of the last 24 hours */
 	json_t *made; /* site\nname and site\naddress of a device -> [vendor, model] */
 	json_t *by;   /* site\nfrom\nto\nproto -> its edge */
 };
@@ -92,15 +93,22 @@ device(struct map *m, json_t *zone, const char *name)
 {
 	const char *site = text(zone, "site");
 	json_t *d = at(m->where, site, name);
-	const json_t *day;
+	const json_t *day[2];
+	json_int_t n = 0, worst = 0;
 
 	if (d)
 		return d;
-	day = json_object_get(m->day, name);
+	day[0] = at(m->day, site, name);
+	day[1] = at(m->day, ANY_SITE, name);
+	for (int i = 0; i < 2; i++) {
+		json_int_t sev = json_integer_value(json_array_get(day[i], 1));
+
+		n += json_integer_value(json_array_get(day[i], 0));
+		worst = worst == 0 || (sev > 0 && sev < worst) ? sev : worst;
+	}
 	d = json_pack("{s:s%,s:s,s:s,s:n,s:n,s:I,s:o}", "name", name, strlen(name), "ip", "",
-	    "role", "unknown", "vendor", "model", "alerts_24h",
-	    json_integer_value(json_array_get(day, 0)), "severity",
-	    day ? json_integer(json_integer_value(json_array_get(day, 1))) : json_null());
+	    "role", "unknown", "vendor", "model", "alerts_24h", n, "severity",
+	    worst ? json_integer(worst) : json_null());
 	if (!d)
 		return NULL;
 	(void)json_array_append_new(json_object_get(zone, "devices"), d);
@@ -269,15 +277,19 @@ static void
 days(struct map *m)
 {
 	struct db_stmt *st = db_query(m->db,
-	    "WITH d AS MATERIALIZED (SELECT key, sum(n) AS n, min(sev) AS sev FROM agg WHERE dim = "
-	    "3"
-	    " AND hour > ? GROUP BY key) SELECT (SELECT text FROM name WHERE id = d.key), n, sev "
-	    "FROM d",
+	    "WITH d AS MATERIALIZED (SELECT key, site, sum(n) AS n, min(sev) AS sev FROM agg WHERE "
+	    "dim = 3 AND hour > ? GROUP BY key, site) SELECT (SELECT text FROM name WHERE id = "
+	    "d.key), (SELECT text FROM name WHERE id = d.site), n, sev, site FROM d",
 	    "i", m->hour);
 
-	while (st && db_step(st) == DB_ROW)
-		(void)json_object_set_new(m->day, db_text(st, 0),
-		    json_pack("[I,I]", (json_int_t)db_i64(st, 1), (json_int_t)db_i64(st, 2)));
+	while (st && db_step(st) == DB_ROW) {
+		json_t *v =
+		    json_pack("[I,I]", (json_int_t)db_i64(st, 2), (json_int_t)db_i64(st, 3));
+
+		at_set(m->day, db_i64(st, 4) == SITE_UNKNOWN ? ANY_SITE : db_text(st, 1),
+		    db_text(st, 0), v);
+		json_decref(v);
+	}
 	db_finalize(st);
 }
 

@@ -610,11 +610,21 @@ def plant():
     assert other.call("PUT", "/ingest/v1/model", json.dumps({"v": 1, "site": "hall-8", "zones": [{"name": "cell", "level": 1}], "conduits": [], "devices": [
         {"name": "press", "zone": "cell", "ips": ["10.9.0.1"], "role": "plc"}]}))[0] == 200
     assert other.send(other.chain.batch(other.chain.lines(1, src="10.9.0.66", dst="press", site="hall-8")))[0] == 200
+    assert other.send(other.chain.batch(other.chain.lines(2, src="10.9.0.66", dst="press", site="hall-8")))[0] == 200
+    # A third one's policy names no site: it is where the sensor was enrolled to.
+    third, key = Sensor(co.ingest, tmp / "mapper-three"), Key()
+    assert third.enrol(co.dir / "ca.crt", co.token("mapper-three", "--approve", "--site", "hall-7"), "mapper-three", key)[0] == 200
+    third.chain = Chain(key, "mapper-three")
+    assert third.call("PUT", "/ingest/v1/model", json.dumps({"v": 1, "zones": [{"name": "lone", "level": 1}], "conduits": [], "devices": [
+        {"name": "press", "zone": "lone", "ips": ["10.9.0.1"], "role": "plc"}]}))[0] == 200
+    assert third.send(third.chain.batch(third.chain.lines(5, src="10.9.0.67", dst="press", meta={"il_site": []})))[0] == 200
     got = viewer.get("map")
-    for site, makes in (("hall-8", None), ("hall-9", "Siemens")):  # a press at each, and each was tried by another 10.9.0.66
+    assert [(z["site"], d["alerts_24h"]) for z in got["zones"] if z["name"] == "lone" for d in z["devices"]] == [("hall-7", 5)]
+    for site, makes, day in (("hall-8", None, 3), ("hall-9", "Siemens", 1)):  # a press at each, and each was tried by another 10.9.0.66
         there = [d for z in got["zones"] if z["site"] == site for d in z["devices"] if d["name"] in ("press", "10.9.0.66")]
+        assert {d["alerts_24h"] for d in there} == {day}, there
         assert sorted((d["name"], d["vendor"]) for d in there) == [("10.9.0.66", None), ("press", makes)], there
-        assert [(e["from"], e["to"], e["alerts"]) for e in got["edges"] if e["site"] == site] == [("10.9.0.66", "press", 1)]
+        assert [(e["from"], e["to"], e["alerts"]) for e in got["edges"] if e["site"] == site] == [("10.9.0.66", "press", day)]
 
 
 def quiet():
