@@ -318,7 +318,7 @@ close_step(struct store_tx *tx, const struct one *o, bool done, const char *why,
 static int
 fail(struct store_tx *tx, const struct one *o, const char *sensor, const char *what, struct turn *t)
 {
-	char title[WHY_MAX];
+	char title[WHY_MAX], why[WHY_MAX];
 	struct incident_what w = {.kind = INCIDENT_SENSOR,
 	    .sev = 2,
 	    .title = title,
@@ -333,7 +333,9 @@ fail(struct store_tx *tx, const struct one *o, const char *sensor, const char *w
 	if ((id = incident_tell(tx, &w, title)) < 0)
 		return (int)id;
 	touch(t, id);
-	if ((id = close_step(tx, o, false, title, t)) < 0)
+	snprintf(
+	    why, sizeof(why), "#%lld %.100s: %.100s %s", (long long)o->id, o->name, sensor, what);
+	if ((id = close_step(tx, o, false, why, t)) < 0)
 		return (int)id;
 	return tx_exec(
 	    tx, "UPDATE rollout SET state = 4, why = ? WHERE id = ?", "ti", title, o->id);

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # A signed policy goes from a collector to a guard, in stages and on trial: confirmed when nothing came of it, gone again when
-# something did, refused when it is not signed by who may.  Polls (libmodbus) go on through all of it.
+# something did, refused when it is not signed by who may.  The same from a step of a playbook, a permit too.  Polls (libmodbus) go on through all of it.
 # shellcheck source=tests/scenario/_lib.sh
 . "$(dirname "$0")/_lib.sh"
 need_root
 need_guard
-need jq openssl
+need jq openssl curl
 "$INTERLOCK" --version | grep -q '+send' || skip "built without the sender"
 "$INTERLOCK" --version | grep -q '+collector' || skip "built without the collector"
 lib_start
@@ -22,7 +22,8 @@ for end in g:m0:1 c:m1:2; do
 done
 serve plc1 t 502 "$TMP/server" "$TMP/mb_server" 502 "$TMP/mb.log" || exit 1
 D=$TMP/guard CO=$TMP/co SENSOR=$(hostname)
-for k in policy other; do "$INTERLOCK" key new "$TMP/$k.key" >/dev/null || exit 1; done
+for k in policy other lead; do "$INTERLOCK" key new "$TMP/$k.key" >/dev/null || exit 1; done
+X=$("$INTERLOCK" key show --jwk "$TMP/lead.key.pub" | jq -r .x)
 
 policy() { # FOLDER RANGE [KEY]: what may be written is in a file that the policy includes
 	mkdir -p "$TMP/$1/rules"
@@ -34,6 +35,11 @@ policy() { # FOLDER RANGE [KEY]: what may be written is in a file that the polic
 		zones:
 		  scada: {port: outside, nets: [10.1.2.0/25]}
 		  cell: {port: inside, nets: [10.1.2.128/25]}
+		permits: {keys: [$X], max: 1h}
+		windows: {service: {when: "daily 00:00-24:00", tz: Europe/Berlin, needs: permit}}
+		devices:
+		  hmi: {zone: scada, ip: ${IP[hmi]}}
+		  plc1: {zone: cell, ip: ${IP[plc1]}}
 		include: rules/cell.yaml
 	EOF
 	cat >"$TMP/$1/rules/cell.yaml" <<-EOF
@@ -48,6 +54,7 @@ policy() { # FOLDER RANGE [KEY]: what may be written is in a file that the polic
 		      allow:
 		        - {name: poll, units: [1], functions: read, holding: [0..119]}
 		        - {name: set, units: [1], functions: [6], holding: [$2]}
+		        - {name: service, units: [1], functions: [6], holding: [110..110], only-in: service}
 	EOF
 	"$INTERLOCK" policy sign --key "$TMP/${3-policy.key}" "$TMP/$1/plant.yaml" >/dev/null
 }
@@ -76,7 +83,8 @@ bg hmi "$TMP/poll" "$TMP/mb_client" "${IP[plc1]}" 502 for:240:20
 SESSION=$PID
 
 "$INTERLOCK" collect init "$CO" --host 10.9.0.2 >/dev/null || exit 1
-serve c t 8444 "$TMP/co.log" "$INTERLOCK" collect "$CO" --plain --listen 127.0.0.1:8443 --ingest 10.9.0.2:8444 || exit 1
+"$INTERLOCK" collect user "$CO" ada --role admin <<<"correct horse battery" >/dev/null || exit 1
+serve c t 8444 "$TMP/co.log" "$INTERLOCK" collect "$CO" --plain --library "$ROOT/library" --listen 127.0.0.1:8443 --ingest 10.9.0.2:8444 || exit 1
 "$INTERLOCK" key new "$TMP/packing.key" >/dev/null
 enrol() { # NAME KEY DIR
 	local token
@@ -88,8 +96,11 @@ t "two sensors enrol" eval 'enrol "$SENSOR" "$GUARD_DIR/key" "$TMP/id" && enrol 
 bg g "$TMP/send.log" "$INTERLOCK" send -v --journal "$D/journal" --state "$TMP/sent" --identity "$TMP/id" --user root --rollouts "$TMP/offers" \
 	--retry-max 1s https://10.9.0.2:8444
 SEND=$PID
-bg g "$TMP/ctl.log" "$INTERLOCK" ctl --socket "$D/ctl" rollout "$TMP/offers" --key "$TMP/policy.key.pub" -p "$TMP/etc/plant.yaml" --follow
-FOLLOW=$PID
+follow() { # [OPTION]...
+	bg g "$TMP/ctl.log" "$INTERLOCK" ctl --socket "$D/ctl" rollout "$TMP/offers" --key "$TMP/policy.key.pub" -p "$TMP/etc/plant.yaml" --follow "$@"
+	FOLLOW=$PID
+}
+follow
 
 # --- what the collector does not take --------------------------------------------------------------------
 refused() { local out; out=$(rollout "$@" 2>&1) && return 1; grep -q "$WANT" <<<"$out" || { echo "# $out"; return 1; }; }
@@ -136,6 +147,46 @@ t "gone by itself" wait_for 30 back
 ip -n "$P-g" link set m0 up
 t "the collector hears of it" becomes 40 "$ID" ".state == \"failed\" and $(of "$SENSOR" rolled_back)"
 t "the files are as before" kept
+
+# --- from a step of a playbook ------------------------------------------------------------------------------------
+prepare() { "$INTERLOCK" collect prepare "$CO" "$@" --sensor "$SENSOR"; }
+permit() { "$INTERLOCK" permit new --key "$TMP/$2.key" --by "J. Doe" --site trial --window service --from hmi --to plc1 --until 30m -o "$TMP/$1.jws"; }
+api() { # METHOD PATH [BODY]
+	on c curl -sS -b "$TMP/jar" -c "$TMP/jar" -X "$1" -H "X-CSRF-Token: $CSRF" ${3:+--data "$3"} "http://127.0.0.1:8443/api/v1/$2"
+}
+step() { jq -r --arg kind "$1" '[.phases[][] | select(.action.kind == $kind)][0].id' "$TMP/book.json"; }
+apply() { # KIND PREPARED: ID is the roll-out
+	ID=$(api POST "incidents/$INCIDENT/apply" "{\"playbook\":\"program-download\",\"step\":\"$(step "$1")\",\"prepared\":$2,\"trial_s\":${3:-60},\"soak_s\":2}" | jq -e .id)
+}
+ticked() { api GET "incidents/$INCIDENT" | jq -e --arg s "$(step "$1")" --arg note "#$ID " 'any(.ticks[]; .step == $s and .user == "ada" and (.note | startswith($note)))' >/dev/null; }
+logged() { api GET "incidents/$INCIDENT" | jq -e --arg k "$1" --arg v "#$ID" 'any(.log[]; .key == $k and (.value | contains($v)))' >/dev/null; }
+CSRF=-
+CSRF=$(api POST login '{"user":"ada","password":"correct horse battery"}' | jq -r .csrf)
+INCIDENT=$(api GET "incidents?sensor=$SENSOR&limit=50" | jq '[.items[] | select(.kind == "policy")][0].id')
+"$INTERLOCK" library show --json "$ROOT/library" program-download | jq '{phases: (.steps | group_by(.phase))}' >"$TMP/book.json"
+permit wrong other && permit good lead && policy v4 100..100 || exit 1
+WRONG=$(prepare wrong "$TMP/wrong.jws" --permit) GOOD=$(prepare service "$TMP/good.jws" --permit) NARROW=$(prepare narrow "$TMP/v4/plant.yaml") || exit 1
+service() { client w6:110:7 >/dev/null; }
+t "what needs a permit is refused" eval '! service 2>/dev/null'
+t "a permit where none are taken" apply permit "$WRONG"
+t "is refused by the sensor, which says why" becomes 30 "$ID" '.state == "failed" and (.sensors[0].said | test("--permits"))'
+stop "$FOLLOW"
+follow --permits
+t "one by a key that may not sign here" apply permit "$WRONG"
+t "is refused by the guard" becomes 30 "$ID" '.state == "failed" and (.sensors[0].said | test("may not sign permits here"))'
+t "and the incident's log has it" logged not_applied
+t "a good one" apply permit "$GOOD"
+t "is opened, and the step ticked" eval 'becomes 30 "$ID" ".state == \"done\"" && wait_for 5 ticked permit'
+t "what it is for passes" wait_for 5 service
+# What the guard told of those permits is an incident, too; what was there before the offer does not count.
+t "a prepared policy" apply policy "$NARROW"
+t "is on trial" becomes 30 "$ID" "$(of "$SENSOR" on_trial)"
+t "stopped by an admin" eval '! ticked policy && api POST "rollouts/$ID" "{\"do\":\"stop\"}" >/dev/null && logged stopped'
+policy v5 102..102 && LAST=$(prepare last "$TMP/v5/plant.yaml") || exit 1
+rolled_back() { ctl rollback >/dev/null 2>&1; may 101; }
+t "is no more at the guard" wait_for 10 rolled_back
+t "another one" apply policy "$LAST"
+t "is confirmed by the sensor, and the step ticked" eval 'becomes 40 "$ID" ".state == \"done\"" && wait_for 5 ticked policy && logged applied && may 102'
 
 stop "$FOLLOW"
 stop "$SEND"
