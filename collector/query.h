@@ -74,7 +74,7 @@ struct filter_set {
 	size_t n_bytes;
 };
 struct filter {
-	char where[1024];
+	char where[2048];
 	const char *index; /* NULL: by device */
 	int64_t device, from;
 	bool nothing; /* it names something that is not there */
