@@ -51,6 +51,7 @@ struct collector_conf {
 	const char *nats;  /* servers, commas between; NULL: none (stream.h) */
 	const char *nats_ca, *nats_cert, *nats_key; /* files in PEM; NULL: no TLS */
 	const char *library, *library_key; /* folder; public keys it is signed by, or NULL */
+	const char *notify_ca;		   /* message.ca */
 	bool plain;			   /* the page without TLS: loopback only */
 	uint64_t keep_days;		   /* alerts; 0 = 365 */
 	uint64_t cert_s;		   /* what is issued is good for; 0 = pki.h has it */

@@ -352,7 +352,8 @@ deliver(struct notify *n, int64_t now_ms)
 	struct collector *co = n->co;
 	struct db *db = store_get(co->store);
 	char title[512], token[TOKEN_CHARS + 1], err[200] = "", *body;
-	struct message m = {.token = token, .host = n->host, .now_ms = now_ms};
+	struct message m = {
+	    .token = token, .host = n->host, .now_ms = now_ms, .ca = co->conf.notify_ca};
 	struct outcome o = {.token = token, .now_ms = now_ms, .error = err};
 	struct due *d = calloc(1, sizeof(*d));
 	uint8_t secret[16];

@@ -52,6 +52,8 @@ struct message {
 	int64_t incident, severity, first_ms, level, now_ms;
 	const char *title, *token, *body; /* body: a JSON document */
 	const char *host;
+	const char *
+	    ca; /* a file of certificates that servers' have to lead to; NULL: those of the system */
 };
 /* Deliver one and wait, at most NOTIFY_SEND_S.  0: it was taken; 1: and acknowledged (webhook); or ERR_*, said in err. */
 int notify_send(const struct contact *c, const struct message *m, char *err, size_t err_size);

@@ -62,19 +62,39 @@ is_local(const char *url)
 	       (strncmp(host, "://127.0.0.1:", 13) == 0 || strncmp(host, "://[::1]:", 9) == 0);
 }
 
+/* err: CURL_ERROR_SIZE bytes, for as long as it is used. */
 static CURL *
-curl_begin(const char *url, const char *protocols)
+curl_begin(const char *url, const char *protocols, const char *ca, char *err)
 {
 	CURL *h = curl_easy_init();
 
+	*err = '\0';
 	if (!h)
 		return NULL;
+	(void)curl_easy_setopt(h, CURLOPT_ERRORBUFFER, err);
+	if (ca)
+		(void)curl_easy_setopt(h, CURLOPT_CAINFO, ca);
+	(void)curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	(void)curl_easy_setopt(h, CURLOPT_URL, url);
 	(void)curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, protocols);
 	(void)curl_easy_setopt(h, CURLOPT_TIMEOUT, NOTIFY_SEND_S);
 	(void)curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(h, CURLOPT_PROXY, "");
 	return h;
+}
+
+/* Why not, in ASCII: what a server said may be in it. */
+static int
+curl_failed(CURLcode rc, char *said, char *err, size_t err_size)
+{
+	char *path = strstr(said, " CAfile:"); /* of this machine */
+
+	if (path)
+		*path = '\0';
+	for (char *p = said; *p; p++)
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+			*p = '?';
+	return err_say(err, err_size, ERR_IO, "%.180s", *said ? said : curl_easy_strerror(rc));
 }
 
 /* --- mail --------------------------------------------------------------------------- */
@@ -126,7 +146,8 @@ static int
 mail(const struct contact *c, const struct message *m, char *err, size_t err_size)
 {
 	struct text *t = calloc(1, sizeof(*t));
-	CURL *h = curl_begin(c->via, "smtp,smtps");
+	char said[CURL_ERROR_SIZE];
+	CURL *h = curl_begin(c->via, "smtp,smtps", m->ca, said);
 	struct curl_slist *to = curl_slist_append(NULL, c->address + 5);
 	char secret[NOTIFY_TEXT], *colon;
 	CURLcode rc = CURLE_OUT_OF_MEMORY;
@@ -152,7 +173,7 @@ mail(const struct contact *c, const struct message *m, char *err, size_t err_siz
 	curl_slist_free_all(to);
 	curl_easy_cleanup(h);
 	free(t);
-	return rc == CURLE_OK ? 0 : err_say(err, err_size, ERR_IO, "%s", curl_easy_strerror(rc));
+	return rc == CURLE_OK ? 0 : curl_failed(rc, said, err, err_size);
 }
 
 /* --- webhook ------------------------------------------------------------------------------ */
@@ -161,7 +182,9 @@ static int
 webhook(const struct contact *c, const struct message *m, char *err, size_t err_size)
 {
 	struct text *answer = calloc(1, sizeof(*answer));
-	CURL *h = curl_begin(c->address, is_local(c->address) ? "http,https" : "https");
+	char said[CURL_ERROR_SIZE];
+	CURL *h =
+	    curl_begin(c->address, is_local(c->address) ? "http,https" : "https", m->ca, said);
 	uint8_t mac[CRYPTO_SHA256_LEN];
 	char head[160], hex[2 * CRYPTO_SHA256_LEN + 1], *signed_text = NULL;
 	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
@@ -183,7 +206,7 @@ webhook(const struct contact *c, const struct message *m, char *err, size_t err_
 		(void)curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
 	}
 	if (rc != CURLE_OK)
-		r = err_say(err, err_size, ERR_IO, "%s", curl_easy_strerror(rc));
+		r = curl_failed(rc, said, err, err_size);
 	else if (status < 200 || status > 299)
 		r = err_say(err, err_size, ERR_IO, "HTTP status %ld", status);
 	else

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_collect.c - interlock collect: the collector, and what an administrator does to it. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +52,8 @@ static const char help[] =
     "                           quiet for that (default 7d)\n"
     "      --never-close        ... nor after any time\n"
     "      --escalate TIME      nobody took an incident up for that: the next contact (15m)\n"
+    "      --notify-ca FILE     mail servers and webhooks have to be certified by one of these,\n"
+    "                           not by those that the system trusts\n"
     "      --silent TIME        a sensor that was not heard for that is silent (default 30s)\n"
     "      --store FILE         another data base than DIR/collector.db\n"
 #ifdef HAVE_PG
@@ -248,6 +251,10 @@ serve(const char *dir, struct options *o)
 	char err[512];
 
 	o->conf.dir = dir;
+	if (o->conf.notify_ca && access(o->conf.notify_ca, R_OK) != 0) {
+		cli_say("%s: %s", o->conf.notify_ca, strerror(errno));
+		return EXIT_UNABLE;
+	}
 	if (!(co = collector_new(&o->conf, err, sizeof(err))))
 		return said(err);
 	(void)collect_serve(co, NULL);
@@ -329,6 +336,7 @@ cmd_collect(int argc, char **argv)
 	    {"name", .text = &o.join.name},
 #endif
 	    {"escalate", .seconds = &o.conf.escalate_s},
+	    {"notify-ca", .text = &o.conf.notify_ca},
 	    {"demo", .flag = &o.demo},
 	    {"keep", .text = &o.share.keep},
 	    {"tlp", .text = &o.share.tlp},

@@ -16,6 +16,7 @@ import threading
 import time
 
 import collector
+import notify_tls
 from collector import Collector, Person, until
 from secrets import found
 from sensor import Chain, Key, Sensor
@@ -206,4 +207,4 @@ def bounded():
 
 
 if __name__ == "__main__":
-    collector.run([before, told, escalated, retried, bounded])
+    collector.run([before, told, escalated, retried, bounded, *notify_tls.tests])
