@@ -165,12 +165,17 @@ share_dest_put(struct store *s, const struct share_change *what, char *err, size
 void
 share_dests(struct call *c)
 {
+	static const char *const accounts[] = {"none", "reads", "writes"}; /* of TAXII */
 	struct db *db = call_db(c);
 	struct db_stmt *st;
 
 	if (!db || !call_begin(c, 200))
 		return;
-	st = db_query(db, "SELECT " DEST_COLUMNS " FROM destination ORDER BY name LIMIT 1000", "");
+	st = db_query(db,
+	    "SELECT " DEST_COLUMNS
+	    ", CASE WHEN token IS NULL THEN 0 WHEN writes = 0 THEN 1 ELSE 2 END FROM destination"
+	    " ORDER BY name LIMIT 1000",
+	    "");
 	jw_obj(&c->w, NULL);
 	jw_arr(&c->w, "items");
 	while (st && db_step(st) == DB_ROW) {
@@ -185,6 +190,7 @@ share_dests(struct call *c)
 		jw_str(&c->w, "keep", keep);
 		jw_str(&c->w, "tlp", share_tlp_name(d.tlp));
 		jw_i(&c->w, "created", db_i64(st, 5));
+		jw_str(&c->w, "account", accounts[db_i64(st, 6)]);
 		jw_close(&c->w, '}');
 	}
 	db_finalize(st);

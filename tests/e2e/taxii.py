@@ -32,6 +32,8 @@ co.cli("destination", co.dir, "cert")
 co.cli("destination", co.dir, "peer", "--keep", "names,addresses")
 token = {"cert": co.cli("account", co.dir, "cert", "--writes"), "peer": co.cli("account", co.dir, "peer")}
 
+assert {d["name"]: d["account"] for d in viewer.get("destinations")["items"]} == {"cert": "writes", "peer": "reads"}  # the page says so
+assert not any(t in json.dumps(viewer.get("destinations")) for t in token.values())
 s, key = Sensor(co.ingest, tmp / "s"), Key()
 assert s.enrol(co.dir / "ca.crt", co.token("guard-xray9"), "guard-xray9", key)[0] == 200
 chain = Chain(key, "guard-xray9")

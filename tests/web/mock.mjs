@@ -144,7 +144,7 @@ export class Mock {
 		this.audit.reverse();
 		const last = this.list.find((a) => a.rule === "recipes");
 		if (last) this.propose(last, "ana", "Recipe change RC-2291, every Monday");
-		this.dests = [["cert", "Plant operators' CERT", "", "green"], ["vendor", "Bottling Works Ltd", "names,objects", "amber+strict"]].map(([name, identity, keep, tlp]) => ({ name, identity: hostile ?? identity, keep, tlp, created: now - 9e8 }));
+		this.dests = [["cert", "Plant operators' CERT", "", "green"], ["vendor", "Bottling Works Ltd", "names,objects", "amber+strict"]].map(([name, identity, keep, tlp]) => ({ name, identity: hostile ?? identity, keep, tlp, created: now - 9e8, account: name === "cert" ? "writes" : "none" }));
 		this.indicators = { serial: 41, refused: { path: 3, expired: 1 }, items: [["address", "198.51.100.23"], ["address", "2001:db8:5::17"], ["mac", "02:00:5e:10:00:01"]].map(([kind, value], i) => ({ kind, value, id: `indicator--${i}c1a83fb-4c7b-4651-b2a3-1b0e4476df3a`, name: hostile ?? `Scanner of PLCs, wave ${i + 1}`, source: hostile ?? "cert", until: i ? now + 30 * 864e5 : 0, added: now - 864e5 })) };
 		this.bulletins = [];
 		this.ca = sha("ca").toString("hex");
@@ -386,7 +386,7 @@ export class Mock {
 		case "destinations":
 			if (post) {
 				need("admin");
-				this.dests = [...this.dests.filter((d) => d.name !== body.name), { created: now, ...body }].sort((a, b) => (a.name < b.name ? -1 : 1));
+				this.dests = [...this.dests.filter((d) => d.name !== body.name), { created: now, account: "none", ...body }].sort((a, b) => (a.name < b.name ? -1 : 1));
 			}
 			return page(this.dests);
 		case "indicators":

@@ -479,6 +479,10 @@ admin("sharing: a destination made; a bundle imported, an address removed, the l
 	await page.getByRole("button", { name: "Save" }).click();
 	await page.locator(".sh-dests").getByText("court", { exact: true }).waitFor();
 	same([mock.dests[1].name, mock.dests[1].keep], ["court", "names,notes"], "made");
+	const taxii = page.locator("section", { hasText: "what others read, and how" }), facts = await taxii.locator(".facts").innerText();
+	ok(facts.includes(`${page.base}/taxii2/share/\n`) && /May read\s+cert\s+May write\s+cert/.test(facts), facts);
+	ok((await taxii.innerText()).includes("interlock collect account DIR court"), "who has none yet");
+	await page.locator(".sh-dests li", { hasText: "court" }).getByText("no account").waitFor();
 	const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByRole("button", { name: "Import STIX" }).click()]);
 	const objects = ["[ipv4-addr:value = '203.0.113.77']", "[file:name = 'x']"].map((pattern, n) => ({ type: "indicator", id: `indicator--${n}`, name: `Warning ${n}`, pattern }));
 	await chooser.setFiles({ name: "bundle.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ objects })) });

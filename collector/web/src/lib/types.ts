@@ -317,6 +317,7 @@ export interface Destination {
 	keep: string; // classes, with commas
 	tlp: string;
 	created: number;
+	account: "none" | "reads" | "writes"; // of TAXII
 }
 
 export interface Indicator {

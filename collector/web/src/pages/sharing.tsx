@@ -7,7 +7,7 @@ import { dateOnly, num } from "../lib/format";
 import { save } from "../lib/proof";
 import { params, setParams } from "../lib/router";
 import type { Destination, Indicator, Indicators, Page } from "../lib/types";
-import { Button, Empty, Head, Load, Modal, Panel, Skeleton, Typed, why } from "../ui/common";
+import { Button, Empty, Facts, Head, Lines, Load, Modal, Panel, Skeleton, Tag, Typed, why } from "../ui/common";
 import { Classes, Export, Tlp, classes, leaves, tlps } from "./share";
 
 const ROWS = 100; // of the watch list at a time
@@ -91,7 +91,7 @@ function Destinations({ r }: { r: Resource<Page<Destination>> }) {
 										<p class="dim">{t("sh.author", { who: d.identity })}</p>
 										<Classes kept={leaves(d.keep, "admin")} />
 										<p class="dim">
-											{t("sh.taxii")} <span class="mono">{`${location.origin}/taxii2/`}</span> · {t("sh.taxii.as", { name: d.name })}
+											TAXII: <Tag kind={d.account === "none" ? "off" : "info"}>{word("sh.account", d.account)}</Tag>
 										</p>
 									</li>
 								))}
@@ -110,10 +110,23 @@ function Destinations({ r }: { r: Resource<Page<Destination>> }) {
 	);
 }
 
-function Collections() {
-	const rows = ["incidents", "indicators"] as const;
+// What whoever reads by TAXII needs to know, and how an account is made.
+function Collections({ dests }: { dests: Destination[] }) {
+	const rows = ["incidents", "indicators"] as const, root = `${location.origin}/taxii2/`;
+	const named = (...a: Destination["account"][]) => dests.filter((d) => a.includes(d.account)).map((d) => d.name).join(", ") || t("sh.nobody");
+	const without = dests.find((d) => d.account === "none") ?? dests[0];
 	return (
 		<Panel id="sh-coll" title={t("sh.collections")}>
+			<Facts
+				rows={[
+					[t("sh.discovery"), <span class="mono">{root}</span>],
+					[t("sh.root"), <span class="mono">{`${root}share/`}</span>],
+					[t("sh.list"), <span class="mono">{`${root}share/collections/`}</span>],
+					[t("sh.login"), t("sh.login.text")],
+					[t("sh.may.read"), named("reads", "writes")],
+					[t("sh.may.write"), named("writes")],
+				]}
+			/>
 			<dl class="sh-coll">
 				{rows.map((c) => (
 					<div key={c}>
@@ -122,9 +135,10 @@ function Collections() {
 					</div>
 				))}
 			</dl>
-			<p class="pad dim">
-				{t("sh.account")} <code>interlock collect account DIR NAME [--writes]</code>
-			</p>
+			<div class="pad">
+				<p class="dim">{t("sh.account")}</p>
+				<Lines label={t("sh.account.run")} text={`interlock collect account DIR ${without?.name ?? "NAME"} [--writes]`} />
+			</div>
 		</Panel>
 	);
 }
@@ -250,7 +264,7 @@ export function Sharing() {
 				<div class="sh-in">
 					<div>
 						<Destinations r={dests} />
-						<Collections />
+						<Collections dests={dests.data?.items ?? []} />
 					</div>
 					<WatchList r={indicators} />
 				</div>
