@@ -133,12 +133,12 @@ static const struct dis_op ops[N_OPX] = {
 /* --- what policy may ask of the session ---------------------------------------------------- */
 
 enum {
-	N_POLICY = 0,
-	N_MODE,
-	N_TOKEN,
-	N_MESSAGE,
+	N_MESSAGE = 0, /* these three are written with every chunk */
 	N_CHUNKS,
 	N_CHUNK,
+	N_POLICY,
+	N_MODE,
+	N_TOKEN,
 	N_OFFER_POLICY,
 	N_OFFER_MODE,
 	N_PENDING
@@ -218,28 +218,29 @@ struct ua_number {
 enum { NS_NONE = 0, NS_CHANGED, NS_KNOWN, NS_MANY };
 #define NS_DIGEST 3 /* words of a SHA-256: nobody finds two tables with one digest */
 
-struct ua { /* what every chunk needs comes first: the engine fetches these lines early */
+struct ua { /* what every chunk needs comes first, in two lines that the engine fetches early */
 	struct ua_dir dir[2]; /* 0: requests, 1: responses */
 	uint32_t channel;
 	uint8_t policy; /* POLICY_*; of the channel */
-	uint8_t mode;	/* MODE_* */
 	uint8_t sig;
-	uint8_t ep_mode; /* of the endpoint being read */
-	uint16_t flags;	 /* enum ua_flags */
+	uint8_t ns_state; /* NS_*: of ns_digest */
+	uint8_t offer_mode;
+	uint16_t flags;	       /* enum ua_flags */
+	uint16_t offer_policy; /* bits, as those of offer_mode, by the list being read */
 	uint8_t lost[2]; /* bytes of this direction were never seen, since the last message */
 	/* pairing */
-	uint8_t next; /* slot of the next request */
-	bool matched; /* an answer to a request we saw has come */
-	uint8_t registering, leaving; /* 1 = there is one, see register_id */
-	uint32_t open, done;	      /* bit per slot */
-	uint32_t evicted;	      /* open requests overwritten and not answered since */
-	struct ua_pending young;      /* the slot before next: what is usually answered */
-	uint32_t token_next;
-	uint32_t offer_policy, offer_mode; /* bits, by the list being read */
-	struct names *names;		   /* leased; NULL = none */
-	struct fact_props props;	   /* of its numbers the first six */
+	uint8_t next;		 /* slot of the next request */
+	bool matched;		 /* an answer to a request we saw has come */
+	uint32_t open, done;	 /* bit per slot */
+	struct ua_pending young; /* the slot before next: what is usually answered */
+	struct names *names;	 /* leased; NULL = none */
+	struct fact_props props; /* of its numbers the first three */
 
-	uint8_t ns_state;		     /* NS_*: of the next */
+	uint32_t evicted;	      /* open requests overwritten and not answered since */
+	uint8_t mode;		      /* MODE_* */
+	uint8_t ep_mode;	      /* of the endpoint being read */
+	uint8_t registering, leaving; /* 1 = there is one, see register_id */
+	uint32_t token_next;
 	uint64_t ns_digest[NS_DIGEST];	     /* of the namespaces that were read: names_digest() */
 	uint32_t listed_policy, listed_mode; /* by GetEndpoints */
 	uint32_t register_id; /* request id of the RegisterNodes that waits for its answer; with */
@@ -254,7 +255,9 @@ struct ua { /* what every chunk needs comes first: the engine fetches these line
 	char app_uri[APP_URI_MAX]; /* of the client */
 };
 static_assert(sizeof(struct ua) <= 2032, "state is one cell");
-static_assert(offsetof(struct ua, props.num[N_CHUNK]) + 4 <= 176, "three lines, with the cell's header");
+static_assert(
+    offsetof(struct ua, props.num[N_CHUNK]) + 4 <= 112, "two lines, with the cell's header");
+static_assert(POLICY_OTHER <= 16, "a bit each in offer_policy");
 
 /* --- what goes with a fact --------------------------------------------------------------- */
 

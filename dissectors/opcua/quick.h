@@ -351,6 +351,7 @@ known_gist(const struct ua *st, const uint8_t *p, uint32_t len, uint64_t *w)
 {
 	uint32_t stamp = known_stamp(p, len), rest = stamp + STAMP_BYTES, n;
 
+	__builtin_prefetch(&st->pending[st->next], 1); /* pair_push() */
 	if (stamp == 0 || len - rest > 8u * (DIS_GIST_WORDS - 3 - NS_DIGEST))
 		return 0;
 	memcpy(&w[0], p, 8);

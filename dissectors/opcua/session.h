@@ -55,9 +55,9 @@ static void
 endpoint(struct ua *st, uint8_t policy)
 {
 	if (policy != POLICY_UNKNOWN && policy < POLICY_OTHER)
-		st->offer_policy |= 1u << (policy - 1);
+		st->offer_policy |= (uint16_t)(1u << (policy - 1));
 	if (st->ep_mode >= MODE_NONE && st->ep_mode <= MODE_CRYPT)
-		st->offer_mode |= 1u << (st->ep_mode - 1);
+		st->offer_mode |= (uint8_t)(1u << (st->ep_mode - 1));
 }
 
 static uint8_t

@@ -303,7 +303,7 @@ change_state(struct dis_call *call)
 		break;
 	case 13:
 		W.st.props.known ^= 1u << rnd(32);
-		W.st.offer_policy = rnd(3);
+		W.st.offer_policy = (uint16_t)rnd(3);
 		if (W.st.names)
 			W.st.names->n_alias = 1;
 		break;

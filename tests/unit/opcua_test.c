@@ -66,8 +66,10 @@ add(char *to, size_t size, const char *fmt, ...)
 static void
 show_props(const struct fact *f, char *to, size_t size)
 {
-	static const char *const nums[] = {"policy", "mode", "user"};
-	const char *const *words[] = {policy_words, mode_words, token_words};
+	static const char *const nums[] = {
+	    [N_POLICY] = "policy", [N_MODE] = "mode", [N_TOKEN] = "user"};
+	const char *const *words[] = {
+	    [N_POLICY] = policy_words, [N_MODE] = mode_words, [N_TOKEN] = token_words};
 	const struct fact_props *p = f->props;
 
 	for (unsigned i = N_POLICY; i <= N_TOKEN; i++) {
