@@ -192,6 +192,11 @@ _Static_assert(sizeof(struct alerts_storm) == 72, "no padding");
  */
 bool alerts_again(
     struct alerts *a, uint32_t at, const struct alerts_storm *s, uint64_t ts_ns, uint64_t frame);
+/* The same in two steps: would it say yes?  Then the event is counted. */
+bool alerts_open(const struct alerts *a, uint32_t at, const struct alerts_storm *s, uint64_t ts_ns);
+void alerts_count(struct alerts *a, uint32_t at, uint64_t ts_ns, uint64_t frame);
+/* It will be asked soon: what it looks at is fetched, and when that is there, what hangs on it. */
+void alerts_fetch(const struct alerts *a, uint32_t at, bool there);
 /* The event that was put last is one of s; at: any number, best one for each s. */
 void alerts_remember(struct alerts *a, uint32_t at, const struct alerts_storm *s);
 

@@ -160,6 +160,16 @@ fold_open(const struct fold *f, uint32_t at, uint32_t serial, uint64_t ts_ns)
 }
 
 void
+fold_fetch(const struct fold *f, uint32_t at)
+{
+	const struct fold_entry *e = &f->entry[at % (FOLD_SETS * FOLD_WAYS)];
+
+	__builtin_prefetch(e, 1);
+	__builtin_prefetch(&e->rec.count, 1);
+	__builtin_prefetch(&e->rec.last_ns, 1);
+}
+
+void
 fold_again(struct fold *f, uint32_t at, uint64_t ts_ns, uint64_t frame)
 {
 	count_in(&f->entry[at], ts_ns, frame, 1);

@@ -74,6 +74,8 @@ enum fold_answer fold_put(
 /* The storm with this serial in this entry, if it still goes on at ts_ns: fold_again() would be
  * COUNTED. */
 bool fold_open(const struct fold *f, uint32_t at, uint32_t serial, uint64_t ts_ns);
+/* What both look at is fetched. */
+void fold_fetch(const struct fold *f, uint32_t at);
 /* One more event of it. */
 void fold_again(struct fold *f, uint32_t at, uint64_t ts_ns, uint64_t frame);
 

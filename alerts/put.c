@@ -124,14 +124,34 @@ hint_at(const struct alerts *a, uint32_t at)
 }
 
 bool
-alerts_again(
-    struct alerts *a, uint32_t at, const struct alerts_storm *s, uint64_t ts_ns, uint64_t frame)
+alerts_open(const struct alerts *a, uint32_t at, const struct alerts_storm *s, uint64_t ts_ns)
 {
 	const struct put_hint *h = hint_at(a, at);
 
-	if (!a->fold || memcmp(&h->storm, s, sizeof(*s)) != 0 ||
-	    !fold_open(a->fold, h->entry, h->serial, ts_ns))
-		return false;
+	return a->fold && memcmp(&h->storm, s, sizeof(*s)) == 0 &&
+	       fold_open(a->fold, h->entry, h->serial, ts_ns);
+}
+
+void
+alerts_fetch(const struct alerts *a, uint32_t at, bool there)
+{
+	const struct put_hint *h = hint_at(a, at);
+
+	if (!a->fold)
+		return;
+	if (!there) {
+		__builtin_prefetch(h);
+		__builtin_prefetch((const uint8_t *)(h + 1) - 1);
+	} else {
+		fold_fetch(a->fold, h->entry);
+	}
+}
+
+void
+alerts_count(struct alerts *a, uint32_t at, uint64_t ts_ns, uint64_t frame)
+{
+	const struct put_hint *h = hint_at(a, at);
+
 	STORE(a->writer->put_at, LOAD(a->ring->head)); /* nothing is being put */
 	STORE(a->writer->busy_count, 1);
 	STORE(a->writer->state, WRITER_BUSY);
@@ -141,6 +161,15 @@ alerts_again(
 	STORE(a->writer->state, WRITER_IDLE);
 	a->st.events = LOAD(a->writer->events);
 	a->st.folded = LOAD(a->writer->folded);
+}
+
+bool
+alerts_again(
+    struct alerts *a, uint32_t at, const struct alerts_storm *s, uint64_t ts_ns, uint64_t frame)
+{
+	if (!alerts_open(a, at, s, ts_ns))
+		return false;
+	alerts_count(a, at, ts_ns, frame);
 	return true;
 }
 

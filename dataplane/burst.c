@@ -142,7 +142,7 @@ quick_may(const struct engine *e)
 /* The next PDU of the conversation is one that is known: its verdict and state are as they would be. */
 ALWAYS_INLINE bool
 known_pdu(struct engine *e, const struct quick_probe *pr, const uint64_t *w, struct flow *f,
-    unsigned dir, const uint8_t *p, uint32_t len)
+    unsigned dir, const struct pkt *pkt, const uint8_t *p, uint32_t len)
 {
 	const struct dissector *ds = dissectors[f->dis];
 	const bool mid = (f->flags & FLOW_MIDSTREAM) != 0;
@@ -152,9 +152,14 @@ known_pdu(struct engine *e, const struct quick_probe *pr, const uint64_t *w, str
 	if (dir == DIR_TO_CLIENT)
 		return ds->again(feed_state(e, f), p, len, DIR_TO_CLIENT, mid, 0);
 	/* the flow may have become another since it was prepared: then it is not found */
-	if (pr->n == 0 || e->call.gist_moved || (en = quick_find(pr->at, meta, w, pr->n)) == NULL ||
-	    !ds->again(feed_state(e, f), p, len, DIR_TO_SERVER, mid, en->memo))
+	if (pr->n == 0 || e->call.gist_moved || (en = quick_find(pr->at, meta, w, pr->n)) == NULL)
 		return false;
+	if (unlikely(en->denied != 0)) {
+		if (!quick_deny(e, en, f, pkt, p, len))
+			return false;
+	} else if (!ds->again(feed_state(e, f), p, len, DIR_TO_SERVER, mid, en->memo)) {
+		return false;
+	}
 	quick_hit(&e->quick, en);
 	if (en->rule != QUICK_NO_HIT)
 		e->rule_hits[en->rule]++;
@@ -208,7 +213,7 @@ known_packet(struct engine *e, struct pkt *p, const struct look *k, const uint64
 	if (guard && (!guard_lets(e, p, &k->head, f, dir) ||
 			 (len != 0 && cells_out(&e->cells, len) && o->retain == CELL_NONE)))
 		return false; /* what cannot be remembered may not pass */
-	if (len != 0 && !known_pdu(e, &k->probe, w, f, dir, pay, len))
+	if (len != 0 && !known_pdu(e, &k->probe, w, f, dir, p, pay, len))
 		return false;
 	if (guard && unlikely(may_have_stamps(&k->head))) {
 		struct layers l;
@@ -360,13 +365,10 @@ static void __attribute__((noinline)) account(struct engine *e, const struct pkt
  * for certain, and until its turn others may change it: nothing of what is found here is relied on.
  */
 ALWAYS_INLINE void
-look_ahead(const struct engine *e, const struct pkt *p, struct look *k, uint64_t *w)
+look_ahead(const struct engine *e, const struct look *k)
 {
 	struct flow *f = k->flow;
 	const unsigned dir = engine_direction(f, k->src_is_lo);
-	const uint32_t len = k->head.pay_len;
-	void *state = f->dstate;
-
 	cell_id id = f->dir[dir ^ 1].retain;
 
 	if (e->inline_mode && (may_have_stamps(&k->head) || !(f->quick & QUICK_CALM)))
@@ -377,21 +379,31 @@ look_ahead(const struct engine *e, const struct pkt *p, struct look *k, uint64_t
 		__builtin_prefetch(lines, 1);
 		if (id >> 30 != CELL_S) {
 			__builtin_prefetch(lines + 64, 1);
-			__builtin_prefetch(lines + 128, 1);
+			if (k->head.pay_len > 128 - sizeof(struct cell))
+				__builtin_prefetch(lines + 128, 1);
 		}
 	}
 	if (f->flags & FLOW_STATE_CELL) {
-		const char *lines = state = feed_state(e, f);
+		const char *lines = feed_state(e, f);
 
 		__builtin_prefetch(lines, 1);
 		__builtin_prefetch(lines + 64, 1);
-		__builtin_prefetch(lines + 128, 1);
 	} else {
 		__builtin_prefetch(f->dstate, 1); /* perhaps the first time it was turned away */
 	}
-	if (dir == DIR_TO_SERVER && f->quick == (QUICK_ON | QUICK_CALM) && e->quick.look &&
-	    k->common && len - 8 <= CELL_P_SIZE - 8)
-		quick_prepare(&e->quick, &k->probe, w, f, state, p->bytes + k->head.pay_off, len);
+}
+
+/* And where a request is looked for among the known ones, for which its dissector may ask its state. */
+ALWAYS_INLINE void
+look_for(const struct engine *e, const struct pkt *p, struct look *k, uint64_t *w)
+{
+	struct flow *f = k->flow;
+	const uint32_t len = k->head.pay_len;
+
+	if (engine_direction(f, k->src_is_lo) == DIR_TO_SERVER &&
+	    f->quick == (QUICK_ON | QUICK_CALM) && k->common && len - 8 <= CELL_P_SIZE - 8)
+		quick_prepare(
+		    &e->quick, &k->probe, w, f, feed_state(e, f), p->bytes + k->head.pay_off, len);
 }
 
 /* Stages 1 to 3. */
@@ -448,7 +460,18 @@ look_at(const struct engine *e, const struct pkt *burst, struct layers *l, struc
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (likely(k[i].flow != NULL))
-			look_ahead(e, &burst[i], &k[i], w[i]);
+			look_ahead(e, &k[i]);
+	for (unsigned i = 0; e->quick.look && i < n; i++)
+		if (likely(k[i].flow != NULL))
+			look_for(e, &burst[i], &k[i], w[i]);
+	if (unlikely(e->quick.look && e->quick.denies && e->conf.alerts))
+		for (unsigned i = 0; i < 2 * n; i++) {
+			const struct look *x = &k[i % n];
+
+			if (x->probe.n != 0 && x->probe.at->denied != 0)
+				alerts_fetch(
+				    e->conf.alerts, flow_index(&e->flows, x->flow), i >= n);
+		}
 }
 
 /* Every packet that is not known. */

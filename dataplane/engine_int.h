@@ -20,6 +20,7 @@
 #ifndef DATAPLANE_ENGINE_INT_H
 #define DATAPLANE_ENGINE_INT_H
 
+#include "alerts/alert.h"
 #include "dataplane/cell.h"
 #include "dataplane/classify.h"
 #include "dataplane/decode.h"
@@ -59,9 +60,27 @@ struct dis_sink {
 	uint8_t worst; /* worst action since the PDU (or its first part) began */
 	bool tuple_ok;
 	bool would_drop; /* some PDU of this packet would not pass a guard */
-	uint8_t facts;	 /* of the PDU at hand: 1, and it is plain (quick.h); more: it is not */
+	uint8_t facts;	 /* of the PDU at hand: enum sink_facts */
 	uint32_t rule;	 /* of a plain one: QUICK_NO_HIT, or whose hit it was */
+	/* of SINK_DENIED */
+	uint8_t action, would;
+	bool storm_ok;		   /* the next says all of it */
+	struct alerts_storm storm; /* what its event is folded by */
 };
+
+enum sink_facts {
+	SINK_NONE = 0,
+	SINK_PLAIN,  /* one, and it is plain (quick.h) */
+	SINK_DENIED, /* watch: one, as plain, but for an event of its own */
+	SINK_OTHER,
+};
+
+/* One to remember? */
+static inline bool
+sink_plain(const struct dis_sink *s)
+{
+	return s->facts - 1u <= SINK_DENIED - 1u;
+}
 
 struct engine {
 	/* hot */
@@ -229,9 +248,9 @@ feed_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 	call->state = feed_state(e, f);
 	call->memo = 0;
 	e->sink.worst = VERDICT_ALLOW;
-	e->sink.facts = 0;
+	e->sink.facts = SINK_NONE;
 	ds->pdu(call, cur_make(p, len));
-	if (e->quick_on && e->sink.facts == 1)
+	if (e->quick_on && sink_plain(&e->sink))
 		quick_learn(e, f, p, len);
 	return e->sink.worst < VERDICT_REJECT || !e->inline_mode;
 }

@@ -350,7 +350,7 @@ path_note(struct engine *e, struct flow *f, unsigned dir, struct cur pdu)
 	int32_t n = DIS_ALIKE_NONE;
 	uint8_t out[FAST_ALIKE];
 
-	if (k->facts == 1) /* and nothing to say about it */
+	if (k->facts == SINK_PLAIN) /* and nothing to say about it */
 		n = dissectors[f->dis]->alike(
 		    feed_state(e, f), (enum dis_dir)dir, pdu, out, sizeof(out));
 	if (n < 0)

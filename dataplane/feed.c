@@ -136,10 +136,10 @@ give_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 
 	set_anomalies(call, &f->dir[dir]);
 	e->sink.worst = VERDICT_ALLOW;
-	e->sink.facts = 0;
+	e->sink.facts = SINK_NONE;
 	call->memo = 0;
 	ds->pdu(call, pdu);
-	if (e->quick_on && e->sink.facts == 1 && !call->datagram)
+	if (e->quick_on && sink_plain(&e->sink) && !call->datagram)
 		quick_learn(e, f, pdu.p, (uint32_t)cur_left(&pdu));
 	if (__builtin_expect(f->guard.fast != 0, 0) && ds->alike)
 		path_note(e, f, dir, pdu);

@@ -100,18 +100,18 @@ static void __attribute__((noinline)) tell(struct dis_sink *s, enum event_kind k
     enum policy_cond cond, struct verdict v, const struct fact *f, const char *note)
 {
 	struct alerts *alerts = s->e->conf.alerts;
-	struct alerts_storm storm;
 	const uint32_t at = flow_index(&s->e->flows, s->fl);
-	const bool may = alerts && storm_of(s, kind, cond, &v, f, &storm);
+	const bool may = alerts && storm_of(s, kind, cond, &v, f, &s->storm);
 
-	if (may && alerts_again(alerts, at, &storm, s->ts_ns, s->frame)) {
+	s->storm_ok = may;
+	if (may && alerts_again(alerts, at, &s->storm, s->ts_ns, s->frame)) {
 		if (!s->e->conf.on_event)
 			return;
 		alerts = NULL; /* it has it */
 	}
 	tell_event(s, kind, cond, v, f, note, alerts);
 	if (may && alerts)
-		alerts_remember(alerts, at, &storm);
+		alerts_remember(alerts, at, &s->storm);
 }
 
 static void __attribute__((noinline))
@@ -305,10 +305,16 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	if (__builtin_expect((v.action | v.would) != VERDICT_ALLOW, 0)) {
 		e->st.verdicts[v.action]++;
 		e->st.would[v.would]++;
-		s->facts = 2;
+		s->facts = s->facts != SINK_NONE || f->anomalies != 0 || e->inline_mode ||
+				   f->kind != FACT_REQUEST || v.reason == REASON_CONDITION
+			       ? SINK_OTHER
+			       : SINK_DENIED;
+		s->action = v.action;
+		s->would = v.would;
+		s->rule = v.reason == REASON_RULE ? v.rule : QUICK_NO_HIT;
 	} else {
 		e->allowed++;
-		s->facts = (uint8_t)(s->facts != 0 || f->anomalies != 0 ? 2 : 1);
+		s->facts = s->facts != SINK_NONE || f->anomalies != 0 ? SINK_OTHER : SINK_PLAIN;
 		s->rule = v.reason == REASON_RULE ? v.rule : QUICK_NO_HIT;
 	}
 	if (e->conf.on_fact)

@@ -15,6 +15,14 @@
 _Static_assert(QUICK_SMALL_BYTES == 64, "one cache line");
 _Static_assert(QUICK_LARGE_BYTES % 64 == 0, "whole cache lines");
 
+/* Of a request that is denied; places are taken in turn. */
+struct quick_denied {
+	const struct quick_entry *of; /* whose it is; another's: then its own is lost */
+	uint8_t action, would;
+	bool told;		   /* there are alerts */
+	struct alerts_storm storm; /* but for the flow */
+};
+
 static uint32_t
 places(size_t bytes, size_t entry)
 {
@@ -37,10 +45,12 @@ quick_init(struct quick *q, size_t memory_bytes, uint64_t seed)
 	q->seed = hash_seed_make(seed ^ 0x71756963);
 	q->small = mem_table((size_t)small * QUICK_WAYS * QUICK_SMALL_BYTES);
 	q->large = mem_table((size_t)large * QUICK_WAYS * QUICK_LARGE_BYTES);
-	if (!q->small || !q->large)
+	q->denied = mem_table(QUICK_DENIED * sizeof(*q->denied));
+	if (!q->small || !q->large || !q->denied)
 		return ERR_NOMEM;
 	q->bytes = (size_t)small * QUICK_WAYS * QUICK_SMALL_BYTES +
-		   (size_t)large * QUICK_WAYS * QUICK_LARGE_BYTES;
+		   (size_t)large * QUICK_WAYS * QUICK_LARGE_BYTES +
+		   QUICK_DENIED * sizeof(*q->denied);
 	return 0;
 }
 
@@ -49,11 +59,13 @@ quick_fini(struct quick *q)
 {
 	free(q->small);
 	free(q->large);
+	free(q->denied);
 }
 
 void
 quick_clear(struct quick *q)
 {
+	q->denies = false;
 	memset(q->small, 0, ((size_t)q->small_mask + 1) * QUICK_WAYS * QUICK_SMALL_BYTES);
 	memset(q->large, 0, ((size_t)q->large_mask + 1) * QUICK_WAYS * QUICK_LARGE_BYTES);
 }
@@ -70,6 +82,57 @@ victim(struct quick_entry *a, struct quick_entry *b)
 		return b;
 	b->used = 0;
 	return NULL;
+}
+
+/* Its place among what is denied, and one. */
+static uint16_t
+note_denied(struct quick *q, const struct dis_sink *s, const struct quick_entry *en)
+{
+	uint32_t at =
+	    en->denied && q->denied[en->denied - 1].of == en ? en->denied - 1u : q->denied_next;
+	struct quick_denied *d = &q->denied[at];
+
+	q->denies = true;
+	if (at == q->denied_next)
+		q->denied_next = (at + 1) % QUICK_DENIED;
+	*d = (struct quick_denied){
+	    .of = en,
+	    .action = s->action,
+	    .would = s->would,
+	    .told = s->e->conf.alerts != NULL,
+	    .storm = s->storm,
+	};
+	return (uint16_t)(at + 1);
+}
+
+bool
+quick_deny(struct engine *e, const struct quick_entry *en, struct flow *f, const struct pkt *pkt,
+    const uint8_t *p, uint32_t len)
+{
+	const struct quick_denied *d = &e->quick.denied[en->denied - 1];
+	const uint32_t at = flow_index(&e->flows, f);
+	const bool mid = (f->flags & FLOW_MIDSTREAM) != 0;
+	struct alerts_storm storm;
+
+	if (d->of != en || e->inline_mode || e->conf.on_event)
+		return false;
+	if (d->told) {
+		storm = d->storm;
+		storm.flow[0] = f->ka;
+		storm.flow[1] = f->kb;
+		storm.client = f->flags & FLOW_CLIENT_LO;
+		if (!alerts_open(e->conf.alerts, at, &storm, pkt->ts_ns))
+			return false;
+	}
+	if (!dissectors[f->dis]->again(feed_state(e, f), p, len, DIR_TO_SERVER, mid, en->memo))
+		return false;
+	if (d->told)
+		alerts_count(e->conf.alerts, at, pkt->ts_ns, pkt->frame);
+	e->st.verdicts[d->action]++;
+	e->st.would[d->would]++;
+	e->st.would_drop += d->would >= VERDICT_REJECT;
+	e->allowed--; /* among which known_run() counts it */
+	return true;
 }
 
 void
@@ -96,6 +159,9 @@ quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len)
 		return;
 	if (!e->quick.look)
 		return;
+	if (e->sink.facts == SINK_DENIED &&
+	    (e->conf.on_event || (e->conf.alerts && !e->sink.storm_ok)))
+		return; /* each has to be told in full */
 	if (e->quick.credit >= QUICK_PRICE)
 		e->quick.credit -= QUICK_PRICE;
 	if ((n = ds->gist(feed_state(e, f), p, len, f->variant, w)) == 0)
@@ -110,5 +176,6 @@ quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len)
 	en->rule = e->sink.rule;
 	en->n = (uint8_t)n;
 	en->used = 0;
+	en->denied = e->sink.facts == SINK_DENIED ? note_denied(&e->quick, &e->sink, en) : 0;
 	memcpy(en->w, w, n * sizeof(*w));
 }

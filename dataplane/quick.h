@@ -10,6 +10,10 @@
  *   quick  gist() -> the same words, compared whole, conduit, protocol and length with them
  *          -> again() does to the state what pdu() would have done -> hit counted, goes on
  *
+ * In watch, requests that nobody may make are remembered as well, with what their events are folded
+ * by: as long as the storm is open that the flow's last event went to, one more is counted in it.  A
+ * guard takes them out of the stream, which no quick look does.
+ *
  * Answers are not remembered: again() looks whether it is the plain answer to an open request.
  *
  * Why that is exact.  "Plain" is a PDU with one fact, without anomaly, allowed and not to be told, in a
@@ -43,11 +47,15 @@ struct quick_entry {
 	uint32_t rule; /* whose hit it is; QUICK_NO_HIT: nobody's */
 	uint8_t n;     /* words; 0: empty */
 	uint8_t used;  /* since it was last in the way */
-	uint8_t pad[2];
+	uint16_t denied; /* 1 + index in quick.denied; 0: it is allowed */
 	uint64_t w[];
 };
 #define QUICK_SMALL_BYTES (sizeof(struct quick_entry) + 8u * QUICK_SMALL_WORDS)
 #define QUICK_LARGE_BYTES (sizeof(struct quick_entry) + 8u * DIS_GIST_WORDS)
+
+#define QUICK_DENIED 512u
+
+struct quick_denied; /* quick.c */
 
 struct quick {
 	/*
@@ -59,6 +67,9 @@ struct quick {
 	bool look;	/* with this burst */
 	uint64_t known; /* PDUs that were not read */
 	uint8_t *small, *large;
+	struct quick_denied *denied;
+	uint32_t denied_next;
+	bool denies;			 /* there are some */
 	uint32_t small_mask, large_mask; /* of places */
 	struct hash_seed seed;
 	size_t bytes;
@@ -75,6 +86,10 @@ int quick_init(struct quick *q, size_t memory_bytes, uint64_t seed);
 void quick_fini(struct quick *q);
 /* Another policy. */
 void quick_clear(struct quick *q);
+/* Request p is entry en's, which is denied: counted, told, and the state is as pdu() would have left it.  False: it has
+ * to be read, and nothing was changed. */
+bool quick_deny(struct engine *e, const struct quick_entry *en, struct flow *f,
+    const struct pkt *pkt, const uint8_t *p, uint32_t len);
 /* Of PDU p of flow f a plain fact came, and nothing else: is it one to remember (call->memo), and may its
  * flow take the quick look? */
 void quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len);

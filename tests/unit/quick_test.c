@@ -952,7 +952,7 @@ change_shadow(struct world *w)
 }
 
 static void
-play(bool guard, bool tight)
+play(bool guard, bool tight, bool heard)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	unsigned long most = frames;
@@ -978,7 +978,7 @@ play(bool guard, bool tight)
 		    .inline_mode = guard,
 		    .policy = w->pol[0],
 		    .io = &w->x[k].io,
-		    .on_event = on_event,
+		    .on_event = heard ? on_event : NULL, /* else events are only folded */
 		    .ctx = &w->x[k],
 		    .no_quick = k == 1,
 		};
@@ -1024,6 +1024,7 @@ play(bool guard, bool tight)
 	    (unsigned long)engine_stats(w->x[0].e)->pdus, w->known, w->x[0].events, w->x[0].frames);
 	assert_true(w->known > most / (tight ? 100 : guard ? 40 : 12));
 	assert_int_equal(w->x[1].e->quick.known, 0);
+	assert_true(w->x[0].e->quick.denied_next != 0 || guard || heard);
 	for (unsigned k = 0; k < 2; k++) {
 		engine_finish(w->x[k].e);
 		free(w->dump[k]);
@@ -1044,22 +1045,23 @@ static void
 watch(void **state)
 {
 	(void)state;
-	play(false, false);
+	play(false, false, true);
+	play(false, false, false);
 }
 
 static void
 guard(void **state)
 {
 	(void)state;
-	play(true, false);
+	play(true, false, true);
 }
 
 static void
 little_memory(void **state)
 {
 	(void)state;
-	play(false, true);
-	play(true, true);
+	play(false, true, false);
+	play(true, true, true);
 }
 
 int
