@@ -79,24 +79,61 @@ jw_plain8(const char *s)
 size_t jw_utf8(const char *s, size_t n);
 void jw_quote(struct jw *w, const char *s, size_t n); /* "s", escaped, no comma logic */
 void jw_dec(struct jw *w, uint64_t v);		       /* bare decimal digits */
+void jw_hex(
+    struct jw *w, const uint8_t *p, size_t n); /* "00ff": two digits a byte, no comma logic */
 void jw_nano(struct jw *w, uint32_t v);		       /* bare .012345678 of v < 10^9 */
 void jw_time(struct jw *w, uint64_t ns); /* bare 2026-11-23T10:00:00.123456+0000 */
 
 void jw_when(struct jw *w, const char *key, uint64_t ns); /* a member: "jw_time()", or null for 0 */
 
+/* For lines that are written by the million: into room that the caller knows is there.  Each returns what is behind
+ * what it wrote. */
+#define JW_DEC_MAX  20			    /* digits of a uint64_t */
+#define JW_NANO_LEN 10			    /* .012345678 */
+char *jw_put_dec_long(char *p, uint64_t v); /* any v */
+char *jw_put_nano(char *p, uint32_t v);
+
+extern const char jw_pairs[201]; /* 00 to 99: two digits for one division */
+
+static inline char *
+jw_put_dec(char *p, uint64_t v)
+{
+	if (v < 10) {
+		*p = (char)('0' + v);
+		return p + 1;
+	}
+	if (v >= 100)
+		return jw_put_dec_long(p, v);
+	memcpy(p, jw_pairs + 2 * v, 2);
+	return p + 2;
+}
+
+/* The comma and the key where little room is left: as much of them as fits. */
+void jw_key_tight(struct jw *w, const char *key);
+
 /* Begins a value: comma if needed, then "key": when key is not NULL.
  * Keys are our own literals and are not escaped. */
-static inline void
+static inline __attribute__((always_inline)) void
 jw_key(struct jw *w, const char *key)
 {
-	if (w->comma)
-		jw_ch(w, ',');
+	const size_t n = key ? strlen(key) : 0;
+	char *p = w->p;
+
+	if (n + 4 > (size_t)(w->end - p)) {
+		jw_key_tight(w, key);
+		return;
+	}
+	*p = ','; /* overwritten where none is needed */
+	p += w->comma;
 	w->comma = true;
 	if (key) {
-		jw_ch(w, '"');
-		jw_raw(w, key, strlen(key));
-		jw_raw(w, "\":", 2);
+		*p++ = '"';
+		memcpy(p, key, n);
+		p += n;
+		memcpy(p, "\":", 2);
+		p += 2;
 	}
+	w->p = p;
 }
 
 static inline void

@@ -69,8 +69,11 @@ net_addr_eq(const struct net_addr *a, const struct net_addr *b)
 static inline struct net_addr
 net_addr_from4(const uint8_t *p)
 {
-	struct net_addr a = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, p[0], p[1], p[2], p[3]}};
+	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+	struct net_addr a;
 
+	memcpy(a.b, mapped, sizeof(mapped));
+	memcpy(a.b + sizeof(mapped), p, 4);
 	return a;
 }
 

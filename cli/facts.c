@@ -13,9 +13,10 @@
 #include "cli/cli.h"
 #include "policy/window.h"
 
-#define BUF_SIZE  (1u << 20)
 #define LINE_ROOM (128u << 10) /* flushed when less is left; a longer line is an error */
-#define TUPLES	  1024u	       /* cached texts; powers of two */
+#define BUF_SIZE  (LINE_ROOM + (128u << 10)) /* what is written at once stays in the cache */
+#define BLOCK	  32u			     /* cached texts are copied in blocks of this */
+#define TUPLES	  4096u			     /* cached texts; powers of two */
 #define VERDICTS  64u
 #define HEADS	  64u
 
@@ -26,31 +27,46 @@ struct facts {
 	const struct policy *policy;
 	struct jw w;
 	uint64_t lost;	    /* lines too long for the buffer */
-	char capture[1024]; /* "capture":"x.pcap", or empty */
-	size_t capture_len;
+	char begin[1024];   /* {"capture":"x.pcap","frame": */
+	size_t begin_len;
 	uint64_t ts_sec; /* whose digits are in sec */
-	char sec[24];
+	char sec[BLOCK]; /* ,"ts":1700000000 */
 	size_t sec_len;
 	struct tuple_text {
 		uint64_t flow_id;
 		uint32_t flow_index;
 		uint8_t proto, dir, len; /* len 0: free */
-		char text[200];
+		char text[7 * BLOCK];
 	} tuples[2 * TUPLES];
 	struct verdict_text {
 		struct verdict v;
 		uint16_t len;
-		char text[320];
+		char text[10 * BLOCK];
 	} verdicts[VERDICTS];
 	struct head_text {
 		const char
 		    *op; /* names are static: the same pointer is the same name; NULL: free */
 		uint16_t code;
 		uint8_t kind, access, len;
-		char text[200]; /* 70 and the name */
+		char text[7 * BLOCK]; /* 70 and the name */
 	} heads[HEADS];
 	char buf[BUF_SIZE];
 };
+
+/* How a line begins, of a capture that is named or not. */
+static void
+set_begin(struct facts *fx, const char *capture)
+{
+	struct jw w = jw_make(fx->begin, sizeof(fx->begin));
+
+	jw_obj(&w, NULL);
+	if (capture)
+		jw_str(&w, "capture", capture);
+	jw_key(&w, "frame");
+	fx->begin_len = jw_len(&w);
+	if (w.full)
+		set_begin(fx, NULL);
+}
 
 struct facts *
 facts_open(const char *path, const struct policy *pol)
@@ -64,6 +80,7 @@ facts_open(const char *path, const struct policy *pol)
 	fx->path = path;
 	fx->policy = pol;
 	fx->ts_sec = UINT64_MAX;
+	set_begin(fx, NULL);
 	fx->w = jw_make(fx->buf, sizeof(fx->buf));
 	fx->fd = strcmp(path, "-") == 0
 		     ? STDOUT_FILENO
@@ -78,16 +95,8 @@ facts_open(const char *path, const struct policy *pol)
 void
 facts_capture(struct facts *fx, const char *capture, bool show)
 {
-	struct jw w = jw_make(fx->capture, sizeof(fx->capture));
-
-	fx->capture_len = 0;
 	memset(fx->tuples, 0, sizeof(fx->tuples)); /* another engine's flows */
-	if (!show)
-		return;
-	jw_str(&w, "capture", capture);
-	jw_ch(&w, ',');
-	if (!w.full)
-		fx->capture_len = jw_len(&w);
+	set_begin(fx, show ? capture : NULL);
 }
 
 static void
@@ -111,7 +120,7 @@ flush(struct facts *fx)
 	fx->w = jw_make(fx->buf, sizeof(fx->buf));
 }
 
-/* "proto":..,"src":..,"sport":..,"dst":..,"dport":.. */
+/* ,"proto":..,"src":..,"sport":..,"dst":..,"dport":.. */
 static const struct tuple_text *
 tuple_text(struct facts *fx, const struct engine_pdu *pdu)
 {
@@ -125,6 +134,7 @@ tuple_text(struct facts *fx, const struct engine_pdu *pdu)
 	    c->proto == f->proto)
 		return c;
 	w = jw_make(c->text, sizeof(c->text));
+	w.comma = true;
 	jw_str(&w, "proto", fact_proto_name(f));
 	jw_str(&w, "src", net_addr_str(&t->src, addr));
 	jw_u(&w, "sport", t->sport);
@@ -141,7 +151,8 @@ tuple_text(struct facts *fx, const struct engine_pdu *pdu)
 static const struct verdict_text *
 verdict_text(struct facts *fx, const struct verdict *v)
 {
-	struct verdict_text *c = &fx->verdicts[(v->rule * 4 + v->reason + v->would) % VERDICTS];
+	struct verdict_text *c =
+	    &fx->verdicts[(v->rule * 4 + v->reason * 13u + v->would) % VERDICTS];
 	struct policy_rule_info ri;
 	struct jw w;
 
@@ -196,22 +207,31 @@ head_text(struct facts *fx, const struct fact *f)
 	return c;
 }
 
+/* A cached text, in whole blocks of it: what is copied too much is overwritten by what follows. */
+static inline char *
+put_text(char *p, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i += BLOCK)
+		memcpy(p + i, text + i, BLOCK);
+	return p + len;
+}
+
 /* Decimal seconds, nine digits behind the point. */
-static void
-put_ts(struct facts *fx, uint64_t ns)
+static inline char *
+put_ts(struct facts *fx, char *p, uint64_t ns)
 {
 	uint64_t sec = ns / NS_PER_S;
 
 	if (sec != fx->ts_sec) {
 		struct jw w = jw_make(fx->sec, sizeof(fx->sec));
 
-		jw_dec(&w, sec);
+		w.comma = true;
+		jw_u(&w, "ts", sec);
 		fx->sec_len = jw_len(&w);
 		fx->ts_sec = sec;
 	}
-	jw_key(&fx->w, "ts");
-	jw_raw(&fx->w, fx->sec, fx->sec_len);
-	jw_nano(&fx->w, (uint32_t)(ns % NS_PER_S));
+	p = put_text(p, fx->sec, fx->sec_len);
+	return jw_put_nano(p, (uint32_t)(ns - sec * NS_PER_S));
 }
 
 void
@@ -219,28 +239,29 @@ facts_put(struct facts *fx, const struct engine_pdu *pdu)
 {
 	const struct tuple_text *t;
 	const struct head_text *h;
-	char *line;
+	char *line, *p;
 
 	if (fx->err != 0)
 		return;
 	if ((size_t)(fx->w.end - fx->w.p) < LINE_ROOM)
 		flush(fx);
-	line = fx->w.p;
-	fx->w.comma = false;
-	jw_ch(&fx->w, '{');
-	jw_raw(&fx->w, fx->capture, fx->capture_len);
-	jw_u(&fx->w, "frame", pdu->frame);
-	put_ts(fx, pdu->ts_ns);
+	line = p = fx->w.p; /* of the first part less than 3 KiB are written, unasked */
+	memcpy(p, fx->begin, fx->begin_len);
+	p = jw_put_dec(p + fx->begin_len, pdu->frame);
+	p = put_ts(fx, p, pdu->ts_ns);
 	t = tuple_text(fx, pdu);
-	jw_ch(&fx->w, ',');
-	jw_raw(&fx->w, t->text, t->len);
+	p = put_text(p, t->text, t->len);
 	h = head_text(fx, pdu->fact);
-	jw_raw(&fx->w, h->text, h->len);
+	fx->w.p = put_text(p, h->text, h->len);
+	fx->w.comma = true;
 	fact_json_body(&fx->w, pdu->fact);
 	if (fx->policy && pdu->verdict->reason != REASON_NO_POLICY) { /* else only said, not judged */
 		const struct verdict_text *v = verdict_text(fx, pdu->verdict);
 
-		jw_raw(&fx->w, v->text, v->len);
+		if ((size_t)(fx->w.end - fx->w.p) > sizeof(v->text) && !fx->w.full)
+			fx->w.p = put_text(fx->w.p, v->text, v->len);
+		else
+			fx->w.full = true;
 	}
 	jw_raw(&fx->w, "}\n", 2);
 	if (fx->w.full) {

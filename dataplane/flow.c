@@ -369,23 +369,20 @@ flow_tuple(const struct flow_table *t, const struct flow *f, bool from_client,
 {
 	bool src_lo = ((f->flags & FLOW_CLIENT_LO) != 0) == from_client;
 	uint16_t lo_port = (uint16_t)(f->kb >> 48), hi_port = (uint16_t)(f->kb >> 32);
-	struct net_addr lo, hi;
 
 	if (f->v6 != FLOW_NONE) {
-		lo = t->v6[f->v6][0];
-		hi = t->v6[f->v6][1];
+		out->src = t->v6[f->v6][!src_lo];
+		out->dst = t->v6[f->v6][src_lo];
 	} else {
-		uint32_t a = __builtin_bswap32((uint32_t)(f->ka >> 32));
-		uint32_t b = __builtin_bswap32((uint32_t)f->ka);
-		uint8_t four[4];
+		uint32_t lo = __builtin_bswap32((uint32_t)(f->ka >> 32));
+		uint32_t hi = __builtin_bswap32((uint32_t)f->ka);
+		uint8_t src[4], dst[4];
 
-		memcpy(four, &a, 4);
-		lo = net_addr_from4(four);
-		memcpy(four, &b, 4);
-		hi = net_addr_from4(four);
+		memcpy(src, src_lo ? &lo : &hi, 4);
+		memcpy(dst, src_lo ? &hi : &lo, 4);
+		out->src = net_addr_from4(src);
+		out->dst = net_addr_from4(dst);
 	}
-	out->src = src_lo ? lo : hi;
-	out->dst = src_lo ? hi : lo;
 	out->sport = src_lo ? lo_port : hi_port;
 	out->dport = src_lo ? hi_port : lo_port;
 	out->vlan = flow_vlan(f);

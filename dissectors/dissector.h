@@ -207,7 +207,14 @@ struct dis_field {
 	uint16_t off;	 /* offsetof in the ext struct */
 	uint8_t present; /* bit of the uint32_t at offset 0 of ext that says it is there */
 	const char *help;
+	uint8_t key_len;
+	char key[24]; /* ,"name": for the JSON writer, which copies all 24; see DIS_FIELD */
 };
+/* A field of the ext struct.  Names are literals of 20 characters at most. */
+#define DIS_FIELD(name, type, ext, member, bit, help)                                              \
+	{                                                                                          \
+		name, type, offsetof(ext, member), bit, help, sizeof(name) + 3, ",\"" name "\":"   \
+	}
 
 struct dis_schema {
 	uint16_t n_opx;

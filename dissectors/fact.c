@@ -60,47 +60,79 @@ fact_anomaly_name(uint8_t proto, unsigned bit)
 	return NULL;
 }
 
-static void
-field_json(struct jw *w, const struct dis_field *fd, const void *ext)
+static inline uint64_t
+field_number(const struct dis_field *fd, const uint8_t *at)
 {
-	const uint8_t *at = (const uint8_t *)ext + fd->off;
 	uint64_t u64;
 	uint32_t u32;
 	uint16_t u16;
+
+	if (fd->type == FIELD_U32) {
+		memcpy(&u32, at, sizeof(u32));
+		return u32;
+	}
+	if (fd->type == FIELD_U16) {
+		memcpy(&u16, at, sizeof(u16));
+		return u16;
+	}
+	if (fd->type == FIELD_U8)
+		return *at;
+	memcpy(&u64, at, sizeof(u64));
+	return u64;
+}
+
+static void
+field_json(struct jw *w, const struct dis_field *fd, const uint8_t *at)
+{
 	const char *s;
 
-	switch ((enum dis_field_type)fd->type) {
-	case FIELD_U8:
-		jw_u(w, fd->name, *at);
-		break;
-	case FIELD_U16:
-		memcpy(&u16, at, sizeof(u16));
-		jw_u(w, fd->name, u16);
-		break;
-	case FIELD_U32:
-		memcpy(&u32, at, sizeof(u32));
-		jw_u(w, fd->name, u32);
-		break;
-	case FIELD_U64:
-		memcpy(&u64, at, sizeof(u64));
-		jw_u(w, fd->name, u64);
-		break;
-	case FIELD_STR:
-		memcpy(&s, at, sizeof(s));
-		if (s)
-			jw_str(w, fd->name, s);
-		break;
+	if (fd->type != FIELD_STR) {
+		jw_u(w, fd->name, field_number(fd, at));
+		return;
 	}
+	memcpy(&s, at, sizeof(s));
+	if (s)
+		jw_str(w, fd->name, s);
+}
+
+/* The fields that are present, of a schema whose keys are ready made; a member precedes. */
+static void
+fields_json(struct jw *w, const struct dis_schema *sc, const void *ext, uint32_t present)
+{
+	const uint8_t *base = ext;
+	char *p = w->p;
+
+	for (const struct dis_field *fd = sc->fields, *end = fd + sc->n_fields; fd < end; fd++) {
+		const char *s;
+
+		if (!(present >> fd->present & 1))
+			continue;
+		if ((size_t)(w->end - p) < sizeof(fd->key) + JW_DEC_MAX || fd->key_len == 0) {
+			w->p = p;
+			field_json(w, fd, base + fd->off);
+			p = w->p;
+			continue;
+		}
+		if (fd->type != FIELD_STR) {
+			memcpy(p, fd->key, sizeof(fd->key));
+			p = jw_put_dec(p + fd->key_len, field_number(fd, base + fd->off));
+			continue;
+		}
+		memcpy(&s, base + fd->off, sizeof(s));
+		if (!s)
+			continue;
+		memcpy(p, fd->key, sizeof(fd->key));
+		w->p = p + fd->key_len;
+		jw_quote(w, s, strlen(s));
+		p = w->p;
+	}
+	w->p = p;
 }
 
 static void
 anomalies_json(struct jw *w, const struct fact *f, const struct dis_schema *sc)
 {
 	jw_arr(w, "anomalies");
-	if (f->anomalies == 0) { /* nearly always */
-		jw_close(w, ']');
-		return;
-	}
 	for (unsigned i = 0; sc && i < FACT_A_ENGINE && sc->anomalies && sc->anomalies[i]; i++)
 		if (f->anomalies >> i & 1)
 			jw_str(w, NULL, sc->anomalies[i]);
@@ -127,9 +159,13 @@ fact_json_proto(struct jw *w, const struct fact *f)
 	}
 	if (f->ext)
 		memcpy(&present, f->ext, sizeof(present));
-	for (unsigned i = 0; i < sc->n_fields; i++)
-		if (present >> sc->fields[i].present & 1)
-			field_json(w, &sc->fields[i], f->ext);
+	if (w->comma && present != 0)
+		fields_json(w, sc, f->ext, present);
+	else
+		for (unsigned i = 0; i < sc->n_fields; i++)
+			if (present >> sc->fields[i].present & 1)
+				field_json(
+				    w, &sc->fields[i], (const uint8_t *)f->ext + sc->fields[i].off);
 	if (sc->json)
 		sc->json(w, f);
 }
@@ -146,7 +182,12 @@ fact_json_head(struct jw *w, const struct fact *f)
 void
 fact_json_body(struct jw *w, const struct fact *f)
 {
-	anomalies_json(w, f, f->proto < n_dissectors ? dissectors[f->proto]->schema : NULL);
+	if (f->anomalies == 0) { /* nearly always */
+		jw_key(w, "anomalies");
+		jw_raw(w, "[]", 2);
+	} else {
+		anomalies_json(w, f, f->proto < n_dissectors ? dissectors[f->proto]->schema : NULL);
+	}
 	fact_json_proto(w, f);
 }
 

@@ -353,7 +353,8 @@ static const struct dis_key keys[] = {
 	{.name = "values", .kind = KEY_VALUES, .space = SPACE_CELL,
 	 .help = "limits of values written"},
 };
-#define FIELD(name, type, member, bit, help) {name, type, offsetof(struct toy_ext, member), bit, help}
+#define FIELD(name, type, member, bit, help)                                                       \
+	DIS_FIELD(name, type, struct toy_ext, member, bit, help)
 static const struct dis_field fields[] = {
 	FIELD("unit", FIELD_U8, unit, P_UNIT, "unit number"),
 	FIELD("txn", FIELD_U16, txn, P_TXN, "transaction id"),

@@ -496,7 +496,7 @@ static const struct dis_option options[] = {
 	 "how addresses are written: as on the wire, counted from 1, or with the Modicon prefix"},
 };
 
-#define FIELD(name, type, member, bit, help) {name, type, offsetof(struct mb_ext, member), bit, help}
+#define FIELD(name, type, member, bit, help) DIS_FIELD(name, type, struct mb_ext, member, bit, help)
 static const struct dis_field fields[] = {
 	FIELD("unit", FIELD_U8, unit, P_UNIT, "unit identifier"),
 	FIELD("txn", FIELD_U16, txn, P_TXN, "transaction identifier; RTU has none"),

@@ -59,15 +59,10 @@ device_id_anomalies(struct cur *c)
 static void
 json_hex(struct jw *w, const char *key, struct cur c)
 {
-	jw_key(w, key);
-	jw_ch(w, '"');
-	while (cur_left(&c) > 0) {
-		uint8_t b = cur_u8(&c);
+	size_t n = cur_left(&c);
 
-		jw_ch(w, "0123456789abcdef"[b >> 4]);
-		jw_ch(w, "0123456789abcdef"[b & 15]);
-	}
-	jw_ch(w, '"');
+	jw_key(w, key);
+	jw_hex(w, cur_bytes(&c, n), n);
 }
 
 static void

@@ -151,6 +151,18 @@ opcua_json(struct jw *w, const struct fact *f)
 			jw_strn(w, text_keys[i], x->text[i].p, x->text[i].n);
 	if (f->n_items == 0)
 		return;
+	if (f->n_items == 1 && !x->st->names && f->opx != SVC_Write) { /* a poll: no walk again */
+		jw_arr(w, "nodes");
+		jw_strn(w, NULL, f->item.name ? f->item.name : "?",
+		    f->item.name ? f->item.name_len : 1);
+		jw_close(w, ']');
+		if (f->item.sub != 0) {
+			jw_arr(w, "attributes");
+			jw_u(w, NULL, f->item.sub);
+			jw_close(w, ']');
+		}
+		return;
+	}
 	json_nodes(w, f, x, JSON_NAMES);
 	if (f->item.sub != 0)
 		json_nodes(w, f, x, JSON_ATTRIBUTES);
@@ -272,10 +284,7 @@ static const struct dis_key keys[] = {
 	    "keeps several Publish requests waiting"},
 };
 
-#define FIELD(name, type, member, bit, help)                                                       \
-	{                                                                                          \
-		name, type, offsetof(struct ua_ext, member), bit, help                             \
-	}
+#define FIELD(name, type, member, bit, help) DIS_FIELD(name, type, struct ua_ext, member, bit, help)
 static const struct dis_field fields[] = {
     FIELD("msg", FIELD_STR, msg, P_MSG, "HEL, ACK, ERR, RHE, OPN, MSG, CLO"),
     FIELD("chunk", FIELD_STR, chunk, P_CHUNK, "C: more chunks follow; A: the sender gives up"),

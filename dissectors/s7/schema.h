@@ -110,7 +110,7 @@ static const struct dis_key keys[] = {
 	.help = "requests of a client that wait for their answers, the new one included"},
 };
 
-#define EXT(name, type, member, bit, help) {name, type, offsetof(struct s7_ext, member), bit, help}
+#define EXT(name, type, member, bit, help) DIS_FIELD(name, type, struct s7_ext, member, bit, help)
 static const struct dis_field fields[] = {
 	EXT("rosctr", FIELD_U8, rosctr, P_ROSCTR, "1 job, 2 acknowledgement, 3 answer, 7 userdata"),
 	EXT("pdu_ref", FIELD_U16, pdu_ref, P_REF, "reference that pairs job and answer"),

@@ -15,15 +15,12 @@
 static void
 json_hex(struct jw *w, const char *key, struct cur c)
 {
-	jw_key(w, key);
-	jw_ch(w, '"');
-	for (unsigned i = 0; i < HEX_MAX && cur_left(&c) > 0; i++) {
-		uint8_t b = cur_u8(&c);
+	size_t n = cur_left(&c);
 
-		jw_ch(w, "0123456789abcdef"[b >> 4]);
-		jw_ch(w, "0123456789abcdef"[b & 15]);
-	}
-	jw_ch(w, '"');
+	if (n > HEX_MAX)
+		n = HEX_MAX;
+	jw_key(w, key);
+	jw_hex(w, cur_bytes(&c, n), n);
 }
 
 static void
@@ -264,7 +261,6 @@ json_items(struct jw *w, const struct fact *f, const struct s7_ext *x)
 		uint8_t syntax, len;
 		const uint8_t *p;
 
-		(void)walk_next(&one, &it);
 		p = cur_bytes(&spec, 2);
 		len = p ? p[1] : 0;
 		body = cur_take(&spec, len);
@@ -288,6 +284,7 @@ json_items(struct jw *w, const struct fact *f, const struct s7_ext *x)
 				}
 			}
 		} else {
+			(void)walk_next(&one, &it);
 			json_other_item(w, syntax, body, &it);
 		}
 		if (write)

@@ -615,7 +615,7 @@ static const struct dis_key keys[] = {
 	 .help = "bytes of one PDU, all its fragments together"},
 };
 
-#define FIELD(name, type, member, bit, help) {name, type, offsetof(struct ext, member), bit, help}
+#define FIELD(name, type, member, bit, help) DIS_FIELD(name, type, struct ext, member, bit, help)
 static const struct dis_field fields[] = {
 	FIELD("version", FIELD_U8, version, P_VERSION,
 	    "protocol version; 254 system event, 255 keep-alive"),

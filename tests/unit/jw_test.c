@@ -165,6 +165,8 @@ write_some(struct jw *w)
 	jw_obj(w, NULL);
 	jw_str(w, "text", "quote \" byte \xff end");
 	jw_u(w, "number", 1234567890);
+	jw_key(w, "bytes");
+	jw_hex(w, (const uint8_t *)"\x00\x7f\xa5\xff", 4);
 	jw_arr(w, "times");
 	jw_key(w, NULL);
 	jw_time(w, 0);
@@ -205,7 +207,7 @@ test_numbers_as_printf(void **state)
 static void
 test_every_byte_everywhere(void **state)
 {
-	static const char as[] = "aaaaaaaaaaaaaaaaaaaaaaaa";
+	static const char as[] = "aaaaaaaaaaaaaaaaaaaaaaa"; /* 23: words, and a rest */
 	char text[sizeof(as) - 1], buf[64], want[64];
 
 	(void)state;
