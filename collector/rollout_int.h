@@ -13,6 +13,7 @@
 enum state { RUNS = 0, HELD, DONE, STOPPED, FAILED };
 enum step { WAITS = 0, OFFERED, TRIAL, CONFIRM, IN_FORCE, REFUSED, BACK };
 
+/* "running", "held", ... */
 const char *rollout_state_name(int64_t state);
 
 #endif /* COLLECTOR_ROLLOUT_INT_H */

@@ -71,15 +71,16 @@ now_ms(void)
 static void
 print_one(const json_t *r)
 {
+	const char *kind = json_string_value(json_object_get(r, "kind"));
 	const json_t *s;
 	char when[CLOCK_STRLEN];
 	size_t i;
 
-	printf("%" PRId64 "  %s  %s  policy %s  by %s  %.19s%s%s\n",
+	printf("%" PRId64 "  %s  %s  %s %s  by %s  %.19s%s%s\n",
 	    (int64_t)json_integer_value(json_object_get(r, "id")),
 	    json_string_value(json_object_get(r, "state")),
-	    json_string_value(json_object_get(r, "name")),
-	    json_string_value(json_object_get(r, "policy")),
+	    json_string_value(json_object_get(r, "name")), kind,
+	    json_string_value(json_object_get(r, kind)),
 	    json_string_value(json_object_get(r, "user")),
 	    clock_str((uint64_t)json_integer_value(json_object_get(r, "time")) * 1000000, when),
 	    *json_string_value(json_object_get(r, "why")) ? "\n   " : "",

@@ -345,6 +345,39 @@ offer() { printf '{"v":1,"id":%d,"policy":"%s","name":"%s","trial_s":60,"confirm
 	[ "$status" = 1 ] && [ -z "$output" ]
 }
 
+@test "rollout: a permit is for the guard to judge, only where it may come this way, and once" {
+	rm -rf give && mkdir -p give/offers && cd give
+	"$IL" key new key >/dev/null && "$IL" key new lead >/dev/null
+	"$IL" permit new --key lead --by "J. Doe" --site x --window service --from hmi --to plc --until 1h -o p.jws
+	id=$("$IL" permit show p.jws | sed -n 's/^permit *//p')
+	give() { # OFFER WHY [OPTION]...
+		printf '{"v":1,"id":%d,"kind":"permit","permit":"%s"}' "$1" "${ID-$id}" >offers/offer.json
+		run -1 "$IL" ctl --socket "$BATS_FILE_TMPDIR/ctl.sock" --key key.pub "${@:3}" rollout offers
+		cat offers/state.json
+		jq -e --argjson id "$1" --arg why "$2" '.id == $id and .state == "refused" and (.why | test($why))' offers/state.json
+	}
+	cp p.jws offers/permit.jws
+	give 1 'ctl rollout --permits'
+	give 2 'may not sign permits here' --permits
+	[ "$output" = 'roll-out 2: refused: signed by a key that may not sign permits here' ]
+	give 2 . --permits
+	[ -z "$output" ] # tried once
+	ID=another give 3 "it is permit $id, not the one offered" --permits
+	rm offers/permit.jws
+	give 4 'permit.jws: No such file' --permits
+	ln -s "$PWD/p.jws" offers/permit.jws
+	give 5 'permit.jws: Too many levels' --permits
+	rm offers/permit.jws && head -c 9000 /dev/zero | tr '\0' a >offers/permit.jws
+	give 6 'File too large' --permits
+	echo 'a.b.c' >offers/permit.jws
+	give 7 'not a permit' --permits
+	for bad in '{"v":1,"id":8,"kind":"permit"}' '{"v":1,"id":8,"kind":"permit","permit":""}' '{"v":1,"id":8,"kind":"burn","permit":"x"}' '{"v":1,"id":0,"kind":"permit","permit":"x"}'; do
+		echo "$bad" >offers/offer.json
+		"$IL" ctl --socket "$BATS_FILE_TMPDIR/ctl.sock" --key key.pub --permits rollout offers 2>/dev/null
+		jq -e '.id == 7' offers/state.json
+	done
+}
+
 @test "stop signs the end, and the socket is gone" {
 	run -0 ctl stop
 	for _ in $(seq 400); do kill -0 "$(cat pid)" 2>/dev/null || break; sleep 0.1; done

@@ -43,6 +43,10 @@ for name in books:
 good = yaml.safe_load(open("library/playbooks/plc-stop.yaml", encoding="utf-8"))
 def island(d): return next(s for s in d["phases"]["contain"] if "action" in s)
 def drop(d, k): del d[k]
+def policy(d): # its action as one of another kind
+    s = island(d)
+    s["action"] = {"kind": "policy", "command": "interlock ctl shadow --promote --confirm 10m", "undo": "interlock ctl rollback", "prepared": "read-only"}
+    return s
 wrong = [
     lambda d: d.update(extra=1), lambda d: drop(d, "never"), lambda d: drop(d["title"], "zh"),
     lambda d: d["title"].update(zh="English"), lambda d: d["match"].update(techniques=["855"]),
@@ -51,6 +55,7 @@ wrong = [
     lambda d: island(d).update(role="boss"), lambda d: island(d)["action"].update(command="interlock ctl panic island"),
     lambda d: island(d)["action"].update(kind="policy"), lambda d: island(d)["action"].update(undo="reboot"),
     lambda d: island(d)["action"].update(command="interlock ctl panic island --for 5m; id"),
+    lambda d: island(d)["action"].update(prepared="island"), lambda d: policy(d)["action"].update(prepared="No.yaml"), lambda d: policy(d)["action"].update(prepared=""),
     lambda d: island(d).update(commands=["ls"]), lambda d: d["questions"].clear(),
 ]
 lib = os.path.join(tmp, "lib")
@@ -62,6 +67,9 @@ def ours(d):
     return subprocess.run([il, "library", "check", lib], capture_output=True, text=True)
 r = ours(good)
 assert r.returncode == 0, r.stderr # as another writer writes it
+named = copy.deepcopy(good)
+policy(named)
+assert v.is_valid(named) and ours(named).returncode == 0
 for i, change in enumerate(wrong):
     d = copy.deepcopy(good)
     change(d)
