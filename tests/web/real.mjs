@@ -2,7 +2,7 @@
 // A real collector and a real sensor for tests of the page: `interlock collect`, and `interlock watch` on a port of its
 // own with `interlock send` behind its journal.  In a network namespace of its own: tests/e2e/web.sh --real.
 import { execFile, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -44,8 +44,14 @@ export class Plant {
 		const data = this.at("data");
 		execFileSync(interlock, ["collect", "init", data]);
 		for (const [name, role] of users) execFileSync(interlock, ["collect", "user", data, name, "--role", role], { input: password + "\n" });
+		// The library of this site: its answer to a stop is a policy that it has prepared.
+		cpSync(join(root, "library"), this.at("library"), { recursive: true });
+		const stop = this.at("library/playbooks/plc-stop.yaml"), was = readFileSync(stop, "utf8");
+		const now = was.replace(/action: \{kind: panic.*\}/, 'action: {kind: policy, command: "interlock ctl shadow --promote --confirm 10m", undo: "interlock ctl rollback", prepared: narrow}');
+		if (now === was) throw new Error("plc-stop.yaml has no panic");
+		writeFileSync(stop, now);
 		const web = join(root, process.env.B ?? "build", "web"), openapi = join(root, "collector/openapi.yaml");
-		const m = await said(this.start("collect", data, "--listen", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--web", web, "--openapi", openapi, "--library", join(root, "library")), "stdout", /127\.0\.0\.1:(\d+).* port (\d+)/);
+		const m = await said(this.start("collect", data, "--listen", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--web", web, "--openapi", openapi, "--library", this.at("library")), "stdout", /127\.0\.0\.1:(\d+).* port (\d+)/);
 		this.page = `https://127.0.0.1:${m[1]}`;
 		this.ingest = Number(m[2]);
 		this.ca = join(data, "ca.crt");

@@ -109,6 +109,31 @@ test("an attack is in the list within 2 s; opened, proved, its packets downloade
 	same((await page.context().request.get(plant.page + "/api/v1/alerts")).status(), 401, "the session is over");
 }));
 
+test("a policy that was prepared at the collector is offered to the sensor from its step, and stopped", as("wilma", async (page) => {
+	const policy = plant.at("narrow.yaml");
+	writeFileSync(policy, readFileSync(join(root, "policies/filling-line.yaml"), "utf8") + "# for a bad day\n");
+	execFileSync(interlock, ["key", "new", plant.at("policy.key")]);
+	execFileSync(interlock, ["policy", "sign", "--key", plant.at("policy.key"), policy]);
+	for (const name of ["narrow", "another"]) execFileSync(interlock, ["collect", "prepare", plant.at("data"), name, policy, "--sensor", sensor]);
+	const [a] = (await api(page, "alerts?limit=1&q=plc-stop")).items;
+	await visit(page, `/incidents/${a.incident}`);
+	await page.locator(".gd-phase").evaluateAll((l) => l.forEach((e) => (e.open = true)));
+	const step = page.locator(".gd-step", { has: page.locator(".gd-action", { hasText: "shadow --promote" }) }).first();
+	await step.getByRole("button", { name: "Prepare and confirm" }).click();
+	await page.getByText(`is offered to ${sensor}. Each verifies`).waitFor();
+	same(await page.locator(".modal input[type=radio]").count(), 1, "the one that the step names");
+	await page.getByLabel("I have read what can go wrong").check();
+	await page.getByRole("button", { name: "Offer it now" }).click();
+	await page.locator(".gd-applied").getByText("Offered", { exact: true }).waitFor(); // told by the stream
+	const of = async () => api(page, `incidents/${a.incident}`), begun = (await of()).applied[0];
+	same([begun.kind, begun.name, begun.state, begun.sensors.map((x) => x.name)], ["policy", "narrow.yaml", "running", [sensor]], "kept");
+	page.answer = (text) => text.startsWith("Stop the roll-out of narrow.yaml?");
+	await page.getByRole("button", { name: "Stop: narrow.yaml" }).click();
+	await page.locator(".gd-applied").getByText("Stopped", { exact: true }).waitFor();
+	same((await of()).ticks.filter((x) => x.step === begun.step), [], "not ticked");
+	await page.locator(".log").getByText(`no more offered to sensors: #${begun.id}`).waitFor();
+}));
+
 test("of its incident a bulletin is made, verified by openssl, and an export: nothing of the plant is in what leaves", as("wilma", async (page) => {
 	await visit(page, "/sharing");
 	await page.getByRole("button", { name: "New destination" }).first().click();
@@ -126,9 +151,10 @@ test("of its incident a bulletin is made, verified by openssl, and an export: no
 	await page.getByRole("button", { name: "Assign to me" }).click();
 	await page.locator(".gd-phase").evaluateAll((l) => l.forEach((e) => (e.open = true)));
 	await page.getByRole("button", { name: "Prepare and confirm" }).first().click();
+	await page.getByRole("button", { name: "It is run at the guard by hand" }).click();
 	await page.getByLabel("I have read what can go wrong").check();
 	await page.getByRole("button", { name: "Note it and tick the step" }).click();
-	await page.locator(".gd-by").getByText(/wilma.*interlock ctl panic/).waitFor();
+	await page.locator(".gd-by").getByText(/wilma.*interlock ctl shadow --promote/).waitFor();
 
 	await page.locator(".panel .segments").getByRole("button", { name: "Chinese" }).click();
 	await page.getByRole("button", { name: "Make bulletin" }).click();
