@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/build_id.h"
 #include "base/err.h"
 #include "collector/audit.h"
@@ -46,12 +47,16 @@ struct auth *
 auth_new(struct store *s)
 {
 	struct auth *a = calloc(1, sizeof(*a));
+	pthread_condattr_t attr;
 
 	if (a) {
 		a->store = s;
 		crypto_random(a->secret, sizeof(a->secret));
 		(void)pthread_mutex_init(&a->lock, NULL);
-		(void)pthread_cond_init(&a->free, NULL);
+		(void)pthread_condattr_init(&attr);
+		(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+		(void)pthread_cond_init(&a->free, &attr);
+		(void)pthread_condattr_destroy(&attr);
 	}
 	return a;
 }
@@ -75,6 +80,13 @@ same(const void *a, const void *b, size_t n) /* in constant time */
 	return d == 0;
 }
 
+/* Sessions and limits last by a clock that nobody sets, ms. */
+static int64_t
+steady_ms(void)
+{
+	return (int64_t)(clock_boot_ns() / 1000000);
+}
+
 /* --- passwords ------------------------------------------------------------------------ */
 
 /* Two at a time; who would wait longer than 3 s is told to come again. */
@@ -84,7 +96,7 @@ hash_in_turn(struct auth *a, const char *password, const uint8_t *salt, uint8_t 
 	struct timespec until;
 	int r = 0;
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += 3;
 	(void)pthread_mutex_lock(&a->lock);
 	while (a->hashing == AUTH_HASHING && r == 0)
@@ -244,7 +256,7 @@ session_end(struct call *c)
 	struct session *s;
 
 	(void)pthread_mutex_lock(&a->lock);
-	if ((s = session_find(a, c->session, c->now_ms)))
+	if ((s = session_find(a, c->session, steady_ms())))
 		memset(s, 0, sizeof(*s));
 	(void)pthread_mutex_unlock(&a->lock);
 }
@@ -269,7 +281,7 @@ session_begin(struct call *c, const char *user, int role, const uint8_t *salt)
 	crypto_b64url(csrf, sizeof(csrf), s->csrf);
 	snprintf(s->user, sizeof(s->user), "%s", user);
 	s->role = role;
-	s->since_ms = s->used_ms = c->now_ms;
+	s->since_ms = s->used_ms = steady_ms();
 	memcpy(c->csrf, s->csrf, sizeof(c->csrf));
 	(void)pthread_mutex_unlock(&a->lock);
 	snprintf(c->user, sizeof(c->user), "%s", user);
@@ -309,8 +321,8 @@ auth_identify(struct call *c)
 	p += sizeof(COOKIE) - 1;
 	snprintf(c->session, sizeof(c->session), "%.*s", (int)strcspn(p, "; "), p);
 	(void)pthread_mutex_lock(&a->lock);
-	if ((s = session_find(a, c->session, c->now_ms))) {
-		s->used_ms = c->now_ms;
+	if ((s = session_find(a, c->session, steady_ms()))) {
+		s->used_ms = steady_ms();
 		c->role = (enum role)s->role;
 		memcpy(c->user, s->user, sizeof(c->user));
 		memcpy(c->csrf, s->csrf, sizeof(c->csrf));
@@ -334,7 +346,7 @@ auth_alive(const struct call *c)
 	struct session *s;
 
 	(void)pthread_mutex_lock(&a->lock);
-	s = session_find(a, c->session, c->now_ms);
+	s = session_find(a, c->session, steady_ms());
 	(void)pthread_mutex_unlock(&a->lock);
 	return s != NULL;
 }
@@ -378,11 +390,11 @@ auth_login(struct call *c)
 	password = json_string_value(json_object_get(o, "password"));
 	if (!user || !password || strlen(password) > AUTH_PASSWORD_MAX || strlen(user) > USER_MAX) {
 		call_error(c, 400, "bad_request", "user and password");
-	} else if ((wait = limit_try(c->co->auth, user, c->address, c->now_ms)) > 0) {
+	} else if ((wait = limit_try(c->co->auth, user, c->address, steady_ms())) > 0) {
 		c->retry_after = wait;
 		call_error(c, 429, "too_many", "too many failed log-ins");
 	} else if ((role = check(c, user, password, salt)) < 0) {
-		limit_back(c->co->auth, user, c->address, c->now_ms);
+		limit_back(c->co->auth, user, c->address, steady_ms());
 		if (c->status == 0) { /* else the data base does not answer */
 			c->retry_after = 2;
 			call_error(c, 429, "busy", "too many log-ins at a time");
@@ -392,7 +404,7 @@ auth_login(struct call *c)
 		audit_log(c, "login", user, false, "%s", "");
 		call_error(c, 401, "login", "user or password is wrong");
 	} else {
-		limit_back(c->co->auth, user, c->address, c->now_ms);
+		limit_back(c->co->auth, user, c->address, steady_ms());
 		(void)!store_write(c->co->store, seen, c);
 		audit_log(c, "login", user, true, "%s", "");
 		say_me(c);
@@ -434,10 +446,10 @@ auth_password(struct call *c)
 	new = json_string_value(json_object_get(o, "new"));
 	if (!old || !new) {
 		call_error(c, 400, "bad_request", "old and new");
-	} else if (limit_try(c->co->auth, c->user, c->address, c->now_ms) > 0) {
+	} else if (limit_try(c->co->auth, c->user, c->address, steady_ms()) > 0) {
 		call_error(c, 429, "too_many", "too many wrong passwords");
 	} else if ((role = check(c, c->user, old, salt)) < 0) {
-		limit_back(c->co->auth, c->user, c->address, c->now_ms);
+		limit_back(c->co->auth, c->user, c->address, steady_ms());
 		if (c->status == 0) { /* else the data base does not answer */
 			c->retry_after = 2;
 			call_error(c, 429, "busy", "too many log-ins at a time");
@@ -446,7 +458,7 @@ auth_password(struct call *c)
 		audit_log(c, "password", c->user, false, "the old one is wrong");
 		call_error(c, 403, "password", "the old password is wrong");
 	} else {
-		limit_back(c->co->auth, c->user, c->address, c->now_ms);
+		limit_back(c->co->auth, c->user, c->address, steady_ms());
 		if ((r = auth_user_password(c->co->store, c->user, salt, new, err, sizeof(err))) ==
 		    0) {
 			auth_sessions_drop(c->co->auth, c->user, c->csrf);

@@ -551,10 +551,12 @@ clock_told(struct work *w, const struct batch *b)
 {
 	char title[120];
 
-	if (b->capture_clock || (int64_t)b->iat_ms - w->job->now_ms <= INGEST_SKEW_MS)
+	int64_t off = (int64_t)b->iat_ms - w->job->now_ms;
+
+	if (b->capture_clock || off <= INGEST_SKEW_MS || jump_explains(&w->job->own, off))
 		return 0;
 	snprintf(title, sizeof(title), "its clock is ahead: a batch is signed %lld s from now",
-	    (long long)((int64_t)b->iat_ms - w->job->now_ms) / 1000);
+	    (long long)off / 1000);
 	return tell(w, INCIDENT_SENSOR, 2, "sensor.clock", title);
 }
 

@@ -203,6 +203,7 @@ collector_new(const struct collector_conf *conf, char *err, size_t err_size)
 		(void)err_say(err, err_size, ERR_NOMEM, "out of memory");
 		goto fail;
 	}
+	jump_start(co);
 	(void)guide_load(co); /* one that is not in order is no reason to be deaf */
 #ifdef HAVE_NATS
 	if (conf->nats && stream_new(&co->stream, co, err, err_size) < 0)
@@ -230,7 +231,7 @@ struct sweep {
 	int64_t now_ms, silent_ms, keep_ms, beats_ms, quiet_ms;
 	int64_t sensor[SWEPT], incident[SWEPT]; /* 0: none */
 	unsigned n;
-	bool more;
+	bool more, held; /* held: jump.h */
 };
 
 /* Sensors that were not heard for a while, once each time. */
@@ -333,8 +334,9 @@ retention_job(struct store_tx *tx, void *ctx)
 	int64_t last;
 	int r = db_room(db, s->now_ms, s->keep_ms / PARTS < DAY_MS ? DAY_MS : s->keep_ms / PARTS);
 
-	if (r == 0)
-		r = db_drop(db, s->now_ms - s->keep_ms, UNSENT);
+	if (r < 0 || s->held)
+		return r;
+	r = db_drop(db, s->now_ms - s->keep_ms, UNSENT);
 	last = r == 0 ? sweep_to(db, s->now_ms - s->keep_ms) : 0;
 	r = r < 0 ? r : 0;
 	if (last > 0) {
@@ -419,7 +421,7 @@ int
 collector_run(struct collector *co)
 {
 	struct sweep s = {0};
-	int64_t due_s = 0;
+	int64_t due_s = 0, last_ms = 0;
 	unsigned tick = 0;
 	bool leads = false; /* of the collectors at this data base */
 	sigset_t set;
@@ -445,16 +447,20 @@ collector_run(struct collector *co)
 		bus_tick(co->bus);
 		if (++tick % 2 == 0)
 			http_reap(co->http);
-		s.now_ms = (int64_t)(clock_wall_ns() / 1000000);
+		s.now_ms = jump_look(co);
+		s.held = jump_held(co);
+		if (s.now_ms < last_ms - JUMP_MS) /* a certificate may be of the future now */
+			due_s = 0;
+		last_ms = s.now_ms;
 		if (tick % 4 == 0)
 			leads = store_leads(co->store);
 		if (tick % 4 == 0 && leads)
 			sweep(co, silent_job, &s);
 		if (tick % 4 == 3 && leads)
 			rollout_turn(co, s.now_ms);
-		if (s.now_ms / 1000 >= due_s)
+		if (s.now_ms / 1000 >= due_s && (due_s == 0 || !s.held))
 			certificates(co, s.now_ms / 1000, &due_s, false);
-		if (tick % 4 == 2 && s.quiet_ms > 0 && leads)
+		if (tick % 4 == 2 && s.quiet_ms > 0 && leads && !s.held)
 			sweep(co, quiet_job, &s);
 		if ((tick % 120 == 5 || s.more) && leads) {
 			s.more = false;

@@ -18,6 +18,7 @@
 
 #include "base/jw.h"
 #include "base/key.h"
+#include "collector/jump.h"
 
 #define ANSWER_MAX    (4u << 20)  /* bytes of one answer that is not a stream */
 #define BODIES_MAX    (64u << 20) /* bytes of bodies being read, all calls together */
@@ -73,6 +74,7 @@ struct collector {
 	struct http *http;
 	struct stream *stream;	 /* NULL: what comes is stored at once */
 	struct forward *forward; /* NULL: no collector above */
+	struct jump jump;
 	struct key receipt_key;
 	char name[256]; /* iss of receipts */
 	char *ca_pem;

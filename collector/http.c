@@ -333,7 +333,7 @@ call_new(struct http *h, struct MHD_Connection *mhd, const char *url, const char
 		return NULL;
 	c->co = h->co;
 	c->mhd = mhd;
-	c->now_ms = (int64_t)(clock_wall_ns() / 1000000);
+	c->now_ms = jump_look(h->co);
 	snprintf(c->method, sizeof(c->method), "%s", method);
 	snprintf(c->path, sizeof(c->path), "%s", url);
 	peer(mhd, c->address, sizeof(c->address));

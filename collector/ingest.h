@@ -13,6 +13,7 @@
 
 #include "alerts/batch.h"
 #include "collector/feed.h"
+#include "collector/jump.h"
 
 #define INGEST_BODY_MAX	   (8u << 20)
 #define INGEST_BATCHES_MAX 4096u /* in one request */
@@ -62,6 +63,7 @@ struct ingest_job {
 	int64_t now_ms;
 	const struct batch *oldest; /* a later statement of the same sensor, or NULL */
 	const char *relay;	    /* whose statement that is instead, or NULL */
+	struct jump_off own;	    /* what is known of the own clock */
 	/* found */
 	enum ingest_result result;
 	uint64_t stored, duplicate, alerts;

@@ -125,6 +125,7 @@ contact_of(struct db_stmt *st, int at, struct contact *c)
 
 struct turn {
 	int64_t now_ms, escalate_ms;
+	bool held; /* jump.h */
 };
 
 /* Messages to everybody of the lowest level above `above` who wants to know; that level, 0: nobody is left. */
@@ -215,6 +216,8 @@ turn_job(struct store_tx *tx, void *ctx)
 
 	if (r == 0)
 		r = escalate(tx, t);
+	if (r < 0 || t->held)
+		return r;
 	if (r == 0) /* what is over for a month is of no use */
 		r = tx_exec(tx, "DELETE FROM delivery WHERE time < ?", "i",
 		    t->now_ms - INT64_C(2592000000));
@@ -408,7 +411,8 @@ notify_main(void *arg)
 
 	for (unsigned i = 0; !atomic_load(&n->stop); i++) {
 		(void)nanosleep(&tick, NULL);
-		t.now_ms = (int64_t)(clock_wall_ns() / 1000000);
+		t.now_ms = jump_look(n->co);
+		t.held = jump_held(n->co);
 		if (i % 4 == 0 && !(leads = store_leads(n->co->store)))
 			continue; /* another collector tells them */
 		if (i % 4 == 0)

@@ -68,6 +68,7 @@ clock_seen(struct call *c)
 {
 	const char *s = call_header(c, "Interlock-Time");
 	int64_t v[2] = {s ? strtoll(s, NULL, 10) - c->now_ms : 0, c->sensor}, was;
+	struct jump_off own;
 	char title[120];
 
 	if (!s || c->relay || !call_db(c)) /* a relay has a clock of its own */
@@ -76,7 +77,9 @@ clock_seen(struct call *c)
 	if (llabs(v[0] - was) < 2000 && was != 0)
 		return;
 	(void)!store_write(c->co->store, clock_job, v);
-	if (llabs(v[0]) <= INGEST_SKEW_MS || llabs(was) > INGEST_SKEW_MS)
+	jump_off(c->co, &own);
+	if (llabs(v[0]) <= INGEST_SKEW_MS || llabs(was) > INGEST_SKEW_MS ||
+	    jump_explains(&own, v[0]))
 		return;
 	snprintf(title, sizeof(title), "its clock is %lld s %s", llabs((long long)v[0]) / 1000,
 	    v[0] > 0 ? "ahead" : "behind");
@@ -181,6 +184,7 @@ receive_batches(struct call *c)
 	char err[300] = "";
 	int r;
 
+	jump_off(c->co, &job.own);
 	if (!keys || enrol_keys(c, c->sensor, false, keys) < 0)
 		goto out;
 	clock_seen(c);

@@ -214,7 +214,7 @@ fill(struct stream *s)
 	while (s->at < b->next && n < AT_A_TIME)
 		h[n++] = b->ring[s->at++ % SSE_RING];
 	(void)pthread_mutex_unlock(&b->lock);
-	s->who.now_ms = (int64_t)(clock_wall_ns() / 1000000);
+	s->who.now_ms = jump_look(s->who.co);
 	if (stop || !auth_alive(&s->who))
 		return false;
 	if (!render(s, h, n, first))

@@ -416,7 +416,7 @@ store_get(struct store *s)
 	struct reader *got = NULL;
 	int rc = 0;
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += 1;
 	(void)pthread_mutex_lock(&s->read_lock);
 	while (!got && rc == 0) {
@@ -484,6 +484,7 @@ int
 store_open(struct store **out, const char *path, char *err, size_t err_size)
 {
 	struct store *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
 	int r = 0;
 
 	if (!s)
@@ -493,7 +494,10 @@ store_open(struct store **out, const char *path, char *err, size_t err_size)
 	(void)pthread_mutex_init(&s->read_lock, NULL);
 	(void)pthread_cond_init(&s->work, NULL);
 	(void)pthread_cond_init(&s->done, NULL);
-	(void)pthread_cond_init(&s->read_free, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&s->read_free, &attr);
+	(void)pthread_condattr_destroy(&attr);
 	s->stop = true; /* until the writer runs */
 	s->shared = db_is_url(path);
 	if (!(s->tx.names = calloc(NAMES, sizeof(*s->tx.names))))

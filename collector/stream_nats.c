@@ -143,7 +143,8 @@ store_one(struct stream *s, natsMsg *msg, uint64_t delivered, const char **word)
 	t->job.name = t->name;
 	t->job.site = t->site;
 	t->job.in = &t->in;
-	t->job.now_ms = (int64_t)(clock_wall_ns() / 1000000);
+	t->job.now_ms = jump_look(s->co);
+	jump_off(s->co, &t->job.own);
 	r = ingest_parse(&t->in, natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg), &t->keys,
 	    t->name, t->err, sizeof(t->err));
 	if (r < 0 && r != ERR_NOMEM) { /* was not so when it was published */

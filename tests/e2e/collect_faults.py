@@ -6,9 +6,11 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -228,6 +230,119 @@ def clock():
     assert x["state"] == "trouble" and 7100000 < x["clock_skew_ms"] < 7300000, x
 
 
+SHIM = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <time.h>
+static int64_t off(void)
+{
+	static volatile int64_t *p;
+	if (!p)
+		p = mmap(0, 8, PROT_READ, MAP_SHARED, open(getenv("OWN_CLOCK"), O_RDONLY), 0);
+	return *p;
+}
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	static int (*real)(clockid_t, struct timespec *);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
+	int r = real(id, ts);
+	if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)
+		ts->tv_sec += off();
+	return r;
+}
+time_t time(time_t *t)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return t ? *t = ts.tv_sec : ts.tv_sec;
+}
+int gettimeofday(struct timeval *tv, void *tz)
+{
+	struct timespec ts;
+	(void)tz;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	tv->tv_sec = ts.tv_sec;
+	tv->tv_usec = ts.tv_nsec / 1000;
+	return 0;
+}
+"""
+
+
+def own_clock():
+    """the collector's own clock jumps two years ahead and back, and some hours: told, nothing lost or removed, nobody blamed, what is due is due when it was"""
+    (tmp / "shim.c").write_text(SHIM)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp / "shim.so", tmp / "shim.c", "-ldl"], check=True)
+    offset, years, hours, half = tmp / "offset", 800 * 86400, 5 * 3600, 1800
+    offset.write_bytes(struct.pack("q", 0))
+    own = Collector(tmp / "own", ["--silent", "20m", "--keep-days", "90", "--escalate", "1h"],
+                    env=os.environ | {"LD_PRELOAD": str(tmp / "shim.so"), "OWN_CLOCK": str(offset), "ASAN_OPTIONS": "verify_asan_link_order=0"}).start()
+    try:
+        (tmp / "secret").write_text("0123456789abcdef0123456789abcdef")
+        own.cli("destination", own.dir, "out", "--keep", "names")
+        own.cli("contact", own.dir, "nobody", "--to", "out", "--address", "http://127.0.0.1:1/x", "--secret", tmp / "secret")
+        who, s, sent, told = Person(own.page, "viewer"), enrolled(own, "s", tmp / "own"), [], []
+        due = "SELECT n.due FROM notice n JOIN incident i ON i.id = n.incident WHERE i.rule <> 'collector.clock' ORDER BY n.id LIMIT 1"
+
+        def jumps():
+            said = [re.search(r"jumped (\d+) h (\d+) min (\d+) s (ahead|back)", x["text"]) for i in who.items("incidents")
+                    if i["rule"] == "collector.clock" for x in who.get(f"incidents/{i['id']}")["log"]]
+            return sorted((int(m[1]) * 3600 + int(m[2]) * 60 + int(m[3])) * (1 if m[4] == "ahead" else -1) for m in said)
+
+        def send(n):
+            lines = s.chain.lines(n)
+            sent.extend(lines)
+            assert s.send(s.chain.batch(lines), **{"Interlock-Time": str(int(time.time() * 1000))})[0] == 200
+
+        def jump(to):
+            """Each is a line in the log of an incident, with how far it was."""
+            told.append(to - struct.unpack("q", offset.read_bytes())[0])
+            with open(offset, "r+b") as f:
+                f.write(struct.pack("q", to))
+            until(lambda: len(jumps()) == len(told) and all(abs(a - b) < 5 for a, b in zip(jumps(), sorted(told))))
+
+        send(3)
+        until(lambda: own.sql(due))
+        was = int(own.sql(due)[0][0])
+        jump(years)
+        time.sleep(2.5)  # housekeeping looks meanwhile: nobody is silent, no session is over
+        assert abs(int(own.sql(due)[0][0]) - was - years * 1000) < 2000
+        assert s.send(b"x")[0] == 401  # for it the sensor's certificate is over: the sensor keeps what it has
+        own.stop()  # begun anew in a wrong year: it removes nothing, and shows a certificate of that year until the clock is right
+        own.start()
+        who = Person(own.page, "viewer")
+        time.sleep(3.5)
+        jump(0)
+        assert abs(int(own.sql(due)[0][0]) - was) < 2000
+        s.close()
+        s.port = own.ingest
+
+        def there():
+            try:
+                return s.call("GET", "/ingest/v1/position")[0] == 200
+            except OSError:
+                return False
+        until(there)
+        send(3)
+        jump(hours)
+        send(3)
+        jump(-half)
+        send(3)
+        jump(0)
+        send(3)
+        assert eve(who, sensor="s") == sent
+        assert {i["rule"] for i in who.items("incidents")} == {"collector.clock", "hmi-filler/setpoints"}, who.items("incidents")
+        x = next(x for x in who.get("sensors")["items"] if x["name"] == "s")
+        assert (x["state"], x["chain"]) == ("ok", "whole") and abs(x["last_seen"] - time.time() * 1000) < 60000, x
+    finally:
+        own.stop()
+
+
 def streamed():
     """what comes in is on the stream within 2 s, and a stream that comes back misses nothing"""
     def stream(last=None):
@@ -433,4 +548,4 @@ def account_race():
 
 
 if __name__ == "__main__":
-    collector.run([killed, disk_full, wire, silent, clock, streamed, sharp, monsters, paths, account_race, guessing, crowd])
+    collector.run([killed, disk_full, wire, silent, clock, own_clock, streamed, sharp, monsters, paths, account_race, guessing, crowd])
