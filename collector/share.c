@@ -232,6 +232,7 @@ share_incident(struct call *c)
 	struct db *db = call_db(c);
 	struct share_dest d;
 	json_t *record;
+	bool preview = call_number(c, "preview", 0, 1) == 1;
 	char kept[128];
 
 	if (!db)
@@ -254,11 +255,12 @@ share_incident(struct call *c)
 	if (call_begin(c, 200) &&
 	    share_export(&c->w, record, &d, share_cap((int)c->role), (enum share_format)format)) {
 		c->type = types[format];
-		snprintf(c->download, sizeof(c->download),
-		    "attachment; filename=\"incident-%lld.%s.json\"",
-		    (long long)shared_number(record, "id"), formats[format]);
-		audit_log(c, "share", c->part[0], true, "%s to %s, kept: %s", formats[format],
-		    d.name, kept[0] ? kept : "nothing");
+		if (!preview)
+			snprintf(c->download, sizeof(c->download),
+			    "attachment; filename=\"incident-%lld.%s.json\"",
+			    (long long)shared_number(record, "id"), formats[format]);
+		audit_log(c, preview ? "share.preview" : "share", c->part[0], true,
+		    "%s to %s, kept: %s", formats[format], d.name, kept[0] ? kept : "nothing");
 	} else {
 		call_error(c, 503, "busy", "no memory");
 	}

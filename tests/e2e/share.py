@@ -115,6 +115,9 @@ def roles():
     assert status == 200 and {"name": "by-rest", "keep": "names", "tlp": "clear"}.items() <= [d for d in answer["items"] if d["name"] == "by-rest"][0].items()
     log = [e for e in admin.items("audit") if e["action"] == "share" and e["user"] == "admin"]
     assert any(e["text"] == "json to court, kept: names,addresses,users,objects,values,notes,raw" for e in log), log
+    looked = viewer.call("GET", f"/api/v1/incidents/{incident}/export?to=none&format=json&preview=1", raw=True)  # looking is not taking
+    assert looked[1] == export(viewer, "none", "json") and "Content-Disposition" not in looked[2]
+    assert [e["action"] for e in admin.items("audit") if e["user"] == "viewer" and e["action"].startswith("share")][:2] == ["share", "share.preview"]
 
 
 def pseudonyms():

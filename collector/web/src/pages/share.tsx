@@ -82,11 +82,19 @@ export function Export({ incident, to, onClose }: { incident?: string; to?: stri
 		await fn().catch((e: ApiError) => setError(t("app.failed", { why: why(e) })));
 		setBusy(false);
 	};
-	const show = () =>
+	// What is saved is asked for anew, so that the audit log has looking and taking as two things; it is then what is shown.
+	const make = async (preview: string) => {
+		const data = await bytes(`/incidents/${encodeURIComponent(chosen.incident)}/export${query({ to: chosen.to, format: chosen.format, preview })}`);
+		const doc: unknown = JSON.parse(new TextDecoder().decode(data));
+		const m = { of, name: `incident-${chosen.incident}.${chosen.to}.${chosen.format}.json`, data, text: JSON.stringify(doc, null, 2), parts: parts(chosen.format, doc) };
+		setMade(m);
+		return m;
+	};
+	const show = () => work(async () => void (await make("1")));
+	const take = () =>
 		work(async () => {
-			const data = await bytes(`/incidents/${encodeURIComponent(chosen.incident)}/export${query({ to: chosen.to, format: chosen.format })}`);
-			const doc: unknown = JSON.parse(new TextDecoder().decode(data));
-			setMade({ of, name: `incident-${chosen.incident}.${chosen.to}.${chosen.format}.json`, data, text: JSON.stringify(doc, null, 2), parts: parts(chosen.format, doc) });
+			const m = await make("");
+			save(m.name, m.data);
 		});
 	const put = () =>
 		work(async () => {
@@ -116,7 +124,7 @@ export function Export({ incident, to, onClose }: { incident?: string; to?: stri
 								)}
 								<p class="acts">
 									<Button look={fresh ? "plain" : "main"} icon="search" busy={busy} disabled={!chosen.to || !chosen.incident} onClick={show}>{t("sh.show")}</Button>
-									<Button look={fresh ? "main" : "plain"} icon="download" disabled={!fresh} onClick={() => fresh && save(fresh.name, fresh.data)}>{t("sh.download")}</Button>
+									<Button look={fresh ? "main" : "plain"} icon="download" busy={busy} disabled={!fresh} onClick={take}>{t("sh.download")}</Button>
 									{may("analyst") && chosen.format === "stix" && <Button icon="share" busy={busy} disabled={!fresh} onClick={put}>{t("sh.put")}</Button>}
 								</p>
 								<p class={error ? "form-error" : ""} role={error ? "alert" : "status"}>{error || said}</p>
