@@ -29,6 +29,8 @@
 #define LOOK_NS	  (2 * NS_PER_S)
 #define WAIT_MS	  UINT64_C(600000) /* evidence waits for its alert no longer */
 #define MARK_NAME "evidence.place"
+#define BACK_MS                                                                                    \
+	UINT64_C(60000) /* a change time so far ahead is of a clock that was set back since */
 
 struct upload {
 	const struct send_common *common;
@@ -36,6 +38,10 @@ struct upload {
 	uint64_t look_ns;
 	struct place
 	    mark; /* iat_ms: change time; epoch, seq: of the last file that was done with */
+	uint64_t ahead_ms; /* files of the future up to that change time are done with too */
+	struct {
+		uint64_t epoch, seq, since_ns;
+	} waits; /* the file that waits for its alert */
 	struct stat assets;
 	struct proposals *proposals; /* or NULL */
 	struct watchlist *watchlist; /* or NULL */
@@ -107,13 +113,21 @@ before(const struct file *a, const struct file *b)
 static bool
 next_file(struct upload *u, int dirfd, struct file *out)
 {
-	const struct file mark = {
-	    .ctime_ms = u->mark.iat_ms, .epoch = u->mark.at.epoch, .seq = u->mark.seq};
+	uint64_t soon = clock_wall_ns() / 1000000 + BACK_MS;
+	struct file mark;
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *de;
 	bool any = false;
 
+	/* The clock was set back: what comes now lies behind the mark.  All is looked at again, and a file may go twice. */
+	if (u->mark.iat_ms > soon) {
+		log_warn("evidence: the clock was set back, all of it is sent again");
+		u->ahead_ms = u->mark.iat_ms;
+		u->mark = (struct place){0};
+	}
+	mark = (struct file){
+	    .ctime_ms = u->mark.iat_ms, .epoch = u->mark.at.epoch, .seq = u->mark.seq};
 	if (!d && fd >= 0)
 		(void)close(fd);
 	while (d && (de = readdir(d))) {
@@ -128,6 +142,8 @@ next_file(struct upload *u, int dirfd, struct file *out)
 		    ((uint64_t)st.st_ctim.tv_sec * NS_PER_S + (uint64_t)st.st_ctim.tv_nsec) /
 		    1000000; /* what a JSON number keeps */
 		f.size = st.st_size;
+		if (f.ctime_ms > soon && f.ctime_ms <= u->ahead_ms)
+			continue;
 		if (before(&mark, &f) && (!any || before(&f, out))) {
 			*out = f;
 			any = true;
@@ -167,7 +183,12 @@ evidence(struct upload *u, const struct place *at, struct send_result *r)
 	(void)snprintf(
 	    path, sizeof(path), "/ingest/v1/evidence/%" PRIu64 "/%" PRIu64, f.epoch, f.seq);
 	if (f.epoch > at->at.epoch || (f.epoch == at->at.epoch && f.seq > at->seq)) {
-		if (clock_wall_ns() / 1000000 < f.ctime_ms + WAIT_MS)
+		if (u->waits.epoch != f.epoch || u->waits.seq != f.seq) {
+			u->waits.epoch = f.epoch;
+			u->waits.seq = f.seq;
+			u->waits.since_ns = clock_mono_ns();
+		}
+		if (clock_mono_ns() - u->waits.since_ns < WAIT_MS * 1000000)
 			goto out; /* its alert is on its way */
 		log_warn("evidence %s: its alert was never sent: left out", name);
 	} else if (f.size > (off_t)UPLOAD_EVIDENCE_MAX) {

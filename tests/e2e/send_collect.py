@@ -64,6 +64,13 @@ def evidence():
     assert viewer.get(f"alerts/{a['id']}")["evidence"] is True
     status, got, _ = viewer.call("GET", f"/api/v1/alerts/{a['id']}/evidence", raw=True)
     assert (status, got) == (200, PACKETS)
+    # A clock that was five hours ahead meanwhile, and is right again: what comes now goes, although it is older than what went last.
+    mark = json.loads((tmp / "st" / "evidence.place").read_text())
+    for iat in (mark["iat"] + 5 * 3600 * 1000, mark["iat"]):
+        co.sql("DELETE FROM evidence")
+        (tmp / "st" / "evidence.place").write_text(json.dumps(mark | {"iat": iat}, separators=(",", ":")) + "\n")
+        send("--evidence", tmp / "ev")
+        assert co.sql("SELECT count(*) FROM evidence") == [("1" if iat != mark["iat"] else "0",)], iat
 
 
 def devices():
