@@ -321,7 +321,7 @@ export class Mock {
 			if (sub === "export") {
 				const d = this.dests.find((x) => x.name === q.get("to"));
 				if (!d) throw [404, "not_found"];
-				this.note(me.user, "share", id);
+				this.note(me.user, q.get("preview") === "1" ? "share.preview" : "share", id);
 				return { raw: Buffer.from(JSON.stringify(this.shared(i, d))), type: "application/json" };
 			}
 			if (sub === "share") return need("analyst"), { objects: this.shared(i, this.dests.find((x) => x.name === body.to)).objects.length };

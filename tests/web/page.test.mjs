@@ -22,8 +22,10 @@ const on = ({ plant = {}, prepare, ...options }) => {
 			page = await open(browser, await mock.listen(), options);
 		}
 		page.faults = [];
+		page.answer = null;
 		await fn(page, mock);
 		same(page.faults, [], "complaints");
+		same(page.answer, null, "a question that was expected, and was not asked");
 	});
 };
 const wide = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth + Math.max(0, (document.querySelector("main")?.scrollWidth ?? 0) - (document.querySelector("main")?.clientWidth ?? 0)));
@@ -377,6 +379,7 @@ ana("sharing: what would leave is shown first, and is what is saved; less than t
 	const saved = readFileSync(await d.path(), "utf8");
 	same(saved, JSON.stringify(mock.shared(i, mock.dests[1])), "the bytes of the collector");
 	same(JSON.parse(saved), shown, "and what was shown");
+	same(mock.audit.slice(0, 2).map((a) => [a.user, a.action]), [["ana", "share"], ["ana", "share.preview"]], "looking and taking are two things");
 	await page.locator(".modal").getByLabel("Destination").selectOption("cert");
 	same(await page.locator(".sh-made").count(), 0, "another destination begins anew");
 	await page.getByRole("button", { name: "Show what would leave" }).click();
