@@ -45,6 +45,7 @@ quick_init(struct quick *q, size_t memory_bytes, uint64_t seed)
 	q->seed = hash_seed_make(seed ^ 0x71756963);
 	q->small = mem_table((size_t)small * QUICK_WAYS * QUICK_SMALL_BYTES);
 	q->large = mem_table((size_t)large * QUICK_WAYS * QUICK_LARGE_BYTES);
+	q->denied_most = QUICK_DENIED;
 	q->denied = mem_table(QUICK_DENIED * sizeof(*q->denied));
 	if (!q->small || !q->large || !q->denied)
 		return ERR_NOMEM;
@@ -94,7 +95,7 @@ note_denied(struct quick *q, const struct dis_sink *s, const struct quick_entry 
 
 	q->denies = true;
 	if (at == q->denied_next)
-		q->denied_next = (at + 1) % QUICK_DENIED;
+		q->denied_next = (at + 1) % q->denied_most;
 	*d = (struct quick_denied){
 	    .of = en,
 	    .action = s->action,
@@ -114,7 +115,7 @@ quick_deny(struct engine *e, const struct quick_entry *en, struct flow *f, const
 	const bool mid = (f->flags & FLOW_MIDSTREAM) != 0;
 	struct alerts_storm storm;
 
-	if (d->of != en || e->inline_mode || e->conf.on_event)
+	if (d->of != en)
 		return false;
 	if (d->told) {
 		storm = d->storm;

@@ -68,8 +68,8 @@ struct quick {
 	uint64_t known; /* PDUs that were not read */
 	uint8_t *small, *large;
 	struct quick_denied *denied;
-	uint32_t denied_next;
-	bool denies;			 /* there are some */
+	uint32_t denied_next, denied_most; /* place to take, of so many */
+	bool denies;			   /* there are some */
 	uint32_t small_mask, large_mask; /* of places */
 	struct hash_seed seed;
 	size_t bytes;

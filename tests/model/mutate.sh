@@ -55,13 +55,14 @@ one() {
 	local line=$1 n=$2 dir="$work/$2" file source program
 
 	file=${line%%|*} source=${line%%|*}
-	mkdir -p "$dir/policy"
+	mkdir -p "$dir"
 	# shellcheck disable=SC2001
 	program=$(sed 's/\\|/ /g' <<<"$line" | cut -d'|' -f4)
 	program=${program:-policy_model}
 	case $file in
 	*:*)	# a header, and who includes it
 		source=${file#*:} file=${file%:*}
+		mkdir -p "$dir/${file%/*}"
 		mutate "$line" "$file" "$dir/$file" || return 0
 		cp "$source" "$dir/m.c"
 		;;

@@ -36,6 +36,7 @@
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 enum { MODBUS, S7, OPCUA, PROTOS };
 
+#define CELLS_LEFT 16u
 #define TALKS	   48u
 #define PDU_MAX	   300u
 #define OPEN_MOST  4u
@@ -951,6 +952,15 @@ change_shadow(struct world *w)
 		engine_set_shadow(w->x[k].e, w->shadow < POLICIES ? w->pol[w->shadow] : NULL);
 }
 
+/* Only some of the small ones are left: now and then there is none. */
+static void
+few_cells(struct cells *c)
+{
+	for (unsigned class = CELL_S; class <= CELL_P; class ++)
+		while (c->used[class] + CELLS_LEFT < c->n[class])
+			(void)cell_get_small(c, class);
+}
+
 static void
 play(bool guard, bool tight, bool heard)
 {
@@ -998,6 +1008,9 @@ play(bool guard, bool tight, bool heard)
 		assert_non_null(w->x[k].e);
 		if (tight) /* all that is known has to be told apart in one place */
 			w->x[k].e->quick.small_mask = w->x[k].e->quick.large_mask = 0;
+		w->x[k].e->quick.denied_most = heard ? QUICK_DENIED : 2;
+		if (tight)
+			few_cells(&w->x[k].e->cells);
 		w->dump[k] = malloc(DUMP_BYTES);
 		assert_non_null(w->dump[k]);
 	}
@@ -1022,9 +1035,9 @@ play(bool guard, bool tight, bool heard)
 	    "%s%s: %lu frames, %lu PDUs, %lu of them known; %lu events, %lu frames of ours\n",
 	    guard ? "guard" : "watch", tight ? ", little memory" : "", (unsigned long)w->frame,
 	    (unsigned long)engine_stats(w->x[0].e)->pdus, w->known, w->x[0].events, w->x[0].frames);
-	assert_true(w->known > most / (tight ? 100 : guard ? 40 : 12));
+	assert_true(w->known > most / (tight ? 300 : guard ? 50 : 12));
 	assert_int_equal(w->x[1].e->quick.known, 0);
-	assert_true(w->x[0].e->quick.denied_next != 0 || guard || heard);
+	assert_true(w->x[0].e->quick.denies || guard || heard || tight);
 	for (unsigned k = 0; k < 2; k++) {
 		engine_finish(w->x[k].e);
 		free(w->dump[k]);
