@@ -48,9 +48,10 @@
 #define SIGNER	(1u << SANDBOX_SIGNER)
 #define METRICS (1u << SANDBOX_METRICS)
 #define SENDER	(1u << SANDBOX_SENDER)
+#define WATCH	(1u << SANDBOX_WATCH)
 #define DRIVER	(1u << SANDBOX__ROLES) /* a worker with a driver of DPDK in it */
-#define ALL	(WORKER | BUILDER | SIGNER | METRICS | SENDER)
-#define GROWS	(BUILDER | SIGNER | METRICS | SENDER) /* may take memory after its start */
+#define ALL	(WORKER | BUILDER | SIGNER | METRICS | SENDER | WATCH)
+#define GROWS	(BUILDER | SIGNER | METRICS | SENDER | WATCH) /* may take memory after its start */
 
 static const struct call {
 	int nr;
@@ -78,20 +79,20 @@ static const struct call {
     {SCMP_SYS(write), ALL, "a last word on standard error; what a dump or an export is"},
     {SCMP_SYS(writev), ALL, "stdio does it for standard error"},
     {SCMP_SYS(sendmsg), ALL, "messages to the parent"},
-    {SCMP_SYS(recvmsg), WORKER | SIGNER | BUILDER | SENDER, "messages from the parent"},
+    {SCMP_SYS(recvmsg), WORKER | SIGNER | BUILDER | SENDER | WATCH, "messages from the parent"},
     {SCMP_SYS(fstat), ALL, "size of an image; stdio"},
     {SCMP_SYS(newfstatat), ALL, "fstat() of this C library; there is no path in a new root"},
     {SCMP_SYS(fcntl), ALL, "seals of an image"},
     {SCMP_SYS(lseek), ALL, "size of an image"},
-    {SCMP_SYS(ppoll), WORKER | SIGNER | BUILDER | SENDER, "to sleep until something comes"},
-    {SCMP_SYS(poll), WORKER | SIGNER | BUILDER | SENDER, "the same"},
+    {SCMP_SYS(ppoll), WORKER | SIGNER | BUILDER | SENDER | WATCH, "to sleep until something comes"},
+    {SCMP_SYS(poll), WORKER | SIGNER | BUILDER | SENDER | WATCH, "the same"},
     {SCMP_SYS(munmap), ALL, "an old policy; memory given back"},
     {SCMP_SYS(madvise), ALL, "free() of a large block"},
     /* The worker's ports and samples. */
-    {SCMP_SYS(sendto), WORKER, "AF_XDP: tells the kernel of frames to send"},
-    {SCMP_SYS(recvfrom), WORKER, "AF_XDP: tells the kernel of empty frames"},
-    {SCMP_SYS(getsockopt), WORKER, "AF_XDP: what the kernel lost"},
-    {SCMP_SYS(epoll_wait), WORKER, "the ring buffer of the filter"},
+    {SCMP_SYS(sendto), WORKER | WATCH, "AF_XDP: tells the kernel of frames to send"},
+    {SCMP_SYS(recvfrom), WORKER | WATCH, "AF_XDP: tells the kernel of empty frames"},
+    {SCMP_SYS(getsockopt), WORKER | WATCH, "AF_XDP: what the kernel lost"},
+    {SCMP_SYS(epoll_wait), WORKER | WATCH, "the ring buffer of the filter"},
     /* DPDK: its interrupt thread, and locks between that and the worker. */
     {SCMP_SYS(read), DRIVER, "what woke the interrupt thread"},
     {SCMP_SYS(epoll_ctl), DRIVER, "what can wake it"},
@@ -100,9 +101,9 @@ static const struct call {
     {SCMP_SYS(sched_yield), DRIVER, "the same"},
     {SCMP_SYS(nanosleep), DRIVER, "a driver that waits for its device"},
     {SCMP_SYS(clock_nanosleep), DRIVER, "the same"},
-    {SCMP_SYS(epoll_pwait), WORKER, "the same"},
-    {SCMP_SYS(pwrite64), WORKER | SIGNER, "an export of flows; segments"},
-    {SCMP_SYS(ftruncate), WORKER | BUILDER | SIGNER,
+    {SCMP_SYS(epoll_pwait), WORKER | WATCH, "the same"},
+    {SCMP_SYS(pwrite64), WORKER | SIGNER | WATCH, "an export of flows; segments"},
+    {SCMP_SYS(ftruncate), WORKER | BUILDER | SIGNER | WATCH,
 	"size of an export, of an image, of a segment"},
     /* The HTTP server: its listening socket, its clients, its one question to the parent. */
     {SCMP_SYS(accept4), METRICS, "a client"},
@@ -124,30 +125,38 @@ static const struct call {
     {SCMP_SYS(getrandom), GROWS, "seed of malloc(); a key of this run"},
     {SCMP_SYS(futex), GROWS, "locks of the C library"},
     /* The builder's input and product. */
-    {SCMP_SYS(read), SIGNER | METRICS | SENDER, "the journal; a request"},
+    {SCMP_SYS(read), SIGNER | METRICS | SENDER | WATCH, "the journal; a request"},
     {SCMP_SYS(pread64), ALL, "the text of a policy; the head of an image; a segment"},
     {SCMP_SYS(memfd_create), BUILDER, "the image"},
     /* The signer's files: below its directories only (landlock). */
-    {SCMP_SYS(openat), SIGNER | SENDER, "segments of the journal, EVE files"},
+    {SCMP_SYS(openat), SIGNER | SENDER | WATCH, "segments of the journal, EVE files"},
     {SCMP_SYS(openat2), SENDER, "the files of a policy, without any link"},
-    {SCMP_SYS(fsync), SIGNER | SENDER, "a batch is on disk before it leaves"},
-    {SCMP_SYS(fdatasync), SIGNER | SENDER, "the same"},
+    {SCMP_SYS(fsync), SIGNER | SENDER | WATCH, "a batch is on disk before it leaves"},
+    {SCMP_SYS(fdatasync), SIGNER | SENDER | WATCH, "the same"},
     {SCMP_SYS(sync_file_range), SIGNER, "the same"},
     {SCMP_SYS(rename), SIGNER | SENDER, "files that appear whole"},
-    {SCMP_SYS(renameat), SIGNER | SENDER, "the same"},
-    {SCMP_SYS(renameat2), SIGNER | SENDER, "the same"},
+    {SCMP_SYS(renameat), SIGNER | SENDER | WATCH, "the same"},
+    {SCMP_SYS(renameat2), SIGNER | SENDER | WATCH, "the same"},
     {SCMP_SYS(linkat), SIGNER, "the same"},
     {SCMP_SYS(unlink), SIGNER | SENDER, "segments that are beyond the limit"},
-    {SCMP_SYS(unlinkat), SIGNER | SENDER, "the same"},
+    {SCMP_SYS(unlinkat), SIGNER | SENDER | WATCH, "the same"},
     {SCMP_SYS(mkdirat), SIGNER, "a journal in a new place"},
     {SCMP_SYS(mkdir), SIGNER, "the same"},
     {SCMP_SYS(getdents64), SIGNER | SENDER, "which segments there are"},
     {SCMP_SYS(flock), SIGNER | SENDER, "one writer of a journal"},
     {SCMP_SYS(fallocate), SIGNER, "room for a segment"},
-    {SCMP_SYS(statx), SIGNER | SENDER, "stat() of a path"},
+    {SCMP_SYS(statx), SIGNER | SENDER | WATCH, "stat() of a path"},
     {SCMP_SYS(fstatfs), SIGNER, "how full the disk is"},
-    {SCMP_SYS(clock_nanosleep), SIGNER | SENDER, "to wait for the next turn"},
-    {SCMP_SYS(nanosleep), SIGNER | SENDER, "the same"},
+    {SCMP_SYS(clock_nanosleep), SIGNER | SENDER | WATCH, "to wait for the next turn"},
+    {SCMP_SYS(nanosleep), SIGNER | SENDER | WATCH, "the same"},
+    /* What a watch does beside looking at packets: lists by a child, a page on the terminal, a driver's thread. */
+    {SCMP_SYS(wait4), WATCH, "its child has written the lists"},
+    {SCMP_SYS(getppid), WATCH, "the child: is watch still there"},
+    {SCMP_SYS(getpriority), WATCH, "the child: packets come first"},
+    {SCMP_SYS(setpriority), WATCH, "the same"},
+    {SCMP_SYS(dup), WATCH, "the place of a list"},
+    {SCMP_SYS(epoll_ctl), WATCH, "DPDK: what can wake its interrupt thread"},
+    {SCMP_SYS(timerfd_settime), WATCH, "DPDK: alarms"},
     /* The sender's connections, threads and what its libraries look at. */
     {SCMP_SYS(connect), SENDER, "to who receives; TCP to their ports only (landlock)"},
     {SCMP_SYS(bind), SENDER, "names: a netlink socket; no TCP port (landlock)"},
@@ -156,59 +165,72 @@ static const struct call {
     {SCMP_SYS(eventfd2), SENDER, "the same"},
     {SCMP_SYS(sendmmsg), SENDER, "names: both questions at once"},
     {SCMP_SYS(getpeername), SENDER, "the library asks"},
-    {SCMP_SYS(rt_sigaction), SENDER, "the first thread; SIGPIPE"},
-    {SCMP_SYS(set_robust_list), SENDER, "a thread begins"},
-    {SCMP_SYS(rseq), SENDER, "the same"},
+    {SCMP_SYS(rt_sigaction), SENDER | WATCH, "the first thread; SIGPIPE"},
+    {SCMP_SYS(set_robust_list), SENDER | WATCH, "a thread begins"},
+    {SCMP_SYS(rseq), SENDER | WATCH, "the same"},
     {SCMP_SYS(sched_getaffinity), SENDER, "the same"},
-    {SCMP_SYS(sched_yield), SENDER, "locks"},
+    {SCMP_SYS(sched_yield), SENDER | WATCH, "locks"},
     {SCMP_SYS(access), SENDER, "is a file there"},
     {SCMP_SYS(faccessat), SENDER, "the same"},
     {SCMP_SYS(faccessat2), SENDER, "the same"},
     {SCMP_SYS(stat), SENDER, "the same"},
     {SCMP_SYS(uname), SENDER, "names: the machine's own"},
     {SCMP_SYS(getuid), SENDER, "libraries that ask who they are"},
-    {SCMP_SYS(geteuid), SENDER, "the same"},
+    {SCMP_SYS(geteuid), SENDER | WATCH, "the same"},
     {SCMP_SYS(getgid), SENDER, "the same"},
     {SCMP_SYS(getegid), SENDER, "the same"},
 };
 
 /*
- * The sender's libraries (libcurl, GnuTLS, the resolver) differ from system to system in what they try first: what is
- * not listed does not exist for them (ENOSYS), and they take another way.  These no library of its kind would ask for.
+ * The libraries of a sender (libcurl, GnuTLS, the resolver) and of a watch (libpcap, DPDK, what a terminal needs) differ from
+ * system to system in what they try first: what is not listed does not exist for them (ENOSYS), and they take another way.
+ * These no library of its kind would ask for.
  */
-static const int hostile[] = {
-    SCMP_SYS(execve),
-    SCMP_SYS(execveat),
-    SCMP_SYS(fork),
-    SCMP_SYS(vfork),
-    SCMP_SYS(ptrace),
-    SCMP_SYS(process_vm_readv),
-    SCMP_SYS(process_vm_writev),
-    SCMP_SYS(kill),
-    SCMP_SYS(bpf),
-    SCMP_SYS(mount),
-    SCMP_SYS(unshare),
-    SCMP_SYS(setns),
-    SCMP_SYS(chroot),
-    SCMP_SYS(setuid),
-    SCMP_SYS(setresuid),
-    SCMP_SYS(init_module),
-    SCMP_SYS(finit_module),
-    SCMP_SYS(keyctl),
-    SCMP_SYS(perf_event_open),
-    SCMP_SYS(userfaultfd),
-    SCMP_SYS(io_uring_setup),
+static const struct {
+	int nr;
+	unsigned who;
+} hostile[] = {
+    {SCMP_SYS(execve), SENDER | WATCH},
+    {SCMP_SYS(execveat), SENDER | WATCH},
+    {SCMP_SYS(fork), SENDER},
+    {SCMP_SYS(vfork), SENDER | WATCH},
+    {SCMP_SYS(ptrace), SENDER | WATCH},
+    {SCMP_SYS(process_vm_readv), SENDER | WATCH},
+    {SCMP_SYS(process_vm_writev), SENDER | WATCH},
+    {SCMP_SYS(kill), SENDER | WATCH},
+    {SCMP_SYS(bpf), SENDER}, /* net_af_xdp takes its program away when it ends, or tries to */
+    {SCMP_SYS(mount), SENDER | WATCH},
+    {SCMP_SYS(unshare), SENDER | WATCH},
+    {SCMP_SYS(setns), SENDER | WATCH},
+    {SCMP_SYS(chroot), SENDER | WATCH},
+    {SCMP_SYS(setuid), SENDER | WATCH},
+    {SCMP_SYS(setresuid), SENDER | WATCH},
+    {SCMP_SYS(init_module), SENDER | WATCH},
+    {SCMP_SYS(finit_module), SENDER | WATCH},
+    {SCMP_SYS(keyctl), SENDER | WATCH},
+    {SCMP_SYS(perf_event_open), SENDER | WATCH},
+    {SCMP_SYS(userfaultfd), SENDER | WATCH},
+    {SCMP_SYS(io_uring_setup), SENDER | WATCH},
 };
+
+static int
+add_hostile(scmp_filter_ctx f, unsigned who)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
+		if (hostile[i].who & who)
+			r |= seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, hostile[i].nr, 0);
+	return r;
+}
 
 static int
 add_sender(scmp_filter_ctx f)
 {
 	static const int families[] = {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK};
 	static const unsigned asks[] = {SIOCOUTQ, FIONREAD, FIONBIO};
-	int r = 0;
+	int r = add_hostile(f, SENDER);
 
-	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
-		r |= seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, hostile[i], 0);
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
@@ -218,6 +240,29 @@ add_sender(scmp_filter_ctx f)
 	/* A thread, never a process.  (Nobody can look into clone3(): the C library then takes this.) */
 	r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 	    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	return r;
+}
+
+static int
+add_watch(scmp_filter_ctx f)
+{
+	static const unsigned asks[] = {TCGETS, TCSETS, TCSETSW, TIOCGWINSZ, SIOCGIFFLAGS};
+	static const unsigned names[] = {PR_SET_NAME, PR_SET_PDEATHSIG};
+	int r = add_hostile(f, WATCH);
+
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]);
+	     i++) /* a terminal; is the interface there */
+		r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, asks[i]));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+		    SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, names[i]));
+	/* The child that writes lists, in no name space of its own. */
+	r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+	    SCMP_A0(SCMP_CMP_MASKED_EQ,
+		CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+		    CLONE_NEWPID | CLONE_NEWNET | CLONE_PTRACE,
+		0));
 	return r;
 }
 
@@ -267,12 +312,13 @@ freeze_heap(void)
 static int
 enter_seccomp(const struct sandbox *s, char *err, size_t size)
 {
-	scmp_filter_ctx f = seccomp_init(
-	    s->role == SANDBOX_SENDER ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx f = seccomp_init(s->role == SANDBOX_SENDER || s->role == SANDBOX_WATCH
+					     ? SCMP_ACT_ERRNO(ENOSYS)
+					     : SCMP_ACT_KILL_PROCESS);
 	unsigned who = 1u << s->role | (s->driver ? DRIVER : 0);
 	int r = f ? 0 : -ENOMEM;
 
-	if (r == 0 && s->threads)
+	if (r == 0 && (s->threads || s->role == SANDBOX_WATCH)) /* EAL's, too */
 		r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && r == 0; i++)
@@ -282,6 +328,8 @@ enter_seccomp(const struct sandbox *s, char *err, size_t size)
 		r = add_special(f);
 	if (r == 0 && s->role == SANDBOX_SENDER)
 		r = add_sender(f);
+	if (r == 0 && s->role == SANDBOX_WATCH)
+		r = add_watch(f);
 	for (int cmd = BPF_MAP_LOOKUP_ELEM; s->maps && r == 0 && cmd <= BPF_MAP_DELETE_ELEM; cmd++)
 		r = seccomp_rule_add(
 		    f, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)cmd));

@@ -4,8 +4,8 @@
  *
  * sandbox_enter() is one way: afterwards the process has another user, no capability and no
  * way to get one, the descriptors it named, no file system but what is listed, and the system calls
- * of its role (sandbox.c has each with its reason).  Another call ends the process with SIGSYS; in a sender most
- * others say ENOSYS.
+ * of its role (sandbox.c has each with its reason).  Another call ends the process with SIGSYS; in a sender and a
+ * watch most others say ENOSYS.
  * A worker's heap is frozen: malloc() says NULL when its spare bytes are used up.  sandbox_parent() keeps the file system and
  * the rights that supervising takes.
  */
@@ -25,6 +25,7 @@ enum sandbox_role {
 	SANDBOX_SIGNER,
 	SANDBOX_METRICS,
 	SANDBOX_SENDER,
+	SANDBOX_WATCH,
 	SANDBOX__ROLES
 };
 
@@ -41,9 +42,9 @@ struct sandbox {
 	bool driver;	  /* worker: has a driver of DPDK in it, which needs some calls more */
 	bool maps;	  /* worker: may read, put in and take out of maps that it has (bpf(2)) */
 	bool with_parent; /* is killed when its parent is gone */
-	/* signer, sender: below these it may make and write files; NULL-ended */
+	/* signer, sender, watch: below these it may make and write files; NULL-ended */
 	const char *const *dirs;
-	/* signer, sender: files, and directories with what is below, that it may read; instead of one that is
+	/* signer, sender, watch: files, and directories with what is below, that it may read; instead of one that is
 	 * not there yet, what is beside it */
 	const char *const *reads;
 	const uint16_t *ports; /* sender: TCP ports it may connect to; 0-ended */

@@ -12,6 +12,7 @@
  */
 #ifdef HAVE_WATCH
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/err.h"
+#include "base/sandbox.h"
 #include "cli/facts.h"
 #include "cli/keeper.h"
 #include "cli/lists.h"
@@ -256,6 +258,45 @@ on_told(void *ctx, const struct event *ev)
 	top_event(((struct watch *)ctx)->top, ev);
 }
 
+/* The directory of a file: who replaces a file makes another, and rules are of what is there now. */
+static const char *
+beside(const char *path, char *buf, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return ".";
+	(void)snprintf(buf, size, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	return buf;
+}
+
+/* What is left: descriptors that are open, evidence, to read again what may be replaced. */
+static bool
+confine(const struct watch *w, uid_t uid, gid_t gid)
+{
+#ifdef __SANITIZE_ADDRESS__ /* it looks for leaks at the end, as a debugger would */
+	(void)w;
+	return cli_become(uid, gid);
+#else
+	const struct sensor *sn = &w->o.sensor;
+	const char *const dirs[] = {sn->evidence ? sn->evidence_dir : NULL, NULL};
+	const char *reads[4] = {"/proc/self"}; /* --top: how much memory it takes */
+	const struct sandbox sb = {
+	    .role = SANDBOX_WATCH, .uid = uid, .gid = gid, .dirs = dirs, .reads = reads};
+	char list[PATH_MAX], baseline[PATH_MAX], err[256] = "";
+	size_t n = 1;
+
+	if (sn->watch_path)
+		reads[n++] = beside(sn->watch_path, list, sizeof(list));
+	if (sn->baseline)
+		reads[n++] = beside(sn->baseline, baseline, sizeof(baseline));
+	if (sandbox_enter(&sb, err, sizeof(err)) == 0)
+		return true;
+	cli_say("%s", err);
+	return false;
+#endif
+}
+
 /* All is open: from here on it is somebody who can do nothing else. */
 static bool
 on_start(void *ctx, struct engine *e)
@@ -274,7 +315,7 @@ on_start(void *ctx, struct engine *e)
 		cli_say("%s: cannot be given to user %u", w->o.sensor.evidence_dir, (unsigned)uid);
 		return false;
 	}
-	if (!cli_become(uid, gid))
+	if (!confine(w, uid, gid))
 		return false;
 	w->look_ns = clock_wall_ns();
 	w->said_ns = w->line_ns = w->facts_ns = w->look_ns;

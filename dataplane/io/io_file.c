@@ -485,6 +485,11 @@ file_done(struct io *io, struct pkt *burst, unsigned n)
 {
 	struct file_io *f = (struct file_io *)io;
 
+	if (!f->dump) {
+		for (unsigned i = 0; i < n; i++)
+			f->stats.tx += burst[i].fate == FATE_FORWARD;
+		return;
+	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct pkt *p = &burst[i];
 		uint32_t lent = f->wirelen[p->cookie % PKT_BURST];

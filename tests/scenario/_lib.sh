@@ -400,3 +400,23 @@ t_end() {
 	[ $T_BAD -eq 0 ]
 	exit
 }
+
+# What the threads of a process have had: ns of a processor; us of the clock; how often they went to sleep by themselves.
+thread_times() { # PID
+	cat /proc/"$1"/task/*/schedstat | awk '{ n += $1 } END { printf "%d ", n }' &&
+		printf '%s ' "${EPOCHREALTIME/[.,]/}" && awk '/^voluntary/ { n += $2 } END { print n }' /proc/"$1"/task/*/status
+}
+# A second in which it takes less than PERCENT of a processor, and has slept so many TIMES: one that polls has none, one that sleeps has,
+# though on a loaded machine not each.
+idles() { # PID PERCENT TIMES
+	local n share ran now slept was_ran was_now was_slept
+	for n in {1..15}; do
+		read -r was_ran was_now was_slept < <(thread_times "$1") || return 1
+		sleep 1
+		read -r ran now slept < <(thread_times "$1") || return 1
+		share=$(((ran - was_ran) / 10 / (now - was_now)))
+		echo "# $share % of $((now - was_now)) us, slept $((slept - was_slept)) times"
+		[ $share -lt "$2" ] && [ $((slept - was_slept)) -ge "$3" ] && return 0
+	done
+	return 1
+}

@@ -71,12 +71,12 @@ case_rights() {
 	chmod 711 "$TMP" # whoever it is then has to get there
 	watch --journal "$TMP/journal" || return 1
 	pid=$(pgrep -P "$LISTEN" | head -1)
-	grep -E '^(Uid|Cap(Prm|Eff|Inh)|NoNewPrivs)' "/proc/$pid/status" >"$TMP/rights"
+	grep -E '^(Uid|Cap(Prm|Eff|Inh|Bnd)|NoNewPrivs|Seccomp:)' "/proc/$pid/status" >"$TMP/rights"
 	talk
 	sleep 7 # a heartbeat is signed while nothing else is
 	ended 0 || return 1
-	! grep -qE '^Uid:.*\<0\>' "$TMP/rights" && [ "$(grep -c 'Cap.*0000000000000000' "$TMP/rights")" = 3 ] &&
-		grep -q 'NoNewPrivs:.1' "$TMP/rights" && "$INTERLOCK" journal verify "$TMP/journal" | tee "$TMP/v" &&
+	! grep -qE '^Uid:.*\<0\>' "$TMP/rights" && [ "$(grep -c 'Cap.*0000000000000000' "$TMP/rights")" = 4 ] &&
+		grep -q 'NoNewPrivs:.1' "$TMP/rights" && grep -q 'Seccomp:.2' "$TMP/rights" && "$INTERLOCK" journal verify "$TMP/journal" | tee "$TMP/v" &&
 		grep -q 'complete: signed end' "$TMP/v" && grep -qE 'in ([3-9]|[1-9][0-9]) batches' "$TMP/v"
 }
 # More than the ring of the kernel holds while it is stopped: counted, told, and said.

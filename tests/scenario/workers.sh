@@ -154,17 +154,7 @@ rights() { # of every thread: no capability, no way to get one, the filter of sy
 	[ $n -ge 3 ] # EAL's, too
 }
 t "their threads have no rights" rights
-idle() { # CPU time in a second without traffic: below a tenth
-	local a b w
-	w=$(worker)
-	sleep 0.3
-	a=$(cat /proc/"$w"/task/*/schedstat | awk '{ n += $1 } END { print n }')
-	sleep 1
-	b=$(cat /proc/"$w"/task/*/schedstat | awk '{ n += $1 } END { print n }')
-	echo "# $(((b - a) / 1000)) us per second"
-	[ $(((b - a) / 1000)) -lt 100000 ]
-}
-t "they sleep when there is nothing" idle
+t "they sleep when there is nothing" idles "$(worker)" 10 2
 
 # --- all of them at once -----------------------------------------------------------------------------------
 
@@ -204,6 +194,36 @@ island() { # nothing passes, whoever's it is; then all of it again
 	ask panic off >/dev/null && each_pair poll:3
 }
 t "panic is of both" island
+# Permits are on one page that all read: what each pair may, whoever's it is.
+hours() { # the policy with a window that needs a permit
+	policy "{name: set, units: [1], functions: [3, 6], holding: [100..102]}" && sed -i -e "/^mode:/a permits: {keys: [$X], max: 1h, grace: 1s}" \
+		-e '/^mode:/a windows: {service: {when: "daily 00:00-24:00", tz: UTC, needs: permit}}' \
+		-e '/^conduits:/i devices:' -e 's/^    otherwise: reject/    only-in: service\n&/' \
+		-e 's/^    from: .*/    from: [a, hmi, eng, mes]/; s/^    to: .*/    to: [plc1, plc2]/' "$TMP/policy.yaml" || return 1
+	local i
+	for i in a hmi eng mes; do sed -i "/^conduits:/i \  $i: {zone: scada, ip: ${IP[$i]}}" "$TMP/policy.yaml"; done
+	for i in plc1 plc2; do sed -i "/^conduits:/i \  $i: {zone: cell, ip: ${IP[$i]}}" "$TMP/policy.yaml"; done
+}
+no_pair() { # MODBUS: of none
+	local from to pids=()
+	for from in a hmi eng mes; do for to in plc1 plc2; do
+		on $from timeout 2 "$TMP/mb_client" "${IP[$to]}" 502 "$@" >/dev/null 2>&1 &
+		pids+=($!)
+	done; done
+	for to in "${pids[@]}"; do wait "$to" && from=passed; done
+	[ "$from" != passed ]
+}
+permitted() {
+	local id
+	"$INTERLOCK" key new "$TMP/lead" >/dev/null && X=$("$INTERLOCK" key show --jwk "$TMP/lead.pub" | jq -r .x) && hours &&
+		ask reload >/dev/null && no_pair w6:100:7 || { echo "before"; return 1; }
+	"$INTERLOCK" permit new --key "$TMP/lead" --by "J. Doe" -p "$TMP/policy.yaml" --window service --from a,hmi,eng,mes --to plc1,plc2 \
+		--until 30m -o "$TMP/p.jws" >/dev/null && id=$("$INTERLOCK" permit show "$TMP/p.jws" | sed -n 's/^permit *//p') &&
+		ask permit "$TMP/p.jws" >/dev/null && wait_for 10 each_pair w6:100:7 || { echo "given: $id"; return 1; }
+	ask permit --revoke "$id" >/dev/null && wait_for 20 no_pair w6:100:7 || { echo "revoked"; return 1; }
+	policy && ask reload >/dev/null && each_pair poll:3
+}
+t "a permit opens for both, and closes for both" permitted
 killed() { # one process: all of it ends, and begins again
 	local w
 	w=$(worker)

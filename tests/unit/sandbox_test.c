@@ -47,8 +47,10 @@ run(enum sandbox_role role, int (*what)(void))
 	const struct sandbox s = {.role = role,
 	    .uid = NOBODY,
 	    .gid = NOBODY,
-	    .dirs = role == SANDBOX_SIGNER || role == SANDBOX_SENDER ? dirs : NULL,
-	    .reads = role == SANDBOX_SENDER ? reads : NULL,
+	    .dirs = role == SANDBOX_SIGNER || role == SANDBOX_SENDER || role == SANDBOX_WATCH
+			? dirs
+			: NULL,
+	    .reads = role == SANDBOX_SENDER || role == SANDBOX_WATCH ? reads : NULL,
 	    .ports = role == SANDBOX_SENDER ? ports : NULL};
 	char err[256] = "";
 	int status;
@@ -223,8 +225,9 @@ test_never(void **st)
 	(void)st;
 	for (int role = 0; role < SANDBOX__ROLES; role++)
 		for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
-			/* an HTTP server works with its connections; a sender: test_sender() */
-			if (role == SANDBOX_METRICS || role == SANDBOX_SENDER)
+			/* an HTTP server works with its connections; test_sender(), test_watch() */
+			if (role == SANDBOX_METRICS || role == SANDBOX_SENDER ||
+			    role == SANDBOX_WATCH)
 				continue;
 			killed((enum sandbox_role)role, never[i].name, never[i].what);
 		}
@@ -416,6 +419,70 @@ do_code(void)
 	       errno != ENOSYS;
 }
 
+/* --- a watch: what is open, its evidence, what is read again, a child that writes lists --------------- */
+
+static int
+do_child(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(7);
+	return pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+	       WEXITSTATUS(status) != 7;
+}
+static int
+do_spaces(void)
+{
+	return syscall(SYS_clone, SIGCHLD | 0x10000000 /* CLONE_NEWUSER */, NULL, NULL, NULL,
+		   NULL) != -1 ||
+	       errno != ENOSYS;
+}
+static int
+do_any_socket(void)
+{
+	return (socket(AF_PACKET, SOCK_RAW, 0) >= 0 || errno != ENOSYS) ||
+	       (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != ENOSYS) ||
+	       (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != ENOSYS);
+}
+static int
+do_evidence(void)
+{
+	int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
+
+	fd = openat(at, "part", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, "x", 1) != 1 || renameat(at, "part", at, "whole") < 0)
+		return 1;
+	return unlinkat(at, "whole", 0) < 0;
+}
+static int
+do_bpf_unknown(void)
+{
+	return syscall(SYS_bpf, 0, NULL, 0) != -1 || errno != ENOSYS;
+}
+
+static void
+test_watch(void **st)
+{
+	(void)st;
+	killed(SANDBOX_WATCH, "exec", do_exec);
+	killed(SANDBOX_WATCH, "ptrace", do_ptrace);
+	killed(SANDBOX_WATCH, "kill", do_kill);
+	killed(SANDBOX_WATCH, "setuid", do_setuid);
+	killed(SANDBOX_WATCH, "mount", do_mount);
+	killed(SANDBOX_WATCH, "io_uring", do_io_uring);
+	fine(SANDBOX_WATCH, "a child", do_child);
+	fine(SANDBOX_WATCH, "a child in other name spaces", do_spaces);
+	fine(SANDBOX_WATCH, "sockets", do_any_socket);
+	fine(SANDBOX_WATCH, "bpf", do_bpf_unknown);
+	fine(SANDBOX_WATCH, "a call it does not know", do_unknown);
+	fine(SANDBOX_WATCH, "memory with code", do_code);
+	fine(SANDBOX_WATCH, "a file of its own", do_evidence);
+	if (syscall(444, NULL, 0, 1) >= 1) /* landlock */
+		fine(SANDBOX_WATCH, "a file to be read", do_read_only);
+}
+
 static void
 test_sender(void **st)
 {
@@ -545,6 +612,7 @@ main(void)
 	    cmocka_unit_test(test_builder),
 	    cmocka_unit_test(test_signer),
 	    cmocka_unit_test(test_sender),
+	    cmocka_unit_test(test_watch),
 	    cmocka_unit_test(test_rights),
 	};
 
