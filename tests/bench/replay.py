@@ -3,8 +3,8 @@
 """What a packet of a capture costs `replay` with full policy, beside others that read captures.
 
 For each protocol tests/tools/traffic makes a capture; every reader gets it, in turn, several times. Counted is CPU
-time of the whole process. Off it goes what the same reader takes for a capture of one round (start-up), and for
-`replay` and ndpiReader what a bare loop over libpcap takes (both read so). tshark, a hundred times as slow, gets a
+time of the whole process. Off it goes what the same reader takes for a capture of one round (start-up), and from each
+the same: what a bare loop over libpcap takes (ndpiReader and tshark's like read so; `replay` reads usual captures itself). tshark, a hundred times as slow, gets a
 capture of a twentieth of the size. Facts are written to /dev/null: what a disk takes is the disk's. The median of each is printed, and the ratios of the
 medians.
 
