@@ -343,6 +343,10 @@ offer() { printf '{"v":1,"id":%d,"policy":"%s","name":"%s","trial_s":60,"confirm
 	[ "$output" = 'roll-out 15: rolled_back: it was not confirmed in time' ]
 	roll # tried once
 	[ "$status" = 1 ] && [ -z "$output" ]
+	# It was in force; what somebody loads by hand after that is no roll back.
+	echo '{"v":1,"id":15,"state":"in_force","why":""}' >offers/state.json
+	run -0 "$IL" ctl --socket "$BATS_FILE_TMPDIR/ctl.sock" --key key.pub rollout offers
+	[ -z "$output" ] && grep -q in_force offers/state.json
 }
 
 @test "rollout: a permit is for the guard to judge, only where it may come this way, and once" {
