@@ -180,6 +180,11 @@ asan:					## unit tests under ASan and UBSan
 tsan:					## a thousand reloads under load, with the thread sanitizer
 	$(MAKE) B=$B-tsan CC=gcc SAN=thread WITHOUT="ndpi dpdk xdp send" $B-tsan/tests/unit/swap_test
 	setarch -R $B-tsan/tests/unit/swap_test # its shadow memory has fixed places
+tsan-net:				## senders and a collector with the thread sanitizer, through their suites
+	$(MAKE) B=$B-tsan-net CC=gcc SAN=thread WITHOUT="ndpi dpdk xdp" all $B-tsan-net/tests/tools/journal_writer
+	for t in send send_wrong send_out; do \
+	  TSAN_OPTIONS=halt_on_error=1 INTERLOCK=$(CURDIR)/$B-tsan-net/interlock setarch -R bats --tap tests/e2e/$$t.bats || exit 1; done
+	TSAN_OPTIONS=halt_on_error=1 INTERLOCK=$(CURDIR)/$B-tsan-net/interlock setarch -R bash tests/e2e/collect_faults.sh
 model: $(MODELBIN)			## compiled tables against the naive twins, 10 million steps of conversations
 	@for t in $^; do echo "== $$t"; $$t 1000000 $${SEED:-$$(date +%s)} 10000000 || exit 1; done
 mutate: $(MODELBIN)			## small mistakes in compiler and evaluator: does the model notice?
@@ -292,6 +297,6 @@ help:					## this list
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 clean:					## remove what was built
 	rm -rf build build-*
-.PHONY: warnings unit-programs bench-collector bench-scale all deps demo test test-programs unit asan tsan model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
+.PHONY: warnings unit-programs bench-collector bench-scale all deps demo test test-programs unit asan tsan tsan-net model mutate work work-program corpus bench bench-dpdk bench-gate bench-xdp bench-replay fast-scenarios model-xdp bench-guard evasion lint minimal \
         fuzz-programs fuzz-smoke install features compdb help clean FORCE
 .SECONDARY:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 static enum log_level max_level = LOG_L_WARN;
 static bool limited;
 static int to_journal = -1; /* not asked yet */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what stands above and below */
 
 /* How many lines of one message were written lately, and left out. */
 static struct kind {
@@ -93,19 +95,26 @@ emit(enum log_level level, const char *what, const char *fmt, va_list ap)
 {
 	static const char *const priority[] = {"<3>", "<4>", "<6>", "<7>"}; /* sd-daemon(3) */
 	char line[1024], more[48] = "";
-	uint64_t left_out;
+	uint64_t left_out = 0;
+	bool ok, journal;
 
-	if (level > max_level || !within_limit(fmt, &left_out))
+	if (level > max_level)
 		return;
+	(void)pthread_mutex_lock(&lock);
+	ok = within_limit(fmt, &left_out);
 	if (to_journal < 0)
 		log_init();
+	journal = to_journal;
+	(void)pthread_mutex_unlock(&lock);
+	if (!ok)
+		return;
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	for (char *p = line; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
 	if (left_out)
 		snprintf(more, sizeof(more), " (%ju like it left out)", (uintmax_t)left_out);
-	if (to_journal) /* it knows who writes */
+	if (journal) /* it knows who writes */
 		fprintf(stderr, "%s%s%s\n", priority[level], line, more);
 	else
 		fprintf(stderr, "interlock: %s%s%s\n", what, line, more);
