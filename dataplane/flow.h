@@ -149,7 +149,7 @@ struct flow {
 	uint8_t state; /* enum flow_state */
 	uint8_t pad;
 	struct tcp_rare rare[2];
-	/* line 3: not touched by watch */
+	/* line 3: hardly touched by watch, nor for the known packets of a guard */
 	struct flow_guard guard;
 } __attribute__((aligned(64)));
 _Static_assert(offsetof(struct flow, dstate) == 64, "one line for the usual packet");
