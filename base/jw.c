@@ -179,12 +179,12 @@ jw_put_dec_long(char *p, uint64_t v)
 void
 jw_dec(struct jw *w, uint64_t v)
 {
-	char b[JW_DEC_MAX];
+	char b[JW_DEC_MAX] = {0};
 
-	if ((size_t)(w->end - w->p) >= sizeof(b))
-		w->p = jw_put_dec(w->p, v);
-	else
+	if ((size_t)(w->end - w->p) < sizeof(b))
 		jw_raw(w, b, (size_t)(jw_put_dec(b, v) - b));
+	else
+		w->p = jw_put_dec(w->p, v);
 }
 
 char *
@@ -200,7 +200,7 @@ jw_put_nano(char *p, uint32_t v)
 void
 jw_nano(struct jw *w, uint32_t v)
 {
-	char b[JW_NANO_LEN];
+	char b[JW_NANO_LEN] = {0};
 
 	(void)jw_put_nano(b, v);
 	jw_raw(w, b, sizeof(b));
