@@ -546,9 +546,9 @@ turn(const struct ctl_rollout *o, const struct key_set *keys)
 		return EXIT_UNABLE;
 	if (strncmp(g.sha256, f.policy, OFFER_HASH) == 0)
 		return has_it(o, &f, &g, &t, keys) ? EXIT_OK : EXIT_UNABLE;
-	if (t.id == f.id && strcmp(t.state, "in_force") == 0) /* and somebody has changed it since */
-		return EXIT_OK;
-	if (t.id == f.id) { /* tried once, and it is another one again */
+	if (t.id == f.id) {			      /* tried once, and it is another one again */
+		if (strcmp(t.state, "in_force") == 0) /* changed since by somebody here */
+			return EXIT_OK;
 		if (strcmp(t.state, "refused") != 0)
 			(void)write_fate(
 			    o->dir, &t, f.id, "rolled_back", "it was not confirmed in time");
