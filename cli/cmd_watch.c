@@ -258,6 +258,7 @@ on_told(void *ctx, const struct event *ev)
 	top_event(((struct watch *)ctx)->top, ev);
 }
 
+#ifndef __SANITIZE_ADDRESS__
 /* The directory of a file: who replaces a file makes another, and rules are of what is there now. */
 static const char *
 beside(const char *path, char *buf, size_t size)
@@ -269,6 +270,7 @@ beside(const char *path, char *buf, size_t size)
 	(void)snprintf(buf, size, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 	return buf;
 }
+#endif
 
 /* What is left: descriptors that are open, evidence, to read again what may be replaced. */
 static bool
