@@ -15,7 +15,10 @@ say = $(if $V,,@printf '  %-4s %s\n' $1 $2; )
 # --- flags ------------------------------------------------------------------
 WARN  := -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes \
          -Wmissing-prototypes -Wvla -Wformat=2 -Wno-format-nonliteral
-HARD  := -fPIE -fstack-protector-strong -fcf-protection=full -fno-strict-aliasing
+MACHINE := $(shell uname -m)
+HARD_x86_64  := -fcf-protection=full
+HARD_aarch64 := -mbranch-protection=standard
+HARD  := -fPIE -fstack-protector-strong -fno-strict-aliasing $(HARD_$(MACHINE))
 # Two neighbouring words stored as one vector are first put together through the stack, and
 # the read of it waits for both writes: dearer than what is saved, on each PDU.
 OPT   ?= -O2 -g -fno-tree-slp-vectorize
@@ -81,12 +84,14 @@ $B/gen/%.o: $B/gen/%.c
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Programs for the kernel, and the headers by which ours load them.
+BPF_x86_64  := -D__TARGET_ARCH_x86
+BPF_aarch64 := -D__TARGET_ARCH_arm64
 BPF := $(wildcard ebpf/*.bpf.c)
 SKEL := $(BPF:%.bpf.c=$B/gen/%.skel.h)
 $B/gen/%.skel.h: %.bpf.c $(wildcard ebpf/*.h ebpf/*.def) ebpf/gate.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)clang -std=gnu11 -O2 -g -fdebug-compilation-dir=. -Wall -Wextra -Werror -target bpf -mcpu=v3 -I. \
-	  $(if $(filter x86_64,$(shell uname -m)),-D__TARGET_ARCH_x86) \
+	  $(BPF_$(MACHINE)) \
 	  -idirafter /usr/include/$(shell $(CC) -print-multiarch) -c -o $(@:.skel.h=.bpf.o) $<
 	@llvm-strip -g $(@:.skel.h=.bpf.o) # DWARF names folders; BTF stays
 	@PATH=$$PATH:/usr/sbin bpftool gen skeleton $(@:.skel.h=.bpf.o) name $(notdir $*)_bpf > $@.new && mv $@.new $@

@@ -62,8 +62,8 @@ move_due(struct store_tx *tx, const struct moved *m)
 	static const char *const sql[] = {
 	    "UPDATE notice SET due = due + ? WHERE state = 0",
 	    "UPDATE delivery SET due = due + ? WHERE state = 0",
-	    "UPDATE rollout_sensor SET time = time + ? WHERE rollout IN (SELECT id FROM rollout "
-	    "WHERE state = 0)",
+	    ("UPDATE rollout_sensor SET time = time + ? WHERE rollout IN (SELECT id FROM rollout "
+	     "WHERE state = 0)"),
 	};
 	int r = 0;
 

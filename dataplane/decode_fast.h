@@ -14,7 +14,6 @@
 #ifndef DATAPLANE_DECODE_FAST_H
 #define DATAPLANE_DECODE_FAST_H
 
-#include <emmintrin.h>
 #include <string.h>
 
 #include "dataplane/decode.h"
@@ -131,26 +130,24 @@ decode_rest(const struct pkt *p, const struct head *h, struct layers *l)
 static inline uint64_t
 decode_sum(const uint8_t *p, uint32_t n)
 {
-	const __m128i low = _mm_set_epi32(0, -1, 0, -1);
-	__m128i v, sum = _mm_setzero_si128();
-	uint64_t two[2], w = 0;
+	typedef uint64_t pair __attribute__((vector_size(16)));
+	pair v, both = {0, 0};
+	uint64_t sum, w = 0;
 
 	for (; n >= 16; p += 16, n -= 16) {
-		v = _mm_loadu_si128((const __m128i *)(const void *)p);
-		sum =
-		    _mm_add_epi64(_mm_add_epi64(sum, _mm_and_si128(v, low)), _mm_srli_epi64(v, 32));
+		memcpy(&v, p, sizeof(v));
+		both += (v & UINT32_MAX) + (v >> 32);
 	}
-	_mm_storeu_si128((__m128i *)(void *)two, sum);
-	two[0] += two[1];
+	sum = both[0] + both[1];
 	if (n >= 8) {
 		memcpy(&w, p, 8);
-		two[0] += (w & UINT32_MAX) + (w >> 32);
+		sum += (w & UINT32_MAX) + (w >> 32);
 		p += 8, n -= 8;
 	}
 	w = 0;
 	for (uint32_t i = 0; i < n; i++)
 		w |= (uint64_t)p[i] << 8 * i;
-	return two[0] + (w & UINT32_MAX) + (w >> 32);
+	return sum + (w & UINT32_MAX) + (w >> 32);
 }
 
 /* A sum that includes the checksum itself: all ones. */

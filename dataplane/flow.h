@@ -13,7 +13,9 @@
 #ifndef DATAPLANE_FLOW_H
 #define DATAPLANE_FLOW_H
 
+#ifdef __SSE2__
 #include <emmintrin.h>
+#endif
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -247,10 +249,18 @@ flow_bucket2(const struct flow_table *t, uint64_t hash)
 static inline unsigned
 flow_tag_hits(const struct flow_bucket *b, uint16_t tag)
 {
+#ifdef __SSE2__
 	__m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tag);
 	__m128i eq = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
 
 	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
+#else
+	unsigned hits = 0;
+
+	for (unsigned i = 0; i < sizeof(b->tag) / sizeof(b->tag[0]); i++)
+		hits |= (unsigned)(b->tag[i] == tag) << i;
+	return hits;
+#endif
 }
 
 /* Of IPv4; the 4-byte address and the port of either end. */

@@ -500,6 +500,17 @@ anything(const struct xdp_io *x)
 	return false;
 }
 
+/* To the other thread of this core: we only look. */
+static inline void
+cpu_pause(void)
+{
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 static void
 xdp_wait(struct io *io, int other_fd, unsigned timeout_us)
 {
@@ -517,7 +528,7 @@ xdp_wait(struct io *io, int other_fd, unsigned timeout_us)
 	for (unsigned i = 0; x->busy && i < SPIN_LOOPS; i++) {
 		if (anything(x))
 			return;
-		__builtin_ia32_pause();
+		cpu_pause();
 	}
 	x->busy = false;
 	for (; n < x->n_queues; n++)
