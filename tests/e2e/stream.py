@@ -106,7 +106,7 @@ b.options += ["--ingest", f"127.0.0.1:{b.ingest}"]
 def enrolled(name):
     s, key = Sensor(a.ingest, tmp / name, timeout=15), Key()
     assert s.enrol(a.dir / "ca.crt", a.token(name), name, key)[0] == 200
-    s.chain, s.sent, s.receipts = Chain(key, name), [], 0
+    s.chain, s.sent, s.receipts, s.slowest = Chain(key, name), [], 0, 0
     return s
 
 
@@ -117,21 +117,23 @@ def eve(name):
 
 def deliver(s, batch):
     """As a sender does: until there is a receipt, at one collector or the other."""
-    end = time.time() + 90
-    while time.time() < end:
+    begin, told = time.time(), {}
+    while time.time() < begin + 90:
         try:
             status, answer = s.send(batch)
+            told[s.port] = (status, answer)
             if status == 200:
                 s.receipts += 1
+                s.slowest = max(s.slowest, time.time() - begin)
                 have = s.call("GET", "/ingest/v1/position")[1]
                 assert have.get("batch", s.chain.number) >= s.chain.number, have  # a receipt is for what is stored
                 return answer
-        except (OSError, http.client.HTTPException):
-            pass
+        except (OSError, http.client.HTTPException) as e:
+            told[s.port] = repr(e)
         s.close()
         s.port = b.ingest if s.port == a.ingest else a.ingest
         time.sleep(0.1)
-    raise AssertionError(f"{s.chain.iss}: not delivered")
+    raise AssertionError(f"{s.chain.iss}: not delivered: {told}")
 
 
 def plain():
@@ -229,7 +231,7 @@ def lost():
     for x in Person(a.page, "viewer").get("sensors")["items"]:
         s = next((s for s in fleet if s.chain.iss == x["name"]), None)
         assert not s or (x["chain"], x["batch"]) == ("whole", s.chain.number), x
-    print(f"# {did}: {sum(s.receipts for s in fleet)} batches receipted, {total} alerts sent, {total} stored")
+    print(f"# {did}: {sum(s.receipts for s in fleet)} batches receipted, {total} alerts sent, {total} stored; the slowest batch {max(s.slowest for s in fleet):.1f} s")
     assert total > 100
     if pg:
         assert not data.errors(), data.errors()
