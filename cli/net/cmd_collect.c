@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_collect.c - interlock collect: the collector, and what an administrator does to it. */
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/jw.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/net/collect_demo.h"
@@ -21,7 +24,8 @@
 #include "collector/forward.h"
 #include "collector/store.h"
 
-#define QUIET_S (7u * 86400)
+#define QUIET_S	 (7u * 86400)
+#define LIST_MAX (4u << 20)
 
 static const char help[] =
     "usage: interlock collect DIR [OPTION]...\n"
@@ -130,6 +134,33 @@ collect_store(const char *dir, const char *store, char *err, size_t err_size)
 	else
 		(void)!store_open(&s, path, err, err_size);
 	return s;
+}
+
+int
+collect_list(struct store *s, bool json, void (*items)(struct jw *w, struct db *db),
+    void (*print)(const json_t *item))
+{
+	struct db *db = store_get(s);
+	char *buf = malloc(LIST_MAX);
+	struct jw w = jw_make(buf, buf ? LIST_MAX : 0);
+	json_t *o = NULL;
+
+	if (db) {
+		jw_obj(&w, NULL);
+		items(&w, db);
+		jw_close(&w, ']');
+		jw_close(&w, '}');
+		store_put(s, db);
+	}
+	if (db && jw_end(&w) && (o = json_loadb(buf, jw_len(&w), 0, NULL)) && json)
+		printf("%.*s\n", (int)jw_len(&w), buf);
+	for (size_t i = 0; !json && i < json_array_size(json_object_get(o, "items")); i++)
+		print(json_array_get(json_object_get(o, "items"), i));
+	free(buf);
+	if (!o)
+		cli_say("collect: the list cannot be read");
+	json_decref(o);
+	return o ? EXIT_OK : EXIT_UNABLE;
 }
 
 static int

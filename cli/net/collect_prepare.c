@@ -12,7 +12,6 @@
 #include "alerts/permit.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/jw.h"
 #include "base/minisign.h"
 #include "cli/cli.h"
 #include "cli/net/net.h"
@@ -20,8 +19,6 @@
 #include "cli/opts.h"
 #include "collector/prepared.h"
 #include "collector/store.h"
-
-#define LIST_MAX (4u << 20)
 
 static const char help[] =
     "usage: interlock collect prepare DIR [--json]\n"
@@ -79,32 +76,6 @@ print_one(const json_t *p)
 		printf("%s%s", i == 0 ? "  for " : ", ", json_string_value(s));
 	}
 	putchar('\n');
-}
-
-static int
-list(struct store *s, bool json)
-{
-	struct db *db = store_get(s);
-	char *buf = malloc(LIST_MAX);
-	struct jw w = jw_make(buf, buf ? LIST_MAX : 0);
-	json_t *o = NULL;
-
-	if (db) {
-		jw_obj(&w, NULL);
-		prepared_items(&w, db);
-		jw_close(&w, ']');
-		jw_close(&w, '}');
-		store_put(s, db);
-	}
-	if (db && jw_end(&w) && (o = json_loadb(buf, jw_len(&w), 0, NULL)) && json)
-		printf("%.*s\n", (int)jw_len(&w), buf);
-	for (size_t i = 0; !json && i < json_array_size(json_object_get(o, "items")); i++)
-		print_one(json_array_get(json_object_get(o, "items"), i));
-	free(buf);
-	if (!o)
-		cli_say("collect prepare: the list cannot be read");
-	json_decref(o);
-	return o ? EXIT_OK : EXIT_UNABLE;
 }
 
 /* The policy at path with its signature.  False: said why. */
@@ -195,7 +166,7 @@ collect_prepare(int argc, char **argv)
 	} else {
 		status = argc == 3	? make(s, argv[1], argv[2], &a)
 			 : a.remove > 0 ? remove_one(s, (int64_t)a.remove)
-					: list(s, a.json);
+					: collect_list(s, a.json, prepared_items, print_one);
 	}
 	store_close(s);
 	json_decref(a.sensors);

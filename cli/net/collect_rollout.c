@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/jw.h"
 #include "base/minisign.h"
 #include "cli/cli.h"
 #include "cli/net/net.h"
@@ -19,8 +18,6 @@
 #include "cli/opts.h"
 #include "collector/rollout.h"
 #include "collector/store.h"
-
-#define LIST_MAX (4u << 20)
 
 static const char help[] =
     "usage: interlock collect rollout DIR [--json]\n"
@@ -94,32 +91,6 @@ print_one(const json_t *r)
 		    json_string_value(json_object_get(s, "name")),
 		    json_string_value(json_object_get(s, "step")), *said ? ": " : "", said);
 	}
-}
-
-static int
-list(struct store *s, bool json)
-{
-	struct db *db = store_get(s);
-	char *buf = malloc(LIST_MAX);
-	struct jw w = jw_make(buf, buf ? LIST_MAX : 0);
-	json_t *o = NULL;
-
-	if (db) {
-		jw_obj(&w, NULL);
-		rollout_items(&w, db);
-		jw_close(&w, ']');
-		jw_close(&w, '}');
-		store_put(s, db);
-	}
-	if (db && jw_end(&w) && (o = json_loadb(buf, jw_len(&w), 0, NULL)) && json)
-		printf("%.*s\n", (int)jw_len(&w), buf);
-	for (size_t i = 0; !json && i < json_array_size(json_object_get(o, "items")); i++)
-		print_one(json_array_get(json_object_get(o, "items"), i));
-	free(buf);
-	if (!o)
-		cli_say("collect rollout: the list cannot be read");
-	json_decref(o);
-	return o ? EXIT_OK : EXIT_UNABLE;
 }
 
 static int
@@ -200,7 +171,7 @@ collect_rollout(int argc, char **argv)
 			status = EXIT_UNABLE;
 		}
 	} else {
-		status = list(s, a.json);
+		status = collect_list(s, a.json, rollout_items, print_one);
 	}
 	store_close(s);
 	json_decref(a.stages);
