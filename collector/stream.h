@@ -6,7 +6,8 @@
  * stored yet to the stream (subject interlock.batches.SENSOR, Nats-Msg-Id SENSOR.EPOCH.BATCH.HASH).  Any collector takes it
  * from there (one durable pull consumer, shared), verifies it again, stores it, and then acknowledges it to the stream.  The
  * first one signs a receipt when it finds the batch in the data base, and for no other reason: JetStream acknowledges
- * before it has synced, so until then the sensor's journal is what counts.  What is not stored in time is 503, and sent again.
+ * before it has synced, so until then the sensor's journal is what counts.  What is not stored in time is 503, and sent again;
+ * what is not stored in half of it although the data base answers is published once more by another id.
  */
 #ifndef COLLECTOR_STREAM_H
 #define COLLECTOR_STREAM_H

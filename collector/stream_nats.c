@@ -27,6 +27,7 @@
 #define FETCH_MS    500
 #define WINDOW_NS   INT64_C(600000000000) /* in which a Nats-Msg-Id is known */
 #define ACK_NS	    INT64_C(10000000000)  /* then it goes to another collector */
+#define AGAIN_NS    UINT64_C(30000000000) /* of a batch that is said again, once per collector */
 #define GAP_TRIES   6u			  /* of a batch whose predecessor may be on its way */
 #define START_NS    (30 * NS_PER_S)	  /* for a cluster to have a leader */
 #define PAYLOAD_MIN (INGEST_BODY_MAX / 2 + 65536)
@@ -54,8 +55,13 @@ say(char *err, size_t err_size, const char *what, natsStatus st)
 
 /* --- is it stored? ------------------------------------------------------------------------ */
 
-/* Only a yes is certain: the data base may be away. */
-static bool
+enum stored {
+	STORED_NO,
+	STORED_YES,
+	STORED_UNKNOWN, /* the data base is away */
+};
+
+static enum stored
 is_stored(struct stream *s, int64_t sensor, const struct ingest_batch *ib)
 {
 	struct db *db = store_get(s->co->store);
@@ -65,9 +71,10 @@ is_stored(struct stream *s, int64_t sensor, const struct ingest_batch *ib)
 		      "AND hash = ?",
 		      "iiib", sensor, (int64_t)ib->b.epoch, (int64_t)ib->b.number, ib->hash,
 		      sizeof(ib->hash)) > 0;
+	bool known = there || (db && !db_lost(db));
 
 	store_put(s->co->store, db);
-	return there;
+	return there ? STORED_YES : known ? STORED_NO : STORED_UNKNOWN;
 }
 
 static int
@@ -227,18 +234,23 @@ storer(void *arg)
 
 /* --- the publishing end -------------------------------------------------------------------- */
 
+/* again: 0, or which time window it is said once more in, whatever the stream knows of it. */
 static natsStatus
 publish(struct stream *s, const struct ingest_job *job, const struct ingest_batch *ib,
-    const char *inbox)
+    const char *inbox, uint64_t again)
 {
 	char subject[320], id[400], hex[2 * CRYPTO_SHA256_LEN + 1];
 	jsPubAck *ack = NULL;
 	natsMsg *msg = NULL;
 	natsStatus st;
+	int n;
 
 	snprintf(subject, sizeof(subject), SUBJECT "%s", job->name);
-	snprintf(id, sizeof(id), "%s.%llu.%llu.%.16s", job->name, (unsigned long long)ib->b.epoch,
-	    (unsigned long long)ib->b.number, crypto_hex(ib->hash, sizeof(ib->hash), hex));
+	n = snprintf(id, sizeof(id), "%s.%llu.%llu.%.16s", job->name,
+	    (unsigned long long)ib->b.epoch, (unsigned long long)ib->b.number,
+	    crypto_hex(ib->hash, sizeof(ib->hash), hex));
+	if (again)
+		snprintf(id + n, sizeof(id) - (size_t)n, ".%llu", (unsigned long long)again);
 	st = natsMsg_Create(&msg, subject, NULL, ib->jws, (int)(ib->jws_len + 1 + ib->size));
 	if (st == NATS_OK)
 		st = natsMsgHeader_Set(msg, "Nats-Msg-Id", id);
@@ -253,18 +265,46 @@ publish(struct stream *s, const struct ingest_job *job, const struct ingest_batc
 	return st;
 }
 
+/*
+ * The stream took a batch, the data base answers, and yet nobody stores it: a message was lost there, or somebody else said
+ * its id first.  The stream would take it for known for WINDOW_NS, so it goes by another id; storing it twice does nothing.
+ */
+static void
+publish_again(struct stream *s, const struct ingest_job *job, const char *inbox)
+{
+	uint64_t window = clock_mono_ns() / AGAIN_NS + 1;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < job->in->n; i++) {
+		if (is_stored(s, job->sensor, &job->in->batch[i]) != STORED_NO)
+			continue;
+		if (publish(s, job, &job->in->batch[i], inbox, window) != NATS_OK)
+			break; /* each may take seconds */
+		n++;
+	}
+	if (n > 0)
+		log_warn("nats: %u batches of %s were not stored in %u s: published again", n,
+		    job->name, STREAM_WAIT_MS / 2000);
+}
+
 /* Until the last batch is in the data base, or somebody says why it will not be. */
 static int
-wait_stored(struct stream *s, struct ingest_job *job, natsSubscription *sub)
+wait_stored(struct stream *s, struct ingest_job *job, natsSubscription *sub, const char *inbox)
 {
-	uint64_t until = clock_mono_ns() + STREAM_WAIT_MS * UINT64_C(1000000);
+	uint64_t half = clock_mono_ns() + STREAM_WAIT_MS / 2 * UINT64_C(1000000);
+	uint64_t until = half + STREAM_WAIT_MS / 2 * UINT64_C(1000000);
+	enum stored st;
 
-	while (!is_stored(s, job->sensor, job->last)) {
+	while ((st = is_stored(s, job->sensor, job->last)) != STORED_YES) {
 		natsMsg *msg = NULL;
 		const char *word;
 
 		if (clock_mono_ns() > until || atomic_load(&s->stop))
 			return ERR_AGAIN;
+		if (st == STORED_NO && clock_mono_ns() > half) {
+			publish_again(s, job, inbox);
+			half = UINT64_MAX;
+		}
 		if (natsSubscription_NextMsg(&msg, sub, 200) != NATS_OK)
 			continue;
 		word = natsMsg_GetData(msg);
@@ -298,17 +338,17 @@ stream_store(struct stream *s, struct ingest_job *job)
 		const struct ingest_batch *ib = &job->in->batch[i];
 
 		job->last = ib;
-		if (is_stored(s, job->sensor, ib)) {
+		if (is_stored(s, job->sensor, ib) == STORED_YES) {
 			job->duplicate++;
 			continue;
 		}
 		fresh++;
-		st = publish(s, job, ib, inbox);
+		st = publish(s, job, ib, inbox, 0);
 	}
 	if (st != NATS_OK)
 		r = ERR_AGAIN;
 	else if (fresh > 0)
-		r = wait_stored(s, job, sub);
+		r = wait_stored(s, job, sub, inbox);
 	if (r == 0 && job->result == INGEST_STORED)
 		job->stored = fresh;
 	if (r == 0)
