@@ -32,7 +32,10 @@
 struct dis_sink {
 	struct dis_call *call;
 	bool refuse;
+	bool judged; /* only what a policy asks of a fact, where no session has a say in it */
 	unsigned facts;
+	uint8_t kind; /* of the last fact */
+	uint64_t anomalies;
 	size_t n;
 	char log[1 << 18];
 };
@@ -76,6 +79,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	uint16_t n = 0;
 
 	s->facts++;
+	s->kind = f->kind;
+	s->anomalies = f->anomalies;
 	f->proto = opcua_index;
 	NOTE(s, f->kind);
 	NOTE(s, f->access);
@@ -85,7 +90,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	NOTE(s, f->opx);
 	NOTE(s, f->n_items);
 	NOTE(s, f->unit);
-	NOTE(s, f->txn);
+	if (!s->judged)
+		NOTE(s, f->txn);
 	NOTE(s, f->more);
 	NOTE(s, f->anomalies);
 	NOTE(s, f->op);
@@ -94,6 +100,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	for (; fact_next(f, &it, &item); n++)
 		note_item(s, &item);
 	assert_int_equal(n, f->n_items);
+	if (s->judged)
+		return true;
 	note(s, f->props, sizeof(*f->props));
 	jw_obj(&w, NULL);
 	fact_json(&w, f);
@@ -117,6 +125,7 @@ static struct world W, before, after;
 static struct dis_sink sinks[2];
 static struct guard edge;
 static unsigned taken[2], asked; /* chunks as recorded, changed ones; of the first how many were to be */
+static unsigned known[3]; /* requests that were remembered, those that were known by it, answers */
 
 void *
 dis_lease(struct dis_call *call, uint32_t want)
@@ -311,11 +320,98 @@ change_state(struct dis_call *call)
 	W.st.young = W.st.pending[(W.st.next + PENDING - 1) % PENDING];
 }
 
+/* --- what is remembered of a request, and the next one that is known by it ------------------- */
+
+struct memory {
+	uint64_t w[DIS_GIST_WORDS], memo;
+	uint32_t n; /* words; 0: it is not remembered */
+	size_t log_n;
+	char log[4096];
+};
+
+/* Read in full, as in quick_learn(); W stays as it was. */
+static void
+learn(struct memory *m, const struct dis_call *how, const uint8_t *bytes, size_t n)
+{
+	struct dis_call call = *how;
+
+	m->n = 0;
+	if (call.dir != DIR_TO_SERVER || call.anomalies != 0)
+		return;
+	world_copy(&before, &W);
+	call.memo = 0;
+	call.sink = &sinks[0];
+	sinks[0] = (struct dis_sink){.call = &call, .judged = true};
+	dissector_opcua.pdu(&call, cur_make(bytes, n));
+	if (call.memo != 0 && sinks[0].facts == 1 && sinks[0].n <= sizeof(m->log)) {
+		m->n = dissector_opcua.gist(&W.st, bytes, (uint32_t)n, 0, m->w);
+		m->memo = call.memo;
+		m->log_n = sinks[0].n;
+		memcpy(m->log, sinks[0].log, m->log_n);
+	}
+	sinks[0].judged = false;
+	world_copy(&W, &before);
+}
+
+/*
+ * Of what is known by it the same is said as of the first one, and the state becomes what reading it makes; answers
+ * are not remembered, only known as plain ones.
+ */
+static void
+again(const struct memory *m, const struct dis_call *how, const uint8_t *bytes, size_t n)
+{
+	struct dis_call call = *how;
+	uint64_t w[DIS_GIST_WORDS];
+	bool asks = call.dir == DIR_TO_SERVER;
+
+	bytes = guard_put(&edge, bytes, n);
+	if (call.anomalies != 0 || n < 8 ||
+	    (asks && (m->n == 0 || dissector_opcua.gist(&W.st, bytes, (uint32_t)n, 0, w) != m->n ||
+			 memcmp(w, m->w, m->n * sizeof(*w)) != 0)))
+		return;
+	world_copy(&before, &W);
+	if (dissector_opcua.again(
+		&W.st, bytes, (uint32_t)n, call.dir, call.midstream, asks ? m->memo : 0)) {
+		known[asks ? 1 : 2]++;
+		world_copy(&after, &W);
+		world_copy(&W, &before);
+		call.sink = &sinks[1];
+		sinks[1] = (struct dis_sink){.call = &call, .judged = true};
+		pdu_general(&call, cur_make(bytes, n));
+		assert_int_equal(sinks[1].facts, 1);
+		assert_int_equal(sinks[1].kind, asks ? FACT_REQUEST : FACT_RESPONSE);
+		assert_int_equal(sinks[1].anomalies, 0);
+		if (asks) {
+			assert_int_equal(sinks[1].n, m->log_n);
+			assert_memory_equal(sinks[1].log, m->log, m->log_n);
+		}
+		sinks[1].judged = false;
+		assert_same_world(&after, &W);
+	} else {
+		assert_same_world(&before, &W);
+	}
+	world_copy(&W, &before);
+}
+
+/* As if this session had registered no nodes: what a node is called there is remembered, and asked for here. */
+static void
+learn_elsewhere(struct memory *m, const struct dis_call *how, const uint8_t *bytes, size_t n)
+{
+	static struct world here;
+	struct dis_call call = *how;
+
+	world_copy(&here, &W);
+	W.st.names = NULL;
+	learn(m, &call, bytes, n);
+	world_copy(&W, &here);
+}
+
 static void
 one_chunk(struct dis_call *call, const uint8_t *bytes, size_t n)
 {
 	static uint8_t changed[MAX_PDU + 128];
 	static struct world clean;
+	static struct memory m;
 	uint32_t type = n >= SYM_HEAD + 4 ? le32(bytes + SYM_HEAD) >> 16 : 0;
 	bool usual = le32(bytes) == (MSG | (uint32_t)'F' << 24) &&
 		     (type == TYPE_Read || type == TYPE_Write || type == TYPE_Publish || type == 634 ||
@@ -323,6 +419,13 @@ one_chunk(struct dis_call *call, const uint8_t *bytes, size_t n)
 
 	asked += usual;
 	taken[0] += both_ways(call, bytes, n) && usual;
+	if (W.st.names && W.st.names->n_alias != 0) {
+		learn_elsewhere(&m, call, bytes, n);
+		again(&m, call, bytes, n);
+	}
+	learn(&m, call, bytes, n);
+	known[0] += m.n != 0;
+	again(&m, call, bytes, n);
 	for (unsigned i = 0; n >= SYM_HEAD && n <= MAX_PDU && i < CHANGES; i++) {
 		struct dis_call how = *call;
 		size_t k = n;
@@ -334,6 +437,7 @@ one_chunk(struct dis_call *call, const uint8_t *bytes, size_t n)
 		if (i % 3 != 1)
 			change_state(&how);
 		taken[1] += both_ways(&how, changed, k);
+		again(&m, &how, changed, k);
 		world_copy(&W, &clean);
 	}
 	sinks[0].refuse = false;
@@ -479,6 +583,11 @@ test_captures(void **state)
 	globfree(&g);
 	guard_free(&edge);
 	print_message("%u of %u usual chunks taken, and %u changed ones\n", taken[0], asked, taken[1]);
+	print_message(
+	    "%u remembered, %u known by it, %u plain answers\n", known[0], known[1], known[2]);
+	assert_true(known[0] > 100);
+	assert_true(known[1] > 5 * known[0]);
+	assert_true(known[2] > 1000);
 	assert_true(asked > 500);
 	assert_true(taken[0] > asked / 2); /* the test looks at something */
 	assert_true(taken[1] > 10000);
