@@ -105,7 +105,7 @@ advance(struct engine *e, struct flow *f, struct tcp_dir *d, struct tcp_dir *o, 
 		return;
 	if (id == CELL_NONE && unlikely((id = cell_get_small(&e->cells, class)) == CELL_NONE)) {
 		id = cell_get(&e->cells, len);
-		flow_stir(f); /* none, or no small one */
+		flow_stir(&e->flows, f); /* none, or no small one */
 	}
 	if (unlikely(id == CELL_NONE)) {
 		e->st.pool_full++;
@@ -229,7 +229,7 @@ known_packet(struct engine *e, struct pkt *p, const struct look *k, const uint64
 	p->reason = DROP_NONE;
 	advance(e, f, d, o, ack, word & 0xffff, pay, len);
 	if (guard && unlikely(!(f->quick & QUICK_CALM)))
-		f->guard.sent[dir] = d->nxt;
+		guard_of(e, f)->sent[dir] = d->nxt;
 	return true;
 }
 
@@ -372,7 +372,7 @@ look_ahead(const struct engine *e, const struct look *k)
 	cell_id id = f->dir[dir ^ 1].retain;
 
 	if (e->inline_mode && (may_have_stamps(&k->head) || !(f->quick & QUICK_CALM)))
-		__builtin_prefetch(&f->guard, 1);
+		__builtin_prefetch(guard_of(e, f), 1);
 	if (id != CELL_NONE) { /* its place will be written over */
 		const char *lines = (const char *)cell_at(&e->cells, id);
 

@@ -23,7 +23,7 @@ on_gone(void *ctx, struct flow *f)
 {
 	struct engine *e = ctx;
 
-	if (__builtin_expect(f->guard.fast != 0, 0))
+	if (__builtin_expect(guard_of(e, f)->fast != 0, 0))
 		path_forget(e, f);
 	stream_release(e, f);
 	feed_release(e, f);
@@ -58,7 +58,7 @@ guard_timer(struct engine *e, struct flow *f)
 {
 	uint32_t waits[3], again = 0;
 
-	flow_sync(f);
+	flow_sync(&e->flows, f);
 	waits[0] = part_timer(e, f);
 	waits[1] = refusal_timer(e, f);
 	waits[2] = stream_timer(e, f);
@@ -218,7 +218,7 @@ engine_settle(struct engine *e, struct pkt *p, const struct layers *l, const str
 	/* Part of it may go, or (fate forward) its header alone: a keep-alive. */
 	if (r->fate == FATE_DROP && r->keep == r->skip)
 		engine_drop(p, (enum drop_reason)r->reason);
-	else if (e->sink.fl->guard.repair != CELL_NONE && !(l->tcp_flags & TCP_SYN))
+	else if (guard_of(e, e->sink.fl)->repair != CELL_NONE && !(l->tcp_flags & TCP_SYN))
 		repair_settle(e, e->sink.fl, e->sink.dir, p, l, r);
 	else if (r->keep == l->pay_len && r->skip == 0 && !inline_unclean(p, l))
 		return;

@@ -366,6 +366,12 @@ struct verdict engine_bind(
 bool engine_rebind(
     struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const struct layers *l);
 
+static inline struct flow_guard *
+guard_of(const struct engine *e, const struct flow *f)
+{
+	return flow_guard(&e->flows, f);
+}
+
 static inline bool
 engine_stale(const struct engine *e, const struct flow *f)
 {

@@ -138,12 +138,12 @@ static bool
 look(struct engine *e, struct flow *f, struct fast_flow *k)
 {
 	struct path *x = e->path;
-	struct fast_slot *s = &x->slots[f->guard.fast - 1];
+	struct fast_slot *s = &x->slots[guard_of(e, f)->fast - 1];
 	uint32_t idle;
 	struct net_tuple t;
 
 	flow_tuple(&e->flows, f, true, &t);
-	if (!x->path->ops->read(x->path->ctx, f->guard.fast - 1, &t, k))
+	if (!x->path->ops->read(x->path->ctx, guard_of(e, f)->fast - 1, &t, k))
 		return false;
 	if (k->packets != s->packets) {
 		count(e, s, k);
@@ -203,7 +203,7 @@ remember(struct unseen *u, const struct flow *f, unsigned dir, const struct fast
 static bool
 take(struct engine *e, struct flow *f, const struct fast_flow *k)
 {
-	struct flow_guard *g = &f->guard;
+	struct flow_guard *g = guard_of(e, f);
 	bool owed = false;
 
 	for (unsigned dir = 0; dir < 2; dir++)
@@ -246,7 +246,7 @@ uint32_t
 path_same(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const uint8_t *p,
     uint32_t len, bool *differs)
 {
-	const struct unseen *u = (const void *)cell_at(&e->cells, f->guard.unseen)->data;
+	const struct unseen *u = (const void *)cell_at(&e->cells, guard_of(e, f)->unseen)->data;
 	uint32_t at = seq, end = seq + len;
 
 	if (seq_diff(u->begin[dir], at) > 0)
@@ -276,13 +276,13 @@ path_same(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const ui
 void
 path_release(struct engine *e, struct flow *f)
 {
-	const struct unseen *u = (const void *)cell_at(&e->cells, f->guard.unseen)->data;
+	const struct unseen *u = (const void *)cell_at(&e->cells, guard_of(e, f)->unseen)->data;
 
 	for (unsigned dir = 0; dir < 2; dir++)
 		if (seq_diff(u->end[dir], f->dir[dir].acked) > 0 && u->begin[dir] != u->end[dir])
 			return;
-	cell_put(&e->cells, f->guard.unseen);
-	f->guard.unseen = CELL_NONE;
+	cell_put(&e->cells, guard_of(e, f)->unseen);
+	guard_of(e, f)->unseen = CELL_NONE;
 }
 
 void
@@ -292,8 +292,9 @@ path_numbers(struct engine *e, struct flow *f, unsigned dir, uint32_t *acked, ui
 
 	*acked = f->dir[dir].acked;
 	*nxt = f->dir[dir].nxt;
-	if (f->guard.fast == 0 || e->path->slots[f->guard.fast - 1].state != FAST_OFFERED ||
-	    !look(e, f, &k) || (!k.theirs && k.epoch == e->path->slots[f->guard.fast - 1].epoch))
+	if (guard_of(e, f)->fast == 0 ||
+	    e->path->slots[guard_of(e, f)->fast - 1].state != FAST_OFFERED || !look(e, f, &k) ||
+	    (!k.theirs && k.epoch == e->path->slots[guard_of(e, f)->fast - 1].epoch))
 		return;
 	*acked = k.way[dir].acked;
 	*nxt = k.way[dir].next;
@@ -345,7 +346,7 @@ void
 path_note(struct engine *e, struct flow *f, unsigned dir, struct cur pdu)
 {
 	struct path *x = e->path;
-	struct fast_slot *s = &x->slots[f->guard.fast - 1];
+	struct fast_slot *s = &x->slots[guard_of(e, f)->fast - 1];
 	const struct dis_sink *k = &e->sink;
 	int32_t n = DIS_ALIKE_NONE;
 	uint8_t out[FAST_ALIKE];
@@ -366,7 +367,7 @@ path_note(struct engine *e, struct flow *f, unsigned dir, struct cur pdu)
 void
 path_doubt(struct engine *e, struct flow *f)
 {
-	known_forget(e, &e->path->slots[f->guard.fast - 1]);
+	known_forget(e, &e->path->slots[guard_of(e, f)->fast - 1]);
 }
 
 /* --- slots ------------------------------------------------------------------------------- */
@@ -405,7 +406,7 @@ void
 path_forget(struct engine *e, struct flow *f)
 {
 	struct path *x = e->path;
-	uint32_t i = f->guard.fast - 1;
+	uint32_t i = guard_of(e, f)->fast - 1;
 	struct net_tuple t;
 	struct fast_flow k;
 
@@ -417,7 +418,7 @@ path_forget(struct engine *e, struct flow *f)
 	x->path->ops->drop(x->path->ctx, i, &t);
 	known_forget(e, &x->slots[i]);
 	slot_back(x, i);
-	f->guard.fast = 0;
+	guard_of(e, f)->fast = 0;
 }
 
 static void
@@ -447,13 +448,13 @@ begin(struct engine *e, struct flow *f)
 	flow_tuple(&e->flows, f, true, &t);
 	if (!ops->serves(ctx, f->bind.conduit, proto) ||
 	    !ops->create(ctx, i, &t, f->bind.conduit, proto)) {
-		f->guard.fast_not = f->bind.generation;
+		guard_of(e, f)->fast_not = f->bind.generation;
 		return;
 	}
 	s = slot_use(e->path, i);
 	s->flow = flow_index(&e->flows, f);
 	s->bound = f->bind.generation;
-	f->guard.fast = i + 1;
+	guard_of(e, f)->fast = i + 1;
 	ask_base(e->path, i);
 }
 
@@ -462,7 +463,7 @@ begin(struct engine *e, struct flow *f)
 static bool
 at_rest(struct engine *e, struct flow *f)
 {
-	const struct flow_guard *g = &f->guard;
+	const struct flow_guard *g = guard_of(e, f);
 
 	if (f->state != FLOW_OPEN || f->flags & FLOW_REOPEN || f->dis >= FLOW_DIS_NOBODY ||
 	    engine_stale(e, f) || !(f->bind.flags & BIND_PORT_OK) ||
@@ -485,7 +486,7 @@ static void
 offer(struct engine *e, struct flow *f)
 {
 	struct path *x = e->path;
-	struct fast_slot *s = &x->slots[f->guard.fast - 1];
+	struct fast_slot *s = &x->slots[guard_of(e, f)->fast - 1];
 	struct fast_offer o = {.generation = policy_generation(e->policy)};
 	const struct dissector *ds = dissectors[f->dis];
 	const struct known *known = known_of(e, s);
@@ -498,7 +499,7 @@ offer(struct engine *e, struct flow *f)
 		return;
 	}
 	if (k.theirs || k.up != s->got) { /* one is on its way, or was lost */
-		ask_base(x, f->guard.fast - 1);
+		ask_base(x, guard_of(e, f)->fast - 1);
 		return;
 	}
 	s->epoch = k.epoch;
@@ -508,7 +509,7 @@ offer(struct engine *e, struct flow *f)
 		o.way[i].acked = f->dir[i].acked;
 		o.way[i].win = f->dir[i].win;
 		o.way[i].wscale = f->flags & FLOW_MIDSTREAM ? 14 : tcp_rare(&f->dir[i])->wscale;
-		o.way[i].ts = f->guard.ts_known >> i & 1 ? f->guard.ts[i] : 0;
+		o.way[i].ts = guard_of(e, f)->ts_known >> i & 1 ? guard_of(e, f)->ts[i] : 0;
 	}
 	if (ds->lend) {
 		ds->lend(feed_state(e, f), &o.lent);
@@ -519,7 +520,7 @@ offer(struct engine *e, struct flow *f)
 	s->withdrawn = false;
 	x->st.offered++;
 	x->st.offers++;
-	x->path->ops->offer(x->path->ctx, f->guard.fast - 1, &o);
+	x->path->ops->offer(x->path->ctx, guard_of(e, f)->fast - 1, &o);
 }
 
 void
@@ -528,8 +529,8 @@ path_touch(struct engine *e, struct flow *f)
 	struct path *x = e->path;
 
 	if (f->dis < FLOW_DIS_NOBODY && dissectors[f->dis]->at_rest && e->policy && !e->shadow &&
-	    e->panic == PANIC_OFF && f->guard.fast_not != f->bind.generation && !e->conf.on_fact &&
-	    x->n_touched < PKT_BURST)
+	    e->panic == PANIC_OFF && guard_of(e, f)->fast_not != f->bind.generation &&
+	    !e->conf.on_fact && x->n_touched < PKT_BURST)
 		x->touched[x->n_touched++] = flow_index(&e->flows, f);
 }
 
@@ -544,15 +545,16 @@ path_burst_end(struct engine *e)
 
 		if (f->wheel_slot == UINT16_MAX || !at_rest(e, f))
 			continue;
-		if (f->guard.fast != 0 && x->slots[f->guard.fast - 1].bound != f->bind.generation)
+		if (guard_of(e, f)->fast != 0 &&
+		    x->slots[guard_of(e, f)->fast - 1].bound != f->bind.generation)
 			path_forget(e, f); /* another policy: other conduits */
-		if (f->guard.fast == 0) {
+		if (guard_of(e, f)->fast == 0) {
 			begin(e, f);
 			continue;
 		}
-		s = &x->slots[f->guard.fast - 1];
+		s = &x->slots[guard_of(e, f)->fast - 1];
 		if (s->state == FAST_BASE)
-			ask_base(x, f->guard.fast - 1);
+			ask_base(x, guard_of(e, f)->fast - 1);
 		else if (s->state == FAST_OURS && e->flows.now_tick - s->tick < UINT32_MAX / 2)
 			offer(e, f);
 	}
@@ -599,7 +601,7 @@ enum path_arrival
 path_arrives(struct engine *e, struct flow *f, struct pkt *p)
 {
 	struct path *x = e->path;
-	uint32_t i = f->guard.fast - 1;
+	uint32_t i = guard_of(e, f)->fast - 1;
 	struct fast_slot *s = &x->slots[i];
 	struct fast_flow k;
 	bool counted;
@@ -699,7 +701,8 @@ path_leave_all(struct engine *e)
 bool
 path_left(const struct engine *e, const struct flow *f)
 {
-	return e->path && f->guard.fast != 0 && e->path->slots[f->guard.fast - 1].left;
+	return e->path && guard_of(e, f)->fast != 0 &&
+	       e->path->slots[guard_of(e, f)->fast - 1].left;
 }
 
 void
@@ -728,7 +731,7 @@ engine_was_away(struct engine *e)
 {
 	for (uint32_t i = 0; i < e->flows.max; i++) {
 		struct flow *f = &e->flows.flows[i];
-		uint32_t slot = f->guard.fast;
+		uint32_t slot = guard_of(e, f)->fast;
 
 		if (f->wheel_slot == UINT16_MAX || f->bind.conduit == RULE_NONE || !e->policy ||
 		    !policy_fail_open(e->policy, f->bind.conduit))
@@ -784,11 +787,11 @@ inherit(struct engine *e, uint32_t slot, const struct net_tuple *t, const char *
 		struct tcp_dir *d = &f->dir[dir];
 
 		d->flags = DIR_SEEN;
-		d->nxt = d->acked = f->guard.sent[dir] = k->way[dir].acked;
+		d->nxt = d->acked = guard_of(e, f)->sent[dir] = k->way[dir].acked;
 		d->win = k->way[dir].win;
 		tcp_rare(d)->wscale = k->way[dir].wscale;
 		if (k->way[dir].ts != 0)
-			f->guard.flags |= GUARD_TS;
+			guard_of(e, f)->flags |= GUARD_TS;
 	}
 	s = slot_use(e->path, slot);
 	s->flow = flow_index(&e->flows, f);
@@ -800,7 +803,7 @@ inherit(struct engine *e, uint32_t slot, const struct net_tuple *t, const char *
 	s->pdus = k->pdus;
 	s->errors = k->errors;
 	s->open = k->n_open;
-	f->guard.fast = slot + 1;
+	guard_of(e, f)->fast = slot + 1;
 	e->path->st.offered++;
 	return true;
 }

@@ -120,7 +120,7 @@ static bool __attribute__((noinline)) settle_pdu(
 	if ((r = repair_of(e, f)) == NULL)
 		return true;
 	if (numbers(e, ds, f) && !repair_renumber(e, f, dir, e->pdu_at, pdu)) {
-		f->guard.flags |= GUARD_WANT_RESET;
+		guard_of(e, f)->flags |= GUARD_WANT_RESET;
 		return false;
 	}
 	if (dir == DIR_TO_CLIENT)
@@ -141,7 +141,7 @@ give_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 	ds->pdu(call, pdu);
 	if (e->quick_on && sink_plain(&e->sink) && !call->datagram)
 		quick_learn(e, f, pdu.p, (uint32_t)cur_left(&pdu));
-	if (__builtin_expect(f->guard.fast != 0, 0) && ds->alike)
+	if (__builtin_expect(guard_of(e, f)->fast != 0, 0) && ds->alike)
 		path_note(e, f, dir, pdu);
 	return !e->inline_mode || settle_pdu(e, ds, f, dir, pdu);
 }
@@ -230,7 +230,7 @@ give_part(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struc
 		set_anomalies(&e->call, d);
 	e->sink.worst = (uint8_t)c->len;
 	ds->part(&e->call, cur_take(seg, n), tcp_rare(d)->carry_len, c->total);
-	if (e->sink.fl->guard.fast != 0 && ds->alike)
+	if (guard_of(e, e->sink.fl)->fast != 0 && ds->alike)
 		path_doubt(e, e->sink.fl);
 	refusal_drop(e);
 	tcp_rare(d)->carry_len += n;
@@ -384,7 +384,7 @@ feed_loop(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum d
 				continue;
 			}
 			if (!repair_renumber(e, f, dir, e->pdu_at, w)) {
-				f->guard.flags |= GUARD_WANT_RESET;
+				guard_of(e, f)->flags |= GUARD_WANT_RESET;
 				*reason = DROP_POLICY_PDU;
 				return start;
 			}
@@ -493,7 +493,7 @@ turn_round(struct engine *e, struct flow *f)
 	f->dir[1] = swap;
 	f->rare[0] = f->rare[1];
 	f->rare[1] = rare;
-	turn_guard(&f->guard);
+	turn_guard(guard_of(e, f));
 	e->at_hand_dir ^= 1;
 	f->flags ^= FLOW_CLIENT_LO | FLOW_CLIENT_PORT1;
 	f->quick = 0;

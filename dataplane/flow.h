@@ -322,23 +322,30 @@ flow_matches(const struct flow_table *t, const struct flow *f, const struct flow
 	    memcmp(t->v6[f->v6][1].b, k->hi, 16) == 0);
 }
 
+/* What a guard keeps of a flow: one of this table. */
+static inline struct flow_guard *
+flow_guard(const struct flow_table *t, const struct flow *f)
+{
+	return &t->flows[f - t->flows].guard;
+}
+
 /*
  * A guard's: where both directions stand, of a calm flow, which is where all of it may leave.  What leaves them calm
  * does not write it (burst.c): whoever reads sent[] of a flow that may be calm asks for this first.
  */
 static inline void
-flow_sync(struct flow *f)
+flow_sync(const struct flow_table *t, const struct flow *f)
 {
 	if (f->quick & QUICK_CALM)
 		for (unsigned i = 0; i < 2; i++)
-			f->guard.sent[i] = f->dir[i].nxt;
+			flow_guard(t, f)->sent[i] = f->dir[i].nxt;
 }
 
 /* It is calm no more. */
 static inline void
-flow_stir(struct flow *f)
+flow_stir(const struct flow_table *t, struct flow *f)
 {
-	flow_sync(f);
+	flow_sync(t, f);
 	f->quick &= (uint8_t)~QUICK_CALM;
 }
 

@@ -114,7 +114,7 @@ write_head(const struct engine *e, struct to *to)
 static void
 write_flow(struct engine *e, const struct flow *f, struct to *to)
 {
-	const struct flow_guard *g = &f->guard;
+	const struct flow_guard *g = guard_of(e, f);
 	struct body o = {.n = 0};
 	struct net_tuple t;
 
@@ -297,10 +297,11 @@ engine_export(
 		struct flow *f = &e->flows.flows[i];
 
 		/* Bytes that only a key of this kernel's knows cannot be compared over there. */
-		if (f->wheel_slot == UINT16_MAX || f->guard.unseen != CELL_NONE || path_left(e, f))
+		if (f->wheel_slot == UINT16_MAX || guard_of(e, f)->unseen != CELL_NONE ||
+		    path_left(e, f))
 			continue;
 		n++;
-		flow_sync(f);
+		flow_sync(&e->flows, f);
 		write_flow(e, f, &to);
 		write_streams(e, f, &to);
 		write_state(e, f, &to);
@@ -379,10 +380,10 @@ to_midstream(struct engine *e, struct flow *f)
 	for (unsigned d = 0; d < 2; d++) {
 		struct tcp_dir *dir = &f->dir[d];
 
-		if (e->inline_mode && dir->nxt != f->guard.sent[d]) {
-			if (f->guard.flags & (GUARD_ACKED << d))
+		if (e->inline_mode && dir->nxt != guard_of(e, f)->sent[d]) {
+			if (guard_of(e, f)->flags & (GUARD_ACKED << d))
 				return false; /* its sender has forgotten what we cannot judge */
-			dir->nxt = f->guard.sent[d];
+			dir->nxt = guard_of(e, f)->sent[d];
 		}
 		tcp_rare(dir)->tries = 0;
 		tcp_rare(dir)->is_long = false;
@@ -529,7 +530,7 @@ read_flow(struct from *in, struct cur c)
 	in->f->last_tick = made.last_tick;
 	memcpy(in->f->dir, made.dir, sizeof(made.dir));
 	memcpy(in->f->rare, made.rare, sizeof(made.rare));
-	in->f->guard = made.guard;
+	*guard_of(in->e, in->f) = made.guard;
 	if (k.src_is_lo)
 		in->f->flags |= FLOW_CLIENT_LO;
 	if (port1)
@@ -571,10 +572,11 @@ read_retain(struct from *in, struct cur c)
 	if (!(dir->flags & DIR_SEEN) || seq_diff(seq, dir->nxt) > 0 ||
 	    seq_diff(seq + n, dir->nxt) > 0 || n > SECTION_MAX)
 		return false;
-	if (!in->same && in->e->inline_mode && seq_diff(seq + n, in->f->guard.sent[d]) > 0) {
-		if (seq_diff(seq, in->f->guard.sent[d]) >= 0)
+	if (!in->same && in->e->inline_mode &&
+	    seq_diff(seq + n, guard_of(in->e, in->f)->sent[d]) > 0) {
+		if (seq_diff(seq, guard_of(in->e, in->f)->sent[d]) >= 0)
 			return true; /* comes again, to be judged by us */
-		n = in->f->guard.sent[d] - seq;
+		n = guard_of(in->e, in->f)->sent[d] - seq;
 	}
 	stream_retain(in->e, dir, seq, c.p, n);
 	return true;
@@ -683,7 +685,7 @@ read_repair(struct from *in, struct cur c)
 		return false;
 	if (!in->f)
 		return true;
-	if (in->f->guard.repair != CELL_NONE)
+	if (guard_of(in->e, in->f)->repair != CELL_NONE)
 		return false;
 	if (!(to = repair_get(in->e, in->f)))
 		in->lose = true;

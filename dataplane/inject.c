@@ -109,7 +109,7 @@ void
 inject_frame(struct engine *e, const struct flow *f, const struct made *m)
 {
 	const struct tmpl *t = m->t;
-	uint32_t opt = f->guard.flags & GUARD_TS ? TS_ROOM : 0;
+	uint32_t opt = guard_of(e, f)->flags & GUARD_TS ? TS_ROOM : 0;
 	uint32_t head = t->n_link + t->n_ip + 20u + opt, len = head + m->len;
 	struct layers l = {
 	    .flags = t->n_ip == 40 ? LAYER_V6 : 0,
@@ -146,8 +146,8 @@ inject_frame(struct engine *e, const struct flow *f, const struct made *m)
 		tcp[20] = tcp[21] = OPT_NOP;
 		tcp[22] = OPT_TS;
 		tcp[23] = TS_LEN;
-		put_be32(tcp + 24, f->guard.ts[m->dir]);
-		put_be32(tcp + 28, f->guard.ts[m->dir ^ 1]);
+		put_be32(tcp + 24, guard_of(e, f)->ts[m->dir]);
+		put_be32(tcp + 28, guard_of(e, f)->ts[m->dir ^ 1]);
 	}
 	if (m->len)
 		memcpy(b + head, m->p, m->len);
@@ -161,7 +161,7 @@ next_out(const struct engine *e, const struct flow *f, unsigned dir)
 {
 	const struct repair *r = repair_of(e, f);
 
-	return r ? repair_out(r, dir, f->guard.sent[dir]) : f->guard.sent[dir];
+	return r ? repair_out(r, dir, guard_of(e, f)->sent[dir]) : guard_of(e, f)->sent[dir];
 }
 
 /*
@@ -176,7 +176,7 @@ answer(const struct engine *e, const struct flow *f, unsigned dir, struct made *
 
 	repair_ack(e, f, dir, r ? repair_out(r, dir ^ 1, ack - 1) + 1 : ack, &ack, &win);
 	if (f->dir[dir ^ 1].flags & DIR_FIN && ack == f->dir[dir ^ 1].nxt &&
-	    f->guard.flags & GUARD_RESET)
+	    guard_of(e, f)->flags & GUARD_RESET)
 		ack++;
 	m->ack = ack;
 	m->win = (uint16_t)win;
@@ -201,16 +201,16 @@ inject_ack(struct engine *e, struct flow *f, unsigned dir)
 
 /* What one segment may carry: as much as its sender has used already. */
 static uint32_t
-piece_most(const struct flow *f, unsigned dir)
+piece_most(const struct engine *e, const struct flow *f, unsigned dir)
 {
-	return f->guard.big[dir] > PIECE_MIN ? f->guard.big[dir] : PIECE_MIN;
+	return guard_of(e, f)->big[dir] > PIECE_MIN ? guard_of(e, f)->big[dir] : PIECE_MIN;
 }
 
 void
 inject_bytes(
     struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const uint8_t *p, uint32_t len)
 {
-	uint32_t most = piece_most(f, dir);
+	uint32_t most = piece_most(e, f, dir);
 	struct tmpl room;
 	struct made m = {.t = tmpl_for(e, f, dir, &room), .dir = (uint8_t)dir};
 
@@ -231,7 +231,7 @@ inject_range(struct engine *e, struct flow *f, unsigned dir, uint32_t from, uint
 {
 	const struct repair *r = repair_of(e, f);
 	uint8_t *room = e->scratch + SCRATCH_BYTES + SCRATCH_FRAME;
-	uint32_t most = piece_most(f, dir), n;
+	uint32_t most = piece_most(e, f, dir), n;
 
 	if (seq_diff(f->dir[dir].acked, from) > 0)
 		from = f->dir[dir].acked;
@@ -257,8 +257,9 @@ inject_range(struct engine *e, struct flow *f, unsigned dir, uint32_t from, uint
 void
 inject_reset(struct engine *e, struct flow *f)
 {
-	flow_stir(f);
-	f->guard.flags = (uint8_t)((f->guard.flags | GUARD_RESET) & ~(GUARD_WANT_RESET));
+	flow_stir(&e->flows, f);
+	guard_of(e, f)->flags =
+	    (uint8_t)((guard_of(e, f)->flags | GUARD_RESET) & ~(GUARD_WANT_RESET));
 	for (unsigned dir = 0; dir < 2; dir++) {
 		const struct tcp_dir *d = &f->dir[dir];
 		struct tmpl room;

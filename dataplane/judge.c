@@ -160,7 +160,7 @@ act(struct dis_sink *s, const struct fact *f, struct verdict *v)
 	if (v->action == VERDICT_REJECT && !e->call.datagram && !refusal_make(e, s->fl, f))
 		v->action = VERDICT_RESET;
 	if (v->action == VERDICT_RESET)
-		s->fl->guard.flags |= GUARD_WANT_RESET;
+		guard_of(s->e, s->fl)->flags |= GUARD_WANT_RESET;
 }
 
 void
@@ -274,7 +274,7 @@ dis_emit(struct dis_sink *s, struct fact *f)
 			v = judge_window(s, f);
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0))
 			v = policy_eval_rate(
-			    e->policy, &s->fl->bind, f, v, &s->fl->guard.meter, s->ts_ns);
+			    e->policy, &s->fl->bind, f, v, &guard_of(s->e, s->fl)->meter, s->ts_ns);
 		if (__builtin_expect(e->shadow != NULL, 0))
 			shadow_fact(e, f, v);
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0) &&
@@ -353,7 +353,7 @@ judge_condition(struct engine *e, enum policy_cond c, const char *op, uint64_t a
 			shadow_condition(e, c, &f, v);
 		panic_cap(e, &v);
 		if (v.action == VERDICT_RESET && e->inline_mode)
-			s->fl->guard.flags |= GUARD_WANT_RESET;
+			guard_of(s->e, s->fl)->flags |= GUARD_WANT_RESET;
 		if (v.would != VERDICT_ALLOW)
 			tell(s, EVENT_CONDITION, c, v, &f, note);
 		s->would_drop |= v.would >= VERDICT_REJECT;

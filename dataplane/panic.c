@@ -4,9 +4,9 @@
 
 /* What an end of a connection was told by us stands between it and an open guard. */
 static bool
-spoilt(const struct flow *f)
+spoilt(const struct engine *e, const struct flow *f)
 {
-	return f->guard.flags & (GUARD_RESET | GUARD_WANT_RESET) ||
+	return guard_of(e, f)->flags & (GUARD_RESET | GUARD_WANT_RESET) ||
 	       (f->dir[0].flags | f->dir[1].flags) & DIR_BLOCKED;
 }
 
@@ -21,7 +21,7 @@ engine_set_panic(struct engine *e, enum panic_mode mode)
 	for (uint32_t i = 0; i < e->flows.max; i++) {
 		struct flow *f = &e->flows.flows[i];
 
-		if (f->wheel_slot != UINT16_MAX && (mode == PANIC_ISLAND || spoilt(f)))
+		if (f->wheel_slot != UINT16_MAX && (mode == PANIC_ISLAND || spoilt(e, f)))
 			flow_remove(&e->flows, f);
 	}
 }

@@ -54,7 +54,8 @@ too_long(struct engine *e, struct flow *f, unsigned dir)
 	    !(d->flags & DIR_PART) &&
 	    !repair_renumber(e, f, dir, e->pdu_at,
 		cur_make(cell_at(&e->cells, tcp_rare(d)->carry)->data, tcp_rare(d)->carry_len))) {
-		f->guard.flags |= GUARD_WANT_RESET; /* it would leave with the wrong number */
+		/* it would leave with the wrong number */
+		guard_of(e, f)->flags |= GUARD_WANT_RESET;
 		return true;
 	}
 	return dir == DIR_TO_SERVER && f->bind.flags & BIND_STRICT &&
@@ -65,15 +66,15 @@ too_long(struct engine *e, struct flow *f, unsigned dir)
 static void
 let_go(struct engine *e, struct flow *f, unsigned dir)
 {
-	e->st.held -= f->guard.n_part[dir];
-	e->st.consumed += f->guard.n_part[dir];
-	f->guard.n_part[dir] = 0;
+	e->st.held -= guard_of(e, f)->n_part[dir];
+	e->st.consumed += guard_of(e, f)->n_part[dir];
+	guard_of(e, f)->n_part[dir] = 0;
 }
 
 void
 part_advance(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, bool denied)
 {
-	struct flow_guard *g = &f->guard;
+	struct flow_guard *g = guard_of(e, f);
 	struct tcp_dir *d = &f->dir[dir];
 	uint32_t old = g->sent[dir], to = d->nxt;
 
@@ -112,7 +113,7 @@ part_advance(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, bool 
 void
 part_hold(struct engine *e, struct flow *f, unsigned dir, bool fresh, bool whole)
 {
-	struct flow_guard *g = &f->guard;
+	struct flow_guard *g = guard_of(e, f);
 
 	e->note = "half a PDU: waits for the rest";
 	if (fresh && g->n_part[dir] == 0) {
@@ -127,7 +128,7 @@ part_hold(struct engine *e, struct flow *f, unsigned dir, bool fresh, bool whole
 void
 part_acknowledge(struct engine *e, struct flow *f, unsigned dir, bool at_once)
 {
-	struct flow_guard *g = &f->guard;
+	struct flow_guard *g = guard_of(e, f);
 	struct tcp_dir *d = &f->dir[dir];
 
 	if (!(g->flags & GUARD_OWES_ACK << dir) || seq_diff(d->acked, g->sent[dir]) < 0)
@@ -145,9 +146,9 @@ part_acknowledge(struct engine *e, struct flow *f, unsigned dir, bool at_once)
 void
 part_give_up(struct engine *e, struct flow *f, unsigned dir, enum drop_reason why)
 {
-	e->st.held -= f->guard.n_part[dir];
-	e->st.dropped[why] += f->guard.n_part[dir];
-	f->guard.n_part[dir] = 0;
+	e->st.held -= guard_of(e, f)->n_part[dir];
+	e->st.dropped[why] += guard_of(e, f)->n_part[dir];
+	guard_of(e, f)->n_part[dir] = 0;
 }
 
 static bool
@@ -163,7 +164,7 @@ scarce(const struct cells *c)
 uint32_t
 part_timer(struct engine *e, struct flow *f)
 {
-	struct flow_guard *g = &f->guard;
+	struct flow_guard *g = guard_of(e, f);
 	uint32_t age = e->flows.now_tick - g->part_tick, again = 0;
 
 	for (unsigned dir = 0; dir < 2; dir++) {

@@ -37,13 +37,13 @@
 
 /* Has no PDU of the server left in part?  Then guard.sent is where one begins. */
 static bool
-at_boundary(const struct flow *f)
+at_boundary(const struct engine *e, const struct flow *f)
 {
 	const struct tcp_dir *s = &f->dir[DIR_TO_CLIENT];
 	uint32_t half = tcp_rare(s)->carry != CELL_NONE ? tcp_rare(s)->carry_len : 0;
 
 	return !(s->flags & (DIR_PART | DIR_DESYNC)) &&
-	       f->guard.sent[DIR_TO_CLIENT] == s->nxt - half;
+	       guard_of(e, f)->sent[DIR_TO_CLIENT] == s->nxt - half;
 }
 
 bool
@@ -59,8 +59,8 @@ refusal_make(struct engine *e, struct flow *f, const struct fact *fact)
 	if (e->sink.dir != DIR_TO_SERVER || !ds->refuse || !(s->flags & DIR_SEEN) ||
 	    s->flags & (DIR_DESYNC | DIR_BLOCKED | DIR_FIN) ||
 	    f->dir[DIR_TO_SERVER].flags & DIR_PART || f->state == FLOW_CLOSED ||
-	    seq_diff(e->pdu_at, f->guard.sent[DIR_TO_SERVER]) < 0 ||
-	    (ds->renumber && !at_boundary(f)) || !(r = repair_get(e, f)) ||
+	    seq_diff(e->pdu_at, guard_of(e, f)->sent[DIR_TO_SERVER]) < 0 ||
+	    (ds->renumber && !at_boundary(e, f)) || !(r = repair_get(e, f)) ||
 	    r->n[DIR_TO_SERVER] == EDITS_MAX || r->n[DIR_TO_CLIENT] == EDITS_MAX)
 		return false;
 	if ((e->refusal = cell_get(&e->cells, REFUSAL_MAX)) == CELL_NONE) {
@@ -87,9 +87,9 @@ refusal_drop(struct engine *e)
 
 /* The first that wait for nothing more have their place at seq. */
 static void
-place(struct flow *f, struct repair *r, uint32_t seq)
+place(const struct engine *e, const struct flow *f, struct repair *r, uint32_t seq)
 {
-	if (seq_diff(seq, f->guard.sent[DIR_TO_CLIENT]) < 0)
+	if (seq_diff(seq, guard_of(e, f)->sent[DIR_TO_CLIENT]) < 0)
 		return; /* what follows has left in part */
 	for (unsigned i = 0; i < r->n[DIR_TO_CLIENT]; i++) {
 		struct edit *ed = &r->edit[DIR_TO_CLIENT][i];
@@ -120,9 +120,9 @@ refusal_take(struct engine *e, struct flow *f, uint32_t at, uint32_t n)
 	e->st.refused++;
 	r->renumber |= dissectors[f->dis]->renumber != NULL;
 	repair_take_out(e, f, at, n);
-	if (at_boundary(f)) {
-		place(f, r, f->guard.sent[DIR_TO_CLIENT]);
-		refusal_flush(e, f, f->guard.sent[DIR_TO_CLIENT]);
+	if (at_boundary(e, f)) {
+		place(e, f, r, guard_of(e, f)->sent[DIR_TO_CLIENT]);
+		refusal_flush(e, f, guard_of(e, f)->sent[DIR_TO_CLIENT]);
 	}
 	if (r->edit[DIR_TO_CLIENT][r->n[DIR_TO_CLIENT] - 1].state == EDIT_WAITS &&
 	    f->dir[DIR_TO_SERVER].acked == at + n)
@@ -141,7 +141,7 @@ refusal_place(struct engine *e, struct flow *f, uint32_t seq, unsigned answers)
 		if (ed->state == EDIT_WAITS)
 			ed->answers = ed->answers > answers ? (uint16_t)(ed->answers - answers) : 0;
 	}
-	place(f, r, seq);
+	place(e, f, r, seq);
 }
 
 /* --- it leaves, and again ---------------------------------------------------------------------- */
@@ -220,9 +220,9 @@ refusal_arm(struct engine *e, struct flow *f)
 
 /* Bytes that we acknowledged, that may leave, and that their receiver has not acknowledged. */
 static uint32_t
-ours_until(const struct flow *f, unsigned dir)
+ours_until(const struct engine *e, const struct flow *f, unsigned dir)
 {
-	const struct flow_guard *g = &f->guard;
+	const struct flow_guard *g = guard_of(e, f);
 	uint32_t to = seq_diff(g->gacked[dir], g->sent[dir]) < 0 ? g->gacked[dir] : g->sent[dir];
 
 	return g->flags & GUARD_ACKED << dir && seq_diff(to, f->dir[dir].acked) > 0
@@ -253,9 +253,9 @@ refusal_timer(struct engine *e, struct flow *f)
 			r->tries = RESEND_TRIES;
 	}
 	for (unsigned dir = 0; dir < 2; dir++)
-		open |= f->guard.flags & GUARD_ACKED << dir &&
-			seq_diff(f->guard.gacked[dir], f->dir[dir].acked) > 0;
-	if (!open || f->guard.flags & GUARD_RESET) {
+		open |= guard_of(e, f)->flags & GUARD_ACKED << dir &&
+			seq_diff(guard_of(e, f)->gacked[dir], f->dir[dir].acked) > 0;
+	if (!open || guard_of(e, f)->flags & GUARD_RESET) {
 		r->armed = false;
 		return 0;
 	}
@@ -276,7 +276,7 @@ refusal_timer(struct engine *e, struct flow *f)
 			break; /* the others when this one has arrived */
 		}
 	for (unsigned dir = 0; dir < 2; dir++) {
-		uint32_t to = ours_until(f, dir);
+		uint32_t to = ours_until(e, f, dir);
 
 		if (to == f->dir[dir].acked)
 			continue;

@@ -34,7 +34,7 @@ repair_get(struct engine *e, struct flow *f)
 	memset(r, 0, sizeof(*r));
 	for (unsigned dir = 0; dir < 2; dir++)
 		r->raw[dir] = r->told[dir] = r->edge[dir] = f->dir[dir ^ 1].acked;
-	f->guard.repair = id;
+	guard_of(e, f)->repair = id;
 	if (e->at_hand) {
 		(void)tmpl_make(&r->tmpl[e->at_hand_dir], e->at_hand, e->at_hand_l, false);
 		(void)tmpl_make(&r->tmpl[e->at_hand_dir ^ 1], e->at_hand, e->at_hand_l, true);
@@ -69,8 +69,8 @@ repair_release(struct engine *e, struct flow *f)
 		while (r->patches[dir] != CELL_NONE)
 			patches_drop_first(e, r, dir);
 	}
-	cell_put(&e->cells, f->guard.repair);
-	f->guard.repair = CELL_NONE;
+	cell_put(&e->cells, guard_of(e, f)->repair);
+	guard_of(e, f)->repair = CELL_NONE;
 }
 
 /* --- numbers --------------------------------------------------------------------------- */
@@ -275,7 +275,7 @@ repair_ack(const struct engine *e, const struct flow *f, unsigned dir, uint32_t 
     uint32_t *win)
 {
 	const struct repair *r = repair_of(e, f);
-	const struct flow_guard *g = &f->guard;
+	const struct flow_guard *g = guard_of(e, f);
 	uint32_t offered, edge;
 	uint8_t scale = tcp_rare(&f->dir[dir])->wscale;
 
@@ -344,12 +344,12 @@ empty_seq(const struct engine *e, const struct flow *f, unsigned dir, const stru
 {
 	const struct repair *r = repair_of(e, f);
 	const struct tcp_dir *d = &f->dir[dir];
-	uint32_t edge = repair_out(r, dir, f->guard.sent[dir]), seq = l->seq;
+	uint32_t edge = repair_out(r, dir, guard_of(e, f)->sent[dir]), seq = l->seq;
 
 	/* RFC 5961 3: only a reset with exactly the next number is one.  It must not become so. */
 	if (l->tcp_flags & TCP_RST && seq != d->nxt)
 		return edge + (seq - d->nxt);
-	if (seq_diff(seq, f->guard.sent[dir]) < 0) {
+	if (seq_diff(seq, guard_of(e, f)->sent[dir]) < 0) {
 		uint32_t out = repair_out(r, dir, seq);
 
 		return seq_diff(out, edge) < 0 ? out : edge - 1;
@@ -410,7 +410,8 @@ settle_empty(
 
 	/* FIN is numbered: it goes when everything in front of it has */
 	(void)head(e, f, dir, p, l, b,
-	    fin ? repair_out(repair_of(e, f), dir, f->guard.sent[dir]) : empty_seq(e, f, dir, l));
+	    fin ? repair_out(repair_of(e, f), dir, guard_of(e, f)->sent[dir])
+		: empty_seq(e, f, dir, l));
 	/*
 	 * An acknowledgement that only speaks of what is ours says nothing to the other
 	 * end; three of them would look like a loss to it (RFC 5681 3.2).

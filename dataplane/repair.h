@@ -94,9 +94,9 @@ seq_diff(uint32_t a, uint32_t b)
 static inline struct repair *
 repair_of(const struct engine *e, const struct flow *f)
 {
-	return f->guard.repair == CELL_NONE
+	return guard_of(e, f)->repair == CELL_NONE
 		   ? NULL
-		   : (struct repair *)(void *)cell_at(&e->cells, f->guard.repair)->data;
+		   : (struct repair *)(void *)cell_at(&e->cells, guard_of(e, f)->repair)->data;
 }
 
 /* A frame of ours: out numbers.  Options and checksums are made. */

@@ -245,11 +245,11 @@ stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 	if (e->inline_mode) {
 		if (d->flags & DIR_FIN && ack == d->nxt + 1)
 			ack = d->nxt; /* and the FIN */
-		if (seq_diff(ack, f->guard.sent[dir]) > 0 || ack == d->acked)
+		if (seq_diff(ack, guard_of(e, f)->sent[dir]) > 0 || ack == d->acked)
 			return; /* acknowledges what never passed: not to be believed */
-		if (seq_diff(ack, f->guard.gacked[dir]) >= 0)
-			f->guard.flags &= (uint8_t) ~(GUARD_ACKED << dir);
-		if (f->guard.repair != CELL_NONE)
+		if (seq_diff(ack, guard_of(e, f)->gacked[dir]) >= 0)
+			guard_of(e, f)->flags &= (uint8_t) ~(GUARD_ACKED << dir);
+		if (guard_of(e, f)->repair != CELL_NONE)
 			repair_progress(e, f);
 	}
 	d->acked = ack;
@@ -261,7 +261,7 @@ stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 			break;
 		retain_drop_first(e, d);
 	}
-	if (__builtin_expect(e->path != NULL, 0) && f->guard.unseen != CELL_NONE)
+	if (__builtin_expect(e->path != NULL, 0) && guard_of(e, f)->unseen != CELL_NONE)
 		path_release(e, f);
 	/* The receiver has what lies behind the hole: so it has the hole, and we
 	 * shall not see it. */
@@ -386,7 +386,7 @@ as_far_as_sent(struct engine *e, struct flow *f, uint32_t seq, uint32_t len, uin
     uint32_t skip, bool fresh, enum drop_reason why)
 {
 	unsigned dir = e->sink.dir;
-	int32_t n = seq_diff(f->guard.sent[dir], seq);
+	int32_t n = seq_diff(guard_of(e, f)->sent[dir], seq);
 	uint8_t fate = passed < len ? FATE_DROP : FATE_FORWARD;
 
 	if (!e->inline_mode || n >= (int32_t)passed)
@@ -418,7 +418,7 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 
 		e->st.retransmitted++;
 		e->note = "retransmission";
-		if (gone && len > 1 && f->guard.repair != CELL_NONE) {
+		if (gone && len > 1 && guard_of(e, f)->repair != CELL_NONE) {
 			inject_ack(
 			    e, f, dir ^ 1); /* perhaps bytes that only we have acknowledged */
 			return (struct seg_result){0, 0, FATE_CONSUMED, 0};
@@ -433,7 +433,8 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 			if (r.fate != FATE_FORWARD || old == len)
 				return r;
 		}
-		if (__builtin_expect(e->path != NULL, 0) && f->guard.unseen != CELL_NONE && !gone) {
+		if (__builtin_expect(e->path != NULL, 0) && guard_of(e, f)->unseen != CELL_NONE &&
+		    !gone) {
 			bool differs = false;
 			uint32_t same = path_same(e, f, dir, seq, p, old, &differs);
 
@@ -523,7 +524,7 @@ stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg 
 
 	if (__builtin_expect(!(d->flags & DIR_SEEN), 0)) {
 		d->flags |= DIR_SEEN;
-		d->nxt = d->acked = f->guard.sent[dir] = s->seq;
+		d->nxt = d->acked = guard_of(e, f)->sent[dir] = s->seq;
 		if (f->flags & FLOW_MIDSTREAM)
 			d->flags |= DIR_DESYNC | DIR_A_MIDSTREAM;
 	}
@@ -638,9 +639,9 @@ stream_release(struct engine *e, struct flow *f)
 		part_give_up(e, f, dir, DROP_END_OF_INPUT);
 		retain_clear(e, d);
 	}
-	if (f->guard.unseen != CELL_NONE) {
-		cell_put(&e->cells, f->guard.unseen);
-		f->guard.unseen = CELL_NONE;
+	if (guard_of(e, f)->unseen != CELL_NONE) {
+		cell_put(&e->cells, guard_of(e, f)->unseen);
+		guard_of(e, f)->unseen = CELL_NONE;
 	}
 	repair_release(e, f);
 }

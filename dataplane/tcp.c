@@ -116,7 +116,7 @@ restart(struct engine *e, struct flow *f)
 	uint8_t client = f->flags & ends, dir = e->sink.dir;
 	struct policy_bind bind = f->bind;
 
-	if (f->guard.fast != 0)
+	if (guard_of(e, f)->fast != 0)
 		path_forget(e, f);
 	stream_expire(e, f, true); /* may turn it round; the new one is as its SYN says */
 	e->sink.dir = dir;
@@ -126,7 +126,7 @@ restart(struct engine *e, struct flow *f)
 	feed_release(e, f);
 	memset(f->dir, 0, sizeof(f->dir));
 	memset(f->rare, 0, sizeof(f->rare));
-	memset(&f->guard, 0, sizeof(f->guard));
+	memset(guard_of(e, f), 0, sizeof(struct flow_guard));
 	memset(f->dstate, 0, sizeof(f->dstate));
 	if (e->shadow)
 		shadow_begin(e, f);
@@ -202,7 +202,7 @@ on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, cons
 		f->isn = f->reopen_isn;
 		restart(e, f);
 		o->flags |= DIR_SEEN;
-		o->nxt = o->acked = f->guard.sent[DIR_TO_SERVER] = f->isn + 1;
+		o->nxt = o->acked = guard_of(e, f)->sent[DIR_TO_SERVER] = f->isn + 1;
 	} else if ((d->flags & DIR_SEEN) && !(guard && answer && f->state == FLOW_OPENING)) {
 		return; /* repeated */
 	}
@@ -210,7 +210,7 @@ on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, cons
 	    (dir == DIR_TO_SERVER || !(o->flags & DIR_SEEN) || l->ack != o->nxt))
 		return; /* does not answer this SYN */
 	d->flags |= DIR_SEEN;
-	d->nxt = d->acked = f->guard.sent[dir] = l->seq + 1;
+	d->nxt = d->acked = guard_of(e, f)->sent[dir] = l->seq + 1;
 	tcp_rare(d)->wscale = window_scale(p, l);
 	d->win = l->tcp_win;
 	if (tcp_rare(d)->wscale == NO_SCALE) { /* it is used when both offer it, else by nobody */
@@ -218,8 +218,8 @@ on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, cons
 		if (answer)
 			tcp_rare(o)->wscale = 0;
 		else
-			f->guard.flags |= GUARD_NO_SCALE;
-	} else if (answer && f->guard.flags & GUARD_NO_SCALE) {
+			guard_of(e, f)->flags |= GUARD_NO_SCALE;
+	} else if (answer && guard_of(e, f)->flags & GUARD_NO_SCALE) {
 		tcp_rare(d)->wscale = 0;
 	}
 	if (answer)
@@ -284,7 +284,7 @@ engine_take_note(
     struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, const struct layers *l)
 {
 	static const uint8_t usual[4] = {1, 1, 8, 10}; /* RFC 7323 appendix A */
-	struct flow_guard *g = &f->guard;
+	struct flow_guard *g = guard_of(e, f);
 	struct repair *r = repair_of(e, f);
 	const uint8_t *o = p->bytes + l->l4_off + 20;
 	uint32_t n = l->pay_off - l->l4_off - 20u, at = 2;
@@ -310,7 +310,7 @@ static void
 translate(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, struct layers *l)
 {
 	struct repair *r = repair_of(e, f);
-	uint32_t raw = l->ack, edge = repair_out(r, dir ^ 1, f->guard.sent[dir ^ 1]);
+	uint32_t raw = l->ack, edge = repair_out(r, dir ^ 1, guard_of(e, f)->sent[dir ^ 1]);
 
 	l->ack = repair_in(r, dir ^ 1, raw);
 	r->raw_moved = seq_diff(raw, r->raw[dir]) > 0;
@@ -329,8 +329,8 @@ static bool
 fin_too_early(const struct engine *e, const struct flow *f, unsigned dir, const struct layers *l)
 {
 	return l->tcp_flags & TCP_FIN && f->dir[dir].flags & DIR_SEEN &&
-	       (f->guard.repair != CELL_NONE || part_holds(e, f, dir)) &&
-	       l->seq + l->pay_len != f->guard.sent[dir];
+	       (guard_of(e, f)->repair != CELL_NONE || part_holds(e, f, dir)) &&
+	       l->seq + l->pay_len != guard_of(e, f)->sent[dir];
 }
 
 /* A guard's, when the segment was judged: p leaves, waits or ends; frames of ours. */
@@ -341,14 +341,15 @@ settle(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const stru
 	if (r->fate == FATE_FORWARD && r->keep == l->pay_len && fin_too_early(e, f, dir, l)) {
 		e->note = "FIN in front of bytes that wait";
 		*r = (struct seg_result){0, 0, FATE_DROP, DROP_TCP_WAITS};
-	} else if (l->tcp_flags & TCP_FIN && dir == DIR_TO_CLIENT && f->guard.repair != CELL_NONE) {
-		refusal_place(e, f, f->guard.sent[dir], UINT16_MAX); /* now or never */
+	} else if (l->tcp_flags & TCP_FIN && dir == DIR_TO_CLIENT &&
+		   guard_of(e, f)->repair != CELL_NONE) {
+		refusal_place(e, f, guard_of(e, f)->sent[dir], UINT16_MAX); /* now or never */
 	}
 	engine_settle(e, p, l, r);
 	part_acknowledge(e, f, dir, true);
 	if (acked && (p->fate == FATE_HELD || p->fate == FATE_CONSUMED))
 		inject_ack(e, f, dir); /* what it acknowledged has to arrive */
-	if (f->guard.flags & GUARD_WANT_RESET) {
+	if (guard_of(e, f)->flags & GUARD_WANT_RESET) {
 		if (p->fate == FATE_FORWARD && r->keep > r->skip) {
 			inject_copy(e, p); /* the PDUs in front of it */
 			p->fate = FATE_CONSUMED;
@@ -369,7 +370,7 @@ settle(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const stru
 static bool
 calm(const struct engine *e, const struct flow *f)
 {
-	const struct flow_guard *g = &f->guard;
+	const struct flow_guard *g = guard_of(e, f);
 
 	if (f->state != FLOW_OPEN || f->flags & FLOW_REOPEN || f->dis >= FLOW_DIS_NOBODY)
 		return false;
@@ -400,8 +401,8 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	uint32_t acked;
 
 	if (f)
-		flow_stir(f);
-	if (__builtin_expect(e->path != NULL, 0) && f && f->guard.fast != 0) {
+		flow_stir(&e->flows, f);
+	if (__builtin_expect(e->path != NULL, 0) && f && guard_of(e, f)->fast != 0) {
 		enum path_arrival a = path_arrives(e, f, p);
 
 		if (a == PATH_THEIRS)
@@ -429,14 +430,14 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	dir = engine_direction(f, k->src_is_lo);
 	p->conduit = f->bind.conduit;
 	if (e->flows.now_tick - f->last_tick > FLOW_TICKS(86400))
-		f->guard.ts_known = 0; /* they may have gone round: RFC 7323 5.5 */
+		guard_of(e, f)->ts_known = 0; /* they may have gone round: RFC 7323 5.5 */
 	f->last_tick = e->flows.now_tick;
 	engine_aim(e, f, dir, l);
 	if (__builtin_expect(e->inline_mode, 0)) {
-		f->guard.flags &= (uint8_t)~GUARD_WANT_RESET;
+		guard_of(e, f)->flags &= (uint8_t)~GUARD_WANT_RESET;
 		if (!engine_may_enter(e, p, l, f, dir))
 			return;
-		if (f->guard.flags & GUARD_RESET && !(l->tcp_flags & TCP_SYN)) {
+		if (guard_of(e, f)->flags & GUARD_RESET && !(l->tcp_flags & TCP_SYN)) {
 			inject_reply(e, f, dir, p, l);
 			return;
 		}
@@ -445,7 +446,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		e->at_hand = p;
 		e->at_hand_l = l;
 		e->at_hand_dir = dir;
-		if (f->guard.repair != CELL_NONE &&
+		if (guard_of(e, f)->repair != CELL_NONE &&
 		    (l->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK) {
 			in = *l;
 			translate(e, f, dir, p, &in);
@@ -462,7 +463,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		    reopened_by_data(f, dir, l)) {
 			restart(e, f);
 			f->dir[dir].flags |= DIR_SEEN;
-			f->dir[dir].nxt = f->dir[dir].acked = f->guard.sent[dir] = l->seq;
+			f->dir[dir].nxt = f->dir[dir].acked = guard_of(e, f)->sent[dir] = l->seq;
 			f->state = FLOW_OPEN;
 		}
 	}

@@ -262,10 +262,11 @@ offer(void)
 	struct kflow e;
 
 	if (!f || f->state != FLOW_OPEN || f->dis >= n_dissectors || f->variant != 0 ||
-	    f->guard.repair != CELL_NONE || (f->guard.flags & ~(GUARD_TS | GUARD_NO_SCALE)) != 0 ||
+	    guard_of(engine, f)->repair != CELL_NONE ||
+	    (guard_of(engine, f)->flags & ~(GUARD_TS | GUARD_NO_SCALE)) != 0 ||
 	    !dissectors[f->dis]->at_rest ||
 	    !dissectors[f->dis]->at_rest(feed_state(engine, f), f->variant) ||
-	    (f->guard.flags & GUARD_TS && f->guard.ts_known != 3) ||
+	    (guard_of(engine, f)->flags & GUARD_TS && guard_of(engine, f)->ts_known != 3) ||
 	    fast_read(fast, &talk.key, &e) < 0 || e.owner == KFLOW_KERNEL)
 		return;
 	if (talk.ua && !ua_lend(engine, f, &o))
@@ -275,15 +276,15 @@ offer(void)
 		const struct tcp_rare *r = tcp_rare(d);
 
 		if (d->flags != DIR_SEEN || (r->ooo | r->carry | d->retain) != CELL_NONE ||
-		    d->nxt != d->acked || f->guard.sent[i] != d->nxt)
+		    d->nxt != d->acked || guard_of(engine, f)->sent[i] != d->nxt)
 			return;
 		o.next[i] = o.acked[i] = d->nxt;
 		o.edge[i] = d->acked + ((uint32_t)b->win << tcp_rare(b)->wscale);
 		o.win[i] = d->win;
 		o.wscale[i] = r->wscale;
-		o.ts[i] = f->guard.ts[i];
+		o.ts[i] = guard_of(engine, f)->ts[i];
 	}
-	o.has_ts = f->guard.flags & GUARD_TS ? 3 : 0;
+	o.has_ts = guard_of(engine, f)->flags & GUARD_TS ? 3 : 0;
 	o.seen = e.up;
 	fast_offer(fast, 5, &o);
 	tally.offers++;
@@ -568,7 +569,7 @@ stuck(void)
 	const struct flow *f = talk.flow;
 
 	return !f || f->state != FLOW_OPEN || (f->dir[0].flags | f->dir[1].flags) & ~DIR_SEEN ||
-	       f->guard.repair != CELL_NONE;
+	       guard_of(engine, f)->repair != CELL_NONE;
 }
 
 /* per_mille: unusual frames among the others; length: frames of a conversation. */

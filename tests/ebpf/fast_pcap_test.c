@@ -194,21 +194,22 @@ offer(struct flow *f)
 	struct net_tuple t;
 
 	if (f->state != FLOW_OPEN || proto_of(f) == GATE__PROTOS ||
-	    !(f->bind.flags & BIND_PORT_OK) || f->guard.repair != CELL_NONE ||
-	    f->guard.flags & ~(GUARD_TS | GUARD_NO_SCALE) ||
+	    !(f->bind.flags & BIND_PORT_OK) || guard_of(engine, f)->repair != CELL_NONE ||
+	    guard_of(engine, f)->flags & ~(GUARD_TS | GUARD_NO_SCALE) ||
 	    !dissectors[f->dis]->at_rest(feed_state(engine, f), f->variant))
 		return;
 	for (unsigned i = 0; i < 2; i++) {
 		const struct tcp_dir *d = &f->dir[i];
 
 		if (d->flags != DIR_SEEN || (tcp_rare(d)->ooo | tcp_rare(d)->carry) != CELL_NONE ||
-		    f->guard.n_part[i] != 0 || f->guard.sent[i] != d->nxt)
+		    guard_of(engine, f)->n_part[i] != 0 || guard_of(engine, f)->sent[i] != d->nxt)
 			return;
 		o.way[i].next = d->nxt;
 		o.way[i].acked = d->acked;
 		o.way[i].win = d->win;
 		o.way[i].wscale = f->flags & FLOW_MIDSTREAM ? 14 : tcp_rare(d)->wscale;
-		o.way[i].ts = f->guard.ts_known >> i & 1 ? f->guard.ts[i] : 0;
+		o.way[i].ts =
+		    guard_of(engine, f)->ts_known >> i & 1 ? guard_of(engine, f)->ts[i] : 0;
 	}
 	flow_tuple(&engine->flows, f, true, &t);
 	if (slots[slot].used && memcmp(&slots[slot].t, &t, sizeof(t)) != 0)

@@ -583,7 +583,7 @@ handed_over(void **state)
 		struct handover h;
 
 		assert_int_equal(engine_export(old, false, blob_put, b), 0);
-		with += ends_flow(w)->guard.unseen == CELL_NONE;
+		with += guard_of(w->e, ends_flow(w))->unseen == CELL_NONE;
 		engine_finish(old);
 		WANT(w, engine_balanced(engine_stats(old)));
 		engine_free(old);
@@ -724,8 +724,9 @@ numbers(void **state)
 		/* the server has not spoken since */
 		WANT(w, f->dir[0].acked == was.way[0].acked && f->dir[0].nxt == was.way[0].next);
 		WANT(w, f->dir[1].win == was.way[1].win && f->dir[1].nxt == was.way[1].next);
-		WANT(w, f->guard.ts[1] == was.way[1].ts && was.way[1].ts != 0);
-		WANT(w, f->guard.sent[0] == was.way[0].next && f->guard.sent[1] == was.way[1].next);
+		WANT(w, guard_of(w->e, f)->ts[1] == was.way[1].ts && was.way[1].ts != 0);
+		WANT(w, guard_of(w->e, f)->sent[0] == was.way[0].next &&
+			    guard_of(w->e, f)->sent[1] == was.way[1].next);
 		finish(c, u);
 	}
 	memset(&sum, 0, sizeof(sum));
