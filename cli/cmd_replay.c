@@ -149,6 +149,15 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 	sensor_fact(w->sensor, pdu);
 }
 
+/* Nobody but the summary asks, which only counts. */
+static void
+on_known(void *ctx, const struct engine_known *known, unsigned n)
+{
+	struct watcher *w = ctx;
+
+	tally_known(w->tally, known, n);
+}
+
 static void
 on_cert(void *ctx, const struct engine_cert *cert)
 {
@@ -262,6 +271,7 @@ judge(struct replay *rp, struct capture *c)
 	    .permits = rp->o.permits.permit,
 	    .n_permits = rp->o.permits.n,
 	    .on_fact = on_fact,
+	    .on_known = rp->facts || sensor_wants_facts(&rp->o.sensor) ? NULL : on_known,
 	    .on_event = on_event,
 	    .on_cert = sensor_list_path(&rp->o.sensor, SENSOR_ASSETS) ? on_cert : NULL,
 	    .on_start = on_start,

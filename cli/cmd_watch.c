@@ -234,6 +234,15 @@ on_fact(void *ctx, const struct engine_pdu *pdu)
 	sensor_fact(&w->o.sensor, pdu);
 }
 
+/* Nobody but the summary asks, which only counts. */
+static void
+on_known(void *ctx, const struct engine_known *known, unsigned n)
+{
+	struct watch *w = ctx;
+
+	tally_known(&w->cap.tally, known, n);
+}
+
 static void
 on_cert(void *ctx, const struct engine_cert *cert)
 {
@@ -573,6 +582,7 @@ listen_on(struct watch *w)
 	    .alerts = w->alerts,
 	    .memory_bytes = w->o.memory,
 	    .on_fact = on_fact,
+	    .on_known = w->facts || sensor_wants_facts(&w->o.sensor) ? NULL : on_known,
 	    .on_event = on_event,
 	    .on_cert = sensor_list_path(&w->o.sensor, SENSOR_ASSETS) ? on_cert : NULL,
 	    .on_start = on_start,

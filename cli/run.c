@@ -206,6 +206,7 @@ run_capture(const char *path, const struct run_conf *conf, struct run_result *ou
 	    .policy = conf->policy,
 	    .alerts = conf->alerts,
 	    .on_fact = conf->on_fact,
+	    .on_known = conf->on_known,
 	    .on_packet = conf->on_packet,
 	    .on_event = conf->on_event,
 	    .on_cert = conf->on_cert,

@@ -28,6 +28,7 @@ struct run_conf {
 	unsigned n_permits;	      /* each fits the policy */
 	/* As in engine_conf; any may be NULL. */
 	void (*on_fact)(void *ctx, const struct engine_pdu *pdu);
+	void (*on_known)(void *ctx, const struct engine_known *known, unsigned n);
 	void (*on_packet)(void *ctx, const struct engine_packet *pkt);
 	void (*on_event)(void *ctx, const struct event *ev);
 	void (*on_cert)(void *ctx, const struct engine_cert *cert);

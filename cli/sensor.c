@@ -329,6 +329,12 @@ sensor_burst(struct sensor *s, const struct pkt *burst, unsigned n)
 	}
 }
 
+bool
+sensor_wants_facts(const struct sensor *s)
+{
+	return s->inv.assets || s->convs || s->detect;
+}
+
 void
 sensor_fact(struct sensor *s, const struct engine_pdu *pdu)
 {

@@ -89,6 +89,8 @@ unsigned sensor_on_stdout(const struct sensor *s);
 bool sensor_open(struct sensor *s, uint64_t seed);
 /* Before a burst is judged. */
 void sensor_burst(struct sensor *s, const struct pkt *burst, unsigned n);
+/* Does it take facts at all? */
+bool sensor_wants_facts(const struct sensor *s);
 /* The engine's on_fact. */
 void sensor_fact(struct sensor *s, const struct engine_pdu *pdu);
 /* The engine's on_cert, for who has a list of devices (sensor_list_path()). */

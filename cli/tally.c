@@ -220,6 +220,42 @@ tally_fact_slow(struct tally *t, const struct engine_pdu *pdu)
 	op->n[f->kind < FACT_KINDS ? f->kind : FACT_OTHER]++;
 }
 
+/* Of an operation of which no PDU was read in this conversation yet: what its schema says. */
+static void
+name_op(struct tally_op *op, const struct engine_known *k)
+{
+	const struct dis_op *row = dissector_op(dissectors[k->proto]->schema, k->opx);
+
+	op->op = row->name;
+	op->code = row->code;
+}
+
+/* Misses of the cache take longer than all else here: they are had at once. */
+void
+tally_known(struct tally *t, const struct engine_known *k, unsigned n)
+{
+	struct tally_op *op[PKT_BURST];
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct tally_slot *s = &t->slots[k[i].flow_index];
+
+		op[i] = s->flow_id == k[i].flow_id && s->proto == k[i].proto && k[i].opx < s->n_ops
+			    ? &s->ops[k[i].opx]
+			    : NULL;
+		__builtin_prefetch(op[i], 1);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (__builtin_expect(op[i] == NULL, 0)) {
+			/* there was no room for its conversation; or no memory, which has been said */
+			t->convs_lost += t->n_convs == CONV_MAX;
+			continue;
+		}
+		if (__builtin_expect(op[i]->op == NULL, 0))
+			name_op(op[i], &k[i]);
+		op[i]->n[k[i].kind]++;
+	}
+}
+
 /* --- events ------------------------------------------------------------------------------ */
 
 /*

@@ -2,8 +2,8 @@
 /*
  * tally.h - what one capture contained, gathered while it is judged.
  *
- * tally_fact() runs once per PDU: a look into the slot of its flow and one
- * counter.  A conversation (client, server, port) is looked up only when a slot
+ * tally_fact() runs once per PDU that was read, tally_known() once per PDU that the engine knew
+ * (dataplane/quick.h): a look into the slot of its flow and one counter.  A conversation (client, server, port) is looked up only when a slot
  * changes hands; denied PDUs, denied connections and conditions come by
  * tally_event() and are folded into findings.  Both lists are bounded, and what
  * did not fit is counted.
@@ -133,6 +133,9 @@ tally_fact(struct tally *t, const struct engine_pdu *pdu)
 		op->code = f->code;
 	op->n[f->kind]++;
 }
+
+/* engine's on_known */
+void tally_known(struct tally *t, const struct engine_known *k, unsigned n);
 
 /* Counted events that are not allowed: what makes the exit status 1. */
 bool tally_denies(const struct verdict *v);

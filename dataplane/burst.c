@@ -135,8 +135,8 @@ fits_small(const struct tcp_dir *d, uint32_t len)
 static bool
 quick_may(const struct engine *e)
 {
-	return e->policy && !e->shadow && !e->conf.on_fact && e->panic == PANIC_OFF &&
-	       !e->conf.no_quick && !e->path;
+	return e->policy && !e->shadow && (!e->conf.on_fact || e->conf.on_known) &&
+	       e->panic == PANIC_OFF && !e->conf.no_quick && !e->path;
 }
 
 /* The next PDU of the conversation is one that is known: its verdict and state are as they would be. */
@@ -164,6 +164,21 @@ known_pdu(struct engine *e, const struct quick_probe *pr, const uint64_t *w, str
 	if (en->rule != QUICK_NO_HIT)
 		e->rule_hits[en->rule]++;
 	return true;
+}
+
+/* Somebody counts what known_packet() let pass. */
+ALWAYS_INLINE void
+note_known(
+    const struct engine *e, const struct pkt *p, const struct look *k, struct engine_known *out)
+{
+	const struct flow *f = k->flow;
+	const unsigned dir = engine_direction(f, k->src_is_lo);
+
+	out->flow_id = f->hash;
+	out->flow_index = flow_index(&e->flows, f);
+	out->opx = dissectors[f->dis]->known_opx(p->bytes + k->head.pay_off, (enum dis_dir)dir);
+	out->proto = f->dis;
+	out->kind = dir == DIR_TO_SERVER ? FACT_REQUEST : FACT_RESPONSE;
 }
 
 #define OFTEN_OFFERED 65535u /* bytes that every side takes, as inline_checks() has it */
@@ -238,12 +253,19 @@ ALWAYS_INLINE unsigned
 known_run(struct engine *e, struct pkt *p, const struct look *k, uint64_t w[][DIS_GIST_WORDS],
     unsigned n, const bool guard)
 {
+	const bool tells = e->conf.on_known != NULL;
+	struct engine_known known[PKT_BURST];
 	uint32_t tally[2] = {0, 0};
-	unsigned i = 0;
+	unsigned i = 0, told = 0;
 
 	while (i < n && k[i].common && k[i].flow != NULL &&
-	       known_packet(e, &p[i], &k[i], w[i], guard, tally))
+	       known_packet(e, &p[i], &k[i], w[i], guard, tally)) {
+		if (tells && k[i].head.pay_len != 0)
+			note_known(e, &p[i], &k[i], &known[told++]);
 		i++;
+	}
+	if (told > 0)
+		e->conf.on_known(e->conf.ctx, known, told);
 	e->kinds[FACT_REQUEST] += tally[DIR_TO_SERVER];
 	e->kinds[FACT_RESPONSE] += tally[DIR_TO_CLIENT];
 	e->allowed += tally[DIR_TO_SERVER] + tally[DIR_TO_CLIENT];

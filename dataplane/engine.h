@@ -46,6 +46,15 @@ struct engine_pdu {
 	const struct policy_clock *clock; /* windows and permits that were open */
 };
 
+/* A PDU that was not read, since it is known (quick.h): a plain request, or the plain answer to one. */
+struct engine_known {
+	uint64_t flow_id; /* as of engine_pdu */
+	uint32_t flow_index;
+	uint16_t opx; /* the row of its schema says op and code */
+	uint8_t proto;
+	uint8_t kind; /* FACT_REQUEST or FACT_RESPONSE */
+};
+
 /* One packet whose fate is known; for `why` and --json traces. */
 struct engine_packet {
 	uint64_t frame, ts_ns;
@@ -70,6 +79,10 @@ struct engine_conf {
 	struct alerts *alerts;	     /* or NULL */
 	struct io *io;		     /* tx() for released and injected frames; may be NULL */
 	void (*on_fact)(void *ctx, const struct engine_pdu *pdu);
+	/* For who counts PDUs of on_fact, and asks no more of them: those that are known need not be read in
+	 * full, and come here instead, up to PKT_BURST at once, in order.  Of each flow that has one, on_fact
+	 * was told a PDU before. */
+	void (*on_known)(void *ctx, const struct engine_known *known, unsigned n);
 	void (*on_packet)(void *ctx, const struct engine_packet *pkt);
 	/* What alerts_put() is told, also without alerts: off the common path. */
 	void (*on_event)(void *ctx, const struct event *ev);

@@ -406,7 +406,7 @@ struct dissector {
 	 */
 	bool (*moved)(void *state, void *lease, uint32_t bytes);
 	/*
-	 * The quick look (dataplane/quick.h), of a protocol that polls and its variant 0; both or none.
+	 * The quick look (dataplane/quick.h), of a protocol that polls and its variant 0; all three or none.
 	 *
 	 * gist(): all of request p (whole, by its segment) that it is judged by, as words: its bytes
 	 * without what merely counts, and perhaps something of the state.  How many words, 0: not
@@ -420,11 +420,15 @@ struct dissector {
 	 * is one whole PDU, to the client the plain answer to an open request (FACT_RESPONSE, no
 	 * anomaly), and state is what pdu() would have made of it, the fact being allowed.
 	 * False: nothing was changed.
+	 *
+	 * known_opx(): the opx of the fact that pdu() would have made of p, to which again() has just said
+	 * yes.  The fact's op and (of a request) code are those of the schema's row.  Pure.
 	 */
 	uint32_t (*gist)(
 	    const void *state, const uint8_t *p, uint32_t len, uint8_t variant, uint64_t *w);
 	bool (*again)(void *state, const uint8_t *p, uint32_t len, enum dis_dir dir, bool midstream,
 	    uint64_t memo);
+	uint16_t (*known_opx)(const uint8_t *p, enum dis_dir dir);
 };
 
 /* All dissectors, NULL-terminated; generated from dissectors/ by the Makefile. */

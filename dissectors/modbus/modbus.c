@@ -356,6 +356,13 @@ modbus_again(
 	return true;
 }
 
+static uint16_t
+modbus_known_opx(const uint8_t *p, enum dis_dir dir)
+{
+	(void)dir;
+	return p[7];
+}
+
 static void
 modbus_gap(struct dis_call *call, uint32_t lost)
 {
@@ -558,5 +565,6 @@ const struct dissector dissector_modbus = {
     .patient = modbus_patient,
     .gist = modbus_gist,
     .again = modbus_again,
+    .known_opx = modbus_known_opx,
     .identity = modbus_identity,
 };

@@ -197,6 +197,13 @@ opcua_again(
 	return known_chunk(state, p, len, dir, midstream, memo);
 }
 
+static uint16_t
+opcua_known_opx(const uint8_t *p, enum dis_dir dir)
+{
+	(void)dir;
+	return known_service(p);
+}
+
 /* A chunk above max_pdu: its front gathers in the state, then each piece is walked. */
 static void
 opcua_part(struct dis_call *call, struct cur piece, uint32_t off, uint32_t total)
@@ -314,5 +321,6 @@ const struct dissector dissector_opcua = {
     .patient = opcua_patient,
     .gist = opcua_gist,
     .again = opcua_again,
+    .known_opx = opcua_known_opx,
     .identity = opcua_identity,
 };

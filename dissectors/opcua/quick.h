@@ -414,6 +414,13 @@ known_chunk(
 	return true;
 }
 
+/* Of a chunk that was known: its service. */
+INLINE uint8_t
+known_service(const uint8_t *p)
+{
+	return walk_by_id[le32(p + SYM_HEAD) >> 16] & 0x7f;
+}
+
 #undef INLINE
 
 #endif /* OPCUA_QUICK_H */

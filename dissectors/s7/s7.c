@@ -683,6 +683,12 @@ s7_again(
 	return true;
 }
 
+static uint16_t
+s7_known_opx(const uint8_t *p, enum dis_dir dir)
+{
+	return p[dir == DIR_TO_SERVER ? FUNCTION_AT : FUNCTION_AT + 2];
+}
+
 static void
 s7_gap(struct dis_call *call, uint32_t lost)
 {
@@ -726,5 +732,6 @@ const struct dissector dissector_s7 = {
     .at_rest = s7_at_rest,
     .gist = s7_gist,
     .again = s7_again,
+    .known_opx = s7_known_opx,
     .identity = s7_identity,
 };

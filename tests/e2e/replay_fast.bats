@@ -52,6 +52,26 @@ judge() { # NAME ARGS...: its facts, alerts, summary and status
 	[[ "$output" == *"writes no frames"* ]]
 }
 
+# Where nobody wants to see facts the engine does not read what it knows (dataplane/quick.h), and the summary only counts it.
+@test "the summary is the same whether PDUs are read in full or known" {
+	for p in modbus s7 opcua; do
+		"${B:-build}/tests/tools/traffic" $p 50 20000 >"$T/$p.pcap"
+	done
+	"${B:-build}/tests/tools/traffic" modbus 8400 84000 >"$T/many.pcap" # more conversations than it tells apart
+	for f in "$T"/*.pcap; do
+		"$I" replay -p tests/bench/replay.yaml --json "$f" >"$T/known"
+		"$I" replay -p tests/bench/replay.yaml --json --facts "$T/facts" "$f" >"$T/read"
+		cmp "$T/known" "$T/read"
+		[ "$(jq '.captures[0].pdus.all' "$T/known")" = "$(wc -l <"$T/facts")" ]
+	done
+	jq -e '.captures[0].conversations | length == 50 and all(.functions | length == 3)' <("$I" replay -p tests/bench/replay.yaml --json "$T/s7.pcap")
+	for f in "${CAPS[@]}"; do
+		"$I" replay -p policies/cell.yaml --json "$f" >"$T/known" || [ $? = 1 ]
+		"$I" replay -p policies/cell.yaml --json --facts "$T/facts" "$f" >"$T/read" || [ $? = 1 ]
+		cmp "$T/known" "$T/read"
+	done
+}
+
 frames() { tcpdump -r "$1" -nt -xx 2>/dev/null; } # all but the time: net_pcap writes its own
 
 @test "through net_pcap: the frames of --write, byte for byte, and its facts" {

@@ -4,7 +4,7 @@
  *
  * Two engines get the same frames, one of which reads every PDU in full (conf.no_quick).  After each
  * burst all that they can be asked is the same: what became of each frame and its bytes, frames
- * of their own, events, counters, hits per rule; now and then all flows as they are written
+ * of their own, events, counters, hits per rule, PDUs per flow and operation; now and then all flows as they are written
  * for a handover, which has numbers, remembered bytes, half PDUs, what the dissector knows.
  *
  * What is played are polls of three protocols by many clients of one policy whose conduits differ in what
@@ -37,6 +37,7 @@ enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 enum { MODBUS, S7, OPCUA, PROTOS };
 
 #define CELLS_LEFT 16u
+#define FLOWS_MOST 400u
 #define TALKS	   48u
 #define PDU_MAX	   300u
 #define OPEN_MOST  4u
@@ -72,7 +73,9 @@ struct party {
 	struct engine *e;
 	struct alerts *alerts;
 	uint64_t told, sent; /* hashes */
-	unsigned long events, frames;
+	unsigned long events, frames, known;
+	uint64_t counted; /* a sum over PDUs, so that their order does not matter */
+	uint64_t *seen;	  /* id of the flow that on_fact was told of last, by flow_index; or NULL */
 	char text[64][512]; /* the last events */
 };
 
@@ -121,6 +124,42 @@ on_event(void *ctx, const struct event *ev)
 		    (unsigned long)ev->fact->anomalies);
 	x->told = hash(x->told, text, strlen(text));
 	x->events++;
+}
+
+static uint64_t
+count(uint64_t flow_id, unsigned proto, unsigned opx, unsigned kind, const char *op, unsigned code)
+{
+	const uint64_t of[] = {flow_id, proto, opx, kind, kind == FACT_REQUEST ? code : 0};
+
+	return hash(hash(1, of, sizeof(of)), op, strlen(op));
+}
+
+static void
+on_fact(void *ctx, const struct engine_pdu *pdu)
+{
+	struct party *x = ctx;
+	const struct fact *f = pdu->fact;
+
+	assert_true(pdu->flow_index < FLOWS_MOST);
+	x->counted += count(pdu->flow_id, f->proto, f->opx, f->kind, f->op, f->code);
+	x->seen[pdu->flow_index] = pdu->flow_id;
+}
+
+static void
+on_known(void *ctx, const struct engine_known *k, unsigned n)
+{
+	struct party *x = ctx;
+
+	assert_in_range(n, 1, PKT_BURST);
+	for (unsigned i = 0; i < n; i++, k++) {
+		const struct dis_op *row = dissector_op(dissectors[k->proto]->schema, k->opx);
+
+		assert_non_null(row);
+		assert_true(k->flow_index < FLOWS_MOST);
+		assert_true(x->seen[k->flow_index] == k->flow_id);
+		x->counted += count(k->flow_id, k->proto, k->opx, k->kind, row->name, row->code);
+	}
+	x->known += n;
 }
 
 /* --- policies -------------------------------------------------------------------------------- */
@@ -615,6 +654,7 @@ same(struct world *w, const struct pkt *a, const struct pkt *b, unsigned n)
 			fail_msg("events differ:\n  %s\n  %s", w->x[0].text[i], w->x[1].text[i]);
 	assert_true(w->x[0].told == w->x[1].told);
 	assert_true(w->x[0].sent == w->x[1].sent);
+	assert_true(w->x[0].counted == w->x[1].counted);
 	assert_memory_equal(engine_shadow(w->x[0].e)->judged, engine_shadow(w->x[1].e)->judged,
 	    offsetof(struct shadow_report, kind) - offsetof(struct shadow_report, judged));
 	assert_memory_equal(engine_rule_hits(w->x[0].e), engine_rule_hits(w->x[1].e),
@@ -961,8 +1001,9 @@ few_cells(struct cells *c)
 			(void)cell_get_small(c, class);
 }
 
+/* heard: somebody is told of events; else they are only folded.  counts: ... and of facts, which he counts. */
 static void
-play(bool guard, bool tight, bool heard)
+play(bool guard, bool tight, bool heard, bool counts)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	unsigned long most = frames;
@@ -983,12 +1024,14 @@ play(bool guard, bool tight, bool heard)
 	for (unsigned k = 0; k < 2; k++) {
 		struct engine_conf conf = {
 		    .memory_bytes = tight ? 2u << 20 : 16u << 20,
-		    .max_flows = tight ? 64 : 400,
+		    .max_flows = tight ? 64 : FLOWS_MOST,
 		    .seed = 7,
 		    .inline_mode = guard,
 		    .policy = w->pol[0],
 		    .io = &w->x[k].io,
-		    .on_event = heard ? on_event : NULL, /* else events are only folded */
+		    .on_event = heard ? on_event : NULL,
+		    .on_fact = counts ? on_fact : NULL,
+		    .on_known = counts ? on_known : NULL,
 		    .ctx = &w->x[k],
 		    .no_quick = k == 1,
 		};
@@ -1003,6 +1046,8 @@ play(bool guard, bool tight, bool heard)
 		conf.alerts = w->x[k].alerts = alerts_new(&ac, err, sizeof(err));
 		assert_non_null(conf.alerts);
 
+		w->x[k].seen = calloc(FLOWS_MOST, sizeof(*w->x[k].seen));
+		assert_non_null(w->x[k].seen);
 		w->x[k].io.be = &backend;
 		w->x[k].e = engine_new(&conf);
 		assert_non_null(w->x[k].e);
@@ -1037,6 +1082,9 @@ play(bool guard, bool tight, bool heard)
 	    (unsigned long)engine_stats(w->x[0].e)->pdus, w->known, w->x[0].events, w->x[0].frames);
 	assert_true(w->known > most / (tight ? 300 : guard ? 50 : 12));
 	assert_int_equal(w->x[1].e->quick.known, 0);
+	assert_int_equal(w->x[0].known, counts ? w->known : 0);
+	assert_int_equal(w->x[1].known, 0);
+	assert_true((w->x[0].counted != 0) == counts);
 	assert_true(w->x[0].e->quick.denies || guard || heard || tight);
 	for (unsigned k = 0; k < 2; k++) {
 		engine_finish(w->x[k].e);
@@ -1048,6 +1096,7 @@ play(bool guard, bool tight, bool heard)
 	for (unsigned k = 0; k < 2; k++) {
 		engine_free(w->x[k].e);
 		alerts_free(w->x[k].alerts);
+		free(w->x[k].seen);
 	}
 	for (unsigned i = 0; i < POLICIES; i++)
 		policy_free(w->pol[i]);
@@ -1058,23 +1107,24 @@ static void
 watch(void **state)
 {
 	(void)state;
-	play(false, false, true);
-	play(false, false, false);
+	play(false, false, true, false);
+	play(false, false, false, true);
 }
 
 static void
 guard(void **state)
 {
 	(void)state;
-	play(true, false, true);
+	play(true, false, true, false);
+	play(true, false, true, true);
 }
 
 static void
 little_memory(void **state)
 {
 	(void)state;
-	play(false, true, false);
-	play(true, true, true);
+	play(false, true, false, false);
+	play(true, true, true, false);
 }
 
 int
