@@ -46,7 +46,6 @@ extern const struct io_backend io_file;
 #define TEXT_SIZE  512
 #define PLAIN_HEAD 24u		  /* of a pcap file */
 #define PLAIN_READ (256u * 1024u) /* what is read at once stays in the cache */
-#define PLAIN_LOW  (64u * 1024u)  /* less than this left: read on, if there is more */
 
 struct file_io {
 	struct io io;
@@ -365,15 +364,12 @@ plain_fill(struct file_io *f)
 	}
 }
 
-/* Frames as they lie in the file; fewer than max only where those that are there have been given out.  0: the next
- * record, or the end, is libpcap's. */
+/* Frames as they lie in the file, as far as whole records are there. */
 static unsigned
-plain_rx(struct file_io *f, struct pkt *burst, unsigned max)
+plain_take(struct file_io *f, struct pkt *burst, unsigned max)
 {
 	unsigned n = 0;
 
-	if (f->have - f->used < PLAIN_LOW)
-		plain_fill(f);
 	while (n < max && f->have - f->used >= sizeof(struct plain_record)) {
 		struct plain_record r;
 		uint8_t *bytes = f->burst + f->used + sizeof(r);
@@ -388,6 +384,18 @@ plain_rx(struct file_io *f, struct pkt *burst, unsigned max)
 		n++;
 	}
 	return n;
+}
+
+/* The same, and reads on when there are none.  0: the next record, or the end, is libpcap's. */
+static unsigned
+plain_rx(struct file_io *f, struct pkt *burst, unsigned max)
+{
+	unsigned n = plain_take(f, burst, max);
+
+	if (n > 0)
+		return n;
+	plain_fill(f);
+	return plain_take(f, burst, max);
 }
 
 static int
