@@ -182,9 +182,10 @@ unit-%: $B/tests/unit/%_test		## run one of them
 	$<
 asan:					## unit tests under ASan and UBSan
 	$(MAKE) B=$B-asan SAN=address,undefined unit
-tsan:					## a thousand reloads under load, with the thread sanitizer
-	$(MAKE) B=$B-tsan CC=gcc SAN=thread WITHOUT="ndpi dpdk xdp send" $B-tsan/tests/unit/swap_test
+tsan:					## a thousand reloads under load, limits of several workers, with the thread sanitizer
+	$(MAKE) B=$B-tsan CC=gcc SAN=thread WITHOUT="ndpi dpdk xdp send" $B-tsan/tests/unit/swap_test $B-tsan/tests/unit/limit_test
 	setarch -R $B-tsan/tests/unit/swap_test # its shadow memory has fixed places
+	setarch -R $B-tsan/tests/unit/limit_test
 tsan-net:				## senders and a collector with the thread sanitizer, through their suites
 	$(MAKE) B=$B-tsan-net CC=gcc SAN=thread WITHOUT="ndpi dpdk xdp" all $B-tsan-net/tests/tools/journal_writer
 	for t in send send_wrong send_out; do \

@@ -423,6 +423,10 @@ void path_release(struct engine *e, struct flow *f);
 /* mtu.c: the frame fits out of the other port; else it is dropped, and its sender told. */
 bool engine_fits(struct engine *e, struct pkt *p, const struct layers *l);
 
+/* sample.c: inline, may a frame that could be decoded be part of what the policy allows between its two ends, whoever of
+ * them began?  What only the state of a connection tells, and what is in it, is not asked. */
+bool engine_lets_in(const struct engine *e, const struct pkt *p, const struct layers *l);
+
 /* other.c */
 struct verdict engine_l2_verdict(
     const struct engine *e, const struct pkt *p, const struct layers *l);

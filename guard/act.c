@@ -107,6 +107,8 @@ look(struct guard *g, struct look *l)
 	if (g->gate) {
 		gate_totals(g->gate, &l->totals);
 		v->n_counts = gate_counts(g->gate, l->counts, COUNTS_MAX);
+	} else {
+		v->n_counts = device_counts(g, l->counts, COUNTS_MAX);
 	}
 	if (g->fast)
 		look_fast(g, l);

@@ -3,9 +3,9 @@
  * device.c - what is different with ports of DPDK: no filter in the kernel in front of the engine, and
  * a driver that may leave a program on an interface when its process ends.
  *
- * The engine judges all that the filter would have judged (policy/gate.h), but for two things that only the
- * filter does: it outlives the engine (fail: open), and it counts per zone (limits).  With several workers there is one
- * more: rules that ask which values a device has last had, whoever asked it, since each worker knows the connections of
+ * The engine judges all that the filter would have judged (policy/gate.h), and in front of it the worker counts per zone as the
+ * filter would have (dataplane/limit.h).  One thing only the filter does: it outlives the engine (fail: open).  With several
+ * workers there is one more: rules that ask which values a device has last had, whoever asked it, since each worker knows the connections of
  * its pairs of hosts alone (dataplane/shard.h).  A policy that asks for them is refused rather than half obeyed.
  */
 #include <string.h>
@@ -56,18 +56,33 @@ device_policy(const struct guard *g, const struct policy *pol, char *err, size_t
 		    "whole "
 		    "policy fails open",
 		    file, line, col);
-	if (policy_asks(pol, ASKS_LIMITS, &file, &line, &col))
-		return err_say(err, size, ERR_UNSUPPORTED,
-		    "%s:%u:%u: limits: of a zone are counted by the filter in the kernel, and dpdk "
-		    "ports "
-		    "have none",
-		    file, line, col);
+	if (policy_zone_count(pol) > LIMIT_ZONES &&
+	    policy_asks(pol, ASKS_LIMITS, &file, &line, &col))
+		return err_say(err, size, ERR_FULL,
+		    "%s:%u:%u: limits: of a zone: the policy has %u zones, and they are counted "
+		    "for %u",
+		    file, line, col, policy_zone_count(pol), LIMIT_ZONES);
 	if (g->n_workers > 1 && policy_asks(pol, ASKS_VALUES, &file, &line, &col))
 		return err_say(err, size, ERR_UNSUPPORTED,
 		    "%s:%u:%u: what values a device has last had is known to one worker, and here "
 		    "are %u (--workers), each with some of its clients",
 		    file, line, col, g->n_workers);
 	return 0;
+}
+
+unsigned
+device_counts(const struct guard *g, struct gate_count *out, unsigned max)
+{
+	unsigned n = 0;
+
+	for (; device_ports(g) && n < LIMIT_KINDS && n < max; n++) {
+		struct limit_count c = shared_limits(g->shared, g->n_workers, (enum limit_kind)n);
+
+		out[n] = (struct gate_count){.reason = limit_reason((enum limit_kind)n),
+		    .packets = {c.packets[0], c.packets[1]},
+		    .bytes = {c.bytes[0], c.bytes[1]}};
+	}
+	return n;
 }
 
 uint32_t

@@ -345,6 +345,8 @@ bool device_ports(const struct guard *g);
 bool device_loads_programs(const struct guard *g);
 /* Can these ports do what the policy asks?  0 or ERR_*, said with file, line and column. */
 int device_policy(const struct guard *g, const struct policy *pol, char *err, size_t size);
+/* What the workers dropped in the place of the filter in the kernel, as gate_counts(); 0 with that filter. */
+unsigned device_counts(const struct guard *g, struct gate_count *out, unsigned max);
 /* Of the interface, or what the device said; 0: nobody knows yet. */
 uint32_t device_mtu(const struct guard *g, unsigned port);
 /* While no worker has the ports: what its driver left on them is taken off. */

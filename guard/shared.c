@@ -97,6 +97,16 @@ shared_sum(struct guard_shared *to, const struct guard_shared *from, unsigned n)
 	return true;
 }
 
+struct limit_count
+shared_limits(const struct guard_shared *s, unsigned n, enum limit_kind kind)
+{
+	struct limit_count sum = {0};
+
+	for (unsigned i = 0; i < n; i++)
+		add_words(&sum, &s[i].limits[kind], WORDS(sum));
+	return sum;
+}
+
 uint64_t
 shared_alive_ns(const struct guard_shared *s, unsigned n)
 {

@@ -17,6 +17,7 @@
 #include "dataplane/engine.h"
 #include "dataplane/fastpath.h"
 #include "dataplane/io/io.h"
+#include "dataplane/limit.h"
 #include "guard/permits.h"
 #include "dataplane/shadow.h"
 
@@ -51,6 +52,9 @@ struct guard_shared {
 	struct io_stats io;
 	struct fast_stats fast; /* zeros without a fast path */
 	uint64_t loops, bursts, sleeps;
+	/* What `limits:` of a zone have kept from the engine, where no filter in the kernel does: since the guard began, over all
+	 * workers that were. */
+	struct limit_count limits[LIMIT_KINDS];
 	/* [GUARD_CONDUITS]: of no conduit.  A worker begins with zeros, and under another policy. */
 	struct latency latency[GUARD_CONDUITS + 1];
 	uint64_t rule_hits[GUARD_RULES]; /* engine_rule_hits() of this generation */
@@ -64,6 +68,8 @@ struct guard_shared {
 /* What n workers have published, added up as if it were one's.  Where they do not have the same policy at the moment,
  * its generation is 0, which is none's.  False: one of them was written all the time; *to is not to be used. */
 bool shared_sum(struct guard_shared *to, const struct guard_shared *from, unsigned n);
+/* What n workers have dropped of this kind. */
+struct limit_count shared_limits(const struct guard_shared *s, unsigned n, enum limit_kind kind);
 /* What fits together of one; false as above. */
 bool shared_snapshot(
     const struct guard_shared *s, struct engine_stats *engine, struct io_stats *io);

@@ -80,7 +80,8 @@ struct guard_view {
 	const char *shadow_file;
 	uint64_t shadow_ns;		 /* wall clock: since when */
 	const struct gate_totals *gate;	 /* the kernel's filter; NULL = none */
-	const struct gate_count *counts; /* n_counts of them */
+	const struct gate_count
+	    *counts; /* n_counts of them; without that filter, what workers dropped in its place */
 	unsigned n_counts;
 	const char *bypass;		    /* what it is; NULL = there is none */
 	const char *bypass_state;	    /* "armed", "disarmed", "unknown" */

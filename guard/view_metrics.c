@@ -285,6 +285,19 @@ fast_metrics(struct jw *w, const struct guard_view *v, const struct view_fast *f
 }
 
 static void
+filter_drops(struct jw *w, const struct guard_view *v)
+{
+	if (v->n_counts == 0)
+		return;
+	head(w, "interlock_filter_dropped_total", "counter",
+	    "Packets the filter dropped, by reason.");
+	for (unsigned k = 0; k < v->n_counts; k++)
+		for (unsigned i = 0; i < 2; i++)
+			two(w, "interlock_filter_dropped_total", "port", sides[i], "reason",
+			    v->counts[k].reason, v->counts[k].packets[i]);
+}
+
+static void
 ports(struct jw *w, const struct guard_view *v)
 {
 	static const char *const results[] = {"received", "to_engine", "dropped"};
@@ -299,8 +312,10 @@ ports(struct jw *w, const struct guard_view *v)
 		if (v->port[i].name)
 			one(w, "interlock_port_link_changes_total", "port", sides[i],
 			    v->port[i].link_changes);
-	if (!v->gate)
+	if (!v->gate) {
+		filter_drops(w, v);
 		return;
+	}
 	if (v->fast) {
 		head(w, "interlock_fast_path_packets_total", "counter",
 		    "What became of packets of connections that the kernel may judge.");
@@ -319,12 +334,7 @@ ports(struct jw *w, const struct guard_view *v)
 			two(w, "interlock_filter_packets_total", "port", sides[i], "result",
 			    results[r], n[r]);
 	}
-	head(w, "interlock_filter_dropped_total", "counter",
-	    "Packets the filter dropped, by reason.");
-	for (unsigned k = 0; k < v->n_counts; k++)
-		for (unsigned i = 0; i < 2; i++)
-			two(w, "interlock_filter_dropped_total", "port", sides[i], "reason",
-			    v->counts[k].reason, v->counts[k].packets[i]);
+	filter_drops(w, v);
 }
 
 static void

@@ -33,6 +33,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "dataplane/handover.h"
+#include "dataplane/limit.h"
 #include "ebpf/gate.h"
 #include "guard/crew.h"
 #include "guard/fast.h"
@@ -68,6 +69,7 @@ struct worker {
 	const struct io_backend *be;
 	struct io *io;
 	struct engine *engine;
+	struct limiter limiter; /* of ports without the filter in the kernel */
 	struct alerts *alerts;
 	const struct policy *policy, *shadow;
 	struct msg_peer parent;
@@ -222,6 +224,17 @@ publish_all(struct worker *w, bool all)
 		publish(&w->all[i], all);
 }
 
+/* Who may send how much; over AF_XDP the filter in the kernel knows. */
+static void
+limit_all(struct worker *w, const struct policy *pol)
+{
+	if (!w->conf->ports[0].device)
+		return;
+	limits_reset(w->limiter.all);
+	for (unsigned i = 0; i < w->crew->n; i++)
+		limiter_set_policy(&w->all[i].limiter, pol);
+}
+
 /* The last of the old generation is published, and stands until the parent has been answered and read
  * it: the next publication is PUBLISH_NS away.  What is counted per policy begins anew. */
 static void
@@ -240,6 +253,7 @@ put_in_force(struct worker *w, const struct policy *pol)
 		x->n_sent = 0; /* by the old numbers of conduits, which are others' now */
 		memset(x->sh->latency, 0, sizeof(x->sh->latency));
 	}
+	limit_all(w, pol);
 	guard_fast_new_rules();
 	policy_image_unmap(old);
 }
@@ -550,7 +564,8 @@ loop(struct worker *w)
 		account_sent(w);
 		if (n > 0) {
 			w->sh->bursts++;
-			engine_burst(w->engine, burst, (unsigned)n);
+			engine_burst(w->engine, burst,
+			    limit_burst(&w->limiter, w->engine, burst, (unsigned)n, w->io->now_ns));
 			w->be->done(w->io, burst, (unsigned)n);
 			remember_sent(w, burst, (unsigned)n);
 		} else if (n == 0 && !w->deaf) {
@@ -696,6 +711,7 @@ prepare(struct worker *w)
 		io[i] = w->all[i].io;
 	}
 	w->crew->io = io;
+	limit_all(w, w->policy);
 	w->imported = engine_take_over_fast(w->engine);
 	if (c->handover >= 0)
 		import(w);
@@ -820,6 +836,7 @@ worker_run(const struct worker_conf *conf)
 	static struct worker all[GUARD_WORKERS];
 	static struct crew crew;
 	static struct listing listing = {.fd = -1};
+	static struct limits limits;
 	struct worker *w = &all[0];
 
 	note_descriptors();
@@ -836,6 +853,7 @@ worker_run(const struct worker_conf *conf)
 		    .listing = &listing,
 		    .sh = &conf->shared[i],
 		    .policy = conf->policy,
+		    .limiter = {.all = &limits, .count = conf->shared[i].limits},
 		    .permits = {.follows = i != 0}};
 	msg_init(&w->parent, conf->sock, rules, w);
 	prepare(w);

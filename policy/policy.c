@@ -421,6 +421,12 @@ policy_flow_slots(const struct policy *p, uint32_t conduit)
 	return conduit < p->rs->n_conduits ? p->rs->conduits[conduit].flows : 0;
 }
 
+uint32_t
+policy_zone_of(const struct policy *p, const struct net_addr *a)
+{
+	return bind_zone(p, a);
+}
+
 void
 policy_zone_limits(const struct policy *p, const struct net_addr *a, uint32_t *packets_per_s,
     uint32_t *flows_per_s)

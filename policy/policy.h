@@ -271,12 +271,14 @@ enum policy_mode policy_mode(const struct policy *pol);
 bool policy_mode_stated(const struct policy *pol); /* guard refuses a policy without mode: */
 /* Pass when the engine is gone?  RULE_NONE asks for the policy's own word. */
 bool policy_fail_open(const struct policy *pol, uint32_t conduit);
-/* What only the filter in the kernel, or a relay, can give; or (VALUES: when:, change:) only an engine that sees all
+/* What only the filter in the kernel, or a relay, can give; or who counts per zone in its place (LIMITS); or (VALUES: when:, change:) only an engine that sees all
  * connections to a device: where the policy first asks for it.  False: it does not.  file as in complaint_file(); line,
  * col from 1. */
 enum policy_asks { ASKS_FAIL_OPEN = 0, ASKS_CONDUIT_OPEN, ASKS_LIMITS, ASKS_VALUES };
 bool policy_asks(const struct policy *pol, enum policy_asks what, const char **file, unsigned *line,
     unsigned *col);
+/* The zone an address is in, an index of policy_gate()->zones; UINT32_MAX: none. */
+uint32_t policy_zone_of(const struct policy *pol, const struct net_addr *a);
 /* `limits:` of the zone an address is in: packets and new flows per second; 0 = none. */
 void policy_zone_limits(const struct policy *pol, const struct net_addr *a, uint32_t *packets_per_s,
     uint32_t *flows_per_s);

@@ -14,7 +14,7 @@ lib_start
 need_libmodbus
 D=$TMP/guard
 
-policy() { # [LINE OF THE TOP LEVEL [LINE OF THE CONDUIT [LIMITS OF A ZONE]]]
+policy() { # [LINE OF THE TOP LEVEL [LINE OF THE CONDUIT]]
 	cat >"$TMP/policy.yaml" <<-EOF
 		interlock: 1
 		site: scenario
@@ -22,7 +22,7 @@ policy() { # [LINE OF THE TOP LEVEL [LINE OF THE CONDUIT [LIMITS OF A ZONE]]]
 		${1:-# nothing}
 		l2: {arp: any}
 		zones:
-		  scada: {port: outside, nets: [10.1.2.0/25]${3:+, $3}}
+		  scada: {port: outside, nets: [10.1.2.0/25]}
 		  cell: {port: inside, nets: [10.1.2.128/25]}
 		conduits:
 		  - name: c
@@ -52,7 +52,6 @@ open_conduit() {
 	policy '' 'fail: open' && refuses 'policy.yaml:15:11: fail: open: of one conduit' "${BOTH[@]}" &&
 		refuses 'policy.yaml:15:11: fail: open: of one conduit' "${BOTH[@]}" --bypass "file:$TMP/relay"
 }
-limits() { policy '' '' 'limits: {packets: 100/s}' && refuses 'policy.yaml:7:' "${BOTH[@]}"; }
 kinds() { refuses 'both ports are' --outside "$(port outside)" --inside xdp:inside; }
 kernel_only() { refuses '--fast-path' "${BOTH[@]}" --fast-path && refuses '--xdp' "${BOTH[@]}" --xdp generic; }
 nothing() { refuses 'net_nonsense0' --outside dpdk:net_nonsense0 --inside dpdk:net_null1; }
@@ -63,7 +62,6 @@ mkdir -p "$D"
 ports_note
 t "fail: open without a relay, by file, line and column" open_policy
 t "fail: open of one conduit, relay or not" open_conduit
-t "limits of a zone" limits
 policy
 t "ports of two kinds" kinds
 t "options of the filter in the kernel" kernel_only
