@@ -169,10 +169,6 @@ check(const struct guard_conf *c, enum verb verb)
 	if (!c->device[0] && c->workers > 1)
 		return cli_usage(
 		    "guard", "--workers is of dpdk: ports: a guard with xdp: ports has one");
-	if (c->workers > 1 && c->take_over)
-		return cli_usage("guard",
-		    "--take-over: connections cannot be handed to several workers: stop the "
-		    "other guard first");
 	if (c->device[0] && c->link_follow && (c->no_netdev[0] || c->no_netdev[1]))
 		return cli_usage(
 		    "guard", "--link-follow needs ports with a network interface (iface=)");

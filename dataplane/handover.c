@@ -9,7 +9,7 @@
  *   | type |   0  | length |  body ...  |
  *   +------+------+--------+- - - - - -+
  *
- * HEAD, then for each flow FLOW and what belongs to it, then END.
+ * HEAD, then for each flow FLOW and what belongs to it, then END; and the same of the next engine, where there were several.
  */
 #include "dataplane/handover.h"
 
@@ -316,6 +316,7 @@ engine_export(
 
 struct from {
 	struct engine *e;
+	const struct handover_part *part; /* NULL: all of it is ours */
 	struct flow *f; /* being made; NULL: there is none, or it is lost */
 	bool same;	/* build: what only that build can read is taken */
 	bool has_state, lose;
@@ -502,6 +503,8 @@ read_flow(struct from *in, struct cur c)
 
 		if (net_addr_is4(&a) != net_addr_is4(&b))
 			return false;
+		if (in->part && !in->part->mine(in->part->ctx, &a, &b))
+			return true; /* what belongs to it is skipped */
 		if (net_addr_is4(&a)) {
 			l.src = client + 12;
 			l.dst = server + 12;
@@ -775,38 +778,68 @@ undo(struct engine *e)
 			flow_remove(&e->flows, &e->flows.flows[i]);
 }
 
-int
-engine_import(struct engine *e, const void *bytes, size_t n, struct handover *out)
+/* What one engine has written, from the front of c. */
+static int
+import_one(struct from *in, struct cur *c)
 {
-	struct cur c = cur_make(bytes, n), peek = c;
-	struct from in = {.e = e, .pool_full = e->st.pool_full};
+	struct cur peek = *c;
 	uint16_t version;
 
-	*out = in.out;
 	cur_skip(&peek, SECTION_HEAD + sizeof(magic));
 	version = cur_le16(&peek);
 	if (!cur_ok(&peek))
 		return ERR_FORMAT;
 	if (version != HANDOVER_VERSION)
 		return ERR_UNSUPPORTED;
-	while (cur_left(&c) > 0) {
-		uint16_t type = cur_le16(&c), zero = cur_le16(&c);
-		uint32_t len = cur_le32(&c);
-		struct cur body = cur_take(&c, len);
+	while (cur_left(c) > 0) {
+		uint16_t type = cur_le16(c), zero = cur_le16(c);
+		uint32_t len = cur_le32(c);
+		struct cur body = cur_take(c, len);
 
-		if (!cur_ok(&c) || zero != 0 || len > SECTION_MAX)
+		if (!cur_ok(c) || zero != 0 || len > SECTION_MAX)
 			break;
-		if (type == SEC_END && in.heads == in.n_dis + 1) {
-			flow_done(&in);
-			if (cur_le32(&body) != in.out.written || cur_left(&body) != 0 ||
-			    cur_left(&c) != 0)
+		if (type == SEC_END && in->heads == in->n_dis + 1) {
+			flow_done(in);
+			if (cur_le32(&body) != in->out.written || cur_left(&body) != 0)
 				break;
-			*out = in.out;
 			return 0;
 		}
-		if (!read_section(&in, type, body))
+		if (!read_section(in, type, body))
 			break;
 	}
-	undo(e);
 	return ERR_FORMAT;
+}
+
+int
+engine_import_part(struct engine *e, const void *bytes, size_t n, const struct handover_part *part,
+    struct handover *out)
+{
+	struct cur c = cur_make(bytes, n);
+	struct handover sum = {0};
+	bool first = true;
+	int r;
+
+	*out = sum;
+	do {
+		struct from in = {.e = e, .part = part, .pool_full = e->st.pool_full};
+
+		if ((r = import_one(&in, &c)) < 0) {
+			if (!first || in.heads != 0)
+				undo(e);
+			return r;
+		}
+		sum.flows += in.out.flows;
+		sum.midstream += in.out.midstream;
+		sum.lost += in.out.lost;
+		sum.written += in.out.written;
+		first = false;
+	} while (cur_left(&c) > 0);
+	*out = sum;
+	return 0;
+}
+
+int
+engine_import(struct engine *e, const void *bytes, size_t n, struct handover *out)
+{
+	return engine_import_part(e, bytes, n, NULL, out);
 }

@@ -3,6 +3,9 @@
  * handover.h - connections go from one engine to the next: a new process, perhaps a newer
  * version, goes on with them unbroken.  The bytes are specified in docs/FORMATS.md.
  *
+ * Several engines (workers) write one behind the other, and each of those that go on takes what is its own: their numbers may
+ * differ.
+ *
  * Life: the old engine stops (no burst after it), engine_export() writes all flows; the new one
  * is made, gets its policy, and engine_import() makes them again.  They are bound by its
  * policy at their next packet.  Between the two, packets are lost, and come again.
@@ -26,6 +29,7 @@
 #include <stdint.h>
 
 struct engine;
+struct net_addr;
 
 #define HANDOVER_VERSION 1u
 
@@ -42,7 +46,17 @@ struct handover {
 int engine_export(
     struct engine *e, bool leave, int (*put)(void *ctx, const void *p, size_t n), void *ctx);
 
-/* 0; ERR_FORMAT, ERR_VERSION: not ours, broken off, or of another format: nothing was made. */
+/* 0; ERR_FORMAT, ERR_VERSION: not ours, broken off, or of another format: nothing was made.  Several engines' bytes may stand one
+ * behind the other. */
 int engine_import(struct engine *e, const void *bytes, size_t n, struct handover *out);
+
+/* The same, of several engines that share what came: only connections between two addresses that are this one's.  The others are
+ * none of its concern; written counts all. */
+struct handover_part {
+	bool (*mine)(const void *ctx, const struct net_addr *client, const struct net_addr *server);
+	const void *ctx;
+};
+int engine_import_part(struct engine *e, const void *bytes, size_t n,
+    const struct handover_part *part, struct handover *out);
 
 #endif /* DATAPLANE_HANDOVER_H */

@@ -177,6 +177,7 @@ limit_burst_slow(
 			burst[kept - 1] = burst[i];
 		}
 	}
-	memcpy(burst + kept, over, n_over * sizeof(over[0]));
+	for (unsigned i = 0; i < n_over; i++)
+		burst[kept + i] = over[i];
 	return kept;
 }

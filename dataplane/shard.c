@@ -67,8 +67,8 @@ mixed(const struct shard *s, const uint8_t *a, const uint8_t *b, unsigned len)
 	return hash_mix(s->seed, x < y ? x : y, x < y ? y : x);
 }
 
-static unsigned
-owner(const struct shard *s, const uint8_t *a, const uint8_t *b, unsigned len)
+unsigned
+shard_owner(const struct shard *s, const uint8_t *a, const uint8_t *b, unsigned len)
 {
 	if (s->as_devices)
 		return SHARD_ENTRY(shard_toeplitz(s, a, b, len), s->n);
@@ -86,8 +86,8 @@ general(const struct shard *s, const struct pkt *p)
 	if (!(l.flags & LAYER_IP))
 		return 0;
 	if (icmp_error_of(p, &l, &quoted))
-		return owner(s, quoted.src, quoted.dst, quoted.flags & LAYER_V6 ? 16 : 4);
-	return owner(s, l.src, l.dst, l.flags & LAYER_V6 ? 16 : 4);
+		return shard_owner(s, quoted.src, quoted.dst, quoted.flags & LAYER_V6 ? 16 : 4);
+	return shard_owner(s, l.src, l.dst, l.flags & LAYER_V6 ? 16 : 4);
 }
 
 unsigned
@@ -97,5 +97,5 @@ shard_of(const struct shard *s, const struct pkt *p)
 
 	if (!decode_head(p, &h))
 		return general(s, p);
-	return owner(s, p->bytes + h.l4_off - 8, p->bytes + h.l4_off - 4, 4);
+	return shard_owner(s, p->bytes + h.l4_off - 8, p->bytes + h.l4_off - 4, 4);
 }

@@ -47,6 +47,9 @@ void shard_init(struct shard *s, unsigned n, uint64_t seed, bool as_devices);
 /* Its owner, < n.  Any thread; reads the frame's headers alone, and p's bytes, lengths and link. */
 unsigned shard_of(const struct shard *s, const struct pkt *p);
 
+/* The owner of what goes between two addresses of 4 or 16 bytes (len), network order. */
+unsigned shard_owner(const struct shard *s, const uint8_t *a, const uint8_t *b, unsigned len);
+
 /* The hash of two addresses of 4 or 16 bytes (len), network order, as devices compute it. */
 uint32_t shard_toeplitz(const struct shard *s, const uint8_t *a, const uint8_t *b, unsigned len);
 

@@ -49,10 +49,6 @@ takeover_asked(struct guard *g, struct ctl_request *rq, char *err, size_t size)
 
 	if (h->step != HAND_NONE)
 		return err_say(err, size, ERR_AGAIN, "another guard takes over already");
-	if (g->n_workers > 1)
-		return err_say(err, size, ERR_UNSUPPORTED,
-		    "takeover: this guard has %u workers, whose connections cannot be handed over",
-		    g->n_workers);
 	if (rq->n_fds != 2)
 		return err_say(err, size, ERR_USAGE, "takeover: two descriptors come with it");
 	if ((r = worker_ask(g, &m, rq->fd[0])) < 0)

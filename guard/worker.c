@@ -384,28 +384,28 @@ export_put(void *ctx, const void *p, size_t n)
 	return r;
 }
 
+/* All of them, one behind the other, while nobody judges; from then on none receives. */
 static int
 on_export(void *ctx, const struct msg *m, int fd)
 {
 	static struct export x; /* with the rest of the locked memory */
 	struct worker *w = ctx;
-	int r;
+	int r = 0;
 
-	if (w->crew->n > 1) { /* the parent does not ask */
-		close(fd);
-		return answer(w, ERR_UNSUPPORTED, 0, "several workers do not write theirs");
-	}
 	x.fd = fd;
 	x.n = 0;
 	x.bytes = 0;
-	w->deaf = true;
 	guard_fast_hold(true);
 	w->leave = m->a != 0;
-	r = engine_export(w->engine, w->leave, export_put, &x);
+	crew_halt(w->crew);
+	for (unsigned i = 0; i < w->crew->n && r == 0; i++)
+		r = engine_export(w->all[i].engine, w->leave, export_put, &x);
 	if (r == 0)
 		r = export_flush(&x);
+	for (unsigned i = 0; i < w->crew->n; i++)
+		w->all[i].deaf = r == 0; /* else they go on */
+	crew_go_on(w->crew);
 	close(fd);
-	w->deaf = r == 0; /* else this one goes on */
 	if (r < 0)
 		guard_fast_hold(false);
 	return answer(w, r, x.bytes, r == 0 ? "" : "its flows could not be written");
@@ -610,11 +610,20 @@ watch(struct worker *w, int fd)
 	return fd >= 0 ? epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) : 0;
 }
 
+/* Is a connection between these two this worker's? */
+static bool
+is_mine(const void *ctx, const struct net_addr *client, const struct net_addr *server)
+{
+	const struct worker *w = ctx;
+	const unsigned from = net_addr_is4(client) ? 12 : 0;
+
+	return w->be->owner(w->io, client->b + from, server->b + from, 16 - from) == w->index;
+}
+
 /* Connections of a predecessor.  What cannot be read is found again in the middle. */
 static void
 import(struct worker *w)
 {
-	struct handover got = {0};
 	struct stat st;
 	void *p;
 
@@ -623,9 +632,16 @@ import(struct worker *w)
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, w->conf->handover, 0);
 	if (p == MAP_FAILED)
 		return;
-	engine_tick(w->engine, clock_wall_ns());
-	if (engine_import(w->engine, p, (size_t)st.st_size, &got) == 0)
-		w->imported += got.flows;
+	for (unsigned i = 0; i < w->crew->n; i++) {
+		struct worker *x = &w->all[i];
+		const struct handover_part part = {.mine = is_mine, .ctx = x};
+		struct handover got = {0};
+
+		engine_tick(x->engine, clock_wall_ns());
+		if (engine_import_part(
+			x->engine, p, (size_t)st.st_size, w->crew->n > 1 ? &part : NULL, &got) == 0)
+			w->imported += got.flows;
+	}
 	munmap(p, (size_t)st.st_size);
 }
 

@@ -75,6 +75,8 @@ struct io_backend {
 	 * sleeps in its wait() goes on; from any thread.  NULL: there is one worker. */
 	int (*run)(struct io *io, int (*life)(void *), void *ctx);
 	void (*wake)(struct io *io);
+	/* Several workers: whose are frames between these two addresses, 4 or 16 bytes (len) in network order?  NULL: there is one. */
+	unsigned (*owner)(const struct io *io, const uint8_t *a, const uint8_t *b, unsigned len);
 	void (*stats)(const struct io *io, struct io_stats *st);
 	/* Of the last failure, "" = none.  err_text(NULL): of the last close() of this
 	 * thread, whose io is gone. */

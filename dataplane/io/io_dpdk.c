@@ -1077,6 +1077,14 @@ no_more(int socket, size_t limit, size_t size)
 }
 
 /* One of those that lead to a worker: so many that one who stands still does not keep the others' buffers. */
+static unsigned
+dpdk_owner(const struct io *io, const uint8_t *a, const uint8_t *b, unsigned len)
+{
+	const struct dpdk_io *d = (const struct dpdk_io *)(const void *)io;
+
+	return shard_owner(&d->dev->shard, a, b, len);
+}
+
 static struct rte_ring *
 ring(const struct device *dev, const char *kind, unsigned a, unsigned b)
 {
@@ -1226,6 +1234,7 @@ const struct io_backend io_dpdk = {
     .threads = dpdk_threads,
     .run = dpdk_run,
     .wake = dpdk_wake,
+    .owner = dpdk_owner,
     .stats = dpdk_stats,
     .err_text = dpdk_err_text,
     .close = dpdk_close,

@@ -452,6 +452,71 @@ hostile_bytes(void **state)
 	plant_free(x);
 }
 
+/* --- several engines ------------------------------------------------------------------------- */
+
+#define PAIRS 16u
+
+static bool
+of_three(const void *ctx, const struct net_addr *client, const struct net_addr *server)
+{
+	assert_int_equal(server->b[15], PLC & 0xff);
+	return (client->b[15] - (HMI & 0xff)) % 3u == *(const unsigned *)ctx;
+}
+
+/* Two write, three go on: each connection is one's, with all that is known of it. */
+static void
+from_two_to_three(void **state)
+{
+	struct plant *old[2], *next[3];
+	static struct wire w[PAIRS];
+	struct handover h;
+	size_t first;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		old[i] = plant_new(true, strict, 0, 0);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		w[i] = plant_wire(old[i % 2], HMI + i, 40000, PLC, 502);
+		assert_true(plant_open(old[i % 2], &w[i]));
+		assert_true(plant_poll(old[i % 2], &w[i], 1, 0, 1));
+	}
+	blob.n = first = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(engine_export(old[i]->e, false, blob_put, NULL), 0);
+		first = i == 0 ? blob.n : first;
+	}
+	for (unsigned k = 0; k < 3; k++) {
+		const struct handover_part part = {.mine = of_three, .ctx = &k};
+
+		next[k] = plant_new(true, strict, 0, 0);
+		assert_int_equal(engine_import_part(next[k]->e, blob.b, blob.n, &part, &h), 0);
+		assert_int_equal(h.written, PAIRS);
+		assert_int_equal(h.flows, k == 0 ? 6 : 5);
+		assert_int_equal(h.lost + h.midstream, 0);
+		assert_int_equal(engine_stats(next[k]->e)->flows_active, h.flows);
+	}
+	for (unsigned i = 0; i < PAIRS; i++) /* the policy takes none up in the middle */
+		for (uint16_t n = 2; n < 10; n++)
+			assert_true(plant_poll(next[i % 3], &w[i], n, n, 1));
+	for (unsigned k = 0; k < 3; k++) {
+		assert_int_equal(engine_stats(next[k]->e)->midstream, 0);
+		assert_int_equal(next[k]->events, 0);
+		plant_free(next[k]);
+	}
+	/* one takes all; what breaks off in the second part leaves nothing of the first */
+	next[0] = plant_new(true, strict, 0, 0);
+	assert_int_equal(engine_import(next[0]->e, blob.b, blob.n - 1, &h), ERR_FORMAT);
+	assert_int_equal(h.flows, 0);
+	assert_int_equal(engine_stats(next[0]->e)->flows_active, 0);
+	assert_int_equal(engine_import(next[0]->e, blob.b, first + 20, &h), ERR_FORMAT);
+	assert_int_equal(engine_stats(next[0]->e)->flows_active, 0);
+	assert_int_equal(engine_import(next[0]->e, blob.b, blob.n, &h), 0);
+	assert_int_equal(h.flows, PAIRS);
+	plant_free(next[0]);
+	for (unsigned i = 0; i < 2; i++)
+		plant_free(old[i]);
+}
+
 int
 main(void)
 {
@@ -463,6 +528,7 @@ main(void)
 	    cmocka_unit_test(another_build),
 	    cmocka_unit_test(too_little_room),
 	    cmocka_unit_test(hostile_bytes),
+	    cmocka_unit_test(from_two_to_three),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 
