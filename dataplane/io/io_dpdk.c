@@ -1076,7 +1076,6 @@ no_more(int socket, size_t limit, size_t size)
 	return -1;
 }
 
-/* One of those that lead to a worker: so many that one who stands still does not keep the others' buffers. */
 static unsigned
 dpdk_owner(const struct io *io, const uint8_t *a, const uint8_t *b, unsigned len)
 {
@@ -1085,6 +1084,7 @@ dpdk_owner(const struct io *io, const uint8_t *a, const uint8_t *b, unsigned len
 	return shard_owner(&d->dev->shard, a, b, len);
 }
 
+/* One of those that lead to a worker: so many that one who stands still does not keep the others' buffers. */
 static struct rte_ring *
 ring(const struct device *dev, const char *kind, unsigned a, unsigned b)
 {
