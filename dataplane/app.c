@@ -32,7 +32,7 @@ struct app_flow {
 	uint8_t state;	 /* enum app_state */
 	bool told;     /* that the policy does not let it pass */
 };
-_Static_assert(sizeof(struct app_flow) <= DIS_STATE_INLINE, "it lies in the flow record");
+_Static_assert(sizeof(struct app_flow) <= FLOW_ADDRS_FROM, "it lies in the flow record");
 
 static struct app_flow *
 app_flow(struct flow *f)
@@ -64,7 +64,7 @@ keep_names(struct engine *e, struct flow *f, const struct app_names *n)
 		return APP_UNKNOWN;
 	}
 	memcpy(cell_at(&e->cells, id)->data, n, sizeof(*n));
-	feed_state_cell(e, f, id);
+	feed_state_cell(e, f, id, sizeof(*n));
 	return APP_NAMED;
 }
 
@@ -192,5 +192,5 @@ app_forget(struct engine *e, struct flow *f)
 		return;
 	classify_drop(e->classify, &app_flow(f)->ticket);
 	feed_drop_state(e, f);
-	memset(f->dstate, 0, sizeof(f->dstate));
+	memset(f->dstate, 0, flow_state_room(f));
 }

@@ -393,8 +393,12 @@ look_ahead(const struct engine *e, const struct look *k)
 	const unsigned dir = engine_direction(f, k->src_is_lo);
 	cell_id id = f->dir[dir ^ 1].retain;
 
-	if (e->inline_mode && (may_have_stamps(&k->head) || !(f->quick & QUICK_CALM)))
-		__builtin_prefetch(guard_of(e, f), 1);
+	if (e->inline_mode && (may_have_stamps(&k->head) || !(f->quick & QUICK_CALM))) {
+		const struct flow_guard *g = guard_of(e, f);
+
+		__builtin_prefetch(g, 1);
+		__builtin_prefetch(&g->ts_known, 1); /* they may lie in two lines */
+	}
 	if (id != CELL_NONE) { /* its place will be written over */
 		const char *lines = (const char *)cell_at(&e->cells, id);
 

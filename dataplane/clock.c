@@ -95,7 +95,7 @@ end_flow(struct engine *e, struct flow *f)
 					  : VERDICT_ALLOW;
 	panic_cap(e, &v);
 	e->sink.ts_ns = e->now_ns;
-	judge_flow(e, &v, &t, f->hash, false);
+	judge_flow(e, &v, &t, flow_hash(&e->flows, f), false);
 	e->st.grace_over++;
 	if (!e->inline_mode || v.action < VERDICT_REJECT)
 		return;

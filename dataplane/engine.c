@@ -23,7 +23,7 @@ on_gone(void *ctx, struct flow *f)
 {
 	struct engine *e = ctx;
 
-	if (__builtin_expect(guard_of(e, f)->fast != 0, 0))
+	if (__builtin_expect(f->fast != 0, 0))
 		path_forget(e, f);
 	stream_release(e, f);
 	feed_release(e, f);
@@ -101,18 +101,36 @@ on_timer(void *ctx, struct flow *f)
 	return ours != 0 && left > ours ? ours : left;
 }
 
+/* The table is half full when no flow more is taken: two buckets for as many flows as one holds. */
+_Static_assert(sizeof(struct flow) + sizeof(struct flow_guard) + sizeof(struct quota_link) +
+		       2 * sizeof(struct flow_bucket) / FLOW_WAYS <=
+		   256,
+    "an idle flow of a guard, all told");
+
+static size_t
+flows_cost(uint32_t flows, bool inline_mode)
+{
+	return flow_table_cost(flows, inline_mode) + (inline_mode ? quotas_cost(flows) : 0);
+}
+
+size_t
+engine_flow_bytes(bool inline_mode)
+{
+	return flows_cost(1u << 20, inline_mode) >> 20;
+}
+
 /* Split one number of bytes: half to flows, the rest to cells. */
 static void
 plan_memory(const struct engine_conf *c, uint32_t *flows, uint32_t cells[CELL__CLASSES])
 {
 	size_t total = c->memory_bytes ? c->memory_bytes : DEFAULT_MEMORY;
-	size_t per_flow = flow_table_cost(1u << 20) >> 20;
-	size_t half = total / 2, rest;
+	size_t half = total / 2, cost, rest;
 
-	*flows = c->max_flows ? c->max_flows : (uint32_t)(half / per_flow);
+	*flows = c->max_flows ? c->max_flows : (uint32_t)(half / engine_flow_bytes(c->inline_mode));
 	if (*flows < MIN_FLOWS)
 		*flows = MIN_FLOWS;
-	rest = total > flow_table_cost(*flows) ? total - flow_table_cost(*flows) : total / 4;
+	cost = flows_cost(*flows, c->inline_mode);
+	rest = total > cost ? total - cost : total / 4;
 	cells[CELL_S] = (uint32_t)(rest / 8 / CELL_S_SIZE) + 64;
 	cells[CELL_P] = (uint32_t)(rest / 8 / CELL_P_SIZE) + 64;
 	cells[CELL_M] = (uint32_t)(rest / 2 / CELL_M_SIZE) + 64;
@@ -152,7 +170,8 @@ engine_new(const struct engine_conf *conf)
 	    !e->waits ||
 	    quick_init(&e->quick, conf->memory_bytes ? conf->memory_bytes : DEFAULT_MEMORY,
 		conf->seed) < 0 ||
-	    flow_table_init(&e->flows, flows, conf->seed) < 0 || cells_init(&e->cells, cells) < 0 ||
+	    flow_table_init(&e->flows, flows, conf->seed, conf->inline_mode) < 0 ||
+	    cells_init(&e->cells, cells) < 0 ||
 	    (conf->inline_mode && quotas_init(&e->quotas, flows) < 0) ||
 	    (conf->inline_mode && conf->fast && path_new(e) < 0)) {
 		engine_free(e);

@@ -125,6 +125,9 @@ struct engine_stats {
 struct engine *engine_new(const struct engine_conf *conf);
 void engine_free(struct engine *e);
 uint32_t engine_max_flows(const struct engine *e);
+/* Bytes that an idle flow takes: its record, of a bucket, and of an inline engine what a guard keeps and whose slot it
+ * is.  What hangs on a flow that is not idle is leased from what is left of memory_bytes. */
+size_t engine_flow_bytes(bool inline_mode);
 
 /* Judge n (<= PKT_BURST) frames; sets fate, reason and perhaps bytes of each. */
 void engine_burst(struct engine *e, struct pkt *burst, unsigned n);

@@ -214,23 +214,31 @@ feed_state(const struct engine *e, struct flow *f)
 	return cell_at(&e->cells, id)->data;
 }
 
-/* From now on it keeps it in that cell, of which nothing but the bytes was written. */
+/* From now on it keeps it in that cell, of which nothing but n bytes was written. */
 static inline void
-feed_state_cell(struct engine *e, struct flow *f, cell_id id)
+feed_state_cell(struct engine *e, struct flow *f, cell_id id, uint32_t n)
 {
 	cell_at(&e->cells, id)->total = CELL_NONE; /* dis_lease() */
+	cell_at(&e->cells, id)->len = n;
 	memcpy(f->dstate, &id, sizeof(id));
 	f->flags |= FLOW_STATE_CELL;
 }
 
 /* How many bytes it is. */
 static inline uint32_t
-feed_state_size(const struct flow *f)
+feed_state_size(const struct engine *e, const struct flow *f)
 {
-	const struct dissector *ds = dissectors[f->dis];
+	cell_id id;
 
-	return ds->state_most != 0 && f->flags & FLOW_STATE_CELL ? ds->state_most : ds->state_size;
+	if (!(f->flags & FLOW_STATE_CELL))
+		return dissectors[f->dis]->state_size;
+	memcpy(&id, f->dstate, sizeof(id));
+	return cell_at(&e->cells, id)->len;
 }
+
+/* Room for what a dissector keeps of a flow that is its own from now on, zeroed: in the record, or, where that is
+ * too small, in a cell.  NULL: there is none. */
+void *feed_state_new(struct engine *e, struct flow *f, const struct dissector *ds);
 
 /* Usual fate of a whole PDU: it goes on. False: it may not (inline). */
 static inline bool
@@ -366,6 +374,7 @@ struct verdict engine_bind(
 bool engine_rebind(
     struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const struct layers *l);
 
+/* Of an inline engine only. */
 static inline struct flow_guard *
 guard_of(const struct engine *e, const struct flow *f)
 {
@@ -511,7 +520,7 @@ engine_find(struct engine *e, const struct flow_key *k, uint32_t candidate)
 	if (__builtin_expect(candidate != FLOW_NONE, 1)) {
 		struct flow *f = &e->flows.flows[candidate];
 
-		if (__builtin_expect(flow_matches(&e->flows, f, k), 1))
+		if (__builtin_expect(flow_matches(f, k), 1))
 			return f;
 	}
 	return flow_lookup(&e->flows, k);

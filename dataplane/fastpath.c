@@ -138,12 +138,12 @@ static bool
 look(struct engine *e, struct flow *f, struct fast_flow *k)
 {
 	struct path *x = e->path;
-	struct fast_slot *s = &x->slots[guard_of(e, f)->fast - 1];
+	struct fast_slot *s = &x->slots[f->fast - 1];
 	uint32_t idle;
 	struct net_tuple t;
 
 	flow_tuple(&e->flows, f, true, &t);
-	if (!x->path->ops->read(x->path->ctx, guard_of(e, f)->fast - 1, &t, k))
+	if (!x->path->ops->read(x->path->ctx, f->fast - 1, &t, k))
 		return false;
 	if (k->packets != s->packets) {
 		count(e, s, k);
@@ -292,9 +292,8 @@ path_numbers(struct engine *e, struct flow *f, unsigned dir, uint32_t *acked, ui
 
 	*acked = f->dir[dir].acked;
 	*nxt = f->dir[dir].nxt;
-	if (guard_of(e, f)->fast == 0 ||
-	    e->path->slots[guard_of(e, f)->fast - 1].state != FAST_OFFERED || !look(e, f, &k) ||
-	    (!k.theirs && k.epoch == e->path->slots[guard_of(e, f)->fast - 1].epoch))
+	if (f->fast == 0 || e->path->slots[f->fast - 1].state != FAST_OFFERED || !look(e, f, &k) ||
+	    (!k.theirs && k.epoch == e->path->slots[f->fast - 1].epoch))
 		return;
 	*acked = k.way[dir].acked;
 	*nxt = k.way[dir].next;
@@ -346,7 +345,7 @@ void
 path_note(struct engine *e, struct flow *f, unsigned dir, struct cur pdu)
 {
 	struct path *x = e->path;
-	struct fast_slot *s = &x->slots[guard_of(e, f)->fast - 1];
+	struct fast_slot *s = &x->slots[f->fast - 1];
 	const struct dis_sink *k = &e->sink;
 	int32_t n = DIS_ALIKE_NONE;
 	uint8_t out[FAST_ALIKE];
@@ -367,7 +366,7 @@ path_note(struct engine *e, struct flow *f, unsigned dir, struct cur pdu)
 void
 path_doubt(struct engine *e, struct flow *f)
 {
-	known_forget(e, &e->path->slots[guard_of(e, f)->fast - 1]);
+	known_forget(e, &e->path->slots[f->fast - 1]);
 }
 
 /* --- slots ------------------------------------------------------------------------------- */
@@ -406,7 +405,7 @@ void
 path_forget(struct engine *e, struct flow *f)
 {
 	struct path *x = e->path;
-	uint32_t i = guard_of(e, f)->fast - 1;
+	uint32_t i = f->fast - 1;
 	struct net_tuple t;
 	struct fast_flow k;
 
@@ -418,7 +417,7 @@ path_forget(struct engine *e, struct flow *f)
 	x->path->ops->drop(x->path->ctx, i, &t);
 	known_forget(e, &x->slots[i]);
 	slot_back(x, i);
-	guard_of(e, f)->fast = 0;
+	f->fast = 0;
 }
 
 static void
@@ -448,13 +447,13 @@ begin(struct engine *e, struct flow *f)
 	flow_tuple(&e->flows, f, true, &t);
 	if (!ops->serves(ctx, f->bind.conduit, proto) ||
 	    !ops->create(ctx, i, &t, f->bind.conduit, proto)) {
-		guard_of(e, f)->fast_not = f->bind.generation;
+		guard_of(e, f)->flags |= GUARD_NOT_FAST;
 		return;
 	}
 	s = slot_use(e->path, i);
 	s->flow = flow_index(&e->flows, f);
 	s->bound = f->bind.generation;
-	guard_of(e, f)->fast = i + 1;
+	f->fast = i + 1;
 	ask_base(e->path, i);
 }
 
@@ -468,7 +467,7 @@ at_rest(struct engine *e, struct flow *f)
 	if (f->state != FLOW_OPEN || f->flags & FLOW_REOPEN || f->dis >= FLOW_DIS_NOBODY ||
 	    engine_stale(e, f) || !(f->bind.flags & BIND_PORT_OK) ||
 	    f->bind.flags & (BIND_RATE | BIND_STATE | BIND_WINDOW) || g->repair != CELL_NONE ||
-	    g->unseen != CELL_NONE || g->flags & ~(GUARD_TS | GUARD_NO_SCALE) ||
+	    g->unseen != CELL_NONE || g->flags & ~(GUARD_TS | GUARD_NOT_FAST) ||
 	    !dissectors[f->dis]->at_rest ||
 	    !dissectors[f->dis]->at_rest(feed_state(e, f), f->variant))
 		return false;
@@ -486,7 +485,7 @@ static void
 offer(struct engine *e, struct flow *f)
 {
 	struct path *x = e->path;
-	struct fast_slot *s = &x->slots[guard_of(e, f)->fast - 1];
+	struct fast_slot *s = &x->slots[f->fast - 1];
 	struct fast_offer o = {.generation = policy_generation(e->policy)};
 	const struct dissector *ds = dissectors[f->dis];
 	const struct known *known = known_of(e, s);
@@ -499,7 +498,7 @@ offer(struct engine *e, struct flow *f)
 		return;
 	}
 	if (k.theirs || k.up != s->got) { /* one is on its way, or was lost */
-		ask_base(x, guard_of(e, f)->fast - 1);
+		ask_base(x, f->fast - 1);
 		return;
 	}
 	s->epoch = k.epoch;
@@ -520,7 +519,7 @@ offer(struct engine *e, struct flow *f)
 	s->withdrawn = false;
 	x->st.offered++;
 	x->st.offers++;
-	x->path->ops->offer(x->path->ctx, guard_of(e, f)->fast - 1, &o);
+	x->path->ops->offer(x->path->ctx, f->fast - 1, &o);
 }
 
 void
@@ -529,7 +528,7 @@ path_touch(struct engine *e, struct flow *f)
 	struct path *x = e->path;
 
 	if (f->dis < FLOW_DIS_NOBODY && dissectors[f->dis]->at_rest && e->policy && !e->shadow &&
-	    e->panic == PANIC_OFF && guard_of(e, f)->fast_not != f->bind.generation &&
+	    e->panic == PANIC_OFF && !(guard_of(e, f)->flags & GUARD_NOT_FAST) &&
 	    !e->conf.on_fact && x->n_touched < PKT_BURST)
 		x->touched[x->n_touched++] = flow_index(&e->flows, f);
 }
@@ -545,16 +544,15 @@ path_burst_end(struct engine *e)
 
 		if (f->wheel_slot == UINT16_MAX || !at_rest(e, f))
 			continue;
-		if (guard_of(e, f)->fast != 0 &&
-		    x->slots[guard_of(e, f)->fast - 1].bound != f->bind.generation)
+		if (f->fast != 0 && x->slots[f->fast - 1].bound != f->bind.generation)
 			path_forget(e, f); /* another policy: other conduits */
-		if (guard_of(e, f)->fast == 0) {
+		if (f->fast == 0) {
 			begin(e, f);
 			continue;
 		}
-		s = &x->slots[guard_of(e, f)->fast - 1];
+		s = &x->slots[f->fast - 1];
 		if (s->state == FAST_BASE)
-			ask_base(x, guard_of(e, f)->fast - 1);
+			ask_base(x, f->fast - 1);
 		else if (s->state == FAST_OURS && e->flows.now_tick - s->tick < UINT32_MAX / 2)
 			offer(e, f);
 	}
@@ -601,7 +599,7 @@ enum path_arrival
 path_arrives(struct engine *e, struct flow *f, struct pkt *p)
 {
 	struct path *x = e->path;
-	uint32_t i = guard_of(e, f)->fast - 1;
+	uint32_t i = f->fast - 1;
 	struct fast_slot *s = &x->slots[i];
 	struct fast_flow k;
 	bool counted;
@@ -701,8 +699,7 @@ path_leave_all(struct engine *e)
 bool
 path_left(const struct engine *e, const struct flow *f)
 {
-	return e->path && guard_of(e, f)->fast != 0 &&
-	       e->path->slots[guard_of(e, f)->fast - 1].left;
+	return e->path && f->fast != 0 && e->path->slots[f->fast - 1].left;
 }
 
 void
@@ -731,7 +728,7 @@ engine_was_away(struct engine *e)
 {
 	for (uint32_t i = 0; i < e->flows.max; i++) {
 		struct flow *f = &e->flows.flows[i];
-		uint32_t slot = guard_of(e, f)->fast;
+		uint32_t slot = f->fast;
 
 		if (f->wheel_slot == UINT16_MAX || f->bind.conduit == RULE_NONE || !e->policy ||
 		    !policy_fail_open(e->policy, f->bind.conduit))
@@ -803,7 +800,7 @@ inherit(struct engine *e, uint32_t slot, const struct net_tuple *t, const char *
 	s->pdus = k->pdus;
 	s->errors = k->errors;
 	s->open = k->n_open;
-	guard_of(e, f)->fast = slot + 1;
+	f->fast = slot + 1;
 	e->path->st.offered++;
 	return true;
 }

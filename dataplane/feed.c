@@ -64,7 +64,17 @@ feed_grow(struct dis_call *call)
 	cell_id id;
 	uint8_t *to;
 
-	if (f->flags & FLOW_STATE_CELL || call->state != f->dstate)
+	if (f->flags & FLOW_STATE_CELL) { /* it may have room: see feed_state_new() */
+		memcpy(&id, f->dstate, sizeof(id));
+		to = cell_at(&e->cells, id)->data;
+		if (call->state != to || cell_room(id) < ds->state_most ||
+		    cell_at(&e->cells, id)->len >= ds->state_most)
+			return NULL;
+		memset(to + ds->state_size, 0, ds->state_most - ds->state_size);
+		cell_at(&e->cells, id)->len = ds->state_most;
+		return to;
+	}
+	if (call->state != f->dstate)
 		return NULL;
 	if ((id = cell_get(&e->cells, ds->state_most)) == CELL_NONE) {
 		e->st.pool_full++;
@@ -73,7 +83,7 @@ feed_grow(struct dis_call *call)
 	to = cell_at(&e->cells, id)->data;
 	memcpy(to, f->dstate, ds->state_size);
 	memset(to + ds->state_size, 0, ds->state_most - ds->state_size);
-	feed_state_cell(e, f, id);
+	feed_state_cell(e, f, id, ds->state_most);
 	call->state = to;
 	return to;
 }
@@ -141,7 +151,7 @@ give_pdu(struct engine *e, const struct dissector *ds, struct flow *f, unsigned 
 	ds->pdu(call, pdu);
 	if (e->quick_on && sink_plain(&e->sink) && !call->datagram)
 		quick_learn(e, f, pdu.p, (uint32_t)cur_left(&pdu));
-	if (__builtin_expect(guard_of(e, f)->fast != 0, 0) && ds->alike)
+	if (__builtin_expect(f->fast != 0, 0) && ds->alike)
 		path_note(e, f, dir, pdu);
 	return !e->inline_mode || settle_pdu(e, ds, f, dir, pdu);
 }
@@ -230,7 +240,7 @@ give_part(struct engine *e, const struct dissector *ds, struct tcp_dir *d, struc
 		set_anomalies(&e->call, d);
 	e->sink.worst = (uint8_t)c->len;
 	ds->part(&e->call, cur_take(seg, n), tcp_rare(d)->carry_len, c->total);
-	if (guard_of(e, e->sink.fl)->fast != 0 && ds->alike)
+	if (e->sink.fl->fast != 0 && ds->alike)
 		path_doubt(e, e->sink.fl);
 	refusal_drop(e);
 	tcp_rare(d)->carry_len += n;
@@ -468,7 +478,7 @@ server_port(const struct flow *f)
 
 /* What it knows by direction, of a flow in which nothing was refused yet. */
 static void
-turn_guard(struct flow_guard *g)
+turn_guard(struct flow_guard *g, struct repair *r)
 {
 	struct flow_guard was = *g;
 
@@ -476,9 +486,14 @@ turn_guard(struct flow_guard *g)
 	for (unsigned i = 0; i < 2; i++) {
 		g->sent[i] = was.sent[i ^ 1];
 		g->ts[i] = was.ts[i ^ 1];
-		g->gacked[i] = was.gacked[i ^ 1];
 		g->n_part[i] = was.n_part[i ^ 1];
 		g->big[i] = was.big[i ^ 1];
+	}
+	if (r) {
+		uint32_t gacked = r->gacked[0];
+
+		r->gacked[0] = r->gacked[1];
+		r->gacked[1] = gacked;
 	}
 }
 
@@ -493,7 +508,8 @@ turn_round(struct engine *e, struct flow *f)
 	f->dir[1] = swap;
 	f->rare[0] = f->rare[1];
 	f->rare[1] = rare;
-	turn_guard(guard_of(e, f));
+	if (e->inline_mode)
+		turn_guard(guard_of(e, f), repair_of(e, f));
 	e->at_hand_dir ^= 1;
 	f->flags ^= FLOW_CLIENT_LO | FLOW_CLIENT_PORT1;
 	f->quick = 0;
@@ -599,20 +615,30 @@ or_ours(struct engine *e, const struct flow *f, unsigned dir, struct cur w)
 	return n;
 }
 
+void *
+feed_state_new(struct engine *e, struct flow *f, const struct dissector *ds)
+{
+	cell_id id;
+
+	if (ds->state_size <= flow_state_room(f))
+		return memset(f->dstate, 0, flow_state_room(f));
+	/* room to grow in: it is the same class of cells, or nearly always */
+	id = cell_get(&e->cells, ds->state_most ? ds->state_most : ds->state_size);
+	if (id == CELL_NONE) {
+		e->st.pool_full++;
+		return NULL;
+	}
+	memset(cell_at(&e->cells, id)->data, 0, ds->state_size);
+	feed_state_cell(e, f, id, ds->state_size);
+	return cell_at(&e->cells, id)->data;
+}
+
 bool
 feed_claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
 {
 	app_forget(e, f);
-	if (dissectors[who]->state_size > DIS_STATE_INLINE) {
-		cell_id id = cell_get(&e->cells, dissectors[who]->state_size);
-
-		if (id == CELL_NONE) {
-			e->st.pool_full++;
-			return false;
-		}
-		memset(cell_at(&e->cells, id)->data, 0, dissectors[who]->state_size);
-		feed_state_cell(e, f, id);
-	}
+	if (!feed_state_new(e, f, dissectors[who]))
+		return false;
 	f->dis = who;
 	f->variant = variant;
 	f->quick = 0;
@@ -782,7 +808,7 @@ feed_other(struct engine *e, struct flow *f, unsigned dir, struct cur seg, enum 
 	struct tcp_dir *other = &f->dir[dir ^ 1];
 
 	feed_drop_state(e, f);
-	memset(f->dstate, 0, sizeof(f->dstate));
+	memset(f->dstate, 0, flow_state_room(f));
 	f->quick = 0;
 	f->dis = FLOW_DIS_ASKING;
 	f->variant = 0;

@@ -3,7 +3,7 @@
  * flow.c - see flow.h.
  *
  * Key, 128 bits:  ka = lo address, hi address (IPv6: seeded hashes of both;
- * the addresses themselves are compared in the side table), kb = lo port,
+ * the addresses themselves are compared as well), kb = lo port,
  * hi port, VLAN, protocol, IP version.
  */
 #include "dataplane/flow.h"
@@ -23,35 +23,30 @@
 static uint32_t
 bucket_count(uint32_t max)
 {
-	uint32_t n = 16;
+	uint32_t n = max / WAYS * 2 + (max % WAYS * 2 + WAYS - 1) / WAYS;
 
-	while ((uint64_t)n * WAYS < (uint64_t)max * 2)
-		n *= 2;
-	return n;
+	return n < 16 ? 16 : n;
 }
 
 size_t
-flow_table_cost(uint32_t max)
+flow_table_cost(uint32_t max, bool guard)
 {
-	return (size_t)max * (sizeof(struct flow) + sizeof(struct net_addr[2])) +
+	return (size_t)max * (sizeof(struct flow) + (guard ? sizeof(struct flow_guard) : 0)) +
 	       (size_t)bucket_count(max) * sizeof(struct flow_bucket);
 }
 
 int
-flow_table_init(struct flow_table *t, uint32_t max, uint64_t seed)
+flow_table_init(struct flow_table *t, uint32_t max, uint64_t seed, bool guard)
 {
-	uint32_t nb = bucket_count(max);
-
 	memset(t, 0, sizeof(*t));
 	t->max = max;
-	t->mask = nb - 1;
-	t->v6_max = max; /* so that a flood of one family is the quotas' business, too */
+	t->n_buckets = bucket_count(max);
 	t->seed = hash_seed_make(seed);
 	t->flows = mem_table((size_t)max * sizeof(*t->flows));
-	t->buckets = mem_table((size_t)nb * sizeof(*t->buckets));
-	t->v6 = mem_table((size_t)t->v6_max * sizeof(*t->v6));
+	t->buckets = mem_table((size_t)t->n_buckets * sizeof(*t->buckets));
+	t->guard = guard ? mem_table((size_t)max * sizeof(*t->guard)) : NULL;
 	t->wheel = malloc(WHEEL_SLOTS * sizeof(*t->wheel));
-	if (!t->flows || !t->buckets || !t->v6 || !t->wheel) {
+	if (!t->flows || !t->buckets || (guard && !t->guard) || !t->wheel) {
 		flow_table_fini(t);
 		return ERR_NOMEM;
 	}
@@ -59,14 +54,9 @@ flow_table_init(struct flow_table *t, uint32_t max, uint64_t seed)
 		t->flows[i].wheel_next = i + 1 < max ? i + 1 : FLOW_NONE; /* free list */
 		t->flows[i].wheel_slot = UINT16_MAX;			  /* not in use */
 	}
-	for (uint32_t i = 0; i < t->v6_max; i++) {
-		uint32_t next = i + 1 < t->v6_max ? i + 1 : FLOW_NONE;
-
-		memcpy(t->v6[i][0].b, &next, sizeof(next));
-	}
 	for (unsigned i = 0; i < WHEEL_SLOTS; i++)
 		t->wheel[i] = FLOW_NONE;
-	t->bytes = flow_table_cost(max);
+	t->bytes = flow_table_cost(max, guard);
 	return 0;
 }
 
@@ -75,7 +65,7 @@ flow_table_fini(struct flow_table *t)
 {
 	free(t->flows);
 	free(t->buckets);
-	free(t->v6);
+	free(t->guard);
 	free(t->wheel);
 	memset(t, 0, sizeof(*t));
 }
@@ -103,7 +93,7 @@ bucket_lookup(const struct flow_table *t, const struct flow_bucket *b, const str
 	for (unsigned hits = flow_tag_hits(b, flow_tag(k->hash)); hits != 0; hits &= hits - 1) {
 		struct flow *f = &t->flows[b->idx[__builtin_ctz(hits)]];
 
-		if (flow_matches(t, f, k))
+		if (flow_matches(f, k))
 			return f;
 	}
 	return NULL;
@@ -245,20 +235,17 @@ bucket_take(struct flow_bucket *b, uint32_t idx)
 void
 flow_remove(struct flow_table *t, struct flow *f)
 {
-	struct flow_bucket *b = flow_bucket1(t, f->hash);
+	const uint64_t hash = flow_hash(t, f);
+	struct flow_bucket *b = flow_bucket1(t, hash);
 	uint32_t idx = flow_index(t, f);
 
 	if (t->on_gone)
 		t->on_gone(t->ctx, f);
 	if (!bucket_take(b, idx)) {
 		b->spilled--;
-		(void)bucket_take(flow_bucket2(t, f->hash), idx);
+		(void)bucket_take(flow_bucket2(t, hash), idx);
 	}
 	wheel_unlink(t, f);
-	if (f->v6 != FLOW_NONE) {
-		memcpy(t->v6[f->v6][0].b, &t->v6_free, sizeof(t->v6_free));
-		t->v6_free = f->v6;
-	}
 	f->wheel_slot = UINT16_MAX;
 	f->kb = 0; /* nobody's key: no version of IP */
 	f->quick = 0;
@@ -280,7 +267,7 @@ age(const struct flow_table *t, const struct flow *f)
 
 /* The oldest of a few flows in use; the hand goes round so that all get looked at. */
 static void
-evict_some(struct flow_table *t, bool v6_only)
+evict_some(struct flow_table *t)
 {
 	struct flow *old = NULL;
 	unsigned looks = 0;
@@ -289,7 +276,7 @@ evict_some(struct flow_table *t, bool v6_only)
 		struct flow *f = &t->flows[t->hand];
 
 		t->hand = t->hand + 1 < t->max ? t->hand + 1 : 0;
-		if (f->wheel_slot == UINT16_MAX || (v6_only && f->v6 == FLOW_NONE))
+		if (f->wheel_slot == UINT16_MAX)
 			continue;
 		looks++;
 		if (old == NULL || age(t, f) > age(t, old))
@@ -325,10 +312,8 @@ flow_create(struct flow_table *t, const struct flow_key *k, uint32_t ticks)
 	uint32_t idx;
 
 	if (t->free_head == FLOW_NONE)
-		evict_some(t, false);
-	if (k->lo && t->v6_free == FLOW_NONE)
-		evict_some(t, true);
-	if (t->free_head == FLOW_NONE || (k->lo && t->v6_free == FLOW_NONE))
+		evict_some(t);
+	if (t->free_head == FLOW_NONE)
 		return NULL;
 	idx = t->free_head;
 	/* A crowded first choice gives way to an emptier second: so neither fills
@@ -343,19 +328,17 @@ flow_create(struct flow_table *t, const struct flow_key *k, uint32_t ticks)
 	f = &t->flows[idx];
 	t->free_head = f->wheel_next;
 	memset(f, 0, sizeof(*f));
+	if (t->guard)
+		memset(&t->guard[idx], 0, sizeof(t->guard[idx]));
 	f->ka = k->ka;
 	f->kb = k->kb;
-	f->hash = k->hash;
-	f->v6 = FLOW_NONE;
 	f->dis = FLOW_DIS_ASKING;
 	f->last_tick = t->now_tick;
 	f->bind.conduit = RULE_NONE;
 	if (k->lo) {
 		f->flags |= FLOW_V6;
-		f->v6 = t->v6_free;
-		memcpy(&t->v6_free, t->v6[f->v6][0].b, sizeof(t->v6_free));
-		memcpy(t->v6[f->v6][0].b, k->lo, 16);
-		memcpy(t->v6[f->v6][1].b, k->hi, 16);
+		memcpy(f->dstate + FLOW_ADDRS_FROM, k->lo, 16);
+		memcpy(f->dstate + FLOW_ADDRS_FROM + 16, k->hi, 16);
 	}
 	wheel_link(t, f, ticks);
 	t->n_active++;
@@ -370,9 +353,10 @@ flow_tuple(const struct flow_table *t, const struct flow *f, bool from_client,
 	bool src_lo = ((f->flags & FLOW_CLIENT_LO) != 0) == from_client;
 	uint16_t lo_port = (uint16_t)(f->kb >> 48), hi_port = (uint16_t)(f->kb >> 32);
 
-	if (f->v6 != FLOW_NONE) {
-		out->src = t->v6[f->v6][!src_lo];
-		out->dst = t->v6[f->v6][src_lo];
+	(void)t; /* all of it lies in the record */
+	if (f->flags & FLOW_V6) {
+		out->src = net_addr_from6(f->dstate + FLOW_ADDRS_FROM + (src_lo ? 0 : 16));
+		out->dst = net_addr_from6(f->dstate + FLOW_ADDRS_FROM + (src_lo ? 16 : 0));
 	} else {
 		uint32_t lo = __builtin_bswap32((uint32_t)(f->ka >> 32));
 		uint32_t hi = __builtin_bswap32((uint32_t)f->ka);

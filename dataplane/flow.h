@@ -4,8 +4,12 @@
  * packet time.
  *
  * A flow is keyed without direction: the numerically lower endpoint is "lo".
- * Four cache lines each: who it is and where its two TCP directions stand, the dissector's state,
- * what is seldom needed, and what only a guard keeps.  Look-up touches one bucket line and the flow.
+ * Three cache lines each: who it is and where its two TCP directions stand, the dissector's state, and
+ * what is seldom needed.  What only a guard keeps lies beside, in an array that watch does not have.
+ * Look-up touches one bucket line and the flow.
+ * The addresses of IPv6 lie in the second half of the dissector's state, which is leased (feed.c) where the
+ * first half does not hold it: so they cost no memory where there are none, and a flow of either family can
+ * always be made.
  * Buckets hold eight; a flow lies in one of two buckets, and when both are
  * full the older of their flows is evicted and counted: bounded work, no
  * chains for an attacker to grow.
@@ -46,12 +50,13 @@ enum flow_state {
 };
 
 enum flow_flags {
-	FLOW_CLIENT_LO = 1 << 0,   /* the client is the lower endpoint */
-	FLOW_MIDSTREAM = 1 << 1,   /* no handshake was seen */
+	FLOW_CLIENT_LO = 1 << 0,    /* the client is the lower endpoint */
+	FLOW_MIDSTREAM = 1 << 1,    /* no handshake was seen */
 	FLOW_CLIENT_PORT1 = 1 << 2, /* the client is on the inside port */
-	FLOW_TOLD = 1 << 3,	   /* "not this protocol" was reported */
-	FLOW_REOPEN = 1 << 4,	   /* SYN on a live flow; reopen_isn is its number */
-	FLOW_STATE_CELL = 1 << 5,  /* dissector state is leased; id in the first 4 bytes */
+	FLOW_TOLD = 1 << 3,	    /* "not this protocol" was reported */
+	FLOW_REOPEN = 1 << 4,	    /* SYN on a live flow; reopen_isn is its number */
+	FLOW_STATE_CELL = 1 << 5,   /* dissector state is leased; id in the first 4 bytes */
+	FLOW_NO_SCALE = 1 << 6,	    /* the client's SYN had no window scale: then nobody uses one */
 	FLOW_V6 = 1 << 7,
 };
 
@@ -106,27 +111,26 @@ enum guard_flags {
 	GUARD_OWES_ACK = 1 << 3, /* << dir: the sender waits for an acknowledgement of what waits */
 	GUARD_RESET = 1 << 5,	 /* we have ended it: whoever still speaks is told so */
 	GUARD_WANT_RESET = 1 << 6, /* a verdict says so; done when the packet at hand is */
-	GUARD_NO_SCALE = 1 << 7,   /* the client's SYN had no window scale: then nobody uses one */
+	GUARD_NOT_FAST = 1 << 7,   /* no fast path serves it, as this policy has bound it */
 };
 
 struct flow_guard {
 	uint32_t sent[2]; /* in: up to here the bytes may leave; < dir.nxt while half a PDU waits;
 			   * see flow_sync() */
-	uint32_t ts[2];	  /* newest TSval of each side (RFC 7323) */
-	uint32_t gacked[2]; /* in; see GUARD_ACKED */
+	/* with time stamps, what every packet asks for */
+	uint32_t ts[2]; /* newest TSval of each side (RFC 7323) */
 	cell_id repair; /* struct repair (repair.h): shifts, open edits; CELL_NONE: never needed */
+	uint16_t
+	    part_tick; /* since when the oldest of n_part waits: low half; a timer asks every minute */
+	uint8_t flags;	    /* enum guard_flags */
+	uint8_t ts_known;   /* bit dir: ts[dir] is of this side, not an echo of long ago */
+	/* seldom */
+	cell_id unseen; /* struct unseen: what the fast path judged and is not acknowledged */
 	uint16_t n_part[2]; /* frames of which no byte has left: "held" */
 	uint16_t big[2];    /* longest payload of one segment of each side, as far as it is more
 			     * than what every path takes: the path takes that */
-	uint32_t part_tick; /* since when the oldest of them waits */
-	uint8_t flags;	    /* enum guard_flags */
-	uint8_t ts_known;   /* bit dir: ts[dir] is of this side, not an echo of long ago */
-	uint16_t fast_not;  /* bind.generation under which no fast path serves it */
-	uint8_t pad[4];
-	uint64_t meter; /* policy_eval_rate(); in watch as well */
-	uint32_t fast;	/* 1 + its slot in the fast path (fastpath.c); 0: it has none */
-	cell_id unseen; /* struct unseen: what the fast path judged and is not acknowledged */
 };
+_Static_assert(sizeof(struct flow_guard) == 36, "an idle flow of a guard is 256 bytes: engine.c");
 
 struct flow {
 	/* line 0: who, since when, and both directions: all that a known packet needs but
@@ -139,11 +143,11 @@ struct flow {
 	uint8_t flags;	       /* enum flow_flags */
 	uint8_t quick;	       /* enum quick_flags; 0: ask again */
 	struct tcp_dir dir[2]; /* [DIR_TO_SERVER], [DIR_TO_CLIENT] */
-	/* line 1 */
+	/* line 1; of IPv6, the second half is both addresses, lo first */
 	uint8_t dstate[DIS_STATE_INLINE];
 	/* line 2: beginning, end, time, and what is seldom */
-	uint64_t hash;
-	uint32_t v6; /* slot of the two IPv6 addresses, lo first; FLOW_NONE for IPv4 */
+	uint64_t meter; /* policy_eval_rate() */
+	uint32_t fast;	/* 1 + its slot in the fast path (fastpath.c); 0: it has none */
 	uint32_t wheel_next, wheel_prev;
 	uint32_t reopen_isn;
 	uint32_t isn; /* number of the client's SYN, where one was seen */
@@ -151,10 +155,19 @@ struct flow {
 	uint8_t state; /* enum flow_state */
 	uint8_t pad;
 	struct tcp_rare rare[2];
-	/* line 3: hardly touched by watch, nor for the known packets of a guard */
-	struct flow_guard guard;
 } __attribute__((aligned(64)));
 _Static_assert(offsetof(struct flow, dstate) == 64, "one line for the usual packet");
+_Static_assert(sizeof(struct flow) == 192, "three lines");
+
+#define FLOW_ADDRS	32u /* bytes of both addresses of IPv6 */
+#define FLOW_ADDRS_FROM (DIS_STATE_INLINE - FLOW_ADDRS)
+
+/* Bytes of its record that a dissector's state may take. */
+static inline uint32_t
+flow_state_room(const struct flow *f)
+{
+	return f->flags & FLOW_V6 ? FLOW_ADDRS_FROM : DIS_STATE_INLINE;
+}
 
 /* Of a direction that lies in its flow, which no copy does. */
 static inline struct tcp_rare *
@@ -186,11 +199,10 @@ struct flow_bucket {
 struct flow_table {
 	struct flow *flows;
 	struct flow_bucket *buckets;
-	struct net_addr (*v6)[2];
-	uint32_t *wheel; /* first flow of each slot */
+	struct flow_guard *guard; /* of each flow; NULL: the table is no guard's */
+	uint32_t *wheel;	  /* first flow of each slot */
 	struct hash_seed seed;
-	uint32_t max, mask, free_head, n_active;
-	uint32_t v6_free, v6_max;
+	uint32_t max, n_buckets, free_head, n_active;
 	uint32_t now_tick, wheel_tick; /* wheel_tick: the last slot that was run */
 	uint64_t last_ns, skew_ns; /* time of the last tick; what a clock that went back lacks */
 	uint32_t hand;		       /* eviction's place */
@@ -204,11 +216,11 @@ struct flow_table {
 	void *ctx;
 };
 
-/* 0 or ERR_NOMEM. Room for max flows (a power of two is not needed). */
-int flow_table_init(struct flow_table *t, uint32_t max, uint64_t seed);
+/* 0 or ERR_NOMEM. Room for max flows (a power of two is not needed); guard: with flow_guard() of each. */
+int flow_table_init(struct flow_table *t, uint32_t max, uint64_t seed, bool guard);
 void flow_table_fini(struct flow_table *t);
-/* Memory that max flows take. */
-size_t flow_table_cost(uint32_t max);
+/* Memory that max flows take, buckets included. */
+size_t flow_table_cost(uint32_t max, bool guard);
 
 /* The key of a packet; flow_key_make() below does IPv4 inline and calls this. */
 void flow_key_make6(const struct flow_table *t, const struct layers *l, struct flow_key *k);
@@ -233,16 +245,23 @@ flow_tag(uint64_t hash)
 	return (uint16_t)(hash >> 48 | 1);
 }
 
+/* Of any number of buckets, the one where a random number falls: so there are no more than the load asks for. */
+static inline struct flow_bucket *
+flow_bucket(const struct flow_table *t, uint32_t random)
+{
+	return &t->buckets[(uint64_t)random * t->n_buckets >> 32];
+}
+
 static inline struct flow_bucket *
 flow_bucket1(const struct flow_table *t, uint64_t hash)
 {
-	return &t->buckets[(uint32_t)hash & t->mask];
+	return flow_bucket(t, (uint32_t)hash);
 }
 
 static inline struct flow_bucket *
 flow_bucket2(const struct flow_table *t, uint64_t hash)
 {
-	return &t->buckets[(uint32_t)(hash >> 24 ^ hash * 5) & t->mask];
+	return flow_bucket(t, (uint32_t)(hash >> 24 ^ hash * 5));
 }
 
 /* Bit i: tag i of the bucket is this one. */
@@ -314,19 +333,34 @@ flow_candidate(const struct flow_table *t, uint64_t hash)
 }
 
 static inline bool
-flow_matches(const struct flow_table *t, const struct flow *f, const struct flow_key *k)
+flow_matches(const struct flow *f, const struct flow_key *k)
 {
 	if (f->ka != k->ka || f->kb != k->kb)
 		return false;
-	return k->lo == NULL || (memcmp(t->v6[f->v6][0].b, k->lo, 16) == 0 &&
-	    memcmp(t->v6[f->v6][1].b, k->hi, 16) == 0);
+	return k->lo == NULL || (memcmp(f->dstate + FLOW_ADDRS_FROM, k->lo, 16) == 0 &&
+				    memcmp(f->dstate + FLOW_ADDRS_FROM + 16, k->hi, 16) == 0);
 }
 
-/* What a guard keeps of a flow: one of this table. */
+/* As in its key: of IPv6 as well, whose addresses are hashed into ka. */
+static inline uint64_t
+flow_hash(const struct flow_table *t, const struct flow *f)
+{
+	return hash_mix(t->seed, f->ka, f->kb);
+}
+
+/* What a guard keeps of a flow: of a table that was made so. */
 static inline struct flow_guard *
 flow_guard(const struct flow_table *t, const struct flow *f)
 {
-	return &t->flows[f - t->flows].guard;
+	return &t->guard[f - t->flows];
+}
+
+/* A guard's: all that was judged of this direction may leave. */
+static inline void
+flow_sent(const struct flow_table *t, const struct flow *f, unsigned dir)
+{
+	if (t->guard != NULL)
+		flow_guard(t, f)->sent[dir] = f->dir[dir].nxt;
 }
 
 /*
@@ -338,7 +372,7 @@ flow_sync(const struct flow_table *t, const struct flow *f)
 {
 	if (f->quick & QUICK_CALM)
 		for (unsigned i = 0; i < 2; i++)
-			flow_guard(t, f)->sent[i] = f->dir[i].nxt;
+			flow_sent(t, f, i);
 }
 
 /* It is calm no more. */

@@ -95,7 +95,7 @@ engine_flow_list(const struct engine *e, uint32_t *at, char *buf, size_t size)
 {
 	struct jw w = jw_make(buf, size);
 
-	for (unsigned step = 0; step < BUCKETS_STEP && *at <= e->flows.mask; step++, (*at)++) {
+	for (unsigned step = 0; step < BUCKETS_STEP && *at < e->flows.n_buckets; step++, (*at)++) {
 		const struct flow_bucket *b = &e->flows.buckets[*at];
 
 		if ((size_t)(w.end - w.p) < FLOW_WAYS * LINE_MAX_BYTES)
@@ -104,7 +104,7 @@ engine_flow_list(const struct engine *e, uint32_t *at, char *buf, size_t size)
 			if (b->tag[i] != 0)
 				put_flow(&w, e, &e->flows.flows[b->idx[i]]);
 	}
-	if (*at > e->flows.mask)
+	if (*at >= e->flows.n_buckets)
 		*at = ENGINE_FLOWS_END;
 	return jw_len(&w);
 }

@@ -43,7 +43,9 @@ static const char magic[8] = {'I', 'L', 'F', 'L', 'O', 'W', 'S', '\n'};
 
 /* What of a flow's flags travels; the rest is about this engine's memory. */
 #define FLAGS_MOVED ((uint8_t)(FLOW_MIDSTREAM | FLOW_TOLD | FLOW_REOPEN))
-#define GUARD_MOVED ((uint8_t)~GUARD_WANT_RESET)
+#define GUARD_MOVED ((uint8_t) ~(GUARD_WANT_RESET | GUARD_NOT_FAST))
+/* Among a guard's flags, as they travel: FLOW_NO_SCALE. */
+#define NO_SCALE_MOVED (1u << 7)
 
 /* --- writing ---------------------------------------------------------------------------- */
 
@@ -114,7 +116,9 @@ write_head(const struct engine *e, struct to *to)
 static void
 write_flow(struct engine *e, const struct flow *f, struct to *to)
 {
-	const struct flow_guard *g = guard_of(e, f);
+	static const struct flow_guard none;
+	const struct flow_guard *g = e->inline_mode ? guard_of(e, f) : &none;
+	const struct repair *r = repair_of(e, f);
 	struct body o = {.n = 0};
 	struct net_tuple t;
 
@@ -131,12 +135,12 @@ write_flow(struct engine *e, const struct flow *f, struct to *to)
 	put_le(&o, f->dis < FLOW_DIS_NOBODY ? f->dis : FLOW_DIS_ASKING, 1);
 	put_le(&o, f->variant, 1);
 	put_le(&o, e->inline_mode && quota_is_grown(e, f), 1);
-	put_le(&o, g->flags & GUARD_MOVED, 1);
+	put_le(&o, (g->flags & GUARD_MOVED) | (f->flags & FLOW_NO_SCALE ? NO_SCALE_MOVED : 0), 1);
 	put_le(&o, 0, 2);
 	put_le(&o, f->isn, 4);
 	put_le(&o, f->reopen_isn, 4);
 	put_le(&o, e->flows.now_tick - f->last_tick, 4);
-	put_le(&o, g->meter, 8);
+	put_le(&o, f->meter, 8);
 	for (unsigned d = 0; d < 2; d++) {
 		const struct tcp_dir *dir = &f->dir[d];
 
@@ -150,7 +154,7 @@ write_flow(struct engine *e, const struct flow *f, struct to *to)
 		put_le(&o, g->big[d], 2);
 		put_le(&o, g->sent[d], 4);
 		put_le(&o, g->ts[d], 4);
-		put_le(&o, g->gacked[d], 4);
+		put_le(&o, r ? r->gacked[d] : 0, 4);
 	}
 	section(to, SEC_FLOW, &o, NULL, 0);
 }
@@ -196,7 +200,7 @@ write_state(const struct engine *e, struct flow *f, struct to *to)
 
 	if (f->dis >= FLOW_DIS_NOBODY)
 		return;
-	section(to, SEC_STATE, &none, feed_state(e, f), feed_state_size(f));
+	section(to, SEC_STATE, &none, feed_state(e, f), feed_state_size(e, f));
 	if (!(f->flags & FLOW_STATE_CELL))
 		return;
 	memcpy(&id, f->dstate, sizeof(id));
@@ -297,8 +301,8 @@ engine_export(
 		struct flow *f = &e->flows.flows[i];
 
 		/* Bytes that only a key of this kernel's knows cannot be compared over there. */
-		if (f->wheel_slot == UINT16_MAX || guard_of(e, f)->unseen != CELL_NONE ||
-		    path_left(e, f))
+		if (f->wheel_slot == UINT16_MAX ||
+		    (e->path && guard_of(e, f)->unseen != CELL_NONE) || path_left(e, f))
 			continue;
 		n++;
 		flow_sync(&e->flows, f);
@@ -321,6 +325,7 @@ struct from {
 	bool same;	/* build: what only that build can read is taken */
 	bool has_state, lose;
 	uint64_t pool_full;   /* as counted before the flow at hand */
+	uint32_t gacked[2];   /* its repair.gacked, which comes before the rest of it */
 	uint8_t dis[DIS_MAX]; /* theirs -> ours */
 	unsigned n_dis, heads;
 	struct handover out;
@@ -424,6 +429,8 @@ flow_done(struct from *in)
 	} else if (f->dis >= FLOW_DIS_NOBODY) {
 		tcp_rare(&f->dir[0])->tries = tcp_rare(&f->dir[1])->tries = 0;
 	}
+	if (in->e->inline_mode && !repair_of(in->e, f))
+		in->lose |= (guard_of(in->e, f)->flags & (GUARD_ACKED | GUARD_ACKED << 1)) != 0;
 	if (in->lose || in->e->st.pool_full != in->pool_full) {
 		in->pool_full = in->e->st.pool_full;
 		lose(in);
@@ -439,7 +446,8 @@ struct flow_read {
 	struct tcp_dir dir[2];
 	struct tcp_rare rare[2];
 	struct flow_guard guard;
-	uint32_t isn, reopen_isn, last_tick;
+	uint64_t meter;
+	uint32_t gacked[2], isn, reopen_isn, last_tick;
 	uint8_t state, flags, dis, variant;
 };
 
@@ -459,7 +467,7 @@ read_dir(struct cur *c, struct flow_read *f, unsigned d)
 	g->big[d] = cur_le16(c);
 	g->sent[d] = cur_le32(c);
 	g->ts[d] = cur_le32(c);
-	g->gacked[d] = cur_le32(c);
+	f->gacked[d] = cur_le32(c);
 	dir->flags &= (uint8_t)~DIR_PART; /* comes back with the carry */
 	return f->rare[d].wscale <= 14;
 }
@@ -472,7 +480,7 @@ read_flow(struct from *in, struct cur c)
 	struct engine *e = in->e;
 	struct flow_key k;
 	struct flow_read made = {.state = 0};
-	uint8_t port1, grown;
+	uint8_t port1, grown, guard_flags;
 
 	flow_done(in);
 	in->has_state = in->lose = false;
@@ -486,12 +494,14 @@ read_flow(struct from *in, struct cur c)
 	made.dis = cur_u8(&c);
 	made.variant = cur_u8(&c);
 	grown = cur_u8(&c);
-	made.guard.flags = cur_u8(&c) & GUARD_MOVED;
+	guard_flags = cur_u8(&c);
+	made.guard.flags = guard_flags & GUARD_MOVED;
+	made.flags |= guard_flags & NO_SCALE_MOVED ? FLOW_NO_SCALE : 0;
 	cur_skip(&c, 2);
 	made.isn = cur_le32(&c);
 	made.reopen_isn = cur_le32(&c);
 	made.last_tick = e->flows.now_tick - cur_le32(&c);
-	made.guard.meter = cur_le64(&c);
+	made.meter = cur_le64(&c);
 	if (!read_dir(&c, &made, 0) || !read_dir(&c, &made, 1) || !cur_ok(&c) ||
 	    cur_left(&c) != 0 || in->heads != in->n_dis + 1 || made.state > FLOW_CLOSED ||
 	    l.vlan > 4095 || (l.proto != NET_PROTO_TCP && l.proto != NET_PROTO_UDP) || port1 > 1 ||
@@ -533,7 +543,10 @@ read_flow(struct from *in, struct cur c)
 	in->f->last_tick = made.last_tick;
 	memcpy(in->f->dir, made.dir, sizeof(made.dir));
 	memcpy(in->f->rare, made.rare, sizeof(made.rare));
-	*guard_of(in->e, in->f) = made.guard;
+	in->f->meter = made.meter;
+	memcpy(in->gacked, made.gacked, sizeof(in->gacked));
+	if (e->inline_mode)
+		*guard_of(e, in->f) = made.guard;
 	if (k.src_is_lo)
 		in->f->flags |= FLOW_CLIENT_LO;
 	if (port1)
@@ -616,6 +629,7 @@ read_state(struct from *in, struct cur c)
 {
 	struct flow *f = in->f;
 	const struct dissector *ds;
+	uint32_t n;
 	cell_id id;
 
 	if (!f || !in->same || in->lose)
@@ -623,19 +637,22 @@ read_state(struct from *in, struct cur c)
 	if (f->dis >= FLOW_DIS_NOBODY || in->has_state)
 		return false;
 	ds = dissectors[f->dis];
-	if (cur_left(&c) != ds->state_size &&
-	    (ds->state_most == 0 || cur_left(&c) != ds->state_most))
+	n = (uint32_t)cur_left(&c);
+	if (n != ds->state_size && (ds->state_most == 0 || n != ds->state_most))
 		return false;
 	in->has_state = true;
-	if (cur_left(&c) <= DIS_STATE_INLINE) {
-		(void)cur_copy(&c, f->dstate, cur_left(&c));
-		return true;
-	}
-	if ((id = copy_cell(in, &c)) == CELL_NONE) {
+	if (n == ds->state_size) {
+		void *to = feed_state_new(in->e, f, ds);
+
+		if (to)
+			(void)cur_copy(&c, to, n);
+		in->has_state = to != NULL;
+		in->lose |= to == NULL;
+	} else if ((id = copy_cell(in, &c)) != CELL_NONE) {
+		feed_state_cell(in->e, f, id, n);
+	} else {
 		in->has_state = false;
-		return true;
 	}
-	feed_state_cell(in->e, f, id);
 	return true;
 }
 
@@ -673,7 +690,7 @@ read_tmpl(struct cur *c, struct tmpl *t)
 static bool
 read_repair(struct from *in, struct cur c)
 {
-	struct repair r = {.tries = 0}, *to;
+	struct repair r = {.gacked = {in->gacked[0], in->gacked[1]}}, *to;
 
 	r.shift[0] = cur_le32(&c);
 	r.shift[1] = cur_le32(&c);

@@ -76,7 +76,7 @@ tell_event(struct dis_sink *s, enum event_kind kind, enum policy_cond cond, stru
 	    .cond = (uint8_t)cond,
 	    .ts_ns = s->ts_ns,
 	    .frame = s->frame,
-	    .flow_id = s->fl->hash,
+	    .flow_id = flow_hash(&s->e->flows, s->fl),
 	    .tuple = judge_tuple(s),
 	    .to_client = s->dir == DIR_TO_CLIENT,
 	    .verdict = v,
@@ -121,7 +121,7 @@ show(struct dis_sink *s, const struct fact *f, struct verdict v)
 	struct engine_pdu pdu = {
 	    .frame = s->frame,
 	    .ts_ns = s->ts_ns,
-	    .flow_id = s->fl->hash,
+	    .flow_id = flow_hash(&s->e->flows, s->fl),
 	    .flow_index = flow_index(&e->flows, s->fl),
 	    .tuple = judge_tuple(s),
 	    .fact = f,
@@ -171,7 +171,7 @@ judge_past(struct dis_sink *s, const struct policy_memory *m, struct policy_stat
 	st->memory = m;
 	st->server = s->dir == DIR_TO_SERVER ? t->dst : t->src;
 	/* the same ends may have had a connection before */
-	st->flow = s->fl->hash ^ (uint64_t)s->fl->isn << 32;
+	st->flow = flow_hash(&s->e->flows, s->fl) ^ (uint64_t)s->fl->isn << 32;
 	st->now_ns = s->ts_ns;
 }
 
@@ -207,7 +207,7 @@ judge_answer(struct dis_sink *s, const struct fact *f, struct verdict v)
 	struct wait w;
 
 	if (f->anomalies & FACT_A_UNSOLICITED ||
-	    !waits_take(e->waits, s->fl->hash, s->fl->isn, f, &w))
+	    !waits_take(e->waits, flow_hash(&s->e->flows, s->fl), s->fl->isn, f, &w))
 		return v;
 	if (!w.late && s->ts_ns >= w.deadline_ns)
 		judge_overdue(e, &w); /* before anybody has looked */
@@ -220,7 +220,7 @@ static void __attribute__((noinline)) note_request(struct dis_sink *s, const str
 {
 	const struct dissector *d = dissectors[f->proto];
 	struct verdict told;
-	struct wait w = {.flow_hash = s->fl->hash,
+	struct wait w = {.flow_hash = flow_hash(&s->e->flows, s->fl),
 	    .flow = flow_index(&s->e->flows, s->fl),
 	    .isn = s->fl->isn,
 	    .asked_ns = s->ts_ns,
@@ -242,8 +242,8 @@ judge_overdue(struct engine *e, const struct wait *w)
 	struct fact f;
 
 	/* it has ended, or another has its place */
-	if (fl->wheel_slot == UINT16_MAX || fl->hash != w->flow_hash || fl->isn != w->isn ||
-	    fl->state == FLOW_CLOSED || engine_stale(e, fl) || !e->policy ||
+	if (fl->wheel_slot == UINT16_MAX || flow_hash(&e->flows, fl) != w->flow_hash ||
+	    fl->isn != w->isn || fl->state == FLOW_CLOSED || engine_stale(e, fl) || !e->policy ||
 	    !policy_timeout(e->policy, &fl->bind, w->proto, &v))
 		return;
 	engine_aim(e, fl, w->dir, NULL);
@@ -274,7 +274,7 @@ dis_emit(struct dis_sink *s, struct fact *f)
 			v = judge_window(s, f);
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0))
 			v = policy_eval_rate(
-			    e->policy, &s->fl->bind, f, v, &guard_of(s->e, s->fl)->meter, s->ts_ns);
+			    e->policy, &s->fl->bind, f, v, &s->fl->meter, s->ts_ns);
 		if (__builtin_expect(e->shadow != NULL, 0))
 			shadow_fact(e, f, v);
 		if (__builtin_expect(s->fl->bind.flags & BIND_RATE, 0) &&

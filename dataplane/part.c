@@ -117,7 +117,7 @@ part_hold(struct engine *e, struct flow *f, unsigned dir, bool fresh, bool whole
 
 	e->note = "half a PDU: waits for the rest";
 	if (fresh && g->n_part[dir] == 0) {
-		g->part_tick = e->flows.now_tick;
+		g->part_tick = (uint16_t)e->flows.now_tick;
 		engine_wake(e, f, PART_TICKS);
 	}
 	g->n_part[dir] = (uint16_t)(g->n_part[dir] + (fresh && whole));
@@ -130,13 +130,14 @@ part_acknowledge(struct engine *e, struct flow *f, unsigned dir, bool at_once)
 {
 	struct flow_guard *g = guard_of(e, f);
 	struct tcp_dir *d = &f->dir[dir];
+	struct repair *r;
 
 	if (!(g->flags & GUARD_OWES_ACK << dir) || seq_diff(d->acked, g->sent[dir]) < 0)
 		return;
 	g->flags &= (uint8_t) ~(GUARD_OWES_ACK << dir);
-	if (d->nxt == g->sent[dir] || !repair_get(e, f))
+	if (d->nxt == g->sent[dir] || !(r = repair_get(e, f)))
 		return;
-	g->gacked[dir] = d->nxt;
+	r->gacked[dir] = d->nxt;
 	g->flags |= (uint8_t)(GUARD_ACKED << dir);
 	refusal_arm(e, f);
 	if (at_once)
@@ -165,7 +166,7 @@ uint32_t
 part_timer(struct engine *e, struct flow *f)
 {
 	struct flow_guard *g = guard_of(e, f);
-	uint32_t age = e->flows.now_tick - g->part_tick, again = 0;
+	uint32_t age = (uint16_t)(e->flows.now_tick - g->part_tick), again = 0;
 
 	for (unsigned dir = 0; dir < 2; dir++) {
 		struct tcp_dir *d = &f->dir[dir];

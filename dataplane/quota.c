@@ -23,11 +23,17 @@ quotas_init(struct quotas *qs, uint32_t max_flows)
 		quotas_fini(qs);
 		return ERR_NOMEM;
 	}
-	qs->bytes = (OLD + 1) * sizeof(*qs->q) + (size_t)max_flows * sizeof(*qs->link);
+	qs->bytes = (OLD + 1) * sizeof(*qs->q) + quotas_cost(max_flows);
 	for (uint32_t i = 0; i <= OLD; i++)
 		for (unsigned k = 0; k < QUOTA_LISTS; k++)
 			qs->q[i].head[k] = qs->q[i].tail[k] = FLOW_NONE;
 	return 0;
+}
+
+size_t
+quotas_cost(uint32_t max_flows)
+{
+	return (size_t)max_flows * sizeof(struct quota_link);
 }
 
 void

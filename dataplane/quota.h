@@ -55,6 +55,8 @@ struct engine;
 /* 0 or ERR_NOMEM. */
 int quotas_init(struct quotas *qs, uint32_t max_flows);
 void quotas_fini(struct quotas *qs);
+/* Memory that max_flows take. */
+size_t quotas_cost(uint32_t max_flows);
 /* Another policy: who keeps how many.  What is there becomes old. */
 void quotas_share(struct quotas *qs, const struct flow_table *t, const struct policy *pol);
 /* May the conduit have one flow more?  Then there is a free slot. */

@@ -60,8 +60,10 @@ engine_rebind(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, con
 	struct verdict v;
 
 	f->quick = 0;
-	if (e->inline_mode)
+	if (e->inline_mode) {
+		guard_of(e, f)->flags &= (uint8_t)~GUARD_NOT_FAST; /* may be asked again */
 		quota_remove(e, f); /* of the old ones */
+	}
 	if (!e->policy) {
 		f->bind = (struct policy_bind){.conduit = RULE_NONE, .generation = e->epoch};
 		if (e->inline_mode)
@@ -85,7 +87,7 @@ engine_rebind(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, con
 	    (v.reason == REASON_WINDOW && /* closed, but what runs may come to its end */
 		policy_conduit_open(e->policy, f->bind.conduit, &e->windows.clock, &t, true)))
 		return true;
-	judge_flow(e, &v, &t, f->hash, false);
+	judge_flow(e, &v, &t, flow_hash(&e->flows, f), false);
 	e->st.flows_ended += v.would >= VERDICT_REJECT;
 	panic_cap(e, &v);
 	if (!e->inline_mode || v.action < VERDICT_REJECT)

@@ -223,8 +223,11 @@ static uint32_t
 ours_until(const struct engine *e, const struct flow *f, unsigned dir)
 {
 	const struct flow_guard *g = guard_of(e, f);
-	uint32_t to = seq_diff(g->gacked[dir], g->sent[dir]) < 0 ? g->gacked[dir] : g->sent[dir];
+	const struct repair *r = repair_of(e, f);
+	uint32_t to = g->sent[dir];
 
+	if (r && seq_diff(r->gacked[dir], to) < 0)
+		to = r->gacked[dir];
 	return g->flags & GUARD_ACKED << dir && seq_diff(to, f->dir[dir].acked) > 0
 		   ? to
 		   : f->dir[dir].acked;
@@ -254,7 +257,7 @@ refusal_timer(struct engine *e, struct flow *f)
 	}
 	for (unsigned dir = 0; dir < 2; dir++)
 		open |= guard_of(e, f)->flags & GUARD_ACKED << dir &&
-			seq_diff(guard_of(e, f)->gacked[dir], f->dir[dir].acked) > 0;
+			seq_diff(r->gacked[dir], f->dir[dir].acked) > 0;
 	if (!open || guard_of(e, f)->flags & GUARD_RESET) {
 		r->armed = false;
 		return 0;

@@ -282,8 +282,8 @@ repair_ack(const struct engine *e, const struct flow *f, unsigned dir, uint32_t 
 	if (!r)
 		return;
 	if (g->flags & GUARD_ACKED << (dir ^ 1) && seq_diff(*ack, f->dir[dir ^ 1].acked) >= 0 &&
-	    seq_diff(g->gacked[dir ^ 1], *ack) > 0)
-		*ack = g->gacked[dir ^ 1];
+	    seq_diff(r->gacked[dir ^ 1], *ack) > 0)
+		*ack = r->gacked[dir ^ 1];
 	if (f->flags & FLOW_MIDSTREAM)
 		return; /* the scale is not known */
 	offered = *win << scale;

@@ -68,6 +68,7 @@ struct patch {
 };
 
 struct repair {
+	uint32_t gacked[2]; /* in; see GUARD_ACKED */
 	uint32_t shift[2]; /* of edits that are over: bytes taken out, bytes put in */
 	uint8_t n[2];
 	uint8_t tries; /* time-outs since something of ours was acknowledged */
@@ -94,7 +95,7 @@ seq_diff(uint32_t a, uint32_t b)
 static inline struct repair *
 repair_of(const struct engine *e, const struct flow *f)
 {
-	return guard_of(e, f)->repair == CELL_NONE
+	return !e->inline_mode || guard_of(e, f)->repair == CELL_NONE
 		   ? NULL
 		   : (struct repair *)(void *)cell_at(&e->cells, guard_of(e, f)->repair)->data;
 }

@@ -125,8 +125,8 @@ bind_of(struct engine *e)
 	struct shadow_bind *b = &e->shadow_state->bind[index % BINDS];
 	uint8_t client = s->fl->flags & (FLOW_CLIENT_LO | FLOW_CLIENT_PORT1);
 	struct net_tuple t;
-	bool same =
-	    b->known == e->shadow_state->turn && b->index == index && b->hash == s->fl->hash;
+	bool same = b->known == e->shadow_state->turn && b->index == index &&
+		    b->hash == flow_hash(&e->flows, s->fl);
 
 	if (same && b->client == client)
 		return b;
@@ -136,7 +136,7 @@ bind_of(struct engine *e)
 	(void)bind_tuple(e, &t, &b->bind);
 	if (!same) /* one that was turned round goes on */
 		b->meter = 0;
-	b->hash = s->fl->hash;
+	b->hash = flow_hash(&s->e->flows, s->fl);
 	b->index = index;
 	b->client = client;
 	b->known = e->shadow_state->turn;

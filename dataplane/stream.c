@@ -239,6 +239,7 @@ void
 stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 {
 	struct tcp_dir *d = &f->dir[dir];
+	struct repair *r;
 
 	if (seq_diff(ack, d->acked) <= 0)
 		return;
@@ -247,10 +248,11 @@ stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 			ack = d->nxt; /* and the FIN */
 		if (seq_diff(ack, guard_of(e, f)->sent[dir]) > 0 || ack == d->acked)
 			return; /* acknowledges what never passed: not to be believed */
-		if (seq_diff(ack, guard_of(e, f)->gacked[dir]) >= 0)
-			guard_of(e, f)->flags &= (uint8_t) ~(GUARD_ACKED << dir);
-		if (guard_of(e, f)->repair != CELL_NONE)
+		if ((r = repair_of(e, f)) != NULL) {
+			if (seq_diff(ack, r->gacked[dir]) >= 0)
+				guard_of(e, f)->flags &= (uint8_t) ~(GUARD_ACKED << dir);
 			repair_progress(e, f);
+		}
 	}
 	d->acked = ack;
 	while (d->retain != CELL_NONE) {
@@ -386,8 +388,8 @@ as_far_as_sent(struct engine *e, struct flow *f, uint32_t seq, uint32_t len, uin
     uint32_t skip, bool fresh, enum drop_reason why)
 {
 	unsigned dir = e->sink.dir;
-	int32_t n = seq_diff(guard_of(e, f)->sent[dir], seq);
 	uint8_t fate = passed < len ? FATE_DROP : FATE_FORWARD;
+	int32_t n = e->inline_mode ? seq_diff(guard_of(e, f)->sent[dir], seq) : 0;
 
 	if (!e->inline_mode || n >= (int32_t)passed)
 		return (struct seg_result){passed, skip, fate, (uint8_t)why};
@@ -418,7 +420,7 @@ old_or_next(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const 
 
 		e->st.retransmitted++;
 		e->note = "retransmission";
-		if (gone && len > 1 && guard_of(e, f)->repair != CELL_NONE) {
+		if (gone && len > 1 && repair_of(e, f)) {
 			inject_ack(
 			    e, f, dir ^ 1); /* perhaps bytes that only we have acknowledged */
 			return (struct seg_result){0, 0, FATE_CONSUMED, 0};
@@ -524,7 +526,8 @@ stream_segment(struct engine *e, struct flow *f, unsigned dir, const struct seg 
 
 	if (__builtin_expect(!(d->flags & DIR_SEEN), 0)) {
 		d->flags |= DIR_SEEN;
-		d->nxt = d->acked = guard_of(e, f)->sent[dir] = s->seq;
+		d->nxt = d->acked = s->seq;
+		flow_sent(&e->flows, f, dir);
 		if (f->flags & FLOW_MIDSTREAM)
 			d->flags |= DIR_DESYNC | DIR_A_MIDSTREAM;
 	}
@@ -636,9 +639,12 @@ stream_release(struct engine *e, struct flow *f)
 
 		while (tcp_rare(d)->ooo != CELL_NONE)
 			give_up(e, d, DROP_END_OF_INPUT);
-		part_give_up(e, f, dir, DROP_END_OF_INPUT);
+		if (e->inline_mode)
+			part_give_up(e, f, dir, DROP_END_OF_INPUT);
 		retain_clear(e, d);
 	}
+	if (!e->inline_mode)
+		return;
 	if (guard_of(e, f)->unseen != CELL_NONE) {
 		cell_put(&e->cells, guard_of(e, f)->unseen);
 		guard_of(e, f)->unseen = CELL_NONE;

@@ -116,7 +116,7 @@ restart(struct engine *e, struct flow *f)
 	uint8_t client = f->flags & ends, dir = e->sink.dir;
 	struct policy_bind bind = f->bind;
 
-	if (guard_of(e, f)->fast != 0)
+	if (f->fast != 0)
 		path_forget(e, f);
 	stream_expire(e, f, true); /* may turn it round; the new one is as its SYN says */
 	e->sink.dir = dir;
@@ -126,15 +126,17 @@ restart(struct engine *e, struct flow *f)
 	feed_release(e, f);
 	memset(f->dir, 0, sizeof(f->dir));
 	memset(f->rare, 0, sizeof(f->rare));
-	memset(guard_of(e, f), 0, sizeof(struct flow_guard));
-	memset(f->dstate, 0, sizeof(f->dstate));
+	if (e->inline_mode)
+		memset(guard_of(e, f), 0, sizeof(struct flow_guard));
+	memset(f->dstate, 0, flow_state_room(f));
+	f->meter = 0;
 	if (e->shadow)
 		shadow_begin(e, f);
 	f->dis = FLOW_DIS_ASKING;
 	f->quick = 0;
 	f->variant = 0;
 	f->state = FLOW_OPENING;
-	f->flags &= (uint8_t)~(FLOW_MIDSTREAM | FLOW_TOLD | FLOW_REOPEN);
+	f->flags &= (uint8_t) ~(FLOW_MIDSTREAM | FLOW_TOLD | FLOW_REOPEN | FLOW_NO_SCALE);
 }
 
 /* Window scale of a SYN (RFC 7323 2.2); NO_SCALE when absent. */
@@ -202,7 +204,8 @@ on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, cons
 		f->isn = f->reopen_isn;
 		restart(e, f);
 		o->flags |= DIR_SEEN;
-		o->nxt = o->acked = guard_of(e, f)->sent[DIR_TO_SERVER] = f->isn + 1;
+		o->nxt = o->acked = f->isn + 1;
+		flow_sent(&e->flows, f, DIR_TO_SERVER);
 	} else if ((d->flags & DIR_SEEN) && !(guard && answer && f->state == FLOW_OPENING)) {
 		return; /* repeated */
 	}
@@ -210,7 +213,8 @@ on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, cons
 	    (dir == DIR_TO_SERVER || !(o->flags & DIR_SEEN) || l->ack != o->nxt))
 		return; /* does not answer this SYN */
 	d->flags |= DIR_SEEN;
-	d->nxt = d->acked = guard_of(e, f)->sent[dir] = l->seq + 1;
+	d->nxt = d->acked = l->seq + 1;
+	flow_sent(&e->flows, f, dir);
 	tcp_rare(d)->wscale = window_scale(p, l);
 	d->win = l->tcp_win;
 	if (tcp_rare(d)->wscale == NO_SCALE) { /* it is used when both offer it, else by nobody */
@@ -218,8 +222,8 @@ on_syn(struct engine *e, struct flow *f, unsigned dir, const struct pkt *p, cons
 		if (answer)
 			tcp_rare(o)->wscale = 0;
 		else
-			guard_of(e, f)->flags |= GUARD_NO_SCALE;
-	} else if (answer && guard_of(e, f)->flags & GUARD_NO_SCALE) {
+			f->flags |= FLOW_NO_SCALE;
+	} else if (answer && f->flags & FLOW_NO_SCALE) {
 		tcp_rare(d)->wscale = 0;
 	}
 	if (answer)
@@ -370,7 +374,7 @@ settle(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const stru
 static bool
 calm(const struct engine *e, const struct flow *f)
 {
-	const struct flow_guard *g = guard_of(e, f);
+	const struct flow_guard *g = e->inline_mode ? guard_of(e, f) : NULL;
 
 	if (f->state != FLOW_OPEN || f->flags & FLOW_REOPEN || f->dis >= FLOW_DIS_NOBODY)
 		return false;
@@ -382,12 +386,12 @@ calm(const struct engine *e, const struct flow *f)
 		    /* a side that has acknowledged what was not seen: those bytes stay remembered */
 		    seq_diff(d->acked, d->nxt) > -(int32_t)(d->retain != CELL_NONE))
 			return false;
-		if (e->inline_mode &&
+		if (g != NULL &&
 		    (g->sent[i] != d->nxt || g->n_part[i] != 0 || tcp_rare(d)->is_long))
 			return false;
 	}
-	return !e->inline_mode || ((g->flags & ~(GUARD_TS | GUARD_NO_SCALE)) == 0 &&
-				      (g->repair | g->unseen) == CELL_NONE && g->fast == 0);
+	return g == NULL || ((g->flags & ~(GUARD_TS | GUARD_NOT_FAST)) == 0 &&
+				(g->repair | g->unseen) == CELL_NONE && f->fast == 0);
 }
 
 /* Every other packet of TCP. */
@@ -402,7 +406,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 
 	if (f)
 		flow_stir(&e->flows, f);
-	if (__builtin_expect(e->path != NULL, 0) && f && guard_of(e, f)->fast != 0) {
+	if (__builtin_expect(e->path != NULL, 0) && f && f->fast != 0) {
 		enum path_arrival a = path_arrives(e, f, p);
 
 		if (a == PATH_THEIRS)
@@ -429,7 +433,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	}
 	dir = engine_direction(f, k->src_is_lo);
 	p->conduit = f->bind.conduit;
-	if (e->flows.now_tick - f->last_tick > FLOW_TICKS(86400))
+	if (e->inline_mode && e->flows.now_tick - f->last_tick > FLOW_TICKS(86400))
 		guard_of(e, f)->ts_known = 0; /* they may have gone round: RFC 7323 5.5 */
 	f->last_tick = e->flows.now_tick;
 	engine_aim(e, f, dir, l);
@@ -463,7 +467,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		    reopened_by_data(f, dir, l)) {
 			restart(e, f);
 			f->dir[dir].flags |= DIR_SEEN;
-			f->dir[dir].nxt = f->dir[dir].acked = guard_of(e, f)->sent[dir] = l->seq;
+			f->dir[dir].nxt = f->dir[dir].acked = l->seq;
 			f->state = FLOW_OPEN;
 		}
 	}

@@ -48,7 +48,7 @@ tell(struct engine *e, const struct transfer_slot *s, enum transfer_end how)
 	    .kind = EVENT_TRANSFER,
 	    .ts_ns = e->now_ns,
 	    .frame = sink->frame,
-	    .flow_id = s->flow->hash,
+	    .flow_id = flow_hash(&e->flows, s->flow),
 	    .tuple = &tuple,
 	    .verdict = s->verdict,
 	    .fact = &f,

@@ -239,7 +239,7 @@ floor_burst(struct floor *fl, const struct pkt *p, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct flow *f = cand[i] != FLOW_NONE ? &fl->t.flows[cand[i]] : NULL;
 
-		if (!f || !flow_matches(&fl->t, f, &k[i])) {
+		if (!f || !flow_matches(f, &k[i])) {
 			f = flow_lookup(&fl->t, &k[i]);
 			if (!f)
 				f = flow_create(&fl->t, &k[i], 100);
@@ -343,7 +343,7 @@ versus_floor(uint32_t flows, unsigned laps)
 	double a[LAPS_MAX], b[LAPS_MAX], r[LAPS_MAX];
 	unsigned long before;
 
-	if (!e || flow_table_init(&fl.t, flows * 5 / 4 + 64, 42) < 0)
+	if (!e || flow_table_init(&fl.t, flows * 5 / 4 + 64, 42, false) < 0)
 		exit(2);
 	load_make(&ld, flows, 0, 10);
 	for (unsigned i = 0; i < 3; i++) { /* flows come to be, caches fill */

@@ -79,7 +79,7 @@ bare_burst(struct bare *b, struct sink *s, const struct pkt *p, unsigned n)
 		struct flow *f = cand[i] != FLOW_NONE ? &b->t.flows[cand[i]] : NULL;
 		uint8_t code = 0;
 
-		if (!f || !flow_matches(&b->t, f, &k[i])) {
+		if (!f || !flow_matches(f, &k[i])) {
 			f = flow_lookup(&b->t, &k[i]);
 			if (!f)
 				f = flow_create(&b->t, &k[i], 100);
@@ -190,7 +190,7 @@ one_line(const struct line *x)
 	uint64_t lap, open;
 
 	if (!to_bare || !to_engine || !pol || !e || !s1 || !s2 || x->laps > LAPS_MAX ||
-	    flow_table_init(&bare.t, conf.max_flows, 42) < 0)
+	    flow_table_init(&bare.t, conf.max_flows, 42, false) < 0)
 		exit(2);
 	lap = traffic_lap(to_engine);
 	open = traffic_opening(to_engine);

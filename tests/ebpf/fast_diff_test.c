@@ -263,7 +263,7 @@ offer(void)
 
 	if (!f || f->state != FLOW_OPEN || f->dis >= n_dissectors || f->variant != 0 ||
 	    guard_of(engine, f)->repair != CELL_NONE ||
-	    (guard_of(engine, f)->flags & ~(GUARD_TS | GUARD_NO_SCALE)) != 0 ||
+	    (guard_of(engine, f)->flags & ~(GUARD_TS | GUARD_NOT_FAST)) != 0 ||
 	    !dissectors[f->dis]->at_rest ||
 	    !dissectors[f->dis]->at_rest(feed_state(engine, f), f->variant) ||
 	    (guard_of(engine, f)->flags & GUARD_TS && guard_of(engine, f)->ts_known != 3) ||

@@ -195,7 +195,7 @@ offer(struct flow *f)
 
 	if (f->state != FLOW_OPEN || proto_of(f) == GATE__PROTOS ||
 	    !(f->bind.flags & BIND_PORT_OK) || guard_of(engine, f)->repair != CELL_NONE ||
-	    guard_of(engine, f)->flags & ~(GUARD_TS | GUARD_NO_SCALE) ||
+	    guard_of(engine, f)->flags & ~(GUARD_TS | GUARD_NOT_FAST) ||
 	    !dissectors[f->dis]->at_rest(feed_state(engine, f), f->variant))
 		return;
 	for (unsigned i = 0; i < 2; i++) {

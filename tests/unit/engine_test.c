@@ -592,6 +592,28 @@ reset_with_text_is_not_stream(void **state)
 	world_end(x);
 }
 
+/* All that an engine takes more where it may have more flows. */
+static void
+an_idle_flow_is_256_bytes(void **state)
+{
+	enum { FEW = 50001, MORE = 1000000 };
+
+	(void)state;
+	for (unsigned guard = 0; guard < 2; guard++) {
+		struct world *few = world(guard, false, 1u << 20, FEW);
+		struct world *many = world(guard, false, 1u << 20, MORE);
+		size_t more =
+		    engine_stats(many->e)->memory_bytes - engine_stats(few->e)->memory_bytes;
+
+		assert_true(more <= 256u * (size_t)(MORE - FEW) + 1024);
+		assert_true(engine_flow_bytes(guard) <= 256);
+		assert_true(more >= (engine_flow_bytes(guard) - 1) * (size_t)(MORE - FEW));
+		assert_int_equal(engine_max_flows(many->e), MORE);
+		world_end(few);
+		world_end(many);
+	}
+}
+
 /* IPv6, VLAN tags and trimming together: what leaves is sound. */
 static void
 inline_trim_of_ip6_in_a_vlan(void **state)
@@ -674,6 +696,7 @@ main(void)
 	    cmocka_unit_test(opened_from_the_other_end),
 	    cmocka_unit_test(reset_with_text_is_not_stream),
 	    cmocka_unit_test(inline_trim_of_ip6_in_a_vlan),
+	    cmocka_unit_test(an_idle_flow_is_256_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,7 @@ agrees_with_a_list(void **state)
 	uint32_t rng = 12345;
 
 	(void)state;
-	assert_int_equal(flow_table_init(&t, IDS, 99), 0);
+	assert_int_equal(flow_table_init(&t, IDS, 99, true), 0);
 	flow_advance(&t, 1000 * NS_TICK);
 	for (unsigned step = 0; step < 200000; step++) {
 		unsigned id = (rng = rng * 1664525u + 1013904223u) >> 8 & 0xffff;
@@ -88,6 +88,50 @@ agrees_with_a_list(void **state)
 	flow_table_fini(&t);
 }
 
+/* A key that is the same but for the addresses of IPv6, which a hash of them stands for in it, is another's. */
+static void
+addresses_are_compared_whole(void **state)
+{
+	struct flow_table t;
+	struct flow_key k;
+	struct layers l;
+	struct flow *f;
+
+	(void)state;
+	assert_int_equal(flow_table_init(&t, 64, 1, false), 0);
+	name(&l, 3, false);
+	flow_key_make(&t, &l, &k);
+	assert_non_null(f = flow_create(&t, &k, 100));
+	memset(f->dstate, 0xff, flow_state_room(f)); /* what a dissector may write over */
+	assert_int_equal(flow_hash(&t, f), k.hash);
+	for (unsigned i = 0; i < 32; i++) {
+		uint8_t a[2][16];
+		struct flow_key other = k;
+
+		memcpy(a[0], k.lo, 16);
+		memcpy(a[1], k.hi, 16);
+		other.lo = a[0];
+		other.hi = a[1];
+		assert_ptr_equal(flow_lookup(&t, &other), f);
+		a[i / 16][i % 16] ^= 1;
+		assert_null(flow_lookup(&t, &other));
+	}
+	flow_remove(&t, f);
+	assert_null(flow_lookup(&t, &k));
+	flow_table_fini(&t);
+}
+
+/* Of any size, not of the lucky ones only: what an idle flow may take, and what a test of the engine adds. */
+static void
+a_flow_is_small(void **state)
+{
+	(void)state;
+	for (uint32_t max = 64; max <= 4000000; max += max / 3 + 1) {
+		assert_true(flow_table_cost(max, true) <= 244u * (size_t)max + 1024);
+		assert_true(flow_table_cost(max, false) <= 208u * (size_t)max + 1024);
+	}
+}
+
 static unsigned gone, asked;
 static uint32_t answer;
 
@@ -117,7 +161,7 @@ timers_follow_packet_time(void **state)
 
 	(void)state;
 	gone = asked = answer = 0;
-	assert_int_equal(flow_table_init(&t, 100, 1), 0);
+	assert_int_equal(flow_table_init(&t, 100, 1, true), 0);
 	t.on_gone = on_gone;
 	t.on_timer = on_timer;
 	flow_advance(&t, 5000 * NS_TICK);
@@ -155,7 +199,7 @@ full_table_evicts_the_old_and_counts(void **state)
 
 	(void)state;
 	gone = 0;
-	assert_int_equal(flow_table_init(&t, 64, 1), 0);
+	assert_int_equal(flow_table_init(&t, 64, 1, true), 0);
 	t.on_gone = on_gone;
 	flow_advance(&t, 1000 * NS_TICK);
 	for (unsigned i = 0; i < 1000; i++) {
@@ -183,7 +227,7 @@ half_open_goes_before_established(void **state)
 	struct layers l;
 
 	(void)state;
-	assert_int_equal(flow_table_init(&t, 64, 1), 0);
+	assert_int_equal(flow_table_init(&t, 64, 1, true), 0);
 	flow_advance(&t, 1000 * NS_TICK);
 	name(&l, 0, false);
 	flow_key_make(&t, &l, &good);
@@ -205,6 +249,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(agrees_with_a_list),
+	    cmocka_unit_test(addresses_are_compared_whole),
+	    cmocka_unit_test(a_flow_is_small),
 	    cmocka_unit_test(timers_follow_packet_time),
 	    cmocka_unit_test(full_table_evicts_the_old_and_counts),
 	    cmocka_unit_test(half_open_goes_before_established),

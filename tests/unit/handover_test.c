@@ -120,6 +120,99 @@ an_open_session(void **state)
 	plant_free(x);
 }
 
+/* The frame over IPv6: its addresses behind fd00::. */
+static struct pkt
+over_ip6(struct pkt p)
+{
+	static const uint8_t net[12] = {0xfd};
+	static uint8_t b[WIRE_FRAME_MAX];
+	uint8_t *ip = b + 14, *tcp = ip + 40;
+	const uint32_t n = p.caplen - 34;
+
+	memcpy(b, p.bytes, 12);
+	wire_put16(b + 12, 0x86dd);
+	memset(ip, 0, 40);
+	ip[0] = 0x60;
+	wire_put16(ip + 4, n);
+	ip[6] = 6;
+	ip[7] = 64;
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(ip + 8 + 16 * i, net, sizeof(net));
+		memcpy(ip + 20 + 16 * i, p.bytes + 26 + 4 * i, 4);
+	}
+	memcpy(tcp, p.bytes + 34, n);
+	wire_put16(tcp + 16, 0);
+	wire_put16(tcp + 16, ~wire_sum(tcp, n, wire_sum(ip + 8, 32, 6 + n)) & 0xffff);
+	p.bytes = b;
+	p.caplen = p.wirelen = 54 + n;
+	return p;
+}
+
+/*
+ * IPv6 leases what its dissector knows, IPv4 has it in the record until there are many requests: what is found is
+ * the same, with a take-over behind every frame and without.
+ */
+static void
+the_same_over_ip6(void **state)
+{
+	static const char both[] =
+	    "interlock: 1\nsite: test\nmode: enforce\n"
+	    "zones:\n  it: {level: 3, port: outside, nets: [10.1.2.0/25, 'fd00::a01:200/121']}\n"
+	    "  ot: {level: 1, port: inside, nets: [10.1.2.128/25, 'fd00::a01:280/121']}\n"
+	    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: reject\n"
+	    "    modbus:\n      addressing: zero-based\n      allow:\n"
+	    "        - {name: reads, units: [1], functions: [3], holding: [0..99]}\n";
+	enum { OPEN = 14 }; /* at once: more than a record holds */
+	unsigned want[3] = {0};
+	uint64_t anomalies = 0;
+
+	(void)state;
+	for (unsigned run = 0; run < 4; run++) {
+		const bool six = run & 1, moves = run & 2;
+		struct plant *x = plant_new(true, both, 8u << 20, 256);
+		struct wire w = plant_wire(x, HMI, 40000, PLC, 502);
+		uint32_t base = x->e->cells.used[CELL_P];
+
+		for (unsigned i = 0; i < 3 + 2 * OPEN + 1; i++) {
+			uint8_t ask[12] = {0, (uint8_t)(i - 2), 0, 0, 0, 6, 1, 3, 0, 0, 0, 1};
+			uint8_t say[11] = {0, (uint8_t)(i - 2 - OPEN), 0, 0, 0, 5, 1, 3, 2, 0, 0};
+			struct pkt p;
+
+			w.now_ns = x->now_ns;
+			if (i < 3)
+				p = wire_tcp(&w, i == 1,
+				    i == 0   ? SYN
+				    : i == 1 ? SYN | ACK
+					     : ACK,
+				    NULL, 0);
+			else if (i < 3 + OPEN)
+				p = wire_tcp(&w, CLIENT, ACK | PSH, ask, 12);
+			else /* one more than was asked */
+				p = wire_tcp(&w, SERVER, ACK | PSH, say, 11);
+			p = plant_put(x, six ? over_ip6(p) : p);
+			assert_int_equal(p.fate, i < 3 + 2 * OPEN ? FATE_FORWARD : FATE_DROP);
+			if (i == 3) /* where it lies */
+				assert_int_equal(x->e->cells.used[CELL_P] - base, six);
+			if (moves)
+				assert_int_equal(take_over(x, false).midstream, 0);
+		}
+		if (run == 0) {
+			want[0] = x->requests;
+			want[1] = x->responses;
+			want[2] = x->events;
+			anomalies = x->anomalies;
+			assert_int_equal(want[0], OPEN);
+			assert_int_equal(want[1], OPEN + 1);
+			assert_int_equal(anomalies, FACT_A_UNSOLICITED);
+		}
+		assert_int_equal(x->requests, want[0]);
+		assert_int_equal(x->responses, want[1]);
+		assert_int_equal(x->events, want[2]);
+		assert_int_equal(x->anomalies, anomalies);
+		plant_free(x);
+	}
+}
+
 /* --- what leaves, as the server gets it ------------------------------------------------------ */
 
 static struct {
@@ -522,6 +615,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_open_session),
+	    cmocka_unit_test(the_same_over_ip6),
 	    cmocka_unit_test(half_a_pdu),
 	    cmocka_unit_test(after_a_reject),
 	    cmocka_unit_test(opc_ua),

@@ -749,7 +749,7 @@ main(int argc, char **argv)
 		printf("{\"machine\":\"%s\",\"compiler\":\"%s\",\"flags\":\"%s\",\"version\":\"%"
 		       "s\",\"build\":\"%s\"",
 		    mach, __VERSION__, BENCH_FLAGS, build_version, build_id);
-		printf(",\"bytes_per_flow\":%zu", flow_table_cost(1u << 20) >> 20);
+		printf(",\"bytes_per_flow\":%zu", engine_flow_bytes(true));
 		json_rows("flows", flows, N(flows));
 		json_rows("rfc2544", size, N(sizes));
 		json_rows("cores", two, used == CORES ? 3 : 1);
@@ -763,8 +763,9 @@ main(int argc, char **argv)
 	    "new flows/s");
 	for (unsigned i = 0; i < N(flows); i++)
 		text_row(&flows[i]);
-	printf("a flow is %zu bytes of table, addresses and bucket included\n",
-	    flow_table_cost(1u << 20) >> 20);
+	printf("an idle flow is %zu bytes: record, bucket, a guard's part and its conduit's; in "
+	       "watch %zu\n",
+	    engine_flow_bytes(true), engine_flow_bytes(false));
 	printf("\nRFC 2544, UDP\n");
 	for (unsigned i = 0; i < N(sizes); i++)
 		text_row(&size[i]);
