@@ -88,25 +88,50 @@ limiter_set_policy(struct limiter *l, const struct policy *pol)
 	l->policy = pol;
 	l->spec = any ? s : NULL;
 	memset(l->left, 0, sizeof(l->left));
+	for (unsigned i = 0; any && i < LIMIT_KNOWN; i++) { /* as if all had been 0.0.0.0 */
+		const struct net_addr zero = net_addr_from4((const uint8_t[4]){0});
+
+		l->known[i].addr = 0;
+		l->known[i].zone = policy_zone_of(pol, &zero);
+	}
 }
 
 /* --- frames ------------------------------------------------------------------------------------- */
 
-/* In whose name it speaks; false: nobody's who has an address. */
-static bool
-speaker(const struct pkt *p, const struct layers *l, struct net_addr *out)
+static uint32_t
+zone4(struct limiter *l, const uint8_t *addr)
+{
+	struct net_addr a;
+	uint32_t word, i;
+
+	memcpy(&word, addr, sizeof(word));
+	i = word * UINT32_C(0x9e3779b1) >> 22 & (LIMIT_KNOWN - 1);
+	if (l->known[i].addr != word) {
+		a = net_addr_from4(addr);
+		l->known[i].zone = policy_zone_of(l->policy, &a);
+		l->known[i].addr = word;
+	}
+	return l->known[i].zone;
+}
+
+/* The zone in whose name it speaks; UINT32_MAX: none. */
+static uint32_t
+speaker(struct limiter *l, const struct pkt *p, const struct layers *ly)
 {
 	static const uint8_t nobody[4];
 	struct policy_l2 l2 = {0};
+	struct net_addr a;
 
-	if (l->flags & LAYER_IP) {
-		*out = l->flags & LAYER_V6 ? net_addr_from6(l->src) : net_addr_from4(l->src);
-		return !(l->flags & LAYER_V6) || !net_addr_is4(out); /* RFC 4942 2.2 */
+	if (ly->flags & LAYER_V6) { /* one of IPv4 inside is the zone's too: so the engine has it */
+		a = net_addr_from6(ly->src);
+		return policy_zone_of(l->policy, &a);
 	}
-	if (!(l->flags & LAYER_ARP) || !decode_arp(p, l, &l2))
-		return false;
-	*out = l2.arp_sip;
-	return memcmp(out->b + 12, nobody, sizeof(nobody)) != 0; /* a probe, RFC 5227 */
+	if (ly->flags & LAYER_IP)
+		return zone4(l, ly->src);
+	if (!(ly->flags & LAYER_ARP) || !decode_arp(p, ly, &l2) ||
+	    memcmp(l2.arp_sip.b + 12, nobody, sizeof(nobody)) == 0) /* a probe, RFC 5227 */
+		return UINT32_MAX;
+	return zone4(l, l2.arp_sip.b + 12);
 }
 
 /* Is this frame above a limit?  Then *kind is which. */
@@ -116,11 +141,10 @@ above(struct limiter *l, const struct engine *e, const struct pkt *p, uint64_t n
 {
 	const struct gate_zone *z;
 	struct layers ly;
-	struct net_addr a;
 	enum drop_reason why = decode_inline(p, &ly);
-	uint32_t zone, flows_per_s;
+	uint32_t zone = speaker(l, p, &ly), flows_per_s;
 
-	if (!speaker(p, &ly, &a) || (zone = policy_zone_of(l->policy, &a)) >= LIMIT_ZONES)
+	if (zone >= LIMIT_ZONES)
 		return false;
 	z = &l->spec->zones[zone];
 	flows_per_s = ly.flags & LAYER_L4 && ly.proto == NET_PROTO_TCP &&

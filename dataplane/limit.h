@@ -29,6 +29,7 @@
 
 #define LIMIT_ZONES	  1024u /* of a policy with limits; as many as the filter has */
 #define LIMIT_BATCH	  64u	/* tokens that a worker takes at once, at most */
+#define LIMIT_KNOWN	  1024u /* addresses whose zone need not be looked for; a power of two */
 #define LIMIT_SAMPLE_RATE 8u	/* frames told of per second, reason and port; as many at once */
 
 enum limit_kind { LIMIT_PACKETS = 0, LIMIT_FLOWS, LIMIT_KINDS };
@@ -66,6 +67,9 @@ struct limiter {
 	const struct gate_spec *spec; /* its tables; NULL: it limits nobody */
 	uint64_t untold[LIMIT_KINDS][2];
 	uint32_t left[LIMIT_ZONES][LIMIT_KINDS]; /* tokens that were taken, and not used */
+	struct {
+		uint32_t addr, zone;
+	} known[LIMIT_KNOWN]; /* IPv4 addresses that were asked for last, as they lie in memory */
 };
 
 /* Another policy, or NULL, with full buckets; while no worker judges.  The policy has LIMIT_ZONES zones at most, and outlives

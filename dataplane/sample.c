@@ -49,14 +49,16 @@ engine_lets_in(const struct engine *e, const struct pkt *p, const struct layers 
 
 	if (!(l->flags & LAYER_IP))
 		return engine_l2_verdict(e, p, l).action < VERDICT_REJECT;
+	if (l->flags & LAYER_L4) {
+		flow_key_make(&e->flows, l, &k);
+		if ((f = flow_lookup(&e->flows, &k)) != NULL && !engine_stale(e, f))
+			return true; /* inline there is none that is not allowed */
+	}
 	engine_tuple(e, p, l, &t);
 	if (!(l->flags & LAYER_L4))
 		return !engine_icmp_read(p, l, &t, &icmp) ||
 		       policy_eval_icmp_in(e->policy, &icmp, &e->windows.clock).action <
 			   VERDICT_REJECT;
-	flow_key_make(&e->flows, l, &k);
-	if ((f = flow_lookup(&e->flows, &k)) != NULL && !engine_stale(e, f))
-		return true; /* inline there is none that is not allowed */
 	back = net_tuple_reverse(&t);
 	return engine_bind(e, &t, &bind).action < VERDICT_REJECT ||
 	       engine_bind(e, &back, &bind).action < VERDICT_REJECT;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "dataplane/limit.h"
 #include "tests/unit/plant.h"
+#include "tests/unit/wire6.h"
 
 #define S NS_PER_S
 #define T PLANT_EPOCH
@@ -25,9 +26,10 @@ static const char rules[] =
     "mode: enforce\n"
     "l2: {arp: any}\n"
     "zones:\n"
-    "  scada: {port: outside, nets: [10.1.2.0/24], limits: {packets: 100/s, flows: 10/s}}\n"
+    "  scada: {port: outside, nets: [10.1.2.0/24, 'fd00:12::/64'], limits: {packets: 100/s, flows: "
+    "10/s}}\n"
     "  other: {port: outside, nets: [10.1.3.0/24]}\n"
-    "  cell: {port: inside, nets: [10.1.4.0/24], limits: {packets: 50/s}}\n"
+    "  cell: {port: inside, nets: [10.1.4.0/24, 'fd00:14::/64'], limits: {packets: 50/s}}\n"
     "conduits:\n"
     "  - name: c\n"
     "    from: [scada/*, other/*]\n"
@@ -290,6 +292,32 @@ below_and_beside(void **state)
 	rig_free(r);
 }
 
+/* IPv6 and IPv4 of a zone share its tokens, and so does an IPv4 address inside an IPv6 header. */
+static void
+both_families(void **state)
+{
+	static const uint8_t plc[16] = {0xfd, 0, 0, 0x14, [15] = 5};
+	static const uint8_t hmi[2][16] = {
+	    {0xfd, 0, 0, 0x12, [15] = 5}, {[10] = 0xff, 0xff, 10, 1, 2, 5}};
+	struct rig *r = rig_new(rules);
+	static struct frame f;
+	unsigned passed[2] = {0};
+
+	(void)state;
+	for (unsigned k = 2; k-- > 0;)
+		for (unsigned i = 0; i < 14; i++) {
+			frame_eth(&f, 0, 0, 0x86dd);
+			frame_ip6(&f, 6, hmi[k], plc, 64, NULL, 0);
+			frame_tcp(&f, (uint16_t)(40000 + i), 502, 1, 0, SYN, NULL, 0);
+			passed[k] += put(r, frame_end(&f, 6, 0), T);
+		}
+	assert_int_equal(passed[0] + passed[1], 10);
+	assert_int_equal(r->dropped, 28 - 10);
+	assert_int_equal(syns(r, SCADA, 5, T), 0);
+	assert_int_equal(syns(r, SCADA, 5, T + S / 2), 5);
+	rig_free(r);
+}
+
 /* Of a burst the frames that may go on come first, in their order; the others are all there, dropped. */
 static void
 order(void **state)
@@ -413,6 +441,54 @@ at_once(void **state)
 	assert_in_range(x.got, 2 * RATE - 1000, 2 * RATE + 1);
 }
 
+/* Whole workers as threads, each with its engine, its addresses of the zone and its clock: what they let in together. */
+struct load {
+	struct rig *r;
+	uint32_t from;
+	unsigned passed;
+};
+
+static void *
+loader(void *arg)
+{
+	struct load *x = arg;
+
+	for (unsigned i = 0; i < 4000; i++) {
+		struct wire w = plant_wire(x->r->x, x->from, (uint16_t)(20000 + i), PLC, 502);
+
+		x->passed += put(x->r, wire_tcp(&w, CLIENT, SYN, NULL, 0), T + i * (S / 4000));
+	}
+	return NULL;
+}
+
+static void
+workers_at_once(void **state)
+{
+	struct load x[RACERS];
+	pthread_t t[RACERS];
+	uint64_t passed = 0, dropped = 0, told = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < RACERS; i++) {
+		x[i] = (struct load){.r = rig_new(rules), .from = SCADA + i};
+		x[i].r->own.all = &x[0].r->all;
+	}
+	for (unsigned i = 0; i < RACERS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, loader, &x[i]), 0);
+	for (unsigned i = 0; i < RACERS; i++)
+		assert_int_equal(pthread_join(t[i], NULL), 0);
+	for (unsigned i = 0; i < RACERS; i++) {
+		passed += x[i].passed;
+		dropped += x[i].r->count[LIMIT_FLOWS].packets[0];
+		told += x[i].r->x->events_count + x[i].r->own.untold[LIMIT_FLOWS][0];
+	}
+	assert_in_range(passed, 10, 21); /* ten at once, and ten a second */
+	assert_int_equal(passed + dropped, RACERS * 4000);
+	assert_int_equal(told, dropped);
+	for (unsigned i = 1; i <= RACERS; i++) /* the first has the buckets */
+		rig_free(x[RACERS - i].r);
+}
+
 int
 main(void)
 {
@@ -423,10 +499,12 @@ main(void)
 	    cmocka_unit_test(flows_and_packets),
 	    cmocka_unit_test(who_pays),
 	    cmocka_unit_test(below_and_beside),
+	    cmocka_unit_test(both_families),
 	    cmocka_unit_test(order),
 	    cmocka_unit_test(mode_panic_policy),
 	    cmocka_unit_test(together),
 	    cmocka_unit_test(at_once),
+	    cmocka_unit_test(workers_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
