@@ -174,7 +174,7 @@ note_known(
 	const struct flow *f = k->flow;
 	const unsigned dir = engine_direction(f, k->src_is_lo);
 
-	out->flow_id = f->hash;
+	out->flow_id = k->hash;
 	out->flow_index = flow_index(&e->flows, f);
 	out->opx = dissectors[f->dis]->known_opx(p->bytes + k->head.pay_off, (enum dis_dir)dir);
 	out->proto = f->dis;
