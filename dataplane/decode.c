@@ -258,6 +258,14 @@ decode_ip6_ext(const struct pkt *p, struct cur *c, struct layers *l)
 	}
 }
 
+static bool
+mapped(const uint8_t *addr)
+{
+	struct net_addr a = net_addr_from6(addr);
+
+	return net_addr_is4(&a);
+}
+
 static enum drop_reason
 decode_ip6(const struct pkt *p, struct cur *c, struct layers *l)
 {
@@ -278,6 +286,8 @@ decode_ip6(const struct pkt *p, struct cur *c, struct layers *l)
 		return short_of(start + 40, wire_len(p), DROP_IP_TRUNCATED);
 	}
 	l->flags |= LAYER_IP | LAYER_V6;
+	if (mapped(l->src) || mapped(l->dst))
+		l->flags |= LAYER_MAPPED;
 	l->l3_end = start + 40 + len;
 	if (len == 0 && wire_len(p) - l->l3_end > IP6_MTU_MIN) { /* no padding is that long */
 		l->flags |= LAYER_GSO;

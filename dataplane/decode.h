@@ -42,9 +42,10 @@ enum layer_flags {
 	LAYER_V6 = 1 << 6,
 	LAYER_GSO = 1 << 7, /* IP length 0: an offloaded frame as its sender's host captured it; the
 			     * length is the frame's.  Never valid on a wire: a guard drops it */
-	LAYER_ROUTED = 1 << 8, /* IPv6: routing header of type 0, or one that leads on from dst */
-	LAYER_ATOMIC = 1 << 9, /* IPv6: fragment header of a datagram in one piece (RFC 6946) */
-	LAYER_AUTH = 1 << 10,  /* IPv6: authentication header (RFC 4302) in front of the rest */
+	LAYER_ROUTED = 1 << 8,	/* IPv6: routing header of type 0, or one that leads on from dst */
+	LAYER_ATOMIC = 1 << 9,	/* IPv6: fragment header of a datagram in one piece (RFC 6946) */
+	LAYER_AUTH = 1 << 10,	/* IPv6: authentication header (RFC 4302) in front of the rest */
+	LAYER_MAPPED = 1 << 11, /* IPv6: an address that stands for one of IPv4 (RFC 4942 2.2) */
 };
 
 enum tcp_flags {

@@ -447,8 +447,8 @@ void engine_l2(struct engine *e, struct pkt *p, const struct layers *l);
 void engine_other_ip(struct engine *e, struct pkt *p, const struct layers *l);
 void engine_fragment(struct engine *e, struct pkt *p, const struct layers *l);
 
-/* IPv6 headers that engine_extension() has a say about. */
-#define LAYER_STRANGE (LAYER_ROUTED | LAYER_ATOMIC | LAYER_AUTH)
+/* What engine_extension() has a say about. */
+#define LAYER_STRANGE (LAYER_ROUTED | LAYER_ATOMIC | LAYER_AUTH | LAYER_MAPPED)
 
 /* A tuple's port. */
 static inline uint8_t

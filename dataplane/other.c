@@ -88,7 +88,8 @@ refuse_fragment(struct engine *e, struct pkt *p, const struct layers *l)
  * IPv6 headers that a host may read otherwise than we do.  A routing header sends the datagram on
  * (RFC 5095), as a source route of IPv4 does.  A datagram in one piece with a fragment header is
  * whole by RFC 6946, half of one to older hosts: a fragment.  What is authenticated
- * cannot be trimmed.  ESP and headers nobody knows end the walk in decode.c, as a protocol
+ * cannot be trimmed.  An address of IPv4 in a header of IPv6 is nobody's, least of all the device's that has it in
+ * IPv4 (RFC 4942 2.2): no sender has it, and some receivers take it for the other.  ESP and headers nobody knows end the walk in decode.c, as a protocol
  * of their own.
  */
 bool
@@ -96,6 +97,8 @@ engine_extension(struct engine *e, struct pkt *p, const struct layers *l)
 {
 	if (l->flags & LAYER_ROUTED)
 		engine_drop(p, DROP_IP_ROUTED);
+	else if (l->flags & LAYER_MAPPED)
+		engine_drop(p, DROP_POLICY_CONDUIT);
 	else if (l->flags & LAYER_AUTH)
 		engine_drop(p, DROP_IP_AUTH);
 	else if (e->policy)

@@ -296,6 +296,36 @@ extension_headers(void **state)
 	}
 }
 
+/* RFC 4942 2.2: what may speak in IPv4 may not speak in IPv6 under the same address. */
+static void
+mapped_addresses(void **state)
+{
+	static const uint8_t hmi[16] = {[10] = 0xff, 0xff, 10, 1, 2, 5};
+	static const uint8_t plc[16] = {[10] = 0xff, 0xff, 10, 1, 2, 0x82};
+	static const struct {
+		const uint8_t *src, *dst;
+		enum drop_reason want;
+	} cases[] = {{hmi, plc, DROP_POLICY_CONDUIT}, {hmi, plc6, DROP_POLICY_CONDUIT},
+	    {hmi6, plc, DROP_POLICY_CONDUIT}, {hmi6, plc6, DROP_NONE}};
+	static struct frame f;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct plant *x = plant_new(true, rules, 0, 0);
+		struct wire w = plant_wire(x, HMI, 40000, PLC, 502);
+		struct pkt p;
+
+		frame_eth(&f, 0, 7, 0x86dd);
+		frame_ip6(&f, 6, cases[i].src, cases[i].dst, 64, NULL, 0);
+		frame_tcp(&f, 40000, 502, 1000, 0, SYN, NULL, 0);
+		p = plant_put(x, frame_end(&f, 6, 0));
+		if (p.reason != cases[i].want)
+			fail_msg("case %u: %s", i, drop_name(p.reason));
+		assert_true(plant_open(x, &w)); /* in IPv4 they may */
+		plant_free(x);
+	}
+}
+
 static void
 errors6(void **state)
 {
@@ -645,6 +675,7 @@ main(void)
 	    cmocka_unit_test(checksums),
 	    cmocka_unit_test(errors_after_a_reject),
 	    cmocka_unit_test(extension_headers),
+	    cmocka_unit_test(mapped_addresses),
 	    cmocka_unit_test(errors6),
 	    cmocka_unit_test(echo_by_policy),
 	    cmocka_unit_test(neighbours),
