@@ -11,6 +11,7 @@
 #include "alerts/alert_int.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 /* --- shared memory ------------------------------------------------------------------------- */
 
@@ -111,7 +112,8 @@ take_memory(struct alerts *a)
 		alerts_shared_init(a->shared, 1);
 	}
 	if (puts && (!(a->scratch = malloc(SCRATCH_SIZE)) ||
-			!(a->hint = calloc(PUT_HINTS, sizeof(*a->hint)))))
+			!(a->hint = mem_table(PUT_HINTS * sizeof(*a->hint))) ||
+			!(a->storm = calloc(PUT_HINTS, sizeof(*a->storm)))))
 		return false;
 	if (signs && !(a->batch = malloc(BATCH_BYTES)))
 		return false;
@@ -289,6 +291,7 @@ alerts_free(struct alerts *a)
 		free(a->source[i].buf);
 	free(a->scratch);
 	free(a->hint);
+	free(a->storm);
 	free(a->batch);
 	free(a);
 }

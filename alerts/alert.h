@@ -195,6 +195,24 @@ bool alerts_again(
 /* The same in two steps: would it say yes?  Then the event is counted. */
 bool alerts_open(const struct alerts *a, uint32_t at, const struct alerts_storm *s, uint64_t ts_ns);
 void alerts_count(struct alerts *a, uint32_t at, uint64_t ts_ns, uint64_t frame);
+/*
+ * The same of a storm that is named by a mark, not 0: that no two storms have which differ in more than flow.
+ * alerts_open() has said yes to it at this place, and it was marked since.
+ */
+bool alerts_marked(
+    const struct alerts *a, uint32_t at, uint64_t mark, const uint64_t flow[2], uint64_t ts_ns);
+void alerts_mark(struct alerts *a, uint32_t at, uint64_t mark);
+/*
+ * Of an event that was put last, whoever put it: its storm, and one more event of that; false: it is over, or there is
+ * none.  Zero bytes are no place.
+ */
+struct alerts_place {
+	uint32_t entry, serial;
+};
+void alerts_place(const struct alerts *a, struct alerts_place *out);
+void alerts_place_fetch(const struct alerts *a, const struct alerts_place *at);
+bool alerts_place_again(
+    struct alerts *a, const struct alerts_place *at, uint64_t ts_ns, uint64_t frame);
 /* It will be asked soon: what it looks at is fetched, and when that is there, what hangs on it. */
 void alerts_fetch(const struct alerts *a, uint32_t at, bool there);
 /* The event that was put last is one of s; at: any number, best one for each s. */

@@ -12,9 +12,10 @@
 #define SCRATCH_SIZE 65536u /* JSON of a PDU before it is cut */
 #define BATCH_BYTES  (4u << 20)
 
-/* Where an event was counted that may come again. */
+/* Where an event was counted that may come again: what alerts_marked() looks at, two to a line. */
 struct put_hint {
-	struct alerts_storm storm;
+	uint64_t mark;		/* 0: none */
+	uint64_t flow[2];	/* of its storm */
 	uint32_t entry, serial; /* of fold; serial 0: none */
 };
 #define PUT_HINTS 2048u
@@ -28,7 +29,8 @@ struct alerts {
 	struct ring *ring;
 	struct fold *fold; /* NULL: do not fold */
 	char *scratch;
-	struct put_hint *hint; /* [PUT_HINTS] */
+	struct put_hint *hint;	    /* [PUT_HINTS] */
+	struct alerts_storm *storm; /* theirs */
 	/* signer side */
 	struct reader source[SOURCES_MAX];
 	unsigned n_sources;

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define FOLD_TOLD UINT32_MAX /* .closed: the copy in .told */
+#define FOLD_TOLD FOLD_ENTRIES /* index of the copy */
 /* What stands before it in the text is in memory first, should the process be killed. */
 #define ORDER() atomic_thread_fence(memory_order_release)
 
@@ -75,111 +75,114 @@ key_hash(const struct fold *f, const struct fold_key *k)
 }
 
 static void
-list_remove(struct fold *f, struct fold_entry *e)
+list_remove(struct fold *f, struct fold_count *c)
 {
-	if (e->older)
-		f->entry[e->older - 1].newer = e->newer;
+	if (c->older)
+		f->count[c->older - 1].newer = c->newer;
 	else
-		f->oldest = e->newer;
-	if (e->newer)
-		f->entry[e->newer - 1].older = e->older;
+		f->oldest = c->newer;
+	if (c->newer)
+		f->count[c->newer - 1].older = c->older;
 	else
-		f->newest = e->older;
-	e->older = e->newer = 0;
+		f->newest = c->older;
+	c->older = c->newer = 0;
 }
 
 static void
-list_append(struct fold *f, struct fold_entry *e)
+list_append(struct fold *f, uint32_t at)
 {
-	uint32_t id = (uint32_t)(e - f->entry) + 1;
+	struct fold_count *c = &f->count[at];
 
-	e->older = f->newest;
-	e->newer = 0;
+	c->older = f->newest;
+	c->newer = 0;
 	if (f->newest)
-		f->entry[f->newest - 1].newer = id;
+		f->count[f->newest - 1].newer = at + 1;
 	else
-		f->oldest = id;
-	f->newest = id;
+		f->oldest = at + 1;
+	f->newest = at + 1;
 }
 
 /* The entry's alert when it counted something, else NULL; the entry is free. */
 static const struct record *
-close_entry(struct fold *f, struct fold_entry *e)
+close_entry(struct fold *f, uint32_t at)
 {
-	list_remove(f, e);
-	f->closed = e->rec.count > 0 ? (uint32_t)(e - f->entry) + 1 : 0;
+	struct fold_count *c = &f->count[at];
+	struct record *r = &f->entry[at].rec;
+
+	list_remove(f, c);
+	fold_sum(r, c);
+	f->closed = c->count > 0 ? at + 1 : 0;
 	ORDER();
-	e->state = f->closed ? FOLD_CLOSED : FOLD_FREE;
-	return f->closed ? &e->rec : NULL;
+	c->state = f->closed ? FOLD_CLOSED : FOLD_FREE;
+	return f->closed ? r : NULL;
 }
 
 static void
-open_entry(struct fold *f, struct fold_entry *e, const struct fold_key *k, uint32_t tag,
+open_entry(struct fold *f, uint32_t at, const struct fold_key *k, uint32_t tag,
     const struct record *head, const char *op)
 {
-	f->tag[e - f->entry] = tag;
+	struct fold_count *c = &f->count[at];
+	struct fold_entry *e = &f->entry[at];
+
+	f->tag[at] = tag;
 	e->key = *k;
 	e->rec = *head;
-	e->rec.count = 0;
+	e->rec.count = c->count = 0;
 	e->rec.folded = true;
 	e->rec.op_len = (uint8_t)(op ? strnlen(op, RECORD_OP_MAX) : 0);
 	if (e->rec.op_len)
 		memcpy(e->op, op, e->rec.op_len);
-	e->opened_ns = head->ts_ns;
-	e->serial = ++f->serial;
+	c->opened_ns = head->ts_ns;
+	c->serial = ++f->serial;
 	ORDER();
-	e->state = FOLD_OPEN;
-	list_append(f, e);
+	c->state = FOLD_OPEN;
+	list_append(f, at);
 }
 
 /* Packet time may step back; as far as a window, it is another capture. */
 static bool
-is_over(const struct fold *f, const struct fold_entry *e, uint64_t now_ns)
+is_over(const struct fold *f, const struct fold_count *c, uint64_t now_ns)
 {
-	return (now_ns >= e->opened_ns ? now_ns - e->opened_ns : e->opened_ns - now_ns) >=
+	return (now_ns >= c->opened_ns ? now_ns - c->opened_ns : c->opened_ns - now_ns) >=
 	       f->window_ns;
 }
 
 static void
-count_in(struct fold_entry *e, uint64_t ts_ns, uint64_t frame, uint64_t n)
+count_in(struct fold_count *c, uint64_t ts_ns, uint64_t frame, uint64_t n)
 {
-	if (e->rec.count == 0)
-		e->rec.first_ns = ts_ns;
-	e->rec.last_ns = e->rec.ts_ns = ts_ns;
-	e->rec.last_frame = frame;
+	if (c->count == 0)
+		c->first_ns = ts_ns;
+	c->last_ns = ts_ns;
+	c->last_frame = frame;
 	ORDER();
-	e->rec.count += n;
+	c->count += n;
 }
 
 bool
 fold_open(const struct fold *f, uint32_t at, uint32_t serial, uint64_t ts_ns)
 {
-	const struct fold_entry *e = &f->entry[at];
+	const struct fold_count *c = &f->count[at];
 
-	return e->serial == serial && e->state == FOLD_OPEN && !is_over(f, e, ts_ns);
+	return c->serial == serial && c->state == FOLD_OPEN && !is_over(f, c, ts_ns);
 }
 
 void
 fold_fetch(const struct fold *f, uint32_t at)
 {
-	const struct fold_entry *e = &f->entry[at % (FOLD_SETS * FOLD_WAYS)];
-
-	__builtin_prefetch(e, 1);
-	__builtin_prefetch(&e->rec.count, 1);
-	__builtin_prefetch(&e->rec.last_ns, 1);
+	__builtin_prefetch(&f->count[at % FOLD_ENTRIES], 1);
 }
 
 void
 fold_again(struct fold *f, uint32_t at, uint64_t ts_ns, uint64_t frame)
 {
-	count_in(&f->entry[at], ts_ns, frame, 1);
+	count_in(&f->count[at], ts_ns, frame, 1);
 }
 
 enum fold_answer
 fold_put(struct fold *f, const struct record *head, const char *op, const struct record **closed)
 {
-	struct fold_entry *set, *e = NULL, *oldest = NULL, *spare = NULL;
-	uint32_t first, tag;
+	const uint32_t none = UINT32_MAX;
+	uint32_t first, tag, e = none, oldest = none, spare = none;
 	struct fold_key k;
 	uint64_t h;
 
@@ -188,36 +191,36 @@ fold_put(struct fold *f, const struct record *head, const char *op, const struct
 	h = key_hash(f, &k);
 	tag = (uint32_t)(h >> 32);
 	first = (uint32_t)(h % FOLD_SETS) * FOLD_WAYS;
-	set = &f->entry[first];
-	for (unsigned i = 0; i < FOLD_WAYS && !e; i++)
-		if (f->tag[first + i] == tag && set[i].state == FOLD_OPEN &&
-		    memcmp(&set[i].key, &k, sizeof(k)) == 0)
-			e = &set[i];
-	for (unsigned i = 0; i < FOLD_WAYS && !e; i++) {
-		if (set[i].state != FOLD_OPEN)
-			spare = &set[i];
-		else if (!oldest || set[i].opened_ns < oldest->opened_ns)
-			oldest = &set[i];
+	for (uint32_t i = first; i < first + FOLD_WAYS && e == none; i++)
+		if (f->tag[i] == tag && f->count[i].state == FOLD_OPEN &&
+		    memcmp(&f->entry[i].key, &k, sizeof(k)) == 0)
+			e = i;
+	for (uint32_t i = first; i < first + FOLD_WAYS && e == none; i++) {
+		if (f->count[i].state != FOLD_OPEN)
+			spare = i;
+		else if (oldest == none || f->count[i].opened_ns < f->count[oldest].opened_ns)
+			oldest = i;
 	}
-	if (e && !is_over(f, e, head->ts_ns)) {
-		f->at = (uint32_t)(e - f->entry);
-		count_in(e, head->ts_ns, head->frame, head->count);
+	if (e != none && !is_over(f, &f->count[e], head->ts_ns)) {
+		f->at = e;
+		count_in(&f->count[e], head->ts_ns, head->frame, head->count);
 		return FOLD_COUNTED;
 	}
-	if (!e && !spare) {
+	if (e == none && spare == none) {
 		e = oldest;
 		f->evicted++;
 	}
-	f->at = (uint32_t)((e ? e : spare) - f->entry);
-	if (!e) {
+	f->at = e != none ? e : spare;
+	if (e == none) {
 		open_entry(f, spare, &k, tag, head, op);
 		return FOLD_TELL;
 	}
 	if (close_entry(f, e)) { /* its alert must outlive its place */
-		f->told = *e;
+		f->entry[FOLD_TOLD] = f->entry[e];
+		f->count[FOLD_TOLD] = f->count[e];
 		ORDER();
-		f->closed = FOLD_TOLD;
-		*closed = &f->told.rec;
+		f->closed = FOLD_TOLD + 1;
+		*closed = &f->entry[FOLD_TOLD].rec;
 	}
 	open_entry(f, e, &k, tag, head, op);
 	return FOLD_TELL;
@@ -227,12 +230,12 @@ const struct record *
 fold_due(struct fold *f, uint64_t now_ns)
 {
 	while (f->oldest) {
-		struct fold_entry *e = &f->entry[f->oldest - 1];
+		uint32_t at = f->oldest - 1;
 		const struct record *told;
 
-		if (now_ns != UINT64_MAX && !is_over(f, e, now_ns))
+		if (now_ns != UINT64_MAX && !is_over(f, &f->count[at], now_ns))
 			return NULL;
-		told = close_entry(f, e);
+		told = close_entry(f, at);
 		if (told)
 			return told;
 	}
@@ -242,10 +245,8 @@ fold_due(struct fold *f, uint64_t now_ns)
 void
 fold_told(struct fold *f)
 {
-	if (f->closed == FOLD_TOLD)
-		f->told.state = FOLD_FREE;
-	else if (f->closed)
-		f->entry[f->closed - 1].state = FOLD_FREE;
+	if (f->closed)
+		f->count[f->closed - 1].state = FOLD_FREE;
 	f->closed = 0;
 }
 
@@ -253,35 +254,34 @@ fold_told(struct fold *f)
 void
 fold_reopen(struct fold *f, bool put)
 {
-	struct fold_entry *e = NULL;
+	struct fold_count *c;
 
-	if (f->closed == FOLD_TOLD)
-		e = &f->told;
-	else if (f->closed > 0 && f->closed <= FOLD_SETS * FOLD_WAYS)
-		e = &f->entry[f->closed - 1];
-	if (e && e->state == FOLD_CLOSED)
-		e->state = put ? FOLD_FREE : FOLD_OPEN;
+	if (f->closed > 0 && f->closed <= FOLD_TOLD + 1) {
+		c = &f->count[f->closed - 1];
+		if (c->state == FOLD_CLOSED)
+			c->state = put ? FOLD_FREE : FOLD_OPEN;
+	}
 	f->closed = 0;
 }
 
 const struct record *
 fold_left(struct fold *f, uint32_t *at)
 {
-	const uint32_t n = FOLD_SETS * FOLD_WAYS;
-
-	while (*at <= n) {
+	while (*at <= FOLD_TOLD) {
 		uint32_t i = (*at)++;
-		struct fold_entry *e = i < n ? &f->entry[i] : &f->told;
+		struct fold_count *c = &f->count[i];
+		struct record *r = &f->entry[i].rec;
 
-		if (e->state != FOLD_OPEN || e->rec.count == 0)
+		if (c->state != FOLD_OPEN || c->count == 0)
 			continue;
 		/* A process that was made to write anything leaves anything. */
-		if (e->rec.op_len > RECORD_OP_MAX || e->rec.note_len != 0 || e->rec.pdu_len != 0)
+		if (r->op_len > RECORD_OP_MAX || r->note_len != 0 || r->pdu_len != 0)
 			continue;
-		f->closed = i < n ? i + 1 : FOLD_TOLD;
+		fold_sum(r, c);
+		f->closed = i + 1;
 		ORDER();
-		e->state = FOLD_CLOSED;
-		return &e->rec;
+		c->state = FOLD_CLOSED;
+		return r;
 	}
 	return NULL;
 }

@@ -20,8 +20,9 @@
 #include "alerts/record.h"
 #include "base/hash.h"
 
-#define FOLD_SETS 1024u
-#define FOLD_WAYS 4u
+#define FOLD_SETS    512u
+#define FOLD_WAYS    8u
+#define FOLD_ENTRIES (FOLD_SETS * FOLD_WAYS)
 
 struct fold_key {
 	struct net_addr src, dst;
@@ -34,13 +35,18 @@ struct fold_key {
 /* CLOSED: its alert is being put into the ring, fold_told() says that it is there. */
 enum fold_state { FOLD_FREE = 0, FOLD_OPEN, FOLD_CLOSED };
 
-struct fold_entry {
-	uint64_t opened_ns;
+/* Of a storm: all that one more event looks at and writes, a line. */
+struct fold_count {
+	_Alignas(64) uint64_t opened_ns;
+	uint64_t count, first_ns, last_ns, last_frame; /* since its first event */
 	uint32_t older, newer; /* list by opening time; index + 1, 0 = none */
 	uint32_t serial;       /* which storm it is: no two have had the same */
 	uint8_t state;	       /* enum fold_state */
+};
+/* What else is known of it. */
+struct fold_entry {
 	struct fold_key key;
-	struct record rec;	    /* of the first event; no text but op */
+	struct record rec;	    /* of the first event; no text but op; see fold_sum() */
 	char op[RECORD_OP_MAX + 1]; /* lies behind rec: record_op() finds it */
 };
 
@@ -53,10 +59,23 @@ struct fold {
 	uint32_t serial;	 /* of the last storm */
 	uint32_t at;		 /* the entry that fold_put() used; index */
 	/* Of the key of an entry that is OPEN: only where it fits are the key's lines asked for. */
-	uint32_t tag[FOLD_SETS * FOLD_WAYS];
-	struct fold_entry told;	 /* copy of one whose place was taken */
-	struct fold_entry entry[FOLD_SETS * FOLD_WAYS];
+	uint32_t tag[FOLD_ENTRIES];
+	/* The last one is a copy of one whose place was taken. */
+	struct fold_count count[FOLD_ENTRIES + 1];
+	struct fold_entry entry[FOLD_ENTRIES + 1];
 };
+
+/* Its alert: the record says what was counted. */
+static inline void
+fold_sum(struct record *r, const struct fold_count *c)
+{
+	r->count = c->count;
+	r->first_ns = c->first_ns;
+	r->last_ns = c->last_ns;
+	r->last_frame = c->last_frame;
+	if (c->count != 0)
+		r->ts_ns = c->last_ns;
+}
 
 enum fold_answer { FOLD_TELL = 0, FOLD_COUNTED };
 

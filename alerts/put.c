@@ -123,13 +123,35 @@ hint_at(const struct alerts *a, uint32_t at)
 	return &a->hint[at % PUT_HINTS];
 }
 
+static struct alerts_storm *
+storm_at(const struct alerts *a, uint32_t at)
+{
+	return &a->storm[at % PUT_HINTS];
+}
+
 bool
 alerts_open(const struct alerts *a, uint32_t at, const struct alerts_storm *s, uint64_t ts_ns)
 {
 	const struct put_hint *h = hint_at(a, at);
 
-	return a->fold && memcmp(&h->storm, s, sizeof(*s)) == 0 &&
+	return a->fold && memcmp(storm_at(a, at), s, sizeof(*s)) == 0 &&
 	       fold_open(a->fold, h->entry, h->serial, ts_ns);
+}
+
+bool
+alerts_marked(
+    const struct alerts *a, uint32_t at, uint64_t mark, const uint64_t flow[2], uint64_t ts_ns)
+{
+	const struct put_hint *h = hint_at(a, at);
+
+	return h->mark == mark && h->flow[0] == flow[0] && h->flow[1] == flow[1] &&
+	       fold_open(a->fold, h->entry, h->serial, ts_ns);
+}
+
+void
+alerts_mark(struct alerts *a, uint32_t at, uint64_t mark)
+{
+	hint_at(a, at)->mark = mark;
 }
 
 void
@@ -141,26 +163,30 @@ alerts_fetch(const struct alerts *a, uint32_t at, bool there)
 		return;
 	if (!there) {
 		__builtin_prefetch(h);
-		__builtin_prefetch((const uint8_t *)(h + 1) - 1);
 	} else {
 		fold_fetch(a->fold, h->entry);
 	}
 }
 
-void
-alerts_count(struct alerts *a, uint32_t at, uint64_t ts_ns, uint64_t frame)
+/* One more event of an open storm. */
+static inline void
+count_again(struct alerts *a, uint32_t entry, uint64_t ts_ns, uint64_t frame)
 {
-	const struct put_hint *h = hint_at(a, at);
-
 	STORE(a->writer->put_at, LOAD(a->ring->head)); /* nothing is being put */
 	STORE(a->writer->busy_count, 1);
 	STORE(a->writer->state, WRITER_BUSY);
 	count(&a->writer->events, 1);
-	fold_again(a->fold, h->entry, ts_ns, frame);
+	fold_again(a->fold, entry, ts_ns, frame);
 	count(&a->writer->folded, 1);
 	STORE(a->writer->state, WRITER_IDLE);
 	a->st.events = LOAD(a->writer->events);
 	a->st.folded = LOAD(a->writer->folded);
+}
+
+void
+alerts_count(struct alerts *a, uint32_t at, uint64_t ts_ns, uint64_t frame)
+{
+	count_again(a, hint_at(a, at)->entry, ts_ns, frame);
 }
 
 bool
@@ -174,15 +200,43 @@ alerts_again(
 }
 
 void
+alerts_place(const struct alerts *a, struct alerts_place *out)
+{
+	*out = (struct alerts_place){0, 0};
+	if (!a->fold || a->fold->at >= FOLD_ENTRIES)
+		return;
+	out->entry = a->fold->at;
+	out->serial = a->fold->count[a->fold->at].serial;
+}
+
+void
+alerts_place_fetch(const struct alerts *a, const struct alerts_place *at)
+{
+	if (a->fold)
+		fold_fetch(a->fold, at->entry);
+}
+
+bool
+alerts_place_again(struct alerts *a, const struct alerts_place *at, uint64_t ts_ns, uint64_t frame)
+{
+	if (!a->fold || !fold_open(a->fold, at->entry, at->serial, ts_ns))
+		return false;
+	count_again(a, at->entry, ts_ns, frame);
+	return true;
+}
+
+void
 alerts_remember(struct alerts *a, uint32_t at, const struct alerts_storm *s)
 {
 	struct put_hint *h = hint_at(a, at);
 
-	if (!a->fold || a->fold->at >= FOLD_SETS * FOLD_WAYS)
+	if (!a->fold || a->fold->at >= FOLD_ENTRIES)
 		return;
-	h->storm = *s;
+	*storm_at(a, at) = *s;
+	memcpy(h->flow, s->flow, sizeof(h->flow));
+	h->mark = 0;
 	h->entry = a->fold->at;
-	h->serial = a->fold->entry[h->entry].serial;
+	h->serial = a->fold->count[h->entry].serial;
 }
 
 /* The last writer died; what it was doing is said here. */

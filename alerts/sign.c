@@ -380,12 +380,15 @@ tell_left(struct alerts *a, const struct fold *f, uint64_t now_ns)
 {
 	int first = 0, e;
 
-	for (uint32_t i = 0; i <= FOLD_SETS * FOLD_WAYS && a->retry_ns == 0; i++) {
+	for (uint32_t i = 0; i <= FOLD_ENTRIES && a->retry_ns == 0; i++) {
 		static struct fold_entry copy;
-		const struct record *r = &copy.rec;
+		struct fold_count count;
+		struct record *r = &copy.rec;
 
-		memcpy(&copy, i < FOLD_SETS * FOLD_WAYS ? &f->entry[i] : &f->told, sizeof(copy));
-		if (copy.state != FOLD_OPEN || r->count == 0 || r->note_len != 0 ||
+		memcpy(&copy, &f->entry[i], sizeof(copy));
+		memcpy(&count, &f->count[i], sizeof(count));
+		fold_sum(r, &count);
+		if (count.state != FOLD_OPEN || r->count == 0 || r->note_len != 0 ||
 		    r->pdu_len != 0 ||
 		    !record_check((const uint8_t *)r, sizeof(*r) + sizeof(copy.op), false))
 			continue;

@@ -32,7 +32,10 @@
 struct look {
 	uint64_t ka, kb, hash; /* of its flow_key */
 	struct flow *flow;     /* perhaps; NULL: it has none, or none was found */
-	struct quick_probe probe;
+	union {
+		struct quick_probe probe;
+		const struct stranger *stranger; /* where its two ends are looked for; no flow */
+	};
 	struct head head; /* where `common` */
 	uint8_t why;	  /* enum drop_reason of the headers */
 	bool common;	  /* decode_head() said yes: layers are written when they are asked for */
@@ -142,7 +145,7 @@ quick_may(const struct engine *e)
 /* The next PDU of the conversation is one that is known: its verdict and state are as they would be. */
 ALWAYS_INLINE bool
 known_pdu(struct engine *e, const struct quick_probe *pr, const uint64_t *w, struct flow *f,
-    unsigned dir, const struct pkt *pkt, const uint8_t *p, uint32_t len)
+    unsigned dir, const struct pkt *pkt, const uint8_t *p, uint32_t len, const bool guard)
 {
 	const struct dissector *ds = dissectors[f->dis];
 	const bool mid = (f->flags & FLOW_MIDSTREAM) != 0;
@@ -155,8 +158,8 @@ known_pdu(struct engine *e, const struct quick_probe *pr, const uint64_t *w, str
 	if (pr->n == 0 || e->call.gist_moved || (en = quick_find(pr->at, meta, w, pr->n)) == NULL)
 		return false;
 	if (unlikely(en->denied != 0)) {
-		if (!quick_deny(e, en, f, pkt, p, len))
-			return false;
+		if (guard || !quick_deny(e, en, f, pkt, p, len))
+			return false; /* a guard lets none of them pass */
 	} else if (!ds->again(feed_state(e, f), p, len, DIR_TO_SERVER, mid, en->memo)) {
 		return false;
 	}
@@ -184,20 +187,20 @@ note_known(
 #define OFTEN_OFFERED 65535u /* bytes that every side takes, as inline_checks() has it */
 
 /*
- * What a guard asks of a packet beside, the next one of a calm flow: that a host would take it, and may
+ * What a guard asks of a packet beside, that begins at seq, where all in front is judged or nothing passes any more: that a host would take it, and may
  * have it.  inline_checks() and engine_fits() ask no more of it; what is beyond the window here goes to them.  Pure.
  */
 ALWAYS_INLINE bool
-guard_lets(
-    struct engine *e, const struct pkt *p, const struct head *h, const struct flow *f, unsigned dir)
+guard_lets(struct engine *e, const struct pkt *p, const struct head *h, const struct flow *f,
+    unsigned dir, uint32_t seq)
 {
 	const uint32_t mtu = e->conf.mtu[(p->port & 1) ^ 1];
 	const uint32_t len = h->pay_len + (uint32_t)h->pay_off - h->l4_off + 20u;
 	const struct tcp_dir *d = &f->dir[dir];
 
 	return e->flows.now_tick - f->last_tick <= FLOW_TICKS(86400) && (mtu == 0 || len <= mtu) &&
-	       !engine_wrong_port(e, p, f, dir) &&
-	       d->nxt + h->pay_len - d->acked <= OFTEN_OFFERED && decode_head_sums_ok(p, h);
+	       !engine_wrong_port(e, p, f, dir) && seq + h->pay_len - d->acked <= OFTEN_OFFERED &&
+	       decode_head_sums_ok(p, h);
 }
 
 /* RFC 7323: has the packet options that time stamps may be among?  engine_take_note() has no eye for anything
@@ -225,10 +228,10 @@ known_packet(struct engine *e, struct pkt *p, const struct look *k, const uint64
 	    engine_stale(e, f) || (word >> 16 & 0x3f & ~(uint32_t)TCP_PSH) != TCP_ACK ||
 	    decode_be32(tcp + 4) != d->nxt || ack != o->nxt || !fits_small(d, len))
 		return false;
-	if (guard && (!guard_lets(e, p, &k->head, f, dir) ||
+	if (guard && (!guard_lets(e, p, &k->head, f, dir, d->nxt) ||
 			 (len != 0 && cells_out(&e->cells, len) && o->retain == CELL_NONE)))
 		return false; /* what cannot be remembered may not pass */
-	if (len != 0 && !known_pdu(e, &k->probe, w, f, dir, p, pay, len))
+	if (len != 0 && !known_pdu(e, &k->probe, w, f, dir, p, pay, len, guard))
 		return false;
 	if (guard && unlikely(may_have_stamps(&k->head))) {
 		struct layers l;
@@ -248,20 +251,150 @@ known_packet(struct engine *e, struct pkt *p, const struct look *k, const uint64
 	return true;
 }
 
+/* --- denied ----------------------------------------------------------------------------------- */
+
+/* As account() would, of a frame that was counted as forwarded. */
+static inline void
+not_forwarded(struct engine *e, const struct pkt *p)
+{
+	if (p->fate == FATE_DROP)
+		e->st.dropped[p->reason]++;
+	else
+		e->st.consumed++;
+	e->st.forwarded--;
+}
+
+/*
+ * A guard's packet of a flow that is stopped, or that it has reset.  False: not such a packet, and nothing
+ * was changed.
+ */
+static bool
+stopped_packet(struct engine *e, struct pkt *p, const struct look *k)
+{
+	struct flow *f = k->flow;
+	const uint8_t *tcp = p->bytes + k->head.l4_off;
+	const uint32_t word = decode_be32(tcp + 12), ack = decode_be32(tcp + 8);
+	const uint32_t seq = decode_be32(tcp + 4);
+	const unsigned dir = engine_direction(f, k->src_is_lo);
+	const bool ended = (f->quick & QUICK_ENDED) != 0;
+	struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
+	struct layers l;
+
+	if (f->ka != k->ka || f->kb != k->kb || engine_stale(e, f) || e->conf.on_packet ||
+	    (word >> 16 & 0x3f & ~(uint32_t)TCP_PSH) != TCP_ACK ||
+	    (!ended && (!(d->flags & DIR_BLOCKED) || k->head.pay_len == 0 ||
+			   (int32_t)(seq - d->nxt) < 0 || (int32_t)(ack - o->acked) > 0)) ||
+	    !guard_lets(e, p, &k->head, f, dir, seq))
+		return false;
+	f->last_tick = e->flows.now_tick;
+	p->conduit = f->bind.conduit;
+	p->reason = DROP_NONE;
+	if (ended || may_have_stamps(&k->head) || k->head.pay_len > PIECE_MIN)
+		decode_rest(p, &k->head, &l);
+	if (ended) {
+		e->sink.frame = p->frame;
+		e->sink.ts_ns = p->ts_ns;
+		inject_reply(e, f, dir, p, &l);
+	} else {
+		if (may_have_stamps(&k->head) || k->head.pay_len > PIECE_MIN)
+			engine_take_note(e, f, dir, p, &l);
+		d->win = (uint16_t)word;
+		engine_drop(p, DROP_TCP_BLOCKED);
+	}
+	e->quick.stopped++;
+	not_forwarded(e, p);
+	return true;
+}
+
+/* A packet of no flow, of two ends that are known to have no conduit: none was made since the burst was looked up. */
+static bool
+stranger_packet(struct engine *e, struct pkt *p, const struct look *k, const struct layers *l)
+{
+	if (!(k->common ||
+		(k->why == DROP_NONE && l->flags & LAYER_L4 && !(l->flags & LAYER_V6))) ||
+	    e->conf.on_packet || e->conf.on_event || k->stranger == NULL ||
+	    !stranger_known(e, p, k->stranger, k->ka, k->kb, k->src_is_lo))
+		return false;
+	not_forwarded(e, p);
+	return true;
+}
+
+/*
+ * A guard's request that is known to be refused, in a flow that says nothing else.  False: it is not that, and
+ * nothing was changed.
+ */
+static bool
+refused_packet(struct engine *e, struct pkt *p, const struct look *k, const uint64_t *w)
+{
+	struct flow *f = k->flow;
+	const uint8_t *tcp = p->bytes + k->head.l4_off, *pay = p->bytes + k->head.pay_off;
+	const uint32_t word = decode_be32(tcp + 12), ack = decode_be32(tcp + 8);
+	const uint32_t len = k->head.pay_len;
+	struct tcp_dir *d = &f->dir[DIR_TO_SERVER];
+	uint8_t refusal[QUICK_REFUSAL];
+	struct quick_entry *en;
+	struct layers l;
+	uint32_t n;
+
+	if (k->probe.n == 0 || e->call.gist_moved || f->ka != k->ka || f->kb != k->kb ||
+	    f->quick != (QUICK_ON | QUICK_REFUSING) || engine_stale(e, f) || e->conf.on_packet ||
+	    e->conf.on_known || engine_direction(f, k->src_is_lo) != DIR_TO_SERVER ||
+	    (word >> 16 & 0x3f & ~(uint32_t)TCP_PSH) != TCP_ACK || decode_be32(tcp + 4) != d->nxt ||
+	    cells_out(&e->cells, len) || !refusal_ready(e, f, ack) ||
+	    (en = quick_find(k->probe.at, quick_meta(f, len), w, k->probe.n)) == NULL ||
+	    en->denied == 0 || !guard_lets(e, p, &k->head, f, DIR_TO_SERVER, d->nxt) ||
+	    !quick_refuse(e, en, f, p, pay, refusal, &n))
+		return false;
+	quick_hit(&e->quick, en);
+	if (en->rule != QUICK_NO_HIT)
+		e->rule_hits[en->rule]++;
+	f->last_tick = e->flows.now_tick;
+	e->sink.frame = p->frame;
+	e->sink.ts_ns = p->ts_ns;
+	decode_rest(p, &k->head, &l);
+	engine_take_note(e, f, DIR_TO_SERVER, p, &l);
+	d->win = (uint16_t)word;
+	refusal_next(e, f, ack, len, refusal, n);
+	p->conduit = f->bind.conduit;
+	p->fate = FATE_CONSUMED;
+	p->reason = DROP_NONE;
+	not_forwarded(e, p);
+	return true;
+}
+
+/* Is it one of these? */
+ALWAYS_INLINE bool
+denied_packet(struct engine *e, struct pkt *p, const struct look *k, const struct layers *l,
+    const uint64_t *w)
+{
+	if (k->flow == NULL)
+		return e->strangers.some && stranger_packet(e, p, k, l);
+	if (k->flow->quick & QUICK_REFUSING)
+		return k->common && refused_packet(e, p, k, w);
+	return k->flow->quick & (QUICK_STOPPED | QUICK_ENDED) && k->common &&
+	       stopped_packet(e, p, k);
+}
+
+/* --- a run of them ---------------------------------------------------------------------------- */
+
 /* Known packets from the front; how many. */
 ALWAYS_INLINE unsigned
-known_run(struct engine *e, struct pkt *p, const struct look *k, uint64_t w[][DIS_GIST_WORDS],
-    unsigned n, const bool guard)
+known_run(struct engine *e, struct pkt *p, const struct look *k, const struct layers *l,
+    uint64_t w[][DIS_GIST_WORDS], unsigned n, const bool guard)
 {
 	const bool tells = e->conf.on_known != NULL;
 	struct engine_known known[PKT_BURST];
 	uint32_t tally[2] = {0, 0};
 	unsigned i = 0, told = 0;
 
-	while (i < n && k[i].common && k[i].flow != NULL &&
-	       known_packet(e, &p[i], &k[i], w[i], guard, tally)) {
-		if (tells && k[i].head.pay_len != 0)
-			note_known(e, &p[i], &k[i], &known[told++]);
+	while (i < n) {
+		if (k[i].common && k[i].flow != NULL &&
+		    known_packet(e, &p[i], &k[i], w[i], guard, tally)) {
+			if (tells && k[i].head.pay_len != 0)
+				note_known(e, &p[i], &k[i], &known[told++]);
+		} else if (!guard || !denied_packet(e, &p[i], &k[i], &l[i], w[i])) {
+			break;
+		}
 		i++;
 	}
 	if (told > 0)
@@ -274,17 +407,17 @@ known_run(struct engine *e, struct pkt *p, const struct look *k, uint64_t w[][DI
 }
 
 static __attribute__((noinline)) unsigned
-known_in_watch(
-    struct engine *e, struct pkt *p, const struct look *k, uint64_t w[][DIS_GIST_WORDS], unsigned n)
+known_in_watch(struct engine *e, struct pkt *p, const struct look *k, const struct layers *l,
+    uint64_t w[][DIS_GIST_WORDS], unsigned n)
 {
-	return known_run(e, p, k, w, n, false);
+	return known_run(e, p, k, l, w, n, false);
 }
 
 static __attribute__((noinline)) unsigned
-known_in_guard(
-    struct engine *e, struct pkt *p, const struct look *k, uint64_t w[][DIS_GIST_WORDS], unsigned n)
+known_in_guard(struct engine *e, struct pkt *p, const struct look *k, const struct layers *l,
+    uint64_t w[][DIS_GIST_WORDS], unsigned n)
 {
-	return known_run(e, p, k, w, n, true);
+	return known_run(e, p, k, l, w, n, true);
 }
 
 /* --- usual ------------------------------------------------------------------------------------ */
@@ -427,7 +560,8 @@ look_for(const struct engine *e, const struct pkt *p, struct look *k, uint64_t *
 	const uint32_t len = k->head.pay_len;
 
 	if (engine_direction(f, k->src_is_lo) == DIR_TO_SERVER &&
-	    f->quick == (QUICK_ON | QUICK_CALM) && k->common && len - 8 <= CELL_P_SIZE - 8)
+	    (f->quick == (QUICK_ON | QUICK_CALM) || f->quick == (QUICK_ON | QUICK_REFUSING)) &&
+	    k->common && len - 8 <= CELL_P_SIZE - 8)
 		quick_prepare(
 		    &e->quick, &k->probe, w, f, feed_state(e, f), p->bytes + k->head.pay_off, len);
 }
@@ -473,12 +607,16 @@ look_at(const struct engine *e, const struct pkt *burst, struct layers *l, struc
 		uint32_t at;
 
 		k[i].flow = NULL;
-		k[i].probe.n = 0;
+		k[i].probe = (struct quick_probe){NULL, 0};
 		if (unlikely(!k[i].common) && (k[i].why != DROP_NONE || !(l[i].flags & LAYER_L4)))
 			continue;
 		at = flow_candidate(&e->flows, k[i].hash);
-		if (at == FLOW_NONE)
+		if (at == FLOW_NONE) {
+			if (e->strangers.some)
+				k[i].stranger =
+				    stranger_fetch(&e->strangers, k[i].ka, k[i].kb, k[i].src_is_lo);
 			continue;
+		}
 		k[i].flow = &e->flows.flows[at];
 		f = (const char *)k[i].flow;
 		__builtin_prefetch(f);
@@ -487,6 +625,11 @@ look_at(const struct engine *e, const struct pkt *burst, struct layers *l, struc
 	for (unsigned i = 0; i < n; i++)
 		if (likely(k[i].flow != NULL))
 			look_ahead(e, &k[i]);
+	if (unlikely(e->strangers.some && e->conf.alerts))
+		for (unsigned i = 0; i < n; i++)
+			if (k[i].flow == NULL && k[i].stranger != NULL)
+				alerts_place_fetch(e->conf.alerts,
+				    &stranger_way(k[i].stranger, k[i].ka, k[i].src_is_lo)->storm);
 	for (unsigned i = 0; e->quick.look && i < n; i++)
 		if (likely(k[i].flow != NULL))
 			look_for(e, &burst[i], &k[i], w[i]);
@@ -575,8 +718,8 @@ engine_burst(struct engine *e, struct pkt *burst, unsigned n)
 	e->note = NULL;
 	for (unsigned i = 0, known; i < n; i++) {
 		if (likely(quick)) {
-			known = guard ? known_in_guard(e, burst + i, k + i, w + i, n - i)
-				      : known_in_watch(e, burst + i, k + i, w + i, n - i);
+			known = guard ? known_in_guard(e, burst + i, k + i, l + i, w + i, n - i)
+				      : known_in_watch(e, burst + i, k + i, l + i, w + i, n - i);
 			for (; unlikely(e->conf.on_packet != NULL) && known > 0; i++, known--)
 				show_packet(e, &burst[i], &l[i], &k[i]);
 			if ((i += known) == n)

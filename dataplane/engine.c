@@ -172,6 +172,9 @@ engine_new(const struct engine_conf *conf)
 		conf->seed) < 0 ||
 	    flow_table_init(&e->flows, flows, conf->seed, conf->inline_mode) < 0 ||
 	    cells_init(&e->cells, cells) < 0 ||
+	    (conf->inline_mode &&
+		strangers_init(&e->strangers,
+		    conf->memory_bytes ? conf->memory_bytes : DEFAULT_MEMORY, conf->seed) < 0) ||
 	    (conf->inline_mode && quotas_init(&e->quotas, flows) < 0) ||
 	    (conf->inline_mode && conf->fast && path_new(e) < 0)) {
 		engine_free(e);
@@ -190,7 +193,8 @@ engine_new(const struct engine_conf *conf)
 	e->st.memory_bytes = sizeof(*e) + e->flows.bytes + frag_bytes(e->frags) + SCRATCH_BYTES +
 			     2 * SCRATCH_FRAME + classify_bytes(e->classify) + e->quotas.bytes +
 			     ENGINE_RULES * sizeof(*e->rule_hits) + policy_memory_bytes(e->memory) +
-			     shadow_bytes(e->shadow_state) + waits_bytes(e->waits) + e->quick.bytes;
+			     shadow_bytes(e->shadow_state) + waits_bytes(e->waits) +
+			     e->quick.bytes + e->strangers.bytes;
 	for (unsigned k = 0; k < CELL__CLASSES; k++)
 		e->st.memory_bytes += (size_t)cells[k] * cell_sizes[k];
 	return e;
@@ -213,6 +217,7 @@ engine_free(struct engine *e)
 	shadow_free(e->shadow_state);
 	waits_free(e->waits);
 	quick_fini(&e->quick);
+	strangers_fini(&e->strangers);
 	free(e);
 }
 

@@ -29,6 +29,7 @@
 #include "dataplane/frag.h"
 #include "dataplane/quick.h"
 #include "dataplane/quota.h"
+#include "dataplane/stranger.h"
 #include "dataplane/wait.h"
 #include "dataplane/transfer.h"
 
@@ -71,7 +72,7 @@ struct dis_sink {
 enum sink_facts {
 	SINK_NONE = 0,
 	SINK_PLAIN,  /* one, and it is plain (quick.h) */
-	SINK_DENIED, /* watch: one, as plain, but for an event of its own */
+	SINK_DENIED, /* one, as plain, but for an event of its own; a guard refuses it */
 	SINK_OTHER,
 };
 
@@ -104,6 +105,7 @@ struct engine {
 	bool two_ports; /* a frame came from the inside port: a side has one from now on */
 	bool quick_on;	/* nobody has to see every fact: see quick_may() */
 	struct quick quick;
+	struct strangers strangers;
 	/* the rest */
 	struct windows windows; /* clock.c */
 	bool packet_clock;	/* windows go by the time of packets */

@@ -66,6 +66,11 @@ enum quick_flags {
 	QUICK_OFF = 1 << 1, /* this protocol under this policy may not */
 	QUICK_CALM =
 	    1 << 2, /* nothing is under way but what the next packet acknowledges: see tcp.c */
+	/* a guard's, of what it has denied; no two, and none with CALM */
+	QUICK_STOPPED = 1 << 3, /* a direction is blocked, and nothing is owed: tcp.c */
+	QUICK_ENDED = 1 << 4,	/* reset by us: what comes is answered with a reset */
+	QUICK_REFUSING =
+	    1 << 5, /* a request was refused, and nothing else is under way: refuse.c */
 };
 
 enum tcp_dir_flags {
@@ -380,7 +385,7 @@ static inline void
 flow_stir(const struct flow_table *t, struct flow *f)
 {
 	flow_sync(t, f);
-	f->quick &= (uint8_t)~QUICK_CALM;
+	f->quick &= (uint8_t) ~(QUICK_CALM | QUICK_STOPPED | QUICK_ENDED | QUICK_REFUSING);
 }
 
 static inline uint16_t

@@ -10,18 +10,21 @@
  */
 #include <string.h>
 
+#include "dataplane/decode_fast.h"
 #include "dataplane/engine_int.h"
 
-static uint32_t
-sum16(const uint8_t *p, size_t n, uint32_t sum)
+/* Of a sum (decode_sum()), as it stands in a header: in the byte order of the sum. */
+static void
+put_checksum(uint8_t *to, uint64_t sum)
 {
-	for (; n >= 2; p += 2, n -= 2)
-		sum += (uint32_t)p[0] << 8 | p[1];
-	if (n)
-		sum += (uint32_t)p[0] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
+	uint16_t c;
+
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	c = (uint16_t)~sum;
+	memcpy(to, &c, 2);
 }
 
 /* The TCP checksum over pseudo header (RFC 9293 3.1, RFC 8200 8.1) and segment. */
@@ -31,10 +34,12 @@ tcp_checksum(uint8_t *frame, const struct layers *l, uint32_t tcp_len)
 	uint8_t *tcp = frame + l->l4_off;
 	bool v6 = (l->flags & LAYER_V6) != 0;
 	const uint8_t *addrs = frame + l->l3_off + (v6 ? 8 : 12);
-	uint32_t sum = sum16(addrs, v6 ? 32 : 8, NET_PROTO_TCP + tcp_len);
+	uint8_t rest[4];
 
+	put_be32(rest, NET_PROTO_TCP + tcp_len);
 	put_be16(tcp + 16, 0);
-	put_be16(tcp + 16, ~sum16(tcp, tcp_len, sum) & 0xffff);
+	put_checksum(tcp + 16,
+	    decode_sum(addrs, v6 ? 32 : 8) + decode_sum(rest, 4) + decode_sum(tcp, tcp_len));
 }
 
 void
@@ -56,7 +61,7 @@ inline_lengths(uint8_t *f, const struct layers *l, uint32_t len)
 	} else {
 		put_be16(ip + 2, len - l->l3_off);
 		put_be16(ip + 10, 0);
-		put_be16(ip + 10, ~sum16(ip, (ip[0] & 15u) * 4u, 0) & 0xffff);
+		put_checksum(ip + 10, decode_sum(ip, (ip[0] & 15u) * 4u));
 	}
 	tcp_checksum(f, l, len - l->l4_off);
 }

@@ -305,7 +305,8 @@ dis_emit(struct dis_sink *s, struct fact *f)
 	if (__builtin_expect((v.action | v.would) != VERDICT_ALLOW, 0)) {
 		e->st.verdicts[v.action]++;
 		e->st.would[v.would]++;
-		s->facts = s->facts != SINK_NONE || f->anomalies != 0 || e->inline_mode ||
+		s->facts = s->facts != SINK_NONE || f->anomalies != 0 ||
+				   (e->inline_mode && v.action != VERDICT_REJECT) ||
 				   f->kind != FACT_REQUEST || v.reason == REASON_CONDITION
 			       ? SINK_OTHER
 			       : SINK_DENIED;

@@ -10,9 +10,10 @@
  *   quick  gist() -> the same words, compared whole, conduit, protocol and length with them
  *          -> again() does to the state what pdu() would have done -> hit counted, goes on
  *
- * In watch, requests that nobody may make are remembered as well, with what their events are folded
- * by: as long as the storm is open that the flow's last event went to, one more is counted in it.  A
- * guard takes them out of the stream, which no quick look does.
+ * Requests that nobody may make are remembered as well, with what their events are folded by: as long as the
+ * storm is open that the flow's last event went to, one more is counted in it.  A guard remembers those that
+ * it refuses, and the refusal; in a flow that says nothing else (QUICK_REFUSING) the next one is taken
+ * out, and refused, without being read.
  *
  * Answers are not remembered: again() looks whether it is the plain answer to an open request.
  *
@@ -53,7 +54,8 @@ struct quick_entry {
 #define QUICK_SMALL_BYTES (sizeof(struct quick_entry) + 8u * QUICK_SMALL_WORDS)
 #define QUICK_LARGE_BYTES (sizeof(struct quick_entry) + 8u * DIS_GIST_WORDS)
 
-#define QUICK_DENIED 512u
+#define QUICK_DENIED  512u
+#define QUICK_REFUSAL 48u /* bytes of a refusal that is remembered */
 
 struct quick_denied; /* quick.c */
 
@@ -66,8 +68,11 @@ struct quick {
 	uint32_t bursts;
 	bool look;	/* with this burst */
 	uint64_t known; /* PDUs that were not read */
+	uint64_t
+	    stopped; /* packets of flows that are stopped or ended, which were not looked at further */
 	uint8_t *small, *large;
 	struct quick_denied *denied;
+	uint64_t marks;			   /* that were given: alerts_marked() */
 	uint32_t denied_next, denied_most; /* place to take, of so many */
 	bool denies;			   /* there are some */
 	uint32_t small_mask, large_mask; /* of places */
@@ -90,6 +95,9 @@ void quick_clear(struct quick *q);
  * to be read, and nothing was changed. */
 bool quick_deny(struct engine *e, const struct quick_entry *en, struct flow *f,
     const struct pkt *pkt, const uint8_t *p, uint32_t len);
+/* A guard refuses it: the same, and *n bytes, QUICK_REFUSAL at most, are its refusal. */
+bool quick_refuse(struct engine *e, const struct quick_entry *en, struct flow *f,
+    const struct pkt *pkt, const uint8_t *p, uint8_t *refusal, uint32_t *n);
 /* Of PDU p of flow f a plain fact came, and nothing else: is it one to remember (call->memo), and may its
  * flow take the quick look? */
 void quick_learn(struct engine *e, struct flow *f, const uint8_t *p, uint32_t len);

@@ -35,6 +35,7 @@ engine_set_policy(struct engine *e, const struct policy *pol)
 		memset(e->rule_hits, 0, policy_rule_count(e->policy) * sizeof(*e->rule_hits));
 	policy_memory_rebind(e->memory, e->policy, pol, e->now_ns);
 	quick_clear(&e->quick);
+	strangers_clear(&e->strangers);
 	e->policy = e->conf.policy = pol;
 	clock_policy(e);
 	if (e->inline_mode)

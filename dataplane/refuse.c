@@ -192,6 +192,80 @@ refusal_flush(struct engine *e, struct flow *f, uint32_t seq)
 	}
 }
 
+/* --- one after the other -------------------------------------------------------------------- */
+
+bool
+refusal_steady(const struct engine *e, const struct flow *f)
+{
+	const struct flow_guard *g = guard_of(e, f);
+	const struct repair *r;
+
+	if (g->repair == CELL_NONE || f->state != FLOW_OPEN || f->flags & FLOW_REOPEN ||
+	    f->dis >= FLOW_DIS_NOBODY || dissectors[f->dis]->renumber ||
+	    (g->flags & ~(GUARD_TS | GUARD_NOT_FAST)) != 0 || g->unseen != CELL_NONE ||
+	    f->fast != 0 || !quota_is_grown(e, f))
+		return false;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct tcp_dir *d = &f->dir[i];
+		const struct tcp_rare *x = &f->rare[i];
+
+		if (d->flags != DIR_SEEN || (x->ooo | x->carry | d->retain) != CELL_NONE ||
+		    x->is_long || g->n_part[i] != 0 || d->acked != d->nxt || g->sent[i] != d->nxt)
+			return false;
+	}
+	r = repair_of(e, f);
+	return r->n[DIR_TO_SERVER] == 0 && (r->patches[0] | r->patches[1]) == CELL_NONE &&
+	       r->tmpl[DIR_TO_CLIENT].n_ip != 0 &&
+	       (r->n[DIR_TO_CLIENT] == 0 ||
+		   (r->n[DIR_TO_CLIENT] == 1 && r->edit[DIR_TO_CLIENT][0].state == EDIT_SENT));
+}
+
+bool
+refusal_ready(const struct engine *e, const struct flow *f, uint32_t raw)
+{
+	const struct repair *r = repair_of(e, f);
+	const uint32_t out = f->dir[DIR_TO_CLIENT].nxt + r->shift[DIR_TO_CLIENT];
+
+	if (r->n[DIR_TO_CLIENT] == 0)
+		return raw == out && e->cells.free[CELL_M] != CELL_NONE;
+	return raw == out + r->edit[DIR_TO_CLIENT][0].n;
+}
+
+void
+refusal_next(
+    struct engine *e, struct flow *f, uint32_t raw, uint32_t len, const uint8_t *p, uint32_t n)
+{
+	struct repair *r = repair_of(e, f);
+	struct edit *ed = &r->edit[DIR_TO_CLIENT][0];
+	struct tcp_dir *d = &f->dir[DIR_TO_SERVER];
+
+	/* translate(): the last one has arrived, and its cell is taken again */
+	r->raw_moved = seq_diff(raw, r->raw[DIR_TO_SERVER]) > 0;
+	r->raw[DIR_TO_SERVER] = raw;
+	if (r->n[DIR_TO_CLIENT] == 0)
+		ed->bytes = cell_get(&e->cells, REFUSAL_MAX);
+	else
+		r->shift[DIR_TO_CLIENT] += ed->n;
+	/* refusal_make(), refusal_take() */
+	memcpy(cell_at(&e->cells, ed->bytes)->data, p, n);
+	cell_at(&e->cells, ed->bytes)->len = n;
+	*ed = (struct edit){.at = f->dir[DIR_TO_CLIENT].nxt,
+	    .n = n,
+	    .since = e->flows.now_tick,
+	    .bytes = ed->bytes,
+	    .state = EDIT_SENT};
+	r->n[DIR_TO_CLIENT] = 1;
+	e->st.refused++;
+	/* repair_take_out(): all in front of it has arrived, and so has it */
+	d->acked += len;
+	r->shift[DIR_TO_SERVER] += len;
+	repair_progress(e, f);
+	deliver(e, f, r, 0);
+	refusal_arm(e, f);
+	/* next_bytes(), part_advance() */
+	d->nxt = guard_of(e, f)->sent[DIR_TO_SERVER] = d->acked;
+}
+
 void
 refusal_asked(struct engine *e, struct flow *f, uint32_t raw)
 {

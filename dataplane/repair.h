@@ -187,6 +187,19 @@ void refusal_flush(struct engine *e, struct flow *f, uint32_t seq);
 bool refusal_due(const struct engine *e, const struct flow *f, uint32_t seq);
 /* The client lacks what we put in at raw (out), and has what comes behind it. */
 void refusal_asked(struct engine *e, struct flow *f, uint32_t raw);
+/*
+ * Is the flow one whose requests are refused, one after the other: open, all of both sides acknowledged but
+ * perhaps the last refusal, and nothing else is under way (QUICK_REFUSING)?  As with calm() of tcp.c, only what
+ * tcp.c does can change that, and timers that repeat the refusal.
+ */
+bool refusal_steady(const struct engine *e, const struct flow *f);
+/* In such a flow the client acknowledges raw (out) with its next request: is that all there is, and is there room
+ * for one refusal more? */
+bool refusal_ready(const struct engine *e, const struct flow *f, uint32_t raw);
+/* Then the request, of len bytes, which acknowledges raw, is taken out and refused with n bytes at p: all that the
+ * long way does to the flow. */
+void refusal_next(
+    struct engine *e, struct flow *f, uint32_t raw, uint32_t len, const uint8_t *p, uint32_t n);
 /* Something is ours to deliver: time it. */
 void refusal_arm(struct engine *e, struct flow *f);
 /* Ticks until it wants to be called again; 0: never. */

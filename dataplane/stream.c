@@ -121,6 +121,19 @@ retain_fits(const struct engine *e, const struct tcp_dir *d, uint32_t seq, uint3
 	return d->n_retain + need <= RETAIN_MAX && need <= left;
 }
 
+/* What the peer has acknowledged is not remembered any more, where that is all of a cell. */
+static void
+retain_acked(struct engine *e, struct tcp_dir *d)
+{
+	while (d->retain != CELL_NONE) {
+		const struct cell *c = cell_at(&e->cells, cell_at(&e->cells, d->retain)->next);
+
+		if (seq_diff(c->seq + c->len, d->acked) > 0)
+			break;
+		retain_drop_first(e, d);
+	}
+}
+
 /* The next bytes: judge them and remember what passed. */
 static uint32_t
 next_bytes(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const uint8_t *p,
@@ -141,6 +154,8 @@ next_bytes(struct engine *e, struct flow *f, unsigned dir, uint32_t seq, const u
 	passed = feed_bytes(e, f, dir, p, len, why);
 	d = &f->dir[e->sink.dir]; /* the flow may have been turned round */
 	stream_retain(e, d, seq, p, passed);
+	if (__builtin_expect(e->inline_mode, 0) && guard_of(e, f)->repair != CELL_NONE)
+		retain_acked(e, d); /* what was refused has arrived, in a way: repair_take_out() */
 	d->nxt += passed;
 	/* Where no boundary is known yet nothing was denied: the next try may begin at one. */
 	denied = passed < len && !(d->flags & DIR_DESYNC);
@@ -255,14 +270,7 @@ stream_acked(struct engine *e, struct flow *f, unsigned dir, uint32_t ack)
 		}
 	}
 	d->acked = ack;
-	while (d->retain != CELL_NONE) {
-		const struct cell *c =
-		    cell_at(&e->cells, cell_at(&e->cells, d->retain)->next);
-
-		if (seq_diff(c->seq + c->len, ack) > 0)
-			break;
-		retain_drop_first(e, d);
-	}
+	retain_acked(e, d);
 	if (__builtin_expect(e->path != NULL, 0) && guard_of(e, f)->unseen != CELL_NONE)
 		path_release(e, f);
 	/* The receiver has what lies behind the hole: so it has the hole, and we

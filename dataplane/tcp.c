@@ -71,6 +71,8 @@ engine_new_flow(struct engine *e, struct pkt *p, const struct layers *l, const s
 		panic_cap(e, &v);
 		if (e->inline_mode && v.action >= VERDICT_REJECT) {
 			engine_drop(p, DROP_POLICY_CONDUIT);
+			if (e->quick_on)
+				stranger_learn(e, k, &t, &v);
 			return NULL;
 		}
 		if (e->inline_mode && l->proto == NET_PROTO_TCP && syn && l->tcp_flags & TCP_ACK) {
@@ -394,6 +396,23 @@ calm(const struct engine *e, const struct flow *f)
 				(g->repair | g->unseen) == CELL_NONE && f->fast == 0);
 }
 
+/*
+ * A guard's: is a direction blocked, and nothing else going on?  Then the next packet of it, from the first byte
+ * that was not judged on, is dropped, and all it changes is the window (burst.c).  As with calm(), only what is
+ * done here can change that, and timers that touch what waits.
+ */
+static bool
+stopped(const struct engine *e, const struct flow *f)
+{
+	const unsigned busy = GUARD_WANT_RESET | GUARD_RESET | GUARD_OWES_ACK | GUARD_OWES_ACK << 1;
+	const struct flow_guard *g = guard_of(e, f);
+
+	return (f->dir[0].flags | f->dir[1].flags) & DIR_BLOCKED &&
+	       f->dir[0].flags & f->dir[1].flags & DIR_SEEN && f->state != FLOW_OPENING &&
+	       (f->rare[0].ooo | f->rare[1].ooo | g->repair) == CELL_NONE &&
+	       (g->flags & busy) == 0 && quota_is_grown(e, f);
+}
+
 /* Every other packet of TCP. */
 void
 engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct flow_key *k,
@@ -443,6 +462,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 			return;
 		if (guard_of(e, f)->flags & GUARD_RESET && !(l->tcp_flags & TCP_SYN)) {
 			inject_reply(e, f, dir, p, l);
+			f->quick |= QUICK_ENDED;
 			return;
 		}
 		if (!(l->tcp_flags & TCP_SYN))
@@ -510,4 +530,8 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		path_touch(e, f);
 	if (calm(e, f))
 		f->quick |= QUICK_CALM;
+	else if (e->inline_mode && stopped(e, f))
+		f->quick |= QUICK_STOPPED;
+	else if (e->inline_mode && refusal_steady(e, f))
+		f->quick |= QUICK_REFUSING;
 }

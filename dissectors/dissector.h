@@ -429,6 +429,14 @@ struct dissector {
 	bool (*again)(void *state, const uint8_t *p, uint32_t len, enum dis_dir dir, bool midstream,
 	    uint64_t memo);
 	uint16_t (*known_opx)(const uint8_t *p, enum dis_dir dir);
+	/*
+	 * The same for requests that are refused: is state one that pdu() leaves as it is when a request with
+	 * words is not let pass (dis_emit() says no), and in which the fact of such a request, but for txn, and its
+	 * refuse() are a function of the words?  NULL: never.  Pure.  Where it says yes, such a request and its
+	 * refusal have their 16-bit number (txn), big-endian, at number_at, and differ in nothing else.
+	 */
+	bool (*unmoved)(const void *state);
+	uint8_t number_at;
 };
 
 /* All dissectors, NULL-terminated; generated from dissectors/ by the Makefile. */

@@ -363,6 +363,15 @@ modbus_known_opx(const uint8_t *p, enum dis_dir dir)
 	return p[7];
 }
 
+/* Nothing is open, which pair_check() or pending would ask, and there is room: see modbus_again(). */
+static bool
+modbus_unmoved(const void *state)
+{
+	const struct pair *st = state;
+
+	return st->open == 0 && pair_spare(st);
+}
+
 static void
 modbus_gap(struct dis_call *call, uint32_t lost)
 {
@@ -566,5 +575,7 @@ const struct dissector dissector_modbus = {
     .gist = modbus_gist,
     .again = modbus_again,
     .known_opx = modbus_known_opx,
+    .unmoved = modbus_unmoved,
+    .number_at = 0,
     .identity = modbus_identity,
 };

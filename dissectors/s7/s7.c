@@ -689,6 +689,15 @@ s7_known_opx(const uint8_t *p, enum dis_dir dir)
 	return p[dir == DIR_TO_SERVER ? FUNCTION_AT : FUNCTION_AT + 2];
 }
 
+/* Nothing is open, there is room, and message() has settled the flow before: see s7_again(). */
+static bool
+s7_unmoved(const void *state)
+{
+	const struct s7_state *st = state;
+
+	return st->open == 0 && pair_spare(st) && st->flags & ST_SETTLED;
+}
+
 static void
 s7_gap(struct dis_call *call, uint32_t lost)
 {
@@ -733,5 +742,7 @@ const struct dissector dissector_s7 = {
     .gist = s7_gist,
     .again = s7_again,
     .known_opx = s7_known_opx,
+    .unmoved = s7_unmoved,
+    .number_at = REF_AT,
     .identity = s7_identity,
 };

@@ -13,7 +13,11 @@
  *
  * Printed: medians over laps of thread CPU time per packet, and of the ratio bare / engine.
  *
+ * Then denied packets beside allowed ones, in watch and guard: engine_burst() alone, what the source takes is measured
+ * by laps of its own and taken off.
+ *
  * usage: bench_line [quick]             the table
+ *        bench_line denied [json] [LAPS [WHICH]]   denied packets only; WHICH: one line of it, from 0
  *        bench_line PROTO FLOWS LAPS [DENIED] [guard]   one line of it, for a profiler
  */
 #include <stdio.h>
@@ -27,6 +31,7 @@
 #include "dataplane/decode_fast.h"
 #include "dataplane/engine.h"
 #include "dataplane/flow.h"
+#include "dataplane/io/io.h"
 #include "tests/bench/median.h"
 #include "tests/bench/traffic.h"
 
@@ -169,7 +174,7 @@ one_line(const struct line *x)
 	const struct traffic_conf tc = {
 	    .proto = x->proto, .flows = x->flows, .denied = x->denied, .checksums = x->guard};
 	struct traffic *to_bare = traffic_new(&tc), *to_engine = traffic_new(&tc);
-	struct policy *pol = traffic_policy(x->proto, 10);
+	struct policy *pol = traffic_policy(x->proto, 10, "drop");
 	const struct alerts_conf ac = {.policy = pol, .fold_window_ns = ALERT_FOLD_WINDOW_NS};
 	char err[128];
 	struct alerts *alerts = x->denied ? alerts_new(&ac, err, sizeof(err)) : NULL;
@@ -230,6 +235,214 @@ one_line(const struct line *x)
 	alerts_free(alerts);
 }
 
+/* --- denied beside allowed --------------------------------------------------------------------- */
+
+static const struct denied_line {
+	const char *what;
+	enum traffic_proto proto;
+	bool guard;
+	const char *otherwise;
+	enum traffic_denial denial;
+} denied_lines[] = {
+    {"writes, answered", TRAFFIC_MODBUS, false, "drop", TRAFFIC_ANSWERED},
+    {"writes, answered", TRAFFIC_S7, false, "drop", TRAFFIC_ANSWERED},
+    {"writes, answered", TRAFFIC_OPCUA, false, "drop", TRAFFIC_ANSWERED},
+    {"writes, stopped", TRAFFIC_MODBUS, true, "drop", TRAFFIC_STOPPED},
+    {"writes, reset", TRAFFIC_MODBUS, true, "reset", TRAFFIC_STOPPED},
+    {"writes, refused", TRAFFIC_MODBUS, true, "reject", TRAFFIC_REFUSED},
+    {"writes, refused", TRAFFIC_S7, true, "reject", TRAFFIC_REFUSED},
+    {"writes, refused", TRAFFIC_OPCUA, true, "reject", TRAFFIC_REFUSED},
+    {"no conduit: SYN", TRAFFIC_MODBUS, true, "drop", TRAFFIC_SYN},
+    {"no conduit: data", TRAFFIC_MODBUS, true, "drop", TRAFFIC_STRAY},
+    {"no conduit: UDP", TRAFFIC_MODBUS, true, "drop", TRAFFIC_UDP},
+};
+#define DENIED_LINES (sizeof(denied_lines) / sizeof(denied_lines[0]))
+#define DENIED_FLOWS 1000u
+
+/* One of two that take turns. */
+struct party {
+	struct io io; /* first: tx() casts; what an engine sends itself */
+	uint64_t sent, sent_bytes;
+	struct traffic *traffic, *source; /* the same; the second is only made */
+	struct alerts *alerts;
+	struct policy *pol;
+	struct engine *e;
+	uint64_t now_ns, forwarded;
+	double sum;
+};
+
+static int
+on_tx(struct io *io, const struct pkt *p)
+{
+	struct party *x = (struct party *)(void *)io;
+
+	x->sent += p->caplen > 54; /* with a payload: not those that only acknowledge */
+	x->sent_bytes += p->caplen > 54 ? p->caplen : 0;
+	return 0;
+}
+
+static const struct io_backend counts = {.scheme = "bench", .tx = on_tx};
+
+/* Not inlined: a profiler's place to look. */
+static __attribute__((noinline)) void
+judge_burst(struct engine *e, struct pkt *p, unsigned n)
+{
+	engine_burst(e, p, n);
+}
+
+/* Engine or not: what it takes to make the frames, and have them judged. */
+static double
+lap_party(struct party *x, struct traffic *t, uint64_t frames, bool judge)
+{
+	struct pkt burst[PKT_BURST];
+	uint64_t t0 = clock_cpu_ns();
+
+	for (uint64_t i = 0; i < frames;) {
+		unsigned n = traffic_next(t, burst, PKT_BURST);
+
+		if (judge)
+			judge_burst(x->e, burst, n);
+		for (unsigned k = 0; k < n; k++)
+			x->forwarded += burst[k].fate == FATE_FORWARD;
+		x->now_ns = burst[n - 1].ts_ns;
+		i += n;
+	}
+	return (double)(clock_cpu_ns() - t0);
+}
+
+static void
+party_new(struct party *x, const struct denied_line *d, bool denied)
+{
+	const unsigned share = !denied ? 0 : d->denial == TRAFFIC_ANSWERED ? 90 : 95;
+	const struct traffic_conf tc = {.proto = d->proto,
+	    .flows = DENIED_FLOWS,
+	    .denied = share,
+	    .denial = d->denial,
+	    .checksums = d->guard};
+	struct alerts_conf ac = {.fold_window_ns = ALERT_FOLD_WINDOW_NS};
+	struct engine_conf conf = {
+	    .memory_bytes = 128u << 20,
+	    .max_flows = DENIED_FLOWS * 7 / 4 + 64,
+	    .seed = 42,
+	    .inline_mode = d->guard,
+	    .io = &x->io,
+	};
+	char err[128];
+
+	memset(x, 0, sizeof(*x));
+	x->io.be = &counts;
+	ac.policy = conf.policy = x->pol = traffic_policy(d->proto, 10, d->otherwise);
+	x->traffic = traffic_new(&tc);
+	x->source = traffic_new(&tc);
+	conf.alerts = x->alerts = alerts_new(&ac, err, sizeof(err));
+	if (!x->pol || !x->traffic || !x->source || !x->alerts || !(x->e = engine_new(&conf)))
+		exit(2);
+}
+
+static void
+party_free(struct party *x)
+{
+	engine_free(x->e);
+	alerts_free(x->alerts);
+	policy_free(x->pol);
+	traffic_free(x->traffic);
+	traffic_free(x->source);
+}
+
+/* Nothing that is allowed was lost, nothing that is denied has passed a guard, and all of it was told. */
+static void
+check_denied(struct party *x, const struct denied_line *d, uint64_t laps, bool denied)
+{
+	const struct engine_stats *s = engine_stats(x->e);
+	const uint64_t bad = denied ? laps * traffic_denied(x->traffic) : 0;
+	const uint64_t good =
+	    traffic_opening(x->traffic) + laps * traffic_lap(x->traffic) - (d->guard ? bad : 0);
+	const uint64_t flows = denied ? traffic_denied(x->traffic) : 0;
+	const uint64_t told = d->denial == TRAFFIC_STOPPED ? flows : bad;
+
+	if (s->received != traffic_opening(x->traffic) + laps * traffic_lap(x->traffic) ||
+	    s->forwarded - s->injected != good || s->pool_full || s->flows_evicted ||
+	    alerts_stats(x->alerts)->events != told || !engine_balanced(s) ||
+	    (d->denial == TRAFFIC_REFUSED && s->refused != bad)) {
+		fprintf(stderr,
+		    "%s %s: %lu received, %lu forwarded, %lu injected, %lu to be forwarded; "
+		    "%lu events of %lu, %lu refused\n",
+		    traffic_names[d->proto], d->what, (unsigned long)s->received,
+		    (unsigned long)s->forwarded, (unsigned long)s->injected, (unsigned long)good,
+		    (unsigned long)alerts_stats(x->alerts)->events, (unsigned long)told,
+		    (unsigned long)s->refused);
+		exit(1);
+	}
+}
+
+static void
+one_denied(const struct denied_line *d, unsigned laps, bool json, bool first)
+{
+	static double a[LAPS_MAX], b[LAPS_MAX], r[LAPS_MAX];
+	struct party x[2];
+	uint64_t lap[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		party_new(&x[i], d, i == 1);
+		(void)lap_party(&x[i], x[i].traffic, traffic_opening(x[i].traffic), true);
+		(void)lap_party(&x[i], x[i].source, traffic_opening(x[i].source), false);
+		lap[i] = traffic_lap(x[i].traffic);
+	}
+	for (unsigned k = 0; k < laps + 2; k++) {
+		unsigned at = k < 2 ? 0 : k - 2; /* caches fill */
+
+		for (unsigned i = 0; i < 2; i++)
+			x[i].sum = 0;
+		/* engine and source, of both, in another order each time */
+		for (unsigned i = 0; i < 4; i++) {
+			struct party *y = &x[(i ^ k) & 1];
+			bool judge = (i >> 1 ^ k >> 1) & 1;
+			double ns = lap_party(y, judge ? y->traffic : y->source, lap[y - x], judge);
+
+			y->sum += judge ? ns : -ns;
+		}
+		for (unsigned i = 0; i < 2; i++)
+			(void)alerts_pump(x[i].alerts, x[i].now_ns);
+		if (k == 0 && x[1].sent && d->denial == TRAFFIC_REFUSED) {
+			uint32_t n = (uint32_t)(x[1].sent_bytes / x[1].sent) - 54;
+
+			traffic_refusal(x[1].traffic, n);
+			traffic_refusal(x[1].source, n);
+		}
+		a[at] = x[0].sum / (double)lap[0];
+		b[at] = x[1].sum / (double)lap[1];
+		r[at] = b[at] / a[at];
+	}
+	check_denied(&x[0], d, laps + 2, false);
+	check_denied(&x[1], d, laps + 2, true);
+	printf(json ? "%s{\"protocol\":\"%s\",\"mode\":\"%s\",\"what\":\"%s\",\"percent\":%.0f,"
+		      "\"allowed_ns\":%.1f,\"denied_ns\":%.1f,\"ratio\":%.2f}"
+		    : "%s%-7s %-6s %-18s %5.0f%% %8.1f %8.1f %7.2f\n",
+	    json && !first ? ",\n" : "", traffic_names[d->proto], d->guard ? "guard" : "watch",
+	    d->what, 100.0 * traffic_denied(x[1].traffic) / (double)lap[1], median(a, laps),
+	    median(b, laps), median(r, laps));
+	fflush(stdout);
+	party_free(&x[0]);
+	party_free(&x[1]);
+}
+
+/* which: one of the lines, or DENIED_LINES. */
+static void
+table_denied(unsigned laps, bool json, unsigned which)
+{
+	if (json)
+		printf("[");
+	else
+		printf("\nns of CPU per packet of the engine alone, %u flows, alerts on:\n"
+		       "%-7s %-6s %-18s %6s %8s %8s %7s\n",
+		    DENIED_FLOWS, "", "", "denied", "", "allowed", "denied", "ratio");
+	for (unsigned i = 0; i < DENIED_LINES; i++)
+		if (which >= DENIED_LINES || which == i)
+			one_denied(&denied_lines[i], laps, json, which == i || i == 0);
+	if (json)
+		printf("]\n");
+}
+
 static void
 machine(void)
 {
@@ -251,6 +464,18 @@ main(int argc, char **argv)
 {
 	const bool quick = argc > 1 && strcmp(argv[1], "quick") == 0;
 
+	if (argc > 1 && strcmp(argv[1], "denied") == 0) {
+		const bool json = argc > 2 && strcmp(argv[2], "json") == 0;
+		char **more = argv + 2 + json;
+		const unsigned n = (unsigned)(argv + argc - more);
+		const unsigned long laps = n > 0 ? strtoul(more[0], NULL, 10) : 100;
+
+		if (laps == 0 || laps > LAPS_MAX)
+			return 2;
+		table_denied((unsigned)laps, json,
+		    n > 1 ? (unsigned)strtoul(more[1], NULL, 10) : (unsigned)DENIED_LINES);
+		return 0;
+	}
 	machine();
 	printf("ns of CPU per packet, source and sink included: medians of interleaved laps\n");
 	printf("%-7s %9s %7s %-6s %8s %8s %7s\n", "", "flows", "denied", "", "bare", "engine",
@@ -284,5 +509,6 @@ main(int argc, char **argv)
 			}
 	one_line(&(struct line){
 	    .proto = TRAFFIC_MODBUS, .flows = 1000, .denied = 90, .laps = quick ? 20 : 100});
+	table_denied(quick ? 20 : 100, false, (unsigned)DENIED_LINES);
 	return 0;
 }

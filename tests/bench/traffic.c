@@ -43,6 +43,8 @@ struct traffic {
 	uint32_t off[SYN_ROUNDS + 5]
 		    [2];  /* bytes of the handshakes before a round, by side, SYN included */
 	uint32_t said[2]; /* number of the next PDU in laps, by side */
+	uint32_t n[2];	  /* frames of a lap, by side */
+	uint32_t refusal;
 	uint32_t slot;
 	uint64_t now_ns, frame, rng;
 };
@@ -69,6 +71,12 @@ be32_to(uint8_t *p, uint32_t v)
 {
 	v = __builtin_bswap32(v);
 	memcpy(p, &v, 4);
+}
+
+static inline bool
+is_denied(const struct traffic *t, uint32_t f)
+{
+	return t->conf.denied && t->deny[f % 1000 / 8] >> f % 1000 % 8 & 1;
 }
 
 struct traffic *
@@ -104,6 +112,15 @@ traffic_new(const struct traffic_conf *conf)
 	for (unsigned i = 0; i < 1000; i++)
 		if (draw(t) % 100 < conf->denied)
 			t->deny[i / 8] |= (uint8_t)(1u << i % 8);
+	t->n[0] = t->n[1] = n;
+	if (conf->denial != TRAFFIC_ANSWERED) { /* nobody answers these */
+		uint32_t *o = t->order + n, k = 0;
+
+		for (uint32_t i = 0; i < n; i++)
+			if (!is_denied(t, o[i]))
+				o[k++] = o[i];
+		t->n[1] = k;
+	}
 	t->said[0] = t->said[1] = 2; /* the handshake's were number 1 */
 	t->rounds = SYN_ROUNDS + (t->proto->open[0].len ? 4 : 0);
 	t->to = n < OPENED ? n : OPENED;
@@ -144,7 +161,23 @@ traffic_opening(const struct traffic *t)
 uint32_t
 traffic_lap(const struct traffic *t)
 {
-	return 2 * t->conf.flows;
+	return t->n[0] + t->n[1];
+}
+
+void
+traffic_refusal(struct traffic *t, uint32_t bytes)
+{
+	t->refusal = bytes;
+}
+
+uint32_t
+traffic_denied(const struct traffic *t)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < t->conf.flows; i++)
+		n += is_denied(t, i);
+	return n;
 }
 
 /* Ones' complement sum (RFC 1071) of n bytes, in any order of the words. */
@@ -173,15 +206,18 @@ fold(uint64_t sum)
 	return (uint16_t)~sum;
 }
 
+/* tcp_len 0: of IP alone. */
 static void
 checksums(uint8_t *b, uint32_t tcp_len)
 {
 	uint16_t c;
 
 	memset(b + 24, 0, 2);
-	memset(b + 50, 0, 2);
 	c = fold(sum_of(b + 14, 20));
 	memcpy(b + 24, &c, 2);
+	if (tcp_len == 0)
+		return;
+	memset(b + 50, 0, 2);
 	c = fold(sum_of(b + 26, 8) + sum_of(b + 34, tcp_len) + (uint64_t)6 * 256 +
 		 __builtin_bswap16((uint16_t)tcp_len));
 	memcpy(b + 50, &c, 2);
@@ -196,6 +232,40 @@ lap_bytes(const struct traffic *t, uint32_t f, unsigned side, bool denied)
 	return t->proto->pdu[denied][side].len;
 }
 
+/* Of a host that no conduit has. */
+static void
+stranger(struct traffic *t, uint8_t *b, struct pkt *p, uint32_t f)
+{
+	const struct tmpl *m = &t->proto->pdu[1][0];
+	const bool udp = t->conf.denial == TRAFFIC_UDP, syn = t->conf.denial == TRAFFIC_SYN;
+	const uint32_t n = syn ? 0 : m->len, head = udp ? 8 : 20;
+
+	be16_to(b + 16, 20 + head + n);
+	b[23] = udp ? 17 : 6;
+	be32_to(b + 26, 0x0a090000u + f % 50000);
+	be32_to(b + 30, 0x0a020000u);
+	be16_to(b + 34, (uint16_t)(20000 + (f * 31 + t->laps * 7) % 40000));
+	be16_to(b + 36, t->proto->port);
+	if (udp) {
+		be16_to(b + 38, 8 + n);
+		be16_to(b + 40, 0);
+	} else {
+		be32_to(b + 38, f * 77 + t->laps);
+		be32_to(b + 42, syn ? 0 : f);
+		b[46] = 0x50;
+		b[47] = syn ? 2 : 0x18;
+		be16_to(b + 48, 64240);
+	}
+	memcpy(b + 34 + head, m->bytes, n);
+	if (t->conf.checksums)
+		checksums(b, udp ? 0 : 20 + n);
+	*p = (struct pkt){.bytes = b,
+	    .caplen = 34 + head + n,
+	    .wirelen = 34 + head + n,
+	    .ts_ns = t->now_ns += 100,
+	    .frame = ++t->frame};
+}
+
 static inline void
 one_frame(struct traffic *t, uint8_t *b, struct pkt *p, uint32_t f, unsigned side, uint8_t flags,
     const struct tmpl *m, bool denied)
@@ -204,12 +274,21 @@ one_frame(struct traffic *t, uint8_t *b, struct pkt *p, uint32_t f, unsigned sid
 	const uint32_t client = 0x0a010000u + host, server = 0x0a020000u + f / 40000;
 	const uint16_t cport = (uint16_t)(20000 + f % 40000), sport = t->proto->port;
 	const uint32_t *off = t->off[t->round < t->rounds ? t->round : t->rounds];
-	const uint32_t seq[2] = {
+	uint32_t seq[2] = {
 	    1000 + f * 7 + off[0] + (t->laps + (t->round > t->rounds)) * lap_bytes(t, f, 0, denied),
 	    5000 + f * 11 + off[1] + t->laps * lap_bytes(t, f, 1, denied)};
 	uint8_t *pay = b + HEAD;
 	uint32_t n = 0;
 
+	if (denied && t->round >= t->rounds && t->conf.denial != TRAFFIC_ANSWERED) {
+		if (t->conf.denial >= TRAFFIC_SYN) {
+			stranger(t, b, p, f);
+			return;
+		}
+		seq[1] = 5000 + f * 11 + off[1] + t->laps * t->refusal;
+		if (t->conf.denial == TRAFFIC_STOPPED)
+			seq[0] = 1000 + f * 7 + off[0] + t->laps % 2 * lap_bytes(t, f, 0, true);
+	}
 	if (m) {
 		n = t->round >= t->rounds ? lap_bytes(t, f, side, denied) : m->len;
 		memcpy(pay, m->bytes, m->len);
@@ -230,6 +309,7 @@ one_frame(struct traffic *t, uint8_t *b, struct pkt *p, uint32_t f, unsigned sid
 		}
 	}
 	be16_to(b + 16, 40 + n);
+	b[23] = 6;
 	be32_to(b + 26, side ? server : client);
 	be32_to(b + 30, side ? client : server);
 	be16_to(b + 34, side ? sport : cport);
@@ -238,6 +318,7 @@ one_frame(struct traffic *t, uint8_t *b, struct pkt *p, uint32_t f, unsigned sid
 	be32_to(b + 42, flags & 16 ? seq[side ^ 1] : 0);
 	b[46] = 0x50;
 	b[47] = flags;
+	be16_to(b + 48, 64240);
 	if (t->conf.checksums)
 		checksums(b, 20 + n);
 	*p = (struct pkt){.bytes = b,
@@ -275,8 +356,8 @@ traffic_next(struct traffic *t, struct pkt *burst, unsigned max)
 {
 	const uint32_t r = t->round;
 	const bool lap = r >= t->rounds;
-	const uint32_t left = (lap ? t->conf.flows : t->to) - t->i;
 	const unsigned side = lap ? r - t->rounds : r < SYN_ROUNDS ? r & 1 : (r - SYN_ROUNDS) & 1;
+	const uint32_t left = (lap ? t->n[side] : t->to) - t->i;
 	const uint8_t flags = r < SYN_ROUNDS ? syn_flags[r] : 0x18;
 	const struct tmpl *m = NULL;
 	const uint32_t *order = t->order + (size_t)side * t->conf.flows + t->i;
@@ -289,8 +370,8 @@ traffic_next(struct traffic *t, struct pkt *burst, unsigned max)
 	if (!lap && r >= SYN_ROUNDS)
 		m = &t->proto->open[r - SYN_ROUNDS];
 	for (unsigned i = 0; i < n; i++) {
-		uint32_t f = lap ? order[i] : t->i + i, of = f % 1000;
-		bool denied = t->conf.denied && t->deny[of / 8] >> of % 8 & 1;
+		uint32_t f = lap ? order[i] : t->i + i;
+		bool denied = is_denied(t, f);
 
 		one_frame(t, t->pool + (size_t)(t->slot + i) * SLOT, &burst[i], f, side, flags,
 		    lap ? &t->proto->pdu[denied][side] : m, denied);
@@ -303,7 +384,7 @@ traffic_next(struct traffic *t, struct pkt *burst, unsigned max)
 }
 
 struct policy *
-traffic_policy(enum traffic_proto proto, unsigned rules)
+traffic_policy(enum traffic_proto proto, unsigned rules, const char *otherwise)
 {
 	size_t cap = 4096 + (size_t)rules * 128, n = 0;
 	char *text = malloc(cap);
@@ -316,9 +397,9 @@ traffic_policy(enum traffic_proto proto, unsigned rules)
 	    "interlock: 1\nsite: bench\nmode: enforce\n"
 	    "zones:\n  it: {level: 3, port: outside, nets: [10.1.0.0/16]}\n"
 	    "  ot: {level: 1, port: inside, nets: [10.2.0.0/16]}\n"
-	    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: drop\n"
+	    "conduits:\n  - name: poll\n    from: [it/*]\n    to: [ot/*]\n    otherwise: %s\n"
 	    "    %s",
-	    reads[proto]);
+	    otherwise, reads[proto]);
 	for (unsigned i = 0; i < rules && proto == TRAFFIC_MODBUS; i++)
 		n += (size_t)snprintf(text + n, cap - n,
 		    "        - {name: r%u, units: [%u], functions: [3], holding: [%u..%u]}\n", i,

@@ -23,10 +23,22 @@
 enum traffic_proto { TRAFFIC_MODBUS = 0, TRAFFIC_S7, TRAFFIC_OPCUA, TRAFFIC__PROTOS };
 extern const char *const traffic_names[TRAFFIC__PROTOS];
 
+/* What the denied flows are and what becomes of what they send. */
+enum traffic_denial {
+	TRAFFIC_ANSWERED =
+	    0,		 /* writes that no rule allows, which nobody stops: the device answers */
+	TRAFFIC_STOPPED, /* the same, of which nothing passes: said again, and what is behind it */
+	TRAFFIC_REFUSED, /* each acknowledges the refusal of the one before: traffic_refusal() */
+	TRAFFIC_SYN,	 /* of hosts that no conduit has; each a port of its own */
+	TRAFFIC_STRAY,	 /* data of connections that nobody has seen begin, of such hosts */
+	TRAFFIC_UDP,	 /* datagrams of theirs */
+};
+
 struct traffic_conf {
 	enum traffic_proto proto;
 	uint32_t flows;
-	unsigned denied; /* percent of the flows whose requests are writes that no rule allows */
+	unsigned denied; /* percent of the flows that are denied */
+	enum traffic_denial denial;
 	bool checksums;	 /* of IP and TCP are right: for what looks at them */
 	bool hosts;	 /* each flow has a client of its own, numbered from first_host */
 	uint32_t first_host;
@@ -39,12 +51,16 @@ void traffic_free(struct traffic *t);
 /* Frames of the handshakes, then of each lap. */
 uint64_t traffic_opening(const struct traffic *t);
 uint32_t traffic_lap(const struct traffic *t);
+/* Bytes of a refusal, before the second lap. */
+void traffic_refusal(struct traffic *t, uint32_t bytes);
+/* Of a lap: how many frames nobody lets pass. */
+uint32_t traffic_denied(const struct traffic *t);
 /* The next frames, at most PKT_BURST, in the pool until TRAFFIC_POOL more have come; how many.  Less than
  * were asked for at the end of a round of all flows. */
 #define TRAFFIC_POOL 512u
 unsigned traffic_next(struct traffic *t, struct pkt *burst, unsigned max);
-/* The text of a policy that allows all but what is denied; n rules for Modbus. */
+/* A policy that allows all but what is denied; n rules for Modbus. */
 struct policy;
-struct policy *traffic_policy(enum traffic_proto proto, unsigned rules);
+struct policy *traffic_policy(enum traffic_proto proto, unsigned rules, const char *otherwise);
 
 #endif /* BENCH_TRAFFIC_H */

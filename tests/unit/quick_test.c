@@ -590,6 +590,7 @@ same_storms(struct world *w)
 	const struct alerts *a = w->x[0].alerts, *b = w->x[1].alerts;
 
 	assert_memory_equal(a->fold->entry, b->fold->entry, sizeof(a->fold->entry));
+	assert_memory_equal(a->fold->count, b->fold->count, sizeof(a->fold->count));
 	assert_memory_equal(a->fold->tag, b->fold->tag, sizeof(a->fold->tag));
 	assert_int_equal(a->fold->oldest, b->fold->oldest);
 	assert_int_equal(a->fold->evicted, b->fold->evicted);

@@ -510,7 +510,7 @@ of_flows(enum traffic_proto proto, uint32_t flows, unsigned laps)
 
 	(void)snprintf(r.name, sizeof(r.name), "%s, %u flows%s", traffic_names[proto], flows,
 	    sharing ? ", shared" : "");
-	pol = traffic_policy(proto, RULES);
+	pol = traffic_policy(proto, RULES, "drop");
 	for (unsigned i = 0; i < n_cores; i++)
 		core_begin(&cores[i], proto, flows);
 	for (unsigned s = 0; s < SIDES; s++) {
