@@ -199,8 +199,8 @@ void alerts_count(struct alerts *a, uint32_t at, uint64_t ts_ns, uint64_t frame)
  * The same of a storm that is named by a mark, not 0: that no two storms have which differ in more than flow.
  * alerts_open() has said yes to it at this place, and it was marked since.
  */
-bool alerts_marked(
-    const struct alerts *a, uint32_t at, uint64_t mark, const uint64_t flow[2], uint64_t ts_ns);
+bool alerts_marked(const struct alerts *a, uint32_t at, uint64_t mark, uint64_t flow0,
+    uint64_t flow1, uint64_t ts_ns);
 void alerts_mark(struct alerts *a, uint32_t at, uint64_t mark);
 /*
  * Of an event that was put last, whoever put it: its storm, and one more event of that; false: it is over, or there is

@@ -2,12 +2,10 @@
 /* fold.c - see fold.h.  Packet side: bounded work, no allocation, no clock. */
 #include "alerts/fold.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #define FOLD_TOLD FOLD_ENTRIES /* index of the copy */
-/* What stands before it in the text is in memory first, should the process be killed. */
-#define ORDER() atomic_thread_fence(memory_order_release)
+#define ORDER()	  fold_order()
 
 _Static_assert(sizeof(struct record) % 8 == 0, "record_op() must find fold_entry.op");
 _Static_assert(
@@ -139,43 +137,10 @@ open_entry(struct fold *f, uint32_t at, const struct fold_key *k, uint32_t tag,
 	list_append(f, at);
 }
 
-/* Packet time may step back; as far as a window, it is another capture. */
-static bool
-is_over(const struct fold *f, const struct fold_count *c, uint64_t now_ns)
-{
-	return (now_ns >= c->opened_ns ? now_ns - c->opened_ns : c->opened_ns - now_ns) >=
-	       f->window_ns;
-}
-
-static void
-count_in(struct fold_count *c, uint64_t ts_ns, uint64_t frame, uint64_t n)
-{
-	if (c->count == 0)
-		c->first_ns = ts_ns;
-	c->last_ns = ts_ns;
-	c->last_frame = frame;
-	ORDER();
-	c->count += n;
-}
-
-bool
-fold_open(const struct fold *f, uint32_t at, uint32_t serial, uint64_t ts_ns)
-{
-	const struct fold_count *c = &f->count[at];
-
-	return c->serial == serial && c->state == FOLD_OPEN && !is_over(f, c, ts_ns);
-}
-
 void
 fold_fetch(const struct fold *f, uint32_t at)
 {
 	__builtin_prefetch(&f->count[at % FOLD_ENTRIES], 1);
-}
-
-void
-fold_again(struct fold *f, uint32_t at, uint64_t ts_ns, uint64_t frame)
-{
-	count_in(&f->count[at], ts_ns, frame, 1);
 }
 
 enum fold_answer
@@ -201,9 +166,9 @@ fold_put(struct fold *f, const struct record *head, const char *op, const struct
 		else if (oldest == none || f->count[i].opened_ns < f->count[oldest].opened_ns)
 			oldest = i;
 	}
-	if (e != none && !is_over(f, &f->count[e], head->ts_ns)) {
+	if (e != none && !fold_is_over(f, &f->count[e], head->ts_ns)) {
 		f->at = e;
-		count_in(&f->count[e], head->ts_ns, head->frame, head->count);
+		fold_count_in(&f->count[e], head->ts_ns, head->frame, head->count);
 		return FOLD_COUNTED;
 	}
 	if (e == none && spare == none) {
@@ -233,7 +198,7 @@ fold_due(struct fold *f, uint64_t now_ns)
 		uint32_t at = f->oldest - 1;
 		const struct record *told;
 
-		if (now_ns != UINT64_MAX && !is_over(f, &f->count[at], now_ns))
+		if (now_ns != UINT64_MAX && !fold_is_over(f, &f->count[at], now_ns))
 			return NULL;
 		told = close_entry(f, at);
 		if (told)

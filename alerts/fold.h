@@ -17,6 +17,8 @@
 #ifndef ALERTS_FOLD_H
 #define ALERTS_FOLD_H
 
+#include <stdatomic.h>
+
 #include "alerts/record.h"
 #include "base/hash.h"
 
@@ -90,13 +92,50 @@ void fold_init(struct fold *f, uint64_t window_ns, uint64_t seed);
 enum fold_answer fold_put(
     struct fold *f, const struct record *head, const char *op, const struct record **closed);
 
+/* What stands before it in the text is in memory first, should the process be killed. */
+static inline void
+fold_order(void)
+{
+	atomic_thread_fence(memory_order_release);
+}
+
+/* Packet time may step back; as far as a window, it is another capture. */
+static inline bool
+fold_is_over(const struct fold *f, const struct fold_count *c, uint64_t now_ns)
+{
+	return (now_ns >= c->opened_ns ? now_ns - c->opened_ns : c->opened_ns - now_ns) >=
+	       f->window_ns;
+}
+
+static inline void
+fold_count_in(struct fold_count *c, uint64_t ts_ns, uint64_t frame, uint64_t n)
+{
+	if (c->count == 0)
+		c->first_ns = ts_ns;
+	c->last_ns = ts_ns;
+	c->last_frame = frame;
+	fold_order();
+	c->count += n;
+}
+
 /* The storm with this serial in this entry, if it still goes on at ts_ns: fold_again() would be
  * COUNTED. */
-bool fold_open(const struct fold *f, uint32_t at, uint32_t serial, uint64_t ts_ns);
+static inline bool
+fold_open(const struct fold *f, uint32_t at, uint32_t serial, uint64_t ts_ns)
+{
+	const struct fold_count *c = &f->count[at];
+
+	return c->serial == serial && c->state == FOLD_OPEN && !fold_is_over(f, c, ts_ns);
+}
+
 /* What both look at is fetched. */
 void fold_fetch(const struct fold *f, uint32_t at);
 /* One more event of it. */
-void fold_again(struct fold *f, uint32_t at, uint64_t ts_ns, uint64_t frame);
+static inline void
+fold_again(struct fold *f, uint32_t at, uint64_t ts_ns, uint64_t frame)
+{
+	fold_count_in(&f->count[at], ts_ns, frame, 1);
+}
 
 /* The next storm whose window is over at now_ns (UINT64_MAX: all), or NULL. */
 const struct record *fold_due(struct fold *f, uint64_t now_ns);

@@ -139,12 +139,12 @@ alerts_open(const struct alerts *a, uint32_t at, const struct alerts_storm *s, u
 }
 
 bool
-alerts_marked(
-    const struct alerts *a, uint32_t at, uint64_t mark, const uint64_t flow[2], uint64_t ts_ns)
+alerts_marked(const struct alerts *a, uint32_t at, uint64_t mark, uint64_t flow0, uint64_t flow1,
+    uint64_t ts_ns)
 {
 	const struct put_hint *h = hint_at(a, at);
 
-	return h->mark == mark && h->flow[0] == flow[0] && h->flow[1] == flow[1] &&
+	return h->mark == mark && h->flow[0] == flow0 && h->flow[1] == flow1 &&
 	       fold_open(a->fold, h->entry, h->serial, ts_ns);
 }
 

@@ -268,7 +268,7 @@ not_forwarded(struct engine *e, const struct pkt *p)
  * A guard's packet of a flow that is stopped, or that it has reset.  False: not such a packet, and nothing
  * was changed.
  */
-static bool
+static __attribute__((noinline)) bool
 stopped_packet(struct engine *e, struct pkt *p, const struct look *k)
 {
 	struct flow *f = k->flow;
@@ -323,7 +323,7 @@ stranger_packet(struct engine *e, struct pkt *p, const struct look *k, const str
  * A guard's request that is known to be refused, in a flow that says nothing else.  False: it is not that, and
  * nothing was changed.
  */
-static bool
+static __attribute__((noinline)) bool
 refused_packet(struct engine *e, struct pkt *p, const struct look *k, const uint64_t *w)
 {
 	struct flow *f = k->flow;
@@ -532,6 +532,8 @@ look_ahead(const struct engine *e, const struct look *k)
 		__builtin_prefetch(g, 1);
 		__builtin_prefetch(&g->ts_known, 1); /* they may lie in two lines */
 	}
+	if (unlikely(f->quick & QUICK_REFUSING))
+		__builtin_prefetch(f->rare);
 	if (id != CELL_NONE) { /* its place will be written over */
 		const char *lines = (const char *)cell_at(&e->cells, id);
 
@@ -559,11 +561,41 @@ look_for(const struct engine *e, const struct pkt *p, struct look *k, uint64_t *
 	struct flow *f = k->flow;
 	const uint32_t len = k->head.pay_len;
 
+	if (unlikely(f->quick & QUICK_REFUSING))
+		repair_fetch(e, f);
 	if (engine_direction(f, k->src_is_lo) == DIR_TO_SERVER &&
 	    (f->quick == (QUICK_ON | QUICK_CALM) || f->quick == (QUICK_ON | QUICK_REFUSING)) &&
 	    k->common && len - 8 <= CELL_P_SIZE - 8)
 		quick_prepare(
 		    &e->quick, &k->probe, w, f, feed_state(e, f), p->bytes + k->head.pay_off, len);
+}
+
+/* Of a burst; and of those that are denied, as it seems, what their storms are counted by, a step at a time. */
+ALWAYS_INLINE void
+look_for_all(const struct engine *e, const struct pkt *burst, struct look *k,
+    uint64_t w[][DIS_GIST_WORDS], unsigned n)
+{
+	uint32_t at[PKT_BURST], asked = 0, denied = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (unlikely(k[i].flow == NULL))
+			continue;
+		look_for(e, &burst[i], &k[i], w[i]);
+		at[asked] = i;
+		asked += k[i].probe.n != 0;
+	}
+	if (likely(!e->quick.denies || !e->conf.alerts))
+		return;
+	for (unsigned i = 0; i < asked; i++) {
+		const struct look *x = &k[at[i]];
+
+		if (x->probe.at->denied == 0)
+			continue;
+		at[denied] = flow_index(&e->flows, x->flow);
+		alerts_fetch(e->conf.alerts, at[denied++], false);
+	}
+	for (unsigned i = 0; i < denied; i++)
+		alerts_fetch(e->conf.alerts, at[i], true);
 }
 
 /* Stages 1 to 3. */
@@ -630,17 +662,8 @@ look_at(const struct engine *e, const struct pkt *burst, struct layers *l, struc
 			if (k[i].flow == NULL && k[i].stranger != NULL)
 				alerts_place_fetch(e->conf.alerts,
 				    &stranger_way(k[i].stranger, k[i].ka, k[i].src_is_lo)->storm);
-	for (unsigned i = 0; e->quick.look && i < n; i++)
-		if (likely(k[i].flow != NULL))
-			look_for(e, &burst[i], &k[i], w[i]);
-	if (unlikely(e->quick.look && e->quick.denies && e->conf.alerts))
-		for (unsigned i = 0; i < 2 * n; i++) {
-			const struct look *x = &k[i % n];
-
-			if (x->probe.n != 0 && x->probe.at->denied != 0)
-				alerts_fetch(
-				    e->conf.alerts, flow_index(&e->flows, x->flow), i >= n);
-		}
+	if (likely(e->quick.look))
+		look_for_all(e, burst, k, w, n);
 }
 
 /* Every packet that is not known. */

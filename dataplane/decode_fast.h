@@ -133,6 +133,8 @@ decode_sum(const uint8_t *p, uint32_t n)
 	typedef uint64_t pair __attribute__((vector_size(16)));
 	pair v, both = {0, 0};
 	uint64_t sum, w = 0;
+	uint32_t four;
+	uint16_t two;
 
 	for (; n >= 16; p += 16, n -= 16) {
 		memcpy(&v, p, sizeof(v));
@@ -144,10 +146,17 @@ decode_sum(const uint8_t *p, uint32_t n)
 		sum += (w & UINT32_MAX) + (w >> 32);
 		p += 8, n -= 8;
 	}
-	w = 0;
-	for (uint32_t i = 0; i < n; i++)
-		w |= (uint64_t)p[i] << 8 * i;
-	return sum + (w & UINT32_MAX) + (w >> 32);
+	if (n & 4) {
+		memcpy(&four, p, 4);
+		sum += four;
+		p += 4;
+	}
+	if (n & 2) {
+		memcpy(&two, p, 2);
+		sum += two;
+		p += 2;
+	}
+	return n & 1 ? sum + *p : sum;
 }
 
 /* A sum that includes the checksum itself: all ones. */

@@ -39,13 +39,17 @@ bool
 tmpl_make(struct tmpl *t, const struct pkt *p, const struct layers *l, bool turned)
 {
 	bool v6 = (l->flags & LAYER_V6) != 0;
+	const bool usual = l->smac && l->l3_off == 14 && !v6; /* Ethernet II, no tag */
 	uint8_t n_ip = v6 ? 40 : 20, alen = v6 ? 16 : 4, *ip;
-	uint32_t n = l->smac ? link_tags(p, l) : l->l3_off;
+	uint32_t n = usual ? 12 : l->smac ? link_tags(p, l) : l->l3_off;
 
 	t->n_ip = 0;
 	if ((l->smac && n == 0) || n + 2u > TMPL_LINK)
 		return false;
-	memcpy(t->bytes, p->bytes, n);
+	if (usual)
+		memcpy(t->bytes, p->bytes, 34);
+	else
+		memcpy(t->bytes, p->bytes, n);
 	if (l->smac) {
 		if (turned) {
 			memcpy(t->bytes, l->smac, 6);
@@ -55,14 +59,18 @@ tmpl_make(struct tmpl *t, const struct pkt *p, const struct layers *l, bool turn
 		n += 2;
 	}
 	ip = t->bytes + n;
-	memcpy(ip, p->bytes + l->l3_off, n_ip);
+	if (!usual)
+		memcpy(ip, p->bytes + l->l3_off, n_ip);
 	if (v6) {
 		ip[6] = NET_PROTO_TCP; /* no extension headers */
 	} else {
 		ip[0] = 0x45;
 		put_be16(ip + 6, (uint32_t)(ip[6] << 8) & IP_DF);
 	}
-	if (turned) {
+	if (turned && !v6) {
+		memcpy(ip + 12, l->dst, 4);
+		memcpy(ip + 16, l->src, 4);
+	} else if (turned) {
 		memcpy(ip + n_ip - 2 * alen, l->dst, alen);
 		memcpy(ip + n_ip - alen, l->src, alen);
 	}

@@ -132,24 +132,29 @@ note_denied(struct quick *q, const struct dis_sink *s, const struct quick_entry 
 	return (uint16_t)(at + 1);
 }
 
-/* Does the storm of its flow go on? */
-static bool
-storm_open(struct engine *e, const struct quick_denied *d, const struct flow *f, uint32_t at,
+static __attribute__((noinline)) bool
+storm_open_slow(struct engine *e, const struct quick_denied *d, const struct flow *f, uint32_t at,
     uint64_t ts_ns)
 {
-	const uint64_t flow[2] = {f->ka, f->kb}, mark = d->mark | (f->flags & FLOW_CLIENT_LO);
-	struct alerts_storm storm;
+	struct alerts_storm storm = d->storm;
 
-	if (alerts_marked(e->conf.alerts, at, mark, flow, ts_ns))
-		return true;
-	storm = d->storm;
 	storm.flow[0] = f->ka;
 	storm.flow[1] = f->kb;
 	storm.client = f->flags & FLOW_CLIENT_LO;
 	if (!alerts_open(e->conf.alerts, at, &storm, ts_ns))
 		return false;
-	alerts_mark(e->conf.alerts, at, mark);
+	alerts_mark(e->conf.alerts, at, d->mark | (f->flags & FLOW_CLIENT_LO));
 	return true;
+}
+
+/* Does the storm of its flow go on? */
+static inline bool
+storm_open(struct engine *e, const struct quick_denied *d, const struct flow *f, uint32_t at,
+    uint64_t ts_ns)
+{
+	return alerts_marked(e->conf.alerts, at, d->mark | (f->flags & FLOW_CLIENT_LO), f->ka,
+		   f->kb, ts_ns) ||
+	       storm_open_slow(e, d, f, at, ts_ns);
 }
 
 bool

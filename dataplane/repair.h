@@ -115,6 +115,20 @@ struct made {
 /* The flow's, made when it has none; NULL: no cell. */
 struct repair *repair_get(struct engine *e, struct flow *f);
 void repair_release(struct engine *e, struct flow *f);
+/* What the next refusal of a flow that has one looks at is fetched. */
+static inline void
+repair_fetch(const struct engine *e, const struct flow *f)
+{
+	const struct repair *r = repair_of(e, f);
+
+	if (!r)
+		return;
+	__builtin_prefetch(r, 1);
+	__builtin_prefetch(&r->raw, 1);
+	__builtin_prefetch(&r->edit[DIR_TO_CLIENT][0], 1);
+	for (size_t i = 0; i < sizeof(r->tmpl); i += 64)
+		__builtin_prefetch((const char *)r->tmpl + i, 1);
+}
 /* A number of the direction's sender, as its receiver counts. */
 uint32_t repair_out(const struct repair *r, unsigned dir, uint32_t seq);
 /* An acknowledgement of the receiver, as the sender counts. */
