@@ -125,8 +125,7 @@ struct flow_guard {
 	/* with time stamps, what every packet asks for */
 	uint32_t ts[2]; /* newest TSval of each side (RFC 7323) */
 	cell_id repair; /* struct repair (repair.h): shifts, open edits; CELL_NONE: never needed */
-	uint16_t
-	    part_tick; /* since when the oldest of n_part waits: low half; a timer asks every minute */
+	uint16_t part_tick; /* since when the oldest of n_part waits: low half */
 	uint8_t flags;	    /* enum guard_flags */
 	uint8_t ts_known;   /* bit dir: ts[dir] is of this side, not an echo of long ago */
 	/* seldom */

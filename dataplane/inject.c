@@ -160,7 +160,8 @@ head4(struct engine *e, const struct flow *f, const struct made *m, uint8_t *b, 
 	put_be32(b + 16, to);
 	sum = sum64(tcp0) + sum64(tcp1) + (ip1 & UINT32_MAX) + to + NET_PROTO_TCP + n;
 	if (opt) {
-		const uint32_t val = f->guard.ts[m->dir], echo = f->guard.ts[m->dir ^ 1];
+		const struct flow_guard *g = guard_of(e, f);
+		const uint32_t val = g->ts[m->dir], echo = g->ts[m->dir ^ 1];
 
 		sum +=
 		    (OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | TS_LEN) + (uint64_t)val + echo;

@@ -166,6 +166,7 @@ uint32_t
 part_timer(struct engine *e, struct flow *f)
 {
 	struct flow_guard *g = guard_of(e, f);
+	/* Of what is acknowledged and waits for more than two hours it looks young again: for PART_TICKS more. */
 	uint32_t age = (uint16_t)(e->flows.now_tick - g->part_tick), again = 0;
 
 	for (unsigned dir = 0; dir < 2; dir++) {
