@@ -122,7 +122,9 @@ speaker(struct limiter *l, const struct pkt *p, const struct layers *ly)
 	struct policy_l2 l2 = {0};
 	struct net_addr a;
 
-	if (ly->flags & LAYER_V6) { /* one of IPv4 inside is the zone's too: so the engine has it */
+	if (ly->flags & LAYER_MAPPED)
+		return UINT32_MAX; /* nobody's: the engine drops it */
+	if (ly->flags & LAYER_V6) {
 		a = net_addr_from6(ly->src);
 		return policy_zone_of(l->policy, &a);
 	}
