@@ -277,6 +277,9 @@ stopped_packet(struct engine *e, struct pkt *p, const struct look *k)
 	const uint32_t seq = decode_be32(tcp + 4);
 	const unsigned dir = engine_direction(f, k->src_is_lo);
 	const bool ended = (f->quick & QUICK_ENDED) != 0;
+	const uint32_t last_tick = f->last_tick;
+	const bool told =
+	    k->head.pay_len != 0 && last_tick == e->flows.now_tick; /* inject_reply() */
 	struct tcp_dir *d = &f->dir[dir], *o = &f->dir[dir ^ 1];
 	struct layers l;
 
@@ -289,12 +292,14 @@ stopped_packet(struct engine *e, struct pkt *p, const struct look *k)
 	f->last_tick = e->flows.now_tick;
 	p->conduit = f->bind.conduit;
 	p->reason = DROP_NONE;
-	if (ended || may_have_stamps(&k->head) || k->head.pay_len > PIECE_MIN)
+	if ((ended && !told) || may_have_stamps(&k->head) || k->head.pay_len > PIECE_MIN)
 		decode_rest(p, &k->head, &l);
-	if (ended) {
+	if (ended && told) {
+		p->fate = FATE_CONSUMED;
+	} else if (ended) {
 		e->sink.frame = p->frame;
 		e->sink.ts_ns = p->ts_ns;
-		inject_reply(e, f, dir, p, &l);
+		inject_reply(e, f, dir, p, &l, last_tick);
 	} else {
 		if (may_have_stamps(&k->head) || k->head.pay_len > PIECE_MIN)
 			engine_take_note(e, f, dir, p, &l);

@@ -369,9 +369,14 @@ inject_reset(struct engine *e, struct flow *f)
 	flow_timer(&e->flows, f, FLOW_TICKS(10));
 }
 
-/* RFC 9293 3.10.7.1: what still comes is answered with the number that it asks for. */
+/*
+ * RFC 9293 3.10.7.1: what still comes is answered with the number that it asks for.  Data once in a
+ * tick: who has missed the answer says them again later than that (RFC 6298), and a flood is not answered with
+ * another.  A bare acknowledgement may ask for the number (RFC 5961 3.2): each is answered.
+ */
 void
-inject_reply(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const struct layers *l)
+inject_reply(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const struct layers *l,
+    uint32_t last_tick)
 {
 	struct tmpl t;
 	struct made m = {
@@ -383,7 +388,8 @@ inject_reply(struct engine *e, struct flow *f, unsigned dir, struct pkt *p, cons
 
 	e->note = "the connection was reset";
 	p->fate = FATE_CONSUMED;
-	if (l->tcp_flags & TCP_RST || !(l->tcp_flags & TCP_ACK) || !tmpl_make(&t, p, l, true))
+	if ((l->pay_len != 0 && last_tick == e->flows.now_tick) || l->tcp_flags & TCP_RST ||
+	    !(l->tcp_flags & TCP_ACK) || !tmpl_make(&t, p, l, true))
 		return;
 	inject_frame(e, f, &m);
 }

@@ -181,9 +181,9 @@ void inject_bytes(
 void inject_range(struct engine *e, struct flow *f, unsigned dir, uint32_t from, uint32_t to);
 /* Both ends are told that it is over. */
 void inject_reset(struct engine *e, struct flow *f);
-/* A packet of a flow that we have reset. */
-void inject_reply(
-    struct engine *e, struct flow *f, unsigned dir, struct pkt *p, const struct layers *l);
+/* A packet of a flow that we have reset, whose packet before this one came at last_tick. */
+void inject_reply(struct engine *e, struct flow *f, unsigned dir, struct pkt *p,
+    const struct layers *l, uint32_t last_tick);
 
 /* --- refuse.c: what the client gets instead ----------------------------------------------- */
 

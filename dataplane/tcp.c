@@ -421,7 +421,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	struct seg_result r = {0, 0, FATE_FORWARD, 0};
 	struct layers in;
 	unsigned dir;
-	uint32_t acked;
+	uint32_t acked, last_tick;
 
 	if (f)
 		flow_stir(&e->flows, f);
@@ -454,6 +454,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 	p->conduit = f->bind.conduit;
 	if (e->inline_mode && e->flows.now_tick - f->last_tick > FLOW_TICKS(86400))
 		guard_of(e, f)->ts_known = 0; /* they may have gone round: RFC 7323 5.5 */
+	last_tick = f->last_tick;
 	f->last_tick = e->flows.now_tick;
 	engine_aim(e, f, dir, l);
 	if (__builtin_expect(e->inline_mode, 0)) {
@@ -461,7 +462,7 @@ engine_tcp(struct engine *e, struct pkt *p, const struct layers *l, const struct
 		if (!engine_may_enter(e, p, l, f, dir))
 			return;
 		if (guard_of(e, f)->flags & GUARD_RESET && !(l->tcp_flags & TCP_SYN)) {
-			inject_reply(e, f, dir, p, l);
+			inject_reply(e, f, dir, p, l, last_tick);
 			f->quick |= QUICK_ENDED;
 			return;
 		}

@@ -563,6 +563,15 @@ reset_ends_both(void **state)
 		    NULL, 0);
 		ends_wait(w, 20);
 		assert_int_equal(stats(c)->injected, injected + 1);
+		for (unsigned i = 0; i < 3; i++) { /* ... but who says data without end */
+			ends_wait(w, 300);
+			for (unsigned k = 0; k < 10; k++)
+				end_send(w, &w->end[CLIENT], TCP_ACK,
+				    w->end[CLIENT].isn + 1 + w->end[CLIENT].most,
+				    (const uint8_t *)"again", 5);
+			ends_wait(w, 20);
+			assert_int_equal(stats(c)->injected, injected + 2 + i);
+		}
 		finish(c);
 	}
 }
