@@ -270,6 +270,7 @@ lib_bridge() {
 
 forwards() { on a ping -qnc 1 -W 1 "${IP[b]}"; }
 
+guard_settled() { guard_ready "$1" || ! kill -0 "$DUT_PID"; } # one that has ended gets ready no more
 guard_ready() { tail -n +"$1" "$GUARD_DIR/log" | grep -q 'guard: in force'; }
 
 # guard_start ARGS: the guard in g.  Its files are in $GUARD_DIR: log (of all starts), eve.json,
@@ -284,7 +285,8 @@ guard_start() {
 	(in_ns g "$INTERLOCK" guard --outside "$(port outside)" --inside "$(port inside)" --ctl "$GUARD_CTL" --state "$GUARD_DIR/state" \
 		--keep-dir "$GUARD_DIR/keep" --eve "$GUARD_DIR/eve.json" --journal "$GUARD_DIR/journal" --key "$GUARD_DIR/key" ${FAST:+--fast-path --pin "/sys/fs/bpf/$P"} ${WORKERS:+--workers "$WORKERS"} "$@") </dev/null >>"$GUARD_DIR/log" 2>&1 &
 	DUT_PID=$!
-	wait_for 20 guard_ready $((lines + 1)) && return
+	wait_for 20 guard_settled $((lines + 1))
+	guard_ready $((lines + 1)) && return
 	echo "the guard does not get ready:" >&2
 	tail -n 20 "$GUARD_DIR/log" >&2
 	return 1

@@ -36,7 +36,12 @@ enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32 };
 #define LINE	   700u /* bytes of a frame here, at most */
 
 static uint64_t seed = 20261129, rng;
-static unsigned long steps = 150000;
+#ifdef __SANITIZE_ADDRESS__
+#define STEPS 50000 /* it is slow */
+#else
+#define STEPS 150000
+#endif
+static unsigned long steps = STEPS;
 
 static uint32_t
 draw(uint32_t n)

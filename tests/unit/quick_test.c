@@ -46,7 +46,12 @@ enum { MODBUS, S7, OPCUA, PROTOS };
 #define DUMP_BYTES (16u << 20)
 
 static uint64_t seed = 20261128;
-static unsigned long frames = 200000;
+#ifdef __SANITIZE_ADDRESS__
+#define FRAMES 60000 /* it is slow */
+#else
+#define FRAMES 200000
+#endif
+static unsigned long frames = FRAMES;
 static bool one_by_one;
 
 static uint64_t rng;
