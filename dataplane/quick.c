@@ -21,8 +21,8 @@ struct quick_denied {
 	const struct quick_entry *of; /* whose it is; another's: then its own is lost */
 	uint64_t mark;		      /* of its storms; the lowest bit is the flow's client */
 	uint8_t action, would;
-	bool told;		   /* there are alerts */
-	uint8_t n_refusal;	   /* a guard's; 0: it is not one that was refused */
+	bool told;	   /* there are alerts */
+	uint8_t n_refusal; /* a guard's; 0: it is not one that was refused */
 	uint8_t refusal[QUICK_REFUSAL];
 	struct alerts_storm storm; /* but for the flow */
 };
