@@ -240,7 +240,7 @@ feed_state_size(const struct engine *e, const struct flow *f)
 
 /* Room for what a dissector keeps of a flow that is its own from now on, zeroed: in the record, or, where that is
  * too small, in a cell.  NULL: there is none. */
-void *feed_state_new(struct engine *e, struct flow *f, const struct dissector *ds);
+void *feed_state_begin(struct engine *e, struct flow *f, const struct dissector *ds);
 
 /* Usual fate of a whole PDU: it goes on. False: it may not (inline). */
 static inline bool

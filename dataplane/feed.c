@@ -64,7 +64,7 @@ feed_grow(struct dis_call *call)
 	cell_id id;
 	uint8_t *to;
 
-	if (f->flags & FLOW_STATE_CELL) { /* it may have room: see feed_state_new() */
+	if (f->flags & FLOW_STATE_CELL) { /* it may have room: see feed_state_begin() */
 		memcpy(&id, f->dstate, sizeof(id));
 		to = cell_at(&e->cells, id)->data;
 		if (call->state != to || cell_room(id) < ds->state_most ||
@@ -616,7 +616,7 @@ or_ours(struct engine *e, const struct flow *f, unsigned dir, struct cur w)
 }
 
 void *
-feed_state_new(struct engine *e, struct flow *f, const struct dissector *ds)
+feed_state_begin(struct engine *e, struct flow *f, const struct dissector *ds)
 {
 	cell_id id;
 
@@ -637,7 +637,7 @@ bool
 feed_claim(struct engine *e, struct flow *f, uint8_t who, uint8_t variant)
 {
 	app_forget(e, f);
-	if (!feed_state_new(e, f, dissectors[who]))
+	if (!feed_state_begin(e, f, dissectors[who]))
 		return false;
 	f->dis = who;
 	f->variant = variant;

@@ -642,7 +642,7 @@ read_state(struct from *in, struct cur c)
 		return false;
 	in->has_state = true;
 	if (n == ds->state_size) {
-		void *to = feed_state_new(in->e, f, ds);
+		void *to = feed_state_begin(in->e, f, ds);
 
 		if (to)
 			(void)cur_copy(&c, to, n);
