@@ -118,10 +118,11 @@ arrives(struct world *w, const struct pkt *p)
 	uint32_t sport = (uint32_t)tcp[0] << 8 | tcp[1], dport = (uint32_t)tcp[2] << 8 | tcp[3];
 	unsigned end = dport >= 20000 ? 0 : 1;
 	uint32_t i = (end == 0 ? dport : sport) - 20000;
-	struct talk *t = &w->talk[i];
+	struct talk *t;
 
 	if (ip[9] != 6 || i >= TALKS)
 		return;
+	t = &w->talk[i];
 	if (tcp[13] & RST)
 		t->open = t->open && end == 1; /* the client is told: it will begin anew */
 	if (tcp[13] & SYN || get_be32(tcp + 4) != t->rcv[end])
